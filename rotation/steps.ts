@@ -1,0 +1,271 @@
+import type { Credential, EngineName } from './credential.ts'
+import type { Engine } from './engines/engine.ts'
+import {
+  Conflict,
+  HostMismatch,
+  InvalidCredential,
+  LockedOut,
+  RotationAbandoned,
+  RotationInProgress,
+  Superseded,
+  TestFailed,
+} from './errors.ts'
+import { type Options, parseTags } from './options.ts'
+import { generatePassword } from './password.ts'
+import type { Description, Store, Version } from './stores/store.ts'
+import { strategies } from './strategies/index.ts'
+import type { Change, Outcome, StrategyName } from './strategies/strategy.ts'
+
+/** What the steps work with. */
+export type Pipeline = {
+  store: Store
+  engine(name: EngineName): Promise<Engine>
+  /** Reads the admin's value that `masterarn` names. */
+  admin(arn: string): Promise<Credential>
+  /** Whether the execution of the rotation with this token still runs. */
+  running(token: string): Promise<boolean>
+  /** The deployment's defaults. */
+  defaults: Options
+}
+
+/** Names one rotation: `token` is the id of the version it makes. */
+export type RotationId = { id: string; token: string }
+
+/** What createSecret found out and the later steps need. Anybody may read it: no secret value is in it. */
+export type Rotation = RotationId & {
+  engine: EngineName
+  host: string
+  strategy: StrategyName
+  /** The user of the version that is replaced, and of the one that takes over. */
+  user: string
+  nextUser: string
+  /** The version that was current when the rotation began. */
+  replaces: string
+  /** Seconds until the replaced user is locked; unset if it never is. */
+  grace?: number
+  testQuery?: string
+}
+
+/**
+ * Writes the new value as pending. No database is asked.
+ * @throws RotationInProgress if another rotation of this secret runs
+ * @throws RotationAbandoned if another rotation died and left its value pending: roll it back, then try again
+ * @throws InvalidCredential, InvalidOption, TokenReused
+ */
+export async function create(pipeline: Pipeline, { id, token }: RotationId): Promise<Rotation> {
+  const { store } = pipeline
+  const found = await store.describe(id)
+  const options = parseTags(found.tags, pipeline.defaults)
+  const done = found.current === token
+  if (!done) await refuseForeign(pipeline, found, token)
+  const replaced = await readReplaced(store, id, found, done)
+  const current = replaced.credential
+  const strategy = strategyFor(current, options)
+  const nextUser = strategies[strategy].nextUser(current)
+  if (!done) {
+    const password = generatePassword(options.password)
+    await store.propose(id, token, current.with({ username: nextUser, password }))
+  }
+  return {
+    id,
+    token,
+    engine: current.engine,
+    host: current.host,
+    strategy,
+    user: current.username,
+    nextUser,
+    replaces: replaced.token,
+    ...(options.grace !== 'never' && strategies[strategy].retire && { grace: options.grace }),
+    ...(options.testQuery && { testQuery: options.testQuery }),
+  }
+}
+
+/** AWS's templates rotate a value that names an admin with alternating users. */
+function strategyFor(credential: Credential, options: Options): StrategyName {
+  return options.strategy ?? (credential.masterarn ? 'alternating-users' : 'single-user')
+}
+
+async function refuseForeign({ running }: Pipeline, { pending }: Description, token: string): Promise<void> {
+  if (!pending || pending === token) return
+  if (await running(pending))
+    throw new RotationInProgress(`version ${pending} is pending and its rotation runs`)
+  throw new RotationAbandoned(`version ${pending} is pending, but its rotation does not run any more`)
+}
+
+async function readReplaced(store: Store, id: string, found: Description, done: boolean): Promise<Version> {
+  const stage = done ? 'previous' : 'current'
+  const token = found[stage]
+  if (!token) throw new InvalidCredential('value', `the secret has no ${stage} version; store a first value`)
+  const version = await store.read(id, { token, stage })
+  if (!version) throw new Conflict(`version ${token} is no longer ${stage}`)
+  return version
+}
+
+/** Makes the pending value valid in the database. @throws Superseded, RotationInProgress, HostMismatch, LoginRefused … */
+export async function set(pipeline: Pipeline, rotation: Rotation): Promise<void> {
+  const { store } = pipeline
+  const { id, token, replaces, nextUser } = rotation
+  const current = await store.read(id, { stage: 'current' })
+  if (current?.token === token) return
+  if (current?.token !== replaces)
+    throw new Superseded(`current is version ${current?.token}, no longer ${replaces}`)
+  const pending = await store.read(id, { token, stage: 'pending' })
+  if (!pending)
+    throw new RotationInProgress(`version ${token} is not pending any more: another rotation took over`)
+  if (!pending.credential.sameUser(current.credential.with({ username: nextUser })))
+    throw new HostMismatch(`pending differs from current in more than password and user; nothing was changed`)
+  const engine = await pipeline.engine(rotation.engine)
+  await strategies[rotation.strategy].apply(engine, change(pipeline, id, current, pending))
+}
+
+/** Logs in with pending and proves that it is as good as current. @throws LoginRefused, TestFailed … */
+export async function test(pipeline: Pipeline, rotation: Rotation): Promise<void> {
+  const { store } = pipeline
+  const { id, token, strategy, nextUser, testQuery } = rotation
+  const version =
+    (await store.read(id, { token, stage: 'pending' })) ?? (await store.read(id, { token, stage: 'current' }))
+  if (!version)
+    throw new RotationInProgress(`version ${token} is not pending any more: another rotation took over`)
+  const engine = await pipeline.engine(rotation.engine)
+  await using session = await engine.login(version.credential)
+  const pair = strategies[strategy].pair?.(nextUser)
+  const differences = pair ? await session.differences(pair) : []
+  if (differences.length)
+    throw new TestFailed(`the two users are not equal; still to be done: ${differences.join('; ')}`)
+  if (testQuery) await session.run(testQuery)
+}
+
+/** Makes pending current, if what it replaces still is. @throws Superseded */
+export async function finish({ store }: Pipeline, { id, token, replaces }: Rotation): Promise<void> {
+  await store.promote(id, token, replaces)
+}
+
+/**
+ * How a rollback ended: as its strategy says (see Outcome); `nothing`, there was no value to take back; `finished`,
+ * the rotation had in fact succeeded.
+ */
+export type RolledBack = { token: string; outcome: Outcome | 'nothing' | 'finished' }
+
+/** Moved by others more often than this within one rollback: give up, and be retried. */
+const ROUNDS = 3
+
+/** How many stored versions a rollback looks at when neither current nor its own value logs in. */
+const NEWEST = 10
+
+/**
+ * Takes a rotation back: current logs in, and its value is no longer pending.
+ * @throws LockedOut if current cannot be brought back
+ */
+export async function rollback(
+  pipeline: Pipeline,
+  { id, token, strategy }: RotationId & { strategy?: StrategyName },
+): Promise<RolledBack> {
+  const { store } = pipeline
+  for (let round = 0; round < ROUNDS; round++) {
+    const found = await store.describe(id)
+    if (found.current === token) return { token, outcome: 'finished' }
+    const pending = await readWritten(store, id, token)
+    if (!pending) {
+      if (found.pending === token) await store.discard(id, token)
+      return { token, outcome: 'nothing' }
+    }
+    if (!found.current) throw new LockedOut('the secret has no current version')
+    const current = await store.read(id, { token: found.current, stage: 'current' })
+    if (!current) continue
+    const outcome = await undo(pipeline, id, found, current, pending, strategy)
+    if (outcome === 'restored' && (await store.describe(id)).current !== current.token) continue
+    await store.discard(id, token)
+    return { token, outcome }
+  }
+  throw new Conflict('current keeps moving')
+}
+
+/** Rolls back whichever rotation died and left its value pending. @throws RotationInProgress if it runs after all */
+export async function rollbackAbandoned(pipeline: Pipeline, id: string): Promise<RolledBack | undefined> {
+  const { pending } = await pipeline.store.describe(id)
+  if (!pending) return undefined
+  if (await pipeline.running(pending)) throw new RotationInProgress(`the rotation of version ${pending} runs`)
+  return rollback(pipeline, { id, token: pending })
+}
+
+/** A value that cannot be parsed was never set in a database by Keyturn: there is nothing to undo. */
+async function readWritten(store: Store, id: string, token: string): Promise<Version | undefined> {
+  try {
+    return await store.read(id, { token })
+  } catch (error) {
+    if (error instanceof InvalidCredential) return undefined
+    throw error
+  }
+}
+
+async function undo(
+  pipeline: Pipeline,
+  id: string,
+  found: Description,
+  current: Version,
+  pending: Version,
+  strategyName: StrategyName | undefined,
+): Promise<Outcome> {
+  const { store, running } = pipeline
+  const options = () => parseTags(found.tags, pipeline.defaults)
+  const strategy = strategies[strategyName ?? strategyFor(current.credential, options())]
+  const others = async () =>
+    (await store.tokens(id))
+      .filter(token => token !== current.token && token !== pending.token)
+      .slice(0, NEWEST)
+  return strategy.undo(await pipeline.engine(current.credential.engine), {
+    ...change(pipeline, id, current, pending),
+    async rival() {
+      for (const token of await others())
+        if (token !== found.previous && (await running(token))) return { pending: token === found.pending }
+      return undefined
+    },
+    async *stored() {
+      for (const token of await others()) {
+        const version = await readWritten(store, id, token)
+        if (version?.credential.sameUser(current.credential)) yield version.credential
+      }
+    },
+    previousIsOpen: async () => options().grace === 'never' || (await running(current.token)),
+  })
+}
+
+function change(pipeline: Pipeline, id: string, current: Version, pending: Version): Change {
+  return {
+    current: current.credential,
+    pending: pending.credential,
+    previous: async () => (await pipeline.store.read(id, { stage: 'previous' }))?.credential,
+    admin: () => readAdmin(pipeline, current.credential),
+  }
+}
+
+async function readAdmin(pipeline: Pipeline, { masterarn }: Credential): Promise<Credential> {
+  if (!masterarn) throw new InvalidCredential('masterarn', "should be the ARN of the admin's secret")
+  return pipeline.admin(masterarn)
+}
+
+/** `superseded`: a newer rotation runs or has run; closing the user is now its business. */
+export type Retired = { outcome: 'retired' | 'superseded' }
+
+/**
+ * Closes the user that this rotation replaced. If another rotation takes that user up at the same moment, it is
+ * opened again with that rotation's password.
+ */
+export async function retire(pipeline: Pipeline, { id, token, strategy: name }: Rotation): Promise<Retired> {
+  const { store } = pipeline
+  const strategy = strategies[name]
+  const before = await store.describe(id)
+  const current = before.current === token && !before.pending ? await store.read(id, { token }) : undefined
+  if (!current || !strategy.retire) return { outcome: 'superseded' }
+  const { credential } = current
+  const engine = await pipeline.engine(credential.engine)
+  const admin = () => readAdmin(pipeline, credential)
+  await strategy.retire(engine, { current: credential, admin })
+  const after = await store.describe(id)
+  const taken = after.current === token ? after.pending : after.current
+  if (!taken) return { outcome: 'retired' }
+  const version = await store.read(id, { token: taken })
+  if (version && version.credential.username === strategy.nextUser(credential))
+    await strategy.reopen?.(engine, version.credential, { current: credential, admin })
+  return { outcome: 'superseded' }
+}

@@ -1,0 +1,73 @@
+import type { Credential } from '../credential.ts'
+import { InvalidCredential, RotationInProgress, Superseded, TokenReused } from '../errors.ts'
+import type { Description, Stage, Store, Version } from './store.ts'
+
+type Secret = {
+  versions: Map<string, Credential>
+  stages: Partial<Record<Stage, string>>
+  tags: Record<string, string>
+}
+
+/** A store in this process, for tests and for trying things out. */
+export class MemoryStore implements Store {
+  readonly #secrets = new Map<string, Secret>()
+
+  /** Makes a secret whose first version is current. */
+  create(id: string, token: string, credential: Credential, tags: Record<string, string> = {}): void {
+    this.#secrets.set(id, { versions: new Map([[token, credential]]), stages: { current: token }, tags })
+  }
+
+  async describe(id: string): Promise<Description> {
+    const { stages, tags } = this.#secret(id)
+    const { current, pending, previous } = stages
+    return { current, pending: pending === current ? undefined : pending, previous, tags: { ...tags } }
+  }
+
+  async read(id: string, which: { token?: string; stage?: Stage }): Promise<Version | undefined> {
+    const { versions, stages } = this.#secret(id)
+    const staged = which.stage && stages[which.stage]
+    const token = which.token ?? staged
+    if (token === undefined || (which.stage && staged !== token)) return undefined
+    const credential = versions.get(token)
+    return credential && { token, credential }
+  }
+
+  async propose(id: string, token: string, credential: Credential): Promise<void> {
+    const { versions, stages } = this.#secret(id)
+    const kept = versions.get(token)
+    if (!kept) {
+      versions.set(token, credential)
+      stages.pending = token
+      return
+    }
+    if (!kept.sameUser(credential))
+      throw new TokenReused(`version ${token} already has a value that no longer fits`)
+    if (stages.pending && stages.pending !== token && stages.pending !== stages.current)
+      throw new RotationInProgress(`version ${stages.pending} is pending`)
+    stages.pending = token
+  }
+
+  async promote(id: string, token: string, replacing: string): Promise<void> {
+    const { versions, stages } = this.#secret(id)
+    if (stages.current === token) return
+    if (stages.current !== replacing || !versions.has(token))
+      throw new Superseded(`current is version ${stages.current}, not ${replacing}`)
+    stages.previous = replacing
+    stages.current = token
+  }
+
+  async discard(id: string, token: string): Promise<void> {
+    const { stages } = this.#secret(id)
+    if (stages.pending === token) delete stages.pending
+  }
+
+  async tokens(id: string): Promise<string[]> {
+    return [...this.#secret(id).versions.keys()].reverse()
+  }
+
+  #secret(id: string): Secret {
+    const secret = this.#secrets.get(id)
+    if (!secret) throw new InvalidCredential('id', `there is no secret ${id}`)
+    return secret
+  }
+}

@@ -1,0 +1,156 @@
+import {
+  DescribeSecretCommand,
+  GetSecretValueCommand,
+  ListSecretVersionIdsCommand,
+  PutSecretValueCommand,
+  type SecretsManagerClient,
+  SecretsManagerServiceException,
+  UpdateSecretVersionStageCommand,
+} from '@aws-sdk/client-secrets-manager'
+import { Credential } from '../credential.ts'
+import {
+  InvalidCredential,
+  NotPermitted,
+  RotationInProgress,
+  StoreFailed,
+  Superseded,
+  Throttled,
+  TokenReused,
+} from '../errors.ts'
+import type { Description, Stage, Store, Version } from './store.ts'
+
+const labels = { current: 'AWSCURRENT', pending: 'AWSPENDING', previous: 'AWSPREVIOUS' } as const
+
+/** AWS Secrets Manager. One method is one call unless something went wrong before. */
+export class SecretsManager implements Store {
+  readonly #client: SecretsManagerClient
+
+  constructor(client: SecretsManagerClient) {
+    this.#client = client
+  }
+
+  async describe(id: string): Promise<Description> {
+    const secret = await this.#known(id, this.#client.send(new DescribeSecretCommand({ SecretId: id })))
+    if (secret.DeletedDate) throw new InvalidCredential('id', `secret ${id} is scheduled for deletion`)
+    const versions = Object.entries(secret.VersionIdsToStages ?? {})
+    const holder = (stage: Stage) => versions.find(([, stages]) => stages.includes(labels[stage]))?.[0]
+    const [current, pending, previous] = [holder('current'), holder('pending'), holder('previous')]
+    const tags = Object.fromEntries((secret.Tags ?? []).map(({ Key, Value }) => [Key ?? '', Value ?? '']))
+    // After a rotation AWSPENDING may stay on what is now current.
+    return { current, pending: pending === current ? undefined : pending, previous, tags }
+  }
+
+  async read(id: string, { token, stage }: { token?: string; stage?: Stage }): Promise<Version | undefined> {
+    const which = { VersionId: token, VersionStage: stage && labels[stage] }
+    try {
+      const value = await this.#client.send(new GetSecretValueCommand({ SecretId: id, ...which }))
+      if (value.SecretString === undefined)
+        throw new InvalidCredential('value', 'is SecretBinary; Keyturn rotates a JSON object in SecretString')
+      return { token: value.VersionId ?? '', credential: Credential.parse(value.SecretString) }
+    } catch (error) {
+      // No such version, none with this label, or none with a value; or the label sits on another version.
+      if (isNamed(error, 'ResourceNotFoundException', 'InvalidRequestException')) return undefined
+      throw translate(error)
+    }
+  }
+
+  async propose(id: string, token: string, credential: Credential): Promise<void> {
+    try {
+      await this.#client.send(
+        new PutSecretValueCommand({
+          SecretId: id,
+          ClientRequestToken: token,
+          SecretString: credential.serialize(),
+          VersionStages: [labels.pending],
+        }),
+      )
+    } catch (error) {
+      if (!isNamed(error, 'ResourceExistsException')) throw translate(error)
+      await this.#proposeKept(id, token, credential)
+    }
+  }
+
+  /** The token has a value from an earlier try, or from a rotation that was rolled back. */
+  async #proposeKept(id: string, token: string, credential: Credential): Promise<void> {
+    const kept = await this.read(id, { token })
+    if (!kept?.credential.sameUser(credential))
+      throw new TokenReused(`version ${token} already has a value that no longer fits`)
+    const { pending } = await this.describe(id)
+    if (pending === token) return
+    if (pending) throw new RotationInProgress(`version ${pending} is pending`)
+    try {
+      await this.#move('pending', { id, to: token })
+    } catch (error) {
+      if (isNamed(error, 'InvalidParameterException'))
+        throw new RotationInProgress('another version is pending')
+      throw translate(error)
+    }
+  }
+
+  async promote(id: string, token: string, replacing: string): Promise<void> {
+    try {
+      await this.#move('current', { id, to: token, from: replacing })
+    } catch (error) {
+      const { current } = await this.describe(id)
+      if (current === token) return
+      if (current !== replacing) throw new Superseded(`current is version ${current}, no longer ${replacing}`)
+      throw translate(error)
+    }
+  }
+
+  async discard(id: string, token: string): Promise<void> {
+    try {
+      await this.#move('pending', { id, from: token })
+    } catch (error) {
+      const { pending } = await this.describe(id)
+      if (pending === token) throw translate(error)
+    }
+  }
+
+  async tokens(id: string): Promise<string[]> {
+    const list = new ListSecretVersionIdsCommand({ SecretId: id, IncludeDeprecated: true, MaxResults: 100 })
+    const { Versions = [] } = await this.#known(id, this.#client.send(list))
+    return Versions.toSorted((a, b) => Number(b.CreatedDate) - Number(a.CreatedDate)).flatMap(
+      ({ VersionId }) => VersionId ?? [],
+    )
+  }
+
+  async #move(stage: Stage, { id, to, from }: { id: string; to?: string; from?: string }): Promise<void> {
+    await this.#client.send(
+      new UpdateSecretVersionStageCommand({
+        SecretId: id,
+        VersionStage: labels[stage],
+        MoveToVersionId: to,
+        RemoveFromVersionId: from,
+      }),
+    )
+  }
+
+  async #known<T>(id: string, answer: Promise<T>): Promise<T> {
+    try {
+      return await answer
+    } catch (error) {
+      if (isNamed(error, 'ResourceNotFoundException'))
+        throw new InvalidCredential('id', `there is no secret ${id} in this account and Region`)
+      throw translate(error)
+    }
+  }
+}
+
+function isNamed(error: unknown, ...names: string[]): boolean {
+  return error instanceof Error && names.includes(error.name)
+}
+
+const temporary =
+  /Throttl|TooManyRequests|InternalService|ServiceUnavailable|RequestTimeout|Timeout|ECONN|ENOTFOUND|EAI_AGAIN/
+
+/** Service texts are kept only where they cannot quote a value: a refusal names the caller, the action, the secret. */
+function translate(error: unknown): unknown {
+  if (!(error instanceof Error)) return error
+  const { code } = error as { code?: string }
+  if (temporary.test(error.name) || temporary.test(code ?? ''))
+    return new Throttled(`Secrets Manager: ${code ?? error.name}`)
+  if (!(error instanceof SecretsManagerServiceException)) return error
+  if (error.name === 'AccessDeniedException') return new NotPermitted(`Secrets Manager: ${error.message}`)
+  return new StoreFailed(`Secrets Manager: ${error.name}, request ${error.$metadata.requestId}`)
+}

@@ -1,0 +1,50 @@
+import type { Credential } from '../credential.ts'
+
+/** The staging labels of Secrets Manager, by what they mean to a reader. */
+export type Stage = 'current' | 'pending' | 'previous'
+
+/** One stored version; `token` is its id, given by the rotation that made it. */
+export type Version = { token: string; credential: Credential }
+
+/** What can be known of a secret without reading a value. A label that sits on current too counts as gone. */
+export type Description = {
+  current: string | undefined
+  pending: string | undefined
+  previous: string | undefined
+  tags: Record<string, string>
+}
+
+/**
+ * Where versions live. `id` is whatever the service takes: a name or an ARN. Every method may throw NotPermitted,
+ * Throttled, or InvalidCredential for a value that cannot be read.
+ */
+export interface Store {
+  /** Labels and tags, in one call. A secret that does not exist is InvalidCredential. */
+  describe(id: string): Promise<Description>
+
+  /**
+   * One version: by stage, by token, or by token provided that it holds the stage; one call. Undefined if there is
+   * no such version, it does not hold the stage, or it has no value yet.
+   */
+  read(id: string, which: { token?: string; stage?: Stage }): Promise<Version | undefined>
+
+  /**
+   * Writes `credential` as pending under `token`. A token that already has a value keeps it, and is made pending
+   * again: so a lost answer or a second try is success.
+   * @throws TokenReused if the kept value is for another user or server than `credential`.
+   * @throws RotationInProgress if a kept value cannot be made pending because another version is.
+   */
+  propose(id: string, token: string, credential: Credential): Promise<void>
+
+  /**
+   * Compare-and-set: `token` becomes current if `replacing` still is. Current already: success.
+   * @throws Superseded if another version became current meanwhile.
+   */
+  promote(id: string, token: string, replacing: string): Promise<void>
+
+  /** `token` is no longer pending. Not pending, or no such version: success. The value stays readable by token. */
+  discard(id: string, token: string): Promise<void>
+
+  /** The tokens of every version that is still stored, labelled or not, newest first. */
+  tokens(id: string): Promise<string[]>
+}

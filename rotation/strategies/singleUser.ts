@@ -1,0 +1,36 @@
+import type { Credential } from '../credential.ts'
+import type { Engine } from '../engines/engine.ts'
+import { LoginRefused } from '../errors.ts'
+import { logsIn, tryLogin } from './login.ts'
+import { restoreCurrent } from './restore.ts'
+import type { Change, FailedChange, Outcome, Strategy } from './strategy.ts'
+
+/** The same user gets a new password. Current does not log in between setSecret and finishSecret. */
+export class SingleUser implements Strategy {
+  nextUser(current: Credential): string {
+    return current.username
+  }
+
+  /**
+   * 1. Current logs in: set the new password.
+   * 2. Pending logs in: it was set by an earlier try.
+   * 3. Previous logs in, as the same user: the database was restored to an older state; set the new password.
+   */
+  async apply(engine: Engine, { current, pending, previous }: Change): Promise<void> {
+    if (await setWith(engine, current, pending)) return
+    if (await logsIn(engine, pending)) return
+    const older = await previous()
+    if (older?.sameUser(current) && (await setWith(engine, older, pending))) return
+    throw new LoginRefused(`${current}: current, pending and previous were all refused`)
+  }
+
+  undo(engine: Engine, change: FailedChange): Promise<Outcome> {
+    return restoreCurrent(engine, change)
+  }
+}
+
+async function setWith(engine: Engine, key: Credential, pending: Credential): Promise<boolean> {
+  await using session = await tryLogin(engine, key)
+  await session?.setPassword(pending.username, pending.password)
+  return session !== undefined
+}

@@ -1,0 +1,52 @@
+import type { Credential } from '../credential.ts'
+import type { Engine, Pair } from '../engines/engine.ts'
+
+export const strategyNames = ['single-user', 'alternating-users'] as const
+export type StrategyName = (typeof strategyNames)[number]
+
+/** The values a step works with. What is read only in some cases is a function, so that it costs no call in others. */
+export type Change = {
+  current: Credential
+  pending: Credential
+  previous(): Promise<Credential | undefined>
+  /** The admin that `masterarn` names. */
+  admin(): Promise<Credential>
+}
+
+/** A change that failed, and what else may have happened to the secret meanwhile. */
+export type FailedChange = Change & {
+  /** Another rotation of this secret whose execution still runs; `pending` if its version is the pending one. */
+  rival(): Promise<{ pending: boolean } | undefined>
+  /** Every stored value of the same user and server but current and pending, newest first. */
+  stored(): AsyncIterable<Credential>
+  /** Whether the user that is not current may still log in with previous: its grace time is not over. */
+  previousIsOpen(): Promise<boolean>
+}
+
+/**
+ * How a failed change left the database: `intact`, it was never changed or is again as it was; `restored`, current's
+ * password was set back; `left`, another rotation is at work and will finish or roll back by itself; `open`, current
+ * logs in, but the other user could not be closed and still takes the password that was discarded.
+ */
+export type Outcome = 'intact' | 'restored' | 'left' | 'open'
+
+/** Which users a rotation turns, and how the database follows. Every method may run any number of times. */
+export interface Strategy {
+  /** The user that the next value logs in as. @throws InvalidCredential if there can be none */
+  nextUser(current: Credential): string
+
+  /** Makes pending valid. Current is proven by a login before an admin's credential is used. */
+  apply(engine: Engine, change: Change): Promise<void>
+
+  /** Makes current valid again, whatever became of pending. @throws LockedOut if nothing brings it back */
+  undo(engine: Engine, change: FailedChange): Promise<Outcome>
+
+  /** The users that must be equal, if there are two. */
+  pair?(username: string): Pair
+
+  /** Closes the user that `current` replaced. */
+  retire?(engine: Engine, change: Pick<Change, 'current' | 'admin'>): Promise<void>
+
+  /** Opens that user again with `open`'s password, if another rotation took it up while it was being closed. */
+  reopen?(engine: Engine, open: Credential, change: Pick<Change, 'current' | 'admin'>): Promise<void>
+}
