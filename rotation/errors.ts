@@ -106,3 +106,13 @@ export class DatabaseFailed extends RotationError {
 export class StoreFailed extends RotationError {
   override readonly name = 'StoreFailed'
 }
+
+/** Anything else that went wrong. Its own message may quote a value, so only its kind and its stack are kept. */
+export class Unexpected extends RotationError {
+  override readonly name = 'Unexpected'
+  constructor(error: unknown) {
+    const [kind, stack] = error instanceof Error ? [error.name, error.stack ?? ''] : [typeof error, '']
+    super(`an unexpected ${kind}`)
+    this.stack = [`${this.name}: ${this.message}`, ...(stack.match(/^ {4}at .*$/gm) ?? [])].join('\n')
+  }
+}

@@ -144,7 +144,7 @@ export async function finish({ store }: Pipeline, { id, token, replaces }: Rotat
  * How a rollback ended: as its strategy says (see Outcome); `nothing`, there was no value to take back; `finished`,
  * the rotation had in fact succeeded.
  */
-export type RolledBack = { token: string; outcome: Outcome | 'nothing' | 'finished' }
+export type RolledBack = { token?: string; outcome: Outcome | 'nothing' | 'finished' }
 
 /** Moved by others more often than this within one rollback: give up, and be retried. */
 const ROUNDS = 3
@@ -181,9 +181,9 @@ export async function rollback(
 }
 
 /** Rolls back whichever rotation died and left its value pending. @throws RotationInProgress if it runs after all */
-export async function rollbackAbandoned(pipeline: Pipeline, id: string): Promise<RolledBack | undefined> {
+export async function rollbackAbandoned(pipeline: Pipeline, id: string): Promise<RolledBack> {
   const { pending } = await pipeline.store.describe(id)
-  if (!pending) return undefined
+  if (!pending) return { outcome: 'nothing' }
   if (await pipeline.running(pending)) throw new RotationInProgress(`the rotation of version ${pending} runs`)
   return rollback(pipeline, { id, token: pending })
 }

@@ -1,0 +1,9 @@
+import { create } from '../rotation/steps.ts'
+import { startEvent } from './event.ts'
+import { stepHandler } from './handler.ts'
+
+/** Writes the new value as pending. Its result is the state that the later steps get. */
+export const handler = stepHandler('createSecret', startEvent, async (pipeline, { rotation }) => ({
+  store: rotation.store,
+  ...(await create(pipeline, rotation)),
+}))

@@ -1,0 +1,66 @@
+import * as v from 'valibot'
+import { engineNames } from '../rotation/credential.ts'
+import { InvalidInput } from '../rotation/errors.ts'
+import { strategyNames } from '../rotation/strategies/strategy.ts'
+
+export const storeNames = ['secrets-manager'] as const
+export type StoreName = (typeof storeNames)[number]
+
+const text = v.pipe(v.string(), v.nonEmpty())
+const expected: Record<string, string> = {
+  execution: 'the name of the execution',
+  rotation: 'the state of the execution, an object',
+  store: `one of: ${storeNames.join(', ')}`,
+  id: 'the name or the ARN of the secret',
+  token:
+    'the name of the execution, which has 32 to 64 letters, digits, - or _; leave both out to get a UUID',
+}
+
+const start = v.object({ store: v.picklist(storeNames), id: text, token: v.exactOptional(v.string()) })
+const rotation = v.object({
+  ...start.entries,
+  engine: v.picklist(engineNames),
+  host: text,
+  strategy: v.picklist(strategyNames),
+  user: text,
+  nextUser: text,
+  replaces: text,
+  grace: v.exactOptional(v.number()),
+  testQuery: v.exactOptional(text),
+})
+const rollback = v.object({
+  ...start.entries,
+  strategy: v.exactOptional(v.picklist(strategyNames)),
+})
+
+/** What createSecret gets: the execution's input. */
+export const startEvent = parser(start)
+
+/** What the steps after createSecret get: what it returned. */
+export const rotationEvent = parser(rotation)
+
+/** What rollbackSecret gets: as much of the above as there was when the rotation failed. */
+export const rollbackEvent = parser(rollback)
+
+export type Event<Rotation> = { abandoned: boolean; rotation: Rotation & { token: string } }
+
+/**
+ * A parser for one function's event; it throws InvalidInput, naming the field and what it should be.
+ *
+ * The execution's name is the token of the version it makes, so that whoever finds a version pending can ask whether
+ * its rotation still runs. Step Functions and Secrets Manager make such names themselves: UUIDs.
+ */
+function parser<Rotation extends { token?: string }>(schema: v.GenericSchema<unknown, Rotation>) {
+  const whole = v.object({ execution: text, abandoned: v.optional(v.boolean(), false), rotation: schema })
+  return (event: unknown): Event<Rotation> => {
+    const result = v.safeParse(whole, event)
+    if (!result.success) throw invalid(String(result.issues[0].path?.at(-1)?.key ?? 'event'))
+    const { execution: token, abandoned, rotation } = result.output
+    if (!/^[\w-]{32,64}$/.test(token) || (rotation.token ?? token) !== token) throw invalid('token')
+    return { abandoned, rotation: { ...rotation, token } }
+  }
+}
+
+function invalid(field: string): InvalidInput {
+  return new InvalidInput(`${field}: should be ${expected[field] ?? 'as createSecret returned it'}`)
+}

@@ -1,0 +1,50 @@
+import { Logger } from '@aws-lambda-powertools/logger'
+import { injectLambdaContext } from '@aws-lambda-powertools/logger/middleware'
+import { Metrics, MetricUnit } from '@aws-lambda-powertools/metrics'
+import { logMetrics } from '@aws-lambda-powertools/metrics/middleware'
+import middy from '@middy/core'
+import { RotationError, Unexpected } from '../rotation/errors.ts'
+import type { Pipeline } from '../rotation/steps.ts'
+import type { Event, StoreName } from './event.ts'
+import { pipelineFor } from './pipeline.ts'
+
+const secretKey = /password|secretstring|secretbinary|rotationtoken|verifier/i
+
+/** The last net: a Credential hides its values itself. */
+export const logger = new Logger({
+  serviceName: process.env.POWERTOOLS_SERVICE_NAME ?? 'keyturn',
+  jsonReplacerFn: (key, value) => (secretKey.test(key) ? '***' : value),
+})
+const metrics = new Metrics({ namespace: 'Keyturn', serviceName: 'keyturn' })
+
+/** Counts one outcome in CloudWatch, by what is known of the rotation. */
+export function count(outcome: string, dimensions: Record<string, string>): void {
+  metrics.singleMetric().addDimensions(dimensions).addMetric(outcome, MetricUnit.Count, 1)
+}
+
+/**
+ * One Lambda function around one step: event parsed at the door, log lines that name the rotation, metrics flushed.
+ * Only errors of ours leave it, with the step's name in front; the runtime logs them.
+ */
+export function stepHandler<Rotation extends { store: StoreName; id: string }, Result>(
+  step: string,
+  parse: (event: unknown) => Event<Rotation>,
+  run: (pipeline: Pipeline, event: Event<Rotation>) => Promise<Result>,
+) {
+  return middy()
+    .use(injectLambdaContext(logger, { clearState: true }))
+    .use(logMetrics(metrics))
+    .onError(request => {
+      const error = request.error instanceof RotationError ? request.error : new Unexpected(request.error)
+      error.message = `${step}: ${error.message}`
+      request.error = error
+    })
+    .handler(async (raw: unknown): Promise<Result> => {
+      const event = parse(raw)
+      const { store, id, token } = event.rotation
+      logger.appendKeys({ step, store, id, token })
+      const result = await run(pipelineFor(store), event)
+      logger.info('done', { result: result ?? null } as never)
+      return result
+    })
+}

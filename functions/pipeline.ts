@@ -1,0 +1,48 @@
+import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
+import { loadEngine } from '../rotation/engines/load.ts'
+import { InvalidCredential, NotPermitted, Throttled } from '../rotation/errors.ts'
+import type { Pipeline } from '../rotation/steps.ts'
+import { SecretsManager } from '../rotation/stores/secretsManager.ts'
+import type { Store } from '../rotation/stores/store.ts'
+import { parseEnvironment } from './environment.ts'
+import type { StoreName } from './event.ts'
+
+const environment = parseEnvironment(process.env)
+/** Milliseconds; the SDK itself would wait without end. */
+const requestHandler = { connectionTimeout: 2_000, requestTimeout: 5_000 }
+const secretsManager = new SecretsManager(new SecretsManagerClient({ requestHandler }))
+const stores: Record<StoreName, Store> = { 'secrets-manager': secretsManager }
+
+/** The pipeline of this function: the real stores and engines, as its environment says. */
+export function pipelineFor(store: StoreName): Pipeline {
+  return {
+    store: stores[store],
+    engine: name => loadEngine[name]({ caFile: environment.caFile }),
+    admin: readAdmin,
+    running: executionRuns,
+    defaults: environment.defaults,
+  }
+}
+
+async function readAdmin(arn: string) {
+  const version = await secretsManager.read(arn, { stage: 'current' })
+  if (!version) throw new InvalidCredential('masterarn', `there is no value in secret ${arn}`)
+  return version.credential
+}
+
+/** Asks Step Functions; its client is loaded only here, as rotations that go well never need it. */
+async function executionRuns(token: string): Promise<boolean> {
+  const { DescribeExecutionCommand, SFNClient } = await import('@aws-sdk/client-sfn')
+  const client = new SFNClient({ requestHandler })
+  try {
+    const executionArn = `${environment.executions}:${token}`
+    const { status } = await client.send(new DescribeExecutionCommand({ executionArn }))
+    return status === 'RUNNING' || status === 'PENDING_REDRIVE'
+  } catch (error) {
+    if (!(error instanceof Error)) throw error
+    // A token that another tool chose may not even have the form of an execution's name.
+    if (['ExecutionDoesNotExist', 'InvalidArn', 'ValidationException'].includes(error.name)) return false
+    if (error.name === 'AccessDeniedException') throw new NotPermitted(`Step Functions: ${error.message}`)
+    throw new Throttled(`Step Functions: ${error.name}`)
+  }
+}

@@ -1,0 +1,22 @@
+import { LockedOut } from '../rotation/errors.ts'
+import { rollback, rollbackAbandoned } from '../rotation/steps.ts'
+import { rollbackEvent } from './event.ts'
+import { count, stepHandler } from './handler.ts'
+
+/** Makes the current value valid again and takes the pending one back: this rotation's, or an abandoned one. */
+export const handler = stepHandler(
+  'rollbackSecret',
+  rollbackEvent,
+  async (pipeline, { abandoned, rotation }) => {
+    try {
+      const result = abandoned
+        ? await rollbackAbandoned(pipeline, rotation.id)
+        : await rollback(pipeline, rotation)
+      count('RotationRolledBack', { outcome: result.outcome })
+      return result
+    } catch (error) {
+      if (error instanceof LockedOut) count('LockedOut', { store: rotation.store })
+      throw error
+    }
+  },
+)

@@ -1,0 +1,8 @@
+import { set } from '../rotation/steps.ts'
+import { rotationEvent } from './event.ts'
+import { stepHandler } from './handler.ts'
+
+/** Makes the pending value valid in the database. */
+export const handler = stepHandler('setSecret', rotationEvent, (pipeline, { rotation }) =>
+  set(pipeline, rotation),
+)

@@ -1,0 +1,8 @@
+import { test } from '../rotation/steps.ts'
+import { rotationEvent } from './event.ts'
+import { stepHandler } from './handler.ts'
+
+/** Logs in with the pending value and proves that it is as good as the current one. */
+export const handler = stepHandler('testSecret', rotationEvent, (pipeline, { rotation }) =>
+  test(pipeline, rotation),
+)
