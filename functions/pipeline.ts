@@ -1,4 +1,6 @@
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
+import type { EngineName } from '../rotation/credential.ts'
+import type { Engine } from '../rotation/engines/engine.ts'
 import { loadEngine } from '../rotation/engines/load.ts'
 import { InvalidCredential, NotPermitted, Throttled } from '../rotation/errors.ts'
 import type { Pipeline } from '../rotation/steps.ts'
@@ -12,12 +14,16 @@ const environment = parseEnvironment(process.env)
 const requestHandler = { connectionTimeout: 2_000, requestTimeout: 5_000 }
 const secretsManager = new SecretsManager(new SecretsManagerClient({ requestHandler }))
 const stores: Record<StoreName, Store> = { 'secrets-manager': secretsManager }
+const engines: Partial<Record<EngineName, Promise<Engine>>> = {}
 
 /** The pipeline of this function: the real stores and engines, as its environment says. */
 export function pipelineFor(store: StoreName): Pipeline {
   return {
     store: stores[store],
-    engine: name => loadEngine[name]({ caFile: environment.caFile }),
+    engine: name => {
+      engines[name] ??= loadEngine[name]({ caFile: environment.caFile })
+      return engines[name]
+    },
     admin: readAdmin,
     running: executionRuns,
     defaults: environment.defaults,

@@ -31,9 +31,8 @@ export type PostgresServer = {
   /** The certificate to trust, for `localhost` and 127.0.0.1. */
   caFile: string
   superuser: { user: string; password: string }
-  /** Everything the server has logged so far; it logs every statement. */
-  log(): string
-  stop(): Promise<void>
+  /** Where it logs every statement. */
+  logFile: string
 }
 
 /** PostgreSQL will not run as root; this is `nobody` on every Linux. */
@@ -44,7 +43,9 @@ const UNPRIVILEGED = 65534
  * admits TLS logins by SCRAM alone, but for a user named `plain`, who comes without TLS. The server
  * ends when this process does, however that happens.
  */
-export async function startPostgres(version: PostgresVersion = 18): Promise<PostgresServer> {
+export async function startPostgres(
+  version: PostgresVersion = 18,
+): Promise<PostgresServer & { stop(): Promise<void> }> {
   const root = process.getuid?.() === 0
   const folder = mkdtempSync(join(tmpdir(), `keyturn-postgres-${version}-`))
   const data = join(folder, 'data')
@@ -116,7 +117,7 @@ export async function startPostgres(version: PostgresVersion = 18): Promise<Post
     port,
     caFile,
     superuser,
-    log: () => readFileSync(logFile, 'utf8'),
+    logFile,
     stop,
   }
 }

@@ -260,12 +260,13 @@ export async function retire(pipeline: Pipeline, { id, token, strategy: name }: 
   const { credential } = current
   const engine = await pipeline.engine(credential.engine)
   const admin = () => readAdmin(pipeline, credential)
-  await strategy.retire(engine, { current: credential, admin })
-  const after = await store.describe(id)
-  const taken = after.current === token ? after.pending : after.current
-  if (!taken) return { outcome: 'retired' }
-  const version = await store.read(id, { token: taken })
-  if (version && version.credential.username === strategy.nextUser(credential))
-    await strategy.reopen?.(engine, version.credential, { current: credential, admin })
-  return { outcome: 'superseded' }
+  let outcome: Retired['outcome'] = 'retired'
+  await strategy.retire(engine, { current: credential, admin }, async () => {
+    const after = await store.describe(id)
+    const newer = after.current === token ? after.pending : after.current
+    if (!newer) return undefined
+    outcome = 'superseded'
+    return (await store.read(id, { token: newer }))?.credential
+  })
+  return { outcome }
 }

@@ -2,7 +2,7 @@ import type { EngineName } from '../credential.ts'
 import type { Engine } from './engine.ts'
 
 export type EngineOptions = {
-  /** PEM file with the certificates of the issuers to trust, besides those that Node trusts. */
+  /** PEM file with the certificates of the issuers to trust; no others are. */
   caFile: string
 }
 

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { rootCertificates } from 'node:tls'
+import { createSecureContext, type SecureContext } from 'node:tls'
 import pg, { escapeIdentifier, escapeLiteral } from 'pg'
 import type { Credential } from '../credential.ts'
 import { DatabaseFailed, NotPermitted, TestFailed, TlsFailed } from '../errors.ts'
@@ -10,7 +10,7 @@ import { md5Verifier, scramVerifier } from './scram.ts'
 import { traits } from './traits.ts'
 
 export type PostgresOptions = {
-  /** PEM file with the certificates of the issuers to trust, besides those that Node trusts. */
+  /** PEM file with the certificates of the issuers to trust; no others are. */
   caFile: string
   /** Milliseconds until a connection or a statement counts as unanswered. */
   connectTimeout?: number
@@ -22,6 +22,7 @@ export type PostgresOptions = {
 /** PostgreSQL 14 and later, RDS and Aurora included. */
 export class Postgres implements Engine {
   readonly #options: Required<PostgresOptions>
+  #context: SecureContext | undefined
 
   constructor(options: PostgresOptions) {
     this.#options = { connectTimeout: 5_000, statementTimeout: 15_000, Client: pg.Client, ...options }
@@ -35,7 +36,7 @@ export class Postgres implements Engine {
       database: credential.dbname ?? traits.postgres.database,
       user: credential.username,
       password: credential.password,
-      ssl: credential.ssl && { ca: this.#trusted() },
+      ssl: credential.ssl && { secureContext: this.#trust() },
       application_name: 'keyturn',
       connectionTimeoutMillis: connectTimeout,
       query_timeout: statementTimeout + 1_000,
@@ -53,11 +54,14 @@ export class Postgres implements Engine {
     return session
   }
 
-  #trusted(): string[] {
+  /** Parsing a bundle of issuers takes milliseconds, so it is done once. */
+  #trust(): SecureContext {
+    const { caFile } = this.#options
     try {
-      return [...rootCertificates, readFileSync(this.#options.caFile, 'utf8')]
+      this.#context ??= createSecureContext({ ca: readFileSync(caFile, 'utf8') })
+      return this.#context
     } catch {
-      throw new TlsFailed(`the CA file ${this.#options.caFile} cannot be read`)
+      throw new TlsFailed(`the CA file ${caFile} cannot be read as PEM`)
     }
   }
 }

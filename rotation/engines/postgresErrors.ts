@@ -32,7 +32,8 @@ const bySqlState: Record<string, (message: string, where: string) => RotationErr
 
 const unreachable = /^(ECONN|EHOST|ENET|ENOTFOUND|EAI_|ETIMEDOUT|EPIPE|EADDRNOTAVAIL)/
 const untrusted = /^(ERR_TLS|ERR_SSL|EPROTO|CERT_|SELF_SIGNED|DEPTH_ZERO|UNABLE_TO_)/
-const brokenConnection = /timeout|terminated|not queryable|closed/i
+const broken = /terminated|not queryable|closed/i
+const unanswered = /timeout/i
 
 /**
  * A driver's error as one of ours. Server texts are kept only where they name nothing but roles; a statement or a
@@ -51,7 +52,8 @@ export function translate(error: unknown, where: string): unknown {
   if (code && untrusted.test(code)) return new TlsFailed(`${where}: ${code}`)
   if (error.message === 'The server does not support SSL connections')
     return new TlsFailed(`${where}: the server offers no TLS; to accept that, store "ssl": false`)
-  if ((code && unreachable.test(code)) || brokenConnection.test(error.message))
-    return new Unreachable(`${where}: ${code ?? 'no answer in time'}`)
+  if (code && unreachable.test(code)) return new Unreachable(`${where}: ${code}`)
+  if (unanswered.test(error.message)) return new Unreachable(`${where}: no answer in time`)
+  if (broken.test(error.message)) return new Unreachable(`${where}: the connection broke`)
   return error
 }

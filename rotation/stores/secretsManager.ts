@@ -56,7 +56,7 @@ export class SecretsManager implements Store {
 
   async propose(id: string, token: string, credential: Credential): Promise<void> {
     try {
-      await this.#client.send(
+      const { VersionStages } = await this.#client.send(
         new PutSecretValueCommand({
           SecretId: id,
           ClientRequestToken: token,
@@ -64,6 +64,8 @@ export class SecretsManager implements Store {
           VersionStages: [labels.pending],
         }),
       )
+      // The same token with the same value is ignored, labels and all.
+      if (!VersionStages?.includes(labels.pending)) await this.#proposeKept(id, token, credential)
     } catch (error) {
       if (!isNamed(error, 'ResourceExistsException')) throw translate(error)
       await this.#proposeKept(id, token, credential)
@@ -75,9 +77,11 @@ export class SecretsManager implements Store {
     const kept = await this.read(id, { token })
     if (!kept?.credential.sameUser(credential))
       throw new TokenReused(`version ${token} already has a value that no longer fits`)
-    const { pending } = await this.describe(id)
+    const { current, pending } = await this.describe(id)
     if (pending === token) return
     if (pending) throw new RotationInProgress(`version ${pending} is pending`)
+    // Where it stayed on current, the label must be taken from there first.
+    if (current) await this.discard(id, current)
     try {
       await this.#move('pending', { id, to: token })
     } catch (error) {

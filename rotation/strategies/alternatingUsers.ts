@@ -65,14 +65,17 @@ export class AlternatingUsers implements Strategy {
     else await session.lockUser(pending.username)
   }
 
-  async retire(engine: Engine, { current, admin }: Pick<Change, 'current' | 'admin'>): Promise<void> {
+  async retire(
+    engine: Engine,
+    { current, admin }: Pick<Change, 'current' | 'admin'>,
+    takenUp: () => Promise<Credential | undefined>,
+  ): Promise<void> {
     await using session = await this.#adminSession(engine, current, admin)
-    await session.lockUser(this.#partner(current.username))
-  }
-
-  async reopen(engine: Engine, open: Credential, { current, admin }: Pick<Change, 'current' | 'admin'>) {
-    await using session = await this.#adminSession(engine, current, admin)
-    await session.setPassword(open.username, open.password)
+    const partner = this.#partner(current.username)
+    await session.lockUser(partner)
+    // In the same session: by now current may be closed as well, and could not prove us again.
+    const taken = await takenUp()
+    if (taken?.username === partner) await session.setPassword(partner, taken.password)
   }
 
   #partner(username: string): string {

@@ -44,9 +44,13 @@ export interface Strategy {
   /** The users that must be equal, if there are two. */
   pair?(username: string): Pair
 
-  /** Closes the user that `current` replaced. */
-  retire?(engine: Engine, change: Pick<Change, 'current' | 'admin'>): Promise<void>
-
-  /** Opens that user again with `open`'s password, if another rotation took it up while it was being closed. */
-  reopen?(engine: Engine, open: Credential, change: Pick<Change, 'current' | 'admin'>): Promise<void>
+  /**
+   * Closes the user that `current` replaced. `takenUp` is asked afterwards: the value of another rotation that took
+   * the user up at the same moment, whose password it then gets.
+   */
+  retire?(
+    engine: Engine,
+    change: Pick<Change, 'current' | 'admin'>,
+    takenUp: () => Promise<Credential | undefined>,
+  ): Promise<void>
 }

@@ -1,0 +1,81 @@
+import pg from 'pg'
+import { Postgres } from '../../rotation/engines/postgres.ts'
+import type { Pipeline } from '../../rotation/steps.ts'
+import type { Store } from '../../rotation/stores/store.ts'
+
+/** What a process dies of. No code of ours can know it, so none can catch it by kind. */
+class Death extends Error {}
+
+/** Called at every point of a run, in order; it may wait, or throw to let the process die there. */
+export type Visit = (point: string) => Promise<void> | void
+
+/**
+ * One process that runs steps: every store call, login and statement it makes passes two points, `before …` and
+ * `after …` it took effect. Once it is dead nothing it does has an effect any more.
+ */
+export class Process {
+  readonly pipeline: Pipeline
+  dead = false
+  readonly #visit: Visit
+
+  constructor(base: Pipeline, caFile: string, visit: Visit) {
+    this.#visit = visit
+    const call = <T>(name: string, effect: () => Promise<T>) => this.#call(name, effect)
+    class Client extends pg.Client {
+      override connect = (() => call('login', () => super.connect())) as pg.Client['connect']
+      override query = ((text: string) =>
+        call(`statement ${kind(text)}`, () => super.query(text))) as unknown as pg.Client['query']
+    }
+    const engine = new Postgres({ caFile, Client })
+    this.pipeline = {
+      ...base,
+      engine: async () => engine,
+      admin: arn => call('admin', () => base.admin(arn)),
+      running: token => call('running', () => base.running(token)),
+      store: this.#storeOf(base.store),
+    }
+  }
+
+  /** Dies at the point that it is called from. */
+  die(): never {
+    this.dead = true
+    throw new Death('the process died')
+  }
+
+  /** Runs one step. `died` if the process did, whatever the step then made of it. */
+  async run<T>(step: (pipeline: Pipeline) => Promise<T>): Promise<T | 'died'> {
+    try {
+      const result = await step(this.pipeline)
+      return this.dead ? 'died' : result
+    } catch (error) {
+      if (this.dead) return 'died'
+      throw error
+    }
+  }
+
+  async #call<T>(name: string, effect: () => Promise<T>): Promise<T> {
+    if (this.dead) throw new Death('the process died')
+    await this.#visit(`before ${name}`)
+    const result = await effect()
+    await this.#visit(`after ${name}`)
+    return result
+  }
+
+  #storeOf(store: Store): Store {
+    return {
+      describe: id => this.#call('describe', () => store.describe(id)),
+      read: (id, which) => this.#call(`read ${which.stage ?? 'by token'}`, () => store.read(id, which)),
+      propose: (id, token, value) => this.#call('propose', () => store.propose(id, token, value)),
+      promote: (id, token, old) => this.#call('promote', () => store.promote(id, token, old)),
+      discard: (id, token) => this.#call('discard', () => store.discard(id, token)),
+      tokens: id => this.#call('tokens', () => store.tokens(id)),
+    }
+  }
+}
+
+function kind(statement: string): string {
+  if (statement.includes(' password null')) return 'lock'
+  if (statement.includes(' password ')) return 'password'
+  if (statement.includes('pg_shdepend')) return 'roles'
+  return statement.startsWith('set search_path') ? 'prepare' : 'other'
+}

@@ -1,0 +1,232 @@
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
+import { inspect } from 'node:util'
+import { escapeIdentifier as name, escapeLiteral as text } from 'pg'
+import { expect } from 'vitest'
+import type { PostgresServer } from '../../local/postgres.ts'
+import type { Credential } from '../../rotation/credential.ts'
+import { scramVerifier } from '../../rotation/engines/scram.ts'
+import { RotationError } from '../../rotation/errors.ts'
+import { parseOptions } from '../../rotation/options.ts'
+import * as steps from '../../rotation/steps.ts'
+import { MemoryStore } from '../../rotation/stores/memory.ts'
+import type { StrategyName } from '../../rotation/strategies/strategy.ts'
+import { type App, admits, asSuperuser, hex } from '../database.ts'
+import type { Process } from './process.ts'
+
+export const id = 'app'
+
+/** `first`: the clone does not exist yet. `settled`: both users exist and have had turns. */
+export type Start = 'first' | 'settled'
+
+/**
+ * One secret in a store and its users in a real database, put back to a known start for every case. Every password
+ * that turns up is remembered, so that `check` can look for it where it must not be.
+ */
+export class Scene {
+  readonly store = new MemoryStore()
+  readonly running = new Set<string>()
+  readonly base: steps.Pipeline
+  readonly original: string
+  readonly #server: PostgresServer
+  readonly #app: App
+  readonly #seen: unknown[] = []
+  readonly #passwords = new Set<string>()
+  #logFrom: number
+
+  private constructor(server: PostgresServer, app: App, logFrom: number, token: string) {
+    this.#server = server
+    this.#app = app
+    this.#logFrom = logFrom
+    this.original = token
+    const remember = (credential: Credential) => this.#passwords.add(credential.password)
+    const propose = this.store.propose.bind(this.store)
+    this.store.propose = (id, token, credential) => {
+      remember(credential)
+      return propose(id, token, credential)
+    }
+    remember(app.current)
+    remember(app.admin)
+    this.base = {
+      store: this.store,
+      engine: () => Promise.reject(new Error('a Process brings its own')),
+      admin: async () => app.admin,
+      running: async token => this.running.has(token),
+      defaults: parseOptions({}),
+    }
+  }
+
+  static async set(server: PostgresServer, app: App, strategy: StrategyName, start: Start): Promise<Scene> {
+    const scene = new Scene(server, app, size(server.logFile), token())
+    const tags = { 'keyturn:strategy': strategy, 'keyturn:grace': '1s' }
+    const clone = app.current.with({ username: `${app.user}_clone`, password: `clone-${hex(12)}` })
+    const verifier = async ({ password }: Credential) => text(await scramVerifier(password))
+    const [u, c] = [name(app.user), name(clone.username)]
+    if (start === 'first' || strategy === 'single-user') {
+      await asSuperuser(
+        server,
+        `drop role if exists ${c}; alter role ${u} password ${await verifier(app.current)}`,
+      )
+      scene.store.create(id, scene.original, app.current, tags)
+    } else {
+      const [exists] = await asSuperuser(
+        server,
+        `select 1 from pg_roles where rolname = ${text(clone.username)}`,
+      )
+      // By the admin, as a first rotation would have made it.
+      const { username, password } = app.admin
+      if (!exists)
+        await asSuperuser(server, `create role ${c} login; grant ${u} to ${c}`, 'postgres', {
+          user: username,
+          password,
+        })
+      await asSuperuser(
+        server,
+        `alter role ${u} password ${await verifier(app.current)}; alter role ${c} password ${await verifier(clone)}`,
+      )
+      scene.store.create(id, token(), clone, tags)
+      const before = (await scene.store.describe(id)).current ?? ''
+      await scene.store.propose(id, scene.original, app.current)
+      await scene.store.promote(id, scene.original, before)
+      scene.#passwords.add(clone.password)
+    }
+    return scene
+  }
+
+  /** Keeps something that the outside gets to see: a result, an error, a line of a log. */
+  show(thing: unknown): void {
+    this.#seen.push(thing)
+  }
+
+  /** What must hold after every case. `winners` are the tokens that may be current. */
+  async check(winners: string[], where: string): Promise<void> {
+    const found = await this.store.describe(id)
+    expect(found.pending, `${where}: nothing is pending`).toBeUndefined()
+    expect(winners, `${where}: at most one value won`).toContain(found.current)
+    expect(await this.currentLogsIn(), `${where}: current logs in`).toBe(true)
+    const log = readFrom(this.#server.logFile, this.#logFrom)
+    const seen = this.#seen
+      .map(thing => `${JSON.stringify(thing)} ${inspect(thing, { depth: 9 })}`)
+      .join('\n')
+    for (const password of this.#passwords) {
+      expect(log.includes(password), 'no password in the log of the server').toBe(false)
+      expect(seen.includes(password), 'no password in any result or error').toBe(false)
+    }
+  }
+
+  async currentLogsIn(): Promise<boolean> {
+    const current = await this.store.read(id, { stage: 'current' })
+    return current !== undefined && (await admits(this.#server, current.credential))
+  }
+
+  /** True if the user that is not current logs in with the value it last had. */
+  async previousLogsIn(): Promise<boolean> {
+    const previous = await this.store.read(id, { stage: 'previous' })
+    return previous !== undefined && (await admits(this.#server, previous.credential))
+  }
+
+  get caFile(): string {
+    return this.#server.caFile
+  }
+  get user(): string {
+    return this.#app.user
+  }
+}
+
+export const token = () => `${hex(16)}`
+
+const retried = ['Unreachable', 'Throttled', 'Conflict']
+
+/**
+ * What the state machine does, in a few lines: the steps in order, retries by name, rollback when a step fails for
+ * good. `steps` run in the process that `next` gives, a new one after each death.
+ */
+export class Execution {
+  readonly token = token()
+  outcome: 'rotated' | 'rolled back' | 'died' | 'locked out' | undefined
+  error: RotationError | undefined
+  readonly #scene: Scene
+  readonly #next: () => Process
+  /** Deaths after which a step is not tried again. */
+  readonly #deaths: number
+  readonly #wait: () => Promise<void>
+
+  constructor(scene: Scene, next: () => Process, deaths = 1, wait: () => Promise<void> = async () => {}) {
+    this.#scene = scene
+    this.#next = next
+    this.#deaths = deaths
+    this.#wait = wait
+    scene.running.add(this.token)
+  }
+
+  async run(): Promise<void> {
+    try {
+      const rotation = await this.#create()
+      await this.#step(pipeline => steps.set(pipeline, rotation))
+      await this.#step(pipeline => steps.test(pipeline, rotation))
+      await this.#step(pipeline => steps.finish(pipeline, rotation))
+      this.outcome = 'rotated'
+      if (rotation.grace) await this.#step(pipeline => steps.retire(pipeline, rotation))
+    } catch (error) {
+      this.#scene.show(error)
+      if (!(error instanceof RotationError) && error !== 'died') throw error
+      if (error instanceof RotationError) this.error = error
+      if (this.outcome !== 'rotated') await this.rollback()
+    } finally {
+      this.#scene.running.delete(this.token)
+    }
+  }
+
+  async rollback(): Promise<void> {
+    try {
+      await this.#step(pipeline => steps.rollback(pipeline, { id, token: this.token }))
+      this.outcome = 'rolled back'
+    } catch (error) {
+      this.#scene.show(error)
+      this.outcome = error === 'died' ? 'died' : 'locked out'
+      if (error instanceof RotationError) this.error = error
+      else if (error !== 'died') throw error
+    }
+  }
+
+  async #create(): Promise<steps.Rotation> {
+    try {
+      return await this.#step(pipeline => steps.create(pipeline, { id, token: this.token }))
+    } catch (error) {
+      if (!(error instanceof RotationError) || error.name !== 'RotationAbandoned') throw error
+      await this.#step(pipeline => steps.rollbackAbandoned(pipeline, id))
+      return this.#create()
+    }
+  }
+
+  async #step<T>(step: (pipeline: steps.Pipeline) => Promise<T>): Promise<T> {
+    for (let deaths = 0, retries = 0; ; ) {
+      try {
+        const result = await this.#next().run(step)
+        if (result !== 'died') {
+          this.#scene.show(result)
+          return result
+        }
+        if (++deaths >= this.#deaths) throw 'died'
+      } catch (error) {
+        if (!(error instanceof RotationError) || !retried.includes(error.name) || ++retries > 5) throw error
+        this.#scene.show(error)
+        await this.#wait()
+      }
+    }
+  }
+}
+
+const size = (file: string) => {
+  const handle = openSync(file, 'r')
+  const { size } = fstatSync(handle)
+  closeSync(handle)
+  return size
+}
+
+function readFrom(file: string, from: number): string {
+  const handle = openSync(file, 'r')
+  const buffer = Buffer.alloc(fstatSync(handle).size - from)
+  readSync(handle, buffer, 0, buffer.length, from)
+  closeSync(handle)
+  return buffer.toString('utf8')
+}
