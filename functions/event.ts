@@ -44,6 +44,9 @@ export const rollbackEvent = parser(rollback)
 
 export type Event<Rotation> = { abandoned: boolean; rotation: Rotation & { token: string } }
 
+/** Whether a version's id can be the name of an execution of ours. */
+export const isToken = (text: string) => /^[\w-]{32,64}$/.test(text)
+
 /**
  * A parser for one function's event; it throws InvalidInput, naming the field and what it should be.
  *
@@ -56,7 +59,7 @@ function parser<Rotation extends { token?: string }>(schema: v.GenericSchema<unk
     const result = v.safeParse(whole, event)
     if (!result.success) throw invalid(String(result.issues[0].path?.at(-1)?.key ?? 'event'))
     const { execution: token, abandoned, rotation } = result.output
-    if (!/^[\w-]{32,64}$/.test(token) || (rotation.token ?? token) !== token) throw invalid('token')
+    if (!isToken(token) || (rotation.token ?? token) !== token) throw invalid('token')
     return { abandoned, rotation: { ...rotation, token } }
   }
 }

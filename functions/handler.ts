@@ -1,7 +1,6 @@
 import { Logger } from '@aws-lambda-powertools/logger'
 import { injectLambdaContext } from '@aws-lambda-powertools/logger/middleware'
 import { Metrics, MetricUnit } from '@aws-lambda-powertools/metrics'
-import { logMetrics } from '@aws-lambda-powertools/metrics/middleware'
 import middy from '@middy/core'
 import { RotationError, Unexpected } from '../rotation/errors.ts'
 import type { Pipeline } from '../rotation/steps.ts'
@@ -12,10 +11,9 @@ const secretKey = /password|secretstring|secretbinary|rotationtoken|verifier/i
 
 /** The last net: a Credential hides its values itself. */
 export const logger = new Logger({
-  serviceName: process.env.POWERTOOLS_SERVICE_NAME ?? 'keyturn',
   jsonReplacerFn: (key, value) => (secretKey.test(key) ? '***' : value),
 })
-const metrics = new Metrics({ namespace: 'Keyturn', serviceName: 'keyturn' })
+const metrics = new Metrics({ namespace: 'Keyturn' })
 
 /** Counts one outcome in CloudWatch, by what is known of the rotation. */
 export function count(outcome: string, dimensions: Record<string, string>): void {
@@ -23,7 +21,7 @@ export function count(outcome: string, dimensions: Record<string, string>): void
 }
 
 /**
- * One Lambda function around one step: event parsed at the door, log lines that name the rotation, metrics flushed.
+ * One Lambda function around one step: event parsed at the door, log lines that name the rotation.
  * Only errors of ours leave it, with the step's name in front; the runtime logs them.
  */
 export function stepHandler<Rotation extends { store: StoreName; id: string }, Result>(
@@ -33,7 +31,6 @@ export function stepHandler<Rotation extends { store: StoreName; id: string }, R
 ) {
   return middy()
     .use(injectLambdaContext(logger, { clearState: true }))
-    .use(logMetrics(metrics))
     .onError(request => {
       const error = request.error instanceof RotationError ? request.error : new Unexpected(request.error)
       error.message = `${step}: ${error.message}`

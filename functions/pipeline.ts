@@ -2,12 +2,12 @@ import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import type { EngineName } from '../rotation/credential.ts'
 import type { Engine } from '../rotation/engines/engine.ts'
 import { loadEngine } from '../rotation/engines/load.ts'
-import { InvalidCredential, NotPermitted, Throttled } from '../rotation/errors.ts'
+import { InvalidCredential, InvalidInput, NotPermitted, Throttled } from '../rotation/errors.ts'
 import type { Pipeline } from '../rotation/steps.ts'
 import { SecretsManager } from '../rotation/stores/secretsManager.ts'
 import type { Store } from '../rotation/stores/store.ts'
 import { parseEnvironment } from './environment.ts'
-import type { StoreName } from './event.ts'
+import { isToken, type StoreName } from './event.ts'
 
 const environment = parseEnvironment(process.env)
 /** Milliseconds; the SDK itself would wait without end. */
@@ -38,17 +38,21 @@ async function readAdmin(arn: string) {
 
 /** Asks Step Functions; its client is loaded only here, as rotations that go well never need it. */
 async function executionRuns(token: string): Promise<boolean> {
+  if (!environment.executions) throw new InvalidInput('environment variable KEYTURN_EXECUTIONS: is not set')
+  // No execution of ours has such a name: another tool left this version pending.
+  if (!isToken(token)) return false
   const { DescribeExecutionCommand, SFNClient } = await import('@aws-sdk/client-sfn')
   const client = new SFNClient({ requestHandler })
   try {
     const executionArn = `${environment.executions}:${token}`
     const { status } = await client.send(new DescribeExecutionCommand({ executionArn }))
-    return status === 'RUNNING' || status === 'PENDING_REDRIVE'
+    return status === 'RUNNING'
   } catch (error) {
     if (!(error instanceof Error)) throw error
-    // A token that another tool chose may not even have the form of an execution's name.
-    if (['ExecutionDoesNotExist', 'InvalidArn', 'ValidationException'].includes(error.name)) return false
+    if (error.name === 'ExecutionDoesNotExist') return false
     if (error.name === 'AccessDeniedException') throw new NotPermitted(`Step Functions: ${error.message}`)
+    if (['InvalidArn', 'ValidationException'].includes(error.name))
+      throw new InvalidInput('environment variable KEYTURN_EXECUTIONS: should be the ARN of the executions')
     throw new Throttled(`Step Functions: ${error.name}`)
   }
 }

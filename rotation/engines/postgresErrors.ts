@@ -23,6 +23,7 @@ const bySqlState: Record<string, (message: string, where: string) => RotationErr
   '25006': (_, where) =>
     new Unreachable(`${where}: the server is read-only: a replica, or a failover is under way`),
   57014: (_, where) => new Unreachable(`${where}: the statement took too long`),
+  42710: (_, where) => new Conflict(`${where}: another session made the same role`),
   '55P03': (_, where) => new Conflict(`${where}: a lock was not to be had`),
   40: (_, where) => new Conflict(`${where}: another session changed the same rows`),
   53: (_, where) => new Unreachable(`${where}: the server has no room for another connection`),

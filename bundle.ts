@@ -1,0 +1,108 @@
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { dirname, isAbsolute, join, normalize, relative } from 'node:path'
+import { build, type Metafile } from 'esbuild'
+import { zipSync } from 'fflate'
+import { parseEnvironment } from './functions/environment.ts'
+import { generatePassword } from './rotation/password.ts'
+
+/**
+ * Bundles functions/<name>.ts into `outdir`: index.mjs, and a chunk for everything that is imported only when used,
+ * such as a database's driver. What was in `outdir` is deleted.
+ * @returns what went into which file
+ */
+export async function bundleFunction(name: string, outdir: string): Promise<Metafile> {
+  await rm(outdir, { recursive: true, force: true })
+  const { metafile } = await build({
+    absWorkingDir: import.meta.dirname,
+    entryPoints: { index: `functions/${name}.ts` },
+    outdir,
+    outExtension: { '.js': '.mjs' },
+    bundle: true,
+    splitting: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node24',
+    mainFields: ['module', 'main'],
+    // The driver asks for its native sister only if that is installed.
+    external: ['pg-native'],
+    minify: true,
+    legalComments: 'none',
+    metafile: true,
+    // CommonJS packages call require, which a module does not have.
+    banner: { js: "import{createRequire}from'node:module';const require=createRequire(import.meta.url);" },
+  })
+  return metafile
+}
+
+/** Every file of `folder`, as a zip that is the same whenever and wherever it is made: equal code is not redeployed. */
+async function zipFolder(folder: string): Promise<Uint8Array> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true })
+  const paths = entries.filter(entry => entry.isFile()).map(entry => join(entry.parentPath, entry.name))
+  const files = paths.sort().map(async path => [relative(folder, path), await readFile(path)] as const)
+  // Unix, and a plain file that everybody may read, as Lambda wants it.
+  const attributes = { mtime: new Date(1980, 0, 1), os: 3, attrs: 0o100644 * 2 ** 16 }
+  return zipSync(Object.fromEntries(await Promise.all(files)), { level: 9, ...attributes })
+}
+
+type Variables = Record<string, unknown>
+/** The part of osls that the plugin touches. */
+type Serverless = {
+  serviceDir: string
+  service: { functions: Record<string, { environment?: Variables; package?: { artifact: string } }> }
+}
+
+/** The plugin for serverless.yml: packs each function's bundle, and the CA file into those that are to use it. */
+export default class Bundle {
+  readonly #serverless: Serverless
+
+  /** `${text(path)}` is a file as it stands; `${file(path)}` would parse JSON, and osls then drops every null. */
+  readonly configurationVariablesSources = {
+    text: {
+      resolve: async ({ params: [path], serviceDir }: { params: [string]; serviceDir: string }) => ({
+        value: await readFile(join(serviceDir, path), 'utf8'),
+      }),
+    },
+  }
+  readonly hooks = {
+    'before:package:createDeploymentArtifacts': () => this.#pack(),
+    'before:package:function:package': () => this.#pack(),
+  }
+
+  constructor(serverless: Serverless) {
+    this.#serverless = serverless
+  }
+
+  async #pack(): Promise<void> {
+    const { service, serviceDir } = this.#serverless
+    const functions = Object.entries(service.functions)
+    for (const [, { environment }] of functions) checkEnvironment(environment)
+    await mkdir(join(serviceDir, '.serverless'), { recursive: true })
+    for (const [name, settings] of functions) {
+      const folder = join(serviceDir, '.build', name)
+      await bundleFunction(name, folder)
+      await copyCertificates(settings.environment?.KEYTURN_CA_FILE, serviceDir, folder)
+      const artifact = join(serviceDir, '.serverless', `${name}.zip`)
+      await writeFile(artifact, await zipFolder(folder))
+      settings.package = { artifact }
+    }
+  }
+}
+
+/** A parameter that no rotation could work with fails here, and not in every rotation. */
+function checkEnvironment(environment: Variables = {}): void {
+  const texts = Object.entries(environment).filter(([, value]) => typeof value === 'string')
+  const { defaults } = parseEnvironment(Object.fromEntries(texts) as NodeJS.ProcessEnv)
+  generatePassword(defaults.password)
+}
+
+/** Lambda starts a function in the folder of its package, so the same relative path holds there. */
+async function copyCertificates(caFile: unknown, from: string, to: string): Promise<void> {
+  if (typeof caFile !== 'string' || !caFile) return
+  if (isAbsolute(caFile) || normalize(caFile).startsWith('..'))
+    throw new Error(`caFile: should be the path of a file in the project's folder, not ${caFile}`)
+  const text = await readFile(join(from, caFile), 'utf8')
+  if (!text.includes('-----BEGIN CERTIFICATE-----') || text.includes('PRIVATE KEY-----'))
+    throw new Error(`caFile: ${caFile} should hold certificates in PEM form, and nothing else`)
+  await mkdir(dirname(join(to, caFile)), { recursive: true })
+  await writeFile(join(to, caFile), text)
+}

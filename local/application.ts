@@ -1,0 +1,82 @@
+import { readFileSync } from 'node:fs'
+import { createSecureContext } from 'node:tls'
+import { GetSecretValueCommand, type SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
+import pg from 'pg'
+
+/** One stored value, as an application reads it. */
+export type Value = { host: string; port: number; dbname: string; username: string; password: string }
+
+/** How long a value is kept before it is read again, in milliseconds. */
+const CACHED = 250
+
+/** An application that uses the credential while it rotates. */
+export class Application {
+  served = 0
+  failed = 0
+  /** Milliseconds from the first to the last query of the longest run of failures. */
+  longestOutage = 0
+  readonly #secrets: SecretsManagerClient
+  readonly #id: string
+  readonly #ssl: pg.ClientConfig['ssl']
+  #running = true
+  #done = Promise.resolve()
+
+  constructor(secrets: SecretsManagerClient, id: string, caFile: string) {
+    this.#secrets = secrets
+    this.#id = id
+    this.#ssl = { secureContext: createSecureContext({ ca: readFileSync(caFile, 'utf8') }) }
+  }
+
+  /** The value at a label; undefined if no version holds it. */
+  async read(stage: 'AWSCURRENT' | 'AWSPENDING' | 'AWSPREVIOUS' = 'AWSCURRENT'): Promise<Value | undefined> {
+    try {
+      const command = new GetSecretValueCommand({ SecretId: this.#id, VersionStage: stage })
+      const { SecretString = '' } = await this.#secrets.send(command)
+      return JSON.parse(SecretString)
+    } catch (error) {
+      if (error instanceof Error && error.name === 'ResourceNotFoundException') return undefined
+      throw error
+    }
+  }
+
+  /** True if the value logs in and a query is answered. */
+  async accepts({ host, port, dbname, username, password }: Value): Promise<boolean> {
+    const client = new pg.Client({ host, port, database: dbname, user: username, password, ssl: this.#ssl })
+    client.on('error', () => {})
+    try {
+      await client.connect()
+      await client.query('select now()')
+      return true
+    } catch {
+      return false
+    } finally {
+      await client.end().catch(() => {})
+    }
+  }
+
+  /** Queries without pause, each over a new login; reads the secret again now and then, and after a login that failed. */
+  start(): void {
+    this.#done = this.#work()
+  }
+
+  async stop(): Promise<void> {
+    this.#running = false
+    await this.#done
+  }
+
+  async #work(): Promise<void> {
+    let value = await this.read()
+    let readAt = performance.now()
+    let failingSince: number | undefined
+    while (this.#running) {
+      const served = value !== undefined && (await this.accepts(value))
+      if (served) this.served++
+      else this.failed++
+      failingSince = served ? undefined : (failingSince ?? performance.now())
+      if (failingSince) this.longestOutage = Math.max(this.longestOutage, performance.now() - failingSince)
+      if (served && performance.now() - readAt < CACHED) continue
+      value = await this.read()
+      readAt = performance.now()
+    }
+  }
+}

@@ -1,0 +1,222 @@
+import { spawn } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { Application, type Value } from './application.ts'
+import { type Embedded, functionOf, startEmbedded } from './embedded.ts'
+import { type Execution, runRotation, type Task } from './stateMachine.ts'
+
+/** What a state does, for a reader who sees it go by. */
+const meaning: Record<string, string> = {
+  CreateSecret: 'a new password is stored as AWSPENDING; the database does not know it yet',
+  SetSecret: 'the database learns it, as a SCRAM verifier, never in clear text',
+  TestSecret: 'a login with it; what it may do is compared with what current may do',
+  FinishSecret: 'AWSPENDING becomes AWSCURRENT, if current has not moved',
+  AnnounceSuccess: 'event "Credential Rotated"',
+  MustRetire: 'was a user replaced?',
+  Grace: 'the grace time (cut short here)',
+  RetireSecret: 'the replaced user is locked',
+  Rotated: 'done',
+  DiscardSecret: 'AWSPENDING is taken back',
+  RollbackSecret: 'current is made valid again, AWSPENDING is taken back',
+  AnnounceFailure: 'event "Credential Rotation Failed"',
+  RotationFailed: 'the execution fails, with the error of the step',
+}
+
+type Proof = [claim: string, holds: boolean]
+type Scene = {
+  title: string
+  user: string
+  secret: string
+  tasks?: Record<string, Task>
+  /** How the execution should end, and what must be true afterwards. */
+  ends: 'rotated' | 'rolled back'
+  prove(application: Application, before: Value, execution: Execution): Promise<Proof[]>
+}
+type Row = {
+  scene: string
+  ended: string
+  states: number
+  ms: number
+  served: number
+  failed: number
+  proven: string
+}
+
+const say = (line = '') => console.log(line)
+const passwords = new Set<string>()
+
+async function play(scene: Scene, number: number, embedded: Embedded): Promise<Row> {
+  say(`\n${number}. ${scene.title}`)
+  const application = new Application(embedded.secrets, scene.secret, embedded.postgres.caFile)
+  const before = (await application.read()) as Value
+  application.start()
+  await sleep(300)
+  const begun = performance.now()
+  const execution = await watch({ ...announcements, ...embedded.tasks, ...scene.tasks }, scene.secret)
+  const ms = Math.round(performance.now() - begun)
+  await sleep(300)
+  await application.stop()
+  const { served, failed } = application
+  const outage = failed ? `, for ${Math.round(application.longestOutage)} ms` : ''
+  say(`   the application meanwhile: ${served} queries served, ${failed} failed${outage}`)
+  const ended = execution.failure ? 'rolled back' : 'rotated'
+  const proofs: Proof[] = [
+    [`the execution ended as it should: ${scene.ends}`, ended === scene.ends],
+    ...(await scene.prove(application, before, execution)),
+  ]
+  for (const [claim, holds] of proofs) say(`   ${holds ? '✓' : '✗ NOT TRUE:'} ${claim}`)
+  const proven = proofs.every(([, holds]) => holds) ? 'yes' : 'NO'
+  return { scene: scene.title, ended, states: execution.states.length, ms, served, failed, proven }
+}
+
+/** Runs the state machine and prints each state as it goes by, with a dot for each retry. */
+async function watch(tasks: Record<string, Task>, id: string): Promise<Execution> {
+  let since = 0
+  let state = ''
+  let error: Error | undefined
+  const close = () => {
+    if (!state) return
+    const took = `${Math.round(performance.now() - since)} ms`.padStart(10)
+    say(`${took}  ${meaning[state] ?? ''}`)
+    if (error) say(`      failed: ${error.name}: ${error.message}`)
+  }
+  const execution = await runRotation(
+    tasks,
+    randomUUID(),
+    { store: 'secrets-manager', id },
+    {
+      retryPause: 100,
+      grace: 1000,
+      entered(next) {
+        close()
+        state = next
+        since = performance.now()
+        error = undefined
+        process.stdout.write(`   ${state.padEnd(16)}`)
+      },
+      failed(_, why) {
+        if (error) process.stdout.write('.')
+        error = why
+      },
+    },
+  )
+  close()
+  for (const [name, count] of Object.entries(execution.tries))
+    if (count > 1) say(`   ${name} was tried ${count} times`)
+  return execution
+}
+
+const announcements: Record<string, Task> = Object.fromEntries(
+  ['AnnounceSuccess', 'AnnounceFailure', 'AnnounceLockout'].map(name => [
+    name,
+    () => ({ FailedEntryCount: 0 }),
+  ]),
+)
+
+async function rotated(application: Application, before: Value): Promise<Proof[]> {
+  const now = (await application.read()) as Value
+  passwords.add(now.password)
+  return [
+    ['AWSCURRENT has a new password', now.password !== before.password],
+    ['the new password is accepted', await application.accepts(now)],
+    ['the old password is refused', !(await application.accepts(before))],
+  ]
+}
+
+async function unharmed(application: Application, before: Value): Promise<Proof[]> {
+  const now = (await application.read()) as Value
+  return [
+    [
+      'AWSCURRENT is what it was, and still logs in',
+      now.password === before.password && (await application.accepts(now)),
+    ],
+    ['nothing is left pending', (await application.read('AWSPENDING')) === undefined],
+  ]
+}
+
+/** A function whose process is killed at every try: the first time right after the password was changed. */
+function dies(file: string): Task {
+  let attempt = 0
+  return async event => {
+    attempt++
+    const script = fileURLToPath(new URL('dyingFunction.ts', import.meta.url))
+    const child = spawn(process.execPath, [script, file, `${attempt}`, JSON.stringify(event)], {
+      stdio: 'ignore',
+    })
+    const [, signal] = await once(child, 'exit')
+    if (signal === null) return null
+    // As Lambda reports it.
+    throw Object.assign(new Error(`Runtime exited with error: signal: ${signal}`), {
+      name: 'Runtime.ExitError',
+    })
+  }
+}
+
+async function scenes(embedded: Embedded): Promise<Scene[]> {
+  const admin = await embedded.makeAdmin('master')
+  const single = { 'keyturn:strategy': 'single-user' }
+  return [
+    {
+      title: 'Single user: one user, a new password',
+      user: 'shop',
+      secret: await embedded.enrol('shop'),
+      ends: 'rotated',
+      prove: rotated,
+    },
+    {
+      title: 'Alternating users: the application is never without a valid login',
+      user: 'billing',
+      secret: await embedded.enrol('billing', { admin }),
+      ends: 'rotated',
+      prove: async (application, before) => [
+        ...(await rotated(application, before)),
+        ['not one query failed', application.failed === 0],
+      ],
+    },
+    {
+      title: 'A rotation whose test fails, after the password was changed',
+      user: 'orders',
+      secret: await embedded.enrol('orders', {
+        tags: { ...single, 'keyturn:test-query': 'TABLE no_such_table' },
+      }),
+      ends: 'rolled back',
+      prove: async (application, before, execution) => [
+        ...(await unharmed(application, before)),
+        ['the execution carries the error of the step', execution.failure?.error === 'TestFailed'],
+      ],
+    },
+    {
+      title: 'A rotation whose process is killed, after the password was changed and at every retry',
+      user: 'ledger',
+      secret: await embedded.enrol('ledger', { tags: single }),
+      tasks: { SetSecret: dies(functionOf.SetSecret) },
+      ends: 'rolled back',
+      prove: async (application, before, execution) => [
+        ...(await unharmed(application, before)),
+        ['the execution carries the error of the step', execution.failure?.error === 'Runtime.ExitError'],
+      ],
+    },
+  ]
+}
+
+say('Keyturn: four rotations of real PostgreSQL users, by the state machine that is deployed to AWS.')
+const embedded = await startEmbedded()
+let proven = false
+try {
+  const rows: Row[] = []
+  for (const [i, scene] of (await scenes(embedded)).entries()) rows.push(await play(scene, i + 1, embedded))
+  const log = readFileSync(embedded.postgres.logFile, 'utf8')
+  const leaked = [...passwords].filter(password => log.includes(password))
+  say(
+    `\n${leaked.length ? '✗ NOT TRUE:' : '✓'} the server logs every statement, and its log holds no password`,
+  )
+  console.table(Object.fromEntries(rows.map(({ scene: _, ...row }, i) => [i + 1, row])))
+  proven = rows.every(row => row.proven === 'yes') && leaked.length === 0
+} finally {
+  await embedded.stop()
+}
+say(proven ? 'All of it was proven. Next: README.md, "Deploy".' : 'Not all of it was proven.')
+process.exitCode = proven ? 0 : 1

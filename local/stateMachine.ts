@@ -1,0 +1,97 @@
+import { readFileSync } from 'node:fs'
+import { StateMachine } from 'aws-local-stepfunctions'
+
+const file = new URL('../statemachines/rotate.asl.json', import.meta.url)
+
+/** Account and Region that the local state machine pretends to be in. */
+export const arnOf = (service: string, resource: string) =>
+  `arn:aws:${service}:eu-west-1:123456789012:${resource}`
+
+/** The rotate state machine as it is deployed, with made-up ARNs where the stack's stand. */
+export function rotateDefinition(): ConstructorParameters<typeof StateMachine>[0] {
+  const text = readFileSync(file, 'utf8').replace(/\$\{(\w+)\}/g, (_, name: string) => {
+    if (name === 'Partition') return 'aws'
+    return name === 'EventBusName' ? 'default' : arnOf('lambda', `function:${name}`)
+  })
+  return JSON.parse(text)
+}
+
+const definition = rotateDefinition()
+const machine = new StateMachine(definition)
+
+/** What a state does: the handler of its function, or whatever stands for the event bus. */
+export type Task = (input: unknown) => unknown
+
+export type Execution = {
+  /** Every state that was entered, in order. */
+  states: string[]
+  /** How often each task was tried. */
+  tries: Record<string, number>
+  output?: unknown
+  /** What the execution failed with: the error's name, and the cause as Lambda words it. */
+  failure?: { error: string; cause: { errorType: string; errorMessage: string } }
+}
+
+/**
+ * Runs one execution of the rotate state machine in this process. Before a retry it pauses `retryPause` milliseconds,
+ * and for the grace time `grace`. `entered` is told of each state as it goes by.
+ */
+export async function runRotation(
+  tasks: Record<string, Task>,
+  name: string,
+  input: unknown,
+  {
+    retryPause = 0,
+    grace = 0,
+    entered = (_state: string) => {},
+    failed = (_state: string, _error: Error) => {},
+  } = {},
+): Promise<Execution> {
+  const execution: Execution = { states: [], tries: {} }
+  const handlers = Object.entries(tasks).map(([state, task]) => [
+    state,
+    async (event: unknown) => {
+      execution.tries[state] = (execution.tries[state] ?? 0) + 1
+      try {
+        return json((await task(json(event))) ?? null)
+      } catch (error) {
+        failed(state, error as Error)
+        throw asLambdaFails(error as Error)
+      }
+    },
+  ])
+  const run = machine.run(json(input), {
+    overrides: {
+      taskResourceLocalHandlers: Object.fromEntries(handlers),
+      waitTimeOverrides: { Grace: grace },
+      retryIntervalOverrides: Object.fromEntries(
+        Object.keys(definition.States).map(state => [state, retryPause]),
+      ),
+    },
+    context: {
+      Execution: { Id: arnOf('states', `execution:keyturn-local-rotate:${name}`), Name: name },
+    },
+  })
+  // How it ended is told by the events; the rejection says the same.
+  run.result.catch(() => {})
+  for await (const event of run.eventLogs) {
+    if (event.type === 'StateEntered') {
+      execution.states.push(event.state.name)
+      entered(event.state.name)
+    }
+    if (event.type === 'ExecutionSucceeded') execution.output = event.output
+    if (event.type === 'ExecutionFailed')
+      execution.failure = { error: event.Error, cause: JSON.parse(String(event.Cause)) }
+  }
+  return execution
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: the interpreter's own type of a JSON value is not exported
+const json = (value: unknown): any => JSON.parse(JSON.stringify(value))
+
+/** Step Functions takes the error's name from Lambda's answer, and the whole answer as the cause. */
+function asLambdaFails(error: Error): Error {
+  const cause = new Error(JSON.stringify({ errorType: error.name, errorMessage: error.message }))
+  cause.name = error.name
+  return cause
+}

@@ -1,0 +1,45 @@
+import { execFile } from 'node:child_process'
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+
+const requirements = join(import.meta.dirname, 'requirements.txt')
+const cache = join(import.meta.dirname, '../node_modules/.cache')
+const environment = join(cache, 'keyturn-python')
+
+/**
+ * Makes the environment, unless it is there for these very requirements. The operating system frees the lock when
+ * a process dies, so a half-made environment is simply made anew.
+ */
+const make = `
+import fcntl, pathlib, subprocess, sys, venv
+folder, requirements = map(pathlib.Path, sys.argv[1:])
+wanted = requirements.read_text()
+done = folder / "requirements.txt"
+with open(f"{folder}.lock", "w") as lock:
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    if not done.exists() or done.read_text() != wanted:
+        venv.create(folder, clear=True, with_pip=True)
+        pip = [folder / "bin/python", "-m", "pip", "install", "--quiet", "--requirement", requirements]
+        subprocess.run(pip, check=True)
+        done.write_text(wanted)
+`
+
+/**
+ * The bin folder of a virtual environment with what requirements.txt lists, made when first asked for; any number of
+ * processes may ask at once. Undefined, with a warning, where Python cannot be had.
+ * @throws Error in CI instead, so that no test is left out there unseen
+ */
+export async function pythonBin(): Promise<string | undefined> {
+  await mkdir(cache, { recursive: true })
+  try {
+    await promisify(execFile)('python3', ['-c', make, environment, requirements])
+    return join(environment, 'bin')
+  } catch (error) {
+    if (process.env.CI === 'true') throw error
+    console.warn(
+      `SKIPPED: every test that needs Python. Install python3 with venv and pip to run them. ${error}`,
+    )
+    return undefined
+  }
+}

@@ -1,0 +1,90 @@
+import { execFile } from 'node:child_process'
+import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+
+const project = join(import.meta.dirname, '../..')
+const osls = join(project, 'node_modules/serverless/bin/serverless.js')
+
+type Metadata = { 'cfn-lint': { config: { ignore_checks: string[] } } }
+export type Template = {
+  Metadata: Metadata
+  Conditions: Record<string, unknown>
+  Resources: Record<string, { Type: string; Metadata?: Metadata; Properties: Record<string, unknown> }>
+  Outputs: Record<string, { Value: unknown }>
+}
+export type Stack = {
+  template: Template
+  templateFile: string
+  /** One function's package, as it would be uploaded. */
+  zip(name: string): Promise<Buffer>
+}
+
+/**
+ * What `serverless package` makes of the project, for stage `test`: away from the work tree, so that any number may
+ * run at once, and without credentials. `files` are added to the project's folder, by name.
+ */
+export async function packageStack(
+  parameters: Record<string, string> = {},
+  files: Record<string, string> = {},
+): Promise<Stack & AsyncDisposable> {
+  const folder = await mkdtemp(join(tmpdir(), 'keyturn-stack-'))
+  for (const name of ['serverless.yml', 'resources', 'statemachines'])
+    await cp(join(project, name), join(folder, name), { recursive: true })
+  // A link, so that it finds the functions and node_modules where they are.
+  await symlink(join(project, 'bundle.ts'), join(folder, 'bundle.ts'))
+  for (const [name, text] of Object.entries(files)) await writeFile(join(folder, name), text)
+  const options = Object.entries(parameters).map(([name, value]) => `--param=${name}=${value}`)
+  const env = { PATH: process.env.PATH, HOME: folder }
+  await promisify(execFile)(process.execPath, [osls, 'package', '--stage', 'test', ...options], {
+    cwd: folder,
+    env,
+  })
+  const templateFile = join(folder, '.serverless/cloudformation-template-update-stack.json')
+  return {
+    template: JSON.parse(await readFile(templateFile, 'utf8')),
+    templateFile,
+    zip: name => readFile(join(folder, '.serverless', `${name}.zip`)),
+    [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }),
+  }
+}
+
+/** The account and Region that `deployed` shows a template in. */
+const pseudo: Record<string, string> = {
+  'AWS::AccountId': '123456789012',
+  'AWS::Partition': 'aws',
+  'AWS::Region': 'eu-west-1',
+  'AWS::URLSuffix': 'amazonaws.com',
+}
+
+/**
+ * The template as CloudFormation would read it: conditions settled, functions replaced by their values. A reference to
+ * a resource becomes its name, an attribute `Name.Attribute`.
+ */
+export function deployed(template: Template): Template {
+  const condition = (name: string) => value(template.Conditions[name]) === true
+  const none = Symbol()
+  const functions: Record<string, (argument: never) => unknown> = {
+    Ref: (name: string) => (name === 'AWS::NoValue' ? none : (pseudo[name] ?? name)),
+    'Fn::GetAtt': (path: string[]) => path.join('.'),
+    'Fn::Sub': (text: string) => text.replaceAll(/\$\{([^}]+)\}/g, (_, name) => pseudo[name] ?? name),
+    'Fn::Split': ([separator, text]: [string, unknown]) => String(value(text)).split(separator),
+    'Fn::Join': ([separator, list]: [string, unknown[]]) => list.map(value).join(separator),
+    'Fn::If': ([name, yes, no]: [string, unknown, unknown]) => value(condition(name) ? yes : no),
+    'Fn::Not': ([operand]: [unknown]) => !value(operand),
+    'Fn::Equals': ([left, right]: [unknown, unknown]) => value(left) === value(right),
+  }
+  function value(node: unknown): unknown {
+    if (Array.isArray(node)) return node.map(value).filter(item => item !== none)
+    if (typeof node !== 'object' || node === null) return node
+    const [[key, argument] = ['', undefined], ...rest] = Object.entries(node)
+    if (!rest.length && functions[key]) return functions[key](argument as never)
+    return Object.fromEntries(
+      Object.entries(node)
+        .map(([name, child]) => [name, value(child)])
+        .filter(([, child]) => child !== none),
+    )
+  }
+  return value(template) as Template
+}

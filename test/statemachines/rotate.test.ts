@@ -1,0 +1,303 @@
+import { describe, expect, test } from 'vitest'
+import { rotateDefinition, runRotation, type Task } from '../../local/stateMachine.ts'
+import * as errors from '../../rotation/errors.ts'
+
+const name = '0a1b2c3d-0000-4000-8000-000000000001'
+const input = { store: 'secrets-manager', id: 'app' }
+const rotation = {
+  ...input,
+  token: name,
+  engine: 'postgres',
+  host: 'db',
+  strategy: 'single-user',
+  user: 'app',
+  nextUser: 'app',
+  replaces: 'c',
+}
+
+type Entry = { Source: string; DetailType: string; EventBusName: string; Detail: Record<string, unknown> }
+
+/** Every task succeeds, but those given; what is put on the bus is kept. */
+function tasks(given: Record<string, Task> = {}) {
+  const events: Entry[] = []
+  const announce = (event: unknown) => {
+    events.push(...(event as { Entries: Entry[] }).Entries)
+    return { FailedEntryCount: 0 }
+  }
+  const all = {
+    CreateSecret: () => rotation,
+    RollbackAbandoned: () => ({ outcome: 'intact' }),
+    DiscardSecret: () => ({ outcome: 'nothing' }),
+    SetSecret: () => null,
+    TestSecret: () => null,
+    FinishSecret: () => null,
+    RollbackSecret: () => ({ outcome: 'intact' }),
+    RetireSecret: () => ({ outcome: 'retired' }),
+    AnnounceSuccess: announce,
+    AnnounceFailure: announce,
+    AnnounceLockout: announce,
+    ...given,
+  }
+  return { events, all }
+}
+
+const fails = (error: string) => () => {
+  throw Object.assign(new Error('the reason'), { name: error })
+}
+/** Fails so often, then succeeds. */
+const failsFirst = (error: string, times: number, result: unknown = null) => {
+  let left = times
+  return () => (left-- > 0 ? fails(error)() : result)
+}
+
+const ours = Object.values(errors)
+  .filter(error => error !== errors.RotationError)
+  .map(error => error.name)
+const lambdas = [
+  'Lambda.ServiceException',
+  'Lambda.AWSLambdaException',
+  'Lambda.SdkClientException',
+  'Lambda.ClientExecutionTimeoutException',
+  'Lambda.TooManyRequestsException',
+  'Lambda.Unknown',
+  'Runtime.ExitError',
+  'Sandbox.Timedout',
+  'States.Timeout',
+]
+const retried = ['Unreachable', 'Throttled', 'Conflict', ...lambdas]
+const every = [...ours, ...lambdas, 'TypeError', 'States.TaskFailed']
+const TRIES = 10
+
+describe('a rotation that goes well', () => {
+  test('passes the steps in order, and announces what anybody may know', async () => {
+    const { events, all } = tasks()
+    const execution = await runRotation(all, name, input)
+    expect(execution.states).toEqual([
+      'CreateSecret',
+      'SetSecret',
+      'TestSecret',
+      'FinishSecret',
+      'AnnounceSuccess',
+      'MustRetire',
+      'Rotated',
+    ])
+    expect(execution.failure).toBeUndefined()
+    expect(events).toEqual([
+      {
+        Source: 'keyturn',
+        DetailType: 'Credential Rotated',
+        EventBusName: 'default',
+        Detail: { ...rotation, execution: expect.stringContaining(name) },
+      },
+    ])
+  })
+
+  test('with a grace time it waits, then retires; at most 8 transitions', async () => {
+    const { all } = tasks({ CreateSecret: () => ({ ...rotation, grace: 3600 }) })
+    const execution = await runRotation(all, name, input)
+    expect(execution.states.slice(-4)).toEqual(['AnnounceSuccess', 'MustRetire', 'Grace', 'RetireSecret'])
+    expect(execution.states.length).toBeLessThanOrEqual(8)
+    expect(execution.output).toMatchObject({ retirement: { outcome: 'retired' } })
+  })
+
+  test('every function gets the name of the execution and its state', async () => {
+    const seen: Record<string, unknown> = {}
+    const { all } = tasks()
+    const spied = Object.fromEntries(
+      Object.entries(all).map(([state, task]) => [
+        state,
+        (event: unknown) => {
+          seen[state] = event
+          return (task as Task)(event)
+        },
+      ]),
+    )
+    await runRotation(spied, name, input)
+    expect(seen.CreateSecret).toEqual({ execution: name, rotation: input })
+    for (const state of ['SetSecret', 'TestSecret', 'FinishSecret'])
+      expect(seen[state]).toEqual({ execution: name, rotation })
+  })
+})
+
+describe.each(['CreateSecret', 'SetSecret', 'TestSecret', 'FinishSecret'])('%s fails', step => {
+  test.each(every.filter(error => error !== 'RotationAbandoned' || step !== 'CreateSecret'))(
+    'with %s for good: tried as often as it makes sense, rolled back, and failed with it',
+    async error => {
+      const { events, all } = tasks({ [step]: fails(error) })
+      const execution = await runRotation(all, name, input)
+      expect(execution.tries[step]).toBe(retried.includes(error) ? TRIES : 1)
+      const undo = step === 'CreateSecret' ? 'DiscardSecret' : 'RollbackSecret'
+      expect(execution.states.slice(execution.states.indexOf(step) + 1)).toEqual([
+        ...(error === 'InvalidInput' && step === 'CreateSecret' ? [] : [undo]),
+        'AnnounceFailure',
+        'RotationFailed',
+      ])
+      expect(execution.failure).toMatchObject({
+        error,
+        cause: { errorType: error, errorMessage: 'the reason' },
+      })
+      expect(events).toMatchObject([
+        {
+          DetailType: 'Credential Rotation Failed',
+          Detail: { severity: 'error', rotation: { id: 'app', failure: { Error: error } } },
+        },
+      ])
+    },
+  )
+
+  test.each(retried)('with %s nine times, then not: it rotates', async error => {
+    const { events, all } = tasks({ [step]: failsFirst(error, TRIES - 1, rotation) })
+    const execution = await runRotation(all, name, input)
+    expect(execution.states.at(-1)).toBe('Rotated')
+    expect(events.map(event => event.DetailType)).toEqual(['Credential Rotated'])
+  })
+})
+
+describe('an abandoned rotation', () => {
+  test('is rolled back first, then this one goes on', async () => {
+    const seen: unknown[] = []
+    const { all } = tasks({
+      CreateSecret: failsFirst('RotationAbandoned', 1, rotation),
+      RollbackAbandoned: event => void seen.push(event),
+    })
+    const execution = await runRotation(all, name, input)
+    expect(execution.states.slice(0, 4)).toEqual([
+      'CreateSecret',
+      'RollbackAbandoned',
+      'CreateSecret',
+      'SetSecret',
+    ])
+    expect(seen).toMatchObject([{ abandoned: true, execution: name, rotation: input }])
+    expect(execution.states.at(-1)).toBe('Rotated')
+  })
+
+  test('that runs after all: this one fails with RotationInProgress', async () => {
+    const { all } = tasks({
+      CreateSecret: fails('RotationAbandoned'),
+      RollbackAbandoned: fails('RotationInProgress'),
+    })
+    const execution = await runRotation(all, name, input)
+    expect(execution.states).toEqual([
+      'CreateSecret',
+      'RollbackAbandoned',
+      'AnnounceFailure',
+      'RotationFailed',
+    ])
+    expect(execution.failure?.error).toBe('RotationInProgress')
+  })
+
+  test('that cannot be rolled back is a lockout', async () => {
+    const { events, all } = tasks({
+      CreateSecret: fails('RotationAbandoned'),
+      RollbackAbandoned: fails('LockedOut'),
+    })
+    const execution = await runRotation(all, name, input)
+    expect(execution.failure?.error).toBe('LockedOut')
+    expect(events).toMatchObject([{ Detail: { severity: 'critical' } }])
+  })
+})
+
+describe('DiscardSecret fails', () => {
+  test.each(every)('with %s for good: the failure of createSecret is announced, no lockout', async error => {
+    const { events, all } = tasks({ CreateSecret: fails('NotPermitted'), DiscardSecret: fails(error) })
+    const execution = await runRotation(all, name, input)
+    expect(execution.tries.DiscardSecret).toBe(retried.includes(error) ? TRIES : 1)
+    expect(execution.states.slice(-3)).toEqual(['DiscardSecret', 'AnnounceFailure', 'RotationFailed'])
+    expect(execution.failure?.error).toBe('NotPermitted')
+    expect(events).toMatchObject([
+      { Detail: { severity: 'error', rotation: { rollback: { Error: error } } } },
+    ])
+  })
+})
+
+describe('RollbackSecret fails', () => {
+  test.each(every)('with %s for good: the highest severity', async error => {
+    const { events, all } = tasks({ TestSecret: fails('TestFailed'), RollbackSecret: fails(error) })
+    const execution = await runRotation(all, name, input)
+    expect(execution.tries.RollbackSecret).toBe(retried.includes(error) ? TRIES : 1)
+    expect(execution.states.slice(-3)).toEqual(['RollbackSecret', 'AnnounceLockout', 'RollbackFailed'])
+    expect(execution.failure?.error).toBe(error)
+    expect(events).toMatchObject([
+      {
+        DetailType: 'Credential Rotation Failed',
+        Detail: {
+          severity: 'critical',
+          rotation: { failure: { Error: 'TestFailed' }, lockout: { Error: error } },
+        },
+      },
+    ])
+  })
+})
+
+describe('what comes after the rotation', () => {
+  test('an event that cannot be sent is tried again, and never hides the error of the step', async () => {
+    const { all } = tasks({
+      TestSecret: fails('TestFailed'),
+      AnnounceFailure: fails('EventBridge.FailedEntry'),
+    })
+    const execution = await runRotation(all, name, input)
+    expect(execution.tries.AnnounceFailure).toBe(7)
+    expect(execution.failure?.error).toBe('TestFailed')
+    const lockout = tasks({
+      TestSecret: fails('TestFailed'),
+      RollbackSecret: fails('LockedOut'),
+      AnnounceLockout: fails('EventBridge.FailedEntry'),
+    })
+    expect((await runRotation(lockout.all, name, input)).failure?.error).toBe('LockedOut')
+  })
+
+  test('success that cannot be announced fails the execution, without a rollback', async () => {
+    const { all } = tasks({ AnnounceSuccess: fails('EventBridge.FailedEntry') })
+    const execution = await runRotation(all, name, input)
+    expect(execution.states.at(-1)).toBe('AnnounceSuccess')
+    expect(execution.failure?.error).toBe('EventBridge.FailedEntry')
+  })
+
+  test.each(every)('RetireSecret fails with %s: the execution fails, without a rollback', async error => {
+    const { all } = tasks({ CreateSecret: () => ({ ...rotation, grace: 1 }), RetireSecret: fails(error) })
+    const execution = await runRotation(all, name, input)
+    expect(execution.states.at(-1)).toBe('RetireSecret')
+    expect(execution.tries.RetireSecret).toBe(retried.includes(error) ? TRIES : 1)
+    expect(execution.failure?.error).toBe(error)
+  })
+})
+
+describe('the definition', () => {
+  const states = Object.entries<object>(rotateDefinition().States) as [string, Record<string, unknown>][]
+  const functions = states.filter(([, state]) => String(state.Resource).includes(':function:'))
+  type Retrier = {
+    ErrorEquals: string[]
+    IntervalSeconds: number
+    BackoffRate: number
+    MaxDelaySeconds: number
+    MaxAttempts: number
+    JitterStrategy: string
+  }
+
+  test('every function is retried alike: the errors that pass by themselves, with full jitter', () => {
+    expect(functions.length).toBe(8)
+    for (const [, { Retry, TimeoutSeconds }] of functions) {
+      expect(Retry).toMatchObject([{ ErrorEquals: retried, JitterStrategy: 'FULL', MaxAttempts: TRIES - 1 }])
+      expect(TimeoutSeconds).toBeGreaterThan(60)
+    }
+  })
+
+  test('the retries together last longer than a minute on average, and 99 times in 100', () => {
+    const [retrier] = functions.flatMap(([, { Retry }]) => Retry as Retrier[])
+    if (!retrier) throw new Error('no function is retried')
+    const delays = Array.from({ length: retrier.MaxAttempts }, (_, i) =>
+      Math.min(retrier.IntervalSeconds * retrier.BackoffRate ** i, retrier.MaxDelaySeconds),
+    )
+    const sum = (numbers: number[]) => numbers.reduce((a, b) => a + b, 0)
+    // Full jitter: each delay is uniform between nothing and its maximum.
+    const mean = sum(delays) / 2
+    const deviation = Math.sqrt(sum(delays.map(delay => delay ** 2 / 12)))
+    expect(mean - 2.33 * deviation).toBeGreaterThan(60)
+  })
+
+  test('no branch that fails ends green', () => {
+    for (const [state, { Type, ErrorPath }] of states)
+      if (/Failed$/.test(state)) expect([Type, ErrorPath]).toEqual(['Fail', expect.any(String)])
+    expect(states.filter(([, { Type }]) => Type === 'Succeed').map(([state]) => state)).toEqual(['Rotated'])
+  })
+})

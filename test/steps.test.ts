@@ -1,0 +1,431 @@
+import { beforeEach, describe, expect, inject, test, vi } from 'vitest'
+import type { Credential } from '../rotation/credential.ts'
+import { Postgres } from '../rotation/engines/postgres.ts'
+import { parseOptions } from '../rotation/options.ts'
+import {
+  create,
+  finish,
+  type Pipeline,
+  retire,
+  rollback,
+  rollbackAbandoned,
+  set,
+  test as try_,
+} from '../rotation/steps.ts'
+import { MemoryStore } from '../rotation/stores/memory.ts'
+import { type App, admits, asSuperuser, credentialFor, hex, makeApp } from './database.ts'
+
+const [server] = inject('postgres')
+if (!server) throw new Error('no PostgreSQL')
+const engine = new Postgres({ caFile: server.caFile })
+const id = 'app'
+const first = 'first-'.padEnd(32, '0')
+const token = 'second-'.padEnd(32, '0')
+
+let app: App
+let store: MemoryStore
+let running: Set<string>
+let pipeline: Pipeline
+let admin: ReturnType<typeof vi.fn<(arn: string) => Promise<Credential>>>
+
+async function begin(tags: Record<string, string> = {}, value = app.current): Promise<void> {
+  store = new MemoryStore()
+  store.create(id, first, value, tags)
+  running = new Set()
+  admin = vi.fn(async () => app.admin)
+  pipeline = {
+    store,
+    engine: async () => engine,
+    admin,
+    running: async which => running.has(which),
+    defaults: parseOptions({}),
+  }
+}
+
+beforeEach(async () => {
+  app = await makeApp(server)
+  await begin({ 'keyturn:strategy': 'alternating-users' })
+  return () => app.drop()
+})
+
+const single = { 'keyturn:strategy': 'single-user' }
+const current = async () => (await store.read(id, { stage: 'current' }))?.credential as Credential
+const byToken = async (which: string) => (await store.read(id, { token: which }))?.credential as Credential
+
+async function rotate(which: string) {
+  const rotation = await create(pipeline, { id, token: which })
+  await set(pipeline, rotation)
+  await try_(pipeline, rotation)
+  await finish(pipeline, rotation)
+  return rotation
+}
+
+describe('create', () => {
+  test('chooses alternating users where the value names an admin, single user elsewhere, the tag above both', async () => {
+    await begin()
+    expect(await create(pipeline, { id, token })).toMatchObject({
+      strategy: 'alternating-users',
+      user: app.user,
+      nextUser: `${app.user}_clone`,
+      replaces: first,
+      grace: 86_400,
+    })
+    await begin(single)
+    expect(await create(pipeline, { id, token })).toMatchObject({
+      strategy: 'single-user',
+      nextUser: app.user,
+    })
+    await begin({}, credentialFor(server, app.user, 'p'))
+    expect(await create(pipeline, { id, token })).toMatchObject({ strategy: 'single-user' })
+  })
+
+  test('grace: the tag, `never`, and none for a strategy with one user', async () => {
+    await begin({ 'keyturn:grace': '15m' })
+    expect(await create(pipeline, { id, token })).toMatchObject({ grace: 900 })
+    await begin({ 'keyturn:grace': 'never' })
+    expect(await create(pipeline, { id, token })).not.toHaveProperty('grace')
+    await begin(single)
+    expect(await create(pipeline, { id, token })).not.toHaveProperty('grace')
+  })
+
+  test('what it returns holds no secret value and can be read by anybody', async () => {
+    const facts = JSON.stringify(await create(pipeline, { id, token }))
+    expect(facts).not.toContain((await byToken(token)).password)
+    expect(facts).not.toContain((await current()).password)
+  })
+
+  test('is repeated with the same result, at any time', async () => {
+    const rotation = await create(pipeline, { id, token })
+    const { password } = await byToken(token)
+    expect(await create(pipeline, { id, token })).toEqual(rotation)
+    await set(pipeline, rotation)
+    expect(await create(pipeline, { id, token })).toEqual(rotation)
+    await finish(pipeline, rotation)
+    expect(await create(pipeline, { id, token })).toEqual(rotation)
+    expect((await current()).password).toBe(password)
+  })
+
+  test('another rotation that runs: RotationInProgress; one that died: RotationAbandoned; nothing changes', async () => {
+    await create(pipeline, { id, token })
+    const other = 'third-'.padEnd(32, '0')
+    running.add(token)
+    await expect(create(pipeline, { id, token: other })).rejects.toMatchObject({ name: 'RotationInProgress' })
+    running.clear()
+    await expect(create(pipeline, { id, token: other })).rejects.toMatchObject({ name: 'RotationAbandoned' })
+    expect((await store.describe(id)).pending).toBe(token)
+    expect(await byToken(other)).toBeUndefined()
+  })
+
+  test.each([
+    ['an unknown tag', { 'keyturn:stratgey': 'x' }, {}, 'InvalidOption', /keyturn:stratgey/],
+    ['too few bits', { 'keyturn:PASSWORD_LENGTH': '8' }, {}, 'InvalidOption', /bits/],
+    [
+      'no admin',
+      { 'keyturn:strategy': 'alternating-users' },
+      { masterarn: undefined },
+      'InvalidCredential',
+      /masterarn/,
+    ],
+  ])('%s is refused before anything is written', async (_, tags, more, name, message) => {
+    const { host, port } = server
+    const value = credentialFor(server, app.user, 'p', {
+      host,
+      port,
+      masterarn: app.current.masterarn,
+      ...more,
+    })
+    await begin(tags, value)
+    await expect(create(pipeline, { id, token })).rejects.toMatchObject({
+      name,
+      message: expect.stringMatching(message),
+    })
+    expect((await store.describe(id)).pending).toBeUndefined()
+  })
+
+  test('a user name whose clone would be too long names the field and the length', async () => {
+    await begin({}, credentialFor(server, 'ü'.repeat(29), 'p', { masterarn: app.current.masterarn }))
+    await expect(create(pipeline, { id, token })).rejects.toMatchObject({
+      name: 'InvalidCredential',
+      field: 'username',
+      message: expect.stringContaining('57 bytes'),
+    })
+  })
+
+  test('fields that Keyturn does not know stay where they are', async () => {
+    const text = `{"z":1,"engine":"postgres","host":"h","username":"u","password":"p","id":12345678901234567890,"a":{"b":[]}}`
+    const { Credential } = await import('../rotation/credential.ts')
+    await begin(single, Credential.parse(text))
+    await create(pipeline, { id, token })
+    const next = await byToken(token)
+    expect(next.serialize()).toBe(
+      text.replace('"password":"p"', `"password":${JSON.stringify(next.password)}`),
+    )
+  })
+})
+
+describe('set', () => {
+  test('single user: the new password logs in, the old one does not', async () => {
+    await begin(single)
+    const rotation = await create(pipeline, { id, token })
+    await set(pipeline, rotation)
+    await set(pipeline, rotation)
+    expect(await admits(server, await byToken(token))).toBe(true)
+    expect(await admits(server, app.current)).toBe(false)
+  })
+
+  test('single user: a database that was restored to the previous password is brought along', async () => {
+    await begin(single)
+    await rotate(token)
+    await asSuperuser(server, `alter role "${app.user}" password '${app.current.password}'`)
+    const third = 'third-'.padEnd(32, '0')
+    await rotate(third)
+    expect(await admits(server, await byToken(third))).toBe(true)
+  })
+
+  test('single user: nothing that is stored logs in: LoginRefused, and nothing changes', async () => {
+    await begin(single, app.current.with({ password: 'wrong' }))
+    const rotation = await create(pipeline, { id, token })
+    await expect(set(pipeline, rotation)).rejects.toMatchObject({ name: 'LoginRefused' })
+    expect(await admits(server, app.current)).toBe(true)
+  })
+
+  test('current moved meanwhile: Superseded', async () => {
+    const rotation = await create(pipeline, { id, token })
+    await expect(set(pipeline, { ...rotation, replaces: 'other' })).rejects.toMatchObject({
+      name: 'Superseded',
+    })
+  })
+
+  test('pending taken by another rotation: RotationInProgress', async () => {
+    const rotation = await create(pipeline, { id, token })
+    await store.discard(id, token)
+    await expect(set(pipeline, rotation)).rejects.toMatchObject({ name: 'RotationInProgress' })
+    await expect(try_(pipeline, rotation)).rejects.toMatchObject({ name: 'RotationInProgress' })
+  })
+
+  test('a pending value for another server or user than current: HostMismatch, the admin is not asked', async () => {
+    const rotation = await create(pipeline, { id, token })
+    for (const change of [{ dbname: 'elsewhere' }, { username: 'postgres' }]) {
+      const tampered = (await byToken(token)).with(change)
+      vi.spyOn(store, 'read').mockImplementationOnce(MemoryStore.prototype.read.bind(store))
+      vi.spyOn(store, 'read').mockImplementation(async (_, which) =>
+        which.stage === 'pending'
+          ? { token, credential: tampered }
+          : MemoryStore.prototype.read.call(store, id, which),
+      )
+      await expect(set(pipeline, rotation)).rejects.toMatchObject({ name: 'HostMismatch' })
+      vi.restoreAllMocks()
+    }
+    expect(admin).not.toHaveBeenCalled()
+  })
+
+  describe('a confused deputy', () => {
+    test('current that does not log in: the admin is not asked', async () => {
+      await begin({}, app.current.with({ password: 'guessed' }))
+      const rotation = await create(pipeline, { id, token })
+      await expect(set(pipeline, rotation)).rejects.toMatchObject({ name: 'LoginRefused' })
+      expect(admin).not.toHaveBeenCalled()
+    })
+
+    test.each([
+      ['host', { host: 'localhost' }],
+      ['port', { port: 1 }],
+    ])('an admin of another %s is not used', async (_, change) => {
+      const { username, password } = app.admin
+      admin.mockResolvedValueOnce(credentialFor(server, username, password, change))
+      const rotation = await create(pipeline, { id, token })
+      await expect(set(pipeline, rotation)).rejects.toMatchObject({ name: 'HostMismatch' })
+    })
+
+    test('the port may be left out where it is the default', async () => {
+      const { username, password } = app.admin
+      const value = { ...JSON.parse(app.current.serialize()), port: undefined }
+      await begin({}, credentialFor(server, app.user, 'p', value))
+      admin.mockResolvedValueOnce(credentialFor(server, username, password, { port: 5432 }))
+      const rotation = await create(pipeline, { id, token })
+      await expect(set(pipeline, rotation)).rejects.not.toMatchObject({ name: 'HostMismatch' })
+    })
+
+    test('somebody else’s user named like a clone’s user is not taken over', async () => {
+      const victim = `victim_${hex()}`
+      const mine = credentialFor(server, `${victim}_clone`, 'mine', {
+        dbname: app.database,
+        masterarn: app.current.masterarn,
+      })
+      await asSuperuser(
+        server,
+        `create role ${victim} login superuser password 'theirs'; create role ${victim}_clone login password 'mine'`,
+      )
+      await begin({}, mine)
+      const rotation = await create(pipeline, { id, token })
+      expect(rotation.nextUser).toBe(victim)
+      admin.mockResolvedValueOnce(credentialFor(server, server.superuser.user, server.superuser.password))
+      await expect(set(pipeline, rotation)).rejects.toMatchObject({ name: 'NotPermitted' })
+      expect(await admits(server, credentialFor(server, victim, 'theirs'))).toBe(true)
+    })
+  })
+})
+
+describe('test', () => {
+  test('runs the test query with the new credential', async () => {
+    await begin({ 'keyturn:strategy': 'single-user', 'keyturn:test-query': 'TABLE public.nowhere' })
+    const rotation = await create(pipeline, { id, token })
+    await set(pipeline, rotation)
+    await expect(try_(pipeline, rotation)).rejects.toMatchObject({
+      name: 'TestFailed',
+      message: expect.stringContaining('42P01'),
+    })
+    await asSuperuser(
+      server,
+      'create table public.nowhere (n int); grant select on public.nowhere to public',
+      app.database,
+    )
+    await try_(pipeline, rotation)
+  })
+
+  test('a password that was never set is LoginRefused', async () => {
+    const rotation = await create(pipeline, { id, token })
+    await expect(try_(pipeline, rotation)).rejects.toMatchObject({ name: 'LoginRefused' })
+  })
+
+  test('a clone that may do something else than the user is TestFailed, and says what', async () => {
+    const rotation = await create(pipeline, { id, token })
+    await set(pipeline, rotation)
+    await asSuperuser(server, `alter role "${app.user}" connection limit 3`)
+    await expect(try_(pipeline, rotation)).rejects.toMatchObject({
+      name: 'TestFailed',
+      message: expect.stringContaining('connection limit 3'),
+    })
+  })
+})
+
+describe('finish', () => {
+  test('refuses if current moved; says nothing the second time', async () => {
+    const rotation = await create(pipeline, { id, token })
+    await expect(finish(pipeline, { ...rotation, replaces: 'other' })).rejects.toMatchObject({
+      name: 'Superseded',
+    })
+    await finish(pipeline, rotation)
+    await finish(pipeline, rotation)
+    expect((await store.describe(id)).current).toBe(token)
+  })
+})
+
+describe('rollback', () => {
+  test('before anything was written: nothing', async () => {
+    expect(await rollback(pipeline, { id, token })).toEqual({ token, outcome: 'nothing' })
+  })
+
+  test('after finish: finished, and the new value stays', async () => {
+    await rotate(token)
+    expect(await rollback(pipeline, { id, token })).toEqual({ token, outcome: 'finished' })
+    expect(await admits(server, await current())).toBe(true)
+  })
+
+  test('single user: before set intact, after set restored; nothing is pending', async () => {
+    await begin(single)
+    const rotation = await create(pipeline, { id, token })
+    expect(await rollback(pipeline, rotation)).toMatchObject({ outcome: 'intact' })
+    await create(pipeline, { id, token })
+    await set(pipeline, rotation)
+    expect(await rollback(pipeline, rotation)).toMatchObject({ outcome: 'restored' })
+    expect(await rollback(pipeline, rotation)).toMatchObject({ outcome: 'intact' })
+    expect((await store.describe(id)).pending).toBeUndefined()
+    expect(await admits(server, app.current)).toBe(true)
+  })
+
+  test('single user: a value of an older rotation still brings current back', async () => {
+    await begin(single)
+    const rotation = await create(pipeline, { id, token })
+    await set(pipeline, rotation)
+    await store.discard(id, token)
+    const third = 'third-'.padEnd(32, '0')
+    await store.propose(id, third, app.current.with({ password: 'never set' }))
+    expect(await rollback(pipeline, { id, token: third })).toMatchObject({ outcome: 'restored' })
+    expect(await admits(server, app.current)).toBe(true)
+  })
+
+  test('nothing logs in: LockedOut, and the value stays pending for the next try', async () => {
+    await begin(single)
+    const rotation = await create(pipeline, { id, token })
+    await asSuperuser(server, `alter role "${app.user}" password 'changed by hand'`)
+    await expect(rollback(pipeline, rotation)).rejects.toMatchObject({ name: 'LockedOut' })
+    expect((await store.describe(id)).pending).toBe(token)
+  })
+
+  test('alternating: the other user is closed again, or has its previous password back while its grace runs', async () => {
+    await rotate(token)
+    const third = 'third-'.padEnd(32, '0')
+    const rotation = await create(pipeline, { id, token: third })
+    await set(pipeline, rotation)
+    expect(await rollback(pipeline, rotation)).toMatchObject({ outcome: 'intact' })
+    expect(await admits(server, await byToken(third))).toBe(false)
+    expect(await admits(server, app.current)).toBe(false)
+    running.add(token)
+    await create(pipeline, { id, token: third })
+    await set(pipeline, rotation)
+    expect(await rollback(pipeline, rotation)).toMatchObject({ outcome: 'intact' })
+    expect(await admits(server, await byToken(third))).toBe(false)
+    expect(await admits(server, app.current)).toBe(true)
+    expect(await admits(server, await current())).toBe(true)
+  })
+
+  test('alternating: an admin that is of no use any more does not keep the value pending', async () => {
+    const rotation = await create(pipeline, { id, token })
+    await set(pipeline, rotation)
+    admin.mockResolvedValueOnce(app.admin.with({ password: 'gone' }))
+    expect(await rollback(pipeline, rotation)).toMatchObject({ outcome: 'open' })
+    expect((await store.describe(id)).pending).toBeUndefined()
+    expect(await admits(server, app.current)).toBe(true)
+  })
+
+  test('a database that does not answer: Unreachable, and the value stays pending', async () => {
+    await begin(single)
+    const rotation = await create(pipeline, { id, token })
+    pipeline.engine = async () => new Postgres({ caFile: server.caFile, connectTimeout: 1 })
+    await expect(rollback(pipeline, rotation)).rejects.toMatchObject({ name: 'Unreachable' })
+    expect((await store.describe(id)).pending).toBe(token)
+  })
+
+  test('an abandoned rotation: the one that is pending, unless it runs', async () => {
+    expect(await rollbackAbandoned(pipeline, id)).toEqual({ outcome: 'nothing' })
+    const rotation = await create(pipeline, { id, token })
+    await set(pipeline, rotation)
+    running.add(token)
+    await expect(rollbackAbandoned(pipeline, id)).rejects.toMatchObject({ name: 'RotationInProgress' })
+    running.clear()
+    expect(await rollbackAbandoned(pipeline, id)).toEqual({ token, outcome: 'intact' })
+    expect((await store.describe(id)).pending).toBeUndefined()
+  })
+})
+
+describe('retire', () => {
+  test('closes the user that was replaced; the next rotation opens it again', async () => {
+    const rotation = await rotate(token)
+    expect(await retire(pipeline, rotation)).toEqual({ outcome: 'retired' })
+    expect(await retire(pipeline, rotation)).toEqual({ outcome: 'retired' })
+    expect(await admits(server, app.current)).toBe(false)
+    expect(await admits(server, await current())).toBe(true)
+    await rotate('third-'.padEnd(32, '0'))
+    expect((await current()).username).toBe(app.user)
+    expect(await admits(server, await current())).toBe(true)
+  })
+
+  test('leaves the user alone if a newer rotation runs or has run', async () => {
+    const rotation = await rotate(token)
+    const third = 'third-'.padEnd(32, '0')
+    const newer = await create(pipeline, { id, token: third })
+    expect(await retire(pipeline, rotation)).toEqual({ outcome: 'superseded' })
+    await set(pipeline, newer)
+    await finish(pipeline, newer)
+    expect(await retire(pipeline, rotation)).toEqual({ outcome: 'superseded' })
+    expect(await admits(server, await current())).toBe(true)
+  })
+
+  test('never closes anything unless current logs in', async () => {
+    const rotation = await rotate(token)
+    await asSuperuser(server, `alter role "${app.user}_clone" password 'changed by hand'`)
+    await expect(retire(pipeline, rotation)).rejects.toMatchObject({ name: 'LoginRefused' })
+    expect(await admits(server, app.current)).toBe(true)
+  })
+})
