@@ -4,12 +4,13 @@ import { CreateSecretCommand, SecretsManagerClient } from '@aws-sdk/client-secre
 import pg, { escapeIdentifier as name, escapeLiteral as text } from 'pg'
 import { scramVerifier } from '../rotation/engines/scram.ts'
 import { type PostgresServer, startPostgres } from './postgres.ts'
-import { startSecretsManager } from './secretsManager.ts'
+import { type SecretsManagerServer, startSecretsManager } from './secretsManager.ts'
 import type { Task } from './stateMachine.ts'
 
 /** All that a rotation needs, in this process: a real PostgreSQL, a local Secrets Manager, the real functions. */
 export type Embedded = {
   postgres: PostgresServer
+  secretsManager: SecretsManagerServer
   secrets: SecretsManagerClient
   /** One task for each state that runs a function, by the state's name. */
   tasks: Record<string, Task>
@@ -70,6 +71,7 @@ export async function startEmbedded(): Promise<Embedded> {
 
   return {
     postgres,
+    secretsManager,
     secrets,
     tasks,
     async makeAdmin(user) {
