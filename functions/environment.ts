@@ -1,5 +1,4 @@
 import * as v from 'valibot'
-import { InvalidInput } from '../rotation/errors.ts'
 import { type Options, parseOptions } from '../rotation/options.ts'
 import { passwordSettings } from '../rotation/password.ts'
 
@@ -20,15 +19,13 @@ export type Environment = {
 
 /**
  * Reads the function's environment. An empty variable counts as unset, as CloudFormation cannot leave one out.
- * @throws InvalidInput, InvalidOption
+ * @throws InvalidOption
  */
 export function parseEnvironment(variables: NodeJS.ProcessEnv): Environment {
   const given = Object.fromEntries(
     Object.entries(variables).filter((entry): entry is [string, string] => Boolean(entry[1])),
   )
-  const result = v.safeParse(schema, given)
-  if (!result.success) throw new InvalidInput(`environment variable ${result.issues[0].path?.[0].key}`)
-  const { KEYTURN_CA_FILE, KEYTURN_EXECUTIONS, KEYTURN_GRACE } = result.output
+  const { KEYTURN_CA_FILE, KEYTURN_EXECUTIONS, KEYTURN_GRACE } = v.parse(schema, given)
   const options = Object.keys(passwordSettings.entries).flatMap(name =>
     given[name] ? [[name, given[name]]] : [],
   )

@@ -11,7 +11,7 @@ import { isToken, type StoreName } from './event.ts'
 
 const environment = parseEnvironment(process.env)
 /** Milliseconds; the SDK itself would wait without end. */
-const requestHandler = { connectionTimeout: 2_000, requestTimeout: 5_000 }
+const requestHandler = { connectionTimeout: 2_000, requestTimeout: 5_000, throwOnRequestTimeout: true }
 const secretsManager = new SecretsManager(new SecretsManagerClient({ requestHandler }))
 const stores: Record<StoreName, Store> = { 'secrets-manager': secretsManager }
 const engines: Partial<Record<EngineName, Promise<Engine>>> = {}

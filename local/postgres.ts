@@ -1,4 +1,4 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { type ChildProcess, execFileSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import {
@@ -14,12 +14,12 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { createRequire } from 'node:module'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { generate } from 'selfsigned'
+import { freePort, spawnUntilWeEnd } from './spawn.ts'
 
 /** The versions that come with `npm ci`, each an npm package of its own. */
 export type PostgresVersion = 15 | 18
@@ -93,8 +93,7 @@ export async function startPostgres(
       ...['-D', data],
       ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
     ],
-    log,
-    folder,
+    { cwd: folder, log, signal: 'INT' },
   )
   closeSync(log)
   const stop = async () => {
@@ -155,24 +154,6 @@ function own(folder: string): void {
   mkdirSync(join(folder, 'data'), { mode: 0o700 })
   for (const name of ['.', 'data', 'server.key', 'server.crt', 'password'])
     chownSync(join(folder, name), UNPRIVILEGED, UNPRIVILEGED)
-}
-
-/** A port that was free a moment ago. */
-export async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1')
-  await once(probe, 'listening')
-  const { port } = probe.address() as { port: number }
-  probe.close()
-  return port
-}
-
-/**
- * Runs a command that is interrupted as soon as its standard input closes. The kernel closes it when this process
- * ends, also when it crashes, so the command never outlives us.
- */
-function spawnUntilWeEnd(command: string[], log: number, cwd: string): ChildProcess {
-  const script = '"$@" & child=$!; trap "" INT TERM; cat >/dev/null; kill -INT $child; wait $child'
-  return spawn('sh', ['-c', script, 'sh', ...command], { stdio: ['pipe', log, log], cwd, detached: true })
 }
 
 async function answers(config: pg.ClientConfig, server: ChildProcess): Promise<void> {

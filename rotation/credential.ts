@@ -9,7 +9,7 @@ export type EngineName = (typeof engineNames)[number]
 /** What each field should be: the second half of every InvalidCredential's message. */
 const expected: Record<string, string> = {
   value: 'a JSON object with engine, host, username and password',
-  engine: `one of: ${engineNames.join(', ')}`,
+  engine: `one of: ${engineNames.join(', ')}, aurora-postgresql`,
   host: 'the host name of the database server',
   port: 'a whole number from 1 to 65535, or left out',
   dbname: 'the name of a database, or left out',
@@ -22,7 +22,10 @@ const expected: Record<string, string> = {
 const text = v.pipe(v.string(), v.nonEmpty(), v.excludes('\0'))
 /** AWS's JSON for a database secret; what is not named here is kept as it is. */
 const schema = v.object({
-  engine: v.picklist(engineNames),
+  engine: v.pipe(
+    v.picklist([...engineNames, 'aurora-postgresql']),
+    v.transform(name => (name === 'aurora-postgresql' ? 'postgres' : name)),
+  ),
   host: text,
   port: v.optional(
     v.pipe(
@@ -38,7 +41,7 @@ const schema = v.object({
   masterarn: v.optional(v.pipe(v.string(), v.regex(/^arn:[\w-]+:secretsmanager:[\w-]+:\d{12}:secret:\S+$/))),
   ssl: v.optional(
     v.pipe(
-      v.union([v.boolean(), v.picklist(['true', 'false'])]),
+      v.union([v.boolean(), v.pipe(v.string(), v.toLowerCase(), v.picklist(['true', 'false']))]),
       v.transform(value => value === true || value === 'true'),
     ),
     true,

@@ -111,8 +111,9 @@ export class StoreFailed extends RotationError {
 export class Unexpected extends RotationError {
   override readonly name = 'Unexpected'
   constructor(error: unknown) {
-    const [kind, stack] = error instanceof Error ? [error.name, error.stack ?? ''] : [typeof error, '']
-    super(`an unexpected ${kind}`)
-    this.stack = [`${this.name}: ${this.message}`, ...(stack.match(/^ {4}at .*$/gm) ?? [])].join('\n')
+    const { name, message, stack = '' } = error instanceof Error ? error : { name: typeof error, message: '' }
+    super(`an unexpected ${name}`)
+    const frames = stack.slice(stack.indexOf(message) + message.length)
+    this.stack = [`${this.name}: ${this.message}`, ...(frames.match(/^ {4}at .*$/gm) ?? [])].join('\n')
   }
 }

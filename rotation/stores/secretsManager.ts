@@ -1,8 +1,8 @@
 import {
   DescribeSecretCommand,
   GetSecretValueCommand,
-  ListSecretVersionIdsCommand,
   PutSecretValueCommand,
+  paginateListSecretVersionIds,
   type SecretsManagerClient,
   SecretsManagerServiceException,
   UpdateSecretVersionStageCommand,
@@ -11,6 +11,7 @@ import { Credential } from '../credential.ts'
 import {
   InvalidCredential,
   NotPermitted,
+  RotationError,
   RotationInProgress,
   StoreFailed,
   Superseded,
@@ -67,7 +68,7 @@ export class SecretsManager implements Store {
       // The same token with the same value is ignored, labels and all.
       if (!VersionStages?.includes(labels.pending)) await this.#proposeKept(id, token, credential)
     } catch (error) {
-      if (!isNamed(error, 'ResourceExistsException')) throw translate(error)
+      if (!isNamed(error, 'ResourceExistsException')) throw known(id, error)
       await this.#proposeKept(id, token, credential)
     }
   }
@@ -112,11 +113,12 @@ export class SecretsManager implements Store {
   }
 
   async tokens(id: string): Promise<string[]> {
-    const list = new ListSecretVersionIdsCommand({ SecretId: id, IncludeDeprecated: true, MaxResults: 100 })
-    const { Versions = [] } = await this.#known(id, this.#client.send(list))
-    return Versions.toSorted((a, b) => Number(b.CreatedDate) - Number(a.CreatedDate)).flatMap(
-      ({ VersionId }) => VersionId ?? [],
-    )
+    const query = { SecretId: id, IncludeDeprecated: true }
+    const pages = paginateListSecretVersionIds({ client: this.#client, pageSize: 100 }, query)
+    const versions = (await this.#known(id, Array.fromAsync(pages))).flatMap(({ Versions = [] }) => Versions)
+    return versions
+      .toSorted((a, b) => Number(b.CreatedDate) - Number(a.CreatedDate))
+      .flatMap(({ VersionId }) => VersionId ?? [])
   }
 
   async #move(stage: Stage, { id, to, from }: { id: string; to?: string; from?: string }): Promise<void> {
@@ -134,11 +136,16 @@ export class SecretsManager implements Store {
     try {
       return await answer
     } catch (error) {
-      if (isNamed(error, 'ResourceNotFoundException'))
-        throw new InvalidCredential('id', `there is no secret ${id} in this account and Region`)
-      throw translate(error)
+      throw known(id, error)
     }
   }
+}
+
+/** The error of a call that needs the secret to be there. */
+function known(id: string, error: unknown): unknown {
+  return isNamed(error, 'ResourceNotFoundException')
+    ? new InvalidCredential('id', `there is no secret ${id} in this account and Region`)
+    : translate(error)
 }
 
 function isNamed(error: unknown, ...names: string[]): boolean {
@@ -150,7 +157,7 @@ const temporary =
 
 /** Service texts are kept only where they cannot quote a value: a refusal names the caller, the action, the secret. */
 function translate(error: unknown): unknown {
-  if (!(error instanceof Error)) return error
+  if (!(error instanceof Error) || error instanceof RotationError) return error
   const { code } = error as { code?: string }
   if (temporary.test(error.name) || temporary.test(code ?? ''))
     return new Throttled(`Secrets Manager: ${code ?? error.name}`)

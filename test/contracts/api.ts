@@ -1,0 +1,490 @@
+import { randomUUID } from 'node:crypto'
+import {
+  CreateSecretCommand,
+  DeleteSecretCommand,
+  DescribeSecretCommand,
+  GetSecretValueCommand,
+  type GetSecretValueCommandInput,
+  ListSecretVersionIdsCommand,
+  PutSecretValueCommand,
+  type SecretsManagerClient,
+  TagResourceCommand,
+  UpdateSecretVersionStageCommand,
+} from '@aws-sdk/client-secrets-manager'
+import { expect } from 'vitest'
+
+/** Version ids that are told apart by their letter: `a` is the first one of every secret. */
+const token = (letter: string) => letter.repeat(32)
+
+/**
+ * Calls of Secrets Manager on one secret, by the SDK itself. Each tells only what matters of the answer, and the
+ * error's name instead if it failed.
+ */
+export class Api {
+  readonly #client: SecretsManagerClient
+  readonly name = `api/${randomUUID()}`
+
+  constructor(client: SecretsManagerClient) {
+    this.#client = client
+  }
+
+  create = (letter: string, SecretString?: string, Tags?: { Key: string; Value: string }[]) =>
+    outcome(async () => {
+      const command = { Name: this.name, ClientRequestToken: token(letter), SecretString, Tags }
+      const { ARN = '' } = await this.#client.send(new CreateSecretCommand(command))
+      return ARN
+    })
+
+  put = (letter: string, SecretString: string | undefined, VersionStages?: string[], id = this.name) =>
+    outcome(async () => {
+      const command = { SecretId: id, ClientRequestToken: token(letter), SecretString, VersionStages }
+      const answer = await this.#client.send(new PutSecretValueCommand(command))
+      return answer.VersionStages?.toSorted()
+    })
+
+  putBinary = (letter: string, SecretBinary: Uint8Array) =>
+    outcome(async () => {
+      const command = { SecretId: this.name, ClientRequestToken: token(letter), SecretBinary }
+      await this.#client.send(new PutSecretValueCommand(command))
+    })
+
+  move = (VersionStage: string, { to, from }: { to?: string; from?: string }) =>
+    outcome(async () => {
+      const versions = { MoveToVersionId: to && token(to), RemoveFromVersionId: from && token(from) }
+      await this.#client.send(
+        new UpdateSecretVersionStageCommand({ SecretId: this.name, VersionStage, ...versions }),
+      )
+    })
+
+  get = ({ letter, stage, id = this.name }: { letter?: string; stage?: string; id?: string } = {}) =>
+    outcome(async () => {
+      const which: GetSecretValueCommandInput = {
+        SecretId: id,
+        VersionId: letter && token(letter),
+        VersionStage: stage,
+      }
+      const { SecretString, SecretBinary } = await this.#client.send(new GetSecretValueCommand(which))
+      return SecretString ?? Buffer.from(SecretBinary ?? []).toString()
+    })
+
+  /** Each version's letter and labels, as DescribeSecret tells them. */
+  describe = () =>
+    outcome(async () => {
+      const { VersionIdsToStages = {} } = await this.#describe()
+      return Object.fromEntries(
+        Object.entries(VersionIdsToStages).map(([id, labels]) => [id.slice(0, 1), labels.toSorted()]),
+      )
+    })
+
+  /** As `describe`, but versions without labels are left out whoever answers. */
+  labels = async () => {
+    const described = await this.describe()
+    if (typeof described === 'string') return described
+    return Object.fromEntries(Object.entries(described).filter(([, labels]) => labels.length))
+  }
+
+  tags = () => outcome(async () => (await this.#describe()).Tags)
+
+  isMarkedDeleted = () => outcome(async () => (await this.#describe()).DeletedDate !== undefined)
+
+  list = (IncludeDeprecated: boolean) =>
+    outcome(async () => {
+      const command = new ListSecretVersionIdsCommand({ SecretId: this.name, IncludeDeprecated })
+      const { Versions = [] } = await this.#client.send(command)
+      return Versions.map(({ VersionId }) => VersionId?.slice(0, 1)).toSorted()
+    })
+
+  tag = (Key: string, Value: string) =>
+    outcome(async () => {
+      await this.#client.send(new TagResourceCommand({ SecretId: this.name, Tags: [{ Key, Value }] }))
+    })
+
+  delete = () =>
+    outcome(async () => {
+      await this.#client.send(new DeleteSecretCommand({ SecretId: this.name }))
+    })
+
+  #describe() {
+    return this.#client.send(new DescribeSecretCommand({ SecretId: this.name }))
+  }
+}
+
+async function outcome<T>(call: () => Promise<T>): Promise<T | string> {
+  try {
+    return await call()
+  } catch (error) {
+    return (error as Error).name
+  }
+}
+
+/**
+ * One thing that AWS documents. `aws` is what comes of it; `moto` is what moto makes of it instead, where it differs.
+ * What AWS does not document in so many words is marked (?).
+ */
+export type Case = {
+  title: string
+  run(api: Api): Promise<unknown>
+  aws: unknown
+  moto?: unknown
+}
+
+const [current, pending, previous] = ['AWSCURRENT', 'AWSPENDING', 'AWSPREVIOUS']
+const [exists, invalidParameter, invalidRequest, notFound] = [
+  'ResourceExistsException',
+  'InvalidParameterException',
+  'InvalidRequestException',
+  'ResourceNotFoundException',
+]
+
+export const cases: Case[] = [
+  {
+    title: 'CreateSecret: its version is current',
+    run: async api => [
+      await api.create('a', 'one'),
+      await api.get(),
+      await api.labels(),
+      await api.create('b', 'two'),
+    ],
+    aws: [expect.stringMatching(/^arn:aws:secretsmanager:/), 'one', { a: [current] }, exists],
+  },
+  {
+    title: 'CreateSecret without a value: the first version gets AWSCURRENT besides its own label',
+    run: async api => {
+      await api.create('a')
+      return [await api.labels(), await api.get(), await api.put('b', 'one', [pending]), await api.labels()]
+    },
+    aws: [{}, notFound, [current, pending], { b: [current, pending] }],
+  },
+  {
+    title: 'a secret is known by its name, its ARN, and its ARN without the random end',
+    run: async api => {
+      const arn = await api.create('a', 'one')
+      const ids = [api.name, arn, arn.slice(0, -7), `${api.name}-other`]
+      return Promise.all(ids.map(id => api.get({ id })))
+    },
+    aws: ['one', 'one', 'one', notFound],
+  },
+  {
+    title: 'PutSecretValue without VersionStages moves AWSCURRENT, and AWSPREVIOUS after it',
+    run: async api => {
+      await api.create('a', 'one')
+      return [await api.put('b', 'two'), await api.labels(), await api.put('c', 'three'), await api.labels()]
+    },
+    aws: [[current], { a: [previous], b: [current] }, [current], { b: [previous], c: [current] }],
+  },
+  {
+    title: 'PutSecretValue with VersionStages moves those labels alone',
+    run: async api => {
+      await api.create('a', 'one')
+      await api.put('b', 'two', [pending])
+      return [await api.labels(), await api.put('c', 'three', [pending]), await api.labels(), await api.get()]
+    },
+    aws: [{ a: [current], b: [pending] }, [pending], { a: [current], c: [pending] }, 'one'],
+  },
+  {
+    title: 'PutSecretValue of a known token and the same value is ignored, labels and all',
+    run: async api => {
+      await api.create('a', 'one')
+      await api.put('b', 'two', [pending])
+      await api.put('c', 'three', [pending])
+      return [await api.put('b', 'two', [pending]), await api.put('a', 'one'), await api.labels()]
+    },
+    aws: [[], [current], { a: [current], c: [pending] }],
+  },
+  {
+    title: 'PutSecretValue of a known token and another value is refused',
+    run: async api => {
+      await api.create('a', 'one')
+      await api.put('b', 'two', [pending])
+      await api.put('c', 'three', [pending])
+      return [
+        await api.put('a', 'else'),
+        await api.put('b', 'else', [pending]),
+        await api.get({ letter: 'b' }),
+      ]
+    },
+    aws: [exists, exists, 'two'],
+  },
+  {
+    title: 'PutSecretValue of a token that is pending and another value is refused too',
+    run: async api => {
+      await api.create('a', 'one')
+      await api.put('b', 'two', [pending])
+      return [await api.put('b', 'else', [pending]), await api.get({ stage: pending })]
+    },
+    aws: [exists, 'two'],
+    // moto takes every pending version for one that RotateSecret made without a value, and overwrites it.
+    moto: [[pending], 'else'],
+  },
+  {
+    title: 'PutSecretValue wants a value, a token of at most 64 characters, and a secret',
+    run: async api => {
+      await api.create('a', 'one')
+      return [
+        await api.put('b', undefined),
+        await api.put('long', 'two'),
+        await api.put('b', 'two', undefined, 'none'),
+      ]
+    },
+    aws: [invalidRequest, invalidParameter, notFound],
+  },
+  {
+    title: 'SecretBinary comes back as it went',
+    run: async api => {
+      await api.create('a')
+      return [await api.putBinary('b', Buffer.from('bytes')), await api.get()]
+    },
+    aws: [undefined, 'bytes'],
+  },
+  {
+    title: 'GetSecretValue by version and label: both must fit',
+    run: async api => {
+      await api.create('a', 'one')
+      await api.put('b', 'two', [pending])
+      return Promise.all([
+        api.get({ letter: 'b' }),
+        api.get({ stage: pending }),
+        api.get({ letter: 'b', stage: pending }),
+        api.get({ letter: 'b', stage: current }),
+        api.get({ letter: 'c' }),
+        api.get({ letter: 'c', stage: current }),
+        api.get({ stage: previous }),
+      ])
+    },
+    aws: ['two', 'two', 'two', invalidRequest, notFound, notFound, notFound],
+  },
+  {
+    title:
+      'UpdateSecretVersionStage moves AWSCURRENT, and AWSPREVIOUS to the version it left; other labels stay',
+    run: async api => {
+      await api.create('a', 'one')
+      await api.put('b', 'two', [pending])
+      return [await api.move(current, { to: 'b', from: 'a' }), await api.labels()]
+    },
+    aws: [undefined, { a: [previous], b: [current, pending] }],
+  },
+  {
+    title: 'AWSCURRENT moves back, and AWSPREVIOUS takes its place',
+    run: async api => {
+      await api.create('a', 'one')
+      await api.put('b', 'two')
+      return [await api.move(current, { to: 'a', from: 'b' }), await api.labels()]
+    },
+    aws: [undefined, { a: [current], b: [previous] }],
+  },
+  {
+    title: 'GetSecretValue without more reads AWSCURRENT, wherever it was moved',
+    run: async api => {
+      await api.create('a', 'one')
+      await api.put('b', 'two', [pending])
+      await api.move(current, { to: 'b', from: 'a' })
+      return [await api.get(), await api.get({ stage: current })]
+    },
+    aws: ['two', 'two'],
+    // moto remembers the version that last became current by a Put.
+    moto: ['one', 'two'],
+  },
+  {
+    title: 'PutSecretValue after AWSCURRENT was moved leaves AWSPREVIOUS where AWSCURRENT was',
+    run: async api => {
+      await api.create('a', 'one')
+      await api.put('b', 'two', [pending])
+      await api.move(current, { to: 'b', from: 'a' })
+      await api.put('c', 'three')
+      return api.labels()
+    },
+    aws: { b: [pending, previous], c: [current] },
+    // The same memory: moto thinks that `a` was current, and lets AWSCURRENT sit on two versions.
+    moto: { a: [previous], b: [current, pending], c: [current] },
+  },
+  {
+    title: 'moving AWSCURRENT is refused unless RemoveFromVersionId names its holder',
+    run: async api => {
+      await api.create('a', 'one')
+      await api.put('b', 'two')
+      await api.put('c', 'three', [pending])
+      const moves = [
+        await api.move(current, { to: 'c' }),
+        await api.move(current, { to: 'c', from: 'a' }),
+        await api.move(current, { to: 'c', from: 'c' }),
+        await api.move(current, { to: 'c', from: 'd' }),
+      ]
+      return [...moves, await api.labels()]
+    },
+    aws: [
+      invalidParameter,
+      invalidParameter,
+      invalidParameter,
+      invalidParameter,
+      { a: [previous], b: [current], c: [pending] },
+    ],
+  },
+  {
+    title: 'moving any other label is refused unless RemoveFromVersionId names its holder',
+    run: async api => {
+      await api.create('a', 'one')
+      await api.put('b', 'two', [pending])
+      return [
+        await api.move(pending, { to: 'a', from: 'a' }),
+        await api.move(pending, { to: 'a' }),
+        await api.labels(),
+      ]
+    },
+    aws: [invalidParameter, invalidParameter, { a: [current], b: [pending] }],
+    // moto asks for RemoveFromVersionId with AWSCURRENT alone, and the label sits on two versions.
+    moto: [invalidParameter, undefined, { a: [current, pending], b: [pending] }],
+  },
+  {
+    title: 'a label that is nowhere is attached without RemoveFromVersionId',
+    run: async api => {
+      await api.create('a', 'one')
+      await api.put('b', 'two')
+      return [
+        await api.move(pending, { to: 'a' }),
+        await api.move('blue', { to: 'b' }),
+        await api.labels(),
+        await api.move('blue', { to: 'a', from: 'b' }),
+        await api.labels(),
+      ]
+    },
+    aws: [
+      undefined,
+      undefined,
+      { a: [pending, previous], b: [current, 'blue'] },
+      undefined,
+      { a: [pending, previous, 'blue'], b: [current] },
+    ],
+  },
+  {
+    title: 'attaching a label again to its holder changes nothing (?)',
+    run: async api => {
+      await api.create('a', 'one')
+      await api.put('b', 'two', [pending])
+      return [await api.move(pending, { to: 'b' }), await api.labels()]
+    },
+    aws: [undefined, { a: [current], b: [pending] }],
+    // moto writes it twice.
+    moto: [undefined, { a: [current], b: [pending, pending] }],
+  },
+  {
+    title: 'moving a label to a version that does not exist is refused and changes nothing',
+    run: async api => {
+      await api.create('a', 'one')
+      await api.put('b', 'two', [pending])
+      return [
+        await api.move(pending, { to: 'd', from: 'b' }),
+        await api.move(current, { to: 'd', from: 'a' }),
+        await api.labels(),
+      ]
+    },
+    // The name of the error is our guess (?): it is one of those that the action lists.
+    aws: [notFound, notFound, { a: [current], b: [pending] }],
+    // moto has taken the label off by then.
+    moto: [invalidParameter, invalidParameter, {}],
+  },
+  {
+    title: 'taking a label off leaves the value readable by its version',
+    run: async api => {
+      await api.create('a', 'one')
+      await api.put('b', 'two', [pending])
+      return [
+        await api.move(pending, { from: 'b' }),
+        await api.labels(),
+        await api.get({ letter: 'b' }),
+        await api.get({ stage: pending }),
+      ]
+    },
+    aws: [undefined, { a: [current] }, 'two', notFound],
+  },
+  {
+    title: 'taking a label off a version that does not hold it is refused',
+    run: async api => {
+      await api.create('a', 'one')
+      await api.put('b', 'two', [pending])
+      return [
+        await api.move(pending, { from: 'a' }),
+        await api.move(pending, { from: 'd' }),
+        await api.move('blue', { from: 'a' }),
+        await api.labels(),
+      ]
+    },
+    aws: [invalidParameter, invalidParameter, invalidParameter, { a: [current], b: [pending] }],
+  },
+  {
+    title: 'AWSCURRENT can be moved, but not taken off',
+    run: async api => {
+      await api.create('a', 'one')
+      return [await api.move(current, { from: 'a' }), await api.labels()]
+    },
+    aws: [invalidParameter, { a: [current] }],
+    moto: [undefined, { a: [previous] }],
+  },
+  {
+    title: 'DescribeSecret leaves out versions without labels',
+    run: async api => {
+      await api.create('a', 'one')
+      await api.put('b', 'two', ['blue'])
+      await api.move('blue', { from: 'b' })
+      return api.describe()
+    },
+    aws: { a: [current] },
+    moto: { a: [current], b: [] },
+  },
+  {
+    title: 'ListSecretVersionIds leaves them out too, unless asked with IncludeDeprecated',
+    run: async api => {
+      await api.create('a', 'one')
+      await api.put('b', 'two', ['blue'])
+      await api.move('blue', { from: 'b' })
+      return [await api.list(false), await api.list(true)]
+    },
+    aws: [['a'], ['a', 'b']],
+    // moto knows no IncludeDeprecated, nor NextToken; and its CreatedDate is the time of the question.
+    moto: [
+      ['a', 'b'],
+      ['a', 'b'],
+    ],
+  },
+  {
+    title: 'TagResource adds a tag and changes one',
+    run: async api => {
+      await api.create('a', 'one', [{ Key: 'keyturn:grace', Value: '1d' }])
+      return [await api.tag('keyturn:grace', '2d'), await api.tag('team', 'payments'), await api.tags()]
+    },
+    aws: [
+      undefined,
+      undefined,
+      [
+        { Key: 'keyturn:grace', Value: '2d' },
+        { Key: 'team', Value: 'payments' },
+      ],
+    ],
+  },
+  {
+    title: 'a secret marked for deletion is described, and nothing else',
+    run: async api => {
+      await api.create('a', 'one')
+      await api.put('b', 'two', [pending])
+      const before = [await api.isMarkedDeleted(), await api.delete(), await api.isMarkedDeleted()]
+      const reads = [await api.get(), await api.get({ letter: 'b', stage: pending }), await api.list(true)]
+      const writes = [
+        await api.move(pending, { from: 'b' }),
+        await api.tag('team', 'payments'),
+        await api.put('c', 'three', [pending]),
+        await api.delete(),
+      ]
+      return [...before, ...reads, ...writes]
+    },
+    aws: [
+      ...[false, undefined, true],
+      ...[invalidRequest, invalidRequest, ['a', 'b']],
+      ...[invalidRequest, invalidRequest, invalidRequest, invalidRequest],
+    ],
+    // moto stops only who reads or deletes.
+    moto: [
+      ...[false, undefined, true],
+      ...[invalidRequest, invalidRequest, ['a', 'b']],
+      ...[undefined, undefined, [pending], invalidRequest],
+    ],
+  },
+]

@@ -1,0 +1,445 @@
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { inspect } from 'node:util'
+import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import type { StoreName } from '../../functions/event.ts'
+import { startSecretsManager } from '../../local/secretsManager.ts'
+
+/** Plays Step Functions: answers every DescribeExecution with this. */
+let execution: { status: number; body: object }
+let asked: { target: unknown; executionArn?: string }[] = []
+const stepFunctions = createServer(async (incoming, outgoing) => {
+  const { executionArn } = JSON.parse(Buffer.concat(await incoming.toArray()).toString())
+  asked.push({ target: incoming.headers['x-amz-target'], executionArn })
+  outgoing.writeHead(execution.status, { 'content-type': 'application/x-amz-json-1.0' })
+  outgoing.end(JSON.stringify(execution.body))
+})
+stepFunctions.listen(0, '127.0.0.1')
+await once(stepFunctions, 'listening')
+const secretsManager = await startSecretsManager()
+afterAll(async () => {
+  stepFunctions.close()
+  stepFunctions.closeAllConnections()
+  await secretsManager.stop()
+})
+
+// What Lambda sets for a function. The modules read it as they load, so they are loaded after it.
+Object.assign(process.env, {
+  AWS_REGION: 'eu-west-1',
+  AWS_ACCESS_KEY_ID: 'local',
+  AWS_SECRET_ACCESS_KEY: 'local',
+  AWS_MAX_ATTEMPTS: '1',
+  AWS_ENDPOINT_URL_SFN: `http://127.0.0.1:${(stepFunctions.address() as AddressInfo).port}`,
+  AWS_ENDPOINT_URL_SECRETS_MANAGER: secretsManager.url,
+  KEYTURN_EXECUTIONS: 'arn:aws:states:eu-west-1:123456789012:execution:keyturn-rotate',
+})
+const { parseEnvironment } = await import('../../functions/environment.ts')
+const { rollbackEvent, rotationEvent, startEvent } = await import('../../functions/event.ts')
+const { count, logger, stepHandler } = await import('../../functions/handler.ts')
+const { pipelineFor } = await import('../../functions/pipeline.ts')
+const { Credential } = await import('../../rotation/credential.ts')
+const errors = await import('../../rotation/errors.ts')
+
+const token = '8f14e45f-ceea-467f-a0e6-0123456789ab'
+const start = { execution: token, rotation: { store: 'secrets-manager', id: 'app/db' } }
+const untold = {
+  ...start.rotation,
+  engine: 'postgres',
+  host: 'db.example.com',
+  strategy: 'single-user',
+  user: 'app',
+  nextUser: 'app',
+  replaces: 'first',
+}
+const created = { ...untold, token }
+
+describe('event.ts', () => {
+  test("startEvent: the execution's input; its name becomes the token", () => {
+    expect(startEvent(start)).toEqual({ abandoned: false, rotation: { ...start.rotation, token } })
+    expect(startEvent({ ...start, rotation: { ...start.rotation, token } }).rotation.token).toBe(token)
+  })
+
+  test('what it does not know is left out', () => {
+    expect(startEvent({ ...start, more: 1, rotation: { ...start.rotation, more: 1 } })).toEqual(
+      startEvent(start),
+    )
+  })
+
+  test('rotationEvent: what createSecret returned', () => {
+    const all = { ...created, grace: 60, testQuery: 'select 1' }
+    expect(rotationEvent({ execution: token, rotation: all })).toEqual({ abandoned: false, rotation: all })
+    expect(rotationEvent({ execution: token, rotation: created }).rotation).toEqual(created)
+  })
+
+  test('rollbackEvent: as much as there was, of this rotation or an abandoned one', () => {
+    expect(rollbackEvent(start)).toEqual({ abandoned: false, rotation: { ...start.rotation, token } })
+    expect(rollbackEvent({ ...start, abandoned: true, rotation: created })).toEqual({
+      abandoned: true,
+      rotation: { ...start.rotation, token, strategy: 'single-user' },
+    })
+  })
+
+  test.each([
+    ['execution', { execution: undefined }],
+    ['execution', { execution: '' }],
+    ['execution', { execution: 5 }],
+    ['rotation', { rotation: undefined }],
+    ['rotation', { rotation: null }],
+    ['rotation', { rotation: 'text' }],
+    ['abandoned', { abandoned: 'yes' }],
+    ['store', { rotation: { ...created, store: undefined } }],
+    ['store', { rotation: { ...created, store: 'vault' } }],
+    ['id', { rotation: { ...created, id: undefined } }],
+    ['id', { rotation: { ...created, id: '' } }],
+    ['id', { rotation: { ...created, id: ['app/db'] } }],
+    ['token', { rotation: { ...created, token: 5 } }],
+    ['token', { rotation: { ...created, token: 'of another execution' } }],
+    ['token', { execution: 'too-short', rotation: untold }],
+    ['token', { execution: 'x'.repeat(65), rotation: untold }],
+    ['token', { execution: `${token}:more`, rotation: untold }],
+    ['token', { execution: `${token}\n`, rotation: untold }],
+  ])('every parser refuses a wrong %s by its name: %j', (field, change) => {
+    for (const parse of [startEvent, rotationEvent, rollbackEvent]) {
+      const run = () => parse({ execution: token, rotation: created, ...change })
+      expect(run).toThrow(errors.InvalidInput)
+      expect(run).toThrow(new RegExp(`^${field}: should be `))
+    }
+  })
+
+  test.each([
+    ['engine', 'oracle'],
+    ['engine', undefined],
+    ['host', ''],
+    ['strategy', 'none'],
+    ['user', undefined],
+    ['nextUser', ''],
+    ['replaces', undefined],
+    ['grace', 'never'],
+    ['testQuery', ''],
+  ])('rotationEvent refuses a wrong %s: %j', (field, value) => {
+    const run = () => rotationEvent({ execution: token, rotation: { ...created, [field]: value } })
+    expect(run).toThrow(errors.InvalidInput)
+    expect(run).toThrow(`${field}: should be as createSecret returned it`)
+  })
+
+  test.each([undefined, null, 'text', 5])('an event that is no object: %j', event => {
+    expect(() => startEvent(event)).toThrow(errors.InvalidInput)
+  })
+
+  test('says what a store, an id and a token are', () => {
+    const change = (rotation: object) => () =>
+      startEvent({ ...start, rotation: { ...start.rotation, ...rotation } })
+    expect(change({ store: 'vault' })).toThrow('store: should be one of: secrets-manager')
+    expect(change({ id: '' })).toThrow('id: should be the name or the ARN of the secret')
+    expect(change({ token: 'other' })).toThrow('token: should be the name of the execution')
+  })
+})
+
+describe('environment.ts', () => {
+  const unset = { strategy: undefined, testQuery: undefined }
+
+  test('nothing set', () => {
+    expect(parseEnvironment({})).toEqual({
+      caFile: '/var/runtime/ca-cert.pem',
+      executions: undefined,
+      defaults: { ...unset, grace: 86_400, password: {} },
+    })
+  })
+
+  test('all set', () => {
+    const variables = {
+      KEYTURN_CA_FILE: '/opt/ca.pem',
+      KEYTURN_EXECUTIONS: 'arn:aws:states:eu-west-1:123456789012:execution:rotate',
+      KEYTURN_GRACE: '2h',
+      PASSWORD_LENGTH: '40',
+      EXCLUDE_CHARACTERS: '%',
+      EXCLUDE_NUMBERS: 'true',
+      EXCLUDE_PUNCTUATION: 'false',
+      EXCLUDE_UPPERCASE: 'true',
+      EXCLUDE_LOWERCASE: 'false',
+      REQUIRE_EACH_INCLUDED_TYPE: 'false',
+      PATH: '/bin',
+      strategy: 'single-user',
+    }
+    expect(parseEnvironment(variables)).toEqual({
+      caFile: '/opt/ca.pem',
+      executions: 'arn:aws:states:eu-west-1:123456789012:execution:rotate',
+      defaults: {
+        ...unset,
+        grace: 7200,
+        password: {
+          PASSWORD_LENGTH: 40,
+          EXCLUDE_CHARACTERS: '%',
+          EXCLUDE_NUMBERS: true,
+          EXCLUDE_PUNCTUATION: false,
+          EXCLUDE_UPPERCASE: true,
+          EXCLUDE_LOWERCASE: false,
+          REQUIRE_EACH_INCLUDED_TYPE: false,
+        },
+      },
+    })
+  })
+
+  test.each([
+    'KEYTURN_CA_FILE',
+    'KEYTURN_EXECUTIONS',
+    'KEYTURN_GRACE',
+    'PASSWORD_LENGTH',
+    'EXCLUDE_CHARACTERS',
+    'EXCLUDE_NUMBERS',
+  ])('%s empty counts as unset', name => {
+    expect(parseEnvironment({ [name]: '' })).toEqual(parseEnvironment({}))
+  })
+
+  test('never closes nothing', () => {
+    expect(parseEnvironment({ KEYTURN_GRACE: 'never' }).defaults.grace).toBe('never')
+  })
+
+  test.each([
+    ['KEYTURN_GRACE', 'soon', /^grace: should be/],
+    ['PASSWORD_LENGTH', '0', /^PASSWORD_LENGTH: should be/],
+    ['EXCLUDE_NUMBERS', 'yes', /^EXCLUDE_NUMBERS: should be true or false/],
+  ])('%s=%s is refused', (name, value, message) => {
+    const run = () => parseEnvironment({ [name]: value })
+    expect(run).toThrow(errors.InvalidOption)
+    expect(run).toThrow(message)
+  })
+})
+
+describe('handler.ts', () => {
+  let written: string[] = []
+
+  beforeEach(() => {
+    written = []
+    const keep = (chunk: unknown) => {
+      written.push(String(chunk))
+      return true
+    }
+    vi.spyOn(process.stdout, 'write').mockImplementation(keep)
+    vi.spyOn(process.stderr, 'write').mockImplementation(keep)
+  })
+  afterEach(() => {
+    vi.restoreAllMocks()
+  })
+
+  type Start = { store: StoreName; id: string; token?: string }
+  type Run = Parameters<typeof stepHandler<Start, unknown>>[2]
+  const call = (run: Run, event: unknown = start) =>
+    stepHandler('testStep', startEvent, run)(event, { awsRequestId: 'request-1' } as never)
+  const lines = () => written.map(line => JSON.parse(line))
+
+  async function failure(promise: Promise<unknown>): Promise<Error> {
+    try {
+      await promise
+    } catch (error) {
+      if (error instanceof Error) return error
+    }
+    throw new Error('it did not fail')
+  }
+
+  test('gives the step its pipeline and its event, and returns what it returns', async () => {
+    const result = await call(async (pipeline, event) => {
+      expect(await pipeline.store.describe('app/db').catch(({ name }) => name)).toBe('InvalidCredential')
+      return { event, defaults: pipeline.defaults }
+    })
+    expect(result).toMatchObject({ event: startEvent(start), defaults: { grace: 86_400 } })
+  })
+
+  test('the log names the step and the rotation', async () => {
+    await call(async () => ({ outcome: 'fine' }))
+    expect(lines().find(({ message }) => message === 'done')).toMatchObject({
+      level: 'INFO',
+      step: 'testStep',
+      ...start.rotation,
+      token,
+      function_request_id: 'request-1',
+      result: { outcome: 'fine' },
+    })
+  })
+
+  test('what one rotation logged is not in the lines of the next', async () => {
+    await call(async () => logger.appendKeys({ left: 'behind' }))
+    written = []
+    await call(async () => {})
+    expect(written.join('')).toContain('done')
+    expect(written.join('')).not.toContain('behind')
+  })
+
+  test('an error of ours leaves as it is, with the name of the step in front', async () => {
+    const thrown = new errors.Throttled('Secrets Manager: slow down')
+    const error = await failure(call(() => Promise.reject(thrown)))
+    expect(error).toBe(thrown)
+    expect(error).toMatchObject({ name: 'Throttled', message: 'testStep: Secrets Manager: slow down' })
+  })
+
+  test('a wrong event is InvalidInput, and the step does not run', async () => {
+    const run = vi.fn(async () => {})
+    const error = await failure(call(run, { ...start, rotation: { id: 'app/db' } }))
+    expect(error).toMatchObject({
+      name: 'InvalidInput',
+      message: 'testStep: store: should be one of: secrets-manager',
+    })
+    expect(run).not.toHaveBeenCalled()
+  })
+
+  test.each([
+    ['an error', new TypeError('Hidden-1'), 'TypeError'],
+    ['a text', 'Hidden-1', 'string'],
+    ['an error with more on it', Object.assign(new Error('Hidden-1'), { query: 'Hidden-2' }), 'Error'],
+  ])('any other throw becomes Unexpected without its text: %s', async (_, thrown, kind) => {
+    const error = await failure(call(() => Promise.reject(thrown)))
+    expect(error).toBeInstanceOf(errors.Unexpected)
+    expect(error).toMatchObject({ name: 'Unexpected', message: `testStep: an unexpected ${kind}` })
+    expect(inspect(error, { depth: null, showHidden: true })).not.toContain('Hidden')
+    expect(written.join('')).not.toContain('Hidden')
+  })
+
+  test('a step that throws at once, without a promise', async () => {
+    const error = await failure(
+      call(() => {
+        throw new RangeError('Hidden-1')
+      }),
+    )
+    expect(error.message).toBe('testStep: an unexpected RangeError')
+  })
+
+  test.each([
+    'password',
+    'PASSWORD',
+    'newPassword',
+    'SecretString',
+    'SecretBinary',
+    'RotationToken',
+    'verifier',
+  ])('a log line hides what is named %s, however deep', async key => {
+    await call(async () => {
+      logger.info('found', {
+        [key]: 'Hidden-1',
+        deep: { list: [{ [key]: { inside: 'Hidden-2' } }] },
+      } as never)
+      logger.appendKeys({ more: { [key]: 'Hidden-3' } })
+      return { [key]: 'Hidden-4' }
+    })
+    expect(written.join('')).toContain('"***"')
+    expect(written.join('')).not.toContain('Hidden')
+  })
+
+  test('a log line shows of a credential what anybody may see', async () => {
+    const text = '{"engine":"postgres","host":"h","username":"app","password":"Hidden-1","key":"Hidden-2"}'
+    await call(async () => ({ credential: Credential.parse(text) }))
+    expect(lines().find(({ message }) => message === 'done').result).toEqual({
+      credential: { engine: 'postgres', host: 'h', username: 'app' },
+    })
+    expect(written.join('')).not.toContain('Hidden')
+  })
+
+  test('a metric is written with its dimensions', async () => {
+    await call(async () => count('CredentialRotated', { engine: 'postgres', strategy: 'single-user' }))
+    const metric = lines().find(line => 'CredentialRotated' in line)
+    expect(metric).toMatchObject({ CredentialRotated: 1, engine: 'postgres', strategy: 'single-user' })
+    expect(metric._aws.CloudWatchMetrics[0].Namespace).toBe('Keyturn')
+  })
+})
+
+describe('pipeline.ts: running asks Step Functions', () => {
+  const running = (status: number, body: object, version = token) => {
+    asked = []
+    execution = { status, body }
+    return pipelineFor('secrets-manager').running(version)
+  }
+
+  test.each([
+    ['RUNNING', true],
+    ['PENDING_REDRIVE', false],
+    ['SUCCEEDED', false],
+    ['FAILED', false],
+    ['TIMED_OUT', false],
+    ['ABORTED', false],
+  ])('%s is %j', async (status, answer) => {
+    expect(await running(200, { status })).toBe(answer)
+    expect(asked).toEqual([
+      {
+        target: 'AWSStepFunctions.DescribeExecution',
+        executionArn: `arn:aws:states:eu-west-1:123456789012:execution:keyturn-rotate:${token}`,
+      },
+    ])
+  })
+
+  test('ExecutionDoesNotExist is false', async () => {
+    expect(await running(400, { __type: 'ExecutionDoesNotExist', message: 'no' })).toBe(false)
+  })
+
+  test.each(['terraform-20261121', 'x'.repeat(65), `${token}:1`, ''])(
+    'a version that no execution of ours can have made is false, without a call: %j',
+    async foreign => {
+      expect(await running(200, { status: 'RUNNING' }, foreign)).toBe(false)
+      expect(asked).toEqual([])
+    },
+  )
+
+  test.each(['InvalidArn', 'ValidationException'])(
+    '%s is InvalidInput: nothing is said about the execution',
+    async name => {
+      const answer = running(400, { __type: name, message: 'no' })
+      await expect(answer).rejects.toThrow(errors.InvalidInput)
+      await expect(answer).rejects.toThrow('environment variable KEYTURN_EXECUTIONS: should be')
+    },
+  )
+
+  test.each(['', undefined])('KEYTURN_EXECUTIONS=%j is InvalidInput, for every version', async value => {
+    vi.resetModules()
+    vi.stubEnv('KEYTURN_EXECUTIONS', value)
+    try {
+      const { pipelineFor: fresh } = await import('../../functions/pipeline.ts')
+      const answer = fresh('secrets-manager').running(token)
+      await expect(answer).rejects.toMatchObject({
+        name: 'InvalidInput',
+        message: 'environment variable KEYTURN_EXECUTIONS: is not set',
+      })
+    } finally {
+      vi.unstubAllEnvs()
+      vi.resetModules()
+    }
+  })
+
+  test.each([
+    [400, 'ThrottlingException'],
+    [429, 'TooManyRequestsException'],
+    [500, 'InternalServerError'],
+    [503, 'ServiceUnavailable'],
+  ])('%i %s is Throttled', async (status, name) => {
+    const answer = running(status, { __type: name, message: 'later' })
+    await expect(answer).rejects.toThrow(errors.Throttled)
+    await expect(answer).rejects.toThrow(`Step Functions: ${name}`)
+  })
+
+  test('AccessDenied is NotPermitted and says who may not do what', async () => {
+    const answer = running(400, { __type: 'AccessDeniedException', message: 'User: x is not authorized' })
+    await expect(answer).rejects.toThrow(errors.NotPermitted)
+    await expect(answer).rejects.toThrow('Step Functions: User: x is not authorized')
+  })
+})
+
+describe('pipeline.ts: the admin', () => {
+  test('without a secret of that ARN is InvalidCredential', async () => {
+    const arn = 'arn:aws:secretsmanager:eu-west-1:123456789012:secret:admin-AbCdEf'
+    const read = pipelineFor('secrets-manager').admin(arn)
+    await expect(read).rejects.toMatchObject({ name: 'InvalidCredential', field: 'masterarn' })
+  })
+})
+
+test('a service that accepts a call and never answers is Throttled, and not waited for without end', async () => {
+  const silent = createServer(() => {})
+  silent.listen(0, '127.0.0.1')
+  await once(silent, 'listening')
+  vi.resetModules()
+  vi.stubEnv('AWS_ENDPOINT_URL_SECRETS_MANAGER', `http://127.0.0.1:${(silent.address() as AddressInfo).port}`)
+  const { pipelineFor } = await import('../../functions/pipeline.ts')
+  await expect(pipelineFor('secrets-manager').store.describe('app/db')).rejects.toMatchObject({
+    name: 'Throttled',
+  })
+  vi.unstubAllEnvs()
+  silent.closeAllConnections()
+  silent.close()
+}, 30_000)

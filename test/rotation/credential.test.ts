@@ -1,0 +1,245 @@
+import { inspect } from 'node:util'
+import { describe, expect, test } from 'vitest'
+import { Credential, engineNames } from '../../rotation/credential.ts'
+import { InvalidCredential } from '../../rotation/errors.ts'
+
+const least = { engine: 'postgres', host: 'db.example.com', username: 'app', password: 'Hidden-1' }
+const parse = (change: object = {}) => Credential.parse(JSON.stringify({ ...least, ...change }))
+
+function refusal(text: string): InvalidCredential {
+  try {
+    Credential.parse(text)
+  } catch (error) {
+    if (error instanceof InvalidCredential) return error
+    throw error
+  }
+  throw new Error(`accepted: ${text}`)
+}
+
+describe('what is accepted', () => {
+  test('the least: engine, host, username, password', () => {
+    const credential = parse()
+    expect(credential.engine).toBe('postgres')
+    expect(credential.host).toBe('db.example.com')
+    expect(credential.username).toBe('app')
+    expect(credential.password).toBe('Hidden-1')
+    expect(credential.port).toBeUndefined()
+    expect(credential.dbname).toBeUndefined()
+    expect(credential.masterarn).toBeUndefined()
+    expect(credential.ssl).toBe(true)
+  })
+
+  test("AWS's other name for Aurora PostgreSQL is understood, and kept", () => {
+    const credential = parse({ engine: 'aurora-postgresql' })
+    expect(credential.engine).toBe('postgres')
+    expect(credential.serialize()).toContain('"engine":"aurora-postgresql"')
+  })
+
+  test.each(engineNames)('engine %s', engine => {
+    expect(parse({ engine }).engine).toBe(engine)
+  })
+
+  test.each([
+    [5432, 5432],
+    ['5432', 5432],
+    [1, 1],
+    ['65535', 65535],
+  ])('port %j', (port, read) => {
+    expect(parse({ port }).port).toBe(read)
+  })
+
+  test.each([
+    [true, true],
+    [false, false],
+    ['true', true],
+    ['false', false],
+  ])('ssl %j', (ssl, read) => {
+    expect(parse({ ssl }).ssl).toBe(read)
+  })
+
+  test.each([
+    'arn:aws:secretsmanager:eu-west-1:123456789012:secret:admin-AbCdEf',
+    'arn:aws-us-gov:secretsmanager:us-gov-west-1:123456789012:secret:team/db/admin-AbCdEf',
+    'arn:aws-cn:secretsmanager:cn-north-1:123456789012:secret:rds!cluster-1-AbCdEf',
+  ])('masterarn %s', masterarn => {
+    expect(parse({ masterarn }).masterarn).toBe(masterarn)
+  })
+
+  test('texts of any script and any punctuation', () => {
+    const password = `ü"\\'/\n\t☂ $&{}`
+    expect(parse({ password, dbname: 'Ünïcode db' })).toMatchObject({ password, dbname: 'Ünïcode db' })
+  })
+})
+
+describe('what is refused names the field and what it should be, and never quotes it', () => {
+  const wrong: [string, unknown[]][] = [
+    ['engine', ['Hidden-2', 'oracle', '', null, 5, ['postgres'], {}]],
+    ['host', ['', null, 5, 'db\0Hidden-2', ['Hidden-2']]],
+    ['port', [0, -1, 65_536, 1.5, '0', '65536', '', 'Hidden-2', ' 5432', '5432.0', null, true]],
+    ['dbname', ['', null, 5, 'Hidden-2\0']],
+    ['username', ['', null, 5, '\0', { name: 'Hidden-2' }]],
+    ['password', ['', null, 5, 'Hidden-2\0', ['Hidden-2']]],
+    ['masterarn', ['', null, 5, 'Hidden-2', 'arn:aws:ssm:eu-west-1:123456789012:parameter/Hidden-2']],
+    ['ssl', ['', 'yes', 'Hidden-2', null, 0, 1]],
+  ]
+  const should: Record<string, RegExp> = {
+    value: /^value: should be a JSON object with engine, host, username and password$/,
+    engine: /^engine: should be one of: postgres/,
+    host: /^host: should be the host name/,
+    port: /^port: should be a whole number from 1 to 65535, or left out$/,
+    dbname: /^dbname: should be the name of a database, or left out$/,
+    username: /^username: should be the user whose password rotates$/,
+    password: /^password: should be the user's password, not empty$/,
+    masterarn: /^masterarn: should be the ARN of the admin's secret, or left out$/,
+    ssl: /^ssl: should be true or false, or left out/,
+  }
+
+  for (const [field, values] of wrong)
+    test.each(values)(`${field}: %j`, value => {
+      const error = refusal(JSON.stringify({ ...least, [field]: value }))
+      expect(error.field).toBe(field)
+      expect(error.message).toMatch(should[field] ?? /never/)
+      expect(inspect(error, { depth: null, showHidden: true })).not.toContain('Hidden')
+    })
+
+  test.each(['engine', 'host', 'username', 'password'])('%s missing', field => {
+    const error = refusal(JSON.stringify({ ...least, [field]: undefined }))
+    expect(error.field).toBe(field)
+    expect(error.message).toMatch(should[field] ?? /never/)
+  })
+
+  test.each(['', 'Hidden-2', '{"password":"Hidden-2"', '{"password":Hidden-2}', 'null', '5', '"Hidden-2"'])(
+    'no JSON object: %j',
+    text => {
+      const error = refusal(text)
+      expect(error.field).toBe('value')
+      expect(error.message).toMatch(should.value ?? /never/)
+      expect(inspect(error, { depth: null, showHidden: true })).not.toContain('Hidden')
+      expect(error.cause).toBeUndefined()
+    },
+  )
+
+  test.each(['1e400', '-5432', '1e-3', '5432.5'])('port: %s', port => {
+    expect(refusal(JSON.stringify(least).replace('{', `{"port":${port},`)).field).toBe('port')
+  })
+
+  test('a list is no object either', () => {
+    expect(refusal('["Hidden-2"]').message).not.toContain('Hidden')
+  })
+
+  test('several wrong fields: the error names one of them', () => {
+    expect(['host', 'port']).toContain(refusal(JSON.stringify({ ...least, host: '', port: 0 })).field)
+  })
+})
+
+describe('what Keyturn does not know survives', () => {
+  const stored =
+    '{"note":"kept","password":"Hidden-1","id":12345678901234567890,"ratio":1.0,"tiny":1e-400,"engine":"postgres",' +
+    '"list":[1.50,{"deep":-0,"text":"12345678901234567890"}],"port":"05432","host":"db.example.com","nothing":null,' +
+    '"ssl":"false","username":"app","__proto__":{"own":1},"empty":{}}'
+
+  test('to the letter, where nothing changes', () => {
+    expect(Credential.parse(stored).serialize()).toBe(stored)
+    expect(Credential.parse(stored)).toMatchObject({ port: 5432, ssl: false })
+  })
+
+  test('in place, where user, password and database change', () => {
+    const changed = Credential.parse(stored).with({ username: 'app_clone', password: 'new "quoted"' })
+    expect(changed.serialize()).toBe(
+      stored.replace('"app"', '"app_clone"').replace('"Hidden-1"', '"new \\"quoted\\""'),
+    )
+    expect(changed).toMatchObject({ username: 'app_clone', password: 'new "quoted"', host: 'db.example.com' })
+  })
+
+  test('and what is new comes last', () => {
+    const { dbname } = parse().with({ dbname: 'postgres' })
+    expect(dbname).toBe('postgres')
+    expect(parse().with({ dbname: 'postgres' }).serialize()).toBe(
+      JSON.stringify({ ...least, dbname: 'postgres' }),
+    )
+  })
+
+  test('what is written can be read again', () => {
+    const changed = Credential.parse(stored).with({ password: 'next' })
+    expect(Credential.parse(changed.serialize()).serialize()).toBe(changed.serialize())
+  })
+})
+
+describe('with', () => {
+  test('leaves the credential itself as it was', () => {
+    const credential = parse({ dbname: 'app' })
+    const before = credential.serialize()
+    const changed = credential.with({ username: 'other', password: 'other', dbname: 'other' })
+    expect(credential.serialize()).toBe(before)
+    expect(credential).toMatchObject({ username: 'app', password: 'Hidden-1', dbname: 'app' })
+    expect(changed).toMatchObject({ username: 'other', password: 'other', dbname: 'other' })
+  })
+})
+
+describe('comparison', () => {
+  test('sameUser: all but the password', () => {
+    expect(parse().sameUser(parse({ password: 'other' }))).toBe(true)
+    expect(parse().sameUser(parse({ username: 'other' }))).toBe(false)
+    expect(parse().sameUser(parse({ host: 'other' }))).toBe(false)
+    expect(parse().sameUser(parse({ note: 'more' }))).toBe(false)
+  })
+
+  test('sameTarget: all but the password and the user', () => {
+    expect(parse().sameTarget(parse({ password: 'other', username: 'other' }))).toBe(true)
+    for (const change of [
+      { host: 'other' },
+      { port: 5433 },
+      { dbname: 'other' },
+      { ssl: false },
+      { masterarn: 'arn:aws:secretsmanager:eu-west-1:123456789012:secret:admin-AbCdEf' },
+      { note: 'more' },
+    ])
+      expect(parse().sameTarget(parse(change)), JSON.stringify(change)).toBe(false)
+  })
+})
+
+describe('nobody sees a value by accident', () => {
+  const credential = parse({
+    port: 5432,
+    dbname: 'Hidden-db',
+    apiKey: 'Hidden-key',
+    nested: { key: 'Hidden-n' },
+  })
+
+  test('JSON.stringify tells engine, host and user alone', () => {
+    expect(JSON.parse(JSON.stringify(credential))).toEqual({
+      engine: 'postgres',
+      host: 'db.example.com',
+      username: 'app',
+    })
+    expect(JSON.stringify({ list: [credential] }, null, 2)).not.toContain('Hidden')
+  })
+
+  test('console.log and inspect, however deep', () => {
+    expect(inspect(credential)).toBe('Credential(postgres user "app" on db.example.com)')
+    for (const options of [
+      { depth: null, showHidden: true, getters: true },
+      { depth: null, showHidden: true, customInspect: false },
+    ])
+      expect(inspect({ list: [credential], map: new Map([[1, credential]]) }, options)).not.toContain(
+        'Hidden',
+      )
+  })
+
+  test('template strings and concatenation', () => {
+    expect(`${credential}`).toBe('postgres user "app" on db.example.com')
+    // biome-ignore lint/style/useTemplate: the other way to make a text is what is tested here
+    expect('' + credential).not.toContain('Hidden')
+  })
+
+  test('copies and keys', () => {
+    expect(Object.keys(credential)).toEqual([])
+    expect(JSON.stringify({ ...credential })).not.toContain('Hidden')
+    expect(JSON.stringify(structuredClone(credential))).not.toContain('Hidden')
+    expect(JSON.stringify(Object.getOwnPropertyDescriptors(credential))).not.toContain('Hidden')
+  })
+
+  test('a user name cannot forge a second line', () => {
+    expect(`${parse({ username: 'a\nb' })}`).toBe('postgres user "a\\nb" on db.example.com')
+  })
+})

@@ -1,0 +1,192 @@
+import * as v from 'valibot'
+import { describe, expect, test } from 'vitest'
+import { duration } from '../../rotation/duration.ts'
+import { InvalidOption } from '../../rotation/errors.ts'
+import { type Options, parseOptions, parseTags } from '../../rotation/options.ts'
+import { strategyNames } from '../../rotation/strategies/strategy.ts'
+
+function refusal(run: () => unknown): InvalidOption {
+  try {
+    run()
+  } catch (error) {
+    if (error instanceof InvalidOption) return error
+    throw error
+  }
+  throw new Error('accepted')
+}
+
+const nothing: Options = { grace: 86_400, password: {} }
+
+describe('duration', () => {
+  test.each([
+    ['0s', 0],
+    ['90s', 90],
+    ['15m', 900],
+    ['24h', 86_400],
+    ['7d', 604_800],
+    ['007d', 604_800],
+    ['365d', 31_536_000],
+    ['8760h', 31_536_000],
+    ['31536000s', 31_536_000],
+  ])('%s is %i seconds', (text, seconds) => {
+    expect(v.parse(duration, text)).toBe(seconds)
+  })
+
+  test.each([
+    '',
+    '5',
+    's',
+    '5 m',
+    '5M',
+    '-5m',
+    '1.5h',
+    '1e3s',
+    '5w',
+    '5m ',
+    '5m5s',
+    '366d',
+    '8761h',
+    '9999999999s',
+  ])('%j is none', text => {
+    expect(v.safeParse(duration, text).success).toBe(false)
+  })
+
+  test.each([5, null, undefined, {}])('%j is none', value => {
+    expect(v.safeParse(duration, value).success).toBe(false)
+  })
+})
+
+describe('parseTags', () => {
+  test('no tags: the defaults', () => {
+    const defaults: Options = {
+      strategy: 'single-user',
+      grace: 60,
+      testQuery: 'select 1',
+      password: { PASSWORD_LENGTH: 40 },
+    }
+    expect(parseTags({}, defaults)).toEqual(defaults)
+  })
+
+  test('a tag goes over its default and leaves the others', () => {
+    const defaults: Options = {
+      strategy: 'single-user',
+      grace: 60,
+      testQuery: 'select 1',
+      password: { PASSWORD_LENGTH: 40, EXCLUDE_NUMBERS: true },
+    }
+    expect(parseTags({ 'keyturn:grace': 'never', 'keyturn:PASSWORD_LENGTH': '50' }, defaults)).toEqual({
+      ...defaults,
+      grace: 'never',
+      password: { PASSWORD_LENGTH: 50, EXCLUDE_NUMBERS: true },
+    })
+    expect(defaults.password.PASSWORD_LENGTH).toBe(40)
+  })
+
+  test('false goes over a default of true, and 0s over a day', () => {
+    const defaults: Options = { grace: 86_400, password: { EXCLUDE_NUMBERS: true } }
+    expect(parseTags({ 'keyturn:EXCLUDE_NUMBERS': 'false', 'keyturn:grace': '0s' }, defaults)).toEqual({
+      ...{ strategy: undefined, testQuery: undefined },
+      grace: 0,
+      password: { EXCLUDE_NUMBERS: false },
+    })
+  })
+
+  test.each(strategyNames)('strategy %s', strategy => {
+    expect(parseTags({ 'keyturn:strategy': strategy }, nothing).strategy).toBe(strategy)
+  })
+
+  test('every password setting', () => {
+    const tags = {
+      'keyturn:PASSWORD_LENGTH': '24',
+      'keyturn:EXCLUDE_CHARACTERS': ' "\'',
+      'keyturn:EXCLUDE_NUMBERS': 'true',
+      'keyturn:EXCLUDE_PUNCTUATION': 'false',
+      'keyturn:EXCLUDE_UPPERCASE': 'true',
+      'keyturn:EXCLUDE_LOWERCASE': 'false',
+      'keyturn:REQUIRE_EACH_INCLUDED_TYPE': 'false',
+    }
+    expect(parseTags(tags, nothing).password).toEqual({
+      PASSWORD_LENGTH: 24,
+      EXCLUDE_CHARACTERS: ' "\'',
+      EXCLUDE_NUMBERS: true,
+      EXCLUDE_PUNCTUATION: false,
+      EXCLUDE_UPPERCASE: true,
+      EXCLUDE_LOWERCASE: false,
+      REQUIRE_EACH_INCLUDED_TYPE: false,
+    })
+  })
+
+  test('no excluded characters at all', () => {
+    expect(parseTags({ 'keyturn:EXCLUDE_CHARACTERS': '' }, nothing).password).toEqual({
+      EXCLUDE_CHARACTERS: '',
+    })
+  })
+
+  test('a test query', () => {
+    expect(parseTags({ 'keyturn:test-query': 'select * from app.t' }, nothing).testQuery).toBe(
+      'select * from app.t',
+    )
+  })
+
+  test('the tags that IAM reads say nothing here', () => {
+    expect(parseTags({ 'keyturn:managed': 'true', 'keyturn:admin': '' }, nothing)).toEqual({
+      ...{ strategy: undefined, testQuery: undefined },
+      ...nothing,
+    })
+  })
+
+  test("other people's tags are none of our business", () => {
+    const tags = {
+      grace: 'x',
+      'aws:cloudformation:stack-name': 's',
+      'KEYTURN:grace': 'x',
+      'my-keyturn:y': 'z',
+    }
+    expect(parseTags(tags, nothing)).toEqual({ ...{ strategy: undefined, testQuery: undefined }, ...nothing })
+  })
+})
+
+describe('a wrong tag is InvalidOption that names the tag and what it should be', () => {
+  test.each([
+    ['strategy', '', /should be one of: single-user, alternating-users/],
+    ['strategy', 'Single-User', /should be one of: /],
+    ['grace', '', /should be `never`, or a whole number with s, m, h or d/],
+    ['grace', '1y', /such as 24h; a year at most/],
+    ['grace', '366d', /a year at most/],
+    ['grace', 'Never', /should be `never`/],
+    ['test-query', '', /should be one SQL statement/],
+    ['PASSWORD_LENGTH', '', /should be a whole number from 1 to 1024/],
+    ['PASSWORD_LENGTH', '0', /should be a whole number from 1 to 1024/],
+    ['PASSWORD_LENGTH', '1025', /should be a whole number from 1 to 1024/],
+    ['PASSWORD_LENGTH', '32.5', /should be a whole number from 1 to 1024/],
+    ['PASSWORD_LENGTH', '-1', /should be a whole number from 1 to 1024/],
+    ['EXCLUDE_NUMBERS', 'yes', /should be true or false/],
+    ['EXCLUDE_PUNCTUATION', 'True', /should be true or false/],
+    ['EXCLUDE_UPPERCASE', '', /should be true or false/],
+    ['EXCLUDE_LOWERCASE', '1', /should be true or false/],
+    ['REQUIRE_EACH_INCLUDED_TYPE', 'no', /should be true or false/],
+  ])('%s: %j', (name, value, message) => {
+    const error = refusal(() => parseTags({ [`keyturn:${name}`]: value }, nothing))
+    expect(error.option).toBe(`keyturn:${name}`)
+    expect(error.message.startsWith(`keyturn:${name}: `)).toBe(true)
+    expect(error.message).toMatch(message)
+  })
+
+  test.each(['stratgy', 'Grace', '', 'constructor', '__proto__', 'password_length'])('unknown: %j', name => {
+    const error = refusal(() => parseTags({ [`keyturn:${name}`]: 'x' }, nothing))
+    expect(error.option).toBe(`keyturn:${name}`)
+    expect(error.message).toContain('is no option of Keyturn; there are strategy, grace, test-query, ')
+    expect(error.message).toContain('EXCLUDE_CHARACTERS')
+  })
+})
+
+describe('parseOptions', () => {
+  test('nothing: a day of grace, and the rest unset', () => {
+    expect(parseOptions({})).toEqual({ ...{ strategy: undefined, testQuery: undefined }, ...nothing })
+  })
+
+  test('an error names the option without the prefix of tags', () => {
+    expect(refusal(() => parseOptions({ grace: 'x' })).message).toMatch(/^grace: should be /)
+    expect(refusal(() => parseOptions({ PASSWORD_LENGTH: 'x' })).option).toBe('PASSWORD_LENGTH')
+  })
+})
