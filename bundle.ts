@@ -5,6 +5,14 @@ import { zipSync } from 'fflate'
 import { parseEnvironment } from './functions/environment.ts'
 import { generatePassword } from './rotation/password.ts'
 
+const external = [
+  // The driver asks for its native sister only if that is installed.
+  'pg-native',
+  // A function has its role's credentials in its environment, so the SDK never looks for them anywhere else.
+  ...['ini', 'login', 'process', 'sso', 'web-identity'].map(from => `@aws-sdk/credential-provider-${from}`),
+  '@smithy/credential-provider-imds',
+]
+
 /**
  * Bundles functions/<name>.ts into `outdir`: index.mjs, and a chunk for everything that is imported only when used,
  * such as a database's driver. What was in `outdir` is deleted.
@@ -23,8 +31,7 @@ export async function bundleFunction(name: string, outdir: string): Promise<Meta
     platform: 'node',
     target: 'node24',
     mainFields: ['module', 'main'],
-    // The driver asks for its native sister only if that is installed.
-    external: ['pg-native'],
+    external,
     minify: true,
     legalComments: 'none',
     metafile: true,

@@ -5,12 +5,14 @@ import pg, { escapeIdentifier as name, escapeLiteral as text } from 'pg'
 import { scramVerifier } from '../rotation/engines/scram.ts'
 import { type PostgresServer, startPostgres } from './postgres.ts'
 import { type SecretsManagerServer, startSecretsManager } from './secretsManager.ts'
-import type { Task } from './stateMachine.ts'
+import { arnOf, type Task } from './stateMachine.ts'
+import { type StepFunctionsServer, startStepFunctions } from './stepFunctions.ts'
 
 /** All that a rotation needs, in this process: a real PostgreSQL, a local Secrets Manager, the real functions. */
 export type Embedded = {
   postgres: PostgresServer
   secretsManager: SecretsManagerServer
+  stepFunctions: StepFunctionsServer
   secrets: SecretsManagerClient
   /** One task for each state that runs a function, by the state's name. */
   tasks: Record<string, Task>
@@ -37,12 +39,18 @@ export const functionOf = {
 
 /** Starts it all. As in Lambda, the functions read their environment when they are loaded: so it is set first. */
 export async function startEmbedded(): Promise<Embedded> {
-  const [postgres, secretsManager] = await Promise.all([startPostgres(), startSecretsManager()])
+  const [postgres, secretsManager, stepFunctions] = await Promise.all([
+    startPostgres(),
+    startSecretsManager(),
+    startStepFunctions(),
+  ])
   Object.assign(process.env, {
     AWS_ENDPOINT_URL_SECRETS_MANAGER: secretsManager.url,
+    AWS_ENDPOINT_URL_SFN: stepFunctions.url,
     AWS_REGION: 'eu-west-1',
     AWS_ACCESS_KEY_ID: 'local',
     AWS_SECRET_ACCESS_KEY: 'local',
+    KEYTURN_EXECUTIONS: arnOf('states', 'execution:keyturn-local-rotate'),
     KEYTURN_CA_FILE: postgres.caFile,
     POWERTOOLS_LOG_LEVEL: 'SILENT',
     POWERTOOLS_METRICS_DISABLED: 'true',
@@ -72,6 +80,7 @@ export async function startEmbedded(): Promise<Embedded> {
   return {
     postgres,
     secretsManager,
+    stepFunctions,
     secrets,
     tasks,
     async makeAdmin(user) {
@@ -84,6 +93,7 @@ export async function startEmbedded(): Promise<Embedded> {
     },
     async stop() {
       await superuser.end()
+      stepFunctions.stop()
       await Promise.all([postgres.stop(), secretsManager.stop()])
     },
   }

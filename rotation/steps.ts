@@ -216,9 +216,11 @@ async function undo(
   return strategy.undo(await pipeline.engine(current.credential.engine), {
     ...change(pipeline, id, current, pending),
     async rival() {
-      for (const token of await others())
-        if (token !== found.previous && (await running(token))) return { pending: token === found.pending }
-      return undefined
+      // All at once: the application may be waiting for its password.
+      const candidates = (await others()).filter(token => token !== found.previous)
+      const run = await Promise.all(candidates.map(running))
+      const rival = candidates.find((_, i) => run[i])
+      return rival === undefined ? undefined : { pending: rival === found.pending }
     },
     async *stored() {
       for (const token of await others()) {

@@ -370,6 +370,23 @@ describe('rollback', () => {
     expect(await admits(server, await current())).toBe(true)
   })
 
+  test('alternating: the other user is left alone while another rotation that runs may have taken it up', async () => {
+    const rotation = await create(pipeline, { id, token })
+    await set(pipeline, rotation)
+    const rival = 'third-'.padEnd(32, '0')
+    await store.propose(
+      id,
+      rival,
+      app.current.with({ username: `${app.user}_clone`, password: 'of the rival' }),
+    )
+    running.add(rival)
+    expect(await rollback(pipeline, rotation)).toEqual({ token, outcome: 'intact' })
+    expect(await admits(server, await byToken(token))).toBe(true)
+    running.clear()
+    expect(await rollback(pipeline, rotation)).toEqual({ token, outcome: 'intact' })
+    expect(await admits(server, await byToken(token))).toBe(false)
+  })
+
   test('alternating: an admin that is of no use any more does not keep the value pending', async () => {
     const rotation = await create(pipeline, { id, token })
     await set(pipeline, rotation)

@@ -1,36 +1,20 @@
 import { randomUUID } from 'node:crypto'
-import { once } from 'node:events'
-import { createServer } from 'node:http'
 import { PutSecretValueCommand } from '@aws-sdk/client-secrets-manager'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type Embedded, functionOf, startEmbedded } from '../../local/embedded.ts'
-import { arnOf } from '../../local/stateMachine.ts'
 import { deployed, packageStack } from './package.ts'
 
 /** Every call that each function made, as IAM names it, over all that can happen to it. */
 const made: Record<string, Set<string>> = {}
 let embedded: Embedded
 let admin: { user: string; arn: string }
-const executions = createServer(async (request, response) => {
-  const asked = String(request.headers['x-amz-target']).replace('AWSStepFunctions.', 'states:')
-  current.add(asked)
-  await request.toArray()
-  response.writeHead(400).end(JSON.stringify({ __type: 'ExecutionDoesNotExist' }))
-})
-let current = new Set<string>()
 
 beforeAll(async () => {
-  await once(executions.listen(0, '127.0.0.1'), 'listening')
-  Object.assign(process.env, {
-    AWS_ENDPOINT_URL_SFN: `http://127.0.0.1:${(executions.address() as { port: number }).port}`,
-    KEYTURN_EXECUTIONS: arnOf('states', 'execution:keyturn-test-rotate'),
-  })
   embedded = await startEmbedded()
   admin = await embedded.makeAdmin('master')
 })
 afterAll(async () => {
   await embedded.stop()
-  executions.close()
 })
 
 type State = Record<string, unknown> & { token: string }
@@ -42,9 +26,9 @@ async function call(
   rotation: object,
   more = {},
 ): Promise<State> {
-  const { calls } = embedded.secretsManager
-  const from = calls.length
-  current = new Set()
+  const { secretsManager, stepFunctions } = embedded
+  secretsManager.calls.length = 0
+  stepFunctions.calls.length = 0
   try {
     return (await embedded.tasks[state]?.({ execution: token, rotation, ...more })) as State
   } catch {
@@ -52,8 +36,8 @@ async function call(
   } finally {
     const name = functionOf[state]
     made[name] ??= new Set()
-    for (const { action } of calls.slice(from)) made[name].add(`secretsmanager:${action}`)
-    for (const action of current) made[name].add(action)
+    for (const { action } of secretsManager.calls) made[name].add(`secretsmanager:${action}`)
+    for (const { action } of stepFunctions.calls) made[name].add(`states:${action}`)
   }
 }
 

@@ -1,0 +1,205 @@
+import { randomUUID } from 'node:crypto'
+import { closeSync, openSync, readFileSync } from 'node:fs'
+import { TagResourceCommand } from '@aws-sdk/client-secrets-manager'
+import { type Embedded, startEmbedded } from '../local/embedded.ts'
+import { runRotation, type Task } from '../local/stateMachine.ts'
+
+type Admin = Awaited<ReturnType<Embedded['makeAdmin']>>
+
+/** One kind of rotation. */
+export type Scenario = {
+  title: string
+  /** Its value names an admin, so that two users take turns. */
+  alternating: boolean
+  /** Rotations of the same secret that went before, each with its retirement. */
+  earlier: number
+  /** The test query fails, after the database learned the new password. */
+  fails: boolean
+}
+
+const alternating = { title: 'alternating-users', alternating: true, earlier: 2, fails: false }
+const single = { title: 'single-user', alternating: false, earlier: 2, fails: false }
+export const scenarios: Scenario[] = [
+  single,
+  { ...alternating, title: 'alternating-users, the first', earlier: 0 },
+  { ...alternating, title: 'alternating-users, a later one' },
+  { ...single, title: 'single-user, rolled back', fails: true },
+  { ...alternating, title: 'alternating-users, rolled back', fails: true },
+]
+
+/** The most that a rotation that goes well may need. Its retirement, later, counts by itself but for the transitions. */
+const limits = {
+  single: { calls: 7, logins: 2 },
+  alternating: { calls: 8, logins: 3 },
+  describeSecret: 1,
+  transitions: 8,
+  stepFunctions: 0,
+}
+
+/** What one state did. */
+type Step = {
+  state: string
+  /** Milliseconds, as `performance.now()` counts them. */
+  began: number
+  ended: number
+  /** Secrets Manager calls, by action. */
+  calls: string[]
+  stepFunctions: number
+  /** Logins to the database, of which `refused` in vain. */
+  logins: number
+  refused: number
+  /** Messages with SQL in them; one may hold several statements. */
+  messages: number
+}
+
+export type Count = Omit<Step, 'state' | 'began' | 'ended'>
+
+/** One rotation, measured. */
+export type Measured = {
+  scenario: Scenario
+  /** What all its steps did together, but for the retirement. */
+  rotation: Count
+  retirement: Count | undefined
+  /** States that were entered, and tries that were repeated: what Step Functions bills. */
+  transitions: number
+  /** Milliseconds until the outcome was announced. */
+  took: number
+  retirementTook: number | undefined
+  /** Milliseconds from the begin of setSecret to the end of finishSecret. */
+  window: number | undefined
+}
+
+/** Something that was found, and the most it may be. */
+export type Check = { what: string; found: number; limit: number; unit?: string }
+
+export function checks({ scenario, rotation, transitions }: Measured): Check[] {
+  if (scenario.fails) return []
+  const { calls, logins } = scenario.alternating ? limits.alternating : limits.single
+  const { describeSecret, stepFunctions } = limits
+  const described = rotation.calls.filter(action => action === 'DescribeSecret').length
+  return [
+    { what: 'Secrets Manager calls', found: rotation.calls.length, limit: calls },
+    { what: 'DescribeSecret calls', found: described, limit: describeSecret },
+    { what: 'Step Functions calls', found: rotation.stepFunctions, limit: stepFunctions },
+    { what: 'database logins', found: rotation.logins, limit: logins },
+    { what: 'state transitions', found: transitions, limit: limits.transitions },
+  ].map(check => ({ ...check, what: `${scenario.title}: ${check.what}` }))
+}
+
+/** A database, the services and the functions, to be measured. */
+export class Bench implements AsyncDisposable {
+  readonly #embedded: Embedded
+  readonly #admin: Admin
+  /** The server's log: each read goes on where the last one ended. */
+  readonly #log: number
+  #users = 0
+
+  private constructor(embedded: Embedded, admin: Admin) {
+    this.#embedded = embedded
+    this.#admin = admin
+    this.#log = openSync(embedded.postgres.logFile, 'r')
+  }
+
+  static async start(): Promise<Bench> {
+    const embedded = await startEmbedded()
+    return new Bench(embedded, await embedded.makeAdmin('master'))
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    closeSync(this.#log)
+    await this.#embedded.stop()
+  }
+
+  /** Runs one rotation of a new user. @throws if it does not end as the scenario says */
+  async rotate(scenario: Scenario): Promise<Measured> {
+    const secret = await this.#embedded.enrol(
+      `user${this.#users++}`,
+      scenario.alternating ? { admin: this.#admin } : {},
+    )
+    for (let i = 0; i < scenario.earlier; i++) await this.#run(secret, false)
+    if (scenario.fails) {
+      const Tags = [{ Key: 'keyturn:test-query', Value: 'table no_such_table' }]
+      await this.#embedded.secrets.send(new TagResourceCommand({ SecretId: secret, Tags }))
+    }
+    const { began, steps, transitions } = await this.#run(secret, scenario.fails)
+    const step = (state: string) => steps.find(step => step.state === state)
+    const retirement = step('RetireSecret')
+    const announced = step(scenario.fails ? 'AnnounceFailure' : 'AnnounceSuccess')
+    if (!announced) throw new Error(`${scenario.title}: no outcome was announced`)
+    const [set, finish] = [step('SetSecret'), step('FinishSecret')]
+    return {
+      scenario,
+      rotation: total(steps.filter(step => step !== retirement)),
+      retirement: retirement && total([retirement]),
+      transitions,
+      took: announced.began - began,
+      retirementTook: retirement && retirement.ended - retirement.began,
+      window: set && finish && finish.ended - set.began,
+    }
+  }
+
+  async #run(secret: string, fails: boolean) {
+    const steps: Step[] = []
+    const began = performance.now()
+    const execution = await runRotation(this.#watched(steps), randomUUID(), {
+      store: 'secrets-manager',
+      id: secret,
+    })
+    const { failure, states, tries } = execution
+    if (failure?.error !== (fails ? 'TestFailed' : undefined))
+      throw new Error(`a rotation ended unlike it should: ${JSON.stringify(failure)}`)
+    const repeated = Object.values(tries).reduce((sum, count) => sum + count - 1, 0)
+    return { began, steps, transitions: states.length + repeated }
+  }
+
+  /** Every task, so that it leaves what it did in `steps`. */
+  #watched(steps: Step[]): Record<string, Task> {
+    const announce: Task = () => ({ FailedEntryCount: 0 })
+    const tasks: Record<string, Task> = {
+      ...this.#embedded.tasks,
+      AnnounceSuccess: announce,
+      AnnounceFailure: announce,
+      AnnounceLockout: announce,
+    }
+    const watched = Object.entries(tasks).map(([state, task]) => [
+      state,
+      async (input: unknown) => {
+        this.#seen()
+        const began = performance.now()
+        try {
+          return await task(input)
+        } finally {
+          steps.push({ state, began, ended: performance.now(), ...this.#seen() })
+        }
+      },
+    ])
+    return Object.fromEntries(watched)
+  }
+
+  /** What the services and the database saw since this was asked last. */
+  #seen(): Count {
+    const log = readFileSync(this.#log, 'utf8')
+    const lines = (pattern: RegExp) => log.match(pattern)?.length ?? 0
+    const refused = lines(/ FATAL: {2}password authentication failed /g)
+    return {
+      calls: this.#embedded.secretsManager.calls.splice(0).map(({ action }) => action),
+      stepFunctions: this.#embedded.stepFunctions.calls.splice(0).length,
+      // The server logs before it answers, so whoever has the answer finds the line.
+      logins: lines(/ LOG: {2}connection authorized: .* application_name=keyturn /g) + refused,
+      refused,
+      messages: lines(/ LOG: {2}(statement|execute [^:]+): /g),
+    }
+  }
+}
+
+function total(steps: Step[]): Count {
+  const sum = (field: 'stepFunctions' | 'logins' | 'refused' | 'messages') =>
+    steps.reduce((sum, step) => sum + step[field], 0)
+  return {
+    calls: steps.flatMap(({ calls }) => calls),
+    stepFunctions: sum('stepFunctions'),
+    logins: sum('logins'),
+    refused: sum('refused'),
+    messages: sum('messages'),
+  }
+}

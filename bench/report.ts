@@ -1,0 +1,163 @@
+import { arch, availableParallelism, cpus, loadavg, type } from 'node:os'
+import type { Check, Count, Measured } from './counts.ts'
+import { median, type Package, type Start } from './start.ts'
+
+/** All that was measured; what takes time was measured `times` times. */
+export type Results = {
+  times: number
+  measured: Measured[][]
+  packages: Package[]
+  starts: Start[]
+  /** Milliseconds that `node -e 0` takes. */
+  node: number[]
+  limits: Check[]
+}
+
+/** The text of RESULTS.md. */
+export function report({ times, measured, packages, starts, node, limits }: Results): string {
+  return `# What one rotation costs
+
+Written by \`npm run bench\`; do not edit. It needs \`npm ci\` and nothing else: it starts a PostgreSQL of its own and a
+local Secrets Manager, and runs the functions and the state machine that are deployed to AWS. It fails if a limit is
+broken.
+
+Counts and sizes depend only on the code and on package-lock.json, and must be the same on every machine. Times depend
+on the machine and on what else it is doing: compare them only with times from the same machine.
+
+## Limits
+
+${limitsTable(limits)}
+
+## Counts: the same on every machine
+
+${countsTable(measured)}
+
+- A retirement comes after the grace time, in the same execution: its two states are among the transitions of its rotation.
+- A login is a connection on which a password was tried. A message is one round trip of SQL and may hold several statements;
+  the first on each connection settles the session.
+- A rotation that is rolled back was failed by its test query, after the database had learned the password, and after two
+  rotations that went well. Each older version that is still stored may cost one more Step Functions call.
+
+For comparison: AWS's own rotation functions, of one Lambda each, make 14 API calls and 4 to 5 database logins a rotation,
+and need 190 ms to start. These figures were measured elsewhere, on another machine, and not by this benchmark; of the
+three, the counts can be compared with the table above, the time with the tables below only as an order of magnitude.
+
+## Packages: the same on every machine
+
+${packagesTable(packages)}
+
+Bytes. The last four columns are parts of the unpacked ones. The others are parts of the AWS SDK that no call with a Lambda's
+own credentials loads: other sources of credentials above all.
+
+## Times: of this machine
+
+${type()} on ${arch()}, ${availableParallelism()} processors (${cpus()[0]?.model.trim()}), Node ${process.versions.node}.
+The load average of the last minute was ${loadavg()[0]?.toFixed(1)} at the end${
+    (loadavg()[0] ?? 0) > availableParallelism() ? ': others worked here too, so the times are too long' : ''
+  }.
+Each time is the median of ${times}.
+
+### Start of a function
+
+${startsTable(starts)}
+
+In a fresh process, from before the import of index.mjs until it is evaluated, which includes making the client for Secrets
+Manager. The driver comes on top, with the first login. The functions were started in turns. \`node -e 0\`, from
+outside, takes ${ms(median(node))}. Lambda has other processors, and a runtime that has loaded a part of Node before.
+
+### One rotation
+
+${timesTable(measured)}
+
+Everything runs in one process that is warm, and nothing is far away: what remains is the work itself. On AWS each step adds
+the invocation of its function. \`Until announced\` is the whole rotation but for the grace time and the retirement. The window
+lies between the begin of setSecret and the end of finishSecret; with a single user, that is the longest that the current
+value may be refused.
+`
+}
+
+function limitsTable(limits: Check[]): string {
+  const rows = limits.map(({ what, found, limit, unit }) => [
+    what,
+    ...[found, limit].map(value => [count(value), unit].join(' ').trimEnd()),
+    found <= limit ? 'holds' : '**broken**',
+  ])
+  return table(['', 'found', 'at most', ''], rows)
+}
+
+function countsTable(measured: Measured[][]): string {
+  const firsts = measured.flatMap(([first]) => first ?? [])
+  const rows = firsts.flatMap(({ scenario, rotation, retirement, transitions }) => [
+    { title: scenario.title, counted: rotation, transitions: `${transitions}` },
+    ...(retirement ? [{ title: '— its retirement', counted: retirement, transitions: '' }] : []),
+  ])
+  const actions = [...new Set(rows.flatMap(({ counted }) => counted.calls))]
+  const cells = ({ calls, stepFunctions, logins, refused, messages }: Count) => [
+    calls.length,
+    ...actions.map(action => calls.filter(call => call === action).length || ''),
+    stepFunctions,
+    refused ? `${logins} (${refused} refused)` : logins,
+    messages,
+  ]
+  return table(
+    [
+      '',
+      'Secrets Manager calls',
+      ...actions,
+      'Step Functions calls',
+      'logins',
+      'SQL messages',
+      'state transitions',
+    ],
+    rows.map(({ title, counted, transitions }) => [title, ...cells(counted), transitions]),
+  )
+}
+
+function packagesTable(packages: Package[]): string {
+  return table(
+    ['', 'zipped', 'unpacked', 'at start', 'when used: driver', 'Step Functions client', 'others'],
+    packages.map(({ name, zipped, unpacked, atStart, driver, stepFunctions, other }) => [
+      name,
+      ...[zipped, unpacked, atStart, driver, stepFunctions, other].map(count),
+    ]),
+  )
+}
+
+function startsTable(starts: Start[]): string {
+  const rows = starts.map(({ name, load, driver }) => [
+    name,
+    ms(median(load)),
+    ms(Math.min(...load)),
+    driver.length ? ms(median(driver)) : '',
+  ])
+  return table(['', 'start', 'the fastest', 'driver, at first login'], rows)
+}
+
+function timesTable(measured: Measured[][]): string {
+  const middle = (values: (number | undefined)[]) => {
+    const known = values.filter(value => value !== undefined)
+    return known.length ? ms(median(known)) : ''
+  }
+  const rows = measured.map(runs => [
+    runs[0]?.scenario.title ?? '',
+    middle(runs.map(({ took }) => took)),
+    middle(runs.map(({ window }) => window)),
+    middle(runs.map(({ retirementTook }) => retirementTook)),
+  ])
+  return table(['', 'until announced', 'window', 'retirement'], rows)
+}
+
+const count = (value: number) => (Number.isInteger(value) ? value.toLocaleString('en') : value.toFixed(1))
+const ms = (value: number) => `${value.toFixed(0)} ms`
+
+/** The first column is text, the others are numbers. Padded as Biome, which also checks this file, wants it. */
+function table(head: string[], rows: (string | number)[][]): string {
+  const texts = [head, ...rows].map(cells => cells.map(String))
+  const widths = head.map((_, i) => Math.max(3, ...texts.map(cells => cells[i]?.length ?? 0)))
+  const line = (cells: string[]) => `| ${cells.join(' | ')} |`
+  const [first = '', ...others] = texts.map(cells =>
+    line(cells.map((text, i) => (i ? text.padStart(widths[i] ?? 0) : text.padEnd(widths[i] ?? 0)))),
+  )
+  const rule = widths.map((width, i) => (i ? `${'-'.repeat(width - 1)}:` : '-'.repeat(width)))
+  return [first, line(rule), ...others].join('\n')
+}
