@@ -19,7 +19,7 @@ export type PostgresOptions = {
   Client?: typeof pg.Client
 }
 
-/** PostgreSQL 14 and later, RDS and Aurora included. */
+/** PostgreSQL, also as RDS and Aurora. The tests run it against 15 and 18. */
 export class Postgres implements Engine {
   readonly #options: Required<PostgresOptions>
   #context: SecureContext | undefined
