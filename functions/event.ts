@@ -14,6 +14,10 @@ const expected: Record<string, string> = {
   id: 'the name or the ARN of the secret',
   token:
     'the name of the execution, which has 32 to 64 letters, digits, - or _; leave both out to get a UUID',
+  Step: 'as Secrets Manager calls a rotation function',
+  SecretId: "the secret's ARN",
+  ClientRequestToken: '32 to 64 letters, digits, - or _',
+  RotationToken: 'a text',
 }
 
 const start = v.object({ store: v.picklist(storeNames), id: text, token: v.exactOptional(v.string()) })
@@ -44,24 +48,60 @@ export const rollbackEvent = parser(rollback)
 
 export type Event<Rotation> = { abandoned: boolean; rotation: Rotation & { token: string } }
 
+const serviceSteps = ['createSecret', 'setSecret', 'testSecret', 'finishSecret'] as const
+export type ServiceStep = (typeof serviceSteps)[number]
+
 /** Whether a version's id can be the name of an execution of ours. */
 export const isToken = (text: string) => /^[\w-]{32,64}$/.test(text)
+
+const serviceCall = v.object({
+  Step: v.picklist(serviceSteps),
+  SecretId: text,
+  ClientRequestToken: v.pipe(text, v.check(isToken)),
+  RotationToken: v.exactOptional(text),
+})
+
+/** What Secrets Manager calls for; `rotation` is the input that the execution gets. */
+export type ServiceEvent = {
+  step: ServiceStep
+  rotation: { store: StoreName; id: string; token: string }
+  rotationToken: string | undefined
+}
+
+/** What rotateSecret gets, from Secrets Manager. @throws InvalidInput */
+export function serviceEvent(event: unknown): ServiceEvent {
+  const { Step, SecretId, ClientRequestToken, RotationToken } = checked(serviceCall, event)
+  return {
+    step: Step,
+    rotation: { store: 'secrets-manager', id: SecretId, token: ClientRequestToken },
+    rotationToken: RotationToken,
+  }
+}
 
 /**
  * A parser for one function's event; it throws InvalidInput, naming the field and what it should be.
  *
  * The execution's name is the token of the version it makes, so that whoever finds a version pending can ask whether
- * its rotation still runs. Step Functions and Secrets Manager make such names themselves: UUIDs.
+ * its rotation still runs. Step Functions and Secrets Manager make such names themselves: UUIDs. A further attempt under
+ * the same token, which its input must then name, is called `<token>-2`, `<token>-3` and so on.
  */
 function parser<Rotation extends { token?: string }>(schema: v.GenericSchema<unknown, Rotation>) {
   const whole = v.object({ execution: text, abandoned: v.optional(v.boolean(), false), rotation: schema })
   return (event: unknown): Event<Rotation> => {
-    const result = v.safeParse(whole, event)
-    if (!result.success) throw invalid(String(result.issues[0].path?.at(-1)?.key ?? 'event'))
-    const { execution: token, abandoned, rotation } = result.output
-    if (!isToken(token) || (rotation.token ?? token) !== token) throw invalid('token')
+    const { execution, abandoned, rotation } = checked(whole, event)
+    const { token = execution } = rotation
+    if (!isToken(token) || !isAttempt(execution, token)) throw invalid('token')
     return { abandoned, rotation: { ...rotation, token } }
   }
+}
+
+const isAttempt = (name: string, token: string) =>
+  name.startsWith(token) && /^(-([2-9]|[1-9]\d+))?$/.test(name.slice(token.length))
+
+function checked<T>(schema: v.GenericSchema<unknown, T>, event: unknown): T {
+  const result = v.safeParse(schema, event)
+  if (!result.success) throw invalid(String(result.issues[0].path?.at(-1)?.key ?? 'event'))
+  return result.output
 }
 
 function invalid(field: string): InvalidInput {

@@ -4,7 +4,7 @@ import { Metrics, MetricUnit } from '@aws-lambda-powertools/metrics'
 import middy from '@middy/core'
 import { RotationError, Unexpected } from '../rotation/errors.ts'
 import type { Pipeline } from '../rotation/steps.ts'
-import type { Event, StoreName } from './event.ts'
+import type { StoreName } from './event.ts'
 import { pipelineFor } from './pipeline.ts'
 
 const secretKey = /password|secretstring|secretbinary|rotationtoken|verifier/i
@@ -20,14 +20,20 @@ export function count(outcome: string, dimensions: Record<string, string>): void
   metrics.singleMetric().addDimensions(dimensions).addMetric(outcome, MetricUnit.Count, 1)
 }
 
+/** What of Lambda's context a step may use. */
+type Context = { getRemainingTimeInMillis(): number }
+
 /**
  * One Lambda function around one step: event parsed at the door, log lines that name the rotation.
  * Only errors of ours leave it, with the step's name in front; the runtime logs them.
  */
-export function stepHandler<Rotation extends { store: StoreName; id: string }, Result>(
+export function stepHandler<
+  Event extends { rotation: { store: StoreName; id: string; token: string } },
+  Result,
+>(
   step: string,
-  parse: (event: unknown) => Event<Rotation>,
-  run: (pipeline: Pipeline, event: Event<Rotation>) => Promise<Result>,
+  parse: (event: unknown) => Event,
+  run: (pipeline: Pipeline, event: Event, context: Context) => Promise<Result>,
 ) {
   return middy()
     .use(injectLambdaContext(logger, { clearState: true }))
@@ -36,11 +42,11 @@ export function stepHandler<Rotation extends { store: StoreName; id: string }, R
       error.message = `${step}: ${error.message}`
       request.error = error
     })
-    .handler(async (raw: unknown): Promise<Result> => {
+    .handler(async (raw: unknown, context): Promise<Result> => {
       const event = parse(raw)
       const { store, id, token } = event.rotation
       logger.appendKeys({ step, store, id, token })
-      const result = await run(pipelineFor(store), event)
+      const result = await run(pipelineFor(store), event, context)
       logger.info('done', { result: result ?? null } as never)
       return result
     })

@@ -2,18 +2,21 @@ import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import type { EngineName } from '../rotation/credential.ts'
 import type { Engine } from '../rotation/engines/engine.ts'
 import { loadEngine } from '../rotation/engines/load.ts'
-import { InvalidCredential, InvalidInput, NotPermitted, Throttled } from '../rotation/errors.ts'
+import { InvalidCredential } from '../rotation/errors.ts'
 import type { Pipeline } from '../rotation/steps.ts'
 import { SecretsManager } from '../rotation/stores/secretsManager.ts'
 import type { Store } from '../rotation/stores/store.ts'
 import { parseEnvironment } from './environment.ts'
-import { isToken, type StoreName } from './event.ts'
+import type { StoreName } from './event.ts'
+import { Executions } from './executions.ts'
 
 const environment = parseEnvironment(process.env)
 /** Milliseconds; the SDK itself would wait without end. */
 const requestHandler = { connectionTimeout: 2_000, requestTimeout: 5_000, throwOnRequestTimeout: true }
 const secretsManager = new SecretsManager(new SecretsManagerClient({ requestHandler }))
 const stores: Record<StoreName, Store> = { 'secrets-manager': secretsManager }
+/** The executions of this stack, which rotate. */
+export const executions = new Executions(environment.executions, { requestHandler })
 const engines: Partial<Record<EngineName, Promise<Engine>>> = {}
 
 /** The pipeline of this function: the real stores and engines, as its environment says. */
@@ -25,34 +28,18 @@ export function pipelineFor(store: StoreName): Pipeline {
       return engines[name]
     },
     admin: readAdmin,
-    running: executionRuns,
+    running: async token => (await executions.latest(token))?.status === 'RUNNING',
     defaults: environment.defaults,
   }
+}
+
+/** The same for a rotation that Secrets Manager asked for: what it writes carries the service's `rotationToken`. */
+export function pipelineOnBehalf(rotationToken: string): Pipeline {
+  return { ...pipelineFor('secrets-manager'), store: secretsManager.onBehalf(rotationToken) }
 }
 
 async function readAdmin(arn: string) {
   const version = await secretsManager.read(arn, { stage: 'current' })
   if (!version) throw new InvalidCredential('masterarn', `there is no value in secret ${arn}`)
   return version.credential
-}
-
-/** Asks Step Functions; its client is loaded only here, as rotations that go well never need it. */
-async function executionRuns(token: string): Promise<boolean> {
-  if (!environment.executions) throw new InvalidInput('environment variable KEYTURN_EXECUTIONS: is not set')
-  // No execution of ours has such a name: another tool left this version pending.
-  if (!isToken(token)) return false
-  const { DescribeExecutionCommand, SFNClient } = await import('@aws-sdk/client-sfn')
-  const client = new SFNClient({ requestHandler })
-  try {
-    const executionArn = `${environment.executions}:${token}`
-    const { status } = await client.send(new DescribeExecutionCommand({ executionArn }))
-    return status === 'RUNNING'
-  } catch (error) {
-    if (!(error instanceof Error)) throw error
-    if (error.name === 'ExecutionDoesNotExist') return false
-    if (error.name === 'AccessDeniedException') throw new NotPermitted(`Step Functions: ${error.message}`)
-    if (['InvalidArn', 'ValidationException'].includes(error.name))
-      throw new InvalidInput('environment variable KEYTURN_EXECUTIONS: should be the ARN of the executions')
-    throw new Throttled(`Step Functions: ${error.name}`)
-  }
 }

@@ -52,12 +52,13 @@ export async function startEmbedded(): Promise<Embedded> {
     AWS_SECRET_ACCESS_KEY: 'local',
     KEYTURN_EXECUTIONS: arnOf('states', 'execution:keyturn-local-rotate'),
     KEYTURN_CA_FILE: postgres.caFile,
-    POWERTOOLS_LOG_LEVEL: 'SILENT',
+    POWERTOOLS_LOG_LEVEL: process.env.POWERTOOLS_LOG_LEVEL ?? 'SILENT',
     POWERTOOLS_METRICS_DISABLED: 'true',
   })
   const secrets = new SecretsManagerClient()
   const tasks: Record<string, Task> = {}
   for (const [state, file] of Object.entries(functionOf)) tasks[state] = await load(file)
+  Object.assign(stepFunctions.tasks, tasks)
   const superuser = await connect(postgres)
 
   /** A role whose password the server has never seen in clear text, and a secret that holds it. */
@@ -102,7 +103,12 @@ export async function startEmbedded(): Promise<Embedded> {
 /** The handler of a function, called as Lambda calls it. */
 export async function load(file: string): Promise<Task> {
   const { handler } = await import(`../functions/${file}.ts`)
-  return event => handler(event, { functionName: file, awsRequestId: randomUUID() })
+  return event =>
+    handler(event, {
+      functionName: file,
+      awsRequestId: randomUUID(),
+      getRemainingTimeInMillis: () => 900_000,
+    })
 }
 
 async function connect({ host, port, caFile, superuser }: PostgresServer): Promise<pg.Client> {

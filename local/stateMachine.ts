@@ -34,7 +34,7 @@ export type Execution = {
 
 /**
  * Runs one execution of the rotate state machine in this process. Before a retry it pauses `retryPause` milliseconds,
- * and for the grace time `grace`. `entered` is told of each state as it goes by.
+ * and for the grace time `grace`. `entered` is told of each state as it goes by, with its input.
  */
 export async function runRotation(
   tasks: Record<string, Task>,
@@ -43,7 +43,7 @@ export async function runRotation(
   {
     retryPause = 0,
     grace = 0,
-    entered = (_state: string) => {},
+    entered = (_state: string, _input: unknown) => {},
     failed = (_state: string, _error: Error) => {},
   } = {},
 ): Promise<Execution> {
@@ -77,7 +77,7 @@ export async function runRotation(
   for await (const event of run.eventLogs) {
     if (event.type === 'StateEntered') {
       execution.states.push(event.state.name)
-      entered(event.state.name)
+      entered(event.state.name, event.state.input)
     }
     if (event.type === 'ExecutionSucceeded') execution.output = event.output
     if (event.type === 'ExecutionFailed')

@@ -1,33 +1,51 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
+import { type Execution, runRotation, type Task } from './stateMachine.ts'
 
 export type StepFunctionsServer = {
   /** For AWS_ENDPOINT_URL_SFN. */
   url: string
-  /** The names of the executions that run; every other one does not exist. */
+  /** The names of executions that run though nobody started them here. */
   running: Set<string>
+  /** What the states of an execution do that is started here, by name. */
+  tasks: Record<string, Task>
+  /** Every execution that was started here, by name. */
+  executions: Map<string, Started>
   /** Every call so far. */
   calls: { action: string }[]
   stop(): void
 }
 
-/** Starts as much of AWS Step Functions as a function asks: whether an execution runs. On a free port of 127.0.0.1. */
+/** An execution; `history` is what GetExecutionHistory tells of it. */
+export type Started = { input: string; history: Event[]; ended: Promise<Execution>; result?: Execution }
+type Event = {
+  type: string
+  stateEnteredEventDetails?: { name: string; input: string }
+  executionFailedEventDetails?: Failure
+}
+type Failure = { error: string; cause: string }
+type Request = { executionArn?: string; name?: string; input?: string; includeExecutionData?: boolean }
+
+class Refused extends Error {}
+
+/** Starts as much of AWS Step Functions as the functions use, in this process, on a free port of 127.0.0.1. */
 export async function startStepFunctions(): Promise<StepFunctionsServer> {
-  const running = new Set<string>()
   const calls: { action: string }[] = []
+  const stateMachine = new Rotate()
   const server = createServer(async (incoming, outgoing) => {
-    calls.push({ action: String(incoming.headers['x-amz-target']).replace('AWSStepFunctions.', '') })
-    const { executionArn } = JSON.parse(Buffer.concat(await incoming.toArray()).toString())
-    const name = String(executionArn).split(':').at(-1) ?? ''
-    outgoing.writeHead(running.has(name) ? 200 : 400, { 'content-type': 'application/x-amz-json-1.0' })
-    outgoing.end(
-      JSON.stringify(running.has(name) ? { status: 'RUNNING' } : { __type: 'ExecutionDoesNotExist' }),
-    )
+    const action = String(incoming.headers['x-amz-target']).replace('AWSStepFunctions.', '')
+    calls.push({ action })
+    const request: Request = JSON.parse(Buffer.concat(await incoming.toArray()).toString())
+    const answer = respond(stateMachine, action, request)
+    outgoing.writeHead('__type' in answer ? 400 : 200, { 'content-type': 'application/x-amz-json-1.0' })
+    outgoing.end(JSON.stringify(answer))
   }).listen(0, '127.0.0.1')
   await once(server, 'listening')
   return {
     url: `http://127.0.0.1:${(server.address() as { port: number }).port}`,
-    running,
+    running: stateMachine.running,
+    tasks: stateMachine.tasks,
+    executions: stateMachine.executions,
     calls,
     stop() {
       server.close()
@@ -35,3 +53,83 @@ export async function startStepFunctions(): Promise<StepFunctionsServer> {
     },
   }
 }
+
+function respond(stateMachine: Rotate, action: string, request: Request): object {
+  try {
+    if (!Object.hasOwn(stateMachine.actions, action)) throw new Refused('UnknownOperationException')
+    return stateMachine.actions[action as keyof Rotate['actions']](request)
+  } catch (error) {
+    return { __type: error instanceof Refused ? error.message : 'InternalServerError' }
+  }
+}
+
+/** The rotate state machine and its executions, which run in this process. */
+class Rotate {
+  readonly running = new Set<string>()
+  readonly tasks: Record<string, Task> = {}
+  readonly executions = new Map<string, Started>()
+
+  readonly actions = {
+    StartExecution: ({ name = '', input = '{}' }: Request) => {
+      const existing = this.executions.get(name)
+      if (existing && (existing.result || existing.input !== input))
+        throw new Refused('ExecutionAlreadyExists')
+      if (!existing) this.#start(name, input)
+      return { executionArn: name, startDate: 0 }
+    },
+
+    DescribeExecution: ({ executionArn }: Request) => {
+      const name = lastOf(executionArn)
+      if (this.running.has(name)) return { status: 'RUNNING' }
+      const { input, result } = this.#find(name)
+      if (!result) return { status: 'RUNNING', input }
+      if (!result.failure) return { status: 'SUCCEEDED', input, output: JSON.stringify(result.output) }
+      return { status: 'FAILED', input, ...failureOf(result.failure) }
+    },
+
+    GetExecutionHistory: ({ executionArn, includeExecutionData = true }: Request) => {
+      const events = this.#find(lastOf(executionArn)).history.map(
+        ({ stateEnteredEventDetails, ...event }) => {
+          if (!stateEnteredEventDetails) return event
+          const { name, input } = stateEnteredEventDetails
+          return { ...event, stateEnteredEventDetails: { name, ...(includeExecutionData && { input }) } }
+        },
+      )
+      return { events: events.reverse() }
+    },
+  }
+
+  #find(name: string): Started {
+    const started = this.executions.get(name)
+    if (!started) throw new Refused('ExecutionDoesNotExist')
+    return started
+  }
+
+  #start(name: string, input: string): void {
+    const history: Event[] = [{ type: 'ExecutionStarted' }]
+    const ended = runRotation(this.tasks, name, JSON.parse(input), {
+      entered: (state, input) =>
+        history.push({
+          type: 'StateEntered',
+          stateEnteredEventDetails: { name: state, input: JSON.stringify(input) },
+        }),
+    })
+    const started: Started = { input, history, ended }
+    this.executions.set(name, started)
+    ended.then(result => {
+      started.result = result
+      history.push(
+        result.failure
+          ? { type: 'ExecutionFailed', executionFailedEventDetails: failureOf(result.failure) }
+          : { type: 'ExecutionSucceeded' },
+      )
+    })
+  }
+}
+
+const lastOf = (arn = '') => arn.split(':').at(-1) ?? ''
+
+const failureOf = ({ error, cause }: NonNullable<Execution['failure']>): Failure => ({
+  error,
+  cause: JSON.stringify(cause),
+})

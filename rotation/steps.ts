@@ -64,7 +64,10 @@ export async function create(pipeline: Pipeline, { id, token }: RotationId): Pro
   const nextUser = strategies[strategy].nextUser(current)
   if (!done) {
     const password = generatePassword(options.password)
-    await store.propose(id, token, current.with({ username: nextUser, password }))
+    const next = current.with({ username: nextUser, password })
+    // What an earlier try wrote stays, so it is not written over: that would be in vain.
+    const written = found.pending === token ? await store.read(id, { token }) : undefined
+    if (!written?.credential.sameUser(next)) await store.propose(id, token, next)
   }
   return {
     id,
@@ -99,6 +102,23 @@ async function readReplaced(store: Store, id: string, found: Description, done: 
   const version = await store.read(id, { token, stage })
   if (!version) throw new Conflict(`version ${token} is no longer ${stage}`)
   return version
+}
+
+/**
+ * Whether a rotation of this secret would go well, as far as that can be told without a change: logs in with the
+ * version `token` if it has a value, else with current.
+ * @throws InvalidCredential, InvalidOption, LoginRefused, TestFailed …
+ */
+export async function check(pipeline: Pipeline, { id, token }: RotationId): Promise<void> {
+  const { store } = pipeline
+  const version = (await store.read(id, { token })) ?? (await store.read(id, { stage: 'current' }))
+  if (!version) throw new InvalidCredential('value', 'the secret has no current version; store a first value')
+  const { credential } = version
+  const options = parseTags((await store.describe(id)).tags, pipeline.defaults)
+  strategies[strategyFor(credential, options)].nextUser(credential)
+  const engine = await pipeline.engine(credential.engine)
+  await using session = await engine.login(credential)
+  if (options.testQuery) await session.run(options.testQuery)
 }
 
 /** Makes the pending value valid in the database. @throws Superseded, RotationInProgress, HostMismatch, LoginRefused … */

@@ -25,9 +25,17 @@ const labels = { current: 'AWSCURRENT', pending: 'AWSPENDING', previous: 'AWSPRE
 /** AWS Secrets Manager. One method is one call unless something went wrong before. */
 export class SecretsManager implements Store {
   readonly #client: SecretsManagerClient
+  readonly #rotationToken: string | undefined
 
-  constructor(client: SecretsManagerClient) {
+  /** `rotationToken`, from the service's own call, proves to it who writes a secret of another account. Sensitive. */
+  constructor(client: SecretsManagerClient, rotationToken?: string) {
     this.#client = client
+    this.#rotationToken = rotationToken
+  }
+
+  /** The same store, for a rotation that the service itself asked for. */
+  onBehalf(rotationToken: string): SecretsManager {
+    return new SecretsManager(this.#client, rotationToken)
   }
 
   async describe(id: string): Promise<Description> {
@@ -63,6 +71,7 @@ export class SecretsManager implements Store {
           ClientRequestToken: token,
           SecretString: credential.serialize(),
           VersionStages: [labels.pending],
+          RotationToken: this.#rotationToken,
         }),
       )
       // The same token with the same value is ignored, labels and all.

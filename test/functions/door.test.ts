@@ -3,17 +3,21 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { inspect } from 'node:util'
 import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import type { StoreName } from '../../functions/event.ts'
+import type { Event, StoreName } from '../../functions/event.ts'
 import { startSecretsManager } from '../../local/secretsManager.ts'
 
-/** Plays Step Functions: answers every DescribeExecution with this. */
+/** Plays Step Functions: answers every DescribeExecution with this, but for further attempts, which there are none. */
 let execution: { status: number; body: object }
+/** The answers about `<token>-2`, `<token>-3` and so on. */
+let attempts: (typeof execution)[] = []
 let asked: { target: unknown; executionArn?: string }[] = []
 const stepFunctions = createServer(async (incoming, outgoing) => {
   const { executionArn } = JSON.parse(Buffer.concat(await incoming.toArray()).toString())
   asked.push({ target: incoming.headers['x-amz-target'], executionArn })
-  outgoing.writeHead(execution.status, { 'content-type': 'application/x-amz-json-1.0' })
-  outgoing.end(JSON.stringify(execution.body))
+  const none = { status: 400, body: { __type: 'ExecutionDoesNotExist' } }
+  const { status, body } = /-\d$/.test(executionArn) ? (attempts.shift() ?? none) : execution
+  outgoing.writeHead(status, { 'content-type': 'application/x-amz-json-1.0' })
+  outgoing.end(JSON.stringify(body))
 })
 stepFunctions.listen(0, '127.0.0.1')
 await once(stepFunctions, 'listening')
@@ -35,7 +39,7 @@ Object.assign(process.env, {
   KEYTURN_EXECUTIONS: 'arn:aws:states:eu-west-1:123456789012:execution:keyturn-rotate',
 })
 const { parseEnvironment } = await import('../../functions/environment.ts')
-const { rollbackEvent, rotationEvent, startEvent } = await import('../../functions/event.ts')
+const { rollbackEvent, rotationEvent, serviceEvent, startEvent } = await import('../../functions/event.ts')
 const { count, logger, stepHandler } = await import('../../functions/handler.ts')
 const { pipelineFor } = await import('../../functions/pipeline.ts')
 const { Credential } = await import('../../rotation/credential.ts')
@@ -58,6 +62,32 @@ describe('event.ts', () => {
   test("startEvent: the execution's input; its name becomes the token", () => {
     expect(startEvent(start)).toEqual({ abandoned: false, rotation: { ...start.rotation, token } })
     expect(startEvent({ ...start, rotation: { ...start.rotation, token } }).rotation.token).toBe(token)
+  })
+
+  test('a further attempt is named after its token, which the input must then name', () => {
+    for (const execution of [`${token}-2`, `${token}-10`])
+      expect(startEvent({ execution, rotation: { ...start.rotation, token } }).rotation.token).toBe(token)
+    expect(startEvent({ ...start, execution: `${token}-2` }).rotation.token).toBe(`${token}-2`)
+  })
+
+  test('serviceEvent: what Secrets Manager calls a rotation function with', () => {
+    const call = { Step: 'setSecret', SecretId: 'arn', ClientRequestToken: token }
+    const rotation = { store: 'secrets-manager', id: 'arn', token }
+    expect(serviceEvent(call)).toEqual({ step: 'setSecret', rotation, rotationToken: undefined })
+    expect(serviceEvent({ ...call, RotationToken: 'proof' }).rotationToken).toBe('proof')
+    for (const [field, value] of [
+      ['Step', 'dropSecret'],
+      ['SecretId', ''],
+      ['ClientRequestToken', 'short'],
+      ['ClientRequestToken', `${token}:more`],
+      ['RotationToken', 7],
+    ])
+      expect(() => serviceEvent({ ...call, [`${field}`]: value })).toThrow(
+        expect.objectContaining({
+          name: 'InvalidInput',
+          message: expect.stringMatching(`^${field}: should be `),
+        }),
+      )
   })
 
   test('what it does not know is left out', () => {
@@ -99,6 +129,11 @@ describe('event.ts', () => {
     ['token', { execution: 'x'.repeat(65), rotation: untold }],
     ['token', { execution: `${token}:more`, rotation: untold }],
     ['token', { execution: `${token}\n`, rotation: untold }],
+    ['token', { execution: `${token}-1` }],
+    ['token', { execution: `${token}-02` }],
+    ['token', { execution: `${token}-2-2` }],
+    ['token', { execution: `${token}-two` }],
+    ['token', { execution: `x${token}-2` }],
   ])('every parser refuses a wrong %s by its name: %j', (field, change) => {
     for (const parse of [startEvent, rotationEvent, rollbackEvent]) {
       const run = () => parse({ execution: token, rotation: created, ...change })
@@ -224,7 +259,7 @@ describe('handler.ts', () => {
   })
 
   type Start = { store: StoreName; id: string; token?: string }
-  type Run = Parameters<typeof stepHandler<Start, unknown>>[2]
+  type Run = Parameters<typeof stepHandler<Event<Start>, unknown>>[2]
   const call = (run: Run, event: unknown = start) =>
     stepHandler('testStep', startEvent, run)(event, { awsRequestId: 'request-1' } as never)
   const lines = () => written.map(line => JSON.parse(line))
@@ -342,7 +377,11 @@ describe('handler.ts', () => {
   })
 })
 
-describe('pipeline.ts: running asks Step Functions', () => {
+describe('executions.ts: running asks Step Functions', () => {
+  const describing = (name: string) => ({
+    target: 'AWSStepFunctions.DescribeExecution',
+    executionArn: `arn:aws:states:eu-west-1:123456789012:execution:keyturn-rotate:${name}`,
+  })
   const running = (status: number, body: object, version = token) => {
     asked = []
     execution = { status, body }
@@ -351,20 +390,25 @@ describe('pipeline.ts: running asks Step Functions', () => {
 
   test.each([
     ['RUNNING', true],
-    ['PENDING_REDRIVE', false],
     ['SUCCEEDED', false],
-    ['FAILED', false],
-    ['TIMED_OUT', false],
-    ['ABORTED', false],
-  ])('%s is %j', async (status, answer) => {
+  ])('%s is %j, and there is no further attempt', async (status, answer) => {
     expect(await running(200, { status })).toBe(answer)
-    expect(asked).toEqual([
-      {
-        target: 'AWSStepFunctions.DescribeExecution',
-        executionArn: `arn:aws:states:eu-west-1:123456789012:execution:keyturn-rotate:${token}`,
-      },
-    ])
+    expect(asked).toEqual([describing(token)])
   })
+
+  test.each(['PENDING_REDRIVE', 'FAILED', 'TIMED_OUT', 'ABORTED'])(
+    '%s is false, unless a further attempt runs',
+    async status => {
+      expect(await running(200, { status })).toBe(false)
+      expect(asked).toEqual([describing(token), describing(`${token}-2`)])
+      attempts = [
+        { status: 200, body: { status } },
+        { status: 200, body: { status: 'RUNNING' } },
+      ]
+      expect(await running(200, { status })).toBe(true)
+      expect(asked).toEqual([describing(token), describing(`${token}-2`), describing(`${token}-3`)])
+    },
+  )
 
   test('ExecutionDoesNotExist is false', async () => {
     expect(await running(400, { __type: 'ExecutionDoesNotExist', message: 'no' })).toBe(false)

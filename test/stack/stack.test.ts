@@ -12,16 +12,11 @@ import { pythonBin } from '../python.ts'
 import { deployed, packageStack, type Stack, type Template } from './package.ts'
 
 const run = promisify(execFile)
-const functions = [
-  'createSecret',
-  'setSecret',
-  'testSecret',
-  'finishSecret',
-  'rollbackSecret',
-  'retireSecret',
-]
+/** Those that the state machine runs. */
+const steps = ['createSecret', 'setSecret', 'testSecret', 'finishSecret', 'rollbackSecret', 'retireSecret']
+const functions = [...steps, 'rotateSecret']
 /** Those that log in to databases. */
-const inVpc = ['setSecret', 'testSecret', 'rollbackSecret', 'retireSecret']
+const inVpc = ['setSecret', 'testSecret', 'rollbackSecret', 'retireSecret', 'rotateSecret']
 
 const key = 'arn:aws:kms:eu-west-1:123456789012:key/0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0'
 const admins = ['one', 'two'].map(
@@ -99,7 +94,7 @@ describe('state machine', () => {
       Partition: 'aws',
       EventBusName: 'default',
       ...Object.fromEntries(
-        functions.map(name => [`${logical(name)}FunctionArn`, `${logical(name)}LambdaFunction.Arn`]),
+        steps.map(name => [`${logical(name)}FunctionArn`, `${logical(name)}LambdaFunction.Arn`]),
       ),
     })
   })
@@ -114,7 +109,7 @@ describe('state machine', () => {
     const tasks = Object.values<Record<string, unknown>>(States).filter(({ Resource }) =>
       String(Resource).endsWith('FunctionArn}'),
     )
-    expect(tasks.length).toBeGreaterThanOrEqual(functions.length)
+    expect(tasks.length).toBeGreaterThanOrEqual(steps.length)
     for (const task of tasks) expect(task.TimeoutSeconds).toBe(90)
   })
 
@@ -171,7 +166,7 @@ describe('template', () => {
       Handler: 'index.handler',
       Runtime: 'nodejs24.x',
       Architectures: ['arm64'],
-      Timeout: 60,
+      Timeout: name === 'rotateSecret' ? 900 : 60,
       MemorySize: 512,
       TracingConfig: { Mode: 'Active' },
       Role: `${logical(name)}Role.Arn`,
@@ -215,27 +210,40 @@ describe('template', () => {
     const executions = 'arn:aws:states:eu-west-1:123456789012:execution:keyturn-test-rotate'
     const common = { POWERTOOLS_SERVICE_NAME: 'keyturn-test' }
     const database = { ...common, KEYTURN_CA_FILE: 'authorities.pem' }
+    const create = {
+      KEYTURN_EXECUTIONS: executions,
+      KEYTURN_GRACE: '7d',
+      PASSWORD_LENGTH: '40',
+      EXCLUDE_CHARACTERS: '/@"',
+      EXCLUDE_NUMBERS: 'false',
+      EXCLUDE_PUNCTUATION: 'true',
+      EXCLUDE_UPPERCASE: 'false',
+      EXCLUDE_LOWERCASE: 'false',
+      REQUIRE_EACH_INCLUDED_TYPE: 'true',
+    }
     const expected: Record<string, object> = {
-      createSecret: {
-        ...common,
-        KEYTURN_EXECUTIONS: executions,
-        KEYTURN_GRACE: '7d',
-        PASSWORD_LENGTH: '40',
-        EXCLUDE_CHARACTERS: '/@"',
-        EXCLUDE_NUMBERS: 'false',
-        EXCLUDE_PUNCTUATION: 'true',
-        EXCLUDE_UPPERCASE: 'false',
-        EXCLUDE_LOWERCASE: 'false',
-        REQUIRE_EACH_INCLUDED_TYPE: 'true',
-      },
+      createSecret: { ...common, ...create },
       setSecret: database,
       testSecret: database,
       finishSecret: common,
       rollbackSecret: { ...database, KEYTURN_EXECUTIONS: executions, KEYTURN_GRACE: '7d' },
       retireSecret: database,
+      rotateSecret: { ...database, ...create },
     }
     for (const name of functions)
       expect(properties(full, `${logical(name)}LambdaFunction`).Environment.Variables).toEqual(expected[name])
+  })
+
+  test('Secrets Manager may call its rotation function, for secrets of this account only', () => {
+    const permissions = Object.values(full.Resources).filter(({ Type }) => Type === 'AWS::Lambda::Permission')
+    expect(permissions.map(({ Properties }) => Properties)).toEqual([
+      {
+        FunctionName: 'RotateSecretLambdaFunction.Arn',
+        Action: 'lambda:InvokeFunction',
+        Principal: 'secretsmanager.amazonaws.com',
+        SourceAccount: '123456789012',
+      },
+    ])
   })
 
   test('the outputs name the state machine, the bus and every function', () => {
@@ -336,6 +344,19 @@ describe('roles', () => {
       ...everyFunction,
       ...vpc,
     },
+    RotateSecretRole: {
+      RotatedByThisStack: [
+        'secretsmanager:DescribeSecret',
+        'secretsmanager:GetSecretValue',
+        'secretsmanager:PutSecretValue',
+        'secretsmanager:UpdateSecretVersionStage',
+      ],
+      CustomerKey: ['kms:Decrypt', 'kms:GenerateDataKey'],
+      Executions: ['states:DescribeExecution', 'states:GetExecutionHistory'],
+      StartRotation: ['states:StartExecution'],
+      ...everyFunction,
+      ...vpc,
+    },
     RotateRole: {
       Steps: ['lambda:InvokeFunction'],
       Announcements: ['events:PutEvents'],
@@ -424,7 +445,7 @@ describe('roles', () => {
 
   test("the customer's key: only through Secrets Manager, for the secrets of this account and Region", () => {
     const found = every().filter(({ Action }) => list(Action).some(name => name.startsWith('kms:')))
-    expect(found).toHaveLength(5)
+    expect(found).toHaveLength(6)
     for (const { Resource, Condition } of found) {
       expect(Resource).toBe(key)
       expect(Condition).toEqual({
@@ -448,20 +469,24 @@ describe('roles', () => {
       })
   })
 
-  test('each function writes to its own log only, and asks for executions of this state machine only', () => {
+  test('each function writes to its own log only, and knows executions of this state machine only', () => {
     for (const name of functions) {
       const own = statements(full, `${logical(name)}Role`)
       expect(own.find(({ Sid }) => Sid === 'OwnLogs')?.Resource).toBe(`${logical(name)}LogGroup.Arn`)
-      expect([undefined, 'arn:aws:states:eu-west-1:123456789012:execution:keyturn-test-rotate:*']).toContain(
-        own.find(({ Sid }) => Sid === 'OtherRotations')?.Resource,
-      )
+      const states = own.filter(({ Action }) => list(Action).some(action => action.startsWith('states:')))
+      for (const { Sid, Resource } of states)
+        expect(Resource).toBe(
+          Sid === 'StartRotation'
+            ? 'arn:aws:states:eu-west-1:123456789012:stateMachine:keyturn-test-rotate'
+            : 'arn:aws:states:eu-west-1:123456789012:execution:keyturn-test-rotate:*',
+        )
     }
   })
 
   test('the state machine invokes these functions and tells this bus, and nothing else', () => {
     const own = statements(full, 'RotateRole')
     expect(own.find(({ Sid }) => Sid === 'Steps')?.Resource).toEqual(
-      functions.map(name => `${logical(name)}LambdaFunction.Arn`),
+      steps.map(name => `${logical(name)}LambdaFunction.Arn`),
     )
     expect(own.find(({ Sid }) => Sid === 'Announcements')?.Resource).toBe(
       'arn:aws:events:eu-west-1:123456789012:event-bus/operations',
@@ -523,7 +548,7 @@ describe('packages', () => {
     // Log lines may stand before it.
     expect(JSON.parse(stdout.trim().split('\n').at(-1) ?? '')).toEqual([
       'InvalidInput',
-      expect.stringMatching(`^${name}: execution: `),
+      expect.stringMatching(`^${name}: ${name === 'rotateSecret' ? 'Step' : 'execution'}: `),
     ])
   })
 

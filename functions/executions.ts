@@ -1,0 +1,126 @@
+import type { SFNClient, SFNClientConfig } from '@aws-sdk/client-sfn'
+import { InvalidInput, NotPermitted, RotationError, Throttled } from '../rotation/errors.ts'
+import { isToken, type StoreName } from './event.ts'
+
+/** One rotation's execution; `number` is 1 for the first that its token had. */
+export type Attempt = { token: string; number: number }
+type Status = 'RUNNING' | 'SUCCEEDED' | 'FAILED' | 'TIMED_OUT' | 'ABORTED' | 'PENDING_REDRIVE'
+
+/** The name of an execution: its token, and from the second attempt on its number behind it. */
+export const nameOf = ({ token, number }: Attempt) => (number === 1 ? token : `${token}-${number}`)
+
+/** A rotation's execution did not succeed: `name` is what it failed with. */
+export class ExecutionFailed extends RotationError {
+  override readonly name: string
+  constructor(name: string, message: string) {
+    super(message)
+    this.name = name
+  }
+}
+
+/**
+ * The executions of this stack's rotate state machine. The client is loaded only when used, as rotations that go well
+ * never need it. Every method may throw NotPermitted, Throttled, or InvalidInput if the environment does not name the
+ * executions.
+ */
+export class Executions {
+  readonly #prefix: string | undefined
+  readonly #settings: SFNClientConfig
+  #client: SFNClient | undefined
+
+  /** `prefix` is what the executions' ARNs begin with, up to the name. */
+  constructor(prefix: string | undefined, settings: SFNClientConfig) {
+    this.#prefix = prefix
+    this.#settings = settings
+  }
+
+  /**
+   * The last attempt under `token`. A name is taken for 90 days once its execution failed, so the next attempt gets
+   * the next name; none follows on one that runs or has succeeded.
+   */
+  async latest(token: string): Promise<(Attempt & { status: Status }) | undefined> {
+    const prefix = this.#arns()
+    // No execution of ours has such a name: another tool left this version pending.
+    if (!isToken(token)) return undefined
+    let latest: (Attempt & { status: Status }) | undefined
+    for (let number = 1; ; number++) {
+      const attempt = { token, number }
+      const executionArn = `${prefix}:${nameOf(attempt)}`
+      const found = await this.#call(
+        ({ DescribeExecutionCommand }, client) => client.send(new DescribeExecutionCommand({ executionArn })),
+        'ExecutionDoesNotExist',
+      )
+      if (!found?.status) return latest
+      latest = { ...attempt, status: found.status }
+      if (['RUNNING', 'SUCCEEDED'].includes(found.status)) return latest
+    }
+  }
+
+  /** Starts an attempt. Success as well if there is one of this name: another caller was faster. */
+  async start(attempt: Attempt, input: { store: StoreName; id: string; token: string }): Promise<void> {
+    const stateMachineArn = this.#arns().replace(':execution:', ':stateMachine:')
+    const settings = { stateMachineArn, name: nameOf(attempt), input: JSON.stringify(input) }
+    await this.#call(
+      ({ StartExecutionCommand }, client) => client.send(new StartExecutionCommand(settings)),
+      'ExecutionAlreadyExists',
+    )
+  }
+
+  /** How far an attempt has come: whether it entered `state`, or has ended without. */
+  async progress(attempt: Attempt, state: string): Promise<'running' | 'entered' | 'ended'> {
+    const query = { executionArn: `${this.#arns()}:${nameOf(attempt)}`, reverseOrder: true, maxResults: 1000 }
+    return this.#call(async ({ paginateGetExecutionHistory }, client) => {
+      let ended = false
+      const pages = paginateGetExecutionHistory({ client }, { ...query, includeExecutionData: false })
+      for await (const { events = [] } of pages) {
+        if (events.some(({ stateEnteredEventDetails: entered }) => entered?.name === state)) return 'entered'
+        ended ||= events.some(({ type }) => /^Execution(Succeeded|Failed|Aborted|TimedOut)$/.test(type ?? ''))
+      }
+      return ended ? 'ended' : 'running'
+    })
+  }
+
+  /** What an attempt that has ended failed with, in one line. */
+  async failure(attempt: Attempt): Promise<ExecutionFailed> {
+    const executionArn = `${this.#arns()}:${nameOf(attempt)}`
+    const { status, error, cause } = await this.#call(({ DescribeExecutionCommand }, client) =>
+      client.send(new DescribeExecutionCommand({ executionArn })),
+    )
+    const message = messageIn(cause) ?? `execution ${nameOf(attempt)} is ${status}`
+    return new ExecutionFailed(error ?? 'ExecutionFailed', message.replaceAll(/\s+/g, ' '))
+  }
+
+  #arns(): string {
+    if (!this.#prefix) throw new InvalidInput('environment variable KEYTURN_EXECUTIONS: is not set')
+    return this.#prefix
+  }
+
+  #call<T>(call: Call<T>): Promise<T>
+  #call<T>(call: Call<T>, absent: string): Promise<T | undefined>
+  /** `absent` is the name of the error that stands for undefined. */
+  async #call<T>(call: Call<T>, absent?: string): Promise<T | undefined> {
+    const sfn = await import('@aws-sdk/client-sfn')
+    this.#client ??= new sfn.SFNClient(this.#settings)
+    try {
+      return await call(sfn, this.#client)
+    } catch (error) {
+      if (!(error instanceof Error)) throw error
+      if (error.name === absent) return undefined
+      if (error.name === 'AccessDeniedException') throw new NotPermitted(`Step Functions: ${error.message}`)
+      if (['InvalidArn', 'StateMachineDoesNotExist', 'ValidationException'].includes(error.name))
+        throw new InvalidInput('environment variable KEYTURN_EXECUTIONS: should be the ARN of the executions')
+      throw new Throttled(`Step Functions: ${error.name}`)
+    }
+  }
+}
+
+type Call<T> = (sfn: typeof import('@aws-sdk/client-sfn'), client: SFNClient) => Promise<T>
+
+/** Step Functions keeps Lambda's whole answer as the cause; its message is ours, and begins with the step's name. */
+function messageIn(cause = ''): string | undefined {
+  try {
+    return JSON.parse(cause).errorMessage
+  } catch {
+    return cause || undefined
+  }
+}

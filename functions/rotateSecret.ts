@@ -1,0 +1,87 @@
+import { setTimeout } from 'node:timers/promises'
+import { InvalidInput, RotationError, RotationInProgress, Throttled } from '../rotation/errors.ts'
+import { check, create, type Pipeline } from '../rotation/steps.ts'
+import { type ServiceEvent, type ServiceStep, serviceEvent } from './event.ts'
+import type { Attempt, Executions } from './executions.ts'
+import { logger, stepHandler } from './handler.ts'
+import { executions, pipelineOnBehalf } from './pipeline.ts'
+
+/** A step is passed once the state after it was entered: no failure leads there. */
+export const stateAfter: Record<ServiceStep, string> = {
+  createSecret: 'SetSecret',
+  setSecret: 'TestSecret',
+  testSecret: 'FinishSecret',
+  finishSecret: 'AnnounceSuccess',
+}
+
+/** Milliseconds between two looks at an execution: the first pause, and the longest that it grows to. */
+const PAUSE = { first: 200, longest: 5_000 }
+/** Milliseconds of the function's time that are left for an answer. */
+const RESERVE = 60_000
+
+/**
+ * The rotation function of a secret. Secrets Manager calls it for one step after the other; a call is answered when
+ * the rotation's execution has passed that step, or throws what the execution failed with. After a failure the
+ * service begins again, with the same token: that is a new attempt.
+ */
+export const handler = stepHandler('rotateSecret', serviceEvent, async (pipeline, event, context) => {
+  const { step, rotation } = event
+  const found = await executions.latest(rotation.token)
+  if (step === 'createSecret') {
+    const attempt = found && !failed(found) ? found : await begin(event, (found?.number ?? 0) + 1)
+    await passed(attempt, step, context)
+  } else if (found) await passed(found, step, context)
+  // A schedule was set, with RotateImmediately=false: the service asks only whether a rotation would go well.
+  else if (step === 'testSecret') await check(pipeline, rotation)
+  else throw new InvalidInput(`Step: ${step} was called before createSecret`)
+})
+
+const failed = ({ status }: NonNullable<Awaited<ReturnType<Executions['latest']>>>) =>
+  status !== 'RUNNING' && status !== 'SUCCEEDED'
+
+async function begin({ rotation, rotationToken }: ServiceEvent, number: number): Promise<Attempt> {
+  const { token } = rotation
+  if (rotationToken) await createOnBehalf(pipelineOnBehalf(rotationToken), rotation)
+  await executions.start({ token, number }, rotation)
+  return { token, number }
+}
+
+/**
+ * Writes the new value with the service's RotationToken, as that must not go through an execution, whose input can be
+ * read: the execution's createSecret then finds the value and keeps it. An error is left to the execution, which meets
+ * it too: it retries, rolls an abandoned rotation back, and tells of a failure. Should it then write the value itself,
+ * without the RotationToken, that matters only to a secret of another account, and the service's next attempt mends it.
+ */
+async function createOnBehalf(pipeline: Pipeline, rotation: ServiceEvent['rotation']): Promise<void> {
+  try {
+    await create(pipeline, rotation)
+  } catch (error) {
+    if (!(error instanceof RotationError)) throw error
+    logger.warn('left to the execution', { error: error.name, reason: error.message })
+  }
+}
+
+async function passed(
+  attempt: Attempt,
+  step: ServiceStep,
+  { getRemainingTimeInMillis }: { getRemainingTimeInMillis(): number },
+): Promise<void> {
+  for (let pause = PAUSE.first; ; pause = Math.min(pause * 1.5, PAUSE.longest)) {
+    const progress = await look(attempt, stateAfter[step])
+    if (progress === 'entered') return
+    if (progress === 'ended') throw await executions.failure(attempt)
+    if (getRemainingTimeInMillis() - pause < RESERVE)
+      throw new RotationInProgress(`the execution has not passed ${step} yet, and goes on`)
+    await setTimeout(pause)
+  }
+}
+
+/** Whoever waits anyway looks again later. */
+async function look(attempt: Attempt, state: string): ReturnType<Executions['progress']> {
+  try {
+    return await executions.progress(attempt, state)
+  } catch (error) {
+    if (error instanceof Throttled) return 'running'
+    throw error
+  }
+}

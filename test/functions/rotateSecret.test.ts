@@ -1,0 +1,464 @@
+import { randomUUID } from 'node:crypto'
+import {
+  GetSecretValueCommand,
+  PutSecretValueCommand,
+  SecretsManagerClient,
+  UpdateSecretVersionStageCommand,
+} from '@aws-sdk/client-secrets-manager'
+import pg from 'pg'
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import { type Embedded, startEmbedded } from '../../local/embedded.ts'
+import { rotateDefinition, type Task } from '../../local/stateMachine.ts'
+
+const rotationToken = `rotation-token-${randomUUID()}`
+const announce: Task = () => ({ FailedEntryCount: 0 })
+const steps = ['createSecret', 'setSecret', 'testSecret', 'finishSecret'] as const
+type Step = (typeof steps)[number]
+
+let embedded: Embedded
+let handler: (event: object, context: object) => Promise<unknown>
+let stateAfter: Record<Step, string>
+let id: string
+let user: string
+/** All that could be read by whoever may read logs or executions. */
+let written: string[]
+const sent = vi.spyOn(SecretsManagerClient.prototype, 'send')
+
+beforeAll(async () => {
+  process.env.POWERTOOLS_LOG_LEVEL = 'DEBUG'
+  embedded = await startEmbedded()
+  ;({ handler, stateAfter } = await import('../../functions/rotateSecret.ts'))
+})
+afterAll(async () => {
+  await embedded.stop()
+})
+
+beforeEach(async () => {
+  written = []
+  const keep = (chunk: unknown) => {
+    written.push(String(chunk))
+    return true
+  }
+  vi.spyOn(process.stdout, 'write').mockImplementation(keep)
+  vi.spyOn(process.stderr, 'write').mockImplementation(keep)
+  sent.mockClear()
+  const { executions, tasks } = embedded.stepFunctions
+  executions.clear()
+  Object.assign(tasks, embedded.tasks)
+  for (const state of ['AnnounceSuccess', 'AnnounceFailure', 'AnnounceLockout']) tasks[state] = announce
+  user = `user_${randomUUID().slice(0, 8)}`
+  id = await embedded.enrol(user)
+  return async () => {
+    // Before the spies are gone: the values that nobody may have seen.
+    const passwords = await storedPasswords()
+    vi.mocked(process.stdout.write).mockRestore()
+    vi.mocked(process.stderr.write).mockRestore()
+    const histories = JSON.stringify([...executions].map(([name, execution]) => [name, execution]))
+    expect(passwords.length).toBeGreaterThan(0)
+    const asJson = passwords.map(password => JSON.stringify(JSON.stringify(password)).slice(3, -3))
+    for (const hidden of [...passwords, ...asJson, rotationToken])
+      for (const text of [histories, ...written]) expect(text).not.toContain(hidden)
+  }
+})
+
+/** Calls one step as Secrets Manager does. */
+const call = (
+  Step: Step,
+  ClientRequestToken: string,
+  more: object = { RotationToken: rotationToken },
+  context = {},
+) =>
+  handler(
+    { Step, SecretId: id, ClientRequestToken, ...more },
+    {
+      functionName: 'rotateSecret',
+      awsRequestId: randomUUID(),
+      getRemainingTimeInMillis: () => 900_000,
+      ...context,
+    },
+  )
+
+/** One try of Secrets Manager: the steps in order, until one throws. */
+async function rotate(token: string): Promise<{ passed: Step[]; error?: Error }> {
+  const passed: Step[] = []
+  for (const step of steps) {
+    try {
+      await call(step, token)
+      passed.push(step)
+    } catch (error) {
+      return { passed, error: error as Error }
+    }
+  }
+  return { passed }
+}
+
+/** RotateSecret labels a version that has no value yet. */
+const begin = () => embedded.secretsManager.stagePending(id)
+
+const read = async (which: { VersionId?: string; VersionStage?: string } = {}) => {
+  const value = await embedded.secrets.send(new GetSecretValueCommand({ SecretId: id, ...which }))
+  return { token: value.VersionId, ...JSON.parse(value.SecretString ?? '') }
+}
+
+async function storedPasswords(): Promise<string[]> {
+  const versions = new Set(
+    embedded.secretsManager.calls.flatMap(({ secret, version }) => (secret === id ? (version ?? []) : [])),
+  )
+  const values = await Promise.allSettled([read(), ...[...versions].map(VersionId => read({ VersionId }))])
+  return values.flatMap(value => (value.status === 'fulfilled' ? value.value.password : []))
+}
+
+async function logsIn({ username, password, host, port }: Awaited<ReturnType<typeof read>>) {
+  const client = new pg.Client({
+    ...{ host, port, user: username, password, database: 'postgres' },
+    ssl: { rejectUnauthorized: false },
+  })
+  return client.connect().then(
+    () => client.end().then(() => true),
+    () => false,
+  )
+}
+
+async function superuser(sql: string): Promise<void> {
+  const { host, port, superuser } = embedded.postgres
+  const ssl = { rejectUnauthorized: false }
+  const client = new pg.Client({ host, port, ssl, database: 'postgres', ...superuser })
+  await client.connect()
+  await client.query(sql)
+  await client.end()
+}
+
+const executions = () => [...embedded.stepFunctions.executions.keys()]
+const execution = (name: string) => embedded.stepFunctions.executions.get(name)
+const statesOf = (name: string) =>
+  execution(name)?.history.flatMap(event => event.stateEnteredEventDetails?.name ?? []) ?? []
+
+/** Fails in `state` until it is mended. */
+function failing(state: string, name: string): { mend(): void } {
+  const task = embedded.tasks[state] as Task
+  embedded.stepFunctions.tasks[state] = () => {
+    throw Object.assign(new Error(`${state}: no, not\nnow`), { name })
+  }
+  return {
+    mend: () => {
+      embedded.stepFunctions.tasks[state] = task
+    },
+  }
+}
+
+/** Holds an execution before `state` until it is let go. */
+function holding(state: string): { reached: Promise<void>; release(): void } {
+  const [reached, released] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+  const task = embedded.stepFunctions.tasks[state] as Task
+  embedded.stepFunctions.tasks[state] = async input => {
+    reached.resolve()
+    await released.promise
+    return task(input)
+  }
+  return { reached: reached.promise, release: released.resolve }
+}
+
+test('the state after a step is where a success leads, and nothing else', () => {
+  const { States } = rotateDefinition() as {
+    States: Record<string, { Next?: string; Catch?: { Next: string }[] }>
+  }
+  for (const step of steps) {
+    const state = `${step[0]?.toUpperCase()}${step.slice(1)}`
+    const leading = Object.entries(States).filter(([, { Next, Catch = [] }]) =>
+      [Next, ...Catch.map(({ Next }) => Next)].includes(stateAfter[step]),
+    )
+    expect(leading.map(([name]) => name)).toEqual([state])
+    expect(States[state]?.Next).toBe(stateAfter[step])
+  }
+})
+
+describe('a rotation that goes well', () => {
+  test('four calls, one execution named as the token', async () => {
+    const before = await read()
+    const token = begin()
+    expect(await rotate(token)).toEqual({ passed: [...steps] })
+    expect(executions()).toEqual([token])
+    expect(JSON.parse(execution(token)?.input ?? '')).toEqual({ store: 'secrets-manager', id, token })
+    const after = await read()
+    expect(after.token).toBe(token)
+    expect(await logsIn(after)).toBe(true)
+    expect(await logsIn(before)).toBe(false)
+  })
+
+  test('each call is answered once its step is passed, and not before', async () => {
+    const token = begin()
+    const held = steps.map(step => [step, holding(stateAfter[step])] as const)
+    for (const [step, { reached, release }] of held) {
+      await call(step, token)
+      await reached
+      const next = steps[steps.indexOf(step) + 1]
+      if (next) {
+        const early = { getRemainingTimeInMillis: () => 60_000 }
+        await expect(call(next, token, {}, early)).rejects.toMatchObject({ name: 'RotationInProgress' })
+      }
+      release()
+    }
+    await execution(token)?.ended
+  })
+
+  test('the RotationToken goes to PutSecretValue, and nowhere else', async () => {
+    const token = begin()
+    await rotate(token)
+    const puts = sent.mock.calls.flatMap(([command]) =>
+      command instanceof PutSecretValueCommand ? command.input : [],
+    )
+    expect(puts).toMatchObject([{ ClientRequestToken: token, RotationToken: rotationToken }])
+    for (const [command] of sent.mock.calls)
+      if (!(command instanceof PutSecretValueCommand))
+        expect(JSON.stringify(command.input)).not.toContain(rotationToken)
+    expect(written.join('')).toContain(token)
+  })
+
+  test('without a RotationToken the execution writes the value', async () => {
+    const token = begin()
+    await call('createSecret', token, {})
+    expect(statesOf(token)).toContain('SetSecret')
+    await rotate(token)
+    expect((await read()).token).toBe(token)
+  })
+
+  test('alternating users: finishSecret does not wait for the grace time', async () => {
+    const admin = await embedded.makeAdmin(`admin_${user}`)
+    user = `${user}_two`
+    id = await embedded.enrol(user, { admin })
+    const before = await read()
+    const { release } = holding('RetireSecret')
+    const token = begin()
+    expect(await rotate(token)).toEqual({ passed: [...steps] })
+    expect((await read()).username).toBe(`${user}_clone`)
+    expect(await logsIn(before)).toBe(true)
+    release()
+    await execution(token)?.ended
+    expect(await logsIn(before)).toBe(false)
+  })
+})
+
+describe('called again', () => {
+  test('every call twice: one execution', async () => {
+    const token = begin()
+    for (const step of steps) await Promise.all([call(step, token), call(step, token)])
+    expect(executions()).toEqual([token])
+    expect((await read()).token).toBe(token)
+  })
+
+  test('a rotation that has succeeded answers at once', async () => {
+    const token = begin()
+    await rotate(token)
+    await execution(token)?.ended
+    embedded.stepFunctions.calls.length = 0
+    expect(await rotate(token)).toEqual({ passed: [...steps] })
+    expect(executions()).toEqual([token])
+    expect(embedded.stepFunctions.calls.map(({ action }) => action)).toEqual(
+      steps.flatMap(() => ['DescribeExecution', 'GetExecutionHistory']),
+    )
+  })
+
+  test('one that runs is joined', async () => {
+    const token = begin()
+    const { reached, release } = holding('TestSecret')
+    await call('createSecret', token)
+    await reached
+    await call('createSecret', token)
+    await call('setSecret', token)
+    const tested = call('testSecret', token)
+    release()
+    await tested
+    await call('finishSecret', token)
+    expect(executions()).toEqual([token])
+  })
+})
+
+describe('a rotation that fails', () => {
+  test.each([
+    ['CreateSecret', 'InvalidCredential', []],
+    ['SetSecret', 'LoginRefused', ['createSecret']],
+    ['TestSecret', 'TestFailed', ['createSecret', 'setSecret']],
+    ['FinishSecret', 'Superseded', ['createSecret', 'setSecret', 'testSecret']],
+  ])('at %s: that call throws its error, once the rollback is done', async (state, name, passed) => {
+    const before = await read()
+    failing(state, name)
+    const token = begin()
+    const { passed: found, error } = await rotate(token)
+    expect(found).toEqual(passed)
+    expect(error).toMatchObject({ name, message: `rotateSecret: ${state}: no, not now` })
+    expect(execution(token)?.result?.failure?.error).toBe(name)
+    expect(await read()).toEqual(before)
+    expect(await logsIn(before)).toBe(true)
+    await expect(read({ VersionStage: 'AWSPENDING' })).rejects.toThrow()
+  })
+
+  test('tried again with the same token: the next attempt has the next name, and keeps the value', async () => {
+    const { mend } = failing('TestSecret', 'TestFailed')
+    const token = begin()
+    await rotate(token)
+    const first = await read({ VersionId: token })
+    await rotate(token)
+    mend()
+    expect(await rotate(token)).toEqual({ passed: [...steps] })
+    expect(executions()).toEqual([token, `${token}-2`, `${token}-3`])
+    expect(await read()).toEqual(first)
+    expect(await logsIn(first)).toBe(true)
+    expect(await rotate(token)).toEqual({ passed: [...steps] })
+    expect(executions()).toHaveLength(3)
+  })
+
+  test('a database that takes no connections fails even the rollback; once it does, the next attempt succeeds', async () => {
+    const token = begin()
+    await superuser(`alter role ${user} connection limit 0`)
+    const { passed, error } = await rotate(token)
+    expect([passed, error?.name]).toEqual([['createSecret'], 'Unreachable'])
+    expect(statesOf(token).at(-1)).toBe('RollbackFailed')
+    await superuser(`alter role ${user} connection limit -1`)
+    expect(await rotate(token)).toEqual({ passed: [...steps] })
+    expect(executions()).toEqual([token, `${token}-2`])
+    expect(await logsIn(await read())).toBe(true)
+  })
+
+  test('a test that fails after the password was set', async () => {
+    id = await embedded.enrol(`${user}_query`, { tags: { 'keyturn:test-query': `table public.${user}` } })
+    const before = await read()
+    const token = begin()
+    const { passed, error } = await rotate(token)
+    expect([passed, error?.name]).toEqual([['createSecret', 'setSecret'], 'TestFailed'])
+    expect(await logsIn(before)).toBe(true)
+    await superuser(`create table public.${user} (); grant select on public.${user} to public`)
+    expect(await rotate(token)).toEqual({ passed: [...steps] })
+    expect(await logsIn(await read())).toBe(true)
+    expect(await logsIn(before)).toBe(false)
+  })
+
+  test('at retirement: the rotation itself succeeded', async () => {
+    const admin = await embedded.makeAdmin(`admin_${user}`)
+    user = `${user}_two`
+    id = await embedded.enrol(user, { admin })
+    failing('RetireSecret', 'DatabaseFailed')
+    const token = begin()
+    await rotate(token)
+    await execution(token)?.ended
+    await call('finishSecret', token)
+  })
+
+  test('what rotateSecret cannot write is left to the execution: an abandoned version is rolled back', async () => {
+    const abandoned = begin()
+    await embedded.tasks.CreateSecret?.({ execution: abandoned, rotation: { store: 'secrets-manager', id } })
+    const token = randomUUID()
+    expect(await rotate(token)).toEqual({ passed: [...steps] })
+    expect(statesOf(token).slice(0, 3)).toEqual(['CreateSecret', 'RollbackAbandoned', 'CreateSecret'])
+    expect(written.join('')).toContain('RotationAbandoned')
+    expect((await read()).token).toBe(token)
+  })
+
+  test('another rotation runs: nothing is changed', async () => {
+    const other = begin()
+    embedded.stepFunctions.running.add(other)
+    const token = randomUUID()
+    const { passed, error } = await rotate(token)
+    expect([passed, error?.name]).toEqual([[], 'RotationInProgress'])
+    embedded.stepFunctions.running.delete(other)
+  })
+
+  test('the execution takes longer than the function may: the service may ask again', async () => {
+    const { reached, release } = holding('SetSecret')
+    const token = begin()
+    await call('createSecret', token)
+    await reached
+    let remaining = 61_000
+    const context = {
+      getRemainingTimeInMillis: () => {
+        remaining -= 500
+        return remaining
+      },
+    }
+    await expect(call('setSecret', token, {}, context)).rejects.toMatchObject({
+      name: 'RotationInProgress',
+      message: 'rotateSecret: the execution has not passed setSecret yet, and goes on',
+    })
+    release()
+    expect(await rotate(token)).toEqual({ passed: [...steps] })
+    expect(executions()).toEqual([token])
+  })
+})
+
+describe('RotateImmediately=false: testSecret alone', () => {
+  const labelled = () =>
+    embedded.secretsManager.calls.filter(({ action }) => /^(Put|Update)/.test(action)).length
+
+  test.each(['a copy of current', 'no value'])(
+    'a version with %s: passes, and changes nothing',
+    async what => {
+      const before = await read()
+      const token = begin()
+      if (what === 'a copy of current') {
+        const { token: _, ...value } = before
+        const version = { SecretId: id, ClientRequestToken: token, VersionStages: ['AWSPENDING'] }
+        await embedded.secrets.send(
+          new PutSecretValueCommand({ ...version, SecretString: JSON.stringify(value) }),
+        )
+      }
+      const changes = labelled()
+      await call('testSecret', token)
+      expect(labelled()).toBe(changes)
+      expect(executions()).toEqual([])
+      expect(await read()).toEqual(before)
+    },
+  )
+
+  test('a password that the database refuses is LoginRefused', async () => {
+    const { token: current, ...value } = await read()
+    const wrong = randomUUID()
+    await embedded.secrets.send(
+      new PutSecretValueCommand({
+        SecretId: id,
+        ClientRequestToken: wrong,
+        VersionStages: ['AWSPENDING'],
+        SecretString: JSON.stringify({ ...value, password: `wrong-${wrong}` }),
+      }),
+    )
+    await embedded.secrets.send(
+      new UpdateSecretVersionStageCommand({
+        SecretId: id,
+        VersionStage: 'AWSCURRENT',
+        MoveToVersionId: wrong,
+        RemoveFromVersionId: current,
+      }),
+    )
+    await expect(call('testSecret', begin())).rejects.toMatchObject({ name: 'LoginRefused' })
+  })
+
+  test('a test query that fails is TestFailed', async () => {
+    id = await embedded.enrol(`${user}_query`, { tags: { 'keyturn:test-query': 'table no_such_table' } })
+    await expect(call('testSecret', begin())).rejects.toMatchObject({ name: 'TestFailed' })
+  })
+
+  test.each(['setSecret', 'finishSecret'] as const)('%s without an execution is refused', async step => {
+    await expect(call(step, begin())).rejects.toMatchObject({
+      name: 'InvalidInput',
+      message: `rotateSecret: Step: ${step} was called before createSecret`,
+    })
+  })
+})
+
+test.each(['x'.repeat(65), 'short', `${randomUUID()}:odd`, `${randomUUID()}/odd`])(
+  'a token that no execution can be named after is refused: %s',
+  async token => {
+    await expect(call('createSecret', token)).rejects.toMatchObject({
+      name: 'InvalidInput',
+      message: 'rotateSecret: ClientRequestToken: should be 32 to 64 letters, digits, - or _',
+    })
+    expect(executions()).toEqual([])
+  },
+)
+
+test('the longest token leaves room for the number of an attempt', async () => {
+  const { mend } = failing('SetSecret', 'LoginRefused')
+  const token = embedded.secretsManager.stagePending(id, 'T_'.repeat(32))
+  await rotate(token)
+  mend()
+  expect(await rotate(token)).toEqual({ passed: [...steps] })
+  expect(executions().every(name => name.length <= 80)).toBe(true)
+})
