@@ -41,7 +41,7 @@ Object.assign(process.env, {
 const { parseEnvironment } = await import('../../functions/environment.ts')
 const { rollbackEvent, rotationEvent, serviceEvent, startEvent } = await import('../../functions/event.ts')
 const { count, logger, stepHandler } = await import('../../functions/handler.ts')
-const { pipelineFor } = await import('../../functions/pipeline.ts')
+const { executions, pipelineFor } = await import('../../functions/pipeline.ts')
 const { Credential } = await import('../../rotation/credential.ts')
 const errors = await import('../../rotation/errors.ts')
 
@@ -462,6 +462,30 @@ describe('executions.ts: running asks Step Functions', () => {
     const answer = running(400, { __type: 'AccessDeniedException', message: 'User: x is not authorized' })
     await expect(answer).rejects.toThrow(errors.NotPermitted)
     await expect(answer).rejects.toThrow('Step Functions: User: x is not authorized')
+  })
+})
+
+describe('executions.ts: what an execution failed with, in one line', () => {
+  const fails = (body: object) => {
+    execution = { status: 200, body }
+    return executions.failure({ token, number: 1 })
+  }
+
+  test.each([
+    [
+      'LoginRefused',
+      "Lambda's answer",
+      { error: 'LoginRefused', cause: '{"errorMessage":"setSecret:\\n  no","trace":["at x"]}' },
+      'setSecret: no',
+    ],
+    ['States.Timeout', 'a text', { error: 'States.Timeout', cause: 'too\nlong' }, 'too long'],
+    ['States.Timeout', 'no cause', { error: 'States.Timeout' }, `execution ${token} is FAILED`],
+    ['Sandbox.Timedout', 'an answer without text', { error: 'Sandbox.Timedout', cause: '{}' }, 'FAILED'],
+    ['ExecutionFailed', 'stopped by hand', { status: 'ABORTED' }, `execution ${token} is ABORTED`],
+  ])('%s, %s', async (name, _, body, message) => {
+    const error = await fails({ status: 'FAILED', ...body })
+    expect(error).toBeInstanceOf(errors.RotationError)
+    expect(error).toMatchObject({ name, message: expect.stringContaining(message) })
   })
 })
 

@@ -5,6 +5,7 @@ import {
   SecretsManagerClient,
   UpdateSecretVersionStageCommand,
 } from '@aws-sdk/client-secrets-manager'
+import { GetExecutionHistoryCommand, SFNClient } from '@aws-sdk/client-sfn'
 import pg from 'pg'
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { type Embedded, startEmbedded } from '../../local/embedded.ts'
@@ -360,6 +361,24 @@ describe('a rotation that fails', () => {
     const { passed, error } = await rotate(token)
     expect([passed, error?.name]).toEqual([[], 'RotationInProgress'])
     embedded.stepFunctions.running.delete(other)
+  })
+
+  test('Step Functions asks for fewer calls: it is asked again later', async () => {
+    const token = begin()
+    let refusals = 2
+    const send = SFNClient.prototype.send
+    const throttled = vi.spyOn(SFNClient.prototype, 'send').mockImplementation(function (
+      this: SFNClient,
+      ...[command, ...more]: unknown[]
+    ) {
+      if (command instanceof GetExecutionHistoryCommand && refusals-- > 0)
+        throw Object.assign(new Error('slow down'), { name: 'ThrottlingException' })
+      return Reflect.apply(send, this, [command, ...more])
+    } as never)
+    await call('createSecret', token)
+    expect(refusals).toBeLessThan(0)
+    throttled.mockRestore()
+    expect(await rotate(token)).toEqual({ passed: [...steps] })
   })
 
   test('the execution takes longer than the function may: the service may ask again', async () => {
