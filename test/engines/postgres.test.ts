@@ -258,6 +258,17 @@ describe.each(inject('postgres'))('PostgreSQL $version', server => {
     ['backslash and dollar', `back\\slash$$${hex()}`],
     ['57 bytes', `${'ü'.repeat(22)}_${hex()}`],
   ]
+  test.each([...names, ['63 bytes', `${'ü'.repeat(25)}_${hex()}`]])(
+    'setPassword, a name with %s',
+    async (_, user) => {
+      const { current } = await makeApp(server, { user })
+      await using session = await engine.login(current)
+      await session.setPassword(user, 'next')
+      expect(await admits(server, current.with({ password: 'next' }))).toBe(true)
+      expect(await admits(server, current)).toBe(false)
+    },
+  )
+
   describe.each(names)('cloneUser, a name with %s', (_, user) => {
     test('the clone logs in, acts as the user, and what it creates is the user’s', async () => {
       const { current, admin, database } = await makeApp(server, { user })
