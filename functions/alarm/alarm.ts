@@ -144,6 +144,9 @@ export function textOf({ headline, facts, runbook, console }: Alarm): string {
 type Detail = NonNullable<Event['detail']>
 
 const readers: Record<string, (detail: Detail) => Failure> = {
+  // No prototype, as the name comes from the event.
+  __proto__: null as never,
+
   'Credential Rotation Failed': ({ severity, execution, rotation }) => {
     const lockout = severity === 'critical'
     return {

@@ -232,6 +232,7 @@ What to do:  docs/runbook.md#execution-failed
     const alarm = read(event)
     expect(alarm.keys.length).toBeGreaterThan(0)
     expect(alarm.at).toBeGreaterThan(Date.now() - 60_000)
+    expect(textOf(alarm)).toMatch(/^[A-Z].*\.\n\n/)
     expect(textOf(alarm)).toContain('Severity:')
     expect(alarm.runbook).toMatch(/^docs\/runbook\.md#[a-z-]+$/)
   })
