@@ -95,11 +95,14 @@ export default class Bundle {
   }
 }
 
-/** A parameter that no rotation could work with fails here, and not in every rotation. */
+/** A parameter that no rotation or alarm could work with fails here, and not in every one of them. */
 function checkEnvironment(environment: Variables = {}): void {
   const texts = Object.entries(environment).filter(([, value]) => typeof value === 'string')
   const { defaults } = parseEnvironment(Object.fromEntries(texts) as NodeJS.ProcessEnv)
   generatePassword(defaults.password)
+  const { KEYTURN_WEBHOOK_PARAMETER: webhook } = environment
+  if (webhook && !String(webhook).startsWith('/'))
+    throw new Error(`webhookParameter: should begin with /, not ${webhook}`)
 }
 
 /** Lambda starts a function in the folder of its package, so the same relative path holds there. */

@@ -2,8 +2,10 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { expect, test } from 'vitest'
 import { readme } from '../docs/diagram.ts'
+import { readAlarm } from '../functions/alarm/alarm.ts'
 import * as errors from '../rotation/errors.ts'
 import { parseTags } from '../rotation/options.ts'
+import { abandoned, announced, managed, statusChange } from './failures.ts'
 
 const project = join(import.meta.dirname, '..')
 const read = (path: string) => readFileSync(join(project, path), 'utf8')
@@ -15,16 +17,42 @@ const pages = [
 ]
 const headings = (page: string) => [...read(page).matchAll(/^#+ (.*)$/gm)].map(([, heading]) => heading ?? '')
 
+const anchor = (heading: string) =>
+  heading
+    .toLowerCase()
+    .replace(/[^\w\- ]/g, '')
+    .replaceAll(' ', '-')
+
 test('the picture in the README is the state machine', () => {
   expect(read('README.md')).toBe(readme())
 })
 
+const errorNames = Object.values(errors)
+  .map(error => error.name)
+  .filter(name => name !== 'RotationError')
+
 test('the runbook has an entry for every error name, and for no other', () => {
-  const names = Object.values(errors)
-    .map(error => error.name)
-    .filter(name => name !== 'RotationError')
   const entries = headings('docs/runbook.md').slice(1)
-  expect(entries.filter(entry => !entry.endsWith(' failed')).sort()).toEqual(names.sort())
+  expect(entries.filter(entry => !entry.endsWith(' failed')).sort()).toEqual(errorNames.toSorted())
+})
+
+test('every alarm leads to an entry of the runbook', () => {
+  const anchors = headings('docs/runbook.md').map(anchor)
+  const alarms = [
+    ...errorNames.map(name => ({ detail: { rotation: { failure: { Error: name } } } })),
+    { detail: { severity: 'critical' } },
+    { detail: {} },
+  ].map(event => ({ ...announced, ...event }))
+  const ended = [
+    ['FAILED', 'Unreachable', 'retireSecret: no answer'],
+    ['FAILED', 'EventBridge.FailedEntry', 'no such bus'],
+    ['FAILED', 'States.Timeout', 'too long'],
+    ['ABORTED'],
+  ].map(([status = '', ...error]) => statusChange(status, ...error))
+  for (const event of [...alarms, ...ended, managed, abandoned, {}]) {
+    const [, fragment] = readAlarm(event, 'docs/runbook.md').runbook.split('#')
+    expect(anchors).toContain(fragment)
+  }
 })
 
 test('every tag in docs/strategies.md is one that is understood, and every other is refused', () => {
@@ -53,11 +81,6 @@ test('every tag in docs/strategies.md is one that is understood, and every other
 })
 
 test.each(pages)('%s: every link leads somewhere', page => {
-  const anchor = (heading: string) =>
-    heading
-      .toLowerCase()
-      .replace(/[^\w\- ]/g, '')
-      .replaceAll(' ', '-')
   for (const [, target = ''] of read(page).matchAll(/\]\(([^)]+)\)/g)) {
     if (target.startsWith('https://')) continue
     const [path = '', fragment] = target.split('#')

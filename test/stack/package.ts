@@ -72,6 +72,8 @@ export function deployed(template: Template): Template {
     'Fn::Split': ([separator, text]: [string, unknown]) => String(value(text)).split(separator),
     'Fn::Join': ([separator, list]: [string, unknown[]]) => list.map(value).join(separator),
     'Fn::If': ([name, yes, no]: [string, unknown, unknown]) => value(condition(name) ? yes : no),
+    'Fn::And': (operands: unknown[]) => operands.every(operand => value(operand)),
+    Condition: (name: string) => condition(name),
     'Fn::Not': ([operand]: [unknown]) => !value(operand),
     'Fn::Equals': ([left, right]: [unknown, unknown]) => value(left) === value(right),
   }

@@ -8,13 +8,15 @@ import { promisify } from 'node:util'
 import { unzipSync } from 'fflate'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import Bundle, { bundleFunction } from '../../bundle.ts'
+import { lease } from '../../functions/alarm/ledger.ts'
+import { abandoned, announced, lockedOut, managed, statusChange } from '../failures.ts'
 import { pythonBin } from '../python.ts'
 import { deployed, packageStack, type Stack, type Template } from './package.ts'
 
 const run = promisify(execFile)
 /** Those that the state machine runs. */
 const steps = ['createSecret', 'setSecret', 'testSecret', 'finishSecret', 'rollbackSecret', 'retireSecret']
-const functions = [...steps, 'rotateSecret']
+const functions = [...steps, 'rotateSecret', 'raiseAlarm']
 /** Those that log in to databases. */
 const inVpc = ['setSecret', 'testSecret', 'rollbackSecret', 'retireSecret', 'rotateSecret']
 
@@ -40,6 +42,9 @@ const parameters = {
   excludeLowercase: 'false',
   requireEachIncludedType: 'true',
   eventBusName: 'operations',
+  alarmEmail: 'on-call@example.com',
+  webhookParameter: '/keyturn/webhook',
+  runbookUrl: 'https://wiki.example/runbook',
   logRetentionInDays: '30',
 }
 
@@ -160,13 +165,21 @@ describe('template', () => {
     expect(await lint(file)).toBe('')
   })
 
+  test.skipIf(!bin)('so does the one in docs/events.md', async () => {
+    const page = await readFile(join(import.meta.dirname, '../../docs/events.md'), 'utf8')
+    const [, template] = /```yaml\n(.*?)```/s.exec(page) ?? []
+    const file = join(scratch, 'events.yml')
+    await writeFile(file, template ?? '')
+    expect(await lint(file)).toBe('')
+  })
+
   test.each(functions)('%s runs on Node 24 on arm64, with a log of its own', name => {
     expect(properties(plain, `${logical(name)}LambdaFunction`)).toMatchObject({
       FunctionName: `keyturn-test-${name}`,
       Handler: 'index.handler',
       Runtime: 'nodejs24.x',
       Architectures: ['arm64'],
-      Timeout: name === 'rotateSecret' ? 900 : 60,
+      Timeout: name === 'rotateSecret' ? 900 : steps.includes(name) ? 60 : lease / 1000,
       MemorySize: 512,
       TracingConfig: { Mode: 'Active' },
       Role: `${logical(name)}Role.Arn`,
@@ -229,13 +242,23 @@ describe('template', () => {
       rollbackSecret: { ...database, KEYTURN_EXECUTIONS: executions, KEYTURN_GRACE: '7d' },
       retireSecret: database,
       rotateSecret: { ...database, ...create },
+      raiseAlarm: {
+        ...common,
+        KEYTURN_ALARM_TOPIC: 'AlarmTopic',
+        KEYTURN_ALARM_TABLE: 'AlarmLedger',
+        KEYTURN_RUNBOOK: 'https://wiki.example/runbook',
+        KEYTURN_WEBHOOK_PARAMETER: '/keyturn/webhook',
+      },
     }
     for (const name of functions)
       expect(properties(full, `${logical(name)}LambdaFunction`).Environment.Variables).toEqual(expected[name])
   })
 
   test('Secrets Manager may call its rotation function, for secrets of this account only', () => {
-    const permissions = Object.values(full.Resources).filter(({ Type }) => Type === 'AWS::Lambda::Permission')
+    const permissions = Object.values(full.Resources).filter(
+      ({ Type, Properties }) =>
+        Type === 'AWS::Lambda::Permission' && Properties.FunctionName === 'RotateSecretLambdaFunction.Arn',
+    )
     expect(permissions.map(({ Properties }) => Properties)).toEqual([
       {
         FunctionName: 'RotateSecretLambdaFunction.Arn',
@@ -246,14 +269,18 @@ describe('template', () => {
     ])
   })
 
-  test('the outputs name the state machine, the bus and every function', () => {
+  test('the outputs name the state machine, the bus, the topic, every step and the rotation function', () => {
     const values = Object.entries(full.Outputs).map(([name, { Value }]) => [name, Value])
     expect(Object.fromEntries(values)).toEqual({
       ServerlessDeploymentBucketName: 'ServerlessDeploymentBucket',
       RotateStateMachineArn: 'RotateStateMachine',
       EventBusArn: 'arn:aws:events:eu-west-1:123456789012:event-bus/operations',
+      AlarmTopicArn: 'AlarmTopic',
       ...Object.fromEntries(
-        functions.map(name => [`${logical(name)}FunctionArn`, `${logical(name)}LambdaFunction.Arn`]),
+        [...steps, 'rotateSecret'].map(name => [
+          `${logical(name)}FunctionArn`,
+          `${logical(name)}LambdaFunction.Arn`,
+        ]),
       ),
     })
   })
@@ -357,6 +384,15 @@ describe('roles', () => {
       ...everyFunction,
       ...vpc,
     },
+    RaiseAlarmRole: {
+      Topic: ['sns:Publish'],
+      TopicKey: ['kms:Decrypt', 'kms:GenerateDataKey'],
+      Ledger: ['dynamodb:PutItem', 'dynamodb:UpdateItem'],
+      DeadLetters: ['sqs:SendMessage'],
+      Webhook: ['ssm:GetParameter'],
+      WebhookCustomerKey: ['kms:Decrypt'],
+      ...everyFunction,
+    },
     RotateRole: {
       Steps: ['lambda:InvokeFunction'],
       Announcements: ['events:PutEvents'],
@@ -378,7 +414,14 @@ describe('roles', () => {
       ],
     },
   }
-  const optional = ['ListedAdmins', 'CustomerKey', 'NetworkInterfaces', 'NotByOwnCode']
+  const optional = [
+    'ListedAdmins',
+    'CustomerKey',
+    'NetworkInterfaces',
+    'NotByOwnCode',
+    'Webhook',
+    'WebhookCustomerKey',
+  ]
 
   const actions = (template: Template, role: string) =>
     Object.fromEntries(statements(template, role).map(({ Sid, Action }) => [Sid, list(Action)]))
@@ -444,7 +487,7 @@ describe('roles', () => {
   })
 
   test("the customer's key: only through Secrets Manager, for the secrets of this account and Region", () => {
-    const found = every().filter(({ Action }) => list(Action).some(name => name.startsWith('kms:')))
+    const found = every().filter(({ Sid }) => Sid === 'CustomerKey')
     expect(found).toHaveLength(6)
     for (const { Resource, Condition } of found) {
       expect(Resource).toBe(key)
@@ -456,6 +499,35 @@ describe('roles', () => {
       })
     }
     expect(plainStack.template.Conditions).toHaveProperty('CustomerKey')
+  })
+
+  test("an alarm: this stack's topic, table and queue, and the webhook's parameter with its key", () => {
+    const own = Object.fromEntries(
+      statements(full, 'RaiseAlarmRole').map(({ Sid, Resource, Condition }) => [
+        Sid,
+        { Resource, Condition },
+      ]),
+    )
+    const parameter = 'arn:aws:ssm:eu-west-1:123456789012:parameter/keyturn/webhook'
+    expect(own).toMatchObject({
+      Topic: { Resource: 'AlarmTopic' },
+      TopicKey: {
+        Resource: 'AlarmKey.Arn',
+        Condition: { StringEquals: { 'kms:ViaService': 'sns.eu-west-1.amazonaws.com' } },
+      },
+      Ledger: { Resource: 'AlarmLedger.Arn' },
+      DeadLetters: { Resource: 'AlarmDeadLetters.Arn' },
+      Webhook: { Resource: parameter },
+      WebhookCustomerKey: {
+        Resource: key,
+        Condition: {
+          StringEquals: {
+            'kms:ViaService': 'ssm.eu-west-1.amazonaws.com',
+            'kms:EncryptionContext:PARAMETER_ARN': parameter,
+          },
+        },
+      },
+    })
   })
 
   test('network interfaces: for Lambda, not for the code that runs in it', () => {
@@ -505,6 +577,144 @@ describe('roles', () => {
   })
 })
 
+describe('alarms', () => {
+  type Pattern = { [name: string]: Pattern | unknown[] }
+  /** As EventBridge matches the simple patterns that there are here: a list is what a value may be. */
+  const matches = (pattern: Pattern, event: Record<string, unknown>): boolean =>
+    Object.entries(pattern).every(([name, wanted]) =>
+      Array.isArray(wanted)
+        ? wanted.includes(event[name])
+        : matches(wanted, (event[name] ?? {}) as Record<string, unknown>),
+    )
+  const rules = ['RotationFailedRule', 'ManagedRotationFailedRule', 'ExecutionFailedRule']
+  const stateMachineArn = 'RotateStateMachine'
+  const change = (status: string) => {
+    const event = statusChange(status)
+    return { ...event, detail: { ...event.detail, stateMachineArn } }
+  }
+  const started = { ...managed, detail: { ...managed.detail, eventName: 'RotationStarted' } }
+
+  test.each([
+    ['a rotation that failed', announced, 'RotationFailedRule'],
+    ['a lockout', lockedOut, 'RotationFailedRule'],
+    ['a rotation that went well', { ...announced, 'detail-type': 'Credential Rotated' }, undefined],
+    ["another application's event", { ...announced, source: 'app' }, undefined],
+    ['Secrets Manager: failed', managed, 'ManagedRotationFailedRule'],
+    ['Secrets Manager: abandoned, in the other shape', abandoned, 'ManagedRotationFailedRule'],
+    ['Secrets Manager: started', started, undefined],
+    ['an execution that failed', change('FAILED'), 'ExecutionFailedRule'],
+    ['an execution that timed out', change('TIMED_OUT'), 'ExecutionFailedRule'],
+    ['an execution that was stopped', change('ABORTED'), 'ExecutionFailedRule'],
+    ['an execution that runs', change('RUNNING'), undefined],
+    ['an execution that went well', change('SUCCEEDED'), undefined],
+    ["another state machine's", statusChange('FAILED'), undefined],
+  ])('%s matches at most one rule, the right one', (_, event, rule) => {
+    const found = rules.filter(name => matches(properties(full, name).EventPattern, event))
+    expect(found).toEqual(rule ? [rule] : [])
+  })
+
+  test('there are no other rules; only the first is on a bus of its own', () => {
+    const found = Object.keys(full.Resources).filter(
+      name => full.Resources[name]?.Type === 'AWS::Events::Rule',
+    )
+    expect(found.sort()).toEqual(rules.toSorted())
+    expect(rules.map(name => properties(full, name).EventBusName)).toEqual([
+      'operations',
+      undefined,
+      undefined,
+    ])
+  })
+
+  test('every rule may call the function, and what fails on the way goes to the dead letters', () => {
+    for (const name of rules) {
+      expect(properties(full, name).Targets).toEqual([
+        {
+          Id: 'raiseAlarm',
+          Arn: 'RaiseAlarmLambdaFunction.Arn',
+          DeadLetterConfig: { Arn: 'AlarmDeadLetters.Arn' },
+          RetryPolicy: { MaximumEventAgeInSeconds: 3600, MaximumRetryAttempts: 185 },
+        },
+      ])
+      expect(properties(full, name.replace(/Rule$/, 'Permission'))).toEqual({
+        FunctionName: 'RaiseAlarmLambdaFunction',
+        Action: 'lambda:InvokeFunction',
+        Principal: 'events.amazonaws.com',
+        SourceArn: `${name}.Arn`,
+      })
+    }
+    const [statement] = properties(full, 'AlarmDeadLettersPolicy').PolicyDocument.Statement
+    expect(statement).toMatchObject({
+      Principal: { Service: 'events.amazonaws.com' },
+      Action: 'sqs:SendMessage',
+      Condition: { ArnEquals: { 'aws:SourceArn': rules.map(name => `${name}.Arn`) } },
+    })
+  })
+
+  test('what the function throws is tried again, then goes to the dead letters', () => {
+    expect(properties(full, 'RaiseAlarmRetries')).toMatchObject({
+      MaximumRetryAttempts: 2,
+      DestinationConfig: { OnFailure: { Destination: 'AlarmDeadLetters.Arn' } },
+    })
+  })
+
+  test('topic and queue are encrypted; CloudWatch of this account may use the key', () => {
+    expect(properties(full, 'AlarmTopic').KmsMasterKeyId).toBe('AlarmKey.Arn')
+    expect(properties(full, 'AlarmDeadLetters').SqsManagedSseEnabled).toBe(true)
+    const { KeyPolicy, EnableKeyRotation } = properties(full, 'AlarmKey')
+    expect(EnableKeyRotation).toBe(true)
+    expect(KeyPolicy.Statement).toMatchObject([
+      { Principal: { AWS: 'arn:aws:iam::123456789012:root' } },
+      {
+        Principal: { Service: 'cloudwatch.amazonaws.com' },
+        Action: ['kms:Decrypt', 'kms:GenerateDataKey*'],
+        Condition: { StringEquals: { 'aws:SourceAccount': '123456789012' } },
+      },
+    ])
+  })
+
+  test('a mail only if there is an address', () => {
+    expect(properties(full, 'AlarmSubscription').Endpoint).toBe('on-call@example.com')
+    expect(fullStack.template.Resources.AlarmSubscription).toHaveProperty('Condition', 'AlarmEmail')
+    expect(full.Conditions.AlarmEmail).toBe(true)
+    expect(plain.Conditions.AlarmEmail).toBe(false)
+  })
+
+  test('the alarms tell the topic, and ask for the metric as it is written', async () => {
+    const { Namespace, MetricName, Dimensions, AlarmActions } = properties(full, 'LockedOutAlarm')
+    expect(AlarmActions).toEqual(['AlarmTopic'])
+    expect(properties(full, 'DeadLettersAlarm')).toMatchObject({
+      AlarmActions: ['AlarmTopic'],
+      MetricName: 'ApproximateNumberOfMessagesVisible',
+      Dimensions: [{ Name: 'QueueName', Value: 'AlarmDeadLetters.QueueName' }],
+    })
+    const script = `(await import('./functions/handler.ts')).count('LockedOut', { store: 'secrets-manager' })`
+    const { stdout } = await run(process.execPath, ['--input-type=module', '--eval', script], {
+      cwd: join(import.meta.dirname, '../..'),
+      env: { POWERTOOLS_SERVICE_NAME: 'keyturn-test', AWS_REGION: 'eu-west-1' },
+    })
+    const metric = JSON.parse(stdout)
+    const [written] = metric._aws.CloudWatchMetrics
+    expect(written).toMatchObject({ Namespace, Metrics: [{ Name: MetricName }] })
+    expect(Dimensions).toEqual(
+      written.Dimensions[0].map((name: string) => ({ Name: name, Value: metric[name] })),
+    )
+  })
+
+  test('the dashboard is JSON, and shows this stack', () => {
+    const { widgets } = JSON.parse(properties(full, 'Dashboard').DashboardBody)
+    expect(widgets.map((widget: { properties: { title: string } }) => widget.properties.title)).toEqual([
+      'Rotated, by engine and strategy',
+      'Rolled back, by outcome',
+      'Lockouts and failed executions',
+      'Duration of each step',
+      'Duration of executions, grace time included',
+      'Alarms',
+    ])
+    for (const { type, properties } of widgets)
+      if (type === 'metric') expect(properties.region).toBe('eu-west-1')
+  })
+})
+
 describe('packages', () => {
   async function unpack(stack: Stack, name: string): Promise<Record<string, Uint8Array>> {
     return unzipSync(await stack.zip(name))
@@ -529,7 +739,7 @@ describe('packages', () => {
     }
   })
 
-  test.each(functions)('%s loads under Node 24, with every chunk, and refuses a bad event', async name => {
+  test.each(steps)('%s loads under Node 24, with every chunk, and refuses a bad event', async name => {
     const folder = join(scratch, name)
     for (const [path, data] of Object.entries(await unpack(fullStack, name))) {
       await mkdir(dirname(join(folder, path)), { recursive: true })
@@ -556,12 +766,28 @@ describe('packages', () => {
     return properties(full, `${logical(name)}LambdaFunction`).Environment.Variables
   }
 
+  test('raiseAlarm loads under Node 24, with every chunk; the client for SSM only for a webhook', async () => {
+    const folder = join(scratch, 'raiseAlarm')
+    await mkdir(folder)
+    const files = Object.entries(await unpack(plainStack, 'raiseAlarm'))
+    for (const [path, data] of files) await writeFile(join(folder, path), data)
+    const script = files.map(([path]) => `await import('./${path}');`).join('\n')
+    await run(process.execPath, ['--input-type=module', '--eval', script], {
+      cwd: folder,
+      env: { AWS_REGION: 'eu-west-1', ...environment('raiseAlarm') },
+    })
+    const holders = files.filter(([, data]) => Buffer.from(data).includes('AmazonSSM')).map(([path]) => path)
+    expect(holders).toHaveLength(1)
+    expect(holders).not.toContain('index.mjs')
+  })
+
   test.each([
     [{ KEYTURN_GRACE: 'soon' }, 'grace: should be'],
     [{ PASSWORD_LENGTH: '8' }, 'the password settings leave 50 bits'],
     [{ KEYTURN_CA_FILE: '../elsewhere.pem' }, "in the project's folder"],
     [{ KEYTURN_CA_FILE: 'key.pem' }, 'should hold certificates'],
     [{ KEYTURN_CA_FILE: 'absent.pem' }, 'absent.pem'],
+    [{ KEYTURN_WEBHOOK_PARAMETER: 'webhook' }, 'webhookParameter: should begin with /'],
   ])('no package is made with %o', async (environment, problem) => {
     await writeFile(join(scratch, 'key.pem'), '-----BEGIN PRIVATE KEY-----')
     const functions = { finishSecret: { environment } }
@@ -571,7 +797,7 @@ describe('packages', () => {
   })
 
   test("a database's driver and the client for Step Functions are loaded only when used", async () => {
-    for (const name of functions) {
+    for (const name of steps) {
       const { outputs } = await bundleFunction(name, join(scratch, 'bundle'))
       const files = new Map(Object.entries(outputs).map(([path, output]) => [path.split('/').pop(), output]))
       const atStart = new Set<string | undefined>(['index.mjs'])

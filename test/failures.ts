@@ -1,0 +1,99 @@
+/** An event of every shape that the rules in resources/alarms.yml are for. */
+const name = '0a1b2c3d-0000-4000-8000-000000000001'
+const stateMachine = 'arn:aws:states:eu-west-1:123456789012:stateMachine:keyturn-test-rotate'
+export const execution = `arn:aws:states:eu-west-1:123456789012:execution:keyturn-test-rotate:${name}`
+export const secretArn = 'arn:aws:secretsmanager:eu-west-1:123456789012:secret:shop/database-AbCdEf'
+
+const envelope = { version: '0', account: '123456789012', region: 'eu-west-1', resources: [] }
+/** The cause that Step Functions makes of an error that a function threw. */
+const thrown = (errorType: string, errorMessage: string) => ({
+  Error: errorType,
+  Cause: JSON.stringify({ errorType, errorMessage, trace: ['at somewhere'] }),
+})
+
+export const announced = {
+  ...envelope,
+  id: 'event-1',
+  source: 'keyturn',
+  'detail-type': 'Credential Rotation Failed',
+  time: '2026-11-21T10:00:00Z',
+  detail: {
+    severity: 'error',
+    execution,
+    rotation: {
+      store: 'secrets-manager',
+      id: 'shop/database',
+      strategy: 'single-user',
+      user: 'shop',
+      failure: thrown('TestFailed', 'testSecret: the test query failed:\n42501 as shop on db.example.com'),
+      rollback: { token: name, outcome: 'restored' },
+    },
+  },
+}
+
+const { rollback, ...rotation } = announced.detail.rotation
+export const lockedOut = {
+  ...announced,
+  id: 'event-2',
+  detail: {
+    ...announced.detail,
+    severity: 'critical',
+    rotation: { ...rotation, lockout: thrown('LockedOut', 'rollbackSecret: shop on db.example.com') },
+  },
+}
+
+export function statusChange(status: string, error?: string, message?: string) {
+  const failure = error && message ? thrown(error, message) : undefined
+  return {
+    ...envelope,
+    id: 'event-3',
+    source: 'aws.states',
+    'detail-type': 'Step Functions Execution Status Change',
+    time: '2026-11-21T10:00:01Z',
+    resources: [execution],
+    detail: {
+      executionArn: execution,
+      stateMachineArn: stateMachine,
+      name,
+      status,
+      startDate: 1_795_255_140_000,
+      stopDate: 1_795_255_201_000,
+      input: '{"store":"secrets-manager","id":"shop/database"}',
+      inputDetails: { included: true },
+      output: null,
+      outputDetails: null,
+      error: failure?.Error ?? null,
+      cause: failure?.Cause ?? null,
+    },
+  }
+}
+
+export const managed = {
+  ...envelope,
+  id: 'event-4',
+  source: 'aws.secretsmanager',
+  'detail-type': 'AWS Service Event via CloudTrail',
+  time: '2026-11-21T10:00:20Z',
+  detail: {
+    eventVersion: '1.08',
+    userIdentity: { accountId: '123456789012', invokedBy: 'secretsmanager.amazonaws.com' },
+    eventTime: '2026-11-21T10:00:20Z',
+    eventSource: 'secretsmanager.amazonaws.com',
+    eventName: 'RotationFailed',
+    awsRegion: 'eu-west-1',
+    errorMessage:
+      'Error when executing lambda arn:aws:lambda:eu-west-1:123456789012:function:other during createSecret step',
+    requestParameters: null,
+    responseElements: null,
+    additionalEventData: { SecretId: secretArn },
+    eventType: 'AwsServiceEvent',
+  },
+}
+
+const { additionalEventData, errorMessage, ...detail } = managed.detail
+/** The other shape, and the other event. */
+export const abandoned = {
+  ...managed,
+  id: 'event-5',
+  detail: { ...detail, eventName: 'RotationAbandoned', serviceEventDetails: { secretId: secretArn } },
+}
