@@ -1,14 +1,11 @@
-import { once } from 'node:events'
-import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { CreateSecretCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import { LabelParameterVersionCommand, PutParameterCommand, SSMClient } from '@aws-sdk/client-ssm'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type SecretsManagerServer, startSecretsManager } from '../../local/secretsManager.ts'
-import { freePort, spawnUntilWeEnd } from '../../local/spawn.ts'
 import { MemoryStore } from '../../rotation/stores/memory.ts'
 import { ParameterStore } from '../../rotation/stores/parameterStore.ts'
 import { SecretsManager } from '../../rotation/stores/secretsManager.ts'
+import { type Moto, startMoto } from '../moto.ts'
 import { pythonBin } from '../python.ts'
 import { Api, cases } from './api.ts'
 import { type Shelf, storeContract } from './store.ts'
@@ -49,28 +46,6 @@ async function parameterStoreShelf(url: string): Promise<Shelf> {
   }
 }
 
-async function startMoto(bin: string): Promise<{ url: string; stop(): Promise<void> }> {
-  const port = await freePort()
-  const url = `http://127.0.0.1:${port}`
-  const moto = spawnUntilWeEnd([join(bin, 'python'), '-m', 'moto.server', '-p', `${port}`], {})
-  const stop = async () => {
-    moto.stdin?.end()
-    if (moto.exitCode === null) await once(moto, 'exit')
-  }
-  for (let tries = 1; ; tries++) {
-    try {
-      await fetch(`${url}/moto-api/`)
-      return { url, stop }
-    } catch (error) {
-      if (moto.exitCode === null && tries < 600) await sleep(100)
-      else {
-        await stop()
-        throw new Error('moto did not start', { cause: error })
-      }
-    }
-  }
-}
-
 storeContract('memory', async () => {
   const store = new MemoryStore()
   return { store, create: store.create.bind(store) }
@@ -96,7 +71,7 @@ describe('over the local server', () => {
 const bin = await pythonBin()
 
 describe.skipIf(!bin)('over moto', () => {
-  let moto: Awaited<ReturnType<typeof startMoto>>
+  let moto: Moto
   beforeAll(async () => {
     moto = await startMoto(bin ?? '')
   })
