@@ -40,7 +40,7 @@ export function stepHandler<Rotation extends { store: StoreName; id: string }, R
       const event = parse(raw)
       const { store, id, token } = event.rotation
       logger.appendKeys({ step, store, id, token })
-      const result = await run(pipelineFor(store), event)
+      const result = await run(await pipelineFor(store), event)
       logger.info('done', { result: result ?? null } as never)
       return result
     })
