@@ -95,11 +95,12 @@ export class ParameterStore implements Store {
     await this.#keep(id, token, credential, parameter)
     for (let round = 0; round < ROUNDS; round++) {
       if (await this.#lock(id, token)) return
-      const { current, pending: holder } = await this.#look(id)
+      const found = await this.#look(id)
+      const { pending: holder } = found
       if (holder === token) return
-      if (holder && holder !== current) throw new RotationInProgress(`version ${holder} is pending`)
-      // Left by a promotion that died after all was done.
-      if (holder) await this.#delete(lockName(id))
+      if (holder && holder !== found.current) throw new RotationInProgress(`version ${holder} is pending`)
+      // A promotion died after its put. Without its label it would be known by its number once the lock is gone.
+      if (holder) await this.#settle(id, holder, numberOf(found.newest), found.versions.at(-2), true)
     }
     throw new Conflict('other rotations keep taking turns')
   }
@@ -144,9 +145,20 @@ export class ParameterStore implements Store {
         throw new Superseded(`current became version ${found} at the same moment, no longer ${replacing}`)
       }
     }
+    await this.#settle(id, token, made, replaced, pending === token)
+  }
+
+  /** What follows the put of a promotion. Any number of times. */
+  async #settle(
+    id: string,
+    token: string,
+    made: number,
+    replaced: ParameterHistory | undefined,
+    locked: boolean,
+  ): Promise<void> {
     await this.#label(id, made, LABEL + token, 'current')
     if (replaced) await this.#label(id, numberOf(replaced), 'previous')
-    await this.#delete(valueName(id, token), ...(pending === token ? [lockName(id)] : []))
+    await this.#delete(valueName(id, token), ...(locked ? [lockName(id)] : []))
   }
 
   /** Makes `theirs` the newest again on top of `last`; and what is written while that goes on, likewise. */
@@ -169,7 +181,9 @@ export class ParameterStore implements Store {
 
   async tokens(id: string): Promise<string[]> {
     const [{ versions }, values] = await Promise.all([this.#look(id), this.#values(id)])
-    const promoted = versions.toReversed().map(version => ({ token: tokenOf(version), date: dateOf(version) }))
+    const promoted = versions
+      .toReversed()
+      .map(version => ({ token: tokenOf(version), date: dateOf(version) }))
     const newestFirst = [...promoted, ...values].toSorted((a, b) => b.date - a.date)
     return [...new Set(newestFirst.map(({ token }) => token))]
   }

@@ -277,6 +277,75 @@ describe.skipIf(!bin)('Parameter Store over moto', () => {
     })
   })
 
+  describe('any one call fails, before or after it took effect', () => {
+    const settled = async (id: string) => {
+      const { pending, current } = await store.describe(id)
+      const read = await store.read(id, { stage: 'current' })
+      expect(pending).toBeUndefined()
+      expect(read?.token).toBe(current)
+      expect(read?.credential.password).toBe((await passwords(id)).at(-1))
+      return current
+    }
+    const rotate = async (id: string, token: string, from: string, retries: number) => {
+      const step = async (run: () => Promise<void>) => {
+        for (let left = retries; ; left--) {
+          try {
+            return await run()
+          } catch (error) {
+            if (!left || !(error instanceof Throttled)) throw error
+          }
+        }
+      }
+      await step(() => store.propose(id, token, credential(token)))
+      await step(() => store.promote(id, token, from))
+    }
+    /** At the n-th call, and what comes after it is answered again. */
+    const failAt = (n: number, after: boolean) => {
+      let seen = 0
+      fault = async (_, call) => {
+        if (++seen !== n) return call()
+        if (after) await call().catch(() => undefined)
+        throw refusal('InternalServerError')
+      }
+    }
+    let count: number
+    beforeAll(async () => {
+      fault = undefined
+      calls = []
+      await rotate(await parameter(), randomUUID(), 'v1', 0)
+      count = calls.length
+    })
+
+    for (const after of [false, true])
+      test(`and is tried again: it rotates, with one new version (${after ? 'after' : 'before'})`, async () => {
+        expect(count).toBeGreaterThan(10)
+        for (let n = 1; n <= count; n++) {
+          const [id, token] = [await parameter(), randomUUID()]
+          failAt(n, after)
+          await rotate(id, token, 'v1', 1)
+          expect(await settled(id), `call ${n}`).toBe(token)
+          expect(await passwords(id)).toEqual(['first', token])
+          expect(await beside(id)).toEqual([])
+        }
+      }, 60_000)
+
+    for (const after of [false, true])
+      test(`for good: rolled back or finished, and the next rotation works (${after ? 'after' : 'before'})`, async () => {
+        for (let n = 1; n <= count; n++) {
+          const [id, token, next] = [await parameter(), randomUUID(), randomUUID()]
+          failAt(n, after)
+          await expect(rotate(id, token, 'v1', 0), `call ${n}`).rejects.toThrow(Throttled)
+          fault = undefined
+          // As steps.rollback does.
+          if ((await store.describe(id)).current !== token) await store.discard(id, token)
+          const current = (await settled(id)) ?? ''
+          expect(['v1', token]).toContain(current)
+          await rotate(id, next, current, 0)
+          expect(await settled(id)).toBe(next)
+        }
+      }, 60_000)
+  })
+
   describe('somebody else writes the parameter', () => {
     test('before the promotion: Superseded, and their value stays', async () => {
       const { id, token } = await pending()

@@ -301,7 +301,12 @@ describe('roles', () => {
         'secretsmanager:UpdateSecretVersionStage',
       ]),
       CustomerKey: ['kms:Decrypt', 'kms:GenerateDataKey'],
-      ManagedParameters: describeParameter,
+      ManagedParameters: [
+        'ssm:GetParameter',
+        'ssm:GetParameterHistory',
+        'ssm:LabelParameterVersion',
+        'ssm:ListTagsForResource',
+      ],
       PendingParameters: ['ssm:DeleteParameters', 'ssm:GetParameter', 'ssm:PutParameter'],
       CustomerKeyForParameters: writeKey,
       OtherRotations: ['states:DescribeExecution'],
