@@ -140,7 +140,9 @@ export class ParameterStore implements Store {
     // Settled already if it has its label; the call that set it had seen what it replaced.
     if (replaced && (current !== token || !labelOf(newest))) {
       const found = replaced === newest ? current : tokenOf(replaced)
-      if (found !== replacing) {
+      // The same promotion, run twice at once, puts twice.
+      const ours = found === token || found === replacing
+      if (!ours && !(await this.#same(`${id}:${made}`, `${id}:${replaced.Version}`))) {
         await this.#putBack(id, replaced, made)
         throw new Superseded(`current became version ${found} at the same moment, no longer ${replacing}`)
       }
@@ -193,15 +195,17 @@ export class ParameterStore implements Store {
       throw new InvalidCredential('id', 'should be the name of a parameter, not its ARN')
     const [versions, pending] = await Promise.all([this.#history(id), this.#value(lockName(id))])
     const newest = versions.at(-1) ?? versions[0]
-    const written = pending !== undefined && !labelOf(newest) && (await this.#isWritten(id, newest, pending))
+    // Then it was put by a promotion, and its label is still to come.
+    const written =
+      pending !== undefined &&
+      !labelOf(newest) &&
+      (await this.#same(`${id}:${newest.Version}`, valueName(id, pending)))
     return { versions, newest, current: written ? pending : tokenOf(newest), pending }
   }
 
-  /** Whether a version without our label is the pending value: then it was put, and its label is still to come. */
-  async #isWritten(id: string, version: ParameterHistory, token: string): Promise<boolean> {
-    const names = [`${id}:${version.Version}`, valueName(id, token)]
-    const [written, value] = await Promise.all(names.map(name => this.#value(name)))
-    return written !== undefined && written === value
+  async #same(...names: [string, string]): Promise<boolean> {
+    const [one, other] = await Promise.all(names.map(name => this.#value(name)))
+    return one !== undefined && one === other
   }
 
   /** Undecrypted: all but the values. */

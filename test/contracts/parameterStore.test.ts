@@ -400,6 +400,25 @@ describe.skipIf(!bin)('Parameter Store over moto', () => {
       expect(await store.describe(id)).toMatchObject({ current: 'v3', previous: token, pending: undefined })
     })
 
+    test('it is the same promotion, run twice at once: both succeed', async () => {
+      const twice = [
+        (id: string, token: string) => store.promote(id, token, 'v1'),
+        // The other one has only put so far.
+        (id: string) => overwrite(id, 'next'),
+      ]
+      for (const other of twice) {
+        const { id, token } = await pending()
+        once('PutParameter', async (_, call) => {
+          await other(id, token)
+          return call()
+        })
+        await store.promote(id, token, 'v1')
+        expect(await passwords(id)).toEqual(['first', 'next', 'next'])
+        expect(await store.describe(id)).toMatchObject({ current: token, pending: undefined })
+        expect(await beside(id)).toEqual([])
+      }
+    })
+
     test('a rotation that lost the lock to another does not promote', async () => {
       const { id, token } = await pending()
       await store.discard(id, token)
