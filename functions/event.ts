@@ -3,7 +3,7 @@ import { engineNames } from '../rotation/credential.ts'
 import { InvalidInput } from '../rotation/errors.ts'
 import { strategyNames } from '../rotation/strategies/strategy.ts'
 
-export const storeNames = ['secrets-manager'] as const
+export const storeNames = ['secrets-manager', 'parameter-store'] as const
 export type StoreName = (typeof storeNames)[number]
 
 const text = v.pipe(v.string(), v.nonEmpty())
@@ -11,7 +11,7 @@ const expected: Record<string, string> = {
   execution: 'the name of the execution',
   rotation: 'the state of the execution, an object',
   store: `one of: ${storeNames.join(', ')}`,
-  id: 'the name or the ARN of the secret',
+  id: 'the name or the ARN of the secret, or the name of the parameter',
   token:
     'the name of the execution, which has 32 to 64 letters, digits, - or _; leave both out to get a UUID',
   Step: 'as Secrets Manager calls a rotation function',

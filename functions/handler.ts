@@ -46,7 +46,7 @@ export function stepHandler<
       const event = parse(raw)
       const { store, id, token } = event.rotation
       logger.appendKeys({ step, store, id, token })
-      const result = await run(pipelineFor(store), event, context)
+      const result = await run(await pipelineFor(store), event, context)
       logger.info('done', { result: result ?? null } as never)
       return result
     })

@@ -14,15 +14,27 @@ const environment = parseEnvironment(process.env)
 /** Milliseconds; the SDK itself would wait without end. */
 const requestHandler = { connectionTimeout: 2_000, requestTimeout: 5_000, throwOnRequestTimeout: true }
 const secretsManager = new SecretsManager(new SecretsManagerClient({ requestHandler }))
-const stores: Record<StoreName, Store> = { 'secrets-manager': secretsManager }
+/** Secrets Manager is always there, as admins' values are kept in it; other clients are loaded when first used. */
+const loadStore: Record<StoreName, () => Promise<Store>> = {
+  'secrets-manager': async () => secretsManager,
+  'parameter-store': async () => {
+    const [{ SSMClient }, { ParameterStore }] = await Promise.all([
+      import('@aws-sdk/client-ssm'),
+      import('../rotation/stores/parameterStore.ts'),
+    ])
+    return new ParameterStore(new SSMClient({ requestHandler }))
+  },
+}
+const stores: Partial<Record<StoreName, Promise<Store>>> = {}
 /** The executions of this stack, which rotate. */
 export const executions = new Executions(environment.executions, { requestHandler })
 const engines: Partial<Record<EngineName, Promise<Engine>>> = {}
 
 /** The pipeline of this function: the real stores and engines, as its environment says. */
-export function pipelineFor(store: StoreName): Pipeline {
+export async function pipelineFor(name: StoreName): Promise<Pipeline> {
+  stores[name] ??= loadStore[name]()
   return {
-    store: stores[store],
+    store: await stores[name],
     engine: name => {
       engines[name] ??= loadEngine[name]({ caFile: environment.caFile })
       return engines[name]
@@ -34,8 +46,8 @@ export function pipelineFor(store: StoreName): Pipeline {
 }
 
 /** The same for a rotation that Secrets Manager asked for: what it writes carries the service's `rotationToken`. */
-export function pipelineOnBehalf(rotationToken: string): Pipeline {
-  return { ...pipelineFor('secrets-manager'), store: secretsManager.onBehalf(rotationToken) }
+export async function pipelineOnBehalf(rotationToken: string): Promise<Pipeline> {
+  return { ...(await pipelineFor('secrets-manager')), store: secretsManager.onBehalf(rotationToken) }
 }
 
 async function readAdmin(arn: string) {

@@ -41,7 +41,7 @@ const failed = ({ status }: NonNullable<Awaited<ReturnType<Executions['latest']>
 
 async function begin({ rotation, rotationToken }: ServiceEvent, number: number): Promise<Attempt> {
   const { token } = rotation
-  if (rotationToken) await createOnBehalf(pipelineOnBehalf(rotationToken), rotation)
+  if (rotationToken) await createOnBehalf(await pipelineOnBehalf(rotationToken), rotation)
   await executions.start({ token, number }, rotation)
   return { token, number }
 }

@@ -4,20 +4,11 @@ import {
   PutSecretValueCommand,
   paginateListSecretVersionIds,
   type SecretsManagerClient,
-  SecretsManagerServiceException,
   UpdateSecretVersionStageCommand,
 } from '@aws-sdk/client-secrets-manager'
 import { Credential } from '../credential.ts'
-import {
-  InvalidCredential,
-  NotPermitted,
-  RotationError,
-  RotationInProgress,
-  StoreFailed,
-  Superseded,
-  Throttled,
-  TokenReused,
-} from '../errors.ts'
+import { InvalidCredential, RotationInProgress, Superseded, TokenReused } from '../errors.ts'
+import { isNamed, translate as translateFor } from './awsErrors.ts'
 import type { Description, Stage, Store, Version } from './store.ts'
 
 const labels = { current: 'AWSCURRENT', pending: 'AWSPENDING', previous: 'AWSPREVIOUS' } as const
@@ -157,20 +148,6 @@ function known(id: string, error: unknown): unknown {
     : translate(error)
 }
 
-function isNamed(error: unknown, ...names: string[]): boolean {
-  return error instanceof Error && names.includes(error.name)
-}
-
-const temporary =
-  /Throttl|TooManyRequests|InternalService|ServiceUnavailable|RequestTimeout|Timeout|ECONN|ENOTFOUND|EAI_AGAIN/
-
-/** Service texts are kept only where they cannot quote a value: a refusal names the caller, the action, the secret. */
 function translate(error: unknown): unknown {
-  if (!(error instanceof Error) || error instanceof RotationError) return error
-  const { code } = error as { code?: string }
-  if (temporary.test(error.name) || temporary.test(code ?? ''))
-    return new Throttled(`Secrets Manager: ${code ?? error.name}`)
-  if (!(error instanceof SecretsManagerServiceException)) return error
-  if (error.name === 'AccessDeniedException') return new NotPermitted(`Secrets Manager: ${error.message}`)
-  return new StoreFailed(`Secrets Manager: ${error.name}, request ${error.$metadata.requestId}`)
+  return translateFor('Secrets Manager', error)
 }

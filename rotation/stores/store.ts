@@ -19,11 +19,11 @@ export type Description = {
  * Throttled, or InvalidCredential for a value that cannot be read.
  */
 export interface Store {
-  /** Labels and tags, in one call. A secret that does not exist is InvalidCredential. */
+  /** Labels and tags. A secret that does not exist is InvalidCredential. */
   describe(id: string): Promise<Description>
 
   /**
-   * One version: by stage, by token, or by token provided that it holds the stage; one call. Undefined if there is
+   * One version: by stage, by token, or by token provided that it holds the stage. Undefined if there is
    * no such version, it does not hold the stage, or it has no value yet.
    */
   read(id: string, which: { token?: string; stage?: Stage }): Promise<Version | undefined>
@@ -32,7 +32,8 @@ export interface Store {
    * Writes `credential` as pending under `token`. A token that already has a value keeps it, and is made pending
    * again: so a lost answer or a second try is success.
    * @throws TokenReused if the kept value is for another user or server than `credential`.
-   * @throws RotationInProgress if a kept value cannot be made pending because another version is.
+   * @throws RotationInProgress if another version is pending. A store that cannot compare (Secrets Manager) throws it
+   *   for a kept value alone; a new one takes the label, and steps.ts copes.
    */
   propose(id: string, token: string, credential: Credential): Promise<void>
 
@@ -42,7 +43,10 @@ export interface Store {
    */
   promote(id: string, token: string, replacing: string): Promise<void>
 
-  /** `token` is no longer pending. Not pending, or no such version: success. The value stays readable by token. */
+  /**
+   * `token` is no longer pending. Not pending, or no such version: success. The value stays readable by token for a
+   * day at least: a step that was thought dead may have set it after all.
+   */
   discard(id: string, token: string): Promise<void>
 
   /** The tokens of every version that is still stored, labelled or not, newest first. */

@@ -7,6 +7,8 @@ import type { Store } from '../../rotation/stores/store.ts'
 /** A store, and the way to put a first secret into it, which no Store does by itself. */
 export type Shelf = {
   store: Store
+  /** Whether it refuses a second pending version by itself; otherwise the later one takes the label. */
+  exclusive?: boolean
   create(id: string, token: string, credential: Credential, tags: Record<string, string>): unknown
 }
 
@@ -236,6 +238,34 @@ export function storeContract(name: string, makeShelf: () => Promise<Shelf>, gap
       })
     })
 
+    describe('propose, while another version is pending', () => {
+      promise('is refused, or takes the label; the other value stays readable', async () => {
+        const { id, first } = await secret()
+        const [early, next] = [randomUUID(), randomUUID()]
+        await store.propose(id, early, credential('early'))
+        const second = store.propose(id, next, credential('next'))
+        if (shelf.exclusive) await expect(second).rejects.toThrow(RotationInProgress)
+        else await second
+        const pending = shelf.exclusive ? early : next
+        expect(await labels(id)).toEqual({ current: first, pending, previous: undefined })
+        expect(await password(id, { token: early })).toBe('early')
+        expect(await password(id, { token: next })).toBe(shelf.exclusive ? undefined : 'next')
+      })
+
+      promise('both at once: at the end one is pending, with its own value', async () => {
+        const { id } = await secret()
+        const tokens = [randomUUID(), randomUUID()]
+        const proposed = await Promise.allSettled(
+          tokens.map(token => store.propose(id, token, credential(token))),
+        )
+        const winners = tokens.filter((_, i) => proposed[i]?.status === 'fulfilled')
+        if (shelf.exclusive) expect(winners).toHaveLength(1)
+        const { pending } = await labels(id)
+        expect(winners).toContain(pending)
+        expect(await password(id, { stage: 'pending' })).toBe(pending)
+      })
+    })
+
     describe('promote', () => {
       async function proposed() {
         const { id, first } = await secret()
@@ -272,6 +302,7 @@ export function storeContract(name: string, makeShelf: () => Promise<Shelf>, gap
       promise('Superseded if another version became current meanwhile', async () => {
         const { id, first, next } = await proposed()
         const rival = randomUUID()
+        await store.discard(id, next)
         await store.propose(id, rival, credential('rival'))
         await store.promote(id, rival, first)
         await expect(store.promote(id, next, first)).rejects.toThrow(Superseded)
@@ -355,6 +386,7 @@ export function storeContract(name: string, makeShelf: () => Promise<Shelf>, gap
         const { id, first } = await secret()
         const [early, next] = [randomUUID(), randomUUID()]
         await store.propose(id, early, credential('early'))
+        await store.discard(id, early)
         await store.propose(id, next, credential('next'))
         expect(await store.tokens(id)).toEqual([next, early, first])
         await store.promote(id, next, first)

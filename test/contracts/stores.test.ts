@@ -1,16 +1,19 @@
 import { CreateSecretCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
+import { LabelParameterVersionCommand, PutParameterCommand, SSMClient } from '@aws-sdk/client-ssm'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type SecretsManagerServer, startSecretsManager } from '../../local/secretsManager.ts'
 import { MemoryStore } from '../../rotation/stores/memory.ts'
+import { ParameterStore } from '../../rotation/stores/parameterStore.ts'
 import { SecretsManager } from '../../rotation/stores/secretsManager.ts'
 import { type Moto, startMoto } from '../moto.ts'
 import { pythonBin } from '../python.ts'
 import { Api, cases } from './api.ts'
 import { type Shelf, storeContract } from './store.ts'
 
+const keys = { accessKeyId: 'local', secretAccessKey: 'local' }
+
 function clientFor(url: string): SecretsManagerClient {
-  const credentials = { accessKeyId: 'local', secretAccessKey: 'local' }
-  return new SecretsManagerClient({ endpoint: url, region: 'eu-west-1', credentials, maxAttempts: 1 })
+  return new SecretsManagerClient({ endpoint: url, region: 'eu-west-1', credentials: keys, maxAttempts: 1 })
 }
 
 async function secretsManagerShelf(url: string): Promise<Shelf> {
@@ -26,6 +29,20 @@ async function secretsManagerShelf(url: string): Promise<Shelf> {
           Tags: Object.entries(tags).map(([Key, Value]) => ({ Key, Value })),
         }),
       ),
+  }
+}
+
+async function parameterStoreShelf(url: string): Promise<Shelf> {
+  const client = new SSMClient({ endpoint: url, region: 'eu-west-1', credentials: keys, maxAttempts: 1 })
+  return {
+    store: new ParameterStore(client),
+    exclusive: true,
+    async create(Name, token, credential, tags) {
+      const Tags = Object.entries(tags).map(([Key, Value]) => ({ Key, Value }))
+      const Value = credential.serialize()
+      await client.send(new PutParameterCommand({ Name, Value, Type: 'SecureString', Tags }))
+      await client.send(new LabelParameterVersionCommand({ Name, Labels: [`token-${token}`] }))
+    },
   }
 }
 
@@ -67,6 +84,8 @@ describe.skipIf(!bin)('over moto', () => {
     'a version that does not exist never becomes current': 'a refused move has taken the label off',
     'newest first, whatever holds which label': 'CreatedDate is the time of the question',
   })
+
+  storeContract('Parameter Store', () => parameterStoreShelf(moto.url))
 
   describe("the service's own calls", () => {
     for (const { title, run, aws, moto: instead = aws } of cases)

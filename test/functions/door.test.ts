@@ -165,8 +165,10 @@ describe('event.ts', () => {
   test('says what a store, an id and a token are', () => {
     const change = (rotation: object) => () =>
       startEvent({ ...start, rotation: { ...start.rotation, ...rotation } })
-    expect(change({ store: 'vault' })).toThrow('store: should be one of: secrets-manager')
-    expect(change({ id: '' })).toThrow('id: should be the name or the ARN of the secret')
+    expect(change({ store: 'vault' })).toThrow('store: should be one of: secrets-manager, parameter-store')
+    expect(change({ id: '' })).toThrow(
+      'id: should be the name or the ARN of the secret, or the name of the parameter',
+    )
     expect(change({ token: 'other' })).toThrow('token: should be the name of the execution')
   })
 })
@@ -313,7 +315,7 @@ describe('handler.ts', () => {
     const error = await failure(call(run, { ...start, rotation: { id: 'app/db' } }))
     expect(error).toMatchObject({
       name: 'InvalidInput',
-      message: 'testStep: store: should be one of: secrets-manager',
+      message: 'testStep: store: should be one of: secrets-manager, parameter-store',
     })
     expect(run).not.toHaveBeenCalled()
   })
@@ -382,10 +384,10 @@ describe('executions.ts: running asks Step Functions', () => {
     target: 'AWSStepFunctions.DescribeExecution',
     executionArn: `arn:aws:states:eu-west-1:123456789012:execution:keyturn-rotate:${name}`,
   })
-  const running = (status: number, body: object, version = token) => {
+  const running = async (status: number, body: object, version = token) => {
     asked = []
     execution = { status, body }
-    return pipelineFor('secrets-manager').running(version)
+    return (await pipelineFor('secrets-manager')).running(version)
   }
 
   test.each([
@@ -436,7 +438,7 @@ describe('executions.ts: running asks Step Functions', () => {
     vi.stubEnv('KEYTURN_EXECUTIONS', value)
     try {
       const { pipelineFor: fresh } = await import('../../functions/pipeline.ts')
-      const answer = fresh('secrets-manager').running(token)
+      const answer = (await fresh('secrets-manager')).running(token)
       await expect(answer).rejects.toMatchObject({
         name: 'InvalidInput',
         message: 'environment variable KEYTURN_EXECUTIONS: is not set',
@@ -492,7 +494,7 @@ describe('executions.ts: what an execution failed with, in one line', () => {
 describe('pipeline.ts: the admin', () => {
   test('without a secret of that ARN is InvalidCredential', async () => {
     const arn = 'arn:aws:secretsmanager:eu-west-1:123456789012:secret:admin-AbCdEf'
-    const read = pipelineFor('secrets-manager').admin(arn)
+    const read = (await pipelineFor('secrets-manager')).admin(arn)
     await expect(read).rejects.toMatchObject({ name: 'InvalidCredential', field: 'masterarn' })
   })
 })
@@ -504,7 +506,8 @@ test('a service that accepts a call and never answers is Throttled, and not wait
   vi.resetModules()
   vi.stubEnv('AWS_ENDPOINT_URL_SECRETS_MANAGER', `http://127.0.0.1:${(silent.address() as AddressInfo).port}`)
   const { pipelineFor } = await import('../../functions/pipeline.ts')
-  await expect(pipelineFor('secrets-manager').store.describe('app/db')).rejects.toMatchObject({
+  const { store } = await pipelineFor('secrets-manager')
+  await expect(store.describe('app/db')).rejects.toMatchObject({
     name: 'Throttled',
   })
   vi.unstubAllEnvs()

@@ -1,11 +1,23 @@
 import { randomUUID } from 'node:crypto'
-import { PutSecretValueCommand, UpdateSecretVersionStageCommand } from '@aws-sdk/client-secrets-manager'
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import {
+  GetSecretValueCommand,
+  PutSecretValueCommand,
+  UpdateSecretVersionStageCommand,
+} from '@aws-sdk/client-secrets-manager'
+import { LabelParameterVersionCommand, PutParameterCommand, SSMClient } from '@aws-sdk/client-ssm'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type Embedded, functionOf, load, startEmbedded } from '../../local/embedded.ts'
+import { startMoto } from '../moto.ts'
+import { pythonBin } from '../python.ts'
 import { deployed, packageStack } from './package.ts'
 
 /** Every call that each function made, as IAM names it, over all that can happen to it. */
-const made: Record<string, Set<string>> = {}
+let made: Record<string, Set<string>> = {}
+/** Calls of Parameter Store, and those on what is pending apart. */
+const parameterCalls: string[] = []
 let embedded: Embedded
 let admin: { user: string; arn: string }
 
@@ -37,6 +49,7 @@ async function recorded(name: string, run: () => unknown): Promise<unknown> {
   const { secretsManager, stepFunctions } = embedded
   secretsManager.calls.length = 0
   stepFunctions.calls.length = 0
+  parameterCalls.length = 0
   try {
     return await run()
   } catch {
@@ -45,20 +58,31 @@ async function recorded(name: string, run: () => unknown): Promise<unknown> {
     made[name] ??= new Set()
     for (const { action } of secretsManager.calls) made[name].add(`secretsmanager:${action}`)
     for (const { action } of stepFunctions.calls) made[name].add(`states:${action}`)
+    for (const call of parameterCalls) made[name].add(call)
   }
 }
 
-/** The actions that a function's role allows, apart from what Lambda itself needs: logs and traces. */
-function allowed(template: Awaited<ReturnType<typeof packageStack>>['template'], role: string): string[] {
-  type Policy = { PolicyDocument: { Statement: { Effect: string; Action: string | string[] }[] } }
+type Statement = { Sid: string; Effect: string; Action: string | string[] }
+
+/** The actions that a function's role allows, but for logs and traces, in those statements that `of` picks. */
+function allowed(
+  template: Awaited<ReturnType<typeof packageStack>>['template'],
+  name: string,
+  of: (statement: Statement) => boolean,
+): string[] {
+  type Policy = { PolicyDocument: { Statement: Statement[] } }
+  const role = `${name[0]?.toUpperCase()}${name.slice(1)}Role`
   const policies = deployed(template).Resources[role]?.Properties.Policies as Policy[]
   const actions = policies.flatMap(({ PolicyDocument }) =>
-    PolicyDocument.Statement.filter(({ Effect }) => Effect === 'Allow').flatMap(({ Action }) => Action),
+    PolicyDocument.Statement.filter(({ Effect }) => Effect === 'Allow')
+      .filter(of)
+      .flatMap(({ Action }) => Action),
   )
   return [...new Set(actions)].filter(action => !/^(logs|xray):/.test(action)).sort()
 }
 
-test('each role allows exactly what its function calls, in good times and in bad', async () => {
+test('secrets: each role allows exactly what its function calls, in good times and in bad', async () => {
+  made = {}
   const id = await embedded.enrol('shop', { admin, tags: { 'keyturn:grace': '1s' } })
   const start = { store: 'secrets-manager', id }
   const begin = async () => {
@@ -122,7 +146,127 @@ test('each role allows exactly what its function calls, in good times and in bad
   await using stack = await packageStack()
   for (const [name, actions] of Object.entries(made))
     expect([...actions].sort(), name).toEqual(
-      allowed(stack.template, `${name[0]?.toUpperCase()}${name.slice(1)}Role`),
+      allowed(stack.template, name, ({ Sid }) => !Sid.endsWith('Parameters')),
     )
   expect(Object.keys(made).length).toBe(new Set(Object.values(functionOf)).size + 1)
 })
+
+/** Passes calls on to `url` and writes down what they were; `fail` answers the next one of an action instead. */
+async function recordParameterCalls(url: string) {
+  let failing: string | undefined
+  const server = createServer(async (incoming, outgoing) => {
+    const body = Buffer.concat(await incoming.toArray()).toString()
+    const action = `${incoming.headers['x-amz-target']}`.replace('AmazonSSM.', '')
+    const { Name, Names = [], Path, ResourceId } = JSON.parse(body)
+    const name: string = Name ?? Names[0] ?? Path ?? ResourceId
+    parameterCalls.push(`ssm:${action}${name.startsWith('/keyturn/pending/') ? ' of pending' : ''}`)
+    const fails = failing === action
+    if (fails) failing = undefined
+    const headers = incoming.headers as Record<string, string>
+    const answer = fails ? undefined : await fetch(url, { method: 'POST', headers, body })
+    outgoing.writeHead(answer?.status ?? 500, { 'content-type': 'application/x-amz-json-1.1' })
+    outgoing.end(answer ? await answer.text() : '{"__type":"InternalServerError"}')
+  })
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    fail(action: string) {
+      failing = action
+    },
+    stop() {
+      server.close()
+      server.closeAllConnections()
+    },
+  }
+}
+
+const bin = await pythonBin()
+
+test.skipIf(!bin)(
+  'parameters: the same, on the parameter and on what is pending beside it',
+  async () => {
+    made = {}
+    const moto = await startMoto(bin ?? '')
+    const recorder = await recordParameterCalls(moto.url)
+    // Read when the client is made, which is when a function first needs it. One try, so that a fault shows.
+    Object.assign(process.env, { AWS_ENDPOINT_URL_SSM: recorder.url, AWS_MAX_ATTEMPTS: '1' })
+    const ssm = new SSMClient({ endpoint: moto.url })
+
+    /** A parameter with the same value as a secret. */
+    async function enrol(user: string, tags: Record<string, string> = {}): Promise<string> {
+      const secret = await embedded.enrol(user, { admin, tags })
+      const { SecretString } = await embedded.secrets.send(new GetSecretValueCommand({ SecretId: secret }))
+      const Tags = Object.entries({ 'keyturn:managed': 'true', ...tags }).map(([Key, Value]) => ({
+        Key,
+        Value,
+      }))
+      const Name = `/demo/${user}`
+      await ssm.send(new PutParameterCommand({ Name, Value: SecretString, Type: 'SecureString', Tags }))
+      return Name
+    }
+    const begin = async (id: string) => {
+      const token = randomUUID()
+      return [token, await call('CreateSecret', token, { store: 'parameter-store', id })] as const
+    }
+    const start = (id: string) => ({ store: 'parameter-store', id })
+
+    try {
+      const id = await enrol('basket', { 'keyturn:grace': '1s' })
+      const [token, rotation] = await begin(id)
+      for (const state of [
+        'CreateSecret',
+        'SetSecret',
+        'TestSecret',
+        'FinishSecret',
+        'RetireSecret',
+      ] as const)
+        for (const _ of [1, 2]) await call(state, token, state === 'CreateSecret' ? start(id) : rotation)
+      expect(parameterCalls.length).toBeGreaterThan(0)
+      // Rolled back after the database changed, and begun again with the same token.
+      const [failed, facts] = await begin(id)
+      await call('SetSecret', failed, facts)
+      await call('RollbackSecret', failed, facts)
+      await call('CreateSecret', failed, start(id))
+      // Left behind, found by the next rotation.
+      await call('RollbackAbandoned', randomUUID(), start(id), { abandoned: true })
+      // A promotion that dies before it cleaned up; the next rotation does.
+      const [dead, state] = await begin(id)
+      await call('SetSecret', dead, state)
+      recorder.fail('DeleteParameters')
+      await call('FinishSecret', dead, state)
+      await begin(id)
+      // Another parameter has an old version with a label of ours, beyond those that are kept, and is new to Keyturn.
+      const old = await enrol('old')
+      await ssm.send(new LabelParameterVersionCommand({ Name: old, Labels: ['previous'] }))
+      const value = await embedded.secrets.send(new GetSecretValueCommand({ SecretId: 'demo/old' }))
+      for (let n = 0; n < 51; n++)
+        await ssm.send(
+          new PutParameterCommand({
+            Name: old,
+            Value: value.SecretString,
+            Type: 'SecureString',
+            Overwrite: true,
+          }),
+        )
+      const [last, found] = await begin(old)
+      for (const state of ['SetSecret', 'TestSecret', 'FinishSecret', 'RetireSecret'] as const)
+        await call(state, last, found)
+
+      await using stack = await packageStack()
+      const calls = (name: string, pending: boolean) =>
+        [...(made[name] ?? [])]
+          .filter(call => call.startsWith('ssm:') && call.endsWith(' of pending') === pending)
+          .map(call => call.replace(' of pending', ''))
+          .sort()
+      for (const name of new Set(Object.values(functionOf))) {
+        const of = (wanted: string) => allowed(stack.template, name, ({ Sid }) => Sid === wanted)
+        expect(calls(name, false), name).toEqual(of('ManagedParameters'))
+        expect(calls(name, true), name).toEqual(of('PendingParameters'))
+      }
+    } finally {
+      recorder.stop()
+      await moto.stop()
+    }
+  },
+  120_000,
+)

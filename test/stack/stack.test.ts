@@ -321,6 +321,11 @@ describe('roles', () => {
     'ec2:UnassignPrivateIpAddresses',
   ]
   const vpc = { NetworkInterfaces: networkInterfaces, NotByOwnCode: networkInterfaces }
+  const describeParameter = ['ssm:GetParameter', 'ssm:GetParameterHistory', 'ssm:ListTagsForResource']
+  const readParameter = ['ssm:GetParameter', 'ssm:GetParameterHistory']
+  const readPending = ['ssm:GetParameter']
+  const readKey = { CustomerKey: ['kms:Decrypt'], CustomerKeyForParameters: ['kms:Decrypt'] }
+  const writeKey = ['kms:Decrypt', 'kms:Encrypt', 'kms:GenerateDataKey']
   /** Every action of every role, by statement, with every parameter set. */
   const table: Record<string, Record<string, string[]>> = {
     CreateSecretRole: {
@@ -331,24 +336,45 @@ describe('roles', () => {
         'secretsmanager:UpdateSecretVersionStage',
       ]),
       CustomerKey: ['kms:Decrypt', 'kms:GenerateDataKey'],
+      ManagedParameters: [
+        'ssm:GetParameter',
+        'ssm:GetParameterHistory',
+        'ssm:LabelParameterVersion',
+        'ssm:ListTagsForResource',
+      ],
+      PendingParameters: ['ssm:DeleteParameters', 'ssm:GetParameter', 'ssm:PutParameter'],
+      CustomerKeyForParameters: writeKey,
       OtherRotations: ['states:DescribeExecution'],
       ...everyFunction,
     },
     SetSecretRole: {
       ...keyturnSecrets(['secretsmanager:GetSecretValue']),
       ...adminSecrets,
-      CustomerKey: ['kms:Decrypt'],
+      ManagedParameters: readParameter,
+      PendingParameters: readPending,
+      ...readKey,
       ...everyFunction,
       ...vpc,
     },
     TestSecretRole: {
       ...keyturnSecrets(['secretsmanager:GetSecretValue']),
-      CustomerKey: ['kms:Decrypt'],
+      ManagedParameters: readParameter,
+      PendingParameters: readPending,
+      ...readKey,
       ...everyFunction,
       ...vpc,
     },
     FinishSecretRole: {
       ...keyturnSecrets(['secretsmanager:DescribeSecret', 'secretsmanager:UpdateSecretVersionStage']),
+      ManagedParameters: [
+        'ssm:GetParameter',
+        'ssm:GetParameterHistory',
+        'ssm:LabelParameterVersion',
+        'ssm:PutParameter',
+        'ssm:UnlabelParameterVersion',
+      ],
+      PendingParameters: ['ssm:DeleteParameters', 'ssm:GetParameter'],
+      CustomerKeyForParameters: writeKey,
       ...everyFunction,
     },
     RollbackSecretRole: {
@@ -359,7 +385,9 @@ describe('roles', () => {
         'secretsmanager:UpdateSecretVersionStage',
       ]),
       ...adminSecrets,
-      CustomerKey: ['kms:Decrypt'],
+      ManagedParameters: describeParameter,
+      PendingParameters: ['ssm:DeleteParameters', 'ssm:GetParameter', 'ssm:GetParametersByPath'],
+      ...readKey,
       OtherRotations: ['states:DescribeExecution'],
       ...everyFunction,
       ...vpc,
@@ -367,7 +395,9 @@ describe('roles', () => {
     RetireSecretRole: {
       ...keyturnSecrets(['secretsmanager:DescribeSecret', 'secretsmanager:GetSecretValue']),
       ...adminSecrets,
-      CustomerKey: ['kms:Decrypt'],
+      ManagedParameters: describeParameter,
+      PendingParameters: readPending,
+      ...readKey,
       ...everyFunction,
       ...vpc,
     },
@@ -417,6 +447,7 @@ describe('roles', () => {
   const optional = [
     'ListedAdmins',
     'CustomerKey',
+    'CustomerKeyForParameters',
     'NetworkInterfaces',
     'NotByOwnCode',
     'Webhook',
@@ -486,17 +517,39 @@ describe('roles', () => {
     }
   })
 
-  test("the customer's key: only through Secrets Manager, for the secrets of this account and Region", () => {
-    const found = every().filter(({ Sid }) => Sid === 'CustomerKey')
-    expect(found).toHaveLength(6)
-    for (const { Resource, Condition } of found) {
+  test('parameters: those that are tagged, and what is pending beside them', () => {
+    const found = every().filter(
+      ({ Sid, Action }) => Sid !== 'Webhook' && list(Action).some(name => name.startsWith('ssm:')),
+    )
+    expect(found).toHaveLength(2 * steps.length)
+    for (const { Sid, Effect, Resource, Condition } of found) {
+      const managed = Sid === 'ManagedParameters'
+      expect(Effect).toBe('Allow')
+      expect(Resource).toBe(
+        `arn:aws:ssm:eu-west-1:123456789012:parameter/${managed ? '' : 'keyturn/pending/'}*`,
+      )
+      expect(Condition).toEqual(
+        managed ? { StringEquals: { 'aws:ResourceTag/keyturn:managed': 'true' } } : undefined,
+      )
+    }
+  })
+
+  test("the customer's key: only through each store, for what is stored in this account and Region", () => {
+    const found = every().filter(({ Sid }) => Sid.startsWith('CustomerKey'))
+    const through = (service: string, context: string, resource: string) => ({
+      StringEquals: { 'kms:ViaService': `${service}.eu-west-1.amazonaws.com` },
+      StringLike: {
+        [`kms:EncryptionContext:${context}`]: `arn:aws:${service}:eu-west-1:123456789012:${resource}`,
+      },
+    })
+    const limits: Record<string, object> = {
+      CustomerKey: through('secretsmanager', 'SecretARN', 'secret:*'),
+      CustomerKeyForParameters: through('ssm', 'PARAMETER_ARN', 'parameter/*'),
+    }
+    expect(found).toHaveLength(12)
+    for (const { Sid, Resource, Condition } of found) {
       expect(Resource).toBe(key)
-      expect(Condition).toEqual({
-        StringEquals: { 'kms:ViaService': 'secretsmanager.eu-west-1.amazonaws.com' },
-        StringLike: {
-          'kms:EncryptionContext:SecretARN': 'arn:aws:secretsmanager:eu-west-1:123456789012:secret:*',
-        },
-      })
+      expect(Condition).toEqual(limits[Sid])
     }
     expect(plainStack.template.Conditions).toHaveProperty('CustomerKey')
   })
@@ -796,7 +849,7 @@ describe('packages', () => {
     expect(functions.finishSecret).not.toHaveProperty('package')
   })
 
-  test("a database's driver and the client for Step Functions are loaded only when used", async () => {
+  test("a database's driver and the clients for Step Functions and Parameter Store are loaded only when used", async () => {
     for (const name of steps) {
       const { outputs } = await bundleFunction(name, join(scratch, 'bundle'))
       const files = new Map(Object.entries(outputs).map(([path, output]) => [path.split('/').pop(), output]))
@@ -806,7 +859,9 @@ describe('packages', () => {
           if (kind === 'import-statement' && !external) atStart.add(path.split('/').pop())
       const sources = (names: Iterable<string | undefined>) =>
         [...names].flatMap(file => Object.keys(files.get(file)?.inputs ?? {})).join('\n')
-      for (const driver of ['node_modules/pg/', 'node_modules/@aws-sdk/client-sfn/']) {
+      for (const driver of ['pg/', '@aws-sdk/client-sfn/', '@aws-sdk/client-ssm/'].map(
+        name => `node_modules/${name}`,
+      )) {
         expect(sources(atStart)).not.toContain(driver)
         expect(sources(files.keys())).toContain(driver)
       }

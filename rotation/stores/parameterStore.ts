@@ -1,0 +1,336 @@
+import {
+  DeleteParametersCommand,
+  GetParameterCommand,
+  LabelParameterVersionCommand,
+  ListTagsForResourceCommand,
+  type ParameterHistory,
+  PutParameterCommand,
+  type PutParameterCommandInput,
+  paginateGetParameterHistory,
+  paginateGetParametersByPath,
+  type SSMClient,
+  UnlabelParameterVersionCommand,
+} from '@aws-sdk/client-ssm'
+import { Credential } from '../credential.ts'
+import {
+  Conflict,
+  InvalidCredential,
+  RotationInProgress,
+  StoreFailed,
+  Superseded,
+  TokenReused,
+} from '../errors.ts'
+import { isNamed, translate } from './awsErrors.ts'
+import type { Description, Stage, Store, Version } from './store.ts'
+
+/** A label cannot begin with a digit, as most tokens do. */
+const LABEL = 'token-'
+
+/** Labels of ours stay on so many of the newest versions: Parameter Store keeps 100, and cannot drop a labelled one. */
+const LABELLED = 50
+
+/** Milliseconds that a discarded value is kept for. Longer than a step of its rotation could still be at work. */
+const KEPT = 86_400_000
+
+/** Others were faster more often than this: give up, and be retried. */
+const ROUNDS = 3
+
+/** What is known of a parameter without reading its value. */
+type Parameter = {
+  /** Oldest first. */
+  versions: [ParameterHistory, ...ParameterHistory[]]
+  newest: ParameterHistory
+  /** The token of the newest version, and the one that is pending; the same while a promotion is cleaning up. */
+  current: string
+  pending: string | undefined
+}
+
+/**
+ * SSM Parameter Store. A reader sees a parameter's newest version at once, so what is pending lives beside it:
+ *
+ * - `/keyturn/pending/<name>/lock` holds the token of the rotation that goes on. It is made with Overwrite=false, so
+ *   of two rotations one gets it.
+ * - `/keyturn/pending/<name>/<token>` holds that rotation's value, and is written once. It is kept for a day after a
+ *   rollback, and deleted when it has become a version of the parameter.
+ *
+ * Such a version carries the label `token-<token>`; one written by hand has the token `v<number>`. Between its writing
+ * and its label it is known by its value, which is then the pending one.
+ */
+export class ParameterStore implements Store {
+  readonly #client: SSMClient
+
+  constructor(client: SSMClient) {
+    this.#client = client
+  }
+
+  async describe(id: string): Promise<Description> {
+    const [{ versions, current, pending }, tags] = await Promise.all([this.#look(id), this.#tags(id)])
+    const previous = versions.at(-2)
+    return {
+      current,
+      pending: pending === current ? undefined : pending,
+      previous: previous && tokenOf(previous),
+      tags,
+    }
+  }
+
+  async read(id: string, { token, stage }: { token?: string; stage?: Stage }): Promise<Version | undefined> {
+    const { versions, newest, current, pending } = await this.#look(id)
+    const previous = versions.at(-2)
+    const staged = { current, pending, previous: previous && tokenOf(previous) }
+    const wanted = token ?? (stage && staged[stage])
+    if (wanted === undefined || (stage && staged[stage] !== wanted)) return undefined
+    const version = wanted === current ? newest : versions.find(entry => tokenOf(entry) === wanted)
+    const text = await this.#value(version ? `${id}:${version.Version}` : valueName(id, wanted))
+    return text === undefined ? undefined : { token: wanted, credential: Credential.parse(text) }
+  }
+
+  async propose(id: string, token: string, credential: Credential): Promise<void> {
+    const parameter = await this.#look(id)
+    const { versions, current, pending } = parameter
+    if (token === current || versions.some(version => tokenOf(version) === token))
+      throw new TokenReused(`version ${token} was promoted already`)
+    if (pending && pending !== token && pending !== current)
+      throw new RotationInProgress(`version ${pending} is pending`)
+    await this.#keep(id, token, credential, parameter)
+    for (let round = 0; round < ROUNDS; round++) {
+      if (await this.#lock(id, token)) return
+      const found = await this.#look(id)
+      const { pending: holder } = found
+      if (holder === token) return
+      if (holder && holder !== found.current) throw new RotationInProgress(`version ${holder} is pending`)
+      // A promotion died after its put. Without its label it would be known by its number once the lock is gone.
+      if (holder) await this.#settle(id, holder, numberOf(found.newest), found.versions.at(-2), true)
+    }
+    throw new Conflict('other rotations keep taking turns')
+  }
+
+  /** Writes the token's value, unless it has one. What the parameter would refuse is refused here. */
+  async #keep(id: string, token: string, credential: Credential, { newest }: Parameter): Promise<void> {
+    const { KeyId, Tier, AllowedPattern } = newest
+    const Value = credential.serialize()
+    const input = { KeyId, Tier, AllowedPattern, Name: valueName(id, token), Type: 'SecureString' } as const
+    try {
+      await this.#client.send(new PutParameterCommand({ ...input, Value, Overwrite: false }))
+    } catch (error) {
+      if (!isNamed(error, 'ParameterAlreadyExists')) throw translated(error)
+      const kept = await this.#value(valueName(id, token))
+      if (kept !== undefined && !Credential.parse(kept).sameUser(credential))
+        throw new TokenReused(`version ${token} already has a value that no longer fits`)
+    }
+  }
+
+  /**
+   * Puts a version with the pending value, provided that `replacing` is the newest. Parameter Store compares nothing,
+   * so somebody may write between our look and our put. The number of the version that we made tells; what they
+   * wrote is then put back on top of it.
+   */
+  async promote(id: string, token: string, replacing: string): Promise<void> {
+    const parameter = await this.#look(id)
+    const { versions, newest, current, pending } = parameter
+    let [made, replaced] = [numberOf(newest), versions.at(-2)]
+    if (current !== token) {
+      if (current !== replacing) throw new Superseded(`current is version ${current}, no longer ${replacing}`)
+      const value = pending === token ? await this.#value(valueName(id, token)) : undefined
+      if (value === undefined) throw new Superseded(`version ${token} is not pending any more`)
+      await this.#trim(id, parameter)
+      made = await this.#overwrite(id, newest, value)
+      replaced = made === numberOf(newest) + 1 ? newest : await this.#version(id, made - 1)
+    }
+    // Settled already if it has its label; the call that set it had seen what it replaced.
+    if (replaced && (current !== token || !labelOf(newest))) {
+      const found = replaced === newest ? current : tokenOf(replaced)
+      // The same promotion, run twice at once, puts twice.
+      const ours = found === token || found === replacing
+      if (!ours && !(await this.#same(`${id}:${made}`, `${id}:${replaced.Version}`))) {
+        await this.#putBack(id, replaced, made)
+        throw new Superseded(`current became version ${found} at the same moment, no longer ${replacing}`)
+      }
+    }
+    await this.#settle(id, token, made, replaced, pending === token)
+  }
+
+  /** What follows the put of a promotion. Any number of times. */
+  async #settle(
+    id: string,
+    token: string,
+    made: number,
+    replaced: ParameterHistory | undefined,
+    locked: boolean,
+  ): Promise<void> {
+    await this.#label(id, made, LABEL + token, 'current')
+    if (replaced) await this.#label(id, numberOf(replaced), 'previous')
+    await this.#delete(valueName(id, token), ...(locked ? [lockName(id)] : []))
+  }
+
+  /** Makes `theirs` the newest again on top of `last`; and what is written while that goes on, likewise. */
+  async #putBack(id: string, theirs: ParameterHistory, last: number): Promise<void> {
+    let restored: ParameterHistory | undefined = theirs
+    for (let round = 0; restored && round < ROUNDS; round++) {
+      const value = await this.#value(`${id}:${restored.Version}`)
+      if (value === undefined) return
+      const made = await this.#overwrite(id, restored, value)
+      restored = made === last + 1 ? undefined : await this.#version(id, made - 1)
+      last = made
+    }
+  }
+
+  async discard(id: string, token: string): Promise<void> {
+    if ((await this.#value(lockName(id))) === token) await this.#delete(lockName(id))
+    const old = (await this.#values(id)).filter(({ date }) => date < Date.now() - KEPT)
+    if (old.length) await this.#delete(...old.map(({ token }) => valueName(id, token)))
+  }
+
+  async tokens(id: string): Promise<string[]> {
+    const [{ versions }, values] = await Promise.all([this.#look(id), this.#values(id)])
+    const promoted = versions
+      .toReversed()
+      .map(version => ({ token: tokenOf(version), date: dateOf(version) }))
+    const newestFirst = [...promoted, ...values].toSorted((a, b) => b.date - a.date)
+    return [...new Set(newestFirst.map(({ token }) => token))]
+  }
+
+  async #look(id: string): Promise<Parameter> {
+    if (!/^[\w./-]+$/.test(id))
+      throw new InvalidCredential('id', 'should be the name of a parameter, not its ARN')
+    const [versions, pending] = await Promise.all([this.#history(id), this.#value(lockName(id))])
+    const newest = versions.at(-1) ?? versions[0]
+    // Then it was put by a promotion, and its label is still to come.
+    const written =
+      pending !== undefined &&
+      !labelOf(newest) &&
+      (await this.#same(`${id}:${newest.Version}`, valueName(id, pending)))
+    return { versions, newest, current: written ? pending : tokenOf(newest), pending }
+  }
+
+  async #same(...names: [string, string]): Promise<boolean> {
+    const [one, other] = await Promise.all(names.map(name => this.#value(name)))
+    return one !== undefined && one === other
+  }
+
+  /** Undecrypted: all but the values. */
+  async #history(id: string): Promise<Parameter['versions']> {
+    const pages = paginateGetParameterHistory({ client: this.#client, pageSize: 50 }, { Name: id })
+    const found = await this.#known(id, Array.fromAsync(pages))
+    const [oldest, ...rest] = found.flatMap(({ Parameters = [] }) => Parameters)
+    if (!oldest) throw absent(id)
+    return [oldest, ...rest]
+  }
+
+  async #version(id: string, number: number): Promise<ParameterHistory | undefined> {
+    return (await this.#history(id)).find(version => numberOf(version) === number)
+  }
+
+  /** The decrypted text; undefined if there is no such parameter or version. */
+  async #value(name: string): Promise<string | undefined> {
+    try {
+      const { Parameter } = await this.#client.send(
+        new GetParameterCommand({ Name: name, WithDecryption: true }),
+      )
+      return Parameter?.Value
+    } catch (error) {
+      if (isNamed(error, 'ParameterNotFound', 'ParameterVersionNotFound')) return undefined
+      throw translated(error)
+    }
+  }
+
+  /** The tokens that have a value beside the parameter, and since when (in milliseconds). */
+  async #values(id: string): Promise<{ token: string; date: number }[]> {
+    const pages = paginateGetParametersByPath({ client: this.#client, pageSize: 10 }, { Path: folder(id) })
+    const found = await this.#known(id, Array.fromAsync(pages))
+    return found
+      .flatMap(({ Parameters = [] }) => Parameters)
+      .filter(({ Name }) => Name !== lockName(id))
+      .map(entry => ({ token: entry.Name?.split('/').at(-1) ?? '', date: dateOf(entry) }))
+  }
+
+  async #tags(id: string): Promise<Record<string, string>> {
+    const command = new ListTagsForResourceCommand({ ResourceType: 'Parameter', ResourceId: id })
+    const { TagList = [] } = await this.#known(id, this.#client.send(command))
+    return Object.fromEntries(TagList.map(({ Key, Value }) => [Key ?? '', Value ?? '']))
+  }
+
+  /** False if another rotation has it, or this one already. */
+  async #lock(id: string, token: string): Promise<boolean> {
+    try {
+      await this.#client.send(
+        new PutParameterCommand({ Name: lockName(id), Type: 'String', Value: token, Overwrite: false }),
+      )
+      return true
+    } catch (error) {
+      if (isNamed(error, 'ParameterAlreadyExists')) return false
+      throw translated(error)
+    }
+  }
+
+  /** One more version that differs from `like` in nothing but the value. Returns its number. */
+  async #overwrite(id: string, like: ParameterHistory, Value: string): Promise<number> {
+    const { Type, KeyId, Tier, DataType, Description, AllowedPattern, Policies = [] } = like
+    const kept = { Type, KeyId: Type === 'SecureString' ? KeyId : undefined, Tier, DataType, AllowedPattern }
+    const policies = Policies.length && `[${Policies.map(({ PolicyText }) => PolicyText).join()}]`
+    const input: PutParameterCommandInput = { ...kept, Description, Name: id, Value, Overwrite: true }
+    try {
+      const { Version } = await this.#client.send(
+        new PutParameterCommand({ ...input, ...(policies && { Policies: policies }) }),
+      )
+      return Version ?? 0
+    } catch (error) {
+      if (isNamed(error, 'ParameterMaxVersionLimitExceeded'))
+        throw new StoreFailed('Parameter Store: the oldest of 100 versions has a label; move or remove it')
+      throw translated(error)
+    }
+  }
+
+  async #label(id: string, version: number, ...labels: string[]): Promise<void> {
+    const which = { Name: id, ParameterVersion: version, Labels: labels }
+    const { InvalidLabels = [] } = await this.#known(
+      id,
+      this.#client.send(new LabelParameterVersionCommand(which)),
+    )
+    if (InvalidLabels.length) throw new StoreFailed(`Parameter Store: refused the label ${InvalidLabels}`)
+  }
+
+  /** Takes our labels off old versions, so that Parameter Store can drop them. */
+  async #trim(id: string, { versions }: Parameter): Promise<void> {
+    for (const version of versions.slice(0, -LABELLED)) {
+      const Labels = version.Labels?.filter(isOurs) ?? []
+      const which = { Name: id, ParameterVersion: version.Version, Labels }
+      if (Labels.length) await this.#known(id, this.#client.send(new UnlabelParameterVersionCommand(which)))
+    }
+  }
+
+  /** Ten at a time, as Parameter Store wants it. Absent is success. */
+  async #delete(...names: string[]): Promise<void> {
+    for (let start = 0; start < names.length; start += 10) {
+      const Names = names.slice(start, start + 10)
+      await this.#known('', this.#client.send(new DeleteParametersCommand({ Names })))
+    }
+  }
+
+  async #known<T>(id: string, answer: Promise<T>): Promise<T> {
+    try {
+      return await answer
+    } catch (error) {
+      throw isNamed(error, 'ParameterNotFound', 'InvalidResourceId') ? absent(id) : translated(error)
+    }
+  }
+}
+
+const folder = (id: string) => `/keyturn/pending/${id.replace(/^\//, '')}`
+const valueName = (id: string, token: string) => `${folder(id)}/${token}`
+/** No token is so short. */
+const lockName = (id: string) => `${folder(id)}/lock`
+
+const labelOf = ({ Labels = [] }: ParameterHistory) => Labels.find(label => label.startsWith(LABEL))
+const tokenOf = (version: ParameterHistory) => labelOf(version)?.slice(LABEL.length) ?? `v${version.Version}`
+const isOurs = (label: string) => label.startsWith(LABEL) || label === 'current' || label === 'previous'
+const numberOf = ({ Version = 0 }: ParameterHistory) => Version
+const dateOf = ({ LastModifiedDate }: { LastModifiedDate?: Date | undefined }) => Number(LastModifiedDate)
+
+function absent(id: string): InvalidCredential {
+  return new InvalidCredential('id', `there is no parameter ${id} in this account and Region`)
+}
+
+function translated(error: unknown): unknown {
+  return translate('Parameter Store', error)
+}
