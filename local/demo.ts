@@ -156,20 +156,20 @@ function dies(file: string): Task {
 }
 
 async function scenes(embedded: Embedded): Promise<Scene[]> {
-  const admin = await embedded.makeAdmin('master')
+  const admin = await embedded.users.makeAdmin('master')
   const single = { 'keyturn:strategy': 'single-user' }
   return [
     {
       title: 'Single user: one user, a new password',
       user: 'shop',
-      secret: await embedded.enrol('shop'),
+      secret: await embedded.users.enrol('shop'),
       ends: 'rotated',
       prove: rotated,
     },
     {
       title: 'Alternating users: the application is never without a valid login',
       user: 'billing',
-      secret: await embedded.enrol('billing', { admin }),
+      secret: await embedded.users.enrol('billing', { admin }),
       ends: 'rotated',
       prove: async (application, before) => [
         ...(await rotated(application, before)),
@@ -179,7 +179,7 @@ async function scenes(embedded: Embedded): Promise<Scene[]> {
     {
       title: 'A rotation whose test fails, after the password was changed',
       user: 'orders',
-      secret: await embedded.enrol('orders', {
+      secret: await embedded.users.enrol('orders', {
         tags: { ...single, 'keyturn:test-query': 'TABLE no_such_table' },
       }),
       ends: 'rolled back',
@@ -191,7 +191,7 @@ async function scenes(embedded: Embedded): Promise<Scene[]> {
     {
       title: 'A rotation whose process is killed, after the password was changed and at every retry',
       user: 'ledger',
-      secret: await embedded.enrol('ledger', { tags: single }),
+      secret: await embedded.users.enrol('ledger', { tags: single }),
       tasks: { SetSecret: dies(functionOf.SetSecret) },
       ends: 'rolled back',
       prove: async (application, before, execution) => [

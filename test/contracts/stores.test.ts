@@ -1,13 +1,11 @@
-import { once } from 'node:events'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { CreateSecretCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { pythonBin } from '../../local/python.ts'
 import { type SecretsManagerServer, startSecretsManager } from '../../local/secretsManager.ts'
-import { freePort, spawnUntilWeEnd } from '../../local/spawn.ts'
+import { freePort, startServer } from '../../local/spawn.ts'
 import { MemoryStore } from '../../rotation/stores/memory.ts'
 import { SecretsManager } from '../../rotation/stores/secretsManager.ts'
-import { pythonBin } from '../python.ts'
 import { Api, cases } from './api.ts'
 import { type Shelf, storeContract } from './store.ts'
 
@@ -35,23 +33,11 @@ async function secretsManagerShelf(url: string): Promise<Shelf> {
 async function startMoto(bin: string): Promise<{ url: string; stop(): Promise<void> }> {
   const port = await freePort()
   const url = `http://127.0.0.1:${port}`
-  const moto = spawnUntilWeEnd([join(bin, 'python'), '-m', 'moto.server', '-p', `${port}`], {})
-  const stop = async () => {
-    moto.stdin?.end()
-    if (moto.exitCode === null) await once(moto, 'exit')
-  }
-  for (let tries = 1; ; tries++) {
-    try {
-      await fetch(`${url}/moto-api/`)
-      return { url, stop }
-    } catch (error) {
-      if (moto.exitCode === null && tries < 600) await sleep(100)
-      else {
-        await stop()
-        throw new Error('moto did not start', { cause: error })
-      }
-    }
-  }
+  const stop = await startServer(
+    [join(bin, 'python'), '-m', 'moto.server', '-p', `${port}`],
+    `${url}/moto-api/`,
+  )
+  return { url, stop }
 }
 
 storeContract('memory', async () => {

@@ -11,7 +11,7 @@ let admin: { user: string; arn: string }
 
 beforeAll(async () => {
   embedded = await startEmbedded()
-  admin = await embedded.makeAdmin('master')
+  admin = await embedded.users.makeAdmin('master')
 })
 afterAll(async () => {
   await embedded.stop()
@@ -52,7 +52,7 @@ function allowed(template: Awaited<ReturnType<typeof packageStack>>['template'],
 }
 
 test('each role allows exactly what its function calls, in good times and in bad', async () => {
-  const id = await embedded.enrol('shop', { admin, tags: { 'keyturn:grace': '1s' } })
+  const id = await embedded.users.enrol('shop', { admin, tags: { 'keyturn:grace': '1s' } })
   const start = { store: 'secrets-manager', id }
   const begin = async () => {
     const token = randomUUID()
@@ -72,7 +72,7 @@ test('each role allows exactly what its function calls, in good times and in bad
   await begin()
   await call('RollbackAbandoned', randomUUID(), start, { abandoned: true })
   // A single user whose stored values are all refused: the rollback goes through every version there is.
-  const other = await embedded.enrol('other')
+  const other = await embedded.users.enrol('other')
   const lost = randomUUID()
   const facts = await call('CreateSecret', lost, { ...start, id: other })
   await call('SetSecret', lost, facts)

@@ -8,7 +8,7 @@ import { promisify } from 'node:util'
 import { unzipSync } from 'fflate'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import Bundle, { bundleFunction } from '../../bundle.ts'
-import { pythonBin } from '../python.ts'
+import { pythonBin } from '../../local/python.ts'
 import { deployed, packageStack, type Stack, type Template } from './package.ts'
 
 const run = promisify(execFile)
