@@ -51,7 +51,7 @@ export async function startEmbedded(): Promise<Embedded> {
   const secrets = new SecretsManagerClient()
   const tasks: Record<string, Task> = {}
   for (const [state, file] of Object.entries(functionOf)) tasks[state] = await load(file)
-  const users = await Users.of(postgres, secrets, 'demo')
+  const users = await Users.of(postgres, secrets, 'demo/')
   return {
     postgres,
     secretsManager,

@@ -7,31 +7,31 @@ import type { PostgresServer } from './postgres.ts'
 
 export type Admin = { user: string; arn: string }
 
-/** Makes users in a database, and the secret of each: `<folder>/<user>`. */
+/** Makes users in a database, and the secret of each: its name is `<prefix><user>`. */
 export class Users implements AsyncDisposable {
   readonly #superuser: pg.Client
   readonly #postgres: PostgresServer
   readonly #secrets: SecretsManagerClient
-  readonly #folder: string
+  readonly #prefix: string
 
   private constructor(
     superuser: pg.Client,
     postgres: PostgresServer,
     secrets: SecretsManagerClient,
-    folder: string,
+    prefix: string,
   ) {
     this.#superuser = superuser
     this.#postgres = postgres
     this.#secrets = secrets
-    this.#folder = folder
+    this.#prefix = prefix
   }
 
-  static async of(postgres: PostgresServer, secrets: SecretsManagerClient, folder: string): Promise<Users> {
+  static async of(postgres: PostgresServer, secrets: SecretsManagerClient, prefix: string): Promise<Users> {
     const { host, port, caFile, superuser } = postgres
     const ssl = { ca: readFileSync(caFile, 'utf8') }
     const client = new pg.Client({ host, port, ssl, database: 'postgres', ...superuser })
     await client.connect()
-    return new Users(client, postgres, secrets, folder)
+    return new Users(client, postgres, secrets, prefix)
   }
 
   /** Makes an admin such as RDS has, who may create roles but is no superuser, and its secret. */
@@ -62,7 +62,7 @@ export class Users implements AsyncDisposable {
     const value = { engine: 'postgres', host, port, dbname: 'postgres', username: user, password, ...more }
     const { ARN = '' } = await this.#secrets.send(
       new CreateSecretCommand({
-        Name: `${this.#folder}/${user}`,
+        Name: `${this.#prefix}${user}`,
         SecretString: JSON.stringify(value),
         Tags: Object.entries(tags).map(([Key, Value]) => ({ Key, Value })),
       }),

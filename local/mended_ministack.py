@@ -1,0 +1,48 @@
+"""
+MiniStack, with two things mended without which the deployed state machine could not be seen at work (docs/local.md):
+an error's name, by which it retries and catches, and a label that PutSecretValue moves. It touches what is private to
+the version that test/requirements.txt pins.
+"""
+
+from ministack.app import main
+from ministack.core import lambda_runtime
+from ministack.services import lambda_svc, secretsmanager
+
+# Node's worker reports the message alone. Here the name goes before it, up to a NUL.
+REPORTS = "error: String(err.message || err), trace"
+NAMES = r"error: `${err.name}\0${err.message}`, trace"
+assert REPORTS in lambda_runtime._NODEJS_WORKER_SCRIPT
+lambda_runtime._NODEJS_WORKER_SCRIPT = lambda_runtime._NODEJS_WORKER_SCRIPT.replace(REPORTS, NAMES)
+execute = lambda_svc._execute_function_warm
+
+
+def execute_and_name_error(*arguments):
+    """As Lambda does: errorType is the error's own name, and not Runtime.HandlerError for all of them."""
+    result = execute(*arguments)
+    if result.get("error"):
+        name, named, message = result["body"]["errorMessage"].partition("\0")
+        if named:
+            result["body"] = {"errorType": name, "errorMessage": message}
+    return result
+
+
+lambda_svc._execute_function_warm = execute_and_name_error
+put_secret_value = secretsmanager._put_secret_value
+
+
+def put_and_move_labels(data):
+    """
+    As Secrets Manager does: a label sits on one version. Left on an earlier one, AWSPENDING makes a rotation that went
+    well look abandoned to the next but one.
+    """
+    response = put_secret_value(data)
+    _, secret = secretsmanager._resolve(data.get("SecretId"))
+    token = data.get("ClientRequestToken")
+    if secret and token in secret["Versions"]:
+        for label in secret["Versions"][token]["Stages"]:
+            secretsmanager._remove_stage_everywhere(secret, label, except_version_id=token)
+    return response
+
+
+secretsmanager._put_secret_value = put_and_move_labels
+main()
