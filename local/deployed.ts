@@ -42,10 +42,7 @@ const stackName = 'keyturn-local'
 const listener = 'keyturn-local-announcements'
 
 /** What the state machine put on the event bus. */
-export type Announcement = {
-  'detail-type': string
-  detail: { execution: string; severity?: string; rotation?: { failure?: { Error: string } } }
-}
+export type Announcement = { 'detail-type': string; detail: { execution: string } }
 
 /** The stack on a local AWS, a database, and the means to watch both. */
 export type Deployed = {
@@ -97,7 +94,7 @@ export async function startDeployed(folder = project): Promise<Deployed | undefi
   const stepFunctions = new SFNClient(client)
   const stateMachineArn = await output(new CloudFormationClient(client), 'RotateStateMachineArn')
   const queue = await listen(new EventBridgeClient(client), env)
-  // A folder of its own for each run, as a local AWS that was there before may know the names of an earlier one.
+  // Names of its own for each run: a local AWS that was there before knows those of earlier ones.
   const names = `local-${randomUUID().slice(0, 8)}/`
   const users = await Users.of(postgres, secrets, names)
   started.defer(() => users[Symbol.asyncDispose]())
@@ -124,7 +121,7 @@ export async function startDeployed(folder = project): Promise<Deployed | undefi
     },
     async announced(execution) {
       const mine = () => queue.received.filter(({ detail }) => detail.execution === execution)
-      for (let tries = 0; tries < 100 && !mine().length; tries++) await queue.receive()
+      for (let tries = 0; tries < 20 && !mine().length; tries++) await queue.receive()
       return mine()
     },
     async written() {

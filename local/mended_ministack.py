@@ -1,11 +1,13 @@
 """
-MiniStack, with two things mended without which the deployed state machine could not be seen at work (docs/local.md):
-an error's name, by which it retries and catches, and a label that PutSecretValue moves. It touches what is private to
-the version that test/requirements.txt pins.
+MiniStack, with three things mended without which the deployed stack could not be seen at work (docs/local.md): an
+error's name, by which the state machine retries and catches; a label that PutSecretValue moves; the label by which
+the roles limit who reads an admin's secret. It touches what is private to the version that test/requirements.txt pins.
 """
 
+import json
+
 from ministack.app import main
-from ministack.core import lambda_runtime
+from ministack.core import iam_actions, lambda_runtime
 from ministack.services import lambda_svc, secretsmanager
 
 # Node's worker reports the message alone. Here the name goes before it, up to a NUL.
@@ -45,4 +47,15 @@ def put_and_move_labels(data):
 
 
 secretsmanager._put_secret_value = put_and_move_labels
+request_tag_context = iam_actions.request_tag_context
+
+
+def request_context(service, action, body, parameters):
+    """What policies may ask about a request: as IAM does, also which stage of a secret it reads."""
+    context = request_tag_context(service, action, body, parameters)
+    stage = json.loads(body).get("VersionStage") if action == "secretsmanager:GetSecretValue" else None
+    return {**context, "secretsmanager:VersionStage": stage} if stage else context
+
+
+iam_actions.request_tag_context = request_context
 main()

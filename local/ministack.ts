@@ -21,6 +21,8 @@ export async function startMiniStack(bin: string): Promise<MiniStack> {
     GATEWAY_PORT: `${port}`,
     // What functions call it by. An IP address, so that clients put a bucket's name in the path, not in the host.
     MINISTACK_HOST: '127.0.0.1',
+    // Each function may do what its role allows, as in AWS. Other credentials may do everything.
+    AUTH: 'true',
     TMPDIR: folder,
   }
   const log = openSync(logFile, 'a')

@@ -114,6 +114,17 @@ describe.skipIf(!possible)('deployed on a local AWS', () => {
     expect(history).toContain('RollbackAbandoned')
   })
 
+  // Only MiniStack is known to enforce the roles.
+  test.skipIf(process.env.AWS_ENDPOINT_URL)(
+    'a secret that is not tagged as managed is out of reach',
+    async () => {
+      const secret = await stack.users.enrol('foreign', { tags: { 'keyturn:managed': 'false' } })
+      const run = await rotate(secret)
+      await expectRolledBack(secret, run)
+      expect(run.execution.error).toBe('NotPermitted')
+    },
+  )
+
   // The last two look at all that the others left behind.
   test('each rotation was announced once', async () => {
     await stack.written()
