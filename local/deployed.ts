@@ -84,6 +84,8 @@ export async function startDeployed(folder = project): Promise<Deployed | undefi
   const env = {
     AWS_ENDPOINT_URL: url,
     AWS_REGION: region,
+    // What version 1 of the command line reads.
+    AWS_DEFAULT_REGION: region,
     AWS_ACCESS_KEY_ID: 'test',
     AWS_SECRET_ACCESS_KEY: 'test',
   }

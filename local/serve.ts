@@ -86,7 +86,7 @@ ${variables.join('\n')}
   aws stepfunctions list-executions --state-machine-arn ${stateMachineArn}
   aws secretsmanager get-secret-value --secret-id ${secret}
   aws sqs receive-message --queue-url ${queueUrl} --max-number-of-messages 10
-  aws logs tail /aws/lambda/keyturn-local-setSecret
+  aws logs filter-log-events --log-group-name /aws/lambda/keyturn-local-setSecret
   npx serverless deploy --stage local --param=caFile=.local/ca.pem
 `)
   if (logFile) say(`MiniStack's own log: ${logFile}`)
