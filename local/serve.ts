@@ -85,7 +85,7 @@ ${variables.join('\n')}
   aws stepfunctions start-execution --state-machine-arn ${stateMachineArn} --input '${input}'
   aws stepfunctions list-executions --state-machine-arn ${stateMachineArn}
   aws secretsmanager get-secret-value --secret-id ${secret}
-  aws sqs receive-message --queue-url ${queueUrl} --max-number-of-messages 10
+  aws sqs receive-message --endpoint-url ${env.AWS_ENDPOINT_URL} --queue-url ${queueUrl}
   aws logs filter-log-events --log-group-name /aws/lambda/keyturn-local-setSecret
   npx serverless deploy --stage local --param=caFile=.local/ca.pem
 `)
