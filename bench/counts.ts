@@ -3,8 +3,7 @@ import { closeSync, openSync, readFileSync } from 'node:fs'
 import { TagResourceCommand } from '@aws-sdk/client-secrets-manager'
 import { type Embedded, startEmbedded } from '../local/embedded.ts'
 import { runRotation, type Task } from '../local/stateMachine.ts'
-
-type Admin = Awaited<ReturnType<Embedded['makeAdmin']>>
+import type { Admin } from '../local/users.ts'
 
 /** One kind of rotation. */
 export type Scenario = {
@@ -102,7 +101,7 @@ export class Bench implements AsyncDisposable {
 
   static async start(): Promise<Bench> {
     const embedded = await startEmbedded()
-    return new Bench(embedded, await embedded.makeAdmin('master'))
+    return new Bench(embedded, await embedded.users.makeAdmin('master'))
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -112,7 +111,7 @@ export class Bench implements AsyncDisposable {
 
   /** Runs one rotation of a new user. @throws if it does not end as the scenario says */
   async rotate(scenario: Scenario): Promise<Measured> {
-    const secret = await this.#embedded.enrol(
+    const secret = await this.#embedded.users.enrol(
       `user${this.#users++}`,
       scenario.alternating ? { admin: this.#admin } : {},
     )

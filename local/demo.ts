@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { Application, type Value } from './application.ts'
 import { type Embedded, functionOf, startEmbedded } from './embedded.ts'
+import { type Proof, rotated, sayProofs, unharmed } from './proofs.ts'
 import { type Execution, runRotation, type Task } from './stateMachine.ts'
 
 /** What a state does, for a reader who sees it go by. */
@@ -25,7 +26,6 @@ const meaning: Record<string, string> = {
   RotationFailed: 'the execution fails, with the error of the step',
 }
 
-type Proof = [claim: string, holds: boolean]
 type Scene = {
   title: string
   user: string
@@ -67,8 +67,8 @@ async function play(scene: Scene, number: number, embedded: Embedded): Promise<R
     [`the execution ended as it should: ${scene.ends}`, ended === scene.ends],
     ...(await scene.prove(application, before, execution)),
   ]
-  for (const [claim, holds] of proofs) say(`   ${holds ? '✓' : '✗ NOT TRUE:'} ${claim}`)
-  const proven = proofs.every(([, holds]) => holds) ? 'yes' : 'NO'
+  const proven = sayProofs(proofs) ? 'yes' : 'NO'
+  passwords.add(((await application.read()) as Value).password)
   return { scene: scene.title, ended, states: execution.states.length, ms, served, failed, proven }
 }
 
@@ -116,27 +116,6 @@ const announcements: Record<string, Task> = Object.fromEntries(
   ]),
 )
 
-async function rotated(application: Application, before: Value): Promise<Proof[]> {
-  const now = (await application.read()) as Value
-  passwords.add(now.password)
-  return [
-    ['AWSCURRENT has a new password', now.password !== before.password],
-    ['the new password is accepted', await application.accepts(now)],
-    ['the old password is refused', !(await application.accepts(before))],
-  ]
-}
-
-async function unharmed(application: Application, before: Value): Promise<Proof[]> {
-  const now = (await application.read()) as Value
-  return [
-    [
-      'AWSCURRENT is what it was, and still logs in',
-      now.password === before.password && (await application.accepts(now)),
-    ],
-    ['nothing is left pending', (await application.read('AWSPENDING')) === undefined],
-  ]
-}
-
 /** A function whose process is killed at every try: the first time right after the password was changed. */
 function dies(file: string): Task {
   let attempt = 0
@@ -156,20 +135,20 @@ function dies(file: string): Task {
 }
 
 async function scenes(embedded: Embedded): Promise<Scene[]> {
-  const admin = await embedded.makeAdmin('master')
+  const admin = await embedded.users.makeAdmin('master')
   const single = { 'keyturn:strategy': 'single-user' }
   return [
     {
       title: 'Single user: one user, a new password',
       user: 'shop',
-      secret: await embedded.enrol('shop'),
+      secret: await embedded.users.enrol('shop'),
       ends: 'rotated',
       prove: rotated,
     },
     {
       title: 'Alternating users: the application is never without a valid login',
       user: 'billing',
-      secret: await embedded.enrol('billing', { admin }),
+      secret: await embedded.users.enrol('billing', { admin }),
       ends: 'rotated',
       prove: async (application, before) => [
         ...(await rotated(application, before)),
@@ -179,7 +158,7 @@ async function scenes(embedded: Embedded): Promise<Scene[]> {
     {
       title: 'A rotation whose test fails, after the password was changed',
       user: 'orders',
-      secret: await embedded.enrol('orders', {
+      secret: await embedded.users.enrol('orders', {
         tags: { ...single, 'keyturn:test-query': 'TABLE no_such_table' },
       }),
       ends: 'rolled back',
@@ -191,7 +170,7 @@ async function scenes(embedded: Embedded): Promise<Scene[]> {
     {
       title: 'A rotation whose process is killed, after the password was changed and at every retry',
       user: 'ledger',
-      secret: await embedded.enrol('ledger', { tags: single }),
+      secret: await embedded.users.enrol('ledger', { tags: single }),
       tasks: { SetSecret: dies(functionOf.SetSecret) },
       ends: 'rolled back',
       prove: async (application, before, execution) => [

@@ -11,6 +11,7 @@ import {
   SSMClient,
 } from '@aws-sdk/client-ssm'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { pythonBin } from '../../local/python.ts'
 import {
   InvalidCredential,
   NotPermitted,
@@ -22,7 +23,6 @@ import {
 } from '../../rotation/errors.ts'
 import { ParameterStore } from '../../rotation/stores/parameterStore.ts'
 import { type Moto, startMoto } from '../moto.ts'
-import { pythonBin } from '../python.ts'
 import { credential } from './store.ts'
 
 const bin = await pythonBin()

@@ -1,12 +1,12 @@
 import { CreateSecretCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import { LabelParameterVersionCommand, PutParameterCommand, SSMClient } from '@aws-sdk/client-ssm'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { pythonBin } from '../../local/python.ts'
 import { type SecretsManagerServer, startSecretsManager } from '../../local/secretsManager.ts'
 import { MemoryStore } from '../../rotation/stores/memory.ts'
 import { ParameterStore } from '../../rotation/stores/parameterStore.ts'
 import { SecretsManager } from '../../rotation/stores/secretsManager.ts'
 import { type Moto, startMoto } from '../moto.ts'
-import { pythonBin } from '../python.ts'
 import { Api, cases } from './api.ts'
 import { type Shelf, storeContract } from './store.ts'
 

@@ -4,9 +4,9 @@ import { GetParameterCommand, PutParameterCommand, SSMClient } from '@aws-sdk/cl
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Embedded, startEmbedded } from '../../local/embedded.ts'
+import { pythonBin } from '../../local/python.ts'
 import { runRotation } from '../../local/stateMachine.ts'
 import { type Moto, startMoto } from '../moto.ts'
-import { pythonBin } from '../python.ts'
 
 const bin = await pythonBin()
 
@@ -23,8 +23,8 @@ describe.skipIf(!bin)('the state machine, its functions and PostgreSQL rotate a 
 
   /** A parameter with the value of a user's secret. */
   async function enrol(user: string, tags: Record<string, string>, alternating: boolean): Promise<string> {
-    const admin = alternating ? await embedded.makeAdmin(`${user}_admin`) : undefined
-    const SecretId = await embedded.enrol(user, { ...(admin && { admin }) })
+    const admin = alternating ? await embedded.users.makeAdmin(`${user}_admin`) : undefined
+    const SecretId = await embedded.users.enrol(user, { ...(admin && { admin }) })
     const { SecretString: Value } = await embedded.secrets.send(new GetSecretValueCommand({ SecretId }))
     const Tags = Object.entries(tags).map(([Key, Value]) => ({ Key, Value }))
     const Name = `/shop/${user}`

@@ -16,9 +16,9 @@ import { readAlarm, textOf } from '../../functions/alarm/alarm.ts'
 import { AlarmClaimed, Ledger, lease } from '../../functions/alarm/ledger.ts'
 import { postWebhook, WebhookFailed } from '../../functions/alarm/webhook.ts'
 import type { Outlets } from '../../functions/raiseAlarm.ts'
+import { pythonBin } from '../../local/python.ts'
 import { abandoned, announced, execution, lockedOut, managed, secretArn, statusChange } from '../failures.ts'
 import { startMoto } from '../moto.ts'
-import { pythonBin } from '../python.ts'
 
 const bin = await pythonBin()
 const moto = bin ? await startMoto(bin) : undefined

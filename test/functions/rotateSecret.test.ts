@@ -48,7 +48,7 @@ beforeEach(async () => {
   Object.assign(tasks, embedded.tasks)
   for (const state of ['AnnounceSuccess', 'AnnounceFailure', 'AnnounceLockout']) tasks[state] = announce
   user = `user_${randomUUID().slice(0, 8)}`
-  id = await embedded.enrol(user)
+  id = await embedded.users.enrol(user)
   return async () => {
     // Before the spies are gone: the values that nobody may have seen.
     const passwords = await storedPasswords()
@@ -224,9 +224,9 @@ describe('a rotation that goes well', () => {
   })
 
   test('alternating users: finishSecret does not wait for the grace time', async () => {
-    const admin = await embedded.makeAdmin(`admin_${user}`)
+    const admin = await embedded.users.makeAdmin(`admin_${user}`)
     user = `${user}_two`
-    id = await embedded.enrol(user, { admin })
+    id = await embedded.users.enrol(user, { admin })
     const before = await read()
     const { release } = holding('RetireSecret')
     const token = begin()
@@ -321,7 +321,9 @@ describe('a rotation that fails', () => {
   })
 
   test('a test that fails after the password was set', async () => {
-    id = await embedded.enrol(`${user}_query`, { tags: { 'keyturn:test-query': `table public.${user}` } })
+    id = await embedded.users.enrol(`${user}_query`, {
+      tags: { 'keyturn:test-query': `table public.${user}` },
+    })
     const before = await read()
     const token = begin()
     const { passed, error } = await rotate(token)
@@ -334,9 +336,9 @@ describe('a rotation that fails', () => {
   })
 
   test('at retirement: the rotation itself succeeded', async () => {
-    const admin = await embedded.makeAdmin(`admin_${user}`)
+    const admin = await embedded.users.makeAdmin(`admin_${user}`)
     user = `${user}_two`
-    id = await embedded.enrol(user, { admin })
+    id = await embedded.users.enrol(user, { admin })
     failing('RetireSecret', 'DatabaseFailed')
     const token = begin()
     await rotate(token)
@@ -450,7 +452,9 @@ describe('RotateImmediately=false: testSecret alone', () => {
   })
 
   test('a test query that fails is TestFailed', async () => {
-    id = await embedded.enrol(`${user}_query`, { tags: { 'keyturn:test-query': 'table no_such_table' } })
+    id = await embedded.users.enrol(`${user}_query`, {
+      tags: { 'keyturn:test-query': 'table no_such_table' },
+    })
     await expect(call('testSecret', begin())).rejects.toMatchObject({ name: 'TestFailed' })
   })
 

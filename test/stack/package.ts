@@ -21,6 +21,16 @@ export type Stack = {
   zip(name: string): Promise<Buffer>
 }
 
+/** A temporary folder with all that `serverless` reads, so that the work tree stays clean. */
+export async function copyProject(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'keyturn-stack-'))
+  for (const name of ['serverless.yml', 'resources', 'statemachines'])
+    await cp(join(project, name), join(folder, name), { recursive: true })
+  // A link, so that it finds the functions and node_modules where they are.
+  await symlink(join(project, 'bundle.ts'), join(folder, 'bundle.ts'))
+  return folder
+}
+
 /**
  * What `serverless package` makes of the project, for stage `test`: away from the work tree, so that any number may
  * run at once, and without credentials. `files` are added to the project's folder, by name.
@@ -29,11 +39,7 @@ export async function packageStack(
   parameters: Record<string, string> = {},
   files: Record<string, string> = {},
 ): Promise<Stack & AsyncDisposable> {
-  const folder = await mkdtemp(join(tmpdir(), 'keyturn-stack-'))
-  for (const name of ['serverless.yml', 'resources', 'statemachines'])
-    await cp(join(project, name), join(folder, name), { recursive: true })
-  // A link, so that it finds the functions and node_modules where they are.
-  await symlink(join(project, 'bundle.ts'), join(folder, 'bundle.ts'))
+  const folder = await copyProject()
   for (const [name, text] of Object.entries(files)) await writeFile(join(folder, name), text)
   const options = Object.entries(parameters).map(([name, value]) => `--param=${name}=${value}`)
   const env = { PATH: process.env.PATH, HOME: folder }

@@ -10,8 +10,8 @@ import {
 import { LabelParameterVersionCommand, PutParameterCommand, SSMClient } from '@aws-sdk/client-ssm'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type Embedded, functionOf, load, startEmbedded } from '../../local/embedded.ts'
+import { pythonBin } from '../../local/python.ts'
 import { startMoto } from '../moto.ts'
-import { pythonBin } from '../python.ts'
 import { deployed, packageStack } from './package.ts'
 
 /** Every call that each function made, as IAM names it, over all that can happen to it. */
@@ -23,7 +23,7 @@ let admin: { user: string; arn: string }
 
 beforeAll(async () => {
   embedded = await startEmbedded()
-  admin = await embedded.makeAdmin('master')
+  admin = await embedded.users.makeAdmin('master')
 })
 afterAll(async () => {
   await embedded.stop()
@@ -83,7 +83,7 @@ function allowed(
 
 test('secrets: each role allows exactly what its function calls, in good times and in bad', async () => {
   made = {}
-  const id = await embedded.enrol('shop', { admin, tags: { 'keyturn:grace': '1s' } })
+  const id = await embedded.users.enrol('shop', { admin, tags: { 'keyturn:grace': '1s' } })
   const start = { store: 'secrets-manager', id }
   const begin = async () => {
     const token = randomUUID()
@@ -103,7 +103,7 @@ test('secrets: each role allows exactly what its function calls, in good times a
   await begin()
   await call('RollbackAbandoned', randomUUID(), start, { abandoned: true })
   // A single user whose stored values are all refused: the rollback goes through every version there is.
-  const other = await embedded.enrol('other')
+  const other = await embedded.users.enrol('other')
   const lost = randomUUID()
   const facts = await call('CreateSecret', lost, { ...start, id: other })
   await call('SetSecret', lost, facts)
@@ -125,7 +125,7 @@ test('secrets: each role allows exactly what its function calls, in good times a
       throw new Error('not now')
     }
   for (const state of ['AnnounceFailure', 'AnnounceLockout']) embedded.stepFunctions.tasks[state] = () => ({})
-  const scheduled = await embedded.enrol('scheduled')
+  const scheduled = await embedded.users.enrol('scheduled')
   const service = (Step: string, ClientRequestToken: string) =>
     recorded('rotateSecret', () =>
       rotateSecret({ Step, SecretId: scheduled, ClientRequestToken, RotationToken: 'proof' }),
@@ -194,7 +194,7 @@ test.skipIf(!bin)(
 
     /** A parameter with the same value as a secret. */
     async function enrol(user: string, tags: Record<string, string> = {}): Promise<string> {
-      const secret = await embedded.enrol(user, { admin, tags })
+      const secret = await embedded.users.enrol(user, { admin, tags })
       const { SecretString } = await embedded.secrets.send(new GetSecretValueCommand({ SecretId: secret }))
       const Tags = Object.entries({ 'keyturn:managed': 'true', ...tags }).map(([Key, Value]) => ({
         Key,

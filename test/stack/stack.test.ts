@@ -9,8 +9,8 @@ import { unzipSync } from 'fflate'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import Bundle, { bundleFunction } from '../../bundle.ts'
 import { lease } from '../../functions/alarm/ledger.ts'
+import { pythonBin } from '../../local/python.ts'
 import { abandoned, announced, lockedOut, managed, statusChange } from '../failures.ts'
-import { pythonBin } from '../python.ts'
 import { deployed, packageStack, type Stack, type Template } from './package.ts'
 
 const run = promisify(execFile)

@@ -1,28 +1,27 @@
 import { execFile } from 'node:child_process'
-import { mkdir } from 'node:fs/promises'
+import { createHash } from 'node:crypto'
+import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 
-const requirements = join(import.meta.dirname, 'requirements.txt')
+const requirements = join(import.meta.dirname, '../test/requirements.txt')
 const cache = join(import.meta.dirname, '../node_modules/.cache')
-const environment = join(cache, 'keyturn-python')
 
 /**
- * Makes the environment, unless it is there for these very requirements. The operating system frees the lock when
+ * Makes the environment, unless it is there. The operating system frees the lock when
  * a process dies, so a half-made environment is simply made anew.
  */
 const make = `
 import fcntl, pathlib, subprocess, sys, venv
 folder, requirements = map(pathlib.Path, sys.argv[1:])
-wanted = requirements.read_text()
-done = folder / "requirements.txt"
+done = folder / "done"
 with open(f"{folder}.lock", "w") as lock:
     fcntl.flock(lock, fcntl.LOCK_EX)
-    if not done.exists() or done.read_text() != wanted:
+    if not done.exists():
         venv.create(folder, clear=True, with_pip=True)
         pip = [folder / "bin/python", "-m", "pip", "install", "--quiet", "--requirement", requirements]
         subprocess.run(pip, check=True)
-        done.write_text(wanted)
+        done.touch()
 `
 
 /**
@@ -32,14 +31,17 @@ with open(f"{folder}.lock", "w") as lock:
  */
 export async function pythonBin(): Promise<string | undefined> {
   await mkdir(cache, { recursive: true })
+  // By its requirements, so that other work trees on the same node_modules keep theirs.
+  const hash = createHash('sha256')
+    .update(await readFile(requirements))
+    .digest('hex')
+  const environment = join(cache, `keyturn-python-${hash.slice(0, 8)}`)
   try {
     await promisify(execFile)('python3', ['-c', make, environment, requirements])
     return join(environment, 'bin')
   } catch (error) {
     if (process.env.CI === 'true') throw error
-    console.warn(
-      `SKIPPED: every test that needs Python. Install python3 with venv and pip to run them. ${error}`,
-    )
+    console.warn(`SKIPPED: all that needs Python. Install python3 with venv and pip to run it. ${error}`)
     return undefined
   }
 }

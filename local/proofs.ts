@@ -1,0 +1,31 @@
+import type { Application, Value } from './application.ts'
+
+export type Proof = [claim: string, holds: boolean]
+
+/** Prints what was proven. @returns true if all of it holds */
+export function sayProofs(proofs: Proof[]): boolean {
+  for (const [claim, holds] of proofs) console.log(`   ${holds ? '✓' : '✗ NOT TRUE:'} ${claim}`)
+  return proofs.every(([, holds]) => holds)
+}
+
+/** That a rotation changed the password. `before` is what was current then. */
+export async function rotated(application: Application, before: Value): Promise<Proof[]> {
+  const now = (await application.read()) as Value
+  return [
+    ['AWSCURRENT has a new password', now.password !== before.password],
+    ['the new password is accepted', await application.accepts(now)],
+    ['the old password is refused', !(await application.accepts(before))],
+  ]
+}
+
+/** That a rotation was taken back. `before` is what was current when it began. */
+export async function unharmed(application: Application, before: Value): Promise<Proof[]> {
+  const now = (await application.read()) as Value
+  return [
+    [
+      'AWSCURRENT is what it was, and still logs in',
+      now.password === before.password && (await application.accepts(now)),
+    ],
+    ['nothing is left pending', (await application.read('AWSPENDING')) === undefined],
+  ]
+}

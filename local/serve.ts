@@ -1,0 +1,121 @@
+import { once } from 'node:events'
+import { mkdirSync, rmSync } from 'node:fs'
+import { connect, createServer } from 'node:net'
+import { Application, type Value } from './application.ts'
+import { type Deployed, leaks, project, startDeployed } from './deployed.ts'
+import { type Proof, rotated, sayProofs, unharmed } from './proofs.ts'
+
+// From here paths are short, as the path of a socket has to be.
+process.chdir(project)
+/** Lives as long as a run does; whoever connects to it asks that run to stop. */
+const socket = '.local/serve.sock'
+const say = (line = '') => console.log(line)
+
+/** Asks the run of this folder to stop and waits until it has. @returns false if there is none */
+async function stopRun(): Promise<boolean> {
+  const connection = connect(socket).resume()
+  try {
+    await once(connection, 'connect')
+    await once(connection, 'close')
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** Resolves when somebody connects to the socket, presses Ctrl-C or sends SIGTERM. */
+async function askedToStop(): Promise<void> {
+  mkdirSync('.local', { recursive: true })
+  rmSync(socket, { force: true })
+  // The connection stays open until this process ends.
+  const server = createServer().listen(socket)
+  await Promise.race([once(server, 'connection'), once(process, 'SIGINT'), once(process, 'SIGTERM')])
+}
+
+type Scene = {
+  title: string
+  secret: string
+  ends: 'SUCCEEDED' | 'FAILED'
+  announced: string
+  prove(application: Application, before: Value): Promise<Proof[]>
+}
+
+async function scenes({ users }: Deployed): Promise<Scene[]> {
+  const admin = await users.makeAdmin('master')
+  const succeeds = { ends: 'SUCCEEDED' as const, announced: 'Credential Rotated', prove: rotated }
+  return [
+    { ...succeeds, title: 'Single user', secret: await users.enrol('shop') },
+    {
+      ...succeeds,
+      title: 'Alternating users, with a grace time of one second',
+      secret: await users.enrol('billing', { admin, tags: { 'keyturn:grace': '1s' } }),
+    },
+    {
+      title: 'A rotation whose test fails, after the password was changed',
+      secret: await users.enrol('orders', { tags: { 'keyturn:test-query': 'TABLE no_such_table' } }),
+      ends: 'FAILED',
+      announced: 'Credential Rotation Failed',
+      prove: unharmed,
+    },
+  ]
+}
+
+async function play(scene: Scene, deployed: Deployed): Promise<boolean> {
+  const application = new Application(deployed.secrets, scene.secret, deployed.postgres.caFile)
+  const before = (await application.read()) as Value
+  const begun = performance.now()
+  const { executionArn = '', status, cause } = await deployed.rotate(scene.secret)
+  say(`\n${scene.title}: ${status} after ${Math.round(performance.now() - begun)} ms`)
+  if (cause) say(`   ${cause}`)
+  const announced = (await deployed.announced(executionArn)).map(event => event['detail-type'])
+  return sayProofs([
+    [`the execution ended as it should: ${scene.ends}`, status === scene.ends],
+    ...(await scene.prove(application, before)),
+    [`the event "${scene.announced}" arrived, once`, `${announced}` === scene.announced],
+  ])
+}
+
+function sayWhatToTry({ env, stateMachineArn, queueUrl, logFile }: Deployed, secret: string): void {
+  const variables = Object.entries(env).map(([name, value]) => `  export ${name}=${value}`)
+  const input = JSON.stringify({ store: 'secrets-manager', id: secret })
+  say(`
+It stays up until Ctrl-C or \`npm run local:stop\`. In another terminal:
+
+${variables.join('\n')}
+  aws stepfunctions start-execution --state-machine-arn ${stateMachineArn} --input '${input}'
+  aws stepfunctions list-executions --state-machine-arn ${stateMachineArn}
+  aws secretsmanager get-secret-value --secret-id ${secret}
+  aws sqs receive-message --endpoint-url ${env.AWS_ENDPOINT_URL} --queue-url ${queueUrl}
+  aws logs filter-log-events --log-group-name /aws/lambda/keyturn-local-setSecret
+  npx serverless deploy --stage local --param=caFile=.local/ca.pem
+`)
+  if (logFile) say(`MiniStack's own log: ${logFile}`)
+}
+
+async function serve(): Promise<void> {
+  if (await stopRun()) say('Stopped the run that was here before.')
+  const began = performance.now()
+  say('Deploying Keyturn on this machine; the first time, Python packages are fetched too.')
+  const deployed = await startDeployed()
+  if (!deployed) throw new Error('there is neither python3 nor an AWS_ENDPOINT_URL of a local AWS')
+  try {
+    say(`Deployed at ${deployed.url} after ${Math.round((performance.now() - began) / 1000)} s.`)
+    const all = await scenes(deployed)
+    const proven: boolean[] = []
+    for (const scene of all) proven.push(await play(scene, deployed))
+    say('\nWhat AWS wrote down: execution histories, logs, events')
+    proven.push(sayProofs([['no password is in it', (await leaks(deployed)).length === 0]]))
+    if (proven.includes(false)) process.exitCode = 1
+    sayWhatToTry(deployed, all[0]?.secret ?? '')
+    await askedToStop()
+  } finally {
+    await deployed.stop()
+  }
+}
+
+if (process.argv[2] === 'stop') say((await stopRun()) ? 'Stopped.' : 'Nothing runs here.')
+else {
+  await serve()
+  // Who asked us to stop waits for that.
+  process.exit()
+}
