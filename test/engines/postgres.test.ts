@@ -249,18 +249,20 @@ describe.each(inject('postgres'))('PostgreSQL $version', server => {
     })
   })
 
-  const names: [string, string][] = [
-    ['plain', `user_${hex()}`],
-    ['quotes', `o'brien "the" ${hex()}`],
-    ['spaces', ` lead and trail ${hex()} `],
-    ['capitals', `MixedCase${hex()}`],
-    ['umlauts', `käsespätzle_${hex()}`],
-    ['backslash and dollar', `back\\slash$$${hex()}`],
-    ['57 bytes', `${'ü'.repeat(22)}_${hex()}`],
+  /** Made anew for each test, as a role can be made only once. */
+  const names: [string, () => string][] = [
+    ['plain', () => `user_${hex()}`],
+    ['quotes', () => `o'brien "the" ${hex()}`],
+    ['spaces', () => ` lead and trail ${hex()} `],
+    ['capitals', () => `MixedCase${hex()}`],
+    ['umlauts', () => `käsespätzle_${hex()}`],
+    ['backslash and dollar', () => `back\\slash$$${hex()}`],
+    ['57 bytes', () => `${'ü'.repeat(22)}_${hex()}`],
   ]
-  test.each([...names, ['63 bytes', `${'ü'.repeat(25)}_${hex()}`]])(
+  test.each([...names, ['63 bytes', () => `${'ü'.repeat(25)}_${hex()}`]])(
     'setPassword, a name with %s',
-    async (_, user) => {
+    async (_, nameOf) => {
+      const user = nameOf()
       const { current } = await makeApp(server, { user })
       await using session = await engine.login(current)
       await session.setPassword(user, 'next')
@@ -269,8 +271,9 @@ describe.each(inject('postgres'))('PostgreSQL $version', server => {
     },
   )
 
-  describe.each(names)('cloneUser, a name with %s', (_, user) => {
+  describe.each(names)('cloneUser, a name with %s', (_, nameOf) => {
     test('the clone logs in, acts as the user, and what it creates is the user’s', async () => {
+      const user = nameOf()
       const { current, admin, database } = await makeApp(server, { user })
       const both = pair(user)
       const clone = current.with({ username: both.clone, password: `clone-${printable}` })
