@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import { GetSecretValueCommand } from '@aws-sdk/client-secrets-manager'
 import { GetParameterCommand, PutParameterCommand, SSMClient } from '@aws-sdk/client-ssm'
 import pg from 'pg'
@@ -39,7 +40,7 @@ describe.skipIf(!bin)('the state machine, its functions and PostgreSQL rotate a 
 
   async function logsIn({ username: user, password }: { username: string; password: string }) {
     const { host, port } = embedded.postgres
-    const ssl = { rejectUnauthorized: false }
+    const ssl = { ca: readFileSync(embedded.postgres.caFile, 'utf8') }
     const client = new pg.Client({ host, port, user, password, database: 'postgres', ssl })
     const connected = client.connect().then(
       () => true,

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import {
   GetSecretValueCommand,
   PutSecretValueCommand,
@@ -112,7 +113,7 @@ async function storedPasswords(): Promise<string[]> {
 async function logsIn({ username, password, host, port }: Awaited<ReturnType<typeof read>>) {
   const client = new pg.Client({
     ...{ host, port, user: username, password, database: 'postgres' },
-    ssl: { rejectUnauthorized: false },
+    ssl: { ca: readFileSync(embedded.postgres.caFile, 'utf8') },
   })
   return client.connect().then(
     () => client.end().then(() => true),
@@ -122,7 +123,7 @@ async function logsIn({ username, password, host, port }: Awaited<ReturnType<typ
 
 async function superuser(sql: string): Promise<void> {
   const { host, port, superuser } = embedded.postgres
-  const ssl = { rejectUnauthorized: false }
+  const ssl = { ca: readFileSync(embedded.postgres.caFile, 'utf8') }
   const client = new pg.Client({ host, port, ssl, database: 'postgres', ...superuser })
   await client.connect()
   await client.query(sql)
