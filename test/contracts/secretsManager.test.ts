@@ -23,6 +23,7 @@ import {
 } from '../../rotation/errors.ts'
 import { SecretsManager } from '../../rotation/stores/secretsManager.ts'
 import type { Store } from '../../rotation/stores/store.ts'
+import { failure } from '../observe.ts'
 import { credential } from './store.ts'
 
 let server: SecretsManagerServer
@@ -51,15 +52,6 @@ async function secret(value: { SecretString?: string; SecretBinary?: Uint8Array 
   return { id, first, arn: ARN }
 }
 const usual = () => secret({ SecretString: credential('first').serialize() })
-
-async function failure(promise: Promise<unknown>): Promise<Error> {
-  try {
-    await promise
-  } catch (error) {
-    if (error instanceof Error) return error
-  }
-  throw new Error('it did not fail')
-}
 
 /** Starts to listen on a free port, and tells the URL. */
 async function listen(http: Server): Promise<string> {

@@ -5,6 +5,7 @@ import { inspect } from 'node:util'
 import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { Event, StoreName } from '../../functions/event.ts'
 import { startSecretsManager } from '../../local/secretsManager.ts'
+import { captureOutput, failure } from '../observe.ts'
 
 /** Plays Step Functions: answers every DescribeExecution with this, but for further attempts, which there are none. */
 let execution: { status: number; body: object }
@@ -248,13 +249,7 @@ describe('handler.ts', () => {
   let written: string[] = []
 
   beforeEach(() => {
-    written = []
-    const keep = (chunk: unknown) => {
-      written.push(String(chunk))
-      return true
-    }
-    vi.spyOn(process.stdout, 'write').mockImplementation(keep)
-    vi.spyOn(process.stderr, 'write').mockImplementation(keep)
+    written = captureOutput()
   })
   afterEach(() => {
     vi.restoreAllMocks()
@@ -265,15 +260,6 @@ describe('handler.ts', () => {
   const call = (run: Run, event: unknown = start) =>
     stepHandler('testStep', startEvent, run)(event, { awsRequestId: 'request-1' } as never)
   const lines = () => written.map(line => JSON.parse(line))
-
-  async function failure(promise: Promise<unknown>): Promise<Error> {
-    try {
-      await promise
-    } catch (error) {
-      if (error instanceof Error) return error
-    }
-    throw new Error('it did not fail')
-  }
 
   test('gives the step its pipeline and its event, and returns what it returns', async () => {
     const result = await call(async (pipeline, event) => {
@@ -297,7 +283,7 @@ describe('handler.ts', () => {
 
   test('what one rotation logged is not in the lines of the next', async () => {
     await call(async () => logger.appendKeys({ left: 'behind' }))
-    written = []
+    written.length = 0
     await call(async () => {})
     expect(written.join('')).toContain('done')
     expect(written.join('')).not.toContain('behind')

@@ -11,6 +11,7 @@ import pg from 'pg'
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { type Embedded, startEmbedded } from '../../local/embedded.ts'
 import { rotateDefinition, type Task } from '../../local/stateMachine.ts'
+import { captureOutput } from '../observe.ts'
 
 const rotationToken = `rotation-token-${randomUUID()}`
 const announce: Task = () => ({ FailedEntryCount: 0 })
@@ -36,13 +37,7 @@ afterAll(async () => {
 })
 
 beforeEach(async () => {
-  written = []
-  const keep = (chunk: unknown) => {
-    written.push(String(chunk))
-    return true
-  }
-  vi.spyOn(process.stdout, 'write').mockImplementation(keep)
-  vi.spyOn(process.stderr, 'write').mockImplementation(keep)
+  written = captureOutput()
   sent.mockClear()
   const { executions, tasks } = embedded.stepFunctions
   executions.clear()

@@ -1,0 +1,23 @@
+import { vi } from 'vitest'
+
+/** The error that a promise is rejected with. @throws if it is not rejected, or with no Error */
+export async function failure(promise: Promise<unknown>): Promise<Error> {
+  try {
+    await promise
+  } catch (error) {
+    if (error instanceof Error) return error
+  }
+  throw new Error('it did not fail')
+}
+
+/** Keeps what this process writes to its output, instead of showing it, until mocks are restored. */
+export function captureOutput(): string[] {
+  const written: string[] = []
+  const keep = (chunk: unknown) => {
+    written.push(String(chunk))
+    return true
+  }
+  vi.spyOn(process.stdout, 'write').mockImplementation(keep)
+  vi.spyOn(process.stderr, 'write').mockImplementation(keep)
+  return written
+}
