@@ -1,10 +1,8 @@
 import * as v from 'valibot'
 import { engineNames } from '../rotation/credential.ts'
 import { InvalidInput } from '../rotation/errors.ts'
+import { type StoreName, storeNames } from '../rotation/stores/store.ts'
 import { strategyNames } from '../rotation/strategies/strategy.ts'
-
-export const storeNames = ['secrets-manager', 'parameter-store'] as const
-export type StoreName = (typeof storeNames)[number]
 
 const text = v.pipe(v.string(), v.nonEmpty())
 const expected: Record<string, string> = {

@@ -1,6 +1,7 @@
 import type { SFNClient, SFNClientConfig } from '@aws-sdk/client-sfn'
 import { InvalidInput, NotPermitted, RotationError, Throttled } from '../rotation/errors.ts'
-import { isToken, type StoreName } from './event.ts'
+import type { StoreName } from '../rotation/stores/store.ts'
+import { isToken } from './event.ts'
 
 /** One rotation's execution; `number` is 1 for the first that its token had. */
 export type Attempt = { token: string; number: number }

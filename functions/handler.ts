@@ -4,7 +4,7 @@ import { Metrics, MetricUnit } from '@aws-lambda-powertools/metrics'
 import middy from '@middy/core'
 import { RotationError, Unexpected } from '../rotation/errors.ts'
 import type { Pipeline } from '../rotation/steps.ts'
-import type { StoreName } from './event.ts'
+import type { StoreName } from '../rotation/stores/store.ts'
 import { pipelineFor } from './pipeline.ts'
 
 const secretKey = /password|secretstring|secretbinary|rotationtoken|verifier/i

@@ -5,9 +5,8 @@ import { loadEngine } from '../rotation/engines/load.ts'
 import { InvalidCredential } from '../rotation/errors.ts'
 import type { Pipeline } from '../rotation/steps.ts'
 import { SecretsManager } from '../rotation/stores/secretsManager.ts'
-import type { Store } from '../rotation/stores/store.ts'
+import type { Store, StoreName } from '../rotation/stores/store.ts'
 import { parseEnvironment } from './environment.ts'
-import type { StoreName } from './event.ts'
 import { Executions } from './executions.ts'
 
 const environment = parseEnvironment(process.env)

@@ -1,5 +1,9 @@
 import type { Credential } from '../credential.ts'
 
+/** The stores that an execution's input may name. */
+export const storeNames = ['secrets-manager', 'parameter-store'] as const
+export type StoreName = (typeof storeNames)[number]
+
 /** The staging labels of Secrets Manager, by what they mean to a reader. */
 export type Stage = 'current' | 'pending' | 'previous'
 

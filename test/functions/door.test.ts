@@ -3,8 +3,9 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { inspect } from 'node:util'
 import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import type { Event, StoreName } from '../../functions/event.ts'
+import type { Event } from '../../functions/event.ts'
 import { startSecretsManager } from '../../local/secretsManager.ts'
+import type { StoreName } from '../../rotation/stores/store.ts'
 import { captureOutput, failure } from '../observe.ts'
 
 /** Plays Step Functions: answers every DescribeExecution with this, but for further attempts, which there are none. */
