@@ -5,6 +5,8 @@ import { isToken } from './event.ts'
 
 /** One rotation's execution; `number` is 1 for the first that its token had. */
 export type Attempt = { token: string; number: number }
+/** An execution's input. `run` is the run of what was due that started it, if one did. */
+export type Input = { store: StoreName; id: string; token: string; run?: string }
 type Status = 'RUNNING' | 'SUCCEEDED' | 'FAILED' | 'TIMED_OUT' | 'ABORTED' | 'PENDING_REDRIVE'
 
 /** The name of an execution: its token, and from the second attempt on its number behind it. */
@@ -57,14 +59,18 @@ export class Executions {
     }
   }
 
-  /** Starts an attempt. Success as well if there is one of this name: another caller was faster. */
-  async start(attempt: Attempt, input: { store: StoreName; id: string; token: string }): Promise<void> {
+  /**
+   * Starts an attempt.
+   * @returns false if there is one of this name already: another caller was faster, or it has ended
+   */
+  async start(attempt: Attempt, input: Input): Promise<boolean> {
     const stateMachineArn = this.#arns().replace(':execution:', ':stateMachine:')
     const settings = { stateMachineArn, name: nameOf(attempt), input: JSON.stringify(input) }
-    await this.#call(
+    const started = await this.#call(
       ({ StartExecutionCommand }, client) => client.send(new StartExecutionCommand(settings)),
       'ExecutionAlreadyExists',
     )
+    return started !== undefined
   }
 
   /** How far an attempt has come: whether it entered `state`, or has ended without. */

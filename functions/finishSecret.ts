@@ -1,6 +1,7 @@
 import { finish } from '../rotation/steps.ts'
 import { rotationEvent } from './event.ts'
-import { count, stepHandler } from './handler.ts'
+import { count } from './handler.ts'
+import { stepHandler } from './stepHandler.ts'
 
 /** Makes the pending value current. */
 export const handler = stepHandler('finishSecret', rotationEvent, async (pipeline, { rotation }) => {

@@ -3,9 +3,6 @@ import { injectLambdaContext } from '@aws-lambda-powertools/logger/middleware'
 import { Metrics, MetricUnit } from '@aws-lambda-powertools/metrics'
 import middy from '@middy/core'
 import { RotationError, Unexpected } from '../rotation/errors.ts'
-import type { Pipeline } from '../rotation/steps.ts'
-import type { StoreName } from '../rotation/stores/store.ts'
-import { pipelineFor } from './pipeline.ts'
 
 const secretKey = /password|secretstring|secretbinary|rotationtoken|verifier/i
 
@@ -17,36 +14,43 @@ const metrics = new Metrics({ namespace: 'Keyturn' })
 
 /** Counts one outcome in CloudWatch, by what is known of the rotation. */
 export function count(outcome: string, dimensions: Record<string, string>): void {
-  metrics.singleMetric().addDimensions(dimensions).addMetric(outcome, MetricUnit.Count, 1)
+  measure(outcome, 1, MetricUnit.Count, dimensions)
 }
 
-/** What of Lambda's context a step may use. */
-type Context = { getRemainingTimeInMillis(): number }
+/** Writes one value of a metric for CloudWatch. */
+export function measure(
+  name: string,
+  value: number,
+  unit: (typeof MetricUnit)[keyof typeof MetricUnit],
+  dimensions: Record<string, string> = {},
+): void {
+  metrics.singleMetric().addDimensions(dimensions).addMetric(name, unit, value)
+}
+
+/** What of Lambda's context a function may use. */
+export type Context = { getRemainingTimeInMillis(): number }
 
 /**
- * One Lambda function around one step: event parsed at the door, log lines that name the rotation.
- * Only errors of ours leave it, with the step's name in front; the runtime logs them.
+ * One Lambda function: event parsed at the door, log lines that name the function and what `about` tells of the event.
+ * Only errors of ours leave it, with the function's name in front; the runtime logs them.
  */
-export function stepHandler<
-  Event extends { rotation: { store: StoreName; id: string; token: string } },
-  Result,
->(
-  step: string,
+export function functionHandler<Event, Result>(
+  name: string,
   parse: (event: unknown) => Event,
-  run: (pipeline: Pipeline, event: Event, context: Context) => Promise<Result>,
+  about: (event: Event) => Record<string, unknown>,
+  run: (event: Event, context: Context) => Promise<Result>,
 ) {
   return middy()
     .use(injectLambdaContext(logger, { clearState: true }))
     .onError(request => {
       const error = request.error instanceof RotationError ? request.error : new Unexpected(request.error)
-      error.message = `${step}: ${error.message}`
+      error.message = `${name}: ${error.message}`
       request.error = error
     })
     .handler(async (raw: unknown, context): Promise<Result> => {
       const event = parse(raw)
-      const { store, id, token } = event.rotation
-      logger.appendKeys({ step, store, id, token })
-      const result = await run(await pipelineFor(store), event, context)
+      logger.appendKeys({ step: name, ...about(event) })
+      const result = await run(event, context)
       logger.info('done', { result: result ?? null } as never)
       return result
     })

@@ -8,10 +8,9 @@ import { SecretsManager } from '../rotation/stores/secretsManager.ts'
 import type { Store, StoreName } from '../rotation/stores/store.ts'
 import { parseEnvironment } from './environment.ts'
 import { Executions } from './executions.ts'
+import { requestHandler } from './requestHandler.ts'
 
 const environment = parseEnvironment(process.env)
-/** Milliseconds; the SDK itself would wait without end. */
-const requestHandler = { connectionTimeout: 2_000, requestTimeout: 5_000, throwOnRequestTimeout: true }
 const secretsManager = new SecretsManager(new SecretsManagerClient({ requestHandler }))
 /** Secrets Manager is always there, as admins' values are kept in it; other clients are loaded when first used. */
 const loadStore: Record<StoreName, () => Promise<Store>> = {

@@ -1,7 +1,8 @@
 import { LockedOut } from '../rotation/errors.ts'
 import { rollback, rollbackAbandoned } from '../rotation/steps.ts'
 import { rollbackEvent } from './event.ts'
-import { count, stepHandler } from './handler.ts'
+import { count } from './handler.ts'
+import { stepHandler } from './stepHandler.ts'
 
 /** Makes the current value valid again and takes the pending one back: this rotation's, or an abandoned one. */
 export const handler = stepHandler(

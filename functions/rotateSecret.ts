@@ -3,8 +3,9 @@ import { InvalidInput, RotationError, RotationInProgress, Throttled } from '../r
 import { check, create, type Pipeline } from '../rotation/steps.ts'
 import { type ServiceEvent, type ServiceStep, serviceEvent } from './event.ts'
 import type { Attempt, Executions } from './executions.ts'
-import { logger, stepHandler } from './handler.ts'
+import { logger } from './handler.ts'
 import { executions, pipelineOnBehalf } from './pipeline.ts'
+import { stepHandler } from './stepHandler.ts'
 
 /** A step is passed once the state after it was entered: no failure leads there. */
 export const stateAfter: Record<ServiceStep, string> = {
