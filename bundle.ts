@@ -2,7 +2,7 @@ import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { dirname, isAbsolute, join, normalize, relative } from 'node:path'
 import { build, type Metafile } from 'esbuild'
 import { zipSync } from 'fflate'
-import { parseEnvironment } from './functions/environment.ts'
+import { parseDueEnvironment, parseEnvironment } from './functions/environment.ts'
 import { generatePassword } from './rotation/password.ts'
 
 const external = [
@@ -97,9 +97,13 @@ export default class Bundle {
 
 /** A parameter that no rotation or alarm could work with fails here, and not in every one of them. */
 function checkEnvironment(environment: Variables = {}): void {
-  const texts = Object.entries(environment).filter(([, value]) => typeof value === 'string')
-  const { defaults } = parseEnvironment(Object.fromEntries(texts) as NodeJS.ProcessEnv)
+  const texts: Variables = Object.fromEntries(
+    Object.entries(environment).filter(([, value]) => typeof value === 'string'),
+  )
+  const { defaults } = parseEnvironment(texts as NodeJS.ProcessEnv)
   generatePassword(defaults.password)
+  if ('KEYTURN_MAX_ROTATIONS' in environment)
+    parseDueEnvironment({ KEYTURN_RUNS: '-', KEYTURN_ROTATION_FUNCTION: '-', ...texts } as NodeJS.ProcessEnv)
   const { KEYTURN_WEBHOOK_PARAMETER: webhook } = environment
   if (webhook && !String(webhook).startsWith('/'))
     throw new Error(`webhookParameter: should begin with /, not ${webhook}`)

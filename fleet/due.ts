@@ -21,6 +21,7 @@ export function judge(credential: Scheduled, now: Date, defaults: Options): Verd
   const { tags, since, nextByService } = credential
   if (nextByService) {
     const late = now.getTime() > nextByService.getTime() + day
+    if (!('keyturn:every' in tags)) return { state: 'waiting', late }
     return { state: 'skipped', reason: 'Secrets Manager rotates it on its own schedule', late }
   }
   if (tags['keyturn:managed'] !== 'true')

@@ -1,4 +1,5 @@
 import * as v from 'valibot'
+import { InvalidInput } from '../rotation/errors.ts'
 import { type Options, parseOptions } from '../rotation/options.ts'
 import { passwordSettings } from '../rotation/password.ts'
 
@@ -36,5 +37,45 @@ export function parseEnvironment(variables: NodeJS.ProcessEnv): Environment {
       ...Object.fromEntries(options),
       ...(KEYTURN_GRACE && { grace: KEYTURN_GRACE }),
     }),
+  }
+}
+
+const whole = v.pipe(v.string(), v.digits(), v.transform(Number), v.minValue(1))
+const due = v.object({
+  KEYTURN_RUNS: text,
+  KEYTURN_ROTATION_FUNCTION: text,
+  KEYTURN_MAX_ROTATIONS: whole,
+  KEYTURN_MAX_ROTATIONS_PER_HOST: v.pipe(whole, v.maxValue(40)),
+})
+
+export type DueEnvironment = {
+  /** ARN of the state machine that rotates what is due. */
+  runs: string
+  /** ARN of this stack's rotateSecret. */
+  rotationFunction: string
+  /** How many rotations may go on at once, in all and on one database server. */
+  maxRotations: number
+  maxRotationsPerHost: number
+}
+
+const expected: Record<string, string> = {
+  KEYTURN_MAX_ROTATIONS: 'maxConcurrentRotations: should be a whole number from 1 on',
+  KEYTURN_MAX_ROTATIONS_PER_HOST: 'maxConcurrentRotationsPerHost: should be a whole number from 1 to 40',
+}
+
+/** Reads findDue's environment. @throws InvalidInput naming the parameter of the deployment */
+export function parseDueEnvironment(variables: NodeJS.ProcessEnv): DueEnvironment {
+  const result = v.safeParse(due, variables)
+  if (!result.success) {
+    const name = String(result.issues[0].path?.[0].key)
+    throw new InvalidInput(expected[name] ?? `environment variable ${name}: is not set`)
+  }
+  const { KEYTURN_RUNS, KEYTURN_ROTATION_FUNCTION, KEYTURN_MAX_ROTATIONS, KEYTURN_MAX_ROTATIONS_PER_HOST } =
+    result.output
+  return {
+    runs: KEYTURN_RUNS,
+    rotationFunction: KEYTURN_ROTATION_FUNCTION,
+    maxRotations: KEYTURN_MAX_ROTATIONS,
+    maxRotationsPerHost: KEYTURN_MAX_ROTATIONS_PER_HOST,
   }
 }

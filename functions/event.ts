@@ -5,6 +5,11 @@ import { type StoreName, storeNames } from '../rotation/stores/store.ts'
 import { strategyNames } from '../rotation/strategies/strategy.ts'
 
 const text = v.pipe(v.string(), v.nonEmpty())
+const time = v.pipe(
+  text,
+  v.isoTimestamp(),
+  v.transform(text => new Date(text)),
+)
 const expected: Record<string, string> = {
   execution: 'the name of the execution',
   rotation: 'the state of the execution, an object',
@@ -16,9 +21,17 @@ const expected: Record<string, string> = {
   SecretId: "the secret's ARN",
   ClientRequestToken: '32 to 64 letters, digits, - or _',
   RotationToken: 'a text',
+  run: 'the name of the execution',
+  started: 'when the execution began',
+  at: 'a time, such as 2026-11-21T10:00:00Z',
 }
 
-const start = v.object({ store: v.picklist(storeNames), id: text, token: v.exactOptional(v.string()) })
+const start = v.object({
+  store: v.picklist(storeNames),
+  id: text,
+  token: v.exactOptional(v.string()),
+  group: v.exactOptional(text),
+})
 const rotation = v.object({
   ...start.entries,
   engine: v.picklist(engineNames),
@@ -32,6 +45,7 @@ const rotation = v.object({
 })
 const rollback = v.object({
   ...start.entries,
+  engine: v.exactOptional(v.picklist(engineNames)),
   strategy: v.exactOptional(v.picklist(strategyNames)),
 })
 
@@ -44,7 +58,8 @@ export const rotationEvent = parser(rotation)
 /** What rollbackSecret gets: as much of the above as there was when the rotation failed. */
 export const rollbackEvent = parser(rollback)
 
-export type Event<Rotation> = { abandoned: boolean; rotation: Rotation & { token: string } }
+/** `started` is when the execution began, where that is of interest. */
+export type Event<Rotation> = { abandoned: boolean; started?: Date; rotation: Rotation & { token: string } }
 
 const serviceSteps = ['createSecret', 'setSecret', 'testSecret', 'finishSecret'] as const
 export type ServiceStep = (typeof serviceSteps)[number]
@@ -52,10 +67,52 @@ export type ServiceStep = (typeof serviceSteps)[number]
 /** Whether a version's id can be the name of an execution of ours. */
 export const isToken = (text: string) => /^[\w-]{32,64}$/.test(text)
 
+const token = v.pipe(text, v.check(isToken))
+const startCall = v.object({
+  store: v.picklist(storeNames),
+  id: text,
+  token,
+  group: v.exactOptional(text),
+  at: v.exactOptional(
+    v.pipe(
+      text,
+      v.isoTimestamp(),
+      v.transform(time => new Date(time)),
+    ),
+  ),
+})
+const run = v.object({ run: text })
+const awaited = v.object({ store: v.picklist(storeNames), id: text, token })
+const report = v.object({
+  host: v.string(),
+  results: v.array(
+    v.object({
+      store: v.picklist(storeNames),
+      id: text,
+      outcome: v.picklist(['rotated', 'failed', 'skipped']),
+      error: v.exactOptional(v.string()),
+      reason: v.exactOptional(v.string()),
+    }),
+  ),
+})
+
+/** What startRotation gets. With `at`, when it was found out that it is due, what changed since then is left alone. */
+export const startCallEvent = (event: unknown) => checked(startCall, event)
+
+/** What findDue gets: the name of its execution. */
+export const runEvent = (event: unknown) => checked(run, event)
+
+/** What awaitRotation gets. */
+export const awaitedEvent = (event: unknown) => checked(awaited, event)
+
+/** What reportRotations gets: what became of the rotations on one database server. */
+export const reportEvent = (event: unknown) => checked(report, event)
+export type Results = v.InferOutput<typeof report>['results']
+
 const serviceCall = v.object({
   Step: v.picklist(serviceSteps),
   SecretId: text,
-  ClientRequestToken: v.pipe(text, v.check(isToken)),
+  ClientRequestToken: token,
   RotationToken: v.exactOptional(text),
 })
 
@@ -84,12 +141,17 @@ export function serviceEvent(event: unknown): ServiceEvent {
  * the same token, which its input must then name, is called `<token>-2`, `<token>-3` and so on.
  */
 function parser<Rotation extends { token?: string }>(schema: v.GenericSchema<unknown, Rotation>) {
-  const whole = v.object({ execution: text, abandoned: v.optional(v.boolean(), false), rotation: schema })
+  const whole = v.object({
+    execution: text,
+    abandoned: v.optional(v.boolean(), false),
+    started: v.exactOptional(time),
+    rotation: schema,
+  })
   return (event: unknown): Event<Rotation> => {
-    const { execution, abandoned, rotation } = checked(whole, event)
+    const { execution, rotation, ...rest } = checked(whole, event)
     const { token = execution } = rotation
     if (!isToken(token) || !isAttempt(execution, token)) throw invalid('token')
-    return { abandoned, rotation: { ...rotation, token } }
+    return { ...rest, rotation: { ...rotation, token } }
   }
 }
 

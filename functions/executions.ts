@@ -5,8 +5,8 @@ import { isToken } from './event.ts'
 
 /** One rotation's execution; `number` is 1 for the first that its token had. */
 export type Attempt = { token: string; number: number }
-/** An execution's input. `run` is the run of what was due that started it, if one did. */
-export type Input = { store: StoreName; id: string; token: string; run?: string }
+/** An execution's input. `group` names those that a run of what was due started on one database server. */
+export type Input = { store: StoreName; id: string; token: string; group?: string }
 type Status = 'RUNNING' | 'SUCCEEDED' | 'FAILED' | 'TIMED_OUT' | 'ABORTED' | 'PENDING_REDRIVE'
 
 /** The name of an execution: its token, and from the second attempt on its number behind it. */

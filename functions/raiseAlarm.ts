@@ -33,7 +33,7 @@ const giveWay = 10_000
 
 /** Where an alarm goes. */
 export type Outlets = {
-  ledger: Pick<Ledger, 'claim' | 'tellTopic' | 'tellAll'>
+  ledger: Pick<Ledger, 'leads' | 'claim' | 'tellTopic' | 'tellAll'>
   /** @throws whatever SNS throws */
   publish(alarm: Alarm): Promise<void>
   /** @throws WebhookFailed */
@@ -57,6 +57,7 @@ export async function tell(alarm: Alarm, { ledger, publish, post, giveWay }: Out
       logger.error('the ledger failed, so this may be told twice', { error })
       return undefined
     })
+  if (alarm.group && (await note(ledger.leads(alarm.group, key))) === false) return false
   const told = await note(ledger.claim(key, alarm.at))
   if (told === 'everything') return false
   if (told !== 'topic') {

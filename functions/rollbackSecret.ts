@@ -13,10 +13,11 @@ export const handler = stepHandler(
       const result = abandoned
         ? await rollbackAbandoned(pipeline, rotation.id)
         : await rollback(pipeline, rotation)
-      count('RotationRolledBack', { outcome: result.outcome })
+      const { engine = 'unknown', strategy = 'unknown' } = rotation
+      count('RotationRolledBack', { outcome: result.outcome, engine, strategy })
       return result
     } catch (error) {
-      if (error instanceof LockedOut) count('LockedOut', { store: rotation.store })
+      if (error instanceof LockedOut) count('LockedOut', {})
       throw error
     }
   },

@@ -1,22 +1,12 @@
-import { setTimeout } from 'node:timers/promises'
-import { InvalidInput, RotationError, RotationInProgress, Throttled } from '../rotation/errors.ts'
+import { InvalidInput, RotationError } from '../rotation/errors.ts'
 import { check, create, type Pipeline } from '../rotation/steps.ts'
-import { type ServiceEvent, type ServiceStep, serviceEvent } from './event.ts'
+import { type ServiceEvent, serviceEvent } from './event.ts'
 import type { Attempt, Executions } from './executions.ts'
 import { logger } from './handler.ts'
+import { passed } from './passed.ts'
 import { executions, pipelineOnBehalf } from './pipeline.ts'
 import { stepHandler } from './stepHandler.ts'
 
-/** A step is passed once the state after it was entered: no failure leads there. */
-export const stateAfter: Record<ServiceStep, string> = {
-  createSecret: 'SetSecret',
-  setSecret: 'TestSecret',
-  testSecret: 'FinishSecret',
-  finishSecret: 'AnnounceSuccess',
-}
-
-/** Milliseconds between two looks at an execution: the first pause, and the longest that it grows to. */
-const PAUSE = { first: 200, longest: 5_000 }
 /** Milliseconds of the function's time that are left for an answer. */
 const RESERVE = 60_000
 
@@ -30,8 +20,8 @@ export const handler = stepHandler('rotateSecret', serviceEvent, async (pipeline
   const found = await executions.latest(rotation.token)
   if (step === 'createSecret') {
     const attempt = found && !failed(found) ? found : await begin(event, (found?.number ?? 0) + 1)
-    await passed(attempt, step, context)
-  } else if (found) await passed(found, step, context)
+    await passed(executions, attempt, step, context, RESERVE)
+  } else if (found) await passed(executions, found, step, context, RESERVE)
   // A schedule was set, with RotateImmediately=false: the service asks only whether a rotation would go well.
   else if (step === 'testSecret') await check(pipeline, rotation)
   else throw new InvalidInput(`Step: ${step} was called before createSecret`)
@@ -59,30 +49,5 @@ async function createOnBehalf(pipeline: Pipeline, rotation: ServiceEvent['rotati
   } catch (error) {
     if (!(error instanceof RotationError)) throw error
     logger.warn('left to the execution', { error: error.name, reason: error.message })
-  }
-}
-
-async function passed(
-  attempt: Attempt,
-  step: ServiceStep,
-  { getRemainingTimeInMillis }: { getRemainingTimeInMillis(): number },
-): Promise<void> {
-  for (let pause = PAUSE.first; ; pause = Math.min(pause * 1.5, PAUSE.longest)) {
-    const progress = await look(attempt, stateAfter[step])
-    if (progress === 'entered') return
-    if (progress === 'ended') throw await executions.failure(attempt)
-    if (getRemainingTimeInMillis() - pause < RESERVE)
-      throw new RotationInProgress(`the execution has not passed ${step} yet, and goes on`)
-    await setTimeout(pause)
-  }
-}
-
-/** Whoever waits anyway looks again later. */
-async function look(attempt: Attempt, state: string): ReturnType<Executions['progress']> {
-  try {
-    return await executions.progress(attempt, state)
-  } catch (error) {
-    if (error instanceof Throttled) return 'running'
-    throw error
   }
 }

@@ -69,7 +69,11 @@ export async function runRotation(
       ),
     },
     context: {
-      Execution: { Id: arnOf('states', `execution:keyturn-local-rotate:${name}`), Name: name },
+      Execution: {
+        Id: arnOf('states', `execution:keyturn-local-rotate:${name}`),
+        Name: name,
+        StartTime: new Date().toISOString(),
+      },
     },
   })
   // How it ended is told by the events; the rejection says the same.

@@ -19,6 +19,8 @@ export type Alarm = {
   console: string | undefined
   /** Another event may tell the same failure with more detail, at about the same time. */
   outdone: boolean
+  /** Of the failures with this name only the first is told; a report tells of all of them when they are over. */
+  group?: string
 }
 
 const headlines = {
@@ -28,6 +30,8 @@ const headlines = {
   stopped: 'A rotation was stopped midway and not rolled back: the application may be locked out.',
   retire: 'The credential was rotated, but the replaced user still takes its old password.',
   announce: 'The credential was rotated, but that could not be announced.',
+  several: 'Several rotations that were due failed.',
+  run: 'A run of what was due did not come to its end: rotations may not have begun, or their failures not been told.',
   managed: 'Secrets Manager could not rotate a secret.',
   abandoned: 'A version made by hand ended a rotation of Secrets Manager.',
   unknown: 'One of the alarm rules matched an event that Keyturn cannot read.',
@@ -43,6 +47,9 @@ const json = <Schema extends v.GenericSchema>(schema: Schema) =>
   v.fallback(v.optional(v.pipe(v.string(), v.parseJson(), schema)), undefined)
 
 const problem = part({ Error: text, Cause: text })
+const count = v.fallback(v.number(), 0)
+const names = v.fallback(v.array(v.string()), [])
+const kinds = v.fallback(v.array(v.object({ error: text, reason: text, count, names })), [])
 const schema = part({
   id: text,
   source: text,
@@ -54,13 +61,23 @@ const schema = part({
     // Credential Rotation Failed, by statemachines/rotate.asl.json
     severity: text,
     execution: text,
-    rotation: part({ id: text, failure: problem, lockout: problem, rollback: part({ outcome: text }) }),
+    rotation: part({
+      id: text,
+      group: text,
+      failure: problem,
+      lockout: problem,
+      rollback: part({ outcome: text }),
+    }),
+    // Credential Rotations Failed, by statemachines/rotate-due.asl.json
+    group: text,
+    report: part({ host: text, rotated: count, failed: count, failures: kinds }),
     // Step Functions Execution Status Change
     executionArn: text,
     status: text,
     error: text,
     cause: text,
-    input: json(v.object({ id: text })),
+    stateMachineArn: text,
+    input: json(v.object({ id: text, group: text })),
     // AWS Service Event via CloudTrail, in the two shapes there are
     eventName: text,
     errorMessage: text,
@@ -71,7 +88,7 @@ const schema = part({
 type Problem = v.InferOutput<typeof problem>
 type Event = NonNullable<v.InferOutput<typeof schema>>
 
-/** What the three kinds of events have in common. */
+/** What the kinds of events have in common. */
 type Failure = {
   headline: keyof typeof headlines
   secret?: string | undefined
@@ -83,6 +100,13 @@ type Failure = {
   rollback?: string | undefined
   /** What made the rollback necessary that then failed. */
   first?: string | undefined
+  /** A name of its own, where its execution's would not do. */
+  name?: string | undefined
+  /** What failed, if it is not the rotation of one secret. */
+  what?: string | undefined
+  more?: [label: string, value: string][]
+  critical?: boolean
+  group?: string | undefined
   outdone: boolean
 }
 
@@ -97,8 +121,20 @@ export function readAlarm(raw: unknown, runbook: string): Alarm {
     headline: 'unknown',
     outdone: false,
   }
-  const { headline, secret, execution, error, step, cause, rollback, first, outdone } = failure
-  const severity = critical.includes(headline) ? 'critical' : 'error'
+  const {
+    headline,
+    secret,
+    execution,
+    error,
+    step,
+    cause,
+    rollback,
+    first,
+    more = [],
+    group,
+    outdone,
+  } = failure
+  const severity = isCritical(failure) ? 'critical' : 'error'
   const time = Date.parse(event.time ?? '')
   const facts: [string, string | undefined][] = [
     ['Secret', secret],
@@ -107,13 +143,14 @@ export function readAlarm(raw: unknown, runbook: string): Alarm {
     ['Cause', cause],
     ['Rollback', rollback],
     ['First error', first],
+    ...more,
     ['Severity', severity],
     ['Account', event.account && `${event.account} ${event.region ?? ''}`.trim()],
     ['Time', event.time],
     ['Execution', execution],
     ['Event', [event.source, event['detail-type'], event.id].filter(Boolean).join(', ') || undefined],
   ]
-  const what = `rotation of ${secret ? nameOf(secret) : 'a secret'} failed`
+  const what = failure.what ?? `rotation of ${secret ? nameOf(secret) : 'a secret'} failed`
   return {
     keys: keysOf(
       failure,
@@ -132,8 +169,11 @@ export function readAlarm(raw: unknown, runbook: string): Alarm {
     runbook: `${runbook}#${anchorOf(failure)}`,
     console: execution && consoleOf(execution),
     outdone,
+    ...(group && { group: `${group} ${severity}` }),
   }
 }
+
+const isCritical = (failure: Failure) => failure.critical ?? critical.includes(failure.headline)
 
 /** The alarm as a mail's text. */
 export function textOf({ headline, facts, runbook, console }: Alarm): string {
@@ -156,19 +196,63 @@ const readers: Record<string, (detail: Detail) => Failure> = {
       ...explain((lockout && rotation?.lockout) || rotation?.failure),
       rollback: lockout ? 'failed' : rotation?.rollback?.outcome,
       first: lockout && rotation?.lockout ? rotation.failure && oneLine(rotation.failure) : undefined,
+      group: rotation?.group,
+      outdone: false,
+    }
+  },
+
+  'Credential Rotations Failed': ({ severity, execution, group, report }) => {
+    const { host, rotated = 0, failed = 0, failures = [] } = report ?? {}
+    const kinds = failures.map(({ error = 'Unknown', reason, count, names }): [string, string] => {
+      const others = count > names.length ? ` and ${count - names.length} more` : ''
+      return [error, `${count}: ${names.join(', ')}${others}${reason ? `; such as: ${short(reason)}` : ''}`]
+    })
+    const where = host ? ` on ${host}` : ''
+    return {
+      headline: 'several',
+      execution,
+      error: failures.length === 1 ? failures[0]?.error : undefined,
+      what: `${failed} rotations${where} failed`,
+      more: [
+        ['Host', host ?? 'none, or not known'],
+        ['Rotated', `${rotated}`],
+        ['Failed', `${failed}`],
+        ...kinds,
+      ],
+      critical: severity === 'critical',
+      name: group && `report ${group}`,
       outdone: false,
     }
   },
 
   // Without an announcement: what comes after the rotation failed, or something ended the execution from outside.
-  'Step Functions Execution Status Change': ({ executionArn, status, error, cause, input }) => {
+  'Step Functions Execution Status Change': ({
+    executionArn,
+    stateMachineArn,
+    status,
+    error,
+    cause,
+    input,
+  }) => {
     const explained = explain({ Error: error, Cause: cause })
+    if (stateMachineArn?.endsWith('-rotate-due'))
+      return {
+        headline: 'run',
+        execution: executionArn,
+        ...explained,
+        error: error ?? status,
+        what: 'a run of what was due failed',
+        outdone: false,
+      }
+    const headline = headlineOf(status, explained)
     return {
-      headline: headlineOf(status, explained),
+      headline,
       secret: input?.id,
       execution: executionArn,
       ...explained,
       error: error ?? status,
+      // What was stopped midway is told of one by one: nobody announces it.
+      group: headline === 'stopped' ? undefined : input?.group,
       outdone: true,
     }
   },
@@ -188,12 +272,20 @@ const readers: Record<string, (detail: Detail) => Failure> = {
   }),
 }
 
-/** Whether it is a lockout that could not be announced can only be told from the error and the step. */
-function headlineOf(status: string | undefined, { error, step }: Pick<Failure, 'error' | 'step'>) {
+/** Whether it is a lockout that could not be announced can only be told from the error and the message. */
+function headlineOf(
+  status: string | undefined,
+  { error, step, cause }: Pick<Failure, 'error' | 'step' | 'cause'>,
+) {
   if (status !== 'FAILED') return 'stopped'
-  if (error === 'LockedOut' || step === 'rollbackSecret') return 'lockout'
+  if (isLockout(error, cause)) return 'lockout'
   if (step === 'retireSecret') return 'retire'
   return error?.startsWith('EventBridge.') ? 'announce' : 'execution'
+}
+
+/** Whether an execution failed because its rollback did, by its error and by its message, which begins with the step. */
+export function isLockout(error: string | undefined, message: string | undefined): boolean {
+  return error === 'LockedOut' || /^rollbackSecret: /.test(message ?? '')
 }
 
 /** The last sentence of docs/runbook.md's head: there is an entry for each of our errors, by its name. */
@@ -202,6 +294,8 @@ function anchorOf({ headline, error = '' }: Failure): string {
     lockout: 'lockedout',
     retire: 'retiresecret-failed',
     announce: 'announcesuccess-failed',
+    several: error in errors ? error.toLowerCase() : 'several-rotations-failed',
+    run: 'run-failed',
     managed: 'managed-rotation-failed',
     abandoned: 'managed-rotation-failed',
   }
@@ -212,7 +306,8 @@ function anchorOf({ headline, error = '' }: Failure): string {
  * An execution's name says it all. Without one, it is the failure of this secret at about this time. What is critical
  * has a name more, so that it is told even if the same failure was told of as an error.
  */
-function keysOf({ execution, secret, headline }: Failure, event: string): Alarm['keys'] {
+function keysOf({ execution, secret, headline, name: own }: Failure, event: string): Alarm['keys'] {
+  if (own) return [own]
   const name = execution && `execution ${execution.split(':').at(-1)}`
   const [first, ...rest] = [
     ...(name && critical.includes(headline) ? [`${name} critical`] : []),

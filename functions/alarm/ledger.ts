@@ -57,6 +57,24 @@ export class Ledger {
     }
   }
 
+  /** Whether failure `key` is the first of its group, and so the one to tell. Asked again, it still is. */
+  async leads(group: string, key: string): Promise<boolean> {
+    try {
+      await this.#client.send(
+        new PutItemCommand({
+          TableName: this.#table,
+          Item: { ...this.#item(`group ${group}`, this.#now()), leader: { S: key } },
+          ConditionExpression: 'attribute_not_exists(id) OR leader = :leader',
+          ExpressionAttributeValues: { ':leader': { S: key } },
+        }),
+      )
+      return true
+    } catch (error) {
+      if (error instanceof ConditionalCheckFailedException) return false
+      throw error
+    }
+  }
+
   /** Notes that the topic was told. */
   async tellTopic(key: string): Promise<void> {
     await this.#update(key, { UpdateExpression: 'SET toldTopic = :true' }, { ':true': { BOOL: true } })

@@ -406,6 +406,7 @@ function outlets(given: Partial<Outlets> = {}) {
   const calls: string[] = []
   const note = (call: string) => async () => void calls.push(call)
   const ledger = {
+    leads: async () => true,
     claim: async () => 'nothing' as const,
     tellTopic: note('told topic'),
     tellAll: note('told all'),
@@ -450,7 +451,7 @@ describe('telling', () => {
   test('a ledger that fails: told all the same', async () => {
     vi.spyOn(process.stdout, 'write').mockReturnValue(true)
     vi.spyOn(process.stderr, 'write').mockReturnValue(true)
-    const parts = outlets({ ledger: { claim: dies, tellTopic: dies, tellAll: dies } })
+    const parts = outlets({ ledger: { leads: dies, claim: dies, tellTopic: dies, tellAll: dies } })
     expect(await tell(alarm, parts)).toBe(true)
     expect(parts.calls).toEqual(['topic', 'webhook'])
     vi.restoreAllMocks()

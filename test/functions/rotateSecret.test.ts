@@ -30,7 +30,8 @@ const sent = vi.spyOn(SecretsManagerClient.prototype, 'send')
 beforeAll(async () => {
   process.env.POWERTOOLS_LOG_LEVEL = 'DEBUG'
   embedded = await startEmbedded()
-  ;({ handler, stateAfter } = await import('../../functions/rotateSecret.ts'))
+  ;({ handler } = await import('../../functions/rotateSecret.ts'))
+  ;({ stateAfter } = await import('../../functions/passed.ts'))
 })
 afterAll(async () => {
   await embedded.stop()

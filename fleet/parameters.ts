@@ -1,0 +1,36 @@
+import { ListTagsForResourceCommand, paginateDescribeParameters, type SSMClient } from '@aws-sdk/client-ssm'
+import { translate } from '../rotation/stores/awsErrors.ts'
+
+/** As many names as DescribeParameters takes in one filter. */
+const NAMES = 50
+
+/**
+ * When the newest version of each of these parameters was made; one that does not exist is left out.
+ * @throws NotPermitted, Throttled, StoreFailed
+ */
+export async function changesOf(ssm: SSMClient, names: string[]): Promise<Map<string, Date>> {
+  const found = new Map<string, Date>()
+  for (let start = 0; start < names.length; start += NAMES) {
+    const filter = { Key: 'Name', Option: 'Equals', Values: names.slice(start, start + NAMES) }
+    const pages = paginateDescribeParameters({ client: ssm, pageSize: NAMES }, { ParameterFilters: [filter] })
+    for (const { Parameters = [] } of await called(Array.fromAsync(pages)))
+      for (const { Name, LastModifiedDate } of Parameters)
+        if (Name && LastModifiedDate) found.set(Name, LastModifiedDate)
+  }
+  return found
+}
+
+/** The tags of a parameter that exists. @throws NotPermitted, Throttled, StoreFailed */
+export async function tagsOf(ssm: SSMClient, name: string): Promise<Record<string, string>> {
+  const command = new ListTagsForResourceCommand({ ResourceType: 'Parameter', ResourceId: name })
+  const { TagList = [] } = await called(ssm.send(command))
+  return Object.fromEntries(TagList.map(({ Key = '', Value = '' }) => [Key, Value]))
+}
+
+async function called<T>(answer: Promise<T>): Promise<T> {
+  try {
+    return await answer
+  } catch (error) {
+    throw translate('Parameter Store', error)
+  }
+}

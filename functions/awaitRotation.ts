@@ -1,0 +1,32 @@
+import { parseEnvironment } from './environment.ts'
+import { awaitedEvent } from './event.ts'
+import { ExecutionFailed, Executions } from './executions.ts'
+import { functionHandler } from './handler.ts'
+import { passed } from './passed.ts'
+import { requestHandler } from './requestHandler.ts'
+
+const executions = new Executions(parseEnvironment(process.env).executions, { requestHandler })
+
+/** Milliseconds of the function's time that it does not wait. The state machine asks again, so it need not wait long. */
+const RESERVE = 45_000
+/** Characters of a failure's message that are kept. There may be a thousand in one run. */
+const KEPT = 200
+
+/**
+ * Waits until a rotation has succeeded or failed; its grace time is not waited for.
+ * @throws RotationInProgress if it still runs: ask again
+ */
+export const handler = functionHandler(
+  'awaitRotation',
+  awaitedEvent,
+  event => event,
+  async ({ store, id, token }, context) => {
+    try {
+      await passed(executions, { token, number: 1 }, 'finishSecret', context, RESERVE)
+      return { store, id, outcome: 'rotated' }
+    } catch (error) {
+      if (!(error instanceof ExecutionFailed)) throw error
+      return { store, id, outcome: 'failed', error: error.name, reason: error.message.slice(0, KEPT) }
+    }
+  },
+)

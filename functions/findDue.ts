@@ -1,0 +1,110 @@
+import { MetricUnit } from '@aws-lambda-powertools/metrics'
+import { ResourceGroupsTaggingAPIClient } from '@aws-sdk/client-resource-groups-tagging-api'
+import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
+import { ListExecutionsCommand, SFNClient } from '@aws-sdk/client-sfn'
+import { SSMClient } from '@aws-sdk/client-ssm'
+import { judge } from '../fleet/due.ts'
+import { hostsOf } from '../fleet/hosts.ts'
+import { Inventory } from '../fleet/inventory.ts'
+import { parseOptions } from '../rotation/options.ts'
+import { translate } from '../rotation/stores/awsErrors.ts'
+import type { StoreName } from '../rotation/stores/store.ts'
+import { parseDueEnvironment } from './environment.ts'
+import { runEvent } from './event.ts'
+import { functionHandler, measure } from './handler.ts'
+import { requestHandler } from './requestHandler.ts'
+
+const environment = parseDueEnvironment(process.env)
+const ssm = new SSMClient({ requestHandler })
+const secrets = new SecretsManagerClient({ requestHandler })
+const tagging = new ResourceGroupsTaggingAPIClient({ requestHandler })
+const stepFunctions = new SFNClient({ requestHandler })
+const inventory = new Inventory({ ssm, secrets, tagging }, environment.rotationFunction)
+
+/** Rotations in one run: their names have to fit into its state. The next run begins soon. */
+const LIMIT = 1000
+/** Names in a list that is there to be read; the number beside it is of all. */
+const NAMED = 50
+
+type Names = { count: number; names: string[] }
+/** What one run is to do. */
+export type Run = {
+  /** The rotations on one database server each. `name` is theirs alone. */
+  groups: { name: string; host: string; rotations: { store: StoreName; id: string; token: string }[] }[]
+  /** How many groups there are, and rotations in them. */
+  hosts: number
+  planned: number
+  /** Due as well, and left to the next run. */
+  postponed: number
+  /** How many groups, and rotations of one group, may go on at once. */
+  caps: { hosts: number; perHost: number }
+  /** Should have rotated long ago, or never will as their tags are. */
+  late: Names
+  /** Have the tag, but are not for this run to rotate. */
+  skipped: Names
+  /** An earlier run that still goes on. Both together would exceed the caps, so this one does nothing. */
+  waitsFor?: string
+}
+
+/** Finds what is due, and parts it by database server. Values are read for that, and none leaves it. */
+export const handler = functionHandler(
+  'findDue',
+  runEvent,
+  ({ run }) => ({ run }),
+  async ({ run }): Promise<Run> => {
+    const now = new Date()
+    const [credentials, waitsFor] = await Promise.all([inventory.scheduled(), earlierThan(run)])
+    const judged = credentials.map(credential => ({
+      credential,
+      verdict: judge(credential, now, parseOptions({})),
+    }))
+    const late = judged.flatMap(({ credential, verdict }) => (verdict.late ? [nameOf(credential)] : []))
+    measure('LateCredentials', late.length, MetricUnit.Count)
+    const skipped = judged.flatMap(({ credential, verdict }) =>
+      verdict.state === 'skipped' ? [`${nameOf(credential)}: ${verdict.reason}`] : [],
+    )
+    const due = judged
+      .flatMap(({ credential, verdict }) =>
+        verdict.state === 'due' ? [{ credential, token: verdict.token }] : [],
+      )
+      .sort((a, b) => Number(a.credential.since) - Number(b.credential.since))
+    const planned = waitsFor ? [] : due.slice(0, LIMIT)
+    const hosts = await hostsOf(
+      planned.map(({ credential }) => credential),
+      { ssm, secrets },
+    )
+    const groups = Map.groupBy(planned, ({ credential }) => hosts.get(credential) ?? '')
+    const { maxRotations, maxRotationsPerHost } = environment
+    return {
+      groups: [...groups].map(([host, members]) => ({
+        name: `${run} ${host}`,
+        host,
+        rotations: members.map(({ credential: { store, id }, token }) => ({ store, id, token })),
+      })),
+      hosts: groups.size,
+      planned: planned.length,
+      postponed: due.length - planned.length,
+      caps: {
+        hosts: Math.max(1, Math.floor(maxRotations / maxRotationsPerHost)),
+        perHost: Math.min(maxRotations, maxRotationsPerHost),
+      },
+      late: { count: late.length, names: late.slice(0, NAMED) },
+      skipped: { count: skipped.length, names: skipped.slice(0, NAMED) },
+      ...(waitsFor && { waitsFor }),
+    }
+  },
+)
+
+const nameOf = ({ store, id }: { store: StoreName; id: string }) => `${store} ${id}`
+
+/** The name of a run that began before this one and still goes on. */
+async function earlierThan(run: string): Promise<string | undefined> {
+  const query = { stateMachineArn: environment.runs, statusFilter: 'RUNNING' } as const
+  const { executions = [] } = await stepFunctions.send(new ListExecutionsCommand(query)).catch(error => {
+    throw translate('Step Functions', error)
+  })
+  const oldest = executions
+    .toSorted((a, b) => Number(a.startDate) - Number(b.startDate) || (`${a.name}` < `${b.name}` ? -1 : 1))
+    .at(0)?.name
+  return oldest === run ? undefined : oldest
+}

@@ -1,0 +1,43 @@
+import { isLockout } from './alarm/alarm.ts'
+import { type Results, reportEvent } from './event.ts'
+import { functionHandler } from './handler.ts'
+
+/** Names of one kind of failure that a report tells. */
+const NAMED = 50
+
+/** What became of the rotations on one database server, and of those that failed for the same reason. */
+export type Report = {
+  host: string
+  rotated: number
+  failed: number
+  skipped: number
+  severity: 'critical' | 'error'
+  failures: { error: string; reason: string; count: number; names: string[] }[]
+}
+
+/** Counts, so that a person gets one message for many rotations that failed for one reason. */
+export const handler = functionHandler(
+  'reportRotations',
+  reportEvent,
+  ({ host }) => ({ host }),
+  async ({ host, results }): Promise<Report> => {
+    const having = (outcome: Results[number]['outcome']) =>
+      results.filter(result => result.outcome === outcome)
+    const failed = having('failed')
+    const kinds = Map.groupBy(failed, ({ error = 'Unknown' }) => error)
+    const critical = failed.some(({ error, reason }) => isLockout(error, reason))
+    return {
+      host,
+      rotated: having('rotated').length,
+      failed: failed.length,
+      skipped: having('skipped').length,
+      severity: critical ? 'critical' : 'error',
+      failures: [...kinds].map(([error, members]) => ({
+        error,
+        reason: members[0]?.reason ?? '',
+        count: members.length,
+        names: members.slice(0, NAMED).map(({ store, id }) => `${store} ${id}`),
+      })),
+    }
+  },
+)
