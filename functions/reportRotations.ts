@@ -1,4 +1,4 @@
-import { isLockout } from './alarm/alarm.ts'
+import { isLockout } from './alarm/failure.ts'
 import { type Results, reportEvent } from './event.ts'
 import { functionHandler } from './handler.ts'
 

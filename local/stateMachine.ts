@@ -1,14 +1,16 @@
 import { readFileSync } from 'node:fs'
 import { StateMachine } from 'aws-local-stepfunctions'
 
-const file = new URL('../statemachines/rotate.asl.json', import.meta.url)
+type Definition = ConstructorParameters<typeof StateMachine>[0]
+type Name = 'rotate' | 'rotate-due'
 
 /** Account and Region that the local state machine pretends to be in. */
 export const arnOf = (service: string, resource: string) =>
   `arn:aws:${service}:eu-west-1:123456789012:${resource}`
 
-/** The rotate state machine as it is deployed, with made-up ARNs where the stack's stand. */
-export function rotateDefinition(): ConstructorParameters<typeof StateMachine>[0] {
+/** A state machine as it is deployed, with made-up ARNs where the stack's stand. */
+export function definitionOf(name: Name): Definition {
+  const file = new URL(`../statemachines/${name}.asl.json`, import.meta.url)
   const text = readFileSync(file, 'utf8').replace(/\$\{(\w+)\}/g, (_, name: string) => {
     if (name === 'Partition') return 'aws'
     return name === 'EventBusName' ? 'default' : arnOf('lambda', `function:${name}`)
@@ -16,8 +18,18 @@ export function rotateDefinition(): ConstructorParameters<typeof StateMachine>[0
   return JSON.parse(text)
 }
 
-const definition = rotateDefinition()
-const machine = new StateMachine(definition)
+/** The names of all states, also of those inside a Map. */
+function statesOf({ States }: Pick<Definition, 'States'>): string[] {
+  return Object.entries(States).flatMap(([name, state]) => [
+    name,
+    ...('ItemProcessor' in state && state.ItemProcessor ? statesOf(state.ItemProcessor) : []),
+  ])
+}
+
+const machines = {
+  rotate: new StateMachine(definitionOf('rotate')),
+  'rotate-due': new StateMachine(definitionOf('rotate-due')),
+}
 
 /** What a state does: the handler of its function, or whatever stands for the event bus. */
 export type Task = (input: unknown) => unknown
@@ -32,21 +44,34 @@ export type Execution = {
   failure?: { error: string; cause: { errorType: string; errorMessage: string } }
 }
 
-/**
- * Runs one execution of the rotate state machine in this process. Before a retry it pauses `retryPause` milliseconds,
- * and for the grace time `grace`. `entered` is told of each state as it goes by, with its input.
- */
-export async function runRotation(
+const nothing = {
+  retryPause: 0,
+  grace: 0,
+  entered: (_state: string, _input: unknown) => {},
+  failed: (_state: string, _error: Error) => {},
+}
+
+/** Runs one execution of rotate. */
+export const runRotation = (
   tasks: Record<string, Task>,
   name: string,
   input: unknown,
-  {
-    retryPause = 0,
-    grace = 0,
-    entered = (_state: string, _input: unknown) => {},
-    failed = (_state: string, _error: Error) => {},
-  } = {},
+  options: Partial<typeof nothing> = {},
+): Promise<Execution> => runExecution('rotate', tasks, name, input, options)
+
+/**
+ * Runs one execution of a state machine in this process. Before a retry it pauses `retryPause` milliseconds, and for
+ * the grace time `grace`. `entered` is told of each state as it goes by, with its input.
+ */
+export async function runExecution(
+  stateMachine: Name,
+  tasks: Record<string, Task>,
+  name: string,
+  input: unknown,
+  options: Partial<typeof nothing> = {},
 ): Promise<Execution> {
+  const { retryPause, grace, entered, failed } = { ...nothing, ...options }
+  const states = statesOf(definitionOf(stateMachine))
   const execution: Execution = { states: [], tries: {} }
   const handlers = Object.entries(tasks).map(([state, task]) => [
     state,
@@ -60,17 +85,15 @@ export async function runRotation(
       }
     },
   ])
-  const run = machine.run(json(input), {
+  const run = machines[stateMachine].run(json(input), {
     overrides: {
       taskResourceLocalHandlers: Object.fromEntries(handlers),
       waitTimeOverrides: { Grace: grace },
-      retryIntervalOverrides: Object.fromEntries(
-        Object.keys(definition.States).map(state => [state, retryPause]),
-      ),
+      retryIntervalOverrides: Object.fromEntries(states.map(state => [state, retryPause])),
     },
     context: {
       Execution: {
-        Id: arnOf('states', `execution:keyturn-local-rotate:${name}`),
+        Id: arnOf('states', `execution:keyturn-local-${stateMachine}:${name}`),
         Name: name,
         StartTime: new Date().toISOString(),
       },
@@ -85,7 +108,7 @@ export async function runRotation(
     }
     if (event.type === 'ExecutionSucceeded') execution.output = event.output
     if (event.type === 'ExecutionFailed')
-      execution.failure = { error: event.Error, cause: JSON.parse(String(event.Cause)) }
+      execution.failure = { error: event.Error, cause: causeIn(String(event.Cause)) }
   }
   return execution
 }
@@ -98,4 +121,13 @@ function asLambdaFails(error: Error): Error {
   const cause = new Error(JSON.stringify({ errorType: error.name, errorMessage: error.message }))
   cause.name = error.name
   return cause
+}
+
+/** What Lambda said, or the text that a Fail state has of its own. */
+function causeIn(cause: string): { errorType: string; errorMessage: string } {
+  try {
+    return JSON.parse(cause)
+  } catch {
+    return { errorType: '', errorMessage: cause }
+  }
 }

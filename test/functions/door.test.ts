@@ -109,7 +109,7 @@ describe('event.ts', () => {
     expect(rollbackEvent(start)).toEqual({ abandoned: false, rotation: { ...start.rotation, token } })
     expect(rollbackEvent({ ...start, abandoned: true, rotation: created })).toEqual({
       abandoned: true,
-      rotation: { ...start.rotation, token, strategy: 'single-user' },
+      rotation: { ...start.rotation, token, engine: 'postgres', strategy: 'single-user' },
     })
   })
 

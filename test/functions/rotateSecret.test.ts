@@ -10,7 +10,7 @@ import { GetExecutionHistoryCommand, SFNClient } from '@aws-sdk/client-sfn'
 import pg from 'pg'
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { type Embedded, startEmbedded } from '../../local/embedded.ts'
-import { rotateDefinition, type Task } from '../../local/stateMachine.ts'
+import { definitionOf, type Task } from '../../local/stateMachine.ts'
 import { captureOutput } from '../observe.ts'
 
 const rotationToken = `rotation-token-${randomUUID()}`
@@ -157,7 +157,7 @@ function holding(state: string): { reached: Promise<void>; release(): void } {
 }
 
 test('the state after a step is where a success leads, and nothing else', () => {
-  const { States } = rotateDefinition() as {
+  const { States } = definitionOf('rotate') as {
     States: Record<string, { Next?: string; Catch?: { Next: string }[] }>
   }
   for (const step of steps) {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { rotateDefinition, runRotation, type Task } from '../../local/stateMachine.ts'
+import { definitionOf, runRotation, type Task } from '../../local/stateMachine.ts'
 import * as errors from '../../rotation/errors.ts'
 
 const name = '0a1b2c3d-0000-4000-8000-000000000001'
@@ -114,8 +114,10 @@ describe('a rotation that goes well', () => {
     )
     await runRotation(spied, name, input)
     expect(seen.CreateSecret).toEqual({ execution: name, rotation: input })
-    for (const state of ['SetSecret', 'TestSecret', 'FinishSecret'])
+    for (const state of ['SetSecret', 'TestSecret'])
       expect(seen[state]).toEqual({ execution: name, rotation })
+    const started = expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/)
+    expect(seen.FinishSecret).toEqual({ execution: name, started, rotation })
   })
 })
 
@@ -263,7 +265,7 @@ describe('what comes after the rotation', () => {
 })
 
 describe('the definition', () => {
-  const states = Object.entries<object>(rotateDefinition().States) as [string, Record<string, unknown>][]
+  const states = Object.entries<object>(definitionOf('rotate').States) as [string, Record<string, unknown>][]
   const functions = states.filter(([, state]) => String(state.Resource).includes(':function:'))
   type Retrier = {
     ErrorEquals: string[]

@@ -1,0 +1,212 @@
+import { describe, expect, test } from 'vitest'
+import { type Execution, runExecution, type Task } from '../../local/stateMachine.ts'
+
+type Start = { store: string; id: string; token: string; group: string }
+type Entry = { DetailType: string; Detail: Record<string, unknown> }
+
+const groupsOf = (sizes: Record<string, number>) =>
+  Object.entries(sizes).map(([host, size]) => ({
+    name: `run-1 ${host}`,
+    host,
+    rotations: Array.from({ length: size }, (_, n) => ({
+      store: 'parameter-store',
+      id: `/${host}/${n}`,
+      token: `token-${host}-${n}`,
+    })),
+  }))
+
+const failed = (id: string, error = 'Unreachable') => ({ id, outcome: 'failed', error, reason: 'no answer' })
+const throwing = (name: string) => () => {
+  throw Object.assign(new Error('the reason'), { name })
+}
+
+/** Runs one execution in which so many rotations are due by host; every task goes well, but those given. */
+async function run(
+  sizes: Record<string, number>,
+  given: Record<string, Task> = {},
+  caps = { hosts: 8, perHost: 5 },
+) {
+  const announced: Entry[] = []
+  const started: Start[] = []
+  const announce = (event: unknown) => {
+    const { Entries } = event as { Entries: Entry[] }
+    announced.push(...Entries)
+    return { FailedEntryCount: 0 }
+  }
+  const groups = groupsOf(sizes)
+  const planned = groups.flatMap(({ rotations }) => rotations).length
+  const tasks: Record<string, Task> = {
+    FindDue: () => ({ groups, hosts: groups.length, planned, postponed: 3, caps }),
+    StartRotation: input => {
+      started.push(input as Start)
+      return { ...(input as Start), outcome: 'started' }
+    },
+    AwaitRotation: input => ({ ...(input as Start), outcome: 'rotated' }),
+    ReportRotations: input => {
+      const { host, results } = input as { host: string; results: { outcome: string }[] }
+      const having = (outcome: string) => results.filter(result => result.outcome === outcome).length
+      const counts = { rotated: having('rotated'), failed: having('failed'), skipped: having('skipped') }
+      return {
+        host,
+        ...counts,
+        severity: 'error',
+        failures: results.filter(({ outcome }) => outcome === 'failed'),
+      }
+    },
+    AnnounceFailures: announce,
+    AnnounceRun: announce,
+    ...given,
+  }
+  const execution: Execution = await runExecution('rotate-due', tasks, 'run-1', {})
+  return { execution, announced, started }
+}
+
+describe('what is due', () => {
+  test('nothing: it ends at once', async () => {
+    const { execution, announced } = await run({})
+    expect(execution.states).toEqual(['FindDue', 'AnythingDue', 'Done'])
+    expect(announced).toEqual([])
+  })
+
+  test('each rotation is started once under its token, with its group, and what became of all is announced', async () => {
+    const { execution, announced, started } = await run({ 'db1:5432': 3, 'db2:5432': 1 })
+    expect(execution.failure).toBeUndefined()
+    expect(execution.states).toContain('Done')
+    expect(started).toHaveLength(4)
+    expect(started).toContainEqual({
+      store: 'parameter-store',
+      id: '/db1:5432/2',
+      token: 'token-db1:5432-2',
+      group: 'run-1 db1:5432',
+    })
+    expect(announced).toEqual([
+      {
+        Source: 'keyturn',
+        DetailType: 'Due Rotations Finished',
+        EventBusName: 'default',
+        Detail: {
+          execution: expect.stringContaining('execution:keyturn-local-rotate-due:run-1'),
+          planned: 4,
+          postponed: 3,
+          hosts: [
+            { host: 'db1:5432', rotated: 3, failed: 0, skipped: 0 },
+            { host: 'db2:5432', rotated: 1, failed: 0, skipped: 0 },
+          ],
+        },
+      },
+    ])
+  })
+
+  test('so many at once as the caps say: on one host, and in all', async () => {
+    const now = { inAll: 0, byHost: new Map<string, number>() }
+    const most = { inAll: 0, byHost: 0 }
+    const AwaitRotation: Task = async input => {
+      const [, host = ''] = (input as Start).id.split('/')
+      const onHost = (now.byHost.get(host) ?? 0) + 1
+      now.byHost.set(host, onHost)
+      now.inAll++
+      most.inAll = Math.max(most.inAll, now.inAll)
+      most.byHost = Math.max(most.byHost, onHost)
+      await new Promise(resolve => setTimeout(resolve, 20))
+      now.byHost.set(host, (now.byHost.get(host) ?? 1) - 1)
+      now.inAll--
+      return { ...(input as Start), outcome: 'rotated' }
+    }
+    await run({ a: 9, b: 9, c: 9, d: 9 }, { AwaitRotation }, { hosts: 2, perHost: 3 })
+    expect(most.byHost).toBeLessThanOrEqual(3)
+    expect(most.inAll).toBeLessThanOrEqual(6)
+    expect(most.inAll).toBeGreaterThan(3)
+  })
+
+  test('a token that was tried before is skipped, with the reason, and not waited for', async () => {
+    const StartRotation: Task = input => ({ ...(input as Start), outcome: 'skipped', reason: 'tried' })
+    const AwaitRotation = throwing('Unexpected')
+    const { announced } = await run({ a: 2 }, { StartRotation, AwaitRotation })
+    expect(announced).toMatchObject([{ Detail: { hosts: [{ rotated: 0, failed: 0, skipped: 2 }] } }])
+  })
+})
+
+describe('what fails', () => {
+  const failing =
+    (...ids: string[]): Task =>
+    input => {
+      const { id } = input as Start
+      return ids.includes(id) ? failed(id) : { ...(input as Start), outcome: 'rotated' }
+    }
+
+  test('does not stop the others, and one failure is not announced again', async () => {
+    const { execution, announced } = await run({ a: 3, b: 1 }, { AwaitRotation: failing('/a/0') })
+    expect(execution.failure).toBeUndefined()
+    expect(announced).toMatchObject([
+      {
+        DetailType: 'Due Rotations Finished',
+        Detail: {
+          hosts: [
+            { host: 'a', rotated: 2, failed: 1 },
+            { host: 'b', rotated: 1, failed: 0 },
+          ],
+        },
+      },
+    ])
+  })
+
+  test('several on one host are one announcement', async () => {
+    const { announced } = await run({ a: 3, b: 1 }, { AwaitRotation: failing('/a/0', '/a/2') })
+    expect(announced).toMatchObject([
+      {
+        DetailType: 'Credential Rotations Failed',
+        Detail: {
+          severity: 'error',
+          execution: expect.stringContaining('execution:'),
+          group: 'run-1 a',
+          report: { host: 'a', rotated: 1, failed: 2, failures: [{ id: '/a/0' }, { id: '/a/2' }] },
+        },
+      },
+      { DetailType: 'Due Rotations Finished' },
+    ])
+  })
+
+  test.each(['StartRotation', 'AwaitRotation'])(
+    '%s itself: counts as failed, with its error',
+    async state => {
+      const { execution, announced } = await run({ a: 2 }, { [state]: throwing('NotPermitted') })
+      expect(execution.failure).toBeUndefined()
+      expect(announced[0]).toMatchObject({
+        DetailType: 'Credential Rotations Failed',
+        Detail: { report: { failed: 2, failures: [{ id: '/a/0', error: 'NotPermitted' }, { id: '/a/1' }] } },
+      })
+    },
+  )
+
+  test('a rotation that still runs is asked for again, longer than an hour', async () => {
+    const { execution } = await run({ a: 1 }, { AwaitRotation: throwing('RotationInProgress') })
+    expect(execution.tries.AwaitRotation).toBe(121)
+  })
+
+  test.each(['FindDue', 'StartRotation', 'AwaitRotation', 'ReportRotations'])(
+    '%s is tried again when waiting can help',
+    async state => {
+      for (const error of ['Throttled', 'Lambda.TooManyRequestsException', 'States.Timeout'])
+        expect((await run({ a: 1 }, { [state]: throwing(error) })).execution.tries[state]).toBe(10)
+      expect((await run({ a: 1 }, { [state]: throwing('NotPermitted') })).execution.tries[state]).toBe(1)
+    },
+  )
+
+  test('a host that does not report fails the run, after the others were announced', async () => {
+    const due = {
+      groups: groupsOf({ a: 1 }),
+      hosts: 2,
+      planned: 2,
+      postponed: 0,
+      caps: { hosts: 1, perHost: 1 },
+    }
+    const { execution, announced } = await run({}, { FindDue: () => due })
+    expect(announced).toMatchObject([{ DetailType: 'Due Rotations Finished' }])
+    expect(execution.failure?.error).toBe('HostLost')
+  })
+
+  test('looking for what is due fails: the run fails with that error', async () => {
+    const { execution } = await run({ a: 1 }, { FindDue: throwing('NotPermitted') })
+    expect(execution.failure?.error).toBe('NotPermitted')
+  })
+})
