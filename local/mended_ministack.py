@@ -8,7 +8,7 @@ import json
 
 from ministack.app import main
 from ministack.core import iam_actions, lambda_runtime
-from ministack.services import lambda_svc, secretsmanager
+from ministack.services import lambda_svc, secretsmanager, stepfunctions, tagging
 
 # Node's worker reports the message alone. Here the name goes before it, up to a NUL.
 REPORTS = "error: String(err.message || err), trace"
@@ -58,4 +58,19 @@ def request_context(service, action, body, parameters):
 
 
 iam_actions.request_tag_context = request_context
+
+# What has the tag keyturn:every: these two are known there, but not listed.
+tagging._COLLECTORS.update(ssm=tagging._collect_ssm, secretsmanager=tagging._collect_secretsmanager)
+run_map_items = stepfunctions._run_map_items
+
+
+def run_so_many_at_once(state, raw_input, execution, context):
+    """As Step Functions does: MaxConcurrencyPath caps a Map as MaxConcurrency does."""
+    path = state.get("MaxConcurrencyPath")
+    if path:
+        state = {**state, "MaxConcurrency": stepfunctions._resolve_path_or_ctx(path, raw_input, context)}
+    return run_map_items(state, raw_input, execution, context)
+
+
+stepfunctions._run_map_items = run_so_many_at_once
 main()

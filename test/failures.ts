@@ -97,3 +97,43 @@ export const abandoned = {
   id: 'event-5',
   detail: { ...detail, eventName: 'RotationAbandoned', serviceEventDetails: { secretId: secretArn } },
 }
+
+/** What a run of what was due says of one database server, and how Step Functions says that a run failed. */
+export const report = {
+  ...envelope,
+  id: 'event-6',
+  source: 'keyturn',
+  'detail-type': 'Credential Rotations Failed',
+  time: '2026-11-21T10:05:00Z',
+  detail: {
+    severity: 'error',
+    execution: 'arn:aws:states:eu-west-1:123456789012:execution:keyturn-test-rotate-due/Host:0a1b',
+    group: 'run-1 db.example.com:5432',
+    report: {
+      host: 'db.example.com:5432',
+      rotated: 1,
+      failed: 52,
+      skipped: 0,
+      severity: 'error',
+      failures: [
+        {
+          error: 'Unreachable',
+          reason: 'setSecret: no answer\nfrom db.example.com',
+          count: 52,
+          names: ['parameter-store /a', 'parameter-store /b'],
+        },
+      ],
+    },
+  },
+}
+
+const runEnded = statusChange('FAILED', 'HostLost', 'A child execution failed')
+export const runFailed = {
+  ...runEnded,
+  detail: {
+    ...runEnded.detail,
+    executionArn: 'arn:aws:states:eu-west-1:123456789012:execution:keyturn-test-rotate-due:run-1',
+    stateMachineArn: 'arn:aws:states:eu-west-1:123456789012:stateMachine:keyturn-test-rotate-due',
+    input: '{}',
+  },
+}

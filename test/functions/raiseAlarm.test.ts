@@ -17,7 +17,17 @@ import { AlarmClaimed, Ledger, lease } from '../../functions/alarm/ledger.ts'
 import { postWebhook, WebhookFailed } from '../../functions/alarm/webhook.ts'
 import type { Outlets } from '../../functions/raiseAlarm.ts'
 import { pythonBin } from '../../local/python.ts'
-import { abandoned, announced, execution, lockedOut, managed, secretArn, statusChange } from '../failures.ts'
+import {
+  abandoned,
+  announced,
+  execution,
+  lockedOut,
+  managed,
+  report,
+  runFailed,
+  secretArn,
+  statusChange,
+} from '../failures.ts'
 import { startMoto } from '../moto.ts'
 
 const bin = await pythonBin()
@@ -401,6 +411,91 @@ The rotation failed; the application is unharmed.
   })
 })
 
+describe('rotations that a run of what was due started', () => {
+  const group = 'run-1 db.example.com:5432'
+  const ofRun = (event: typeof announced | typeof lockedOut) => ({
+    ...event,
+    detail: { ...event.detail, rotation: { ...event.detail.rotation, group } },
+  })
+  const ended = (status: string, error?: string, message?: string) => {
+    const event = statusChange(status, error, message)
+    return { ...event, detail: { ...event.detail, input: JSON.stringify({ id: 'shop/database', group }) } }
+  }
+
+  test('belong to a group, by severity, whoever reports them', () => {
+    expect(read(ofRun(announced)).group).toBe(`${group} error`)
+    expect(read(ofRun(lockedOut)).group).toBe(`${group} critical`)
+    expect(read(ended('FAILED', 'TestFailed', 'testSecret: no')).group).toBe(`${group} error`)
+    expect(read(ended('FAILED', 'LockedOut', 'rollbackSecret: no')).group).toBe(`${group} critical`)
+    expect(read(announced)).not.toHaveProperty('group')
+  })
+
+  test('but for those that no report knows of: stopped, or failed after the rotation', () => {
+    for (const event of [
+      ended('ABORTED'),
+      ended('TIMED_OUT'),
+      ended('FAILED', 'Unreachable', 'retireSecret: no answer'),
+      ended('FAILED', 'EventBridge.FailedEntry', 'no such bus'),
+    ])
+      expect(read(event)).not.toHaveProperty('group')
+  })
+
+  test('the report tells how many, which, and why', () => {
+    const alarm = read(report)
+    expect(alarm).toMatchObject({
+      keys: [`report ${group}`],
+      severity: 'error',
+      subject: 'ERROR Unreachable: 52 rotations on db.example.com:5432 failed',
+      runbook: 'docs/runbook.md#unreachable',
+      outdone: false,
+    })
+    expect(alarm).not.toHaveProperty('group')
+    expect(textOf(alarm)).toContain(`Several rotations that were due failed.
+
+Error:       Unreachable
+Host:        db.example.com:5432
+Rotated:     1
+Failed:      52
+Unreachable: 52: parameter-store /a, parameter-store /b and 50 more; such as: setSecret: no answer from db.example.com
+Severity:    error
+`)
+  })
+
+  test('a report of several errors, or of none that can be read', () => {
+    const { failures } = report.detail.report
+    const other = { error: 'TestFailed', reason: '', count: 1, names: ['secrets-manager c'] }
+    const several = { ...report.detail, severity: 'critical' }
+    several.report = { ...report.detail.report, failures: [...failures, other] }
+    expect(read({ ...report, detail: several })).toMatchObject({
+      severity: 'critical',
+      subject: 'CRITICAL: 52 rotations on db.example.com:5432 failed',
+      runbook: 'docs/runbook.md#several-rotations-failed',
+      facts: expect.arrayContaining([['TestFailed', '1: secrets-manager c']]),
+    })
+    expect(read({ ...report, detail: {} })).toMatchObject({
+      severity: 'error',
+      subject: 'ERROR: 0 rotations failed',
+    })
+  })
+
+  test('a run that failed is told of as such', () => {
+    expect(read(runFailed)).toMatchObject({
+      keys: ['execution run-1'],
+      severity: 'error',
+      subject: 'ERROR HostLost: a run of what was due failed',
+      runbook: 'docs/runbook.md#run-failed',
+    })
+    const stopped = {
+      ...runFailed,
+      detail: { ...runFailed.detail, status: 'TIMED_OUT', error: null, cause: null },
+    }
+    expect(read(stopped)).toMatchObject({
+      severity: 'error',
+      subject: 'ERROR TIMED_OUT: a run of what was due failed',
+    })
+  })
+})
+
 /** Outlets that write down what reaches them. */
 function outlets(given: Partial<Outlets> = {}) {
   const calls: string[] = []
@@ -440,6 +535,23 @@ describe('telling', () => {
     const parts = outlets({ publish: dies })
     await expect(tell(alarm, parts)).rejects.toThrow('died')
     expect(parts.calls).toEqual([])
+  })
+
+  test('only the first of a group is told; and without the ledger, each', async () => {
+    const grouped = { ...alarm, group: 'run-1 db error' }
+    const asked: string[][] = []
+    const { calls, ledger, ...rest } = outlets()
+    const leads =
+      (answer: boolean) =>
+      async (...names: string[]) =>
+        asked.push(names) > 0 && answer
+    expect(await tell(grouped, { ...rest, ledger: { ...ledger, leads: leads(false) } })).toBe(false)
+    expect(calls).toEqual([])
+    expect(await tell(grouped, { ...rest, ledger: { ...ledger, leads: leads(true) } })).toBe(true)
+    expect(calls).toEqual(['topic', 'told topic', 'webhook', 'told all'])
+    expect(asked).toEqual([1, 2].map(() => ['run-1 db error', alarm.keys[0]]))
+    await tell(alarm, { ...rest, ledger: { ...ledger, leads: leads(false) } })
+    expect(asked).toHaveLength(2)
   })
 
   test('a webhook that fails: the topic was told and is noted', async () => {
@@ -518,6 +630,15 @@ describe.skipIf(!moto)('over moto', () => {
       now += lease + 1
       expect(await ledger.claim('two', at)).toBe('topic')
       await expect(ledger.claim('two', at)).rejects.toThrow(AlarmClaimed)
+    })
+
+    test('one leads a group, and still does when it asks again', async () => {
+      const leads = await Promise.all(['a', 'b', 'c'].map(key => ledger.leads('run-1 db error', key)))
+      expect(leads.filter(Boolean)).toHaveLength(1)
+      const leader = ['a', 'b', 'c'][leads.indexOf(true)] ?? ''
+      expect(await ledger.leads('run-1 db error', leader)).toBe(true)
+      expect(await ledger.leads('run-1 db error', 'd')).toBe(false)
+      expect(await ledger.leads('run-1 db critical', 'd')).toBe(true)
     })
 
     test('ten minutes before or after is another failure', async () => {

@@ -190,3 +190,32 @@ describe('parseOptions', () => {
     expect(refusal(() => parseOptions({ PASSWORD_LENGTH: 'x' })).option).toBe('PASSWORD_LENGTH')
   })
 })
+
+describe('a schedule', () => {
+  const parse = (name: string, value: string) => parseTags({ [`keyturn:${name}`]: value }, nothing)
+
+  test('how often, when, and put off by how much', () => {
+    expect(parse('every', '30d').every).toBe(2_592_000)
+    expect(parse('every', '1m').every).toBe(60)
+    expect(parse('jitter', '6h').jitter).toBe(21_600)
+    expect(parse('window', '02:00-05:30').window).toEqual({ from: 120, to: 330 })
+    expect(parse('window', '22:00-00:00').window).toEqual({ from: 1320, to: 0 })
+  })
+
+  test.each([
+    ['every', '59s'],
+    ['every', '366d'],
+    ['every', 'never'],
+    ['jitter', '-1h'],
+    ['window', '2:00-05:00'],
+    ['window', '02:00 - 05:00'],
+    ['window', '02:60-05:00'],
+    ['window', '02:00-24:00'],
+    ['window', '02:00-02:00'],
+    ['window', '02:00'],
+  ])('%s: %s is refused, and said what it should be', (name, value) => {
+    const error = refusal(() => parse(name, value))
+    expect(error.option).toBe(`keyturn:${name}`)
+    expect(error.message).toMatch(/should be .*such as/)
+  })
+})

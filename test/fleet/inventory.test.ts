@@ -1,0 +1,199 @@
+import { randomUUID } from 'node:crypto'
+import { ResourceGroupsTaggingAPIClient } from '@aws-sdk/client-resource-groups-tagging-api'
+import {
+  CreateSecretCommand,
+  PutSecretValueCommand,
+  RotateSecretCommand,
+  SecretsManagerClient,
+  TagResourceCommand,
+} from '@aws-sdk/client-secrets-manager'
+import { PutParameterCommand, SSMClient } from '@aws-sdk/client-ssm'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { hostsOf } from '../../fleet/hosts.ts'
+import { Inventory, type Scheduled } from '../../fleet/inventory.ts'
+import { type MiniStack, startMiniStack } from '../../local/ministack.ts'
+import { pythonBin } from '../../local/python.ts'
+import { Throttled } from '../../rotation/errors.ts'
+
+const bin = await pythonBin()
+const rotationFunction = 'arn:aws:lambda:us-east-1:000000000000:function:keyturn-test-rotateSecret'
+const tagsOf = (tags: Record<string, string>) => Object.entries(tags).map(([Key, Value]) => ({ Key, Value }))
+const every = { 'keyturn:every': '30d', 'keyturn:managed': 'true' }
+
+describe.skipIf(!bin)('over MiniStack', () => {
+  let ministack: MiniStack
+  let clients: { ssm: SSMClient; secrets: SecretsManagerClient; tagging: ResourceGroupsTaggingAPIClient }
+  let inventory: Inventory
+  /** Every call of Secrets Manager, by its name. */
+  const calls: string[] = []
+  beforeAll(async () => {
+    ministack = await startMiniStack(bin ?? '')
+    const credentials = { accessKeyId: 'test', secretAccessKey: 'test' }
+    const options = { endpoint: ministack.url, region: 'us-east-1', credentials, maxAttempts: 1 }
+    clients = {
+      ssm: new SSMClient(options),
+      secrets: new SecretsManagerClient(options),
+      tagging: new ResourceGroupsTaggingAPIClient(options),
+    }
+    clients.secrets.middlewareStack.add(
+      (next, { commandName }) => {
+        calls.push(`${commandName}`)
+        return next
+      },
+      { step: 'initialize' },
+    )
+    inventory = new Inventory(clients, rotationFunction)
+  })
+  afterAll(() => ministack?.stop())
+
+  const put = (Name: string, tags: Record<string, string>, Value = 'x') =>
+    clients.ssm.send(new PutParameterCommand({ Name, Value, Type: 'SecureString', Tags: tagsOf(tags) }))
+  const create = (Name: string, tags: Record<string, string>, SecretString = 'x') =>
+    clients.secrets.send(new CreateSecretCommand({ Name, SecretString, Tags: tagsOf(tags) }))
+  const find = async (id: string) => (await inventory.scheduled()).find(credential => credential.id === id)
+
+  test('a parameter with the tag, its tags, and since when it has its value', async () => {
+    const before = Date.now()
+    const tags = { ...every, team: 'shop' }
+    await put('/shop/db', tags)
+    await put('/shop/other', { 'keyturn:managed': 'true' })
+    expect(await find('/shop/db')).toMatchObject({ store: 'parameter-store', tags })
+    expect(await find('/shop/other')).toBeUndefined()
+    const since = (await find('/shop/db'))?.since.getTime() ?? 0
+    expect(since).toBeGreaterThan(before - 2_000)
+    await new Promise(resolve => setTimeout(resolve, 1_100))
+    await clients.ssm.send(
+      new PutParameterCommand({ Name: '/shop/db', Value: 'y', Type: 'SecureString', Overwrite: true }),
+    )
+    expect((await find('/shop/db'))?.since.getTime()).toBeGreaterThan(since)
+  })
+
+  test('a name without a slash', async () => {
+    await put('plain', every)
+    expect(await find('plain')).toMatchObject({ store: 'parameter-store', id: 'plain' })
+    expect(await find('/plain')).toBeUndefined()
+  })
+
+  test('as many as there are, fifty names at a time', async () => {
+    const names = Array.from({ length: 120 }, (_, n) => `/many/${n}`)
+    await Promise.all(names.map(name => put(name, every)))
+    const found = (await inventory.scheduled()).map(({ id }) => id)
+    expect(found).toEqual(expect.arrayContaining(names))
+  })
+
+  test('a secret with the tag: since its current version was made, whatever else changed', async () => {
+    const { ARN: SecretId = '' } = await create('shop/secret', every)
+    const since = (await find('shop/secret'))?.since
+    expect(since?.getTime()).toBeGreaterThan(Date.now() - 60_000)
+    await new Promise(resolve => setTimeout(resolve, 1_100))
+    await clients.secrets.send(new TagResourceCommand({ SecretId, Tags: tagsOf({ team: 'shop' }) }))
+    expect(await find('shop/secret')).toEqual({
+      store: 'secrets-manager',
+      id: 'shop/secret',
+      tags: { ...every, team: 'shop' },
+      since,
+    })
+    const next = { SecretId, SecretString: 'y', ClientRequestToken: randomUUID() }
+    await clients.secrets.send(new PutSecretValueCommand(next))
+    expect((await find('shop/secret'))?.since.getTime()).toBeGreaterThan(since?.getTime() ?? 0)
+  })
+
+  test('when a version was made is asked for once', async () => {
+    await inventory.scheduled()
+    calls.length = 0
+    await inventory.scheduled()
+    expect(calls).toEqual(['ListSecretsCommand'])
+  })
+
+  test('a secret without the tag is none of its business', async () => {
+    await create('shop/untagged', { 'keyturn:managed': 'true' })
+    expect(await find('shop/untagged')).toBeUndefined()
+  })
+
+  test('what Secrets Manager rotates by another function has the tag in vain, and a date that never comes', async () => {
+    const { ARN: SecretId = '' } = await create('shop/theirs', every)
+    const RotationLambdaARN = rotationFunction.replace('keyturn', 'other')
+    await clients.secrets.send(new RotateSecretCommand({ SecretId, RotationLambdaARN }))
+    expect(await find('shop/theirs')).toMatchObject({ nextByService: new Date(8.64e15) })
+  })
+
+  test('what Secrets Manager rotates by this stack is there without the tag, with the date it names', async () => {
+    await create('shop/ours', { 'keyturn:managed': 'true' })
+    const secrets = new SecretsManagerClient({
+      endpoint: ministack.url,
+      region: 'us-east-1',
+      credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
+    })
+    const [next, last] = [new Date('2026-12-01T00:00:00Z'), new Date('2026-11-01T00:00:00Z')]
+    // MiniStack's list lacks these fields.
+    secrets.middlewareStack.add(
+      proceed => async input => {
+        const answer = await proceed(input)
+        const { SecretList = [] } = answer.output as { SecretList?: { Name?: string }[] }
+        const ours = SecretList.find(({ Name }) => Name === 'shop/ours')
+        if (ours)
+          Object.assign(ours, {
+            RotationEnabled: true,
+            RotationLambdaARN: rotationFunction,
+            NextRotationDate: next,
+            LastRotatedDate: last,
+          })
+        return answer
+      },
+      { step: 'initialize' },
+    )
+    const found = await new Inventory({ ...clients, secrets }, rotationFunction).scheduled()
+    expect(found.find(({ id }) => id === 'shop/ours')).toMatchObject({ since: last, nextByService: next })
+    const elsewhere = await new Inventory({ ...clients, secrets }, 'arn:another').scheduled()
+    expect(elsewhere.find(({ id }) => id === 'shop/ours')).toBeUndefined()
+  })
+
+  test('a service that is not there is Throttled, so the run is tried again', async () => {
+    const credentials = { accessKeyId: 'test', secretAccessKey: 'test' }
+    const options = { endpoint: 'http://127.0.0.1:1', region: 'us-east-1', credentials, maxAttempts: 1 }
+    const nowhere = new SSMClient(options)
+    const broken = new Inventory({ ...clients, ssm: nowhere }, rotationFunction)
+    await expect(broken.scheduled()).rejects.toThrow(Throttled)
+  })
+
+  describe('the database server', () => {
+    const value = (host: string, more: object = {}) =>
+      JSON.stringify({ engine: 'postgres', host, username: 'app', password: 'hidden', ...more })
+    const scheduled = (store: Scheduled['store'], id: string): Scheduled => ({
+      store,
+      id,
+      tags: every,
+      since: new Date(),
+    })
+
+    test('of parameters and secrets, by host and port; none where the value does not tell', async () => {
+      const hosts: Record<string, string> = {
+        '/host/1': value('DB1.example.com'),
+        '/host/2': value('db1.example.com', { port: '5432' }),
+        '/host/3': value('db1.example.com', { port: 5433 }),
+        '/host/4': 'no JSON',
+      }
+      for (const [name, text] of Object.entries(hosts)) await put(name, every, text)
+      await create('host/5', every, value('db2.example.com', { engine: 'aurora-postgresql' }))
+      const parameters = [...Object.keys(hosts), '/host/absent'].map(id => scheduled('parameter-store', id))
+      const secrets = ['host/5', 'host/absent'].map(id => scheduled('secrets-manager', id))
+      const found = await hostsOf([...parameters, ...secrets], clients)
+      expect([...parameters, ...secrets].map(credential => found.get(credential))).toEqual([
+        'db1.example.com:5432',
+        'db1.example.com:5432',
+        'db1.example.com:5433',
+        '',
+        '',
+        'db2.example.com:5432',
+        '',
+      ])
+    })
+
+    test('ten at a time', async () => {
+      const many = Array.from({ length: 23 }, (_, n) => scheduled('parameter-store', `/hosts/${n}`))
+      await Promise.all(many.map(({ id }, n) => put(id, every, value(`db${n}`))))
+      const found = await hostsOf(many, clients)
+      expect(many.map(credential => found.get(credential))).toEqual(many.map((_, n) => `db${n}:5432`))
+    })
+  })
+})
