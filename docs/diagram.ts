@@ -1,5 +1,9 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 
+type States = {
+  StartAt: string
+  States: Record<string, State>
+}
 type State = {
   Type: string
   Next?: string
@@ -7,27 +11,37 @@ type State = {
   End?: boolean
   Choices?: { Next: string }[]
   Catch?: { ErrorEquals: string[]; Next: string }[]
+  ItemProcessor?: States
 }
+
+/** The pages that show a state machine. */
+export const pages = { 'README.md': 'rotate', 'docs/schedules.md': 'rotate-due' } as const
+type Page = keyof typeof pages
 
 const project = new URL('../', import.meta.url)
 const read = (path: string) => readFileSync(new URL(path, project), 'utf8')
 
-/** The state machine as a Mermaid flowchart; dotted arrows are what happens when a state fails for good. */
-export function diagram(): string {
-  const { StartAt, States } = JSON.parse(read('statemachines/rotate.asl.json')) as {
-    StartAt: string
-    States: Record<string, State>
-  }
-  const arrows = Object.entries(States).flatMap(([name, state]) => [
-    ...shape(name, state),
-    ...(state.Next ? [`${name} --> ${state.Next}`] : []),
-    ...(state.Choices ?? []).map(({ Next }) => `${name} -- yes --> ${Next}`),
-    ...(state.Default ? [`${name} -- no --> ${state.Default}`] : []),
-    ...(state.Catch ?? [])
-      .filter(({ Next }) => Next !== state.Next)
-      .map(({ ErrorEquals, Next }) => `${name} -.${label(ErrorEquals)}-> ${Next}`),
+/** A state machine as a Mermaid flowchart; dotted arrows are what happens when a state fails for good. */
+export function diagram(stateMachine: string): string {
+  const machine: States = JSON.parse(read(`statemachines/${stateMachine}.asl.json`))
+  return ['flowchart TD', `  start(( )) --> ${machine.StartAt}`, ...draw(machine, '  ')].join('\n')
+}
+
+function draw({ States }: States, indent: string): string[] {
+  return Object.entries(States).flatMap(([name, state]) => [
+    ...[
+      ...shape(name, state),
+      ...(state.Next ? [`${name} --> ${state.Next}`] : []),
+      ...(state.Choices ?? []).map(({ Next }) => `${name} -- yes --> ${Next}`),
+      ...(state.Default ? [`${name} -- no --> ${state.Default}`] : []),
+      ...(state.Catch ?? [])
+        .filter(({ Next }) => Next !== state.Next)
+        .map(({ ErrorEquals, Next }) => `${name} -.${label(ErrorEquals)}-> ${Next}`),
+    ].map(arrow => indent + arrow),
+    ...(state.ItemProcessor
+      ? [`${indent}subgraph ${name}`, ...draw(state.ItemProcessor, `${indent}  `), `${indent}end`]
+      : []),
   ])
-  return ['flowchart TD', `  start(( )) --> ${StartAt}`, ...arrows.map(arrow => `  ${arrow}`)].join('\n')
 }
 
 function shape(name: string, { Type, End }: State): string[] {
@@ -39,9 +53,10 @@ const label = (errors: string[]) => (errors.includes('States.ALL') ? '' : ` ${er
 
 const block = /```mermaid\n[\s\S]*?```/
 
-/** README.md with the picture as the state machine is now. */
-export function readme(): string {
-  return read('README.md').replace(block, `\`\`\`mermaid\n${diagram()}\n\`\`\``)
+/** A page with its picture as the state machine is now. */
+export function drawn(page: Page): string {
+  return read(page).replace(block, `\`\`\`mermaid\n${diagram(pages[page])}\n\`\`\``)
 }
 
-if (import.meta.main) writeFileSync(new URL('README.md', project), readme())
+if (import.meta.main)
+  for (const page of Object.keys(pages) as Page[]) writeFileSync(new URL(page, project), drawn(page))
