@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { mkdirSync, rmSync } from 'node:fs'
-import { connect, createServer } from 'node:net'
+import { connect, createServer, type Server } from 'node:net'
 import { Application, type Value } from './application.ts'
 import { type Deployed, leaks, project, startDeployed } from './deployed.ts'
 import { type Proof, rotated, sayProofs, unharmed } from './proofs.ts'
@@ -8,11 +8,11 @@ import type { Shelf } from './shelves.ts'
 
 // From here paths are short, as the path of a socket has to be.
 process.chdir(project)
-/** Lives as long as a run does; whoever connects to it asks that run to stop. */
+/** Is there as long as a run is; whoever connects to it asks that run to stop. */
 const socket = '.local/serve.sock'
 const say = (line = '') => console.log(line)
 
-/** Asks the run of this folder to stop and waits until it has. @returns false if there is none */
+/** Asks the run of this folder to stop as soon as it is up, and waits until it has. @returns false if there is none */
 async function stopRun(): Promise<boolean> {
   const connection = connect(socket).resume()
   try {
@@ -24,13 +24,21 @@ async function stopRun(): Promise<boolean> {
   }
 }
 
-/** Resolves when somebody connects to the socket, presses Ctrl-C or sends SIGTERM. */
-async function askedToStop(): Promise<void> {
+/** Makes this the run of this folder, which has one certificate and one package of each function. */
+async function begin(): Promise<Server> {
   mkdirSync('.local', { recursive: true })
-  rmSync(socket, { force: true })
-  // The connection stays open until this process ends.
-  const server = createServer().listen(socket)
-  await Promise.race([once(server, 'connection'), once(process, 'SIGINT'), once(process, 'SIGTERM')])
+  for (;;) {
+    const server = createServer().listen(socket)
+    try {
+      await once(server, 'listening')
+      return server
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error
+      if (await stopRun()) say('Stopped the run that was here before.')
+      // Left by a run that was killed.
+      else rmSync(socket, { force: true })
+    }
+  }
 }
 
 type Scene = {
@@ -116,7 +124,9 @@ ${variables.join('\n')}
 }
 
 async function serve(): Promise<void> {
-  if (await stopRun()) say('Stopped the run that was here before.')
+  const server = await begin()
+  // Their connections stay open until this process ends.
+  const asked = once(server, 'connection')
   const began = performance.now()
   say('Deploying Keyturn on this machine; the first time, Python packages are fetched too.')
   const deployed = await startDeployed()
@@ -130,9 +140,10 @@ async function serve(): Promise<void> {
     proven.push(sayProofs([['no password is in it', (await leaks(deployed)).length === 0]]))
     if (proven.includes(false)) process.exitCode = 1
     sayWhatToTry(deployed, all)
-    await askedToStop()
+    await Promise.race([asked, once(process, 'SIGINT'), once(process, 'SIGTERM')])
   } finally {
     await deployed.stop()
+    server.close()
   }
 }
 
