@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { createSecureContext } from 'node:tls'
-import { GetSecretValueCommand, type SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import pg from 'pg'
+import type { Shelf } from './shelves.ts'
 
 /** One stored value, as an application reads it. */
 export type Value = { host: string; port: number; dbname: string; username: string; password: string }
@@ -15,28 +15,22 @@ export class Application {
   failed = 0
   /** Milliseconds from the first to the last query of the longest run of failures. */
   longestOutage = 0
-  readonly #secrets: SecretsManagerClient
+  readonly #shelf: Shelf
   readonly #id: string
   readonly #ssl: pg.ClientConfig['ssl']
   #running = true
   #done = Promise.resolve()
 
-  constructor(secrets: SecretsManagerClient, id: string, caFile: string) {
-    this.#secrets = secrets
+  constructor(shelf: Shelf, id: string, caFile: string) {
+    this.#shelf = shelf
     this.#id = id
     this.#ssl = { secureContext: createSecureContext({ ca: readFileSync(caFile, 'utf8') }) }
   }
 
-  /** The value at a label; undefined if no version holds it. */
-  async read(stage: 'AWSCURRENT' | 'AWSPENDING' | 'AWSPREVIOUS' = 'AWSCURRENT'): Promise<Value | undefined> {
-    try {
-      const command = new GetSecretValueCommand({ SecretId: this.#id, VersionStage: stage })
-      const { SecretString = '' } = await this.#secrets.send(command)
-      return JSON.parse(SecretString)
-    } catch (error) {
-      if (error instanceof Error && error.name === 'ResourceNotFoundException') return undefined
-      throw error
-    }
+  /** Undefined if no version is at this stage. */
+  async read(stage: 'current' | 'pending' = 'current'): Promise<Value | undefined> {
+    const text = await this.#shelf.read(this.#id, stage)
+    return text === undefined ? undefined : JSON.parse(text)
   }
 
   /** True if the value logs in and a query is answered. */

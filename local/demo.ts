@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { Application, type Value } from './application.ts'
 import { type Embedded, functionOf, startEmbedded } from './embedded.ts'
 import { type Proof, rotated, sayProofs, unharmed } from './proofs.ts'
+import { SecretsShelf } from './shelves.ts'
 import { type Execution, runRotation, type Task } from './stateMachine.ts'
 
 /** What a state does, for a reader who sees it go by. */
@@ -50,7 +51,8 @@ const passwords = new Set<string>()
 
 async function play(scene: Scene, number: number, embedded: Embedded): Promise<Row> {
   say(`\n${number}. ${scene.title}`)
-  const application = new Application(embedded.secrets, scene.secret, embedded.postgres.caFile)
+  const shelf = new SecretsShelf(embedded.secrets)
+  const application = new Application(shelf, scene.secret, embedded.postgres.caFile)
   const before = (await application.read()) as Value
   application.start()
   await sleep(300)

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
-import { copyFileSync, mkdirSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
@@ -11,68 +11,95 @@ import {
   paginateFilterLogEvents,
 } from '@aws-sdk/client-cloudwatch-logs'
 import { EventBridgeClient, PutRuleCommand, PutTargetsCommand } from '@aws-sdk/client-eventbridge'
-import {
-  GetSecretValueCommand,
-  paginateListSecrets,
-  paginateListSecretVersionIds,
-  SecretsManagerClient,
-} from '@aws-sdk/client-secrets-manager'
+import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import {
   DescribeExecutionCommand,
   type DescribeExecutionOutput,
   paginateGetExecutionHistory,
   paginateListExecutions,
+  paginateListStateMachines,
   SFNClient,
   StartExecutionCommand,
 } from '@aws-sdk/client-sfn'
+import { SNSClient, SubscribeCommand } from '@aws-sdk/client-sns'
+import { SQSClient } from '@aws-sdk/client-sqs'
+import { SSMClient } from '@aws-sdk/client-ssm'
 import { startMiniStack, withoutAws } from './ministack.ts'
 import { type PostgresServer, startPostgres } from './postgres.ts'
 import { pythonBin } from './python.ts'
+import { Queue } from './queue.ts'
+import { ParametersShelf, SecretsShelf, type Shelf } from './shelves.ts'
 import { Users } from './users.ts'
 
 /** The project, from which `serverless deploy` runs. */
 export const project = join(import.meta.dirname, '..')
 const osls = join(project, 'node_modules/serverless/bin/serverless.js')
 
-/** Where the server's certificate is put, in the project's folder: git ignores it, bundle.ts packs it. */
+/** Where the servers' certificates are put, in the project's folder: git ignores it, bundle.ts packs it. */
 const caFile = '.local/ca.pem'
 const region = 'us-east-1'
 const stackName = 'keyturn-local'
-/** Name of the rule and of the queue that keep what is announced. */
-const listener = 'keyturn-local-announcements'
 
 /** What the state machine put on the event bus. */
 export type Announcement = { 'detail-type': string; detail: { execution: string } }
+
+/** What the topic told. */
+export type Alarm = { Subject: string; Message: string }
 
 /** The stack on a local AWS, a database, and the means to watch both. */
 export type Deployed = {
   url: string
   /** For a shell or a child process: the endpoint, the Region, credentials that are none. */
   env: Record<string, string>
+  /** The same, for a client of the SDK. */
+  client: { endpoint: string; region: string; credentials: { accessKeyId: string; secretAccessKey: string } }
   stateMachineArn: string
-  queueUrl: string
+  /** Where announcements and alarms are kept until `announced` and `alarms` take them. */
+  queueUrls: { announcements: string; alarms: string }
   postgres: PostgresServer
-  secrets: SecretsManagerClient
+  secrets: SecretsShelf
+  parameters: ParametersShelf
   users: Users
   /** The emulator's own log; undefined if it was not started here. */
   logFile: string | undefined
-  /** Rotates a secret and waits until its execution has ended. */
-  rotate(id: string): Promise<DescribeExecutionOutput>
+  /** Makes users in another server, whose certificate `trust` named. */
+  usersOf(postgres: PostgresServer): Promise<Users>
+  /** An output of the stack. */
+  output(key: string): Promise<string>
+  /** Rotates a stored value, by default a secret, and waits until its execution has ended. */
+  rotate(id: string, shelf?: Shelf): Promise<DescribeExecutionOutput>
   /** Every event that has arrived for an execution, after waiting for the first. */
   announced(execution: string): Promise<Announcement[]>
-  /** All that AWS has written down, by where: execution histories, log groups, announcements. */
+  /** Every alarm that has arrived and names `about`, such as an execution, after waiting for the first. */
+  alarms(about: string): Promise<Alarm[]>
+  /** What a function has logged so far, by its name in serverless.yml. */
+  logged(name: string): Promise<string[]>
+  /** All that AWS has written down, by where: execution histories, log groups, announcements, alarms. */
   written(): Promise<Map<string, string>>
-  /** The passwords in every version of every secret of this run. */
+  /** The passwords in every version of every secret and parameter of this run. */
   passwords(): Promise<string[]>
   stop(): Promise<void>
 }
 
+type Options = {
+  /** What is deployed: the project, or a copy of it. */
+  folder?: string
+  /** What `serverless deploy` gets as --param, besides region and caFile. */
+  params?: Record<string, string>
+  /** Certificates of further servers, as files. */
+  trust?: string[]
+}
+
 /**
- * Deploys `folder` with `serverless deploy` onto the local AWS at AWS_ENDPOINT_URL; none given: onto a MiniStack that it
- * starts. Both it and the database end when this process does. Undefined, with a warning, where there is neither an
+ * Deploys the project with `serverless deploy` onto the local AWS at AWS_ENDPOINT_URL; none given: onto a MiniStack that
+ * it starts. Both it and the database end when this process does. Undefined, with a warning, where there is neither an
  * endpoint nor Python.
  */
-export async function startDeployed(folder = project): Promise<Deployed | undefined> {
+export async function startDeployed({
+  folder = project,
+  params = {},
+  trust = [],
+}: Options = {}): Promise<Deployed | undefined> {
   const given = process.env.AWS_ENDPOINT_URL
   const bin = given ? undefined : await pythonBin()
   if (!given && !bin) return undefined
@@ -89,31 +116,46 @@ export async function startDeployed(folder = project): Promise<Deployed | undefi
     AWS_ACCESS_KEY_ID: 'test',
     AWS_SECRET_ACCESS_KEY: 'test',
   }
-  await deploy(folder, postgres.caFile, env)
+  mkdirSync(join(folder, dirname(caFile)), { recursive: true })
+  const certificates = [postgres.caFile, ...trust].map(file => readFileSync(file, 'utf8'))
+  writeFileSync(join(folder, caFile), certificates.join('\n'))
+  await deploy(folder, { region, caFile, ...params }, env)
 
   const client = { endpoint: url, region, credentials: { accessKeyId: 'test', secretAccessKey: 'test' } }
-  const secrets = new SecretsManagerClient(client)
+  const secrets = new SecretsShelf(new SecretsManagerClient(client))
+  const parameters = new ParametersShelf(new SSMClient(client))
   const stepFunctions = new SFNClient(client)
-  const stateMachineArn = await output(new CloudFormationClient(client), 'RotateStateMachineArn')
-  const queue = await listen(new EventBridgeClient(client), env)
+  const logs = new CloudWatchLogsClient(client)
+  const output = (key: string) => outputOf(new CloudFormationClient(client), key)
+  const stateMachineArn = await output('RotateStateMachineArn')
+  // A queue's own URL may name a host that is not the endpoint's.
+  const sqs = new SQSClient({ ...client, useQueueUrlAsEndpoint: false })
+  const announcements = await listenToBus(new EventBridgeClient(client), sqs)
+  const alarms = await listenToTopic(new SNSClient(client), sqs, await output('AlarmTopicArn'))
   // Names of its own for each run: a local AWS that was there before knows those of earlier ones.
   const names = `local-${randomUUID().slice(0, 8)}/`
-  const users = await Users.of(postgres, secrets, names)
-  started.defer(() => users[Symbol.asyncDispose]())
+  const users = started.use(await Users.of(postgres, secrets, names))
   const all = started.move()
 
   return {
     url,
     env,
+    client,
     stateMachineArn,
-    queueUrl: queue.url,
+    queueUrls: { announcements: announcements.url, alarms: alarms.url },
     postgres,
     secrets,
+    parameters,
     users,
     logFile: ministack?.logFile,
-    async rotate(id) {
-      const input = JSON.stringify({ store: 'secrets-manager', id })
-      const start = new StartExecutionCommand({ stateMachineArn, name: randomUUID(), input })
+    usersOf: async server => all.use(await Users.of(server, secrets, names)),
+    output,
+    async rotate(id, { store } = secrets) {
+      const start = new StartExecutionCommand({
+        stateMachineArn,
+        name: randomUUID(),
+        input: JSON.stringify({ store, id }),
+      })
       const { executionArn } = await stepFunctions.send(start)
       for (;;) {
         const execution = await stepFunctions.send(new DescribeExecutionCommand({ executionArn }))
@@ -121,56 +163,50 @@ export async function startDeployed(folder = project): Promise<Deployed | undefi
         await sleep(100)
       }
     },
-    async announced(execution) {
-      const mine = () => queue.received.filter(({ detail }) => detail.execution === execution)
-      for (let tries = 0; tries < 20 && !mine().length; tries++) await queue.receive()
-      return mine()
+    announced: execution => announcements.find(({ detail }) => detail.execution === execution),
+    alarms: about => alarms.find(({ Message }) => Message.includes(about)),
+    async logged(name) {
+      const logGroupName = `/aws/lambda/${stackName}-${name}`
+      const pages = await Array.fromAsync(paginateFilterLogEvents({ client: logs }, { logGroupName }))
+      return pages.flatMap(({ events = [] }) => events.map(({ message = '' }) => message))
     },
     async written() {
       const places = new Map<string, string>()
       const paged = { client: stepFunctions }
-      for await (const { executions = [] } of paginateListExecutions(paged, { stateMachineArn }))
-        for (const { executionArn } of executions) {
-          const pages = paginateGetExecutionHistory(paged, { executionArn, includeExecutionData: true })
-          places.set(`${executionArn}`, JSON.stringify(await Array.fromAsync(pages)))
+      for await (const { stateMachines = [] } of paginateListStateMachines(paged, {}))
+        for (const { stateMachineArn } of stateMachines)
+          for await (const { executions = [] } of paginateListExecutions(paged, { stateMachineArn }))
+            for (const { executionArn } of executions) {
+              const pages = paginateGetExecutionHistory(paged, { executionArn, includeExecutionData: true })
+              places.set(`${executionArn}`, JSON.stringify(await Array.fromAsync(pages)))
+            }
+      for await (const { logGroups = [] } of paginateDescribeLogGroups({ client: logs }, {}))
+        for (const { logGroupName } of logGroups) {
+          const pages = paginateFilterLogEvents({ client: logs }, { logGroupName })
+          places.set(`${logGroupName}`, JSON.stringify(await Array.fromAsync(pages)))
         }
-      const logs = { client: new CloudWatchLogsClient(client) }
-      for await (const { logGroups = [] } of paginateDescribeLogGroups(logs, {}))
-        for (const { logGroupName } of logGroups)
-          places.set(
-            `${logGroupName}`,
-            JSON.stringify(await Array.fromAsync(paginateFilterLogEvents(logs, { logGroupName }))),
-          )
-      await queue.receive()
-      places.set(queue.url, JSON.stringify(queue.received))
+      for (const queue of [announcements, alarms]) {
+        await queue.receive()
+        places.set(queue.url, JSON.stringify(queue.received))
+      }
       return places
     },
     async passwords() {
-      const passwords: string[] = []
-      const paged = { client: secrets }
-      const Filters = [{ Key: 'name' as const, Values: [names] }]
-      for await (const { SecretList = [] } of paginateListSecrets(paged, { Filters }))
-        for (const { ARN: SecretId } of SecretList)
-          for await (const { Versions = [] } of paginateListSecretVersionIds(paged, {
-            SecretId,
-            IncludeDeprecated: true,
-          }))
-            for (const { VersionId } of Versions) {
-              const value = await secrets.send(new GetSecretValueCommand({ SecretId, VersionId }))
-              passwords.push(JSON.parse(value.SecretString ?? '').password)
-            }
-      return passwords
+      const values = [...(await secrets.all(names)), ...(await parameters.all(names))]
+      return values.map(value => JSON.parse(value).password)
     },
     stop: () => all.disposeAsync(),
   }
 }
 
 /** The deploy that README.md shows, but for the stage, the endpoint and whom to trust. */
-async function deploy(folder: string, certificate: string, env: Record<string, string>): Promise<void> {
-  mkdirSync(join(folder, dirname(caFile)), { recursive: true })
-  copyFileSync(certificate, join(folder, caFile))
-  const parameters = Object.entries({ region, caFile }).map(([name, value]) => `--param=${name}=${value}`)
-  await promisify(execFile)(process.execPath, [osls, 'deploy', '--stage', 'local', ...parameters], {
+async function deploy(
+  folder: string,
+  params: Record<string, string>,
+  env: Record<string, string>,
+): Promise<void> {
+  const options = Object.entries(params).map(([name, value]) => `--param=${name}=${value}`)
+  await promisify(execFile)(process.execPath, [osls, 'deploy', '--stage', 'local', ...options], {
     cwd: folder,
     env: {
       ...withoutAws(process.env),
@@ -184,7 +220,7 @@ async function deploy(folder: string, certificate: string, env: Record<string, s
   })
 }
 
-async function output(client: CloudFormationClient, key: string): Promise<string> {
+async function outputOf(client: CloudFormationClient, key: string): Promise<string> {
   const { Stacks } = await client.send(new DescribeStacksCommand({ StackName: stackName }))
   const found = Stacks?.[0]?.Outputs?.find(({ OutputKey }) => OutputKey === key)?.OutputValue
   if (!found) throw new Error(`stack ${stackName} has no output ${key}`)
@@ -192,49 +228,20 @@ async function output(client: CloudFormationClient, key: string): Promise<string
 }
 
 /** A queue that gets all that Keyturn announces, as an operator's own would. */
-async function listen(events: EventBridgeClient, env: Record<string, string>) {
-  const { QueueUrl } = await sqs<{ QueueUrl: string }>(env, 'CreateQueue', { QueueName: listener })
-  const { Attributes } = await sqs<{ Attributes: { QueueArn: string } }>(env, 'GetQueueAttributes', {
-    QueueUrl,
-    AttributeNames: ['QueueArn'],
-  })
-  await events.send(
-    new PutRuleCommand({ Name: listener, EventPattern: JSON.stringify({ source: ['keyturn'] }) }),
-  )
-  const target = { Id: 'queue', Arn: Attributes.QueueArn }
-  await events.send(new PutTargetsCommand({ Rule: listener, Targets: [target] }))
-  const received: Announcement[] = []
-  return {
-    url: QueueUrl,
-    received,
-    async receive(): Promise<void> {
-      type Message = { Body: string; ReceiptHandle: string }
-      const { Messages = [] } = await sqs<{ Messages?: Message[] }>(env, 'ReceiveMessage', {
-        QueueUrl,
-        MaxNumberOfMessages: 10,
-        WaitTimeSeconds: 1,
-      })
-      for (const { Body, ReceiptHandle } of Messages) {
-        received.push(JSON.parse(Body))
-        await sqs(env, 'DeleteMessage', { QueueUrl, ReceiptHandle })
-      }
-    },
-  }
+async function listenToBus(events: EventBridgeClient, sqs: SQSClient): Promise<Queue<Announcement>> {
+  const name = `${stackName}-announcements`
+  const EventPattern = JSON.stringify({ source: ['keyturn'] })
+  const { RuleArn = '' } = await events.send(new PutRuleCommand({ Name: name, EventPattern }))
+  const queue = await Queue.open<Announcement>(sqs, name, RuleArn)
+  await events.send(new PutTargetsCommand({ Rule: name, Targets: [{ Id: 'queue', Arn: queue.arn }] }))
+  return queue
 }
 
-/** One call of SQS. Its client is not worth a dependency; a local AWS reads the service from the header, and no signature. */
-async function sqs<Output>(env: Record<string, string>, action: string, input: object): Promise<Output> {
-  const response = await fetch(env.AWS_ENDPOINT_URL ?? '', {
-    method: 'POST',
-    headers: {
-      'content-type': 'application/x-amz-json-1.0',
-      'x-amz-target': `AmazonSQS.${action}`,
-      authorization: `AWS4-HMAC-SHA256 Credential=test/20260101/${region}/sqs/aws4_request, SignedHeaders=host, Signature=0`,
-    },
-    body: JSON.stringify(input),
-  })
-  if (!response.ok) throw new Error(`SQS ${action}: ${response.status} ${await response.text()}`)
-  return JSON.parse((await response.text()) || '{}')
+/** A queue that is told every alarm, as whoever is on call. */
+async function listenToTopic(sns: SNSClient, sqs: SQSClient, TopicArn: string): Promise<Queue<Alarm>> {
+  const queue = await Queue.open<Alarm>(sqs, `${stackName}-told`, TopicArn)
+  await sns.send(new SubscribeCommand({ TopicArn, Protocol: 'sqs', Endpoint: queue.arn }))
+  return queue
 }
 
 /** Where a password is written down in clear text. AWS's default rules make none that JSON would have to escape. */

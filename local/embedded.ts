@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import { type PostgresServer, startPostgres } from './postgres.ts'
 import { type SecretsManagerServer, startSecretsManager } from './secretsManager.ts'
+import { SecretsShelf } from './shelves.ts'
 import { arnOf, type Task } from './stateMachine.ts'
 import { type StepFunctionsServer, startStepFunctions } from './stepFunctions.ts'
 import { Users } from './users.ts'
@@ -52,7 +53,7 @@ export async function startEmbedded(): Promise<Embedded> {
   const tasks: Record<string, Task> = {}
   for (const [state, file] of Object.entries(functionOf)) tasks[state] = await load(file)
   Object.assign(stepFunctions.tasks, tasks)
-  const users = await Users.of(postgres, secrets, 'demo/')
+  const users = await Users.of(postgres, new SecretsShelf(secrets), 'demo/')
   return {
     postgres,
     secretsManager,

@@ -1,14 +1,16 @@
 """
-MiniStack, with three things mended without which the deployed stack could not be seen at work (docs/local.md): an
-error's name, by which the state machine retries and catches; a label that PutSecretValue moves; the label by which
-the roles limit who reads an admin's secret. It touches what is private to the version that test/requirements.txt pins.
+MiniStack, with six things mended without which the deployed stack could not be seen at work (docs/local.md): an
+error's name, by which the state machine retries and catches; a label that PutSecretValue moves; the label, the rotation
+function and the parameters' names by which the roles limit who reads what; and events in the name of AWS's services.
+It touches what is private to the version that test/requirements.txt pins.
 """
 
 import json
+from os.path import commonprefix
 
 from ministack.app import main
 from ministack.core import iam_actions, lambda_runtime
-from ministack.services import lambda_svc, secretsmanager, stepfunctions, tagging
+from ministack.services import eventbridge, lambda_svc, secretsmanager, stepfunctions, tagging
 
 # Node's worker reports the message alone. Here the name goes before it, up to a NUL.
 REPORTS = "error: String(err.message || err), trace"
@@ -51,13 +53,44 @@ request_tag_context = iam_actions.request_tag_context
 
 
 def request_context(service, action, body, parameters):
-    """What policies may ask about a request: as IAM does, also which stage of a secret it reads."""
+    """
+    What policies may ask about a request: as IAM does, also which stage of a secret it reads, and which function
+    rotates that secret.
+    """
     context = request_tag_context(service, action, body, parameters)
-    stage = json.loads(body).get("VersionStage") if action == "secretsmanager:GetSecretValue" else None
-    return {**context, "secretsmanager:VersionStage": stage} if stage else context
+    if service != "secretsmanager":
+        return context
+    request = json.loads(body)
+    _, secret = secretsmanager._resolve(request.get("SecretId"))
+    more = {
+        "secretsmanager:VersionStage": action == "secretsmanager:GetSecretValue" and request.get("VersionStage"),
+        "secretsmanager:resource/AllowRotationLambdaArn": secret and secret.get("RotationLambdaARN"),
+    }
+    return {**context, **{key: value for key, value in more.items() if value}}
 
 
 iam_actions.request_tag_context = request_context
+extract_resource_arn = iam_actions.extract_resource_arn
+
+
+def resource_arn(service, method, path, headers, body, *more):
+    """
+    As IAM does: a parameter is the same whichever version is asked for, and a call for a path is about that path. One
+    about several parameters is about what their names begin with, so that a path allows it if it allows each of them;
+    reading several, about the first, as a tag is on one alone.
+    """
+    if service == "ssm":
+        request = json.loads(body)
+        names = request.get("Names", [])
+        reading = headers.get("x-amz-target", "").endswith(".GetParameters")
+        name = request.get("Name") or request.get("Path") or commonprefix(names[:1] if reading else names)
+        body = json.dumps({**request, "Name": name.partition(":")[0]}).encode()
+    return extract_resource_arn(service, method, path, headers, body, *more)
+
+
+iam_actions.extract_resource_arn = resource_arn
+# PutEvents takes the events of AWS's services, as of Secrets Manager, whose own are not sent here.
+eventbridge._put_events.__defaults__ = (True,)
 
 # What has the tag keyturn:every: these two are known there, but not listed.
 tagging._COLLECTORS.update(ssm=tagging._collect_ssm, secretsmanager=tagging._collect_secretsmanager)

@@ -12,7 +12,7 @@ export function sayProofs(proofs: Proof[]): boolean {
 export async function rotated(application: Application, before: Value): Promise<Proof[]> {
   const now = (await application.read()) as Value
   return [
-    ['AWSCURRENT has a new password', now.password !== before.password],
+    ['current has a new password', now.password !== before.password],
     ['the new password is accepted', await application.accepts(now)],
     ['the old password is refused', !(await application.accepts(before))],
   ]
@@ -23,9 +23,9 @@ export async function unharmed(application: Application, before: Value): Promise
   const now = (await application.read()) as Value
   return [
     [
-      'AWSCURRENT is what it was, and still logs in',
+      'current is what it was, and still logs in',
       now.password === before.password && (await application.accepts(now)),
     ],
-    ['nothing is left pending', (await application.read('AWSPENDING')) === undefined],
+    ['nothing is left pending', (await application.read('pending')) === undefined],
   ]
 }

@@ -1,17 +1,18 @@
 import { once } from 'node:events'
 import { mkdirSync, rmSync } from 'node:fs'
-import { connect, createServer } from 'node:net'
+import { connect, createServer, type Server } from 'node:net'
 import { Application, type Value } from './application.ts'
 import { type Deployed, leaks, project, startDeployed } from './deployed.ts'
 import { type Proof, rotated, sayProofs, unharmed } from './proofs.ts'
+import type { Shelf } from './shelves.ts'
 
 // From here paths are short, as the path of a socket has to be.
 process.chdir(project)
-/** Lives as long as a run does; whoever connects to it asks that run to stop. */
+/** Is there as long as a run is; whoever connects to it asks that run to stop. */
 const socket = '.local/serve.sock'
 const say = (line = '') => console.log(line)
 
-/** Asks the run of this folder to stop and waits until it has. @returns false if there is none */
+/** Asks the run of this folder to stop as soon as it is up, and waits until it has. @returns false if there is none */
 async function stopRun(): Promise<boolean> {
   const connection = connect(socket).resume()
   try {
@@ -23,36 +24,53 @@ async function stopRun(): Promise<boolean> {
   }
 }
 
-/** Resolves when somebody connects to the socket, presses Ctrl-C or sends SIGTERM. */
-async function askedToStop(): Promise<void> {
+/** Makes this the run of this folder, which has one certificate and one package of each function. */
+async function begin(): Promise<Server> {
   mkdirSync('.local', { recursive: true })
-  rmSync(socket, { force: true })
-  // The connection stays open until this process ends.
-  const server = createServer().listen(socket)
-  await Promise.race([once(server, 'connection'), once(process, 'SIGINT'), once(process, 'SIGTERM')])
+  for (;;) {
+    const server = createServer().listen(socket)
+    try {
+      await once(server, 'listening')
+      return server
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error
+      if (await stopRun()) say('Stopped the run that was here before.')
+      // Left by a run that was killed.
+      else rmSync(socket, { force: true })
+    }
+  }
 }
 
 type Scene = {
   title: string
-  secret: string
+  shelf: Shelf
+  id: string
   ends: 'SUCCEEDED' | 'FAILED'
   announced: string
   prove(application: Application, before: Value): Promise<Proof[]>
 }
 
-async function scenes({ users }: Deployed): Promise<Scene[]> {
+async function scenes({ users, secrets, parameters }: Deployed): Promise<Scene[]> {
   const admin = await users.makeAdmin('master')
   const succeeds = { ends: 'SUCCEEDED' as const, announced: 'Credential Rotated', prove: rotated }
   return [
-    { ...succeeds, title: 'Single user', secret: await users.enrol('shop') },
+    { ...succeeds, title: 'Single user', shelf: secrets, id: await users.enrol('shop') },
+    {
+      ...succeeds,
+      title: 'Single user, in Parameter Store',
+      shelf: parameters,
+      id: await users.enrol('cart', { shelf: parameters }),
+    },
     {
       ...succeeds,
       title: 'Alternating users, with a grace time of one second',
-      secret: await users.enrol('billing', { admin, tags: { 'keyturn:grace': '1s' } }),
+      shelf: secrets,
+      id: await users.enrol('billing', { admin, tags: { 'keyturn:grace': '1s' } }),
     },
     {
       title: 'A rotation whose test fails, after the password was changed',
-      secret: await users.enrol('orders', { tags: { 'keyturn:test-query': 'TABLE no_such_table' } }),
+      shelf: secrets,
+      id: await users.enrol('orders', { tags: { 'keyturn:test-query': 'TABLE no_such_table' } }),
       ends: 'FAILED',
       announced: 'Credential Rotation Failed',
       prove: unharmed,
@@ -60,32 +78,45 @@ async function scenes({ users }: Deployed): Promise<Scene[]> {
   ]
 }
 
-async function play(scene: Scene, deployed: Deployed): Promise<boolean> {
-  const application = new Application(deployed.secrets, scene.secret, deployed.postgres.caFile)
+async function play({ title, shelf, id, ends, ...scene }: Scene, deployed: Deployed): Promise<boolean> {
+  const application = new Application(shelf, id, deployed.postgres.caFile)
   const before = (await application.read()) as Value
   const begun = performance.now()
-  const { executionArn = '', status, cause } = await deployed.rotate(scene.secret)
-  say(`\n${scene.title}: ${status} after ${Math.round(performance.now() - begun)} ms`)
+  const { executionArn = '', status, cause } = await deployed.rotate(id, shelf)
+  say(`\n${title}: ${status} after ${Math.round(performance.now() - begun)} ms`)
   if (cause) say(`   ${cause}`)
   const announced = (await deployed.announced(executionArn)).map(event => event['detail-type'])
-  return sayProofs([
-    [`the execution ended as it should: ${scene.ends}`, status === scene.ends],
+  const proofs: Proof[] = [
+    [`the execution ended as it should: ${ends}`, status === ends],
     ...(await scene.prove(application, before)),
     [`the event "${scene.announced}" arrived, once`, `${announced}` === scene.announced],
-  ])
+  ]
+  if (ends === 'SUCCEEDED') return sayProofs(proofs)
+  const [alarm] = await deployed.alarms(executionArn)
+  const holds = sayProofs([...proofs, ['an alarm arrived', alarm !== undefined]])
+  if (alarm) say(`\n   ${alarm.Subject}\n\n${alarm.Message.trim().replaceAll(/^(?=.)/gm, '   ')}`)
+  return holds
 }
 
-function sayWhatToTry({ env, stateMachineArn, queueUrl, logFile }: Deployed, secret: string): void {
+function sayWhatToTry({ env, stateMachineArn, queueUrls, logFile }: Deployed, scenes: Scene[]): void {
   const variables = Object.entries(env).map(([name, value]) => `  export ${name}=${value}`)
-  const input = JSON.stringify({ store: 'secrets-manager', id: secret })
+  const rotate = `aws stepfunctions start-execution --state-machine-arn ${stateMachineArn} --input`
+  const [secret, parameter] = ['secrets-manager', 'parameter-store'].map(
+    wanted => scenes.find(({ shelf }) => shelf.store === wanted)?.id,
+  )
+  // Version 1 of the command line does not take its endpoint from the environment for SQS.
+  const receive = `aws sqs receive-message --endpoint-url ${env.AWS_ENDPOINT_URL} --queue-url`
   say(`
 It stays up until Ctrl-C or \`npm run local:stop\`. In another terminal:
 
 ${variables.join('\n')}
-  aws stepfunctions start-execution --state-machine-arn ${stateMachineArn} --input '${input}'
+  ${rotate} '${JSON.stringify({ store: 'secrets-manager', id: secret })}'
+  ${rotate} '${JSON.stringify({ store: 'parameter-store', id: parameter })}'
   aws stepfunctions list-executions --state-machine-arn ${stateMachineArn}
   aws secretsmanager get-secret-value --secret-id ${secret}
-  aws sqs receive-message --endpoint-url ${env.AWS_ENDPOINT_URL} --queue-url ${queueUrl}
+  aws ssm get-parameter --with-decryption --name ${parameter}
+  ${receive} ${queueUrls.announcements}
+  ${receive} ${queueUrls.alarms}
   aws logs filter-log-events --log-group-name /aws/lambda/keyturn-local-setSecret
   npx serverless deploy --stage local --param=caFile=.local/ca.pem
 `)
@@ -93,7 +124,9 @@ ${variables.join('\n')}
 }
 
 async function serve(): Promise<void> {
-  if (await stopRun()) say('Stopped the run that was here before.')
+  const server = await begin()
+  // Their connections stay open until this process ends.
+  const asked = once(server, 'connection')
   const began = performance.now()
   say('Deploying Keyturn on this machine; the first time, Python packages are fetched too.')
   const deployed = await startDeployed()
@@ -103,13 +136,14 @@ async function serve(): Promise<void> {
     const all = await scenes(deployed)
     const proven: boolean[] = []
     for (const scene of all) proven.push(await play(scene, deployed))
-    say('\nWhat AWS wrote down: execution histories, logs, events')
+    say('\nWhat AWS wrote down: execution histories, logs, events, alarms')
     proven.push(sayProofs([['no password is in it', (await leaks(deployed)).length === 0]]))
     if (proven.includes(false)) process.exitCode = 1
-    sayWhatToTry(deployed, all[0]?.secret ?? '')
-    await askedToStop()
+    sayWhatToTry(deployed, all)
+    await Promise.race([asked, once(process, 'SIGINT'), once(process, 'SIGTERM')])
   } finally {
     await deployed.stop()
+    server.close()
   }
 }
 

@@ -1,32 +1,27 @@
 import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { CreateSecretCommand, type SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import pg, { escapeIdentifier as name, escapeLiteral as text } from 'pg'
 import { scramVerifier } from '../rotation/engines/scram.ts'
 import type { PostgresServer } from './postgres.ts'
+import type { Shelf } from './shelves.ts'
 
 export type Admin = { user: string; arn: string }
 
-/** Makes users in a database, and the secret of each: its name is `<prefix><user>`. */
+/** Makes users in a database, and the stored value of each: its name is `<prefix><user>`. */
 export class Users implements AsyncDisposable {
   readonly #superuser: pg.Client
   readonly #postgres: PostgresServer
-  readonly #secrets: SecretsManagerClient
+  readonly #secrets: Shelf
   readonly #prefix: string
 
-  private constructor(
-    superuser: pg.Client,
-    postgres: PostgresServer,
-    secrets: SecretsManagerClient,
-    prefix: string,
-  ) {
+  private constructor(superuser: pg.Client, postgres: PostgresServer, secrets: Shelf, prefix: string) {
     this.#superuser = superuser
     this.#postgres = postgres
     this.#secrets = secrets
     this.#prefix = prefix
   }
 
-  static async of(postgres: PostgresServer, secrets: SecretsManagerClient, prefix: string): Promise<Users> {
+  static async of(postgres: PostgresServer, secrets: Shelf, prefix: string): Promise<Users> {
     const { host, port, caFile, superuser } = postgres
     const ssl = { ca: readFileSync(caFile, 'utf8') }
     const client = new pg.Client({ host, port, ssl, database: 'postgres', ...superuser })
@@ -36,37 +31,42 @@ export class Users implements AsyncDisposable {
 
   /** Makes an admin such as RDS has, who may create roles but is no superuser, and its secret. */
   async makeAdmin(user: string): Promise<Admin> {
-    return { user, arn: await this.#make(user, 'createrole', {}, { 'keyturn:admin': 'true' }) }
+    const arn = await this.#make(user, 'createrole', {}, { 'keyturn:admin': 'true' }, this.#secrets)
+    return { user, arn }
   }
 
-  /** Makes a user and its secret, which Keyturn may rotate; gives back the secret's ARN. */
+  /** Makes a user and its stored value, by default a secret, which Keyturn may rotate; gives back the value's id. */
   async enrol(
     user: string,
-    { admin, tags = {} }: { admin?: Admin; tags?: Record<string, string> } = {},
+    {
+      admin,
+      tags = {},
+      shelf = this.#secrets,
+    }: { admin?: Admin; tags?: Record<string, string>; shelf?: Shelf } = {},
   ): Promise<string> {
-    const arn = await this.#make(user, '', { masterarn: admin?.arn }, { 'keyturn:managed': 'true', ...tags })
+    const managed = { 'keyturn:managed': 'true', ...tags }
+    const id = await this.#make(user, '', { masterarn: admin?.arn }, managed, shelf)
     if (admin) await this.#superuser.query(`grant ${name(user)} to ${name(admin.user)} with admin option`)
-    return arn
+    return id
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#superuser.end()
   }
 
-  /** A role whose password the server has never seen in clear text, and a secret that holds it. */
-  async #make(user: string, attributes: string, more: object, tags: Record<string, string>): Promise<string> {
+  /** A role whose password the server has never seen in clear text, and a stored value that holds it. */
+  async #make(
+    user: string,
+    attributes: string,
+    more: object,
+    tags: Record<string, string>,
+    shelf: Shelf,
+  ): Promise<string> {
     const password = randomUUID()
     const verifier = text(await scramVerifier(password))
     await this.#superuser.query(`create role ${name(user)} login ${attributes} password ${verifier}`)
     const { host, port } = this.#postgres
     const value = { engine: 'postgres', host, port, dbname: 'postgres', username: user, password, ...more }
-    const { ARN = '' } = await this.#secrets.send(
-      new CreateSecretCommand({
-        Name: `${this.#prefix}${user}`,
-        SecretString: JSON.stringify(value),
-        Tags: Object.entries(tags).map(([Key, Value]) => ({ Key, Value })),
-      }),
-    )
-    return ARN
+    return shelf.put(`${this.#prefix}${user}`, JSON.stringify(value), tags)
   }
 }

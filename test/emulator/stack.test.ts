@@ -1,33 +1,53 @@
 import { randomUUID } from 'node:crypto'
 import { rm } from 'node:fs/promises'
-import { PutSecretValueCommand } from '@aws-sdk/client-secrets-manager'
-import type { DescribeExecutionOutput } from '@aws-sdk/client-sfn'
+import { EventBridgeClient, PutEventsCommand } from '@aws-sdk/client-eventbridge'
+import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda'
+import {
+  DescribeSecretCommand,
+  PutSecretValueCommand,
+  RotateSecretCommand,
+  SecretsManagerClient,
+  UntagResourceCommand,
+} from '@aws-sdk/client-secrets-manager'
+import { DescribeExecutionCommand, type DescribeExecutionOutput, SFNClient } from '@aws-sdk/client-sfn'
+import { paginateGetParametersByPath, SSMClient } from '@aws-sdk/client-ssm'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Application, type Value } from '../../local/application.ts'
 import { type Announcement, type Deployed, leaks, startDeployed } from '../../local/deployed.ts'
 import { pythonBin } from '../../local/python.ts'
+import type { Shelf } from '../../local/shelves.ts'
 import type { Admin } from '../../local/users.ts'
+import { abandoned, managed } from '../failures.ts'
 import { copyProject } from '../stack/package.ts'
 
 const possible = Boolean(process.env.AWS_ENDPOINT_URL || (await pythonBin()))
+/** Only MiniStack is known to enforce the roles, and mended to take events in the name of AWS's services. */
+const onlyOnMiniStack = test.skipIf(process.env.AWS_ENDPOINT_URL)
 
 type Run = {
+  application: Application
   execution: DescribeExecutionOutput
-  /** The secret before and after. */
+  /** The stored value before and after. */
   before: Value
   after: Value
   announced: Announcement[]
 }
 
+const steps = ['createSecret', 'setSecret', 'testSecret', 'finishSecret'] as const
+const failingQuery = { 'keyturn:test-query': 'table no_such_table' }
+
 describe.skipIf(!possible)('deployed on a local AWS', () => {
   let folder: string
   let stack: Deployed
-  /** Every execution so far. */
+  let secretsManager: SecretsManagerClient
+  /** Every execution so far, and those of them that failed. */
   const executions: string[] = []
+  const failed: string[] = []
   let admin: Admin
   beforeAll(async () => {
     folder = await copyProject()
-    stack = (await startDeployed(folder)) as Deployed
+    stack = (await startDeployed({ folder })) as Deployed
+    secretsManager = new SecretsManagerClient(stack.client)
     admin = await stack.users.makeAdmin('master')
   })
   afterAll(async () => {
@@ -35,109 +55,279 @@ describe.skipIf(!possible)('deployed on a local AWS', () => {
     await rm(folder, { recursive: true, force: true })
   })
 
-  const application = (secret: string) => new Application(stack.secrets, secret, stack.postgres.caFile)
+  const applicationOf = (id: string, shelf: Shelf) => new Application(shelf, id, stack.postgres.caFile)
 
-  async function rotate(secret: string): Promise<Run> {
-    const before = (await application(secret).read()) as Value
-    const execution = await stack.rotate(secret)
-    const after = (await application(secret).read()) as Value
-    const { executionArn = '' } = execution
+  async function rotate(id: string, shelf: Shelf = stack.secrets): Promise<Run> {
+    const application = applicationOf(id, shelf)
+    const before = (await application.read()) as Value
+    const execution = await stack.rotate(id, shelf)
+    const after = (await application.read()) as Value
+    const { executionArn = '', status } = execution
     executions.push(executionArn)
-    return { execution, before, after, announced: await stack.announced(executionArn) }
+    if (status === 'FAILED') failed.push(executionArn)
+    return { application, execution, before, after, announced: await stack.announced(executionArn) }
   }
 
-  async function expectRotated(secret: string, { execution, before, after, announced }: Run): Promise<void> {
-    expect(execution.status).toBe('SUCCEEDED')
+  async function expectChanged(application: Application, before: Value): Promise<void> {
+    const after = (await application.read()) as Value
     expect(after.password).not.toBe(before.password)
-    expect(await application(secret).accepts(after)).toBe(true)
-    expect(await application(secret).accepts(before)).toBe(false)
+    expect(await application.accepts(after)).toBe(true)
+    expect(await application.accepts(before)).toBe(false)
+  }
+
+  async function expectUnharmed(application: Application, before: Value): Promise<void> {
+    expect(await application.read()).toEqual(before)
+    expect(await application.accepts(before)).toBe(true)
+    expect(await application.read('pending')).toBeUndefined()
+  }
+
+  async function expectRotated({ application, execution, before, announced }: Run): Promise<void> {
+    expect(execution.status).toBe('SUCCEEDED')
+    await expectChanged(application, before)
     expect(announced).toMatchObject([
       { 'detail-type': 'Credential Rotated', detail: { user: before.username } },
     ])
   }
 
-  async function expectRolledBack(
-    secret: string,
-    { execution, before, after, announced }: Run,
-  ): Promise<void> {
+  async function expectRolledBack({ application, execution, before, announced }: Run): Promise<void> {
     expect(execution.status).toBe('FAILED')
-    expect(after).toEqual(before)
-    expect(await application(secret).accepts(after)).toBe(true)
-    expect(await application(secret).read('AWSPENDING')).toBeUndefined()
+    await expectUnharmed(application, before)
     expect(announced).toMatchObject([
       { 'detail-type': 'Credential Rotation Failed', detail: { severity: 'error' } },
     ])
   }
 
-  test('single-user rotates, again and again', async () => {
-    const secret = await stack.users.enrol('shop')
-    for (const _ of [1, 2, 3]) await expectRotated(secret, await rotate(secret))
-  })
+  /** Names of what Keyturn keeps beside a parameter. */
+  async function beside(parameter: string): Promise<string[]> {
+    const client = new SSMClient(stack.client)
+    const pages = paginateGetParametersByPath({ client }, { Path: `/keyturn/pending${parameter}` })
+    const found = await Array.fromAsync(pages)
+    return found.flatMap(({ Parameters = [] }) => Parameters.map(({ Name = '' }) => Name))
+  }
 
-  test('alternating-users rotates there and back, and locks the user that it left', async () => {
-    const secret = await stack.users.enrol('billing', { admin, tags: { 'keyturn:grace': '1s' } })
-    for (const user of ['billing_clone', 'billing']) {
-      const run = await rotate(secret)
-      await expectRotated(secret, run)
-      expect(run.after.username).toBe(user)
-      expect(JSON.parse(run.execution.output ?? '')).toMatchObject({ retirement: { outcome: 'retired' } })
-    }
-  })
+  describe.each(['secrets', 'parameters'] as const)('%s', kept => {
+    const enrol = (user: string, options: object = {}) =>
+      stack.users.enrol(`${user}_${kept}`, { ...options, shelf: stack[kept] })
 
-  test('a rotation whose test fails, after the password was changed, is rolled back', async () => {
-    const secret = await stack.users.enrol('orders', {
-      tags: { 'keyturn:test-query': 'table no_such_table' },
+    test('single-user rotates, again and again', async () => {
+      const id = await enrol('shop')
+      for (const _ of [1, 2, 3]) await expectRotated(await rotate(id, stack[kept]))
+      if (kept === 'parameters') expect(await beside(id)).toEqual([])
     })
-    const run = await rotate(secret)
-    await expectRolledBack(secret, run)
-    // MiniStack by itself calls every error Runtime.HandlerError: local/mended_ministack.py.
-    expect(run.execution.error).toBe('TestFailed')
-    expect(run.execution.cause).toContain('testSecret: the test query failed')
-    expect(run.announced[0]?.detail).toMatchObject({ rotation: { rollback: { outcome: 'restored' } } })
+
+    test('alternating-users rotates there and back, and locks the user that it left', async () => {
+      const id = await enrol('billing', { admin, tags: { 'keyturn:grace': '1s' } })
+      for (const user of [`billing_${kept}_clone`, `billing_${kept}`]) {
+        const run = await rotate(id, stack[kept])
+        await expectRotated(run)
+        expect(run.after.username).toBe(user)
+        expect(JSON.parse(run.execution.output ?? '')).toMatchObject({ retirement: { outcome: 'retired' } })
+      }
+      if (kept === 'parameters') expect(await beside(id)).toEqual([])
+    })
+
+    test('a rotation whose test fails, after the password was changed, is rolled back, and an alarm says so', async () => {
+      const id = await enrol('orders', { tags: failingQuery })
+      const run = await rotate(id, stack[kept])
+      await expectRolledBack(run)
+      const { executionArn = '', name, error, cause } = run.execution
+      // MiniStack by itself calls every error Runtime.HandlerError: local/mended_ministack.py.
+      expect(error).toBe('TestFailed')
+      expect(cause).toContain('testSecret: the test query failed')
+      expect(run.announced[0]?.detail).toMatchObject({ rotation: { rollback: { outcome: 'restored' } } })
+      // Kept for a day, in case that a step was not dead: docs/parameter-store.md.
+      if (kept === 'parameters') expect(await beside(id)).toEqual([`/keyturn/pending${id}/${name}`])
+
+      const [alarm] = await stack.alarms(executionArn)
+      expect(alarm?.Subject).toMatch(/^ERROR TestFailed: rotation of \/?local-\w+\/orders_\w+ failed$/)
+      for (const line of [
+        /^Cause: +testSecret: the test query failed: .+$/m,
+        /^Rollback: +restored$/m,
+        /^What to do: +docs\/runbook.md#testfailed$/m,
+      ])
+        expect(alarm?.Message).toMatch(line)
+    })
   })
 
   test('what a dead rotation left pending is rolled back first', async () => {
-    const secret = await stack.users.enrol('ledger')
-    const left = (await application(secret).read()) as Value
-    await stack.secrets.send(
+    const id = await stack.users.enrol('ledger')
+    const left = await applicationOf(id, stack.secrets).read()
+    await secretsManager.send(
       new PutSecretValueCommand({
-        SecretId: secret,
+        SecretId: id,
         ClientRequestToken: randomUUID(),
         SecretString: JSON.stringify({ ...left, engine: 'postgres', password: randomUUID() }),
         VersionStages: ['AWSPENDING'],
       }),
     )
-    const run = await rotate(secret)
-    await expectRotated(secret, run)
+    const run = await rotate(id)
+    await expectRotated(run)
     // Caught by its name, RotationAbandoned.
     const history = (await stack.written()).get(run.execution.executionArn ?? '')
     expect(history).toContain('RollbackAbandoned')
   })
 
-  // Only MiniStack is known to enforce the roles.
-  test.skipIf(process.env.AWS_ENDPOINT_URL)(
-    'a secret that is not tagged as managed is out of reach',
-    async () => {
-      const secret = await stack.users.enrol('foreign', { tags: { 'keyturn:managed': 'false' } })
-      const run = await rotate(secret)
-      await expectRolledBack(secret, run)
+  onlyOnMiniStack.each(['secrets', 'parameters'] as const)(
+    '%s that are not tagged as managed are out of reach',
+    async kept => {
+      const id = await stack.users.enrol(`foreign_${kept}`, {
+        tags: { 'keyturn:managed': 'false' },
+        shelf: stack[kept],
+      })
+      const run = await rotate(id, stack[kept])
+      await expectRolledBack(run)
       expect(run.execution.error).toBe('NotPermitted')
     },
   )
 
-  // The last two look at all that the others left behind.
+  describe('called by Secrets Manager', () => {
+    /** A secret that this stack may reach because rotateSecret is its rotation function, and for no other reason. */
+    async function enrol(user: string, tags: Record<string, string> = {}): Promise<string> {
+      const SecretId = await stack.users.enrol(user, { tags: { 'keyturn:managed': 'false', ...tags } })
+      const RotationLambdaARN = await stack.output('RotateSecretFunctionArn')
+      await secretsManager.send(
+        new RotateSecretCommand({ SecretId, RotationLambdaARN, RotateImmediately: false }),
+      )
+      return SecretId
+    }
+
+    /** One try of the service: the steps in order, until one fails. */
+    async function attempt(SecretId: string, token: string): Promise<{ passed: string[]; error?: object }> {
+      const lambda = new LambdaClient(stack.client)
+      const FunctionName = await stack.output('RotateSecretFunctionArn')
+      const passed: string[] = []
+      for (const Step of steps) {
+        const Payload = JSON.stringify({ Step, SecretId, ClientRequestToken: token })
+        const answer = await lambda.send(new InvokeCommand({ FunctionName, Payload }))
+        if (answer.FunctionError)
+          return { passed, error: JSON.parse(answer.Payload?.transformToString() ?? '') }
+        passed.push(Step)
+      }
+      return { passed }
+    }
+
+    async function execution(name: string): Promise<DescribeExecutionOutput> {
+      const executionArn = `${stack.stateMachineArn.replace(':stateMachine:', ':execution:')}:${name}`
+      return new SFNClient(stack.client).send(new DescribeExecutionCommand({ executionArn }))
+    }
+
+    const stagesOf = async (SecretId: string, token: string) =>
+      (await secretsManager.send(new DescribeSecretCommand({ SecretId }))).VersionIdsToStages?.[token]
+
+    onlyOnMiniStack('rotateSecret answers the four steps by one execution', async () => {
+      const [id, token] = [await enrol('scheduled'), randomUUID()]
+      const application = applicationOf(id, stack.secrets)
+      const before = (await application.read()) as Value
+      expect(await attempt(id, token)).toEqual({ passed: steps })
+      await expectChanged(application, before)
+      expect(await stagesOf(id, token)).toContain('AWSCURRENT')
+    })
+
+    onlyOnMiniStack(
+      'it fails with the error of the execution, and is tried again under the same token',
+      async () => {
+        const [id, token] = [await enrol('reports', failingQuery), randomUUID()]
+        const application = applicationOf(id, stack.secrets)
+        const before = (await application.read()) as Value
+        expect(await attempt(id, token)).toEqual({
+          passed: ['createSecret', 'setSecret'],
+          error: {
+            errorType: 'TestFailed',
+            errorMessage: expect.stringContaining('testSecret: the test query failed'),
+          },
+        })
+        await expectUnharmed(application, before)
+        const first = await execution(token)
+        expect(first).toMatchObject({ status: 'FAILED', error: 'TestFailed' })
+        failed.push(first.executionArn ?? '')
+
+        await secretsManager.send(
+          new UntagResourceCommand({ SecretId: id, TagKeys: Object.keys(failingQuery) }),
+        )
+        expect(await attempt(id, token)).toEqual({ passed: steps })
+        await expectChanged(application, before)
+        expect(await stagesOf(id, token)).toContain('AWSCURRENT')
+        expect(await execution(`${token}-2`)).toMatchObject({ input: expect.stringContaining(token) })
+      },
+    )
+  })
+
+  // The last four look at all that the others left behind.
   test('each rotation was announced once', async () => {
     await stack.written()
     for (const execution of executions) expect(await stack.announced(execution)).toHaveLength(1)
   })
 
-  test('no password is in an execution history, a log or an event', async () => {
+  /** Waits until raiseAlarm has taken so many events of a failure; gives back what it says it did about each. */
+  async function taken(key: string, count: number): Promise<string[]> {
+    const messages = async () =>
+      (await stack.logged('raiseAlarm'))
+        .filter(line => line.includes(JSON.stringify(key)))
+        .map(line => JSON.parse(line).message)
+    await expect.poll(messages, { timeout: 40_000, interval: 500 }).toHaveLength(count)
+    return messages()
+  }
+
+  onlyOnMiniStack('what Secrets Manager reports is told, unless the execution told it', async () => {
+    const reported = (event: typeof managed | typeof abandoned, detail: object) => ({
+      Source: event.source,
+      DetailType: event['detail-type'],
+      Detail: JSON.stringify({ ...event.detail, ...detail }),
+    })
+    const name = (user: string) => `${randomUUID()}/${user}`
+    const [one, other] = [name('one'), name('other')]
+    const arn = (name: string) => `arn:aws:secretsmanager:us-east-1:000000000000:secret:${name}-AbCdEf`
+    const known = (await stack.alarms('/reports'))[0]?.Subject.match(/local-\w+\/reports/)?.[0] ?? ''
+    const { FailedEntryCount } = await new EventBridgeClient(stack.client).send(
+      new PutEventsCommand({
+        Entries: [
+          reported(managed, { additionalEventData: { SecretId: arn(one) } }),
+          reported(abandoned, { serviceEventDetails: { secretId: arn(other) } }),
+          reported(managed, { additionalEventData: { SecretId: arn(known) } }),
+        ],
+      }),
+    )
+    expect(FailedEntryCount).toBe(0)
+    // The execution that failed has sent two.
+    expect((await taken(`secret ${known}`, 3)).sort()).toEqual(['had been told', 'had been told', 'told'])
+    for (const secret of [one, other]) expect(await taken(`secret ${secret}`, 1)).toEqual(['told'])
+    await stack.written()
+    expect(await stack.alarms(known)).toHaveLength(1)
+    for (const [secret, event] of [
+      [one, 'RotationFailed'],
+      [other, 'RotationAbandoned'],
+    ] as const) {
+      const [alarm, ...more] = await stack.alarms(secret)
+      expect(more).toEqual([])
+      expect(alarm?.Subject).toBe(`ERROR ${event}: rotation of ${secret} failed`)
+      expect(alarm?.Message).toMatch(/^What to do: +docs\/runbook.md#managed-rotation-failed$/m)
+    }
+  })
+
+  test('each rotation that failed was told once, though both it and Step Functions reported it', async () => {
+    expect(failed.length).toBeGreaterThanOrEqual(2)
+    for (const execution of failed) {
+      const name = execution.split(':').at(-1)
+      expect((await taken(`execution ${name}`, 2)).sort()).toEqual(['had been told', 'told'])
+    }
+    await stack.written()
+    for (const execution of failed) expect(await stack.alarms(execution)).toHaveLength(1)
+  })
+
+  test('no password is in an execution history, a log, an event or an alarm', async () => {
     const written = await stack.written()
     const text = [...written.values()].join()
     // It is no empty search: each of these is in one of them.
-    for (const found of ['shop', 'billing_clone', 'orders', 'CredentialRotated', 'RotationRolledBack'])
+    for (const found of [
+      'shop_secrets',
+      'billing_parameters_clone',
+      'orders_secrets',
+      'CredentialRotated',
+      'RotationRolledBack',
+      'What to do:',
+    ])
       expect(text).toContain(found)
-    expect((await stack.passwords()).length).toBeGreaterThanOrEqual(9)
+    expect((await stack.passwords()).length).toBeGreaterThanOrEqual(20)
     expect(await leaks(stack)).toEqual([])
   })
 })
