@@ -11,12 +11,14 @@ import {
 } from '@aws-sdk/client-secrets-manager'
 import { DescribeExecutionCommand, type DescribeExecutionOutput, SFNClient } from '@aws-sdk/client-sfn'
 import { paginateGetParametersByPath, SSMClient } from '@aws-sdk/client-ssm'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
 import { Application, type Value } from '../../local/application.ts'
 import { type Announcement, type Deployed, leaks, startDeployed } from '../../local/deployed.ts'
+import type { PostgresServer } from '../../local/postgres.ts'
 import { pythonBin } from '../../local/python.ts'
 import type { Shelf } from '../../local/shelves.ts'
 import type { Admin } from '../../local/users.ts'
+import { hex } from '../database.ts'
 import { abandoned, managed } from '../failures.ts'
 import { copyProject } from '../stack/package.ts'
 
@@ -34,6 +36,7 @@ type Run = {
 }
 
 const steps = ['createSecret', 'setSecret', 'testSecret', 'finishSecret'] as const
+const runbookUrl = 'https://wiki.example/runbook'
 const failingQuery = { 'keyturn:test-query': 'table no_such_table' }
 
 describe.skipIf(!possible)('deployed on a local AWS', () => {
@@ -43,10 +46,14 @@ describe.skipIf(!possible)('deployed on a local AWS', () => {
   /** Every execution so far, and those of them that failed. */
   const executions: string[] = []
   const failed: string[] = []
+  /** The secret of a rotation that failed under Secrets Manager. */
+  let reports: string
   let admin: Admin
+  const [, olderServer] = inject('postgres') as [PostgresServer, PostgresServer]
   beforeAll(async () => {
     folder = await copyProject()
-    stack = (await startDeployed({ folder })) as Deployed
+    const trust = [olderServer.caFile]
+    stack = (await startDeployed({ folder, params: { runbookUrl }, trust })) as Deployed
     secretsManager = new SecretsManagerClient(stack.client)
     admin = await stack.users.makeAdmin('master')
   })
@@ -55,10 +62,11 @@ describe.skipIf(!possible)('deployed on a local AWS', () => {
     await rm(folder, { recursive: true, force: true })
   })
 
-  const applicationOf = (id: string, shelf: Shelf) => new Application(shelf, id, stack.postgres.caFile)
+  const applicationOf = (id: string, shelf: Shelf = stack.secrets, { caFile } = stack.postgres) =>
+    new Application(shelf, id, caFile)
 
-  async function rotate(id: string, shelf: Shelf = stack.secrets): Promise<Run> {
-    const application = applicationOf(id, shelf)
+  async function rotate(id: string, shelf: Shelf = stack.secrets, server = stack.postgres): Promise<Run> {
+    const application = applicationOf(id, shelf, server)
     const before = (await application.read()) as Value
     const execution = await stack.rotate(id, shelf)
     const after = (await application.read()) as Value
@@ -143,15 +151,20 @@ describe.skipIf(!possible)('deployed on a local AWS', () => {
       for (const line of [
         /^Cause: +testSecret: the test query failed: .+$/m,
         /^Rollback: +restored$/m,
-        /^What to do: +docs\/runbook.md#testfailed$/m,
+        /^What to do: +https:\/\/wiki.example\/runbook#testfailed$/m,
       ])
         expect(alarm?.Message).toMatch(line)
     })
   })
 
+  test('a user of another server, of another version, rotates too', async () => {
+    const users = await stack.usersOf(olderServer)
+    await expectRotated(await rotate(await users.enrol(`archive_${hex()}`), stack.secrets, olderServer))
+  })
+
   test('what a dead rotation left pending is rolled back first', async () => {
     const id = await stack.users.enrol('ledger')
-    const left = await applicationOf(id, stack.secrets).read()
+    const left = await applicationOf(id).read()
     await secretsManager.send(
       new PutSecretValueCommand({
         SecretId: id,
@@ -216,7 +229,7 @@ describe.skipIf(!possible)('deployed on a local AWS', () => {
 
     onlyOnMiniStack('rotateSecret answers the four steps by one execution', async () => {
       const [id, token] = [await enrol('scheduled'), randomUUID()]
-      const application = applicationOf(id, stack.secrets)
+      const application = applicationOf(id)
       const before = (await application.read()) as Value
       expect(await attempt(id, token)).toEqual({ passed: steps })
       await expectChanged(application, before)
@@ -227,7 +240,8 @@ describe.skipIf(!possible)('deployed on a local AWS', () => {
       'it fails with the error of the execution, and is tried again under the same token',
       async () => {
         const [id, token] = [await enrol('reports', failingQuery), randomUUID()]
-        const application = applicationOf(id, stack.secrets)
+        reports = id
+        const application = applicationOf(id)
         const before = (await application.read()) as Value
         expect(await attempt(id, token)).toEqual({
           passed: ['createSecret', 'setSecret'],
@@ -274,25 +288,24 @@ describe.skipIf(!possible)('deployed on a local AWS', () => {
       DetailType: event['detail-type'],
       Detail: JSON.stringify({ ...event.detail, ...detail }),
     })
-    const name = (user: string) => `${randomUUID()}/${user}`
-    const [one, other] = [name('one'), name('other')]
-    const arn = (name: string) => `arn:aws:secretsmanager:us-east-1:000000000000:secret:${name}-AbCdEf`
-    const known = (await stack.alarms('/reports'))[0]?.Subject.match(/local-\w+\/reports/)?.[0] ?? ''
+    const [one, other] = [`one/${randomUUID()}`, `other/${randomUUID()}`]
+    const arnOf = (name: string) => `arn:aws:secretsmanager:us-east-1:000000000000:secret:${name}-AbCdEf`
     const { FailedEntryCount } = await new EventBridgeClient(stack.client).send(
       new PutEventsCommand({
         Entries: [
-          reported(managed, { additionalEventData: { SecretId: arn(one) } }),
-          reported(abandoned, { serviceEventDetails: { secretId: arn(other) } }),
-          reported(managed, { additionalEventData: { SecretId: arn(known) } }),
+          reported(managed, { additionalEventData: { SecretId: arnOf(one) } }),
+          reported(abandoned, { serviceEventDetails: { secretId: arnOf(other) } }),
+          reported(managed, { additionalEventData: { SecretId: reports } }),
         ],
       }),
     )
     expect(FailedEntryCount).toBe(0)
-    // The execution that failed has sent two.
-    expect((await taken(`secret ${known}`, 3)).sort()).toEqual(['had been told', 'had been told', 'told'])
     for (const secret of [one, other]) expect(await taken(`secret ${secret}`, 1)).toEqual(['told'])
+    // The execution and Step Functions have reported it too.
+    const name = /secret:(.+)-\w{6}$/.exec(reports)?.[1]
+    expect((await taken(`secret ${name}`, 3)).sort()).toEqual(['had been told', 'had been told', 'told'])
     await stack.written()
-    expect(await stack.alarms(known)).toHaveLength(1)
+    expect(await stack.alarms(reports)).toHaveLength(1)
     for (const [secret, event] of [
       [one, 'RotationFailed'],
       [other, 'RotationAbandoned'],
@@ -300,7 +313,9 @@ describe.skipIf(!possible)('deployed on a local AWS', () => {
       const [alarm, ...more] = await stack.alarms(secret)
       expect(more).toEqual([])
       expect(alarm?.Subject).toBe(`ERROR ${event}: rotation of ${secret} failed`)
-      expect(alarm?.Message).toMatch(/^What to do: +docs\/runbook.md#managed-rotation-failed$/m)
+      expect(alarm?.Message).toMatch(
+        /^What to do: +https:\/\/wiki.example\/runbook#managed-rotation-failed$/m,
+      )
     }
   })
 
