@@ -1,4 +1,6 @@
 import { randomUUID } from 'node:crypto'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import { type PostgresServer, startPostgres } from './postgres.ts'
 import { type SecretsManagerServer, startSecretsManager } from './secretsManager.ts'
@@ -31,13 +33,18 @@ export const functionOf = {
   RetireSecret: 'retireSecret',
 }
 
-/** Starts it all. As in Lambda, the functions read their environment when they are loaded: so it is set first. */
-export async function startEmbedded(): Promise<Embedded> {
+/**
+ * Starts it all. As in Lambda, the functions read their environment when they are loaded: so it is set first. `trust`
+ * names the certificates of further servers, as files.
+ */
+export async function startEmbedded({ trust = [] }: { trust?: string[] } = {}): Promise<Embedded> {
   const [postgres, secretsManager, stepFunctions] = await Promise.all([
     startPostgres(),
     startSecretsManager(),
     startStepFunctions(),
   ])
+  const caFile = join(dirname(postgres.caFile), 'trusted.pem')
+  writeFileSync(caFile, [postgres.caFile, ...trust].map(file => readFileSync(file, 'utf8')).join('\n'))
   Object.assign(process.env, {
     AWS_ENDPOINT_URL_SECRETS_MANAGER: secretsManager.url,
     AWS_ENDPOINT_URL_SFN: stepFunctions.url,
@@ -45,7 +52,7 @@ export async function startEmbedded(): Promise<Embedded> {
     AWS_ACCESS_KEY_ID: 'local',
     AWS_SECRET_ACCESS_KEY: 'local',
     KEYTURN_EXECUTIONS: arnOf('states', 'execution:keyturn-local-rotate'),
-    KEYTURN_CA_FILE: postgres.caFile,
+    KEYTURN_CA_FILE: caFile,
     POWERTOOLS_LOG_LEVEL: process.env.POWERTOOLS_LOG_LEVEL ?? 'SILENT',
     POWERTOOLS_METRICS_DISABLED: 'true',
   })

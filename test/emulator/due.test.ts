@@ -1,0 +1,280 @@
+import { randomUUID } from 'node:crypto'
+import { rm } from 'node:fs/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { EventBridgeClient, PutEventsCommand } from '@aws-sdk/client-eventbridge'
+import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda'
+import { GetScheduleCommand, SchedulerClient, UpdateScheduleCommand } from '@aws-sdk/client-scheduler'
+import {
+  DescribeExecutionCommand,
+  type DescribeExecutionOutput,
+  paginateListExecutions,
+  SFNClient,
+  StartExecutionCommand,
+} from '@aws-sdk/client-sfn'
+import { AddTagsToResourceCommand, SSMClient } from '@aws-sdk/client-ssm'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { Application, type Value } from '../../local/application.ts'
+import { type Deployed, leaks, startDeployed } from '../../local/deployed.ts'
+import { type PostgresServer, startPostgres } from '../../local/postgres.ts'
+import { pythonBin } from '../../local/python.ts'
+import type { Users } from '../../local/users.ts'
+import { copyProject } from '../stack/package.ts'
+
+// Only MiniStack is known to take events in the name of AWS's services, and its waits can be made short.
+const possible = !process.env.AWS_ENDPOINT_URL && Boolean(await pythonBin())
+
+describe.skipIf(!possible)('what is due, deployed on a local AWS', () => {
+  let folder: string
+  let stack: Deployed
+  let stepFunctions: SFNClient
+  /** The state machine that rotates what is due. */
+  let rotateDue: string
+  /** Two database servers more; the second one goes down. */
+  let servers: (PostgresServer & { stop(): Promise<void> })[]
+  /** Parameters on the stack's own server, and on those two. */
+  const ids: string[][] = []
+  let [fresh, wrong] = ['', '']
+  const before = new Map<string, Value>()
+  /** The run that the schedule started. */
+  let run: DescribeExecutionOutput
+  let ssm: SSMClient
+
+  beforeAll(async () => {
+    // Of what a state machine waits: a server that is down is given up after seconds, not minutes.
+    process.env.SFN_WAIT_SCALE = '0.02'
+    folder = await copyProject()
+    servers = await Promise.all([startPostgres(), startPostgres()])
+    const params = { dueSchedule: 'rate(1 minute)' }
+    stack = (await startDeployed({ folder, params, trust: servers.map(({ caFile }) => caFile) })) as Deployed
+    stepFunctions = new SFNClient(stack.client)
+    ssm = new SSMClient(stack.client)
+    rotateDue = await stack.output('RotateDueStateMachineArn')
+    await seed()
+    await servers[1]?.stop()
+    // Old enough for an interval of a minute.
+    await sleep(61_000)
+    for (const id of ids.flat()) await schedule(id, '1m')
+    run = await firstRun()
+  }, 400_000)
+  afterAll(async () => {
+    await stack?.stop()
+    await Promise.all([servers?.[0]?.stop(), rm(folder, { recursive: true, force: true })])
+  })
+
+  const enrol = (users: Users, user: string) => users.enrol(user, { shelf: stack.parameters })
+
+  async function seed(): Promise<void> {
+    const [up, down] = await Promise.all(servers.map(server => stack.usersOf(server)))
+    if (!up || !down) throw new Error('there are two servers')
+    for (const [n, users] of [stack.users, up, down].entries()) {
+      const some: string[] = []
+      for (let i = 0; i < 3; i++) some.push(await enrol(users, `app_${n}_${i}`))
+      ids.push(some)
+    }
+    fresh = await enrol(stack.users, 'fresh')
+    wrong = await enrol(stack.users, 'wrong')
+    await schedule(fresh, '1d')
+    await schedule(wrong, 'monthly')
+    for (const id of [...ids.flat(), fresh]) before.set(id, await read(id))
+  }
+
+  async function schedule(ResourceId: string, Value: string): Promise<void> {
+    const Tags = [{ Key: 'keyturn:every', Value }]
+    await ssm.send(new AddTagsToResourceCommand({ ResourceType: 'Parameter', ResourceId, Tags }))
+  }
+
+  async function until<T>(seconds: number, look: () => Promise<T | undefined | false>): Promise<T> {
+    for (const end = Date.now() + seconds * 1000; ; await sleep(500)) {
+      const found = await look()
+      if (found) return found
+      if (Date.now() > end) throw new Error('it did not come')
+    }
+  }
+
+  async function executionsOf(stateMachineArn: string): Promise<DescribeExecutionOutput[]> {
+    const pages = await Array.fromAsync(
+      paginateListExecutions({ client: stepFunctions }, { stateMachineArn }),
+    )
+    const executions = pages.flatMap(({ executions = [] }) => executions)
+    return Promise.all(
+      executions.map(({ executionArn }) =>
+        stepFunctions.send(new DescribeExecutionCommand({ executionArn })),
+      ),
+    )
+  }
+  const rotationsOf = async (id: string) =>
+    (await executionsOf(stack.stateMachineArn)).filter(({ input = '{}' }) => JSON.parse(input).id === id)
+
+  /** The schedule's run in which something was due. The schedule ends with it: later runs begin when a test says so. */
+  async function firstRun(): Promise<DescribeExecutionOutput> {
+    await until(150, async () => (await rotationsOf(ids[0]?.[0] ?? '')).length)
+    const scheduler = new SchedulerClient(stack.client)
+    const found = await scheduler.send(new GetScheduleCommand({ Name: 'keyturn-local-due' }))
+    const { Name, ScheduleExpression, FlexibleTimeWindow, Target } = found
+    const ended = { Name, ScheduleExpression, FlexibleTimeWindow, Target, State: 'DISABLED' as const }
+    await scheduler.send(new UpdateScheduleCommand(ended))
+    const [rotation] = await rotationsOf(ids[0]?.[0] ?? '')
+    const { group } = JSON.parse(rotation?.input ?? '')
+    return until(200, async () =>
+      (await executionsOf(rotateDue)).find(
+        ({ name = '?', status }) => group.startsWith(name) && status !== 'RUNNING',
+      ),
+    )
+  }
+
+  function application(id: string): Application {
+    const server = [stack.postgres, ...servers][
+      Math.max(
+        0,
+        ids.findIndex(some => some.includes(id)),
+      )
+    ]
+    return new Application(stack.parameters, id, server?.caFile ?? '')
+  }
+  const read = async (id: string) => (await application(id).read()) as Value
+
+  async function expectRotated(id: string): Promise<void> {
+    const [old, now] = [before.get(id) as Value, await read(id)]
+    expect(now.password).not.toBe(old.password)
+    expect(await application(id).accepts(now)).toBe(true)
+    expect(await application(id).accepts(old)).toBe(false)
+  }
+
+  test('the schedule rotates what is due, on every server that answers', async () => {
+    expect(run.status).toBe('SUCCEEDED')
+    const host = (server: PostgresServer | undefined) => `127.0.0.1:${server?.port}`
+    const { ended, ...found } = JSON.parse(run.output ?? '')
+    expect(found).toMatchObject({ planned: 9, postponed: 0, hosts: 3 })
+    expect(ended.reports).toHaveLength(3)
+    expect(ended.reports).toEqual(
+      expect.arrayContaining([
+        { host: host(stack.postgres), rotated: 3, failed: 0, skipped: 0 },
+        { host: host(servers[0]), rotated: 3, failed: 0, skipped: 0 },
+        { host: host(servers[1]), rotated: 0, failed: 3, skipped: 0 },
+      ]),
+    )
+    for (const id of [ids[0], ids[1]].flat()) await expectRotated(id ?? '')
+  })
+
+  test('and leaves the rest, with the reason where there is one', async () => {
+    expect(await rotationsOf(fresh)).toEqual([])
+    expect(await rotationsOf(wrong)).toEqual([])
+    expect(JSON.parse(run.output ?? '')).toMatchObject({
+      late: { count: 1, names: [`parameter-store ${wrong}`] },
+      skipped: { count: 1, names: [expect.stringContaining(`${wrong}: keyturn:every: should be`)] },
+    })
+  })
+
+  test('three failures on one server are two alarms: the first one, and one of all', async () => {
+    const host = `127.0.0.1:${servers[1]?.port}`
+    const about = (text: string) => stack.alarms(text)
+    expect(await about(`Host:        ${host}`)).toMatchObject([
+      { Subject: `CRITICAL Unreachable: 3 rotations on ${host} failed` },
+    ])
+    const [{ Message } = { Message: '' }] = await about(`Host:        ${host}`)
+    for (const id of ids[2] ?? []) expect(Message).toContain(`parameter-store ${id}`)
+    const failed = await Promise.all((ids[2] ?? []).map(rotationsOf))
+    const told = await Promise.all(
+      failed.flat().map(({ executionArn = '' }) => stack.alarms(`Execution:   ${executionArn}`)),
+    )
+    expect(told.flat()).toMatchObject([
+      { Subject: expect.stringMatching(/^CRITICAL Unreachable: rotation of \/local-.*app_2_\d failed$/) },
+    ])
+  })
+
+  test('the run is announced when it is over', async () => {
+    const [announced] = await stack.announced(run.executionArn ?? '')
+    expect(announced).toMatchObject({ 'detail-type': 'Due Rotations Finished', detail: { planned: 9 } })
+  })
+
+  test('what has just rotated is not due; what failed was tried, and is skipped', async () => {
+    const start = new StartExecutionCommand({ stateMachineArn: rotateDue, name: randomUUID(), input: '{}' })
+    for (const id of [ids[0], ids[1]].flat()) await schedule(id ?? '', '1d')
+    const { executionArn } = await stepFunctions.send(start)
+    const ended = await until(60, async () => {
+      const execution = await stepFunctions.send(new DescribeExecutionCommand({ executionArn }))
+      return execution.status !== 'RUNNING' && execution
+    })
+    const {
+      planned,
+      ended: { reports },
+    } = JSON.parse(ended.output ?? '')
+    expect({ planned, reports }).toMatchObject({
+      planned: 3,
+      reports: [{ rotated: 0, failed: 0, skipped: 3 }],
+    })
+  })
+
+  describe("Parameter Store's own event", () => {
+    const bus = () => new EventBridgeClient(stack.client)
+    const put = async (name: string) => {
+      const entry = {
+        Source: 'aws.ssm',
+        DetailType: 'Parameter Store Policy Action',
+        Detail: JSON.stringify({
+          'policy-type': 'NoChangeNotification',
+          'parameter-name': name,
+          'parameter-type': 'SecureString',
+          'policy-content': '{}',
+          'action-status': 'Success',
+          'action-reason': 'The parameter has not been changed for 30 days.',
+        }),
+      }
+      const { Entries } = await bus().send(new PutEventsCommand({ Entries: [entry] }))
+      return Entries?.[0]?.EventId ?? ''
+    }
+
+    test('rotates once, though it is sent twice; and the change it makes starts nothing', async () => {
+      const event = await put(fresh)
+      const [{ executionArn, name, input } = { name: '' }] = await until(60, async () => {
+        const found = await rotationsOf(fresh)
+        return found[0]?.status === 'SUCCEEDED' && found
+      })
+      expect(name).toBe(event)
+      await expectRotated(fresh)
+      const rotated = await read(fresh)
+      // The bus delivers at least once: the same again, as the rule hands it over.
+      const { Payload } = await new LambdaClient(stack.client).send(
+        new InvokeCommand({
+          FunctionName: 'keyturn-local-startRotation',
+          Payload: JSON.stringify({
+            ...JSON.parse(input ?? ''),
+            at: new Date(Date.now() + 60_000).toISOString(),
+          }),
+        }),
+      )
+      expect(JSON.parse(Buffer.from(Payload ?? []).toString())).toMatchObject({ outcome: 'skipped' })
+      await sleep(3_000)
+      expect((await rotationsOf(fresh)).map(execution => execution.executionArn)).toEqual([executionArn])
+      expect(await read(fresh)).toEqual(rotated)
+    })
+
+    test('of a parameter that Keyturn may not use starts nothing', async () => {
+      const foreign = await stack.users.enrol('foreign', {
+        shelf: stack.parameters,
+        tags: { 'keyturn:managed': 'false' },
+      })
+      await put(foreign)
+      await until(60, async () =>
+        (await stack.logged('startRotation')).some(line =>
+          line.includes('it lacks the tag keyturn:managed=true'),
+        ),
+      )
+      expect(await rotationsOf(foreign)).toEqual([])
+    })
+  })
+
+  test('no password is in an execution history, a log, an event or an alarm', async () => {
+    const text = [...(await stack.written()).values()].join()
+    for (const found of [
+      'app_0_1',
+      'rotate-due',
+      'LateCredentials',
+      'Due Rotations Finished',
+      'RotationDuration',
+    ])
+      expect(text).toContain(found)
+    expect((await stack.passwords()).length).toBeGreaterThanOrEqual(17)
+    expect(await leaks(stack)).toEqual([])
+  })
+})

@@ -1,0 +1,209 @@
+import { CreateTableCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb'
+import { CreateTopicCommand, SNSClient, SubscribeCommand } from '@aws-sdk/client-sns'
+import { SQSClient } from '@aws-sdk/client-sqs'
+import { SSMClient } from '@aws-sdk/client-ssm'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { Application, type Value } from '../../local/application.ts'
+import type { Alarm } from '../../local/deployed.ts'
+import { type Embedded, load, startEmbedded } from '../../local/embedded.ts'
+import { type MiniStack, startMiniStack } from '../../local/ministack.ts'
+import { type PostgresServer, startPostgres } from '../../local/postgres.ts'
+import { pythonBin } from '../../local/python.ts'
+import { Queue } from '../../local/queue.ts'
+import { ParametersShelf } from '../../local/shelves.ts'
+import { runExecution, type Task } from '../../local/stateMachine.ts'
+import { Users } from '../../local/users.ts'
+
+const bin = await pythonBin()
+const caps = { inAll: 12, perHost: 4 }
+const account = 'us-east-1:000000000000'
+
+describe.skipIf(!bin)('200 parameters due at once, on five database servers, one of them down', () => {
+  let embedded: Embedded
+  let ministack: MiniStack
+  let servers: (PostgresServer & { stop(): Promise<void> })[]
+  let shelf: ParametersShelf
+  let alarms: Queue<Alarm>
+  /** The parameters by server; the first server is down. */
+  const ids: string[][] = []
+  const before = new Map<string, Value>()
+  /** Most rotations that went on at once. */
+  const most = { inAll: 0, perHost: 0 }
+  let execution: Awaited<ReturnType<typeof runExecution>>
+
+  beforeAll(async () => {
+    servers = await Promise.all([1, 2, 3, 4, 5].map(() => startPostgres()))
+    ;[embedded, ministack] = await Promise.all([
+      startEmbedded({ trust: servers.map(({ caFile }) => caFile) }),
+      startMiniStack(bin ?? ''),
+    ])
+    Object.assign(process.env, {
+      AWS_REGION: 'us-east-1',
+      AWS_ACCESS_KEY_ID: 'test',
+      AWS_SECRET_ACCESS_KEY: 'test',
+      AWS_ENDPOINT_URL: ministack.url,
+      AWS_ENDPOINT_URL_SECRETS_MANAGER: ministack.url,
+      KEYTURN_RUNS: `arn:aws:states:${account}:stateMachine:keyturn-local-rotate-due`,
+      KEYTURN_ROTATION_FUNCTION: `arn:aws:lambda:${account}:function:keyturn-local-rotateSecret`,
+      KEYTURN_MAX_ROTATIONS: `${caps.inAll}`,
+      KEYTURN_MAX_ROTATIONS_PER_HOST: `${caps.perHost}`,
+      KEYTURN_ALARM_TOPIC: `arn:aws:sns:${account}:alarms`,
+      KEYTURN_ALARM_TABLE: 'alarms',
+      KEYTURN_RUNBOOK: 'docs/runbook.md',
+      KEYTURN_WEBHOOK_PARAMETER: '',
+    })
+    shelf = new ParametersShelf(new SSMClient())
+    alarms = await subscribe()
+    for (const [n, server] of servers.entries()) {
+      await using users = await Users.of(server, shelf, 'many/')
+      const tags = { 'keyturn:every': '1d' }
+      const some: string[] = []
+      for (let i = 0; i < 40; i++) some.push(await users.enrol(`app_${n}_${i}`, { shelf, tags }))
+      ids.push(some)
+    }
+    for (const id of ids.flat()) before.set(id, await read(id))
+    await servers[0]?.stop()
+    execution = await run()
+  }, 300_000)
+  afterAll(async () => {
+    await embedded?.stop()
+    await Promise.all([ministack?.stop(), ...(servers ?? []).slice(1).map(server => server.stop())])
+  })
+
+  async function subscribe(): Promise<Queue<Alarm>> {
+    const [sns, sqs] = [new SNSClient(), new SQSClient({ useQueueUrlAsEndpoint: false })]
+    const { TopicArn = '' } = await sns.send(new CreateTopicCommand({ Name: 'alarms' }))
+    const queue = await Queue.open<Alarm>(sqs, 'alarms', TopicArn)
+    await sns.send(new SubscribeCommand({ TopicArn, Protocol: 'sqs', Endpoint: queue.arn }))
+    await new DynamoDBClient().send(
+      new CreateTableCommand({
+        TableName: 'alarms',
+        BillingMode: 'PAY_PER_REQUEST',
+        AttributeDefinitions: [{ AttributeName: 'id', AttributeType: 'S' }],
+        KeySchema: [{ AttributeName: 'id', KeyType: 'HASH' }],
+      }),
+    )
+    return queue
+  }
+
+  const application = (id: string) =>
+    new Application(shelf, id, servers[ids.findIndex(some => some.includes(id))]?.caFile ?? '')
+  const read = async (id: string) => JSON.parse((await shelf.read(id, 'current')) ?? '') as Value
+
+  /** One run of rotate-due a day later, with the real functions; what is put on the bus comes to raiseAlarm. */
+  async function run() {
+    const raiseAlarm = await load('raiseAlarm')
+    const findDue = await load('findDue')
+    const startRotation = await load('startRotation')
+    const awaitRotation = await load('awaitRotation')
+    const toTheAlarm: Promise<unknown>[] = []
+    const announce: Task = input => {
+      const [{ DetailType, Detail }] = (input as { Entries: [{ DetailType: string; Detail: object }] })
+        .Entries
+      const event = {
+        source: 'keyturn',
+        'detail-type': DetailType,
+        detail: Detail,
+        time: new Date().toISOString(),
+      }
+      if (/Failed$/.test(DetailType)) toTheAlarm.push(Promise.resolve(raiseAlarm(event)))
+      return { FailedEntryCount: 0 }
+    }
+    for (const state of ['AnnounceSuccess', 'AnnounceFailure', 'AnnounceLockout'])
+      embedded.stepFunctions.tasks[state] = announce
+    const now = new Map<string, number>()
+    const change = (id: string, by: number) => {
+      const host = ids.findIndex(some => some.includes(id))
+      now.set(`${host}`, (now.get(`${host}`) ?? 0) + by)
+      most.perHost = Math.max(most.perHost, ...now.values())
+      most.inAll = Math.max(
+        most.inAll,
+        [...now.values()].reduce((sum, n) => sum + n, 0),
+      )
+    }
+    const execution = await runExecution(
+      'rotate-due',
+      {
+        FindDue: async input => {
+          vi.setSystemTime(Date.now() + 24 * 3_600_000 + 60_000)
+          const due = await findDue(input)
+          vi.useRealTimers()
+          return due
+        },
+        StartRotation: input => {
+          change((input as { id: string }).id, 1)
+          return startRotation(input)
+        },
+        AwaitRotation: async input => {
+          const result = await awaitRotation(input)
+          change((input as { id: string }).id, -1)
+          return result
+        },
+        ReportRotations: await load('reportRotations'),
+        AnnounceFailures: announce,
+        AnnounceRun: announce,
+      },
+      'run-1',
+      {},
+    )
+    await Promise.all(toTheAlarm)
+    return execution
+  }
+
+  test('160 turn, and 40 fail', () => {
+    expect(execution.failure).toBeUndefined()
+    const { ended } = execution.output as { ended: { reports: { host: string }[] } }
+    const counts = (server: number, rotated: number, failed: number) => ({
+      host: `127.0.0.1:${servers[server]?.port}`,
+      rotated,
+      failed,
+      skipped: 0,
+    })
+    const byHost = (a: { host: string }, b: { host: string }) => (a.host < b.host ? -1 : 1)
+    expect(ended.reports.toSorted(byHost)).toEqual(
+      [counts(0, 0, 40), ...[1, 2, 3, 4].map(n => counts(n, 40, 0))].toSorted(byHost),
+    )
+  })
+
+  test('the new passwords are accepted, the old ones are not', async () => {
+    for (const id of ids.slice(1).flat()) {
+      expect(await application(id).accepts(await read(id)), id).toBe(true)
+      expect(await application(id).accepts(before.get(id) as Value), id).toBe(false)
+    }
+  }, 120_000)
+
+  test('what failed did so with Unreachable, and has the value that it had', async () => {
+    const results = embedded.stepFunctions.executions
+      .values()
+      .map(({ input, result }) => ({ ...JSON.parse(input), result }))
+    const failed = [...results].filter(({ result }) => result?.failure)
+    expect(failed.map(({ id }) => id).sort()).toEqual(ids[0]?.toSorted())
+    for (const { id, result } of failed) {
+      expect(result.failure.error).toBe('Unreachable')
+      expect(await read(id)).toEqual(before.get(id))
+    }
+  })
+
+  test('the caps held, and were used', () => {
+    expect(most).toEqual({ inAll: caps.inAll, perHost: caps.perHost })
+  })
+
+  test('two alarms: the first failure at once, and at the end one that names them', async () => {
+    const all = await alarms.find(({ Subject }) => /rotations/.test(Subject))
+    const host = `127.0.0.1:${servers[0]?.port}`
+    expect(all.length).toBe(1)
+    expect(alarms.received.map(({ Subject }) => Subject)).toEqual([
+      expect.stringMatching(/^CRITICAL Unreachable: rotation of \/many\/app_0_\d+ failed$/),
+      `CRITICAL Unreachable: 40 rotations on ${host} failed`,
+    ])
+    for (const id of ids[0] ?? []) expect(all[0]?.Message).toContain(`parameter-store ${id}`)
+  })
+
+  test('no password is in what was told, or in what the executions keep', async () => {
+    const written = JSON.stringify([alarms.received, execution, [...embedded.stepFunctions.executions]])
+    const passwords = (await shelf.all('many/')).map(text => JSON.parse(text).password)
+    expect(passwords.length).toBeGreaterThanOrEqual(360)
+    expect(written).toContain('app_0_1')
+    for (const password of passwords) expect(written).not.toContain(password)
+  })
+})
