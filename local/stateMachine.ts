@@ -10,7 +10,7 @@ export const arnOf = (service: string, resource: string) =>
 /** The rotate state machine as it is deployed, with made-up ARNs where the stack's stand. */
 export function rotateDefinition(): ConstructorParameters<typeof StateMachine>[0] {
   const text = readFileSync(file, 'utf8').replace(/\$\{(\w+)\}/g, (_, name: string) => {
-    if (name === 'Partition') return 'aws'
+    if (name === 'PutEventsArn') return 'arn:aws:states:::events:putEvents'
     return name === 'EventBusName' ? 'default' : arnOf('lambda', `function:${name}`)
   })
   return JSON.parse(text)
