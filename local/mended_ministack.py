@@ -8,7 +8,7 @@ import json
 
 from ministack.app import main
 from ministack.core import iam_actions, lambda_runtime
-from ministack.services import lambda_svc, secretsmanager
+from ministack.services import lambda_svc, secretsmanager, tagging
 
 # Node's worker reports the message alone. Here the name goes before it, up to a NUL.
 REPORTS = "error: String(err.message || err), trace"
@@ -58,4 +58,6 @@ def request_context(service, action, body, parameters):
 
 
 iam_actions.request_tag_context = request_context
+# Its tagging API leaves out parameters and secrets, though it can collect their tags for other calls.
+tagging._COLLECTORS.update(ssm=tagging._collect_ssm, secretsmanager=tagging._collect_secretsmanager)
 main()
