@@ -344,11 +344,8 @@ test.skipIf(!bin)(
     // Who may do everything there.
     Object.assign(process.env, { AWS_ACCESS_KEY_ID: 'test', AWS_SECRET_ACCESS_KEY: 'test' })
     const client = { endpoint: ministack.url }
-    const [ssm, secrets, stepFunctions] = [
-      new SSMClient(client),
-      new SecretsManagerClient(client),
-      new SFNClient(client),
-    ]
+    const ssm = new SSMClient(client)
+    const secrets = new SecretsManagerClient(client)
 
     const due = { 'keyturn:managed': 'true', 'keyturn:every': '1h' }
     const value = '{"engine":"postgres","host":"db","username":"shop","password":"x"}'
@@ -370,44 +367,45 @@ test.skipIf(!bin)(
         KEYTURN_MAX_ROTATIONS: '40',
         KEYTURN_MAX_ROTATIONS_PER_HOST: '5',
       })
-      const [findDue, startRotation, awaitRotation, reportRotations] = await Promise.all(
-        ['findDue', 'startRotation', 'awaitRotation', 'reportRotations'].map(load),
-      )
-      const find = (name: string) => recorded('findDue', () => findDue?.({ run: name }))
-      const start = (event: object) => recorded('startRotation', () => startRotation?.(event))
-      const wait = (event: object) => recorded('awaitRotation', () => awaitRotation?.(event))
+      const ask = (name: string, event: object) => recorded(name, async () => (await load(name))(event))
 
       await putParameter('/shop/due', due)
       await putParameter('/shop/unmanaged', { 'keyturn:every': '1h' })
       await createSecret('shop/due', due)
       await createSecret('shop/unmanaged', { 'keyturn:every': '1h' })
       vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 86_400_000 })
-      expect(await find('first')).toMatchObject({ planned: 2, groups: [{ host: 'db:5432' }] })
+      expect(await ask('findDue', { run: 'first' })).toMatchObject({
+        planned: 2,
+        groups: [{ host: 'db:5432' }],
+      })
       vi.useRealTimers()
-      await stepFunctions.send(new StartExecutionCommand({ stateMachineArn: runs, name: 'earlier' }))
-      expect(await find('second')).toMatchObject({ planned: 0, waitsFor: 'earlier' })
+      await new SFNClient(client).send(new StartExecutionCommand({ stateMachineArn: runs, name: 'earlier' }))
+      expect(await ask('findDue', { run: 'second' })).toMatchObject({ planned: 0, waitsFor: 'earlier' })
 
       // Asked by a run; again, when it is over.
-      const [good, bad] = ['shop/due', 'fails'].map(id => ({
-        ...{ store: 'secrets-manager', id },
-        token: randomUUID(),
-      }))
-      for (const event of [good, bad]) expect(await start({ ...event })).toMatchObject({ outcome: 'started' })
-      expect(await wait({ ...good })).toMatchObject({ outcome: 'rotated' })
-      expect(await wait({ ...bad })).toMatchObject({ outcome: 'failed', error: 'TestFailed' })
-      expect(await start({ ...good })).toMatchObject({ outcome: 'skipped' })
-      // Asked by an event.
-      const asked = (id: string, at = Date.now() + 1000) => ({
-        ...{ store: 'parameter-store', id },
-        token: randomUUID(),
+      const rotation = (store: string, id: string) => ({ store, id, token: randomUUID() })
+      const [good, bad] = [rotation('secrets-manager', 'shop/due'), rotation('secrets-manager', 'fails')]
+      for (const event of [good, bad])
+        expect(await ask('startRotation', event)).toMatchObject({ outcome: 'started' })
+      expect(await ask('awaitRotation', good)).toMatchObject({ outcome: 'rotated' })
+      expect(await ask('awaitRotation', bad)).toMatchObject({ outcome: 'failed', error: 'TestFailed' })
+      expect(await ask('startRotation', good)).toMatchObject({ outcome: 'skipped' })
+      // Asked by an event, which may come late or be about any parameter.
+      const event = (id: string, at: number) => ({
+        ...rotation('parameter-store', id),
         at: new Date(at).toISOString(),
       })
-      expect(await start(asked('/shop/due'))).toMatchObject({ outcome: 'started' })
-      for (const event of [asked('/shop/absent'), asked('/shop/unmanaged'), asked('/shop/due', 0)])
-        expect(await start(event)).toMatchObject({ outcome: 'skipped' })
+      const later = Date.now() + 1000
+      expect(await ask('startRotation', event('/shop/due', later))).toMatchObject({ outcome: 'started' })
+      for (const skipped of [
+        event('/shop/due', 0),
+        event('/shop/unmanaged', later),
+        event('/shop/absent', later),
+      ])
+        expect(await ask('startRotation', skipped)).toMatchObject({ outcome: 'skipped' })
 
       const results = [{ store: 'secrets-manager', id: 'shop/due', outcome: 'rotated' }]
-      await recorded('reportRotations', () => reportRotations?.({ host: 'db:5432', results }))
+      expect(await ask('reportRotations', { host: 'db:5432', results })).toMatchObject({ rotated: 1 })
 
       await using stack = await packageStack()
       expect(Object.keys(made)).toHaveLength(4)
