@@ -86,7 +86,8 @@ export default class Bundle {
     const { service, serviceDir } = this.#serverless
     const functions = Object.entries(service.functions)
     for (const [, { environment }] of functions) checkEnvironment(environment)
-    checkSchedule(service.resources?.Resources.DueSchedule?.Properties.ScheduleExpression)
+    const schedule = service.resources?.Resources.DueSchedule?.Properties.ScheduleExpression
+    if (schedule !== undefined) checkSchedule(schedule)
     await mkdir(join(serviceDir, '.serverless'), { recursive: true })
     for (const [name, settings] of functions) {
       const folder = join(serviceDir, '.build', name)
@@ -114,7 +115,7 @@ function checkEnvironment(environment: Variables = {}): void {
 }
 
 /** AWS would refuse a text that is no schedule; a rare one would sound the alarm that says that nobody looks. */
-function checkSchedule(schedule = 'rate(1 hour)'): void {
+function checkSchedule(schedule: string): void {
   const [, count, unit] = /^rate\((\d+) (minute|hour)s?\)$/.exec(schedule) ?? []
   const minutes = Number(count) * (unit === 'hour' ? 60 : 1)
   if (!(minutes >= 1 && minutes <= 60) && !/^cron\(\S+( \S+){5}\)$/.test(schedule))
