@@ -1090,6 +1090,16 @@ describe('alarms', () => {
     ])
     for (const { type, properties } of widgets)
       if (type === 'metric') expect(properties.region).toBe('eu-west-1')
+    expect(widgets[2].properties.metrics.slice(1)).toEqual(
+      stateMachines.flatMap(([, name]) =>
+        ['ExecutionsFailed', 'ExecutionsAborted', 'ExecutionsTimedOut'].map(metric => [
+          'AWS/States',
+          metric,
+          'StateMachineArn',
+          name,
+        ]),
+      ),
+    )
     const arns = alarms().map(name => `${name}.Arn`)
     expect(widgets.at(-1).properties.alarms.sort()).toEqual(arns.sort())
   })
