@@ -55,7 +55,10 @@ type Variables = Record<string, unknown>
 /** The part of osls that the plugin touches. */
 type Serverless = {
   serviceDir: string
-  service: { functions: Record<string, { environment?: Variables; package?: { artifact: string } }> }
+  service: {
+    functions: Record<string, { environment?: Variables; package?: { artifact: string } }>
+    resources?: { Resources: { DueSchedule?: { Properties: { ScheduleExpression: string } } } }
+  }
 }
 
 /** The plugin for serverless.yml: packs each function's bundle, and the CA file into those that are to use it. */
@@ -83,6 +86,8 @@ export default class Bundle {
     const { service, serviceDir } = this.#serverless
     const functions = Object.entries(service.functions)
     for (const [, { environment }] of functions) checkEnvironment(environment)
+    const schedule = service.resources?.Resources.DueSchedule?.Properties.ScheduleExpression
+    if (schedule !== undefined) checkSchedule(schedule)
     await mkdir(join(serviceDir, '.serverless'), { recursive: true })
     for (const [name, settings] of functions) {
       const folder = join(serviceDir, '.build', name)
@@ -107,6 +112,16 @@ function checkEnvironment(environment: Variables = {}): void {
   const { KEYTURN_WEBHOOK_PARAMETER: webhook } = environment
   if (webhook && !String(webhook).startsWith('/'))
     throw new Error(`webhookParameter: should begin with /, not ${webhook}`)
+}
+
+/** AWS would refuse a text that is no schedule; a rare one would sound the alarm that says that nobody looks. */
+function checkSchedule(schedule: string): void {
+  const [, count, unit] = /^rate\((\d+) (minute|hour)s?\)$/.exec(schedule) ?? []
+  const minutes = Number(count) * (unit === 'hour' ? 60 : 1)
+  if (!(minutes >= 1 && minutes <= 60) && !/^cron\(\S+( \S+){5}\)$/.test(schedule))
+    throw new Error(
+      `dueSchedule: should be a rate of at most an hour, such as rate(15 minutes), or cron(...), not ${schedule}`,
+    )
 }
 
 /** Lambda starts a function in the folder of its package, so the same relative path holds there. */

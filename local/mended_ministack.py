@@ -1,7 +1,8 @@
 """
-MiniStack, with six things mended without which the deployed stack could not be seen at work (docs/local.md): an
+MiniStack, with eight things mended without which the deployed stack could not be seen at work (docs/local.md): an
 error's name, by which the state machine retries and catches; a label that PutSecretValue moves; the label, the rotation
-function and the parameters' names by which the roles limit who reads what; and events in the name of AWS's services.
+function and the parameters' names by which the roles limit who reads what; events in the name of AWS's services; which parameters and secrets have a tag;
+and the path to a Map's cap.
 It touches what is private to the version that test/requirements.txt pins.
 """
 
@@ -92,7 +93,7 @@ iam_actions.extract_resource_arn = resource_arn
 # PutEvents takes the events of AWS's services, as of Secrets Manager, whose own are not sent here.
 eventbridge._put_events.__defaults__ = (True,)
 
-# What has the tag keyturn:every: these two are known there, but not listed.
+# Its tagging API leaves out parameters and secrets, though it can collect their tags for other calls.
 tagging._COLLECTORS.update(ssm=tagging._collect_ssm, secretsmanager=tagging._collect_secretsmanager)
 run_map_items = stepfunctions._run_map_items
 

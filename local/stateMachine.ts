@@ -12,7 +12,7 @@ export const arnOf = (service: string, resource: string) =>
 export function definitionOf(name: Name): Definition {
   const file = new URL(`../statemachines/${name}.asl.json`, import.meta.url)
   const text = readFileSync(file, 'utf8').replace(/\$\{(\w+)\}/g, (_, name: string) => {
-    if (name === 'Partition') return 'aws'
+    if (name === 'PutEventsArn') return 'arn:aws:states:::events:putEvents'
     return name === 'EventBusName' ? 'default' : arnOf('lambda', `function:${name}`)
   })
   return JSON.parse(text)

@@ -39,7 +39,9 @@ export async function packageStack(
   parameters: Record<string, string> = {},
   files: Record<string, string> = {},
 ): Promise<Stack & AsyncDisposable> {
+  await using made = new AsyncDisposableStack()
   const folder = await copyProject()
+  made.defer(() => rm(folder, { recursive: true, force: true }))
   for (const [name, text] of Object.entries(files)) await writeFile(join(folder, name), text)
   const options = Object.entries(parameters).map(([name, value]) => `--param=${name}=${value}`)
   const env = { PATH: process.env.PATH, HOME: folder }
@@ -48,11 +50,13 @@ export async function packageStack(
     env,
   })
   const templateFile = join(folder, '.serverless/cloudformation-template-update-stack.json')
+  const template = JSON.parse(await readFile(templateFile, 'utf8'))
+  const all = made.move()
   return {
-    template: JSON.parse(await readFile(templateFile, 'utf8')),
+    template,
     templateFile,
     zip: name => readFile(join(folder, '.serverless', `${name}.zip`)),
-    [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }),
+    [Symbol.asyncDispose]: () => all.disposeAsync(),
   }
 }
 

@@ -3,21 +3,30 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import {
+  CloudFormationClient,
+  CreateStackCommand,
+  waitUntilStackCreateComplete,
+} from '@aws-sdk/client-cloudformation'
+import {
+  CreateSecretCommand,
   GetSecretValueCommand,
   PutSecretValueCommand,
+  SecretsManagerClient,
   UpdateSecretVersionStageCommand,
 } from '@aws-sdk/client-secrets-manager'
+import { SFNClient, StartExecutionCommand } from '@aws-sdk/client-sfn'
 import { LabelParameterVersionCommand, PutParameterCommand, SSMClient } from '@aws-sdk/client-ssm'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { type Embedded, functionOf, load, startEmbedded } from '../../local/embedded.ts'
+import { startMiniStack } from '../../local/ministack.ts'
 import { pythonBin } from '../../local/python.ts'
 import { startMoto } from '../moto.ts'
 import { deployed, packageStack } from './package.ts'
 
 /** Every call that each function made, as IAM names it, over all that can happen to it. */
 let made: Record<string, Set<string>> = {}
-/** Calls of Parameter Store, and those on what is pending apart. */
-const parameterCalls: string[] = []
+/** Calls that went through a recorder; those on what is pending in Parameter Store apart. */
+const recordedCalls: string[] = []
 let embedded: Embedded
 let admin: { user: string; arn: string }
 
@@ -49,7 +58,7 @@ async function recorded(name: string, run: () => unknown): Promise<unknown> {
   const { secretsManager, stepFunctions } = embedded
   secretsManager.calls.length = 0
   stepFunctions.calls.length = 0
-  parameterCalls.length = 0
+  recordedCalls.length = 0
   try {
     return await run()
   } catch {
@@ -58,7 +67,7 @@ async function recorded(name: string, run: () => unknown): Promise<unknown> {
     made[name] ??= new Set()
     for (const { action } of secretsManager.calls) made[name].add(`secretsmanager:${action}`)
     for (const { action } of stepFunctions.calls) made[name].add(`states:${action}`)
-    for (const call of parameterCalls) made[name].add(call)
+    for (const call of recordedCalls) made[name].add(call)
   }
 }
 
@@ -151,15 +160,24 @@ test('secrets: each role allows exactly what its function calls, in good times a
   expect(Object.keys(made).length).toBe(new Set(Object.values(functionOf)).size + 1)
 })
 
+/** What IAM calls a service, by what its clients call it. */
+const services: Record<string, string> = {
+  AmazonSSM: 'ssm',
+  AWSStepFunctions: 'states',
+  ResourceGroupsTaggingAPI_20170126: 'tag',
+  secretsmanager: 'secretsmanager',
+}
+
 /** Passes calls on to `url` and writes down what they were; `fail` answers the next one of an action instead. */
-async function recordParameterCalls(url: string) {
+async function recordCalls(url: string) {
   let failing: string | undefined
   const server = createServer(async (incoming, outgoing) => {
     const body = Buffer.concat(await incoming.toArray()).toString()
-    const action = `${incoming.headers['x-amz-target']}`.replace('AmazonSSM.', '')
+    const [service = '', action] = `${incoming.headers['x-amz-target']}`.split('.')
     const { Name, Names = [], Path, ResourceId } = JSON.parse(body)
-    const name: string = Name ?? Names[0] ?? Path ?? ResourceId
-    parameterCalls.push(`ssm:${action}${name.startsWith('/keyturn/pending/') ? ' of pending' : ''}`)
+    const name: string = Name ?? Names[0] ?? Path ?? ResourceId ?? ''
+    const pending = name.startsWith('/keyturn/pending/') ? ' of pending' : ''
+    recordedCalls.push(`${services[service]}:${action}${pending}`)
     const fails = failing === action
     if (fails) failing = undefined
     const headers = incoming.headers as Record<string, string>
@@ -187,7 +205,7 @@ test.skipIf(!bin)(
   async () => {
     made = {}
     const moto = await startMoto(bin ?? '')
-    const recorder = await recordParameterCalls(moto.url)
+    const recorder = await recordCalls(moto.url)
     // Read when the client is made, which is when a function first needs it. One try, so that a fault shows.
     Object.assign(process.env, { AWS_ENDPOINT_URL_SSM: recorder.url, AWS_MAX_ATTEMPTS: '1' })
     const ssm = new SSMClient({ endpoint: moto.url })
@@ -221,7 +239,7 @@ test.skipIf(!bin)(
         'RetireSecret',
       ] as const)
         for (const _ of [1, 2]) await call(state, token, state === 'CreateSecret' ? start(id) : rotation)
-      expect(parameterCalls.length).toBeGreaterThan(0)
+      expect(recordedCalls.length).toBeGreaterThan(0)
       // Rolled back after the database changed, and begun again with the same token.
       const [failed, facts] = await begin(id)
       await call('SetSecret', failed, facts)
@@ -266,6 +284,140 @@ test.skipIf(!bin)(
     } finally {
       recorder.stop()
       await moto.stop()
+    }
+  },
+  120_000,
+)
+
+/** Stands for rotate: takes a second, then fails if the id says so. */
+const rotate = {
+  StartAt: 'SetSecret',
+  States: {
+    SetSecret: { Type: 'Wait', Seconds: 1, Next: 'Outcome' },
+    Outcome: {
+      Type: 'Choice',
+      Choices: [{ Variable: '$.id', StringEquals: 'fails', Next: 'RotationFailed' }],
+      Default: 'AnnounceSuccess',
+    },
+    AnnounceSuccess: { Type: 'Pass', End: true },
+    RotationFailed: { Type: 'Fail', Error: 'TestFailed', Cause: 'testSecret: refused' },
+  },
+}
+/** Stands for a run that goes on. */
+const run = { StartAt: 'RotateByHost', States: { RotateByHost: { Type: 'Wait', Seconds: 600, End: true } } }
+const runs = 'arn:aws:states:eu-west-1:000000000000:stateMachine:rotate-due'
+
+async function createStateMachines(client: CloudFormationClient): Promise<void> {
+  const stateMachine = (StateMachineName: string, definition: object) => ({
+    Type: 'AWS::StepFunctions::StateMachine',
+    Properties: {
+      StateMachineName,
+      RoleArn: { 'Fn::GetAtt': ['Role', 'Arn'] },
+      DefinitionString: JSON.stringify(definition),
+    },
+  })
+  const Statement = [
+    { Effect: 'Allow', Principal: { Service: 'states.amazonaws.com' }, Action: 'sts:AssumeRole' },
+  ]
+  const AssumeRolePolicyDocument = { Version: '2012-10-17', Statement }
+  const Resources = {
+    Role: { Type: 'AWS::IAM::Role', Properties: { AssumeRolePolicyDocument } },
+    Rotate: stateMachine('rotate', rotate),
+    RotateDue: stateMachine('rotate-due', run),
+  }
+  const create = new CreateStackCommand({
+    StackName: 'stand-ins',
+    TemplateBody: JSON.stringify({ Resources }),
+    Capabilities: ['CAPABILITY_IAM'],
+  })
+  const { StackId } = await client.send(create)
+  const wait = { client, maxWaitTime: 60, minDelay: 1, maxDelay: 1 }
+  await waitUntilStackCreateComplete(wait, { StackName: StackId })
+}
+
+test.skipIf(!bin)(
+  'what is due: the same for the functions of rotate-due',
+  async () => {
+    made = {}
+    const ministack = await startMiniStack(bin ?? '')
+    const recorder = await recordCalls(ministack.url)
+    // Who may do everything there.
+    Object.assign(process.env, { AWS_ACCESS_KEY_ID: 'test', AWS_SECRET_ACCESS_KEY: 'test' })
+    const client = { endpoint: ministack.url }
+    const ssm = new SSMClient(client)
+    const secrets = new SecretsManagerClient(client)
+
+    const due = { 'keyturn:managed': 'true', 'keyturn:every': '1h' }
+    const value = '{"engine":"postgres","host":"db","username":"shop","password":"x"}'
+    const list = (tags: Record<string, string>) =>
+      Object.entries(tags).map(([Key, Value]) => ({ Key, Value }))
+    const putParameter = (Name: string, tags: Record<string, string>) =>
+      ssm.send(new PutParameterCommand({ Name, Value: value, Type: 'SecureString', Tags: list(tags) }))
+    const createSecret = (Name: string, tags: Record<string, string>) =>
+      secrets.send(new CreateSecretCommand({ Name, SecretString: value, Tags: list(tags) }))
+
+    try {
+      await createStateMachines(new CloudFormationClient(client))
+      for (const service of ['SSM', 'SECRETS_MANAGER', 'SFN', 'RESOURCE_GROUPS_TAGGING_API'])
+        process.env[`AWS_ENDPOINT_URL_${service}`] = recorder.url
+      Object.assign(process.env, {
+        KEYTURN_EXECUTIONS: 'arn:aws:states:eu-west-1:000000000000:execution:rotate',
+        KEYTURN_RUNS: runs,
+        KEYTURN_ROTATION_FUNCTION: 'arn:aws:lambda:eu-west-1:000000000000:function:rotateSecret',
+        KEYTURN_MAX_ROTATIONS: '40',
+        KEYTURN_MAX_ROTATIONS_PER_HOST: '5',
+      })
+      const ask = (name: string, event: object) => recorded(name, async () => (await load(name))(event))
+
+      await putParameter('/shop/due', due)
+      await putParameter('/shop/unmanaged', { 'keyturn:every': '1h' })
+      await createSecret('shop/due', due)
+      await createSecret('shop/unmanaged', { 'keyturn:every': '1h' })
+      vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 86_400_000 })
+      expect(await ask('findDue', { run: 'first' })).toMatchObject({
+        planned: 2,
+        groups: [{ host: 'db:5432' }],
+      })
+      vi.useRealTimers()
+      await new SFNClient(client).send(new StartExecutionCommand({ stateMachineArn: runs, name: 'earlier' }))
+      expect(await ask('findDue', { run: 'second' })).toMatchObject({ planned: 0, waitsFor: 'earlier' })
+
+      // Asked by a run; again, when it is over.
+      const rotation = (store: string, id: string) => ({ store, id, token: randomUUID() })
+      const [good, bad] = [rotation('secrets-manager', 'shop/due'), rotation('secrets-manager', 'fails')]
+      for (const event of [good, bad])
+        expect(await ask('startRotation', event)).toMatchObject({ outcome: 'started' })
+      expect(await ask('awaitRotation', good)).toMatchObject({ outcome: 'rotated' })
+      expect(await ask('awaitRotation', bad)).toMatchObject({ outcome: 'failed', error: 'TestFailed' })
+      expect(await ask('startRotation', good)).toMatchObject({ outcome: 'skipped' })
+      // Asked by an event, which may come late or be about any parameter.
+      const event = (id: string, at: number) => ({
+        ...rotation('parameter-store', id),
+        at: new Date(at).toISOString(),
+      })
+      const later = Date.now() + 1000
+      expect(await ask('startRotation', event('/shop/due', later))).toMatchObject({ outcome: 'started' })
+      for (const skipped of [
+        event('/shop/due', 0),
+        event('/shop/unmanaged', later),
+        event('/shop/absent', later),
+      ])
+        expect(await ask('startRotation', skipped)).toMatchObject({ outcome: 'skipped' })
+
+      const results = [{ store: 'secrets-manager', id: 'shop/due', outcome: 'rotated' }]
+      expect(await ask('reportRotations', { host: 'db:5432', results })).toMatchObject({ rotated: 1 })
+
+      await using stack = await packageStack()
+      expect(Object.keys(made)).toHaveLength(4)
+      // Dead letters are sent by Lambda, not by the function.
+      for (const [name, actions] of Object.entries(made))
+        expect([...actions].sort(), name).toEqual(
+          allowed(stack.template, name, ({ Sid }) => Sid !== 'DeadLetters'),
+        )
+    } finally {
+      vi.useRealTimers()
+      recorder.stop()
+      await ministack.stop()
     }
   },
   120_000,

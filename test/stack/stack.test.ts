@@ -1,22 +1,34 @@
 import { execFile } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { rootCertificates } from 'node:tls'
 import { promisify } from 'node:util'
+import { SFNClient } from '@aws-sdk/client-sfn'
 import { unzipSync } from 'fflate'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import Bundle, { bundleFunction } from '../../bundle.ts'
+import { Inventory } from '../../fleet/inventory.ts'
 import { lease } from '../../functions/alarm/ledger.ts'
+import { startCallEvent } from '../../functions/event.ts'
 import { pythonBin } from '../../local/python.ts'
+import { LockedOut } from '../../rotation/errors.ts'
 import { abandoned, announced, lockedOut, managed, statusChange } from '../failures.ts'
+import { captureOutput } from '../observe.ts'
 import { deployed, packageStack, type Stack, type Template } from './package.ts'
 
 const run = promisify(execFile)
-/** Those that the state machine runs. */
+/** Those that rotate runs. */
 const steps = ['createSecret', 'setSecret', 'testSecret', 'finishSecret', 'rollbackSecret', 'retireSecret']
-const functions = [...steps, 'rotateSecret', 'raiseAlarm']
+/** Those that rotate-due runs. */
+const dueSteps = ['findDue', 'startRotation', 'awaitRotation', 'reportRotations']
+const functions = [...steps, ...dueSteps, 'rotateSecret', 'raiseAlarm']
+const stateMachines = [
+  ['rotate', 'RotateStateMachine', steps],
+  ['rotate-due', 'RotateDueStateMachine', dueSteps],
+] as const
 /** Those that log in to databases. */
 const inVpc = ['setSecret', 'testSecret', 'rollbackSecret', 'retireSecret', 'rotateSecret']
 
@@ -41,6 +53,9 @@ const parameters = {
   excludeUppercase: 'false',
   excludeLowercase: 'false',
   requireEachIncludedType: 'true',
+  dueSchedule: 'rate(5 minutes)',
+  maxConcurrentRotations: '100',
+  maxConcurrentRotationsPerHost: '10',
   eventBusName: 'operations',
   alarmEmail: 'on-call@example.com',
   webhookParameter: '/keyturn/webhook',
@@ -76,12 +91,20 @@ const logical = (name: string) => name[0]?.toUpperCase() + name.slice(1)
 // biome-ignore lint/suspicious/noExplicitAny: a template is JSON, and each test knows what it looks at
 const properties = (template: Template, name: string): any => template.Resources[name]?.Properties
 
-describe('state machine', () => {
+describe.each(stateMachines)('state machine %s', (file, name, itsFunctions) => {
+  type State = { Resource?: string; TimeoutSeconds?: number; ItemProcessor?: Definition }
+  type Definition = { States: Record<string, State> }
   const placeholders = (text: string) => [...text.matchAll(/\$\{(\w+)\}/g)].map(([, name]) => name)
+  /** Every state, also those inside a Map. */
+  const statesIn = ({ States }: Definition): State[] =>
+    Object.values(States).flatMap(state => [
+      state,
+      ...(state.ItemProcessor ? statesIn(state.ItemProcessor) : []),
+    ])
 
   test('is a valid definition once its placeholders are filled', () => {
     const validate = createRequire(import.meta.url)('asl-validator')
-    const { DefinitionString, DefinitionSubstitutions } = properties(full, 'RotateStateMachine')
+    const { DefinitionString, DefinitionSubstitutions } = properties(full, name)
     const definition = DefinitionString.replaceAll(/\$\{(\w+)\}/g, (_: string, name: string) =>
       name.endsWith('FunctionArn')
         ? `arn:aws:lambda:eu-west-1:123456789012:function:${name}`
@@ -93,46 +116,55 @@ describe('state machine', () => {
   })
 
   test('every placeholder has a substitution, and the other way round', () => {
-    const { DefinitionString, DefinitionSubstitutions } = properties(plain, 'RotateStateMachine')
+    const { DefinitionString, DefinitionSubstitutions } = properties(plain, name)
     expect(new Set(placeholders(DefinitionString))).toEqual(new Set(Object.keys(DefinitionSubstitutions)))
     expect(DefinitionSubstitutions).toEqual({
-      Partition: 'aws',
+      PutEventsArn: 'arn:aws:states:::events:putEvents',
       EventBusName: 'default',
       ...Object.fromEntries(
-        steps.map(name => [`${logical(name)}FunctionArn`, `${logical(name)}LambdaFunction.Arn`]),
+        itsFunctions.map(name => [`${logical(name)}FunctionArn`, `${logical(name)}LambdaFunction.Arn`]),
       ),
     })
   })
 
   test('is the file as it stands, with every null that osls would drop', async () => {
-    const file = await readFile(join(import.meta.dirname, '../../statemachines/rotate.asl.json'), 'utf8')
-    expect(properties(plain, 'RotateStateMachine').DefinitionString).toBe(file)
+    const path = join(import.meta.dirname, `../../statemachines/${file}.asl.json`)
+    expect(properties(plain, name).DefinitionString).toBe(await readFile(path, 'utf8'))
   })
 
   test('waits longer for a function than the function runs', () => {
-    const { States } = JSON.parse(properties(plain, 'RotateStateMachine').DefinitionString)
-    const tasks = Object.values<Record<string, unknown>>(States).filter(({ Resource }) =>
-      String(Resource).endsWith('FunctionArn}'),
+    const ran = statesIn(JSON.parse(properties(plain, name).DefinitionString)).flatMap(
+      ({ Resource, TimeoutSeconds }) => {
+        const [, ran] = /^\$\{(\w+)FunctionArn\}$/.exec(Resource ?? '') ?? []
+        if (!ran) return []
+        expect(TimeoutSeconds, ran).toBe(properties(plain, `${ran}LambdaFunction`).Timeout + 30)
+        return [ran]
+      },
     )
-    expect(tasks.length).toBeGreaterThanOrEqual(steps.length)
-    for (const task of tasks) expect(task.TimeoutSeconds).toBe(90)
+    expect(new Set(ran)).toEqual(new Set(itsFunctions.map(logical)))
   })
 
   test('logs every step, traces, and writes no input or output into its log', () => {
-    expect(properties(plain, 'RotateStateMachine')).toMatchObject({
-      StateMachineName: 'keyturn-test-rotate',
+    const logs = name.replace('StateMachine', 'LogGroup')
+    expect(properties(plain, name)).toMatchObject({
+      StateMachineName: `keyturn-test-${file}`,
       StateMachineType: 'STANDARD',
+      RoleArn: `${name.replace('StateMachine', 'Role')}.Arn`,
       TracingConfiguration: { Enabled: true },
       LoggingConfiguration: {
         Level: 'ALL',
         IncludeExecutionData: false,
-        Destinations: [{ CloudWatchLogsLogGroup: { LogGroupArn: 'RotateLogGroup.Arn' } }],
+        Destinations: [{ CloudWatchLogsLogGroup: { LogGroupArn: `${logs}.Arn` } }],
       },
     })
-    expect(properties(plain, 'RotateLogGroup').LogGroupName).toBe(
-      '/aws/vendedlogs/states/keyturn-test-rotate',
-    )
+    expect(properties(plain, logs).LogGroupName).toBe(`/aws/vendedlogs/states/keyturn-test-${file}`)
   })
+})
+
+test('a run that hangs ends some time, as no other rotates while it goes on; a rotation waits for its grace time', () => {
+  const timeout = (name: string) => JSON.parse(properties(plain, name).DefinitionString).TimeoutSeconds
+  expect(timeout('RotateDueStateMachine')).toBe(43_200)
+  expect(timeout('RotateStateMachine')).toBeUndefined()
 })
 
 describe('template', () => {
@@ -147,21 +179,12 @@ describe('template', () => {
   })
 
   test.skipIf(!bin)('passes cfn-lint with every parameter set, with fewer exceptions', async () => {
-    const { Metadata, Resources, ...rest } = structuredClone(fullStack.template)
-    const { RotateStateMachine: machine, ...others } = Resources
-    if (!machine) throw new Error('there is no state machine')
-    delete machine.Metadata
-    const definition = String(machine.Properties.DefinitionString)
-    machine.Properties.DefinitionString = definition.replaceAll('${Partition}', 'aws')
+    const { Metadata, ...rest } = fullStack.template
     const config = { ignore_checks: ['W3005', 'W8003'] }
     expect(Metadata['cfn-lint'].config.ignore_checks).toEqual(expect.arrayContaining(config.ignore_checks))
+    for (const resource of Object.values(rest.Resources)) expect(resource).not.toHaveProperty('Metadata')
     const file = join(scratch, 'template.json')
-    const template = {
-      ...rest,
-      Metadata: { 'cfn-lint': { config } },
-      Resources: { ...others, RotateStateMachine: machine },
-    }
-    await writeFile(file, JSON.stringify(template))
+    await writeFile(file, JSON.stringify({ ...rest, Metadata: { 'cfn-lint': { config } } }))
     expect(await lint(file)).toBe('')
   })
 
@@ -173,13 +196,16 @@ describe('template', () => {
     expect(await lint(file)).toBe('')
   })
 
+  /** Seconds, of those that need more or less than the others. */
+  const timeouts: Record<string, number> = { rotateSecret: 900, findDue: 300, raiseAlarm: lease / 1000 }
+
   test.each(functions)('%s runs on Node 24 on arm64, with a log of its own', name => {
     expect(properties(plain, `${logical(name)}LambdaFunction`)).toMatchObject({
       FunctionName: `keyturn-test-${name}`,
       Handler: 'index.handler',
       Runtime: 'nodejs24.x',
       Architectures: ['arm64'],
-      Timeout: name === 'rotateSecret' ? 900 : steps.includes(name) ? 60 : lease / 1000,
+      Timeout: timeouts[name] ?? 60,
       MemorySize: 512,
       TracingConfig: { Mode: 'Active' },
       Role: `${logical(name)}Role.Arn`,
@@ -201,8 +227,8 @@ describe('template', () => {
       Object.keys(template.Resources)
         .filter(name => template.Resources[name]?.Type === 'AWS::Logs::LogGroup')
         .map(name => Number(properties(template, name).RetentionInDays))
-    expect(retention(plain)).toEqual(Array(functions.length + 1).fill(90))
-    expect(retention(full)).toEqual(Array(functions.length + 1).fill(30))
+    expect(retention(plain)).toEqual(Array(functions.length + stateMachines.length).fill(90))
+    expect(retention(full)).toEqual(Array(functions.length + stateMachines.length).fill(30))
   })
 
   test('only functions that log in to databases are in the VPC, and only if there are subnets', () => {
@@ -242,6 +268,16 @@ describe('template', () => {
       rollbackSecret: { ...database, KEYTURN_EXECUTIONS: executions, KEYTURN_GRACE: '7d' },
       retireSecret: database,
       rotateSecret: { ...database, ...create },
+      findDue: {
+        ...common,
+        KEYTURN_RUNS: 'arn:aws:states:eu-west-1:123456789012:stateMachine:keyturn-test-rotate-due',
+        KEYTURN_ROTATION_FUNCTION: 'RotateSecretLambdaFunction.Arn',
+        KEYTURN_MAX_ROTATIONS: '100',
+        KEYTURN_MAX_ROTATIONS_PER_HOST: '10',
+      },
+      startRotation: { ...common, KEYTURN_EXECUTIONS: executions },
+      awaitRotation: { ...common, KEYTURN_EXECUTIONS: executions },
+      reportRotations: common,
       raiseAlarm: {
         ...common,
         KEYTURN_ALARM_TOPIC: 'AlarmTopic',
@@ -269,11 +305,12 @@ describe('template', () => {
     ])
   })
 
-  test('the outputs name the state machine, the bus, the topic, every step and the rotation function', () => {
+  test('the outputs name the state machines, the bus, the topic, every step and the rotation function', () => {
     const values = Object.entries(full.Outputs).map(([name, { Value }]) => [name, Value])
     expect(Object.fromEntries(values)).toEqual({
       ServerlessDeploymentBucketName: 'ServerlessDeploymentBucket',
       RotateStateMachineArn: 'RotateStateMachine',
+      RotateDueStateMachineArn: 'RotateDueStateMachine',
       EventBusArn: 'arn:aws:events:eu-west-1:123456789012:event-bus/operations',
       AlarmTopicArn: 'AlarmTopic',
       ...Object.fromEntries(
@@ -295,7 +332,12 @@ describe('roles', () => {
     Condition?: Record<string, Record<string, string>>
   }
   const list = <T>(value: T | T[]) => [value].flat() as T[]
-  const roleNames = [...functions.map(name => `${logical(name)}Role`), 'RotateRole']
+  const roleNames = [
+    ...functions.map(name => `${logical(name)}Role`),
+    'RotateRole',
+    'RotateDueRole',
+    'DueScheduleRole',
+  ]
 
   function statements(template: Template, role: string): Statement[] {
     const policies = properties(template, role).Policies
@@ -326,6 +368,26 @@ describe('roles', () => {
   const readPending = ['ssm:GetParameter']
   const readKey = { CustomerKey: ['kms:Decrypt'], CustomerKeyForParameters: ['kms:Decrypt'] }
   const writeKey = ['kms:Decrypt', 'kms:Encrypt', 'kms:GenerateDataKey']
+  const watchExecutions = ['states:DescribeExecution', 'states:GetExecutionHistory']
+  const everyStateMachine = {
+    Announcements: ['events:PutEvents'],
+    LogDelivery: [
+      'logs:CreateLogDelivery',
+      'logs:DeleteLogDelivery',
+      'logs:DescribeLogGroups',
+      'logs:DescribeResourcePolicies',
+      'logs:GetLogDelivery',
+      'logs:ListLogDeliveries',
+      'logs:PutResourcePolicy',
+      'logs:UpdateLogDelivery',
+    ],
+    Traces: [
+      'xray:GetSamplingRules',
+      'xray:GetSamplingTargets',
+      'xray:PutTelemetryRecords',
+      'xray:PutTraceSegments',
+    ],
+  }
   /** Every action of every role, by statement, with every parameter set. */
   const table: Record<string, Record<string, string[]>> = {
     CreateSecretRole: {
@@ -409,11 +471,29 @@ describe('roles', () => {
         'secretsmanager:UpdateSecretVersionStage',
       ],
       CustomerKey: ['kms:Decrypt', 'kms:GenerateDataKey'],
-      Executions: ['states:DescribeExecution', 'states:GetExecutionHistory'],
+      Executions: watchExecutions,
       StartRotation: ['states:StartExecution'],
       ...everyFunction,
       ...vpc,
     },
+    FindDueRole: {
+      Lists: ['secretsmanager:ListSecrets', 'ssm:DescribeParameters', 'tag:GetResources'],
+      Versions: ['secretsmanager:ListSecretVersionIds'],
+      ManagedSecrets: read,
+      ManagedParameters: ['ssm:GetParameters'],
+      ...readKey,
+      Runs: ['states:ListExecutions'],
+      ...everyFunction,
+    },
+    StartRotationRole: {
+      Lists: ['ssm:DescribeParameters'],
+      Tags: ['ssm:ListTagsForResource'],
+      StartRotation: ['states:StartExecution'],
+      DeadLetters: ['sqs:SendMessage'],
+      ...everyFunction,
+    },
+    AwaitRotationRole: { Executions: watchExecutions, ...everyFunction },
+    ReportRotationsRole: everyFunction,
     RaiseAlarmRole: {
       Topic: ['sns:Publish'],
       TopicKey: ['kms:Decrypt', 'kms:GenerateDataKey'],
@@ -423,26 +503,14 @@ describe('roles', () => {
       WebhookCustomerKey: ['kms:Decrypt'],
       ...everyFunction,
     },
-    RotateRole: {
-      Steps: ['lambda:InvokeFunction'],
-      Announcements: ['events:PutEvents'],
-      LogDelivery: [
-        'logs:CreateLogDelivery',
-        'logs:DeleteLogDelivery',
-        'logs:DescribeLogGroups',
-        'logs:DescribeResourcePolicies',
-        'logs:GetLogDelivery',
-        'logs:ListLogDeliveries',
-        'logs:PutResourcePolicy',
-        'logs:UpdateLogDelivery',
-      ],
-      Traces: [
-        'xray:GetSamplingRules',
-        'xray:GetSamplingTargets',
-        'xray:PutTelemetryRecords',
-        'xray:PutTraceSegments',
-      ],
+    RotateRole: { Steps: ['lambda:InvokeFunction'], ...everyStateMachine },
+    RotateDueRole: {
+      Functions: ['lambda:InvokeFunction'],
+      ChildExecutions: ['states:StartExecution'],
+      EndChildExecutions: ['states:DescribeExecution', 'states:StopExecution'],
+      ...everyStateMachine,
     },
+    DueScheduleRole: { StartRun: ['states:StartExecution'], DeadLetters: ['sqs:SendMessage'] },
   }
   const optional = [
     'ListedAdmins',
@@ -478,10 +546,12 @@ describe('roles', () => {
   test('no action is a pattern, and only what knows no resources is for all of them', () => {
     for (const { Sid, Action, Resource } of every()) {
       for (const action of list(Action)) expect(action).toMatch(/^[a-z0-9]+:[A-Za-z]+$/)
-      const forAll = ['Traces', 'LogDelivery', 'NetworkInterfaces', 'NotByOwnCode']
+      const forAll = ['Traces', 'LogDelivery', 'NetworkInterfaces', 'NotByOwnCode', 'Lists']
       expect(list(Resource).includes('*')).toBe(forAll.includes(Sid))
     }
   })
+
+  const taggedManaged = { StringEquals: { 'aws:ResourceTag/keyturn:managed': 'true' } }
 
   test('secrets: those that this stack rotates or that are tagged, and admins to be read only', () => {
     const here = 'arn:aws:secretsmanager:eu-west-1:123456789012:secret:*'
@@ -496,15 +566,16 @@ describe('roles', () => {
           },
         },
       },
-      TaggedManaged: {
-        Resource: here,
-        Condition: { StringEquals: { 'aws:ResourceTag/keyturn:managed': 'true' } },
-      },
+      TaggedManaged: { Resource: here, Condition: taggedManaged },
       TaggedAdmin: {
         Resource: here,
         Condition: { StringEquals: { 'aws:ResourceTag/keyturn:admin': 'true' }, ...current },
       },
       ListedAdmins: { Resource: admins, Condition: current },
+      // What is due is found among all, but no value is read that is not to rotate.
+      Lists: { Resource: '*' },
+      Versions: { Resource: here },
+      ManagedSecrets: { Resource: here, Condition: { ...taggedManaged, ...current } },
     }
     const found = every().filter(({ Action }) =>
       list(Action).some(name => name.startsWith('secretsmanager:')),
@@ -521,16 +592,18 @@ describe('roles', () => {
     const found = every().filter(
       ({ Sid, Action }) => Sid !== 'Webhook' && list(Action).some(name => name.startsWith('ssm:')),
     )
-    expect(found).toHaveLength(2 * steps.length)
-    for (const { Sid, Effect, Resource, Condition } of found) {
-      const managed = Sid === 'ManagedParameters'
+    const here = 'arn:aws:ssm:eu-west-1:123456789012:parameter'
+    const limits: Record<string, Pick<Statement, 'Resource' | 'Condition'>> = {
+      ManagedParameters: { Resource: `${here}/*`, Condition: taggedManaged },
+      PendingParameters: { Resource: `${here}/keyturn/pending/*` },
+      // No values: names and dates, and the tags of those that an event is about.
+      Lists: { Resource: '*' },
+      Tags: { Resource: `${here}/*` },
+    }
+    expect(found).toHaveLength(2 * steps.length + 4)
+    for (const { Sid, Effect, Action, ...limit } of found) {
       expect(Effect).toBe('Allow')
-      expect(Resource).toBe(
-        `arn:aws:ssm:eu-west-1:123456789012:parameter/${managed ? '' : 'keyturn/pending/'}*`,
-      )
-      expect(Condition).toEqual(
-        managed ? { StringEquals: { 'aws:ResourceTag/keyturn:managed': 'true' } } : undefined,
-      )
+      expect(limit).toEqual(limits[Sid])
     }
   })
 
@@ -546,7 +619,7 @@ describe('roles', () => {
       CustomerKey: through('secretsmanager', 'SecretARN', 'secret:*'),
       CustomerKeyForParameters: through('ssm', 'PARAMETER_ARN', 'parameter/*'),
     }
-    expect(found).toHaveLength(12)
+    expect(found).toHaveLength(14)
     for (const { Sid, Resource, Condition } of found) {
       expect(Resource).toBe(key)
       expect(Condition).toEqual(limits[Sid])
@@ -594,43 +667,96 @@ describe('roles', () => {
       })
   })
 
-  test('each function writes to its own log only, and knows executions of this state machine only', () => {
+  test('each function writes to its own log only, and knows executions of this stack only', () => {
+    const arn = (resource: string) => `arn:aws:states:eu-west-1:123456789012:${resource}`
+    const limits: Record<string, string> = {
+      OtherRotations: arn('execution:keyturn-test-rotate:*'),
+      Executions: arn('execution:keyturn-test-rotate:*'),
+      StartRotation: arn('stateMachine:keyturn-test-rotate'),
+      Runs: arn('stateMachine:keyturn-test-rotate-due'),
+    }
     for (const name of functions) {
       const own = statements(full, `${logical(name)}Role`)
       expect(own.find(({ Sid }) => Sid === 'OwnLogs')?.Resource).toBe(`${logical(name)}LogGroup.Arn`)
       const states = own.filter(({ Action }) => list(Action).some(action => action.startsWith('states:')))
-      for (const { Sid, Resource } of states)
-        expect(Resource).toBe(
-          Sid === 'StartRotation'
-            ? 'arn:aws:states:eu-west-1:123456789012:stateMachine:keyturn-test-rotate'
-            : 'arn:aws:states:eu-west-1:123456789012:execution:keyturn-test-rotate:*',
-        )
+      for (const { Sid, Resource } of states) expect(Resource).toBe(limits[Sid])
     }
   })
 
-  test('the state machine invokes these functions and tells this bus, and nothing else', () => {
-    const own = statements(full, 'RotateRole')
-    expect(own.find(({ Sid }) => Sid === 'Steps')?.Resource).toEqual(
-      steps.map(name => `${logical(name)}LambdaFunction.Arn`),
-    )
-    expect(own.find(({ Sid }) => Sid === 'Announcements')?.Resource).toBe(
-      'arn:aws:events:eu-west-1:123456789012:event-bus/operations',
-    )
+  const resources = (role: string) =>
+    Object.fromEntries(statements(full, role).map(({ Sid, Resource }) => [Sid, Resource]))
+  const bus = 'arn:aws:events:eu-west-1:123456789012:event-bus/operations'
+
+  test('the state machines invoke their functions and tell this bus, and nothing else', () => {
+    expect(resources('RotateRole')).toEqual({
+      Steps: steps.map(name => `${logical(name)}LambdaFunction.Arn`),
+      Announcements: bus,
+      LogDelivery: '*',
+      Traces: '*',
+    })
+    const runs = 'arn:aws:states:eu-west-1:123456789012:execution:keyturn-test-rotate-due'
+    const { RotateByHost } = JSON.parse(properties(full, 'RotateDueStateMachine').DefinitionString).States
+    expect(resources('RotateDueRole')).toEqual({
+      Functions: dueSteps.map(name => `${logical(name)}LambdaFunction.Arn`),
+      // Its own, as the executions of a distributed Map are executions of the same state machine.
+      ChildExecutions: 'arn:aws:states:eu-west-1:123456789012:stateMachine:keyturn-test-rotate-due',
+      EndChildExecutions: [`${runs}:*`, `${runs}/${RotateByHost.Label}:*`],
+      Announcements: bus,
+      LogDelivery: '*',
+      Traces: '*',
+    })
   })
 
-  test('each role is for its service only', () => {
+  test('what starts rotations may use one queue beside; no other function of rotate-due sends anything', () => {
+    expect(resources('DueScheduleRole')).toEqual({
+      StartRun: 'RotateDueStateMachine',
+      DeadLetters: 'StartDeadLetters.Arn',
+    })
+    expect(resources('StartRotationRole').DeadLetters).toBe('StartDeadLetters.Arn')
+  })
+
+  test('each role is for its service only, and within this account', () => {
+    const services: Record<string, string> = {
+      RotateRole: 'states.amazonaws.com',
+      RotateDueRole: 'states.amazonaws.com',
+      DueScheduleRole: 'scheduler.amazonaws.com',
+    }
     for (const role of roleNames) {
-      const [statement, ...more] = properties(full, role).AssumeRolePolicyDocument.Statement
-      expect(more).toEqual([])
-      expect(statement).toMatchObject({ Effect: 'Allow', Action: 'sts:AssumeRole' })
-      expect(statement.Principal).toEqual({
-        Service: role === 'RotateRole' ? 'states.amazonaws.com' : 'lambda.amazonaws.com',
-      })
+      const service = services[role]
+      expect(properties(full, role).AssumeRolePolicyDocument.Statement).toEqual([
+        {
+          Effect: 'Allow',
+          Action: 'sts:AssumeRole',
+          Principal: { Service: service ?? 'lambda.amazonaws.com' },
+          ...(service && { Condition: { StringEquals: { 'aws:SourceAccount': '123456789012' } } }),
+        },
+      ])
     }
   })
 })
 
-describe('alarms', () => {
+/** What the policy of a parameter sends, as the user guide of Parameter Store shows it. */
+const policyEvent = {
+  version: '0',
+  id: '6a7e8feb-b491-4cf7-a9f1-bf3703467718',
+  'detail-type': 'Parameter Store Policy Action',
+  source: 'aws.ssm',
+  account: '123456789012',
+  time: '2017-05-22T16:43:48Z',
+  region: 'us-east-1',
+  resources: ['arn:aws:ssm:us-east-1:123456789012:parameter/foo'],
+  detail: {
+    'policy-type': 'NoChangeNotification',
+    'parameter-name': 'foo',
+    'parameter-type': 'String',
+    'policy-content':
+      '{"Type":"NoChangeNotification","Version":"1.0","Attributes":{"After":"2","Unit":"Hours"}}',
+    'action-status': 'Success',
+    'action-reason': 'The parameter has not been changed for 2 hours.',
+  },
+}
+
+describe('rules and the schedule', () => {
   type Pattern = { [name: string]: Pattern | unknown[] }
   /** As EventBridge matches the simple patterns that there are here: a list is what a value may be. */
   const matches = (pattern: Pattern, event: Record<string, unknown>): boolean =>
@@ -639,18 +765,29 @@ describe('alarms', () => {
         ? wanted.includes(event[name])
         : matches(wanted, (event[name] ?? {}) as Record<string, unknown>),
     )
-  const rules = ['RotationFailedRule', 'ManagedRotationFailedRule', 'ExecutionFailedRule']
-  const stateMachineArn = 'RotateStateMachine'
-  const change = (status: string) => {
+  const alarmRules = ['RotationFailedRule', 'ManagedRotationFailedRule', 'ExecutionFailedRule']
+  const rules = [...alarmRules, 'PolicyEventRule']
+  const change = (status: string, stateMachineArn = 'RotateStateMachine') => {
     const event = statusChange(status)
     return { ...event, detail: { ...event.detail, stateMachineArn } }
   }
   const started = { ...managed, detail: { ...managed.detail, eventName: 'RotationStarted' } }
+  const policy = (detail: Record<string, string>) => ({
+    ...policyEvent,
+    detail: { ...policyEvent.detail, ...detail },
+  })
+  const run = 'RotateDueStateMachine'
 
   test.each([
     ['a rotation that failed', announced, 'RotationFailedRule'],
     ['a lockout', lockedOut, 'RotationFailedRule'],
+    [
+      'several rotations that failed',
+      { ...announced, 'detail-type': 'Credential Rotations Failed' },
+      'RotationFailedRule',
+    ],
     ['a rotation that went well', { ...announced, 'detail-type': 'Credential Rotated' }, undefined],
+    ['a run that came to its end', { ...announced, 'detail-type': 'Due Rotations Finished' }, undefined],
     ["another application's event", { ...announced, source: 'app' }, undefined],
     ['Secrets Manager: failed', managed, 'ManagedRotationFailedRule'],
     ['Secrets Manager: abandoned, in the other shape', abandoned, 'ManagedRotationFailedRule'],
@@ -660,59 +797,156 @@ describe('alarms', () => {
     ['an execution that was stopped', change('ABORTED'), 'ExecutionFailedRule'],
     ['an execution that runs', change('RUNNING'), undefined],
     ['an execution that went well', change('SUCCEEDED'), undefined],
+    ['a run that failed', change('FAILED', run), 'ExecutionFailedRule'],
+    ['a run that timed out', change('TIMED_OUT', run), 'ExecutionFailedRule'],
+    ['a run that was stopped', change('ABORTED', run), 'ExecutionFailedRule'],
+    ['a run that went well', change('SUCCEEDED', run), undefined],
+    ["a run's child, as the run itself fails then", change('FAILED', `${run}/Host`), undefined],
     ["another state machine's", statusChange('FAILED'), undefined],
+    ['a parameter that nobody changed', policyEvent, 'PolicyEventRule'],
+    ['a parameter that will expire', policy({ 'policy-type': 'ExpirationNotification' }), 'PolicyEventRule'],
+    ['a parameter that was deleted', policy({ 'policy-type': 'Expiration' }), undefined],
+    ['a policy that could not be carried out', policy({ 'action-status': 'Failed' }), undefined],
+    [
+      "a change of a parameter, such as a rotation's own",
+      { ...policyEvent, 'detail-type': 'Parameter Store Change' },
+      undefined,
+    ],
   ])('%s matches at most one rule, the right one', (_, event, rule) => {
     const found = rules.filter(name => matches(properties(full, name).EventPattern, event))
     expect(found).toEqual(rule ? [rule] : [])
   })
 
-  test('there are no other rules; only the first is on a bus of its own', () => {
-    const found = Object.keys(full.Resources).filter(
-      name => full.Resources[name]?.Type === 'AWS::Events::Rule',
-    )
-    expect(found.sort()).toEqual(rules.toSorted())
+  const named = (type: string) =>
+    Object.keys(full.Resources).filter(name => full.Resources[name]?.Type === type)
+
+  test('there are no other rules and schedules; only the first rule is on a bus of its own', () => {
+    expect(named('AWS::Events::Rule').sort()).toEqual(rules.toSorted())
+    expect(named('AWS::Scheduler::Schedule')).toEqual(['DueSchedule'])
     expect(rules.map(name => properties(full, name).EventBusName)).toEqual([
       'operations',
+      undefined,
       undefined,
       undefined,
     ])
   })
 
-  test('every rule may call the function, and what fails on the way goes to the dead letters', () => {
-    for (const name of rules) {
-      expect(properties(full, name).Targets).toEqual([
-        {
-          Id: 'raiseAlarm',
-          Arn: 'RaiseAlarmLambdaFunction.Arn',
-          DeadLetterConfig: { Arn: 'AlarmDeadLetters.Arn' },
+  test('the schedule starts a run, and what fails on the way goes to the dead letters', () => {
+    expect(properties(full, 'DueSchedule')).toEqual({
+      Name: 'keyturn-test-due',
+      Description: expect.any(String),
+      ScheduleExpression: 'rate(5 minutes)',
+      FlexibleTimeWindow: { Mode: 'OFF' },
+      Target: {
+        Arn: 'RotateDueStateMachine',
+        RoleArn: 'DueScheduleRole.Arn',
+        Input: '{}',
+        DeadLetterConfig: { Arn: 'StartDeadLetters.Arn' },
+        // The next run begins soon.
+        RetryPolicy: { MaximumEventAgeInSeconds: 600, MaximumRetryAttempts: 10 },
+      },
+    })
+    expect(properties(plain, 'DueSchedule').ScheduleExpression).toBe('rate(15 minutes)')
+  })
+
+  test.each([
+    ['raiseAlarm', alarmRules, 'AlarmDeadLetters'],
+    ['startRotation', ['PolicyEventRule'], 'StartDeadLetters'],
+  ])(
+    '%s may be called by its rules only, and what fails on the way goes to the dead letters',
+    (name, its, queue) => {
+      for (const rule of its) {
+        const [{ InputTransformer, ...target }, ...others] = properties(full, rule).Targets
+        expect(others).toEqual([])
+        expect(target).toEqual({
+          Id: name,
+          Arn: `${logical(name)}LambdaFunction.Arn`,
+          DeadLetterConfig: { Arn: `${queue}.Arn` },
           RetryPolicy: { MaximumEventAgeInSeconds: 3600, MaximumRetryAttempts: 185 },
-        },
-      ])
-      expect(properties(full, name.replace(/Rule$/, 'Permission'))).toEqual({
-        FunctionName: 'RaiseAlarmLambdaFunction',
-        Action: 'lambda:InvokeFunction',
-        Principal: 'events.amazonaws.com',
-        SourceArn: `${name}.Arn`,
+        })
+        expect(InputTransformer !== undefined).toBe(rule === 'PolicyEventRule')
+      }
+      const permissions = named('AWS::Lambda::Permission')
+        .map(permission => properties(full, permission))
+        .filter(({ FunctionName }) => FunctionName === `${logical(name)}LambdaFunction`)
+      expect(permissions).toEqual(
+        its.map(rule => ({
+          FunctionName: `${logical(name)}LambdaFunction`,
+          Action: 'lambda:InvokeFunction',
+          Principal: 'events.amazonaws.com',
+          SourceArn: `${rule}.Arn`,
+        })),
+      )
+      const [statement, ...others] = properties(full, `${queue}Policy`).PolicyDocument.Statement
+      expect(others).toEqual([])
+      const arns = its.map(rule => `${rule}.Arn`)
+      expect(statement).toMatchObject({
+        Effect: 'Allow',
+        Principal: { Service: 'events.amazonaws.com' },
+        Action: 'sqs:SendMessage',
+        Resource: `${queue}.Arn`,
+        Condition: { ArnEquals: { 'aws:SourceArn': arns.length > 1 ? arns : arns[0] } },
+      })
+    },
+  )
+
+  test('what a function throws then is tried again, then goes to the same dead letters', () => {
+    const expected = { RaiseAlarm: 'AlarmDeadLetters', StartRotation: 'StartDeadLetters' }
+    for (const [name, queue] of Object.entries(expected))
+      expect(properties(full, `${name}Retries`)).toEqual({
+        FunctionName: `${name}LambdaFunction`,
+        Qualifier: '$LATEST',
+        MaximumEventAgeInSeconds: 3600,
+        MaximumRetryAttempts: 2,
+        DestinationConfig: { OnFailure: { Destination: `${queue}.Arn` } },
+      })
+    expect(named('AWS::Lambda::EventInvokeConfig')).toHaveLength(2)
+  })
+
+  test('an alarm watches every queue of dead letters', () => {
+    const alarms = { AlarmDeadLetters: 'DeadLettersAlarm', StartDeadLetters: 'StartDeadLettersAlarm' }
+    expect(named('AWS::SQS::Queue').sort()).toEqual(Object.keys(alarms))
+    for (const [queue, alarm] of Object.entries(alarms)) {
+      expect(properties(full, queue).SqsManagedSseEnabled).toBe(true)
+      expect(properties(full, alarm)).toMatchObject({
+        Namespace: 'AWS/SQS',
+        MetricName: 'ApproximateNumberOfMessagesVisible',
+        Dimensions: [{ Name: 'QueueName', Value: `${queue}.QueueName` }],
+        Statistic: 'Maximum',
+        Period: 60,
+        EvaluationPeriods: 1,
+        Threshold: 0,
+        ComparisonOperator: 'GreaterThanThreshold',
+        TreatMissingData: 'notBreaching',
+        AlarmActions: ['AlarmTopic'],
       })
     }
-    const [statement] = properties(full, 'AlarmDeadLettersPolicy').PolicyDocument.Statement
-    expect(statement).toMatchObject({
-      Principal: { Service: 'events.amazonaws.com' },
-      Action: 'sqs:SendMessage',
-      Condition: { ArnEquals: { 'aws:SourceArn': rules.map(name => `${name}.Arn`) } },
-    })
   })
 
-  test('what the function throws is tried again, then goes to the dead letters', () => {
-    expect(properties(full, 'RaiseAlarmRetries')).toMatchObject({
-      MaximumRetryAttempts: 2,
-      DestinationConfig: { OnFailure: { Destination: 'AlarmDeadLetters.Arn' } },
+  test("of a policy's event startRotation gets what it asks for", () => {
+    const [{ InputTransformer }] = properties(full, 'PolicyEventRule').Targets
+    const { InputPathsMap, InputTemplate } = InputTransformer
+    const at = (path: string) =>
+      // biome-ignore lint/suspicious/noExplicitAny: an event is JSON
+      path.split('.').reduce((value: any, key) => (key === '$' ? value : value[key]), policyEvent)
+    const used = new Set<string>()
+    const input = InputTemplate.replaceAll(/<([^>]+)>/g, (_: string, name: string) => {
+      used.add(name)
+      return at(InputPathsMap[name])
     })
+    expect(startCallEvent(JSON.parse(input))).toEqual({
+      store: 'parameter-store',
+      id: 'foo',
+      token: policyEvent.id,
+      at: new Date(policyEvent.time),
+    })
+    expect(used).toEqual(new Set(Object.keys(InputPathsMap)))
   })
+})
 
-  test('topic and queue are encrypted; CloudWatch of this account may use the key', () => {
+describe('alarms', () => {
+  test('the topic is encrypted; CloudWatch of this account may use the key', () => {
     expect(properties(full, 'AlarmTopic').KmsMasterKeyId).toBe('AlarmKey.Arn')
-    expect(properties(full, 'AlarmDeadLetters').SqsManagedSseEnabled).toBe(true)
     const { KeyPolicy, EnableKeyRotation } = properties(full, 'AlarmKey')
     expect(EnableKeyRotation).toBe(true)
     expect(KeyPolicy.Statement).toMatchObject([
@@ -732,25 +966,115 @@ describe('alarms', () => {
     expect(plain.Conditions.AlarmEmail).toBe(false)
   })
 
-  test('the alarms tell the topic, and ask for the metric as it is written', async () => {
-    const { Namespace, MetricName, Dimensions, AlarmActions } = properties(full, 'LockedOutAlarm')
-    expect(AlarmActions).toEqual(['AlarmTopic'])
-    expect(properties(full, 'DeadLettersAlarm')).toMatchObject({
-      AlarmActions: ['AlarmTopic'],
-      MetricName: 'ApproximateNumberOfMessagesVisible',
-      Dimensions: [{ Name: 'QueueName', Value: 'AlarmDeadLetters.QueueName' }],
+  const alarms = () =>
+    Object.keys(full.Resources).filter(name => full.Resources[name]?.Type === 'AWS::CloudWatch::Alarm')
+
+  test('a lockout is told within a minute; what is late, and that nobody looked, after two hours', () => {
+    const told = { Threshold: 0, ComparisonOperator: 'GreaterThanThreshold', AlarmActions: ['AlarmTopic'] }
+    expect(properties(full, 'LockedOutAlarm')).toMatchObject({
+      ...told,
+      AlarmDescription: expect.stringContaining('https://wiki.example/runbook#lockedout'),
+      Statistic: 'Sum',
+      Period: 60,
+      EvaluationPeriods: 1,
+      TreatMissingData: 'notBreaching',
     })
-    const script = `(await import('./functions/handler.ts')).count('LockedOut', { store: 'secrets-manager' })`
-    const { stdout } = await run(process.execPath, ['--input-type=module', '--eval', script], {
-      cwd: join(import.meta.dirname, '../..'),
-      env: { POWERTOOLS_SERVICE_NAME: 'keyturn-test', AWS_REGION: 'eu-west-1' },
+    expect(properties(full, 'LateAlarm')).toMatchObject({
+      ...told,
+      AlarmDescription: expect.stringContaining('https://wiki.example/runbook#late-credentials'),
+      Statistic: 'Maximum',
+      Period: 3600,
+      EvaluationPeriods: 2,
+      TreatMissingData: 'breaching',
     })
-    const metric = JSON.parse(stdout)
-    const [written] = metric._aws.CloudWatchMetrics
-    expect(written).toMatchObject({ Namespace, Metrics: [{ Name: MetricName }] })
-    expect(Dimensions).toEqual(
-      written.Dimensions[0].map((name: string) => ({ Name: name, Value: metric[name] })),
+    expect(alarms()).toHaveLength(4)
+  })
+
+  /** A metric by its name, and all its dimensions: a graph of fewer shows nothing. Only of this stack's service. */
+  const metric = (name: string, dimensions: string[], service: string) =>
+    `${name} by ${dimensions.sort().join(', ')} of ${service}`
+
+  /** The metrics that the functions write, over all that can happen to them. */
+  async function writtenMetrics(): Promise<Set<string>> {
+    for (const [name, value] of Object.entries({
+      AWS_REGION: 'eu-west-1',
+      POWERTOOLS_SERVICE_NAME: 'keyturn-test',
+      ...properties(full, 'FindDueLambdaFunction').Environment.Variables,
+    }))
+      vi.stubEnv(name, `${value}`)
+    vi.doMock('../../rotation/steps.ts', () => ({
+      finish: async () => {},
+      rollback: async () => ({ outcome: 'restored' }),
+      rollbackAbandoned: async () => {
+        throw new LockedOut('shop on db.example.com')
+      },
+    }))
+    vi.spyOn(Inventory.prototype, 'scheduled').mockResolvedValue([])
+    vi.spyOn(SFNClient.prototype, 'send').mockImplementation(async () => ({ executions: [] }))
+    const output = captureOutput()
+    try {
+      const execution = randomUUID()
+      const start = { store: 'secrets-manager', id: 'shop/database' }
+      const users = { strategy: 'single-user', user: 'shop', nextUser: 'shop' }
+      const rotation = {
+        ...start,
+        ...users,
+        engine: 'postgres',
+        host: 'db.example.com',
+        replaces: randomUUID(),
+      }
+      const call = async (name: string, event: object) => {
+        const { handler } = await import(`../../functions/${name}.ts`)
+        await handler(event, { functionName: name }).catch((error: Error) => {
+          if (error.name !== 'LockedOut') throw error
+        })
+      }
+      await call('finishSecret', { execution, rotation, started: '2026-11-21T10:00:00.000Z' })
+      await call('rollbackSecret', { execution, rotation })
+      await call('rollbackSecret', { execution, rotation: start, abandoned: true })
+      await call('findDue', { run: execution })
+    } finally {
+      vi.restoreAllMocks()
+      vi.doUnmock('../../rotation/steps.ts')
+      vi.unstubAllEnvs()
+    }
+    const lines = output.join('').split('\n')
+    const metrics = lines.filter(line => line.includes('"CloudWatchMetrics"')).map(line => JSON.parse(line))
+    return new Set(
+      metrics.map(({ _aws, service }) => {
+        const [{ Namespace, Metrics, Dimensions }] = _aws.CloudWatchMetrics
+        expect(Namespace).toBe('Keyturn')
+        return metric(Metrics[0].Name, Dimensions[0], service)
+      }),
     )
+  }
+
+  test('alarms and dashboard ask for the metrics as they are written', async () => {
+    type Shown = [string | { expression: string }, name?: string, dimension?: string, service?: string]
+    const { widgets } = JSON.parse(properties(full, 'Dashboard').DashboardBody)
+    const graphs: Shown[] = widgets.flatMap(
+      ({ properties }: { properties: { metrics?: Shown[] } }) => properties.metrics ?? [],
+    )
+    const shown = graphs.flatMap(([first, name = '', dimension = '', service = '']) => {
+      if (first === 'Keyturn') return metric(name, [dimension], service)
+      const expression = typeof first === 'string' ? '' : first.expression
+      const search = /\{Keyturn,([\w,]+)\} MetricName="(\w+)" service="([^"]+)"/.exec(expression)
+      if (!search) return []
+      const [, dimensions = '', searched = '', of = ''] = search
+      return metric(searched, dimensions.split(','), of)
+    })
+    const watched = alarms()
+      .map(name => properties(full, name))
+      .filter(({ Namespace }) => Namespace === 'Keyturn')
+      .map(({ MetricName, Dimensions: [{ Name, Value }, ...others] }) => {
+        expect(others).toEqual([])
+        return metric(MetricName, [Name], Value)
+      })
+    const written = await writtenMetrics()
+    expect(written.size).toBe(5)
+    expect(new Set(shown)).toEqual(written)
+    expect(watched).toHaveLength(2)
+    expect([...written]).toEqual(expect.arrayContaining(watched))
   })
 
   test('the dashboard is JSON, and shows this stack', () => {
@@ -760,11 +1084,24 @@ describe('alarms', () => {
       'Rolled back, by outcome',
       'Lockouts and failed executions',
       'Duration of each step',
-      'Duration of executions, grace time included',
+      'Duration of rotations, by engine and strategy',
+      'Late credentials',
       'Alarms',
     ])
     for (const { type, properties } of widgets)
       if (type === 'metric') expect(properties.region).toBe('eu-west-1')
+    expect(widgets[2].properties.metrics.slice(1)).toEqual(
+      stateMachines.flatMap(([, name]) =>
+        ['ExecutionsFailed', 'ExecutionsAborted', 'ExecutionsTimedOut'].map(metric => [
+          'AWS/States',
+          metric,
+          'StateMachineArn',
+          name,
+        ]),
+      ),
+    )
+    const arns = alarms().map(name => `${name}.Arn`)
+    expect(widgets.at(-1).properties.alarms.sort()).toEqual(arns.sort())
   })
 })
 
@@ -792,28 +1129,41 @@ describe('packages', () => {
     }
   })
 
-  test.each(steps)('%s loads under Node 24, with every chunk, and refuses a bad event', async name => {
-    const folder = join(scratch, name)
-    for (const [path, data] of Object.entries(await unpack(fullStack, name))) {
-      await mkdir(dirname(join(folder, path)), { recursive: true })
-      await writeFile(join(folder, path), data)
-    }
-    const chunks = (await readdir(folder)).filter(file => file.endsWith('.mjs'))
-    const script = `
+  /** What is missed first in an event that is none. */
+  const missed: Record<string, string> = {
+    ...Object.fromEntries(steps.map(name => [name, 'execution'])),
+    findDue: 'run',
+    startRotation: 'store',
+    awaitRotation: 'store',
+    reportRotations: 'host',
+    rotateSecret: 'Step',
+  }
+
+  test.each(Object.entries(missed))(
+    '%s loads under Node 24, with every chunk, and refuses a bad event',
+    async (name, field) => {
+      const folder = join(scratch, name)
+      for (const [path, data] of Object.entries(await unpack(fullStack, name))) {
+        await mkdir(dirname(join(folder, path)), { recursive: true })
+        await writeFile(join(folder, path), data)
+      }
+      const chunks = (await readdir(folder)).filter(file => file.endsWith('.mjs'))
+      const script = `
       const { handler } = await import('./index.mjs')
       const error = await handler({ execution: 7 }, { functionName: 'test' }).catch(error => error)
       for (const chunk of ${JSON.stringify(chunks)}) await import('./' + chunk)
       console.log(JSON.stringify([error.name, error.message]))`
-    const { stdout } = await run(process.execPath, ['--input-type=module', '--eval', script], {
-      cwd: folder,
-      env: { AWS_REGION: 'eu-west-1', ...environment(name) },
-    })
-    // Log lines may stand before it.
-    expect(JSON.parse(stdout.trim().split('\n').at(-1) ?? '')).toEqual([
-      'InvalidInput',
-      expect.stringMatching(`^${name}: ${name === 'rotateSecret' ? 'Step' : 'execution'}: `),
-    ])
-  })
+      const { stdout } = await run(process.execPath, ['--input-type=module', '--eval', script], {
+        cwd: folder,
+        env: { AWS_REGION: 'eu-west-1', ...environment(name) },
+      })
+      // Log lines may stand before it.
+      expect(JSON.parse(stdout.trim().split('\n').at(-1) ?? '')).toEqual([
+        'InvalidInput',
+        expect.stringMatching(`^${name}: ${field}: `),
+      ])
+    },
+  )
 
   function environment(name: string): Record<string, string> {
     return properties(full, `${logical(name)}LambdaFunction`).Environment.Variables
@@ -841,6 +1191,10 @@ describe('packages', () => {
     [{ KEYTURN_CA_FILE: 'key.pem' }, 'should hold certificates'],
     [{ KEYTURN_CA_FILE: 'absent.pem' }, 'absent.pem'],
     [{ KEYTURN_WEBHOOK_PARAMETER: 'webhook' }, 'webhookParameter: should begin with /'],
+    [{ KEYTURN_MAX_ROTATIONS: '0' }, 'maxConcurrentRotations: should be'],
+    [{ KEYTURN_MAX_ROTATIONS: 'many' }, 'maxConcurrentRotations: should be'],
+    [{ KEYTURN_MAX_ROTATIONS: '40', KEYTURN_MAX_ROTATIONS_PER_HOST: '1.5' }, 'PerHost: should be'],
+    [{ KEYTURN_MAX_ROTATIONS: '40', KEYTURN_MAX_ROTATIONS_PER_HOST: '41' }, 'PerHost: should be'],
   ])('no package is made with %o', async (environment, problem) => {
     await writeFile(join(scratch, 'key.pem'), '-----BEGIN PRIVATE KEY-----')
     const functions = { finishSecret: { environment } }
@@ -849,22 +1203,70 @@ describe('packages', () => {
     expect(functions.finishSecret).not.toHaveProperty('package')
   })
 
-  test("a database's driver and the clients for Step Functions and Parameter Store are loaded only when used", async () => {
-    for (const name of steps) {
-      const { outputs } = await bundleFunction(name, join(scratch, 'bundle'))
-      const files = new Map(Object.entries(outputs).map(([path, output]) => [path.split('/').pop(), output]))
-      const atStart = new Set<string | undefined>(['index.mjs'])
-      for (const file of atStart)
-        for (const { kind, path, external } of files.get(file)?.imports ?? [])
-          if (kind === 'import-statement' && !external) atStart.add(path.split('/').pop())
-      const sources = (names: Iterable<string | undefined>) =>
-        [...names].flatMap(file => Object.keys(files.get(file)?.inputs ?? {})).join('\n')
-      for (const driver of ['pg/', '@aws-sdk/client-sfn/', '@aws-sdk/client-ssm/'].map(
-        name => `node_modules/${name}`,
-      )) {
-        expect(sources(atStart)).not.toContain(driver)
-        expect(sources(files.keys())).toContain(driver)
-      }
+  test.each([
+    'rate(61 minutes)',
+    'rate(2 hours)',
+    'rate(1 day)',
+    'rate(0 minutes)',
+    'cron(0 * * *)',
+    '15 minutes',
+  ])('no package is made with dueSchedule %s', async ScheduleExpression => {
+    const resources = { Resources: { DueSchedule: { Properties: { ScheduleExpression } } } }
+    const plugin = new Bundle({ serviceDir: scratch, service: { functions: {}, resources } })
+    await expect(plugin.hooks['before:package:createDeploymentArtifacts']()).rejects.toThrow(
+      /^dueSchedule: should be /,
+    )
+  })
+
+  test.each(['rate(1 minute)', 'rate(60 minutes)', 'rate(1 hour)', 'cron(0/15 8-18 ? * MON-FRI *)'])(
+    'one is made with %s',
+    async ScheduleExpression => {
+      const resources = { Resources: { DueSchedule: { Properties: { ScheduleExpression } } } }
+      const plugin = new Bundle({ serviceDir: scratch, service: { functions: {}, resources } })
+      await plugin.hooks['before:package:createDeploymentArtifacts']()
+    },
+  )
+
+  test.each([
+    { dueSchedule: 'rate(2 hours)' },
+    { maxConcurrentRotations: '0' },
+    { maxConcurrentRotationsPerHost: '41' },
+  ])('serverless names the parameter in %o', async parameter => {
+    await expect(packageStack(parameter)).rejects.toHaveProperty(
+      'stdout',
+      expect.stringMatching(`: ${Object.keys(parameter)}: should be `),
+    )
+  })
+
+  /** The drivers and AWS's clients that a function loads when it starts, and those that it loads when it uses them. */
+  async function packagesOf(name: string): Promise<{ atStart: Set<string>; later: Set<string> }> {
+    const { outputs } = await bundleFunction(name, join(scratch, 'bundle'))
+    const files = new Map(Object.entries(outputs).map(([path, output]) => [path.split('/').pop(), output]))
+    const first = new Set<string | undefined>(['index.mjs'])
+    for (const file of first)
+      for (const { kind, path, external } of files.get(file)?.imports ?? [])
+        if (kind === 'import-statement' && !external) first.add(path.split('/').pop())
+    const packages = (names: Iterable<string | undefined>) => {
+      const sources = [...names].flatMap(file => Object.keys(files.get(file)?.inputs ?? {})).join('\n')
+      const found = sources.matchAll(/node_modules\/(pg|@aws-sdk\/client-[\w-]+)\//g)
+      return new Set([...found].map(([, name = '']) => name.replace('@aws-sdk/client-', '')))
     }
+    const atStart = packages(first)
+    return { atStart, later: packages(files.keys()).difference(atStart) }
+  }
+
+  test.each([
+    // A rotation that goes well needs no Step Functions, and only one of the two stores.
+    ...[...steps, 'rotateSecret'].map(name => [name, ['secrets-manager'], ['pg', 'sfn', 'ssm']] as const),
+    ['findDue', ['resource-groups-tagging-api', 'secrets-manager', 'sfn', 'ssm'], []],
+    // Only Parameter Store's own events make it look at a parameter.
+    ['startRotation', [], ['sfn', 'ssm']],
+    ['awaitRotation', [], ['sfn']],
+    ['reportRotations', [], []],
+    ['raiseAlarm', ['dynamodb', 'sns'], ['ssm']],
+  ] as const)('%s loads %j at start, and %j only when used', async (name, first, more) => {
+    const { atStart, later } = await packagesOf(name)
+    expect([...atStart].sort()).toEqual(first)
+    expect([...later].sort()).toEqual(more)
   })
 })
