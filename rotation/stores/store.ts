@@ -1,4 +1,4 @@
-import type { Credential } from '../credential.ts'
+import type { Credential, Format } from '../credential.ts'
 
 /** The staging labels of Secrets Manager, by what they mean to a reader. */
 export type Stage = 'current' | 'pending' | 'previous'
@@ -19,6 +19,9 @@ export type Description = {
  * Throttled, or InvalidCredential for a value that cannot be read.
  */
 export interface Store {
+  /** The same store, for values that are read in another format than AWS's JSON. */
+  as(format: Format): Store
+
   /** Labels and tags. A secret that does not exist is InvalidCredential. */
   describe(id: string): Promise<Description>
 
