@@ -62,6 +62,7 @@ test('every tag in docs/strategies.md is one that is understood, and every other
   const values: Record<string, string> = {
     'keyturn:strategy': 'single-user',
     'keyturn:grace': '24h',
+    'keyturn:engine': 'opaque',
     'keyturn:PASSWORD_LENGTH': '40',
   }
   const defaults = { grace: 'never' as const, password: {} }
