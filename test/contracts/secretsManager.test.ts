@@ -11,8 +11,9 @@ import {
   type SecretsManagerClientConfig,
   UpdateSecretVersionStageCommand,
 } from '@aws-sdk/client-secrets-manager'
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import { type SecretsManagerServer, startSecretsManager } from '../../local/secretsManager.ts'
+import { Credential } from '../../rotation/credential.ts'
 import {
   InvalidCredential,
   NotPermitted,
@@ -80,6 +81,17 @@ const methods: Record<Exclude<keyof Store, 'as'>, (id: string, token: string) =>
   tokens: id => store.tokens(id),
 }
 const names = Object.keys(methods) as (keyof typeof methods)[]
+
+test('a rotation token goes along with what is written, in whatever format', async () => {
+  const { id } = await usual()
+  const send = vi.spyOn(client, 'send')
+  await new SecretsManager(client)
+    .onBehalf('proof')
+    .as(Credential.opaque)
+    .propose(id, randomUUID(), Credential.opaque('p'))
+  expect(send.mock.lastCall?.[0].input).toMatchObject({ SecretString: 'p', RotationToken: 'proof' })
+  send.mockRestore()
+})
 
 describe('calls', () => {
   test('each method is one call when all goes well', async () => {

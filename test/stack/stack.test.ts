@@ -409,6 +409,8 @@ describe('roles', () => {
         'secretsmanager:UpdateSecretVersionStage',
       ],
       CustomerKey: ['kms:Decrypt', 'kms:GenerateDataKey'],
+      ManagedParameters: ['ssm:GetParameter'],
+      CustomerKeyForParameters: ['kms:Decrypt'],
       Executions: ['states:DescribeExecution', 'states:GetExecutionHistory'],
       StartRotation: ['states:StartExecution'],
       ...everyFunction,
@@ -521,7 +523,8 @@ describe('roles', () => {
     const found = every().filter(
       ({ Sid, Action }) => Sid !== 'Webhook' && list(Action).some(name => name.startsWith('ssm:')),
     )
-    expect(found).toHaveLength(2 * steps.length)
+    // rotateSecret reads connections alone.
+    expect(found).toHaveLength(2 * steps.length + 1)
     for (const { Sid, Effect, Resource, Condition } of found) {
       const managed = Sid === 'ManagedParameters'
       expect(Effect).toBe('Allow')
@@ -546,7 +549,7 @@ describe('roles', () => {
       CustomerKey: through('secretsmanager', 'SecretARN', 'secret:*'),
       CustomerKeyForParameters: through('ssm', 'PARAMETER_ARN', 'parameter/*'),
     }
-    expect(found).toHaveLength(12)
+    expect(found).toHaveLength(13)
     for (const { Sid, Resource, Condition } of found) {
       expect(Resource).toBe(key)
       expect(Condition).toEqual(limits[Sid])
