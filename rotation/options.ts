@@ -13,6 +13,7 @@ export type Kind = {
   connection?: string | undefined
 }
 
+/** What a rollback has to know. */
 export type Essentials = Kind & {
   /** Unset: alternating-users where the value names an admin (`masterarn`), else single-user. */
   strategy?: StrategyName | undefined

@@ -527,6 +527,13 @@ describe('a password alone', () => {
     expect(await admitted(await stored('current'))).toBe(true)
   })
 
+  test('a database that was restored to the previous password is brought along', async () => {
+    await rotate(token)
+    await asSuperuser(server, `alter role "${app.user}" password '${app.current.password}'`)
+    await rotate('third-'.padEnd(32, '0'))
+    expect(await admitted(await stored('current'))).toBe(true)
+  })
+
   test('runs the test query', async () => {
     await begin({ ...tags, 'keyturn:test-query': 'TABLE public.nowhere' }, alone())
     const rotation = await create(pipeline, { id, token })
@@ -561,7 +568,10 @@ describe('a password alone', () => {
     async change => {
       const rotation = await create(pipeline, { id, token })
       connection.mockResolvedValueOnce(connectionOf(app.current, change))
-      await expect(set(pipeline, rotation)).rejects.toMatchObject({ name: 'HostMismatch' })
+      await expect(set(pipeline, rotation)).rejects.toMatchObject({
+        name: 'HostMismatch',
+        message: expect.stringContaining(`the rotation began for user "${app.user}" on ${server.host}, `),
+      })
       expect(await admitted(app.current.password)).toBe(true)
     },
   )
