@@ -32,20 +32,29 @@ const start = v.object({
   token: v.exactOptional(v.string()),
   group: v.exactOptional(text),
 })
-const rotation = v.object({
+const facts = v.object({
   ...start.entries,
-  engine: v.picklist(engineNames),
-  host: text,
   strategy: v.picklist(strategyNames),
-  user: text,
-  nextUser: text,
   replaces: text,
   grace: v.exactOptional(v.number()),
   testQuery: v.exactOptional(text),
 })
+const none = v.literal('')
+const rotation = v.variant('engine', [
+  v.object({
+    ...facts.entries,
+    engine: v.picklist(engineNames),
+    connection: v.exactOptional(text),
+    host: text,
+    user: text,
+    nextUser: text,
+  }),
+  v.object({ ...facts.entries, engine: v.literal('opaque'), host: none, user: none, nextUser: none }),
+])
 const rollback = v.object({
   ...start.entries,
-  engine: v.exactOptional(v.picklist(engineNames)),
+  engine: v.exactOptional(v.picklist([...engineNames, 'opaque'])),
+  connection: v.exactOptional(text),
   strategy: v.exactOptional(v.picklist(strategyNames)),
 })
 

@@ -4,11 +4,11 @@ import { InvalidCredential } from './errors.ts'
 
 /** The engines that a credential may name, by AWS's own names in the secret's JSON. */
 export const engineNames = ['postgres'] as const
-export type EngineName = (typeof engineNames)[number]
+/** `opaque` stands for no database; only a tag can say so, never a value. */
+export type EngineName = (typeof engineNames)[number] | 'opaque'
 
 /** What each field should be: the second half of every InvalidCredential's message. */
 const expected: Record<string, string> = {
-  value: 'a JSON object with engine, host, username and password',
   engine: `one of: ${engineNames.join(', ')}, aurora-postgresql`,
   host: 'the host name of the database server',
   port: 'a whole number from 1 to 65535, or left out',
@@ -47,7 +47,11 @@ const schema = v.object({
     true,
   ),
 })
-type Fields = v.InferOutput<typeof schema>
+/** What says whose a password is that is stored alone. Its user never changes, so an admin is of no use. */
+const connectionSchema = v.omit(schema, ['password', 'masterarn'])
+
+type Json = Record<string, unknown>
+type Fields = Omit<v.InferOutput<typeof schema>, 'engine'> & { engine: EngineName }
 
 /** TypeScript's library does not know this part of the language yet. */
 const { rawJSON } = JSON as unknown as { rawJSON(source: string): unknown }
@@ -57,36 +61,67 @@ function keepDigits(_key: string, value: unknown, context?: { source: string }):
   return typeof value === 'number' && context ? rawJSON(context.source) : value
 }
 
+/** Reads the JSON of an object; `required` are the fields that it must have, in words. @throws InvalidCredential */
+function readJson<T>(text: string, schema: v.GenericSchema<unknown, T>, required: string): [Json, T] {
+  const value = `a JSON object with ${required}`
+  let json: Json
+  try {
+    json = JSON.parse(text, keepDigits)
+  } catch {
+    // The parser's own message quotes the text, so it must not be kept as a cause.
+    throw new InvalidCredential('value', `should be ${value}`)
+  }
+  const result = v.safeParse(schema, JSON.parse(text))
+  if (result.success) return [json, result.output]
+  const field = String(result.issues[0].path?.[0].key ?? 'value')
+  throw new InvalidCredential(field, `should be ${expected[field] ?? value}`)
+}
+
+/** How a stored text is read. Which way is right, only the tags say, never the text. */
+export type Format = (text: string) => Credential
+
 /**
  * One stored value: where a user logs in, and with what. Immutable. The password and every field that Keyturn does
  * not know stay out of `JSON.stringify`, `console.log` and template strings; only `serialize` and `password` give
  * them away.
  */
 export class Credential {
-  readonly #json: Record<string, unknown>
+  readonly #json: Json
   readonly #fields: Fields
+  /** Whether what is stored is the password alone. */
+  readonly #bare: boolean
 
-  private constructor(json: Record<string, unknown>, fields: Fields) {
+  private constructor(json: Json, fields: Fields, bare: boolean) {
     this.#json = json
     this.#fields = fields
+    this.#bare = bare
   }
 
   /**
-   * Reads a secret's text.
+   * Reads AWS's JSON.
    * @throws InvalidCredential naming the field and what it should be; never quoting its value.
    */
   static parse(text: string): Credential {
-    let json: unknown
-    try {
-      json = JSON.parse(text, keepDigits)
-    } catch {
-      // The parser's own message quotes the text, so it must not be kept as a cause.
-      throw new InvalidCredential('value', `should be ${expected.value}`)
+    return new Credential(...readJson(text, schema, 'engine, host, username and password'), false)
+  }
+
+  /**
+   * The format of values that are a password alone. `connection` is the text that says whose and where: AWS's JSON
+   * without `password`; a `masterarn` in it is of no use.
+   * @throws InvalidCredential as `parse` does
+   */
+  static passwordOnly(connection: string): Format {
+    const [json, fields] = readJson(connection, connectionSchema, 'engine, host and username')
+    return password => {
+      if (!v.is(schema.entries.password, password))
+        throw new InvalidCredential('password', `should be ${expected.password}`)
+      return new Credential(json, { ...fields, password }, true)
     }
-    const result = v.safeParse(schema, JSON.parse(text))
-    if (result.success) return new Credential(json as Record<string, unknown>, result.output)
-    const field = String(result.issues[0].path?.[0].key ?? 'value')
-    throw new InvalidCredential(field, `should be ${expected[field]}`)
+  }
+
+  /** Reads a text that no database knows, such as a signing key: all of it is the password, and it is nobody's. */
+  static opaque(text: string): Credential {
+    return new Credential({}, { engine: 'opaque', host: '', username: '', password: text, ssl: true }, true)
   }
 
   get engine(): EngineName {
@@ -119,13 +154,14 @@ export class Credential {
 
   /** The same value for another user, password or database; every other field stays where and what it is. */
   with(change: { username?: string; password?: string; dbname?: string }): Credential {
-    return new Credential({ ...this.#json, ...change }, { ...this.#fields, ...change })
+    return new Credential({ ...this.#json, ...change }, { ...this.#fields, ...change }, this.#bare)
   }
 
   /** True when both values differ in nothing but user and password. */
   sameTarget(other: Credential): boolean {
-    const blank = { username: '', password: '' }
-    return this.with(blank).serialize() === other.with(blank).serialize()
+    const target = (credential: Credential) =>
+      JSON.stringify({ ...credential.#json, username: '', password: '' })
+    return target(this) === target(other)
   }
 
   /** True when both values differ in nothing but the password. */
@@ -135,7 +171,7 @@ export class Credential {
 
   /** The text to store. Holds the password. */
   serialize(): string {
-    return JSON.stringify(this.#json)
+    return this.#bare ? this.password : JSON.stringify(this.#json)
   }
 
   /** What anybody may see. */
@@ -143,6 +179,7 @@ export class Credential {
     return { engine: this.engine, host: this.host, username: this.username }
   }
   toString(): string {
+    if (this.engine === 'opaque') return 'an opaque value'
     return `${this.engine} user ${JSON.stringify(this.username)} on ${this.host}`
   }
   [inspect.custom](): string {

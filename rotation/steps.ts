@@ -1,4 +1,4 @@
-import type { Credential, EngineName } from './credential.ts'
+import { Credential, type EngineName } from './credential.ts'
 import type { Engine } from './engines/engine.ts'
 import {
   Conflict,
@@ -10,7 +10,7 @@ import {
   Superseded,
   TestFailed,
 } from './errors.ts'
-import { type Options, parseTags } from './options.ts'
+import { type Essentials, type Kind, type Options, parseEssentials, parseTags } from './options.ts'
 import { generatePassword } from './password.ts'
 import type { Description, Store, Version } from './stores/store.ts'
 import { strategies } from './strategies/index.ts'
@@ -22,6 +22,8 @@ export type Pipeline = {
   engine(name: EngineName): Promise<Engine>
   /** Reads the admin's value that `masterarn` names. */
   admin(arn: string): Promise<Credential>
+  /** Reads the parameter that the tag `keyturn:connection` names. */
+  connection(name: string): Promise<string>
   /** Whether the execution of the rotation with this token still runs. */
   running(token: string): Promise<boolean>
   /** The deployment's defaults. */
@@ -33,7 +35,10 @@ export type RotationId = { id: string; token: string }
 
 /** What createSecret found out and the later steps need. Anybody may read it: no secret value is in it. */
 export type Rotation = RotationId & {
+  /** With `connection`, what the stored values are: see Kind. */
   engine: EngineName
+  connection?: string
+  /** Empty, as are the users, for an opaque value. */
   host: string
   strategy: StrategyName
   /** The user of the version that is replaced, and of the one that takes over. */
@@ -53,11 +58,11 @@ export type Rotation = RotationId & {
  * @throws InvalidCredential, InvalidOption, TokenReused
  */
 export async function create(pipeline: Pipeline, { id, token }: RotationId): Promise<Rotation> {
-  const { store } = pipeline
-  const found = await store.describe(id)
+  const found = await pipeline.store.describe(id)
   const options = parseTags(found.tags, pipeline.defaults)
   const done = found.current === token
   if (!done) await refuseForeign(pipeline, found, token)
+  const store = await storeOf(pipeline, options)
   const replaced = await readReplaced(store, id, found, done)
   const current = replaced.credential
   const strategy = strategyFor(current, options)
@@ -73,6 +78,7 @@ export async function create(pipeline: Pipeline, { id, token }: RotationId): Pro
     id,
     token,
     engine: current.engine,
+    ...(options.connection && { connection: options.connection }),
     host: current.host,
     strategy,
     user: current.username,
@@ -83,8 +89,21 @@ export async function create(pipeline: Pipeline, { id, token }: RotationId): Pro
   }
 }
 
+/** The store, reading values as what they are. @throws InvalidCredential if the connection is of no use */
+async function storeOf(pipeline: Pipeline, { engine, connection }: Kind): Promise<Store> {
+  const { store } = pipeline
+  if (!connection) return engine === 'opaque' ? store.as(Credential.opaque) : store
+  const text = await pipeline.connection(connection)
+  try {
+    return store.as(Credential.passwordOnly(text))
+  } catch (error) {
+    if (!(error instanceof InvalidCredential)) throw error
+    throw new InvalidCredential('keyturn:connection', `in parameter ${connection}, ${error.message}`)
+  }
+}
+
 /** AWS's templates rotate a value that names an admin with alternating users. */
-function strategyFor(credential: Credential, options: Options): StrategyName {
+function strategyFor(credential: Credential, options: Essentials): StrategyName {
   return options.strategy ?? (credential.masterarn ? 'alternating-users' : 'single-user')
 }
 
@@ -110,11 +129,11 @@ async function readReplaced(store: Store, id: string, found: Description, done: 
  * @throws InvalidCredential, InvalidOption, LoginRefused, TestFailed …
  */
 export async function check(pipeline: Pipeline, { id, token }: RotationId): Promise<void> {
-  const { store } = pipeline
+  const options = parseTags((await pipeline.store.describe(id)).tags, pipeline.defaults)
+  const store = await storeOf(pipeline, options)
   const version = (await store.read(id, { token })) ?? (await store.read(id, { stage: 'current' }))
   if (!version) throw new InvalidCredential('value', 'the secret has no current version; store a first value')
   const { credential } = version
-  const options = parseTags((await store.describe(id)).tags, pipeline.defaults)
   strategies[strategyFor(credential, options)].nextUser(credential)
   const engine = await pipeline.engine(credential.engine)
   await using session = await engine.login(credential)
@@ -123,8 +142,8 @@ export async function check(pipeline: Pipeline, { id, token }: RotationId): Prom
 
 /** Makes the pending value valid in the database. @throws Superseded, RotationInProgress, HostMismatch, LoginRefused … */
 export async function set(pipeline: Pipeline, rotation: Rotation): Promise<void> {
-  const { store } = pipeline
-  const { id, token, replaces, nextUser } = rotation
+  const store = await storeOf(pipeline, rotation)
+  const { id, token, replaces, host, user, nextUser } = rotation
   const current = await store.read(id, { stage: 'current' })
   if (current?.token === token) return
   if (current?.token !== replaces)
@@ -132,15 +151,21 @@ export async function set(pipeline: Pipeline, rotation: Rotation): Promise<void>
   const pending = await store.read(id, { token, stage: 'pending' })
   if (!pending)
     throw new RotationInProgress(`version ${token} is not pending any more: another rotation took over`)
-  if (!pending.credential.sameUser(current.credential.with({ username: nextUser })))
+  const { credential } = current
+  // A version stays as it is, but its connection may have been changed.
+  if (credential.host !== host || credential.username !== user)
+    throw new HostMismatch(
+      `the rotation began for user ${JSON.stringify(user)} on ${host}, and current is now ${credential}; nothing was changed`,
+    )
+  if (!pending.credential.sameUser(credential.with({ username: nextUser })))
     throw new HostMismatch(`pending differs from current in more than password and user; nothing was changed`)
   const engine = await pipeline.engine(rotation.engine)
-  await strategies[rotation.strategy].apply(engine, change(pipeline, id, current, pending))
+  await strategies[rotation.strategy].apply(engine, change({ ...pipeline, store }, id, current, pending))
 }
 
 /** Logs in with pending and proves that it is as good as current. @throws LoginRefused, TestFailed … */
 export async function test(pipeline: Pipeline, rotation: Rotation): Promise<void> {
-  const { store } = pipeline
+  const store = await storeOf(pipeline, rotation)
   const { id, token, strategy, nextUser, testQuery } = rotation
   const version =
     (await store.read(id, { token, stage: 'pending' })) ?? (await store.read(id, { token, stage: 'current' }))
@@ -173,17 +198,17 @@ const ROUNDS = 3
 const NEWEST = 10
 
 /**
- * Takes a rotation back: current logs in, and its value is no longer pending.
+ * Takes a rotation back: current logs in, and its value is no longer pending. What createSecret found out is used if it
+ * is there, else the tags tell.
  * @throws LockedOut if current cannot be brought back
  */
-export async function rollback(
-  pipeline: Pipeline,
-  { id, token, strategy }: RotationId & { strategy?: StrategyName },
-): Promise<RolledBack> {
-  const { store } = pipeline
+export async function rollback(pipeline: Pipeline, rotation: RotationId & Essentials): Promise<RolledBack> {
+  const { id, token } = rotation
   for (let round = 0; round < ROUNDS; round++) {
-    const found = await store.describe(id)
+    const found = await pipeline.store.describe(id)
     if (found.current === token) return { token, outcome: 'finished' }
+    const known = rotation.engine ? rotation : parseEssentials(found.tags, pipeline.defaults)
+    const store = await storeOf(pipeline, known)
     const pending = await readWritten(store, id, token)
     if (!pending) {
       if (found.pending === token) await store.discard(id, token)
@@ -192,7 +217,7 @@ export async function rollback(
     if (!found.current) throw new LockedOut('the secret has no current version')
     const current = await store.read(id, { token: found.current, stage: 'current' })
     if (!current) continue
-    const outcome = await undo(pipeline, id, found, current, pending, strategy)
+    const outcome = await undo({ ...pipeline, store }, id, found, current, pending, known)
     if (outcome === 'restored' && (await store.describe(id)).current !== current.token) continue
     await store.discard(id, token)
     return { token, outcome }
@@ -224,11 +249,10 @@ async function undo(
   found: Description,
   current: Version,
   pending: Version,
-  strategyName: StrategyName | undefined,
+  known: Essentials,
 ): Promise<Outcome> {
   const { store, running } = pipeline
-  const options = () => parseTags(found.tags, pipeline.defaults)
-  const strategy = strategies[strategyName ?? strategyFor(current.credential, options())]
+  const strategy = strategies[strategyFor(current.credential, known)]
   const others = async () =>
     (await store.tokens(id))
       .filter(token => token !== current.token && token !== pending.token)
@@ -248,7 +272,8 @@ async function undo(
         if (version?.credential.sameUser(current.credential)) yield version.credential
       }
     },
-    previousIsOpen: async () => options().grace === 'never' || (await running(current.token)),
+    previousIsOpen: async () =>
+      parseTags(found.tags, pipeline.defaults).grace === 'never' || (await running(current.token)),
   })
 }
 
@@ -273,9 +298,10 @@ export type Retired = { outcome: 'retired' | 'superseded' }
  * Closes the user that this rotation replaced. If another rotation takes that user up at the same moment, it is
  * opened again with that rotation's password.
  */
-export async function retire(pipeline: Pipeline, { id, token, strategy: name }: Rotation): Promise<Retired> {
-  const { store } = pipeline
-  const strategy = strategies[name]
+export async function retire(pipeline: Pipeline, rotation: Rotation): Promise<Retired> {
+  const store = await storeOf(pipeline, rotation)
+  const { id, token } = rotation
+  const strategy = strategies[rotation.strategy]
   const before = await store.describe(id)
   const current = before.current === token && !before.pending ? await store.read(id, { token }) : undefined
   if (!current || !strategy.retire) return { outcome: 'superseded' }

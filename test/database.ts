@@ -55,6 +55,11 @@ export function credentialFor(
   )
 }
 
+/** What a value says but for the password: AWS's JSON for a connection. */
+export function connectionOf(credential: Credential, change: Record<string, unknown> = {}): string {
+  return JSON.stringify({ ...JSON.parse(credential.serialize()), ...change, password: undefined })
+}
+
 export type App = {
   database: string
   user: string

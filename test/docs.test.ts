@@ -70,6 +70,7 @@ test('every tag in docs/strategies.md is one that is understood, and every other
     'keyturn:every': '30d',
     'keyturn:window': '02:00-05:00',
     'keyturn:jitter': '6h',
+    'keyturn:engine': 'opaque',
     'keyturn:PASSWORD_LENGTH': '40',
   }
   const defaults = { grace: 'never' as const, password: {} }

@@ -1,8 +1,10 @@
 import { beforeEach, describe, expect, inject, test, vi } from 'vitest'
-import type { Credential } from '../rotation/credential.ts'
+import { Credential } from '../rotation/credential.ts'
+import { Opaque } from '../rotation/engines/opaque.ts'
 import { Postgres } from '../rotation/engines/postgres.ts'
 import { parseOptions } from '../rotation/options.ts'
 import {
+  check,
   create,
   finish,
   type Pipeline,
@@ -13,7 +15,7 @@ import {
   test as try_,
 } from '../rotation/steps.ts'
 import { MemoryStore } from '../rotation/stores/memory.ts'
-import { type App, admits, asSuperuser, credentialFor, hex, makeApp } from './database.ts'
+import { type App, admits, asSuperuser, connectionOf, credentialFor, hex, makeApp } from './database.ts'
 
 const [server] = inject('postgres')
 if (!server) throw new Error('no PostgreSQL')
@@ -27,16 +29,19 @@ let store: MemoryStore
 let running: Set<string>
 let pipeline: Pipeline
 let admin: ReturnType<typeof vi.fn<(arn: string) => Promise<Credential>>>
+let connection: ReturnType<typeof vi.fn<(name: string) => Promise<string>>>
 
 async function begin(tags: Record<string, string> = {}, value = app.current): Promise<void> {
   store = new MemoryStore()
   store.create(id, first, value, tags)
   running = new Set()
   admin = vi.fn(async () => app.admin)
+  connection = vi.fn(async () => connectionOf(app.current))
   pipeline = {
     store,
-    engine: async () => engine,
+    engine: async name => (name === 'opaque' ? new Opaque() : engine),
     admin,
+    connection,
     running: async which => running.has(which),
     defaults: parseOptions({}),
   }
@@ -51,6 +56,12 @@ beforeEach(async () => {
 const single = { 'keyturn:strategy': 'single-user' }
 const current = async () => (await store.read(id, { stage: 'current' }))?.credential as Credential
 const byToken = async (which: string) => (await store.read(id, { token: which }))?.credential as Credential
+
+/** Changes the tags of the secret, for what is described from now on. */
+function retag(tags: Record<string, string>): void {
+  const describe = MemoryStore.prototype.describe
+  vi.spyOn(store, 'describe').mockImplementation(async id => ({ ...(await describe.call(store, id)), tags }))
+}
 
 async function rotate(which: string) {
   const rotation = await create(pipeline, { id, token: which })
@@ -153,7 +164,6 @@ describe('create', () => {
 
   test('fields that Keyturn does not know stay where they are', async () => {
     const text = `{"z":1,"engine":"postgres","host":"h","username":"u","password":"p","id":12345678901234567890,"a":{"b":[]}}`
-    const { Credential } = await import('../rotation/credential.ts')
     await begin(single, Credential.parse(text))
     await create(pipeline, { id, token })
     const next = await byToken(token)
@@ -404,6 +414,15 @@ describe('rollback', () => {
     expect((await store.describe(id)).pending).toBe(token)
   })
 
+  test('a wrong tag does not stop it', async () => {
+    await begin(single)
+    const rotation = await create(pipeline, { id, token })
+    await set(pipeline, rotation)
+    retag({ ...single, 'keyturn:grace': 'soon' })
+    expect(await rollback(pipeline, { id, token })).toMatchObject({ outcome: 'restored' })
+    expect(await admits(server, app.current)).toBe(true)
+  })
+
   test('an abandoned rotation: the one that is pending, unless it runs', async () => {
     expect(await rollbackAbandoned(pipeline, id)).toEqual({ outcome: 'nothing' })
     const rotation = await create(pipeline, { id, token })
@@ -444,5 +463,222 @@ describe('retire', () => {
     await asSuperuser(server, `alter role "${app.user}_clone" password 'changed by hand'`)
     await expect(retire(pipeline, rotation)).rejects.toMatchObject({ name: 'LoginRefused' })
     expect(await admits(server, app.current)).toBe(true)
+  })
+})
+
+test('the connection is read for a password alone, and never else', async () => {
+  const rotation = await rotate(token)
+  await retire(pipeline, rotation)
+  await rollback(pipeline, rotation)
+  await check(pipeline, { id, token })
+  expect(connection).not.toHaveBeenCalled()
+})
+
+/** What is stored, to the letter. */
+const stored = async (stage: 'current' | 'pending' | 'previous') =>
+  (await store.as(Credential.opaque).read(id, { stage }))?.credential.password
+
+describe('a password alone', () => {
+  const tags = { 'keyturn:connection': '/shop/connection' }
+  const alone = (password = app.current.password) =>
+    Credential.passwordOnly(connectionOf(app.current))(password)
+  const admitted = async (password = '') => admits(server, app.current.with({ password }))
+
+  beforeEach(() => begin(tags, alone()))
+
+  test('rotates its user, even where the connection names an admin', async () => {
+    const describes = vi.spyOn(MemoryStore.prototype, 'describe')
+    const rotation = await rotate(token)
+    expect(rotation).toEqual({
+      ...{ id, token, engine: 'postgres', connection: '/shop/connection', host: server.host },
+      ...{ strategy: 'single-user', user: app.user, nextUser: app.user, replaces: first },
+    })
+    expect(await stored('current')).toMatch(/^[!-~]{32}$/)
+    expect(await stored('previous')).toBe(app.current.password)
+    expect([await admitted(app.current.password), await admitted(await stored('current'))]).toEqual([
+      false,
+      true,
+    ])
+    expect(connection.mock.calls).toEqual(Array(3).fill(['/shop/connection']))
+    expect(describes).toHaveBeenCalledOnce()
+    expect(admin).not.toHaveBeenCalled()
+    describes.mockRestore()
+  })
+
+  test('each step may run again', async () => {
+    const rotation = await create(pipeline, { id, token })
+    const pending = await stored('pending')
+    expect(await create(pipeline, { id, token })).toEqual(rotation)
+    await set(pipeline, rotation)
+    await set(pipeline, rotation)
+    await finish(pipeline, rotation)
+    expect(await create(pipeline, { id, token })).toEqual(rotation)
+    await set(pipeline, rotation)
+    await try_(pipeline, rotation)
+    expect(await stored('current')).toBe(pending)
+    expect(await retire(pipeline, rotation)).toEqual({ outcome: 'superseded' })
+  })
+
+  test('that looks like JSON is a password all the same', async () => {
+    const text = app.current.serialize()
+    await asSuperuser(server, `alter role "${app.user}" password '${text}'`)
+    await begin(tags, alone(text))
+    await rotate(token)
+    expect(await admitted(await stored('current'))).toBe(true)
+  })
+
+  test('a database that was restored to the previous password is brought along', async () => {
+    await rotate(token)
+    await asSuperuser(server, `alter role "${app.user}" password '${app.current.password}'`)
+    await rotate('third-'.padEnd(32, '0'))
+    expect(await admitted(await stored('current'))).toBe(true)
+  })
+
+  test('runs the test query', async () => {
+    await begin({ ...tags, 'keyturn:test-query': 'TABLE public.nowhere' }, alone())
+    const rotation = await create(pipeline, { id, token })
+    await set(pipeline, rotation)
+    await expect(try_(pipeline, rotation)).rejects.toMatchObject({ name: 'TestFailed' })
+  })
+
+  test.each([
+    ['another strategy', { 'keyturn:strategy': 'alternating-users' }, 'keyturn:strategy'],
+    ['keyturn:engine beside it', { 'keyturn:engine': 'opaque' }, 'keyturn:engine'],
+  ])('%s is refused before anything is written', async (_, more, option) => {
+    await begin({ ...tags, ...more }, alone())
+    await expect(create(pipeline, { id, token })).rejects.toMatchObject({ name: 'InvalidOption', option })
+    expect(await stored('pending')).toBeUndefined()
+  })
+
+  test.each([
+    ['{"engine":"postgres","username":"app"}', 'host: should be the host name of the database server'],
+    ['Hidden-1', 'value: should be a JSON object with engine, host and username'],
+  ])('a connection of no use is refused before anything is written: %s', async (text, problem) => {
+    connection.mockResolvedValueOnce(text)
+    await expect(create(pipeline, { id, token })).rejects.toMatchObject({
+      name: 'InvalidCredential',
+      field: 'keyturn:connection',
+      message: `keyturn:connection: in parameter /shop/connection, ${problem}`,
+    })
+    expect(await stored('pending')).toBeUndefined()
+  })
+
+  test.each([{ host: 'localhost' }, { username: 'postgres' }])(
+    'a connection that was changed to %j since the rotation began: HostMismatch, and nothing changes',
+    async change => {
+      const rotation = await create(pipeline, { id, token })
+      connection.mockResolvedValueOnce(connectionOf(app.current, change))
+      await expect(set(pipeline, rotation)).rejects.toMatchObject({
+        name: 'HostMismatch',
+        message: expect.stringContaining(`the rotation began for user "${app.user}" on ${server.host}, `),
+      })
+      expect(await admitted(app.current.password)).toBe(true)
+    },
+  )
+
+  test('rollback goes by what createSecret found out, else by the tags, whatever else they say', async () => {
+    for (const [known, now] of [
+      [true, {}],
+      [true, { 'keyturn:engine': 'opaque' }],
+      [false, { ...tags, 'keyturn:grace': 'soon', 'keyturn:strategy': 'alternating-users' }],
+    ] as const) {
+      await begin(tags, alone())
+      const rotation = await create(pipeline, { id, token })
+      await set(pipeline, rotation)
+      retag(now)
+      const rolledBack = rollback(pipeline, known ? rotation : { id, token })
+      expect(await rolledBack).toEqual({ token, outcome: 'restored' })
+      expect([await stored('current'), await stored('pending')]).toEqual([app.current.password, undefined])
+      expect(await admitted(app.current.password)).toBe(true)
+    }
+  })
+
+  test('an abandoned rotation is rolled back by the tags', async () => {
+    await set(pipeline, await create(pipeline, { id, token }))
+    expect(await rollbackAbandoned(pipeline, id)).toEqual({ token, outcome: 'restored' })
+    expect(await admitted(app.current.password)).toBe(true)
+  })
+
+  test('an older value still brings current back', async () => {
+    const rotation = await create(pipeline, { id, token })
+    await set(pipeline, rotation)
+    await store.discard(id, token)
+    const third = 'third-'.padEnd(32, '0')
+    await store.as(Credential.opaque).propose(id, third, Credential.opaque('never set'))
+    expect(await rollback(pipeline, { id, token: third })).toMatchObject({ outcome: 'restored' })
+    expect(await admitted(app.current.password)).toBe(true)
+  })
+
+  test('without its connection nobody knows whether current logs in: the value stays pending', async () => {
+    const rotation = await create(pipeline, { id, token })
+    await set(pipeline, rotation)
+    connection.mockResolvedValueOnce('{}')
+    await expect(rollback(pipeline, rotation)).rejects.toMatchObject({ field: 'keyturn:connection' })
+    expect((await store.describe(id)).pending).toBe(token)
+    expect(await rollback(pipeline, rotation)).toMatchObject({ outcome: 'restored' })
+  })
+
+  test('check logs in with it', async () => {
+    await check(pipeline, { id, token })
+    await begin(tags, alone('wrong'))
+    await expect(check(pipeline, { id, token })).rejects.toMatchObject({ name: 'LoginRefused' })
+  })
+})
+
+describe('an opaque value', () => {
+  const tags = { 'keyturn:engine': 'opaque' }
+
+  test.each(['a signing key', '{"engine":"postgres","host":"h","username":"u","password":"p"}', '{'])(
+    'rotates, and the one before stays readable: %s',
+    async text => {
+      await begin(tags, Credential.opaque(text))
+      expect(await rotate(token)).toEqual({
+        ...{ id, token, engine: 'opaque', host: '', strategy: 'single-user', user: '', nextUser: '' },
+        replaces: first,
+      })
+      const second = await stored('current')
+      expect([await stored('previous'), second]).toEqual([text, expect.stringMatching(/^[!-~]{32}$/)])
+      await rotate('third-'.padEnd(32, '0'))
+      expect(await stored('previous')).toBe(second)
+      expect(await stored('current')).not.toBe(second)
+    },
+  )
+
+  test('is made by the password settings', async () => {
+    await begin({ ...tags, 'keyturn:PASSWORD_LENGTH': '64', 'keyturn:EXCLUDE_PUNCTUATION': 'true' })
+    await rotate(token)
+    expect(await stored('current')).toMatch(/^[A-Za-z0-9]{64}$/)
+  })
+
+  test.each([
+    ['another strategy', { 'keyturn:strategy': 'alternating-users' }, 'keyturn:strategy'],
+    ['a test query', { 'keyturn:test-query': 'TABLE t' }, 'keyturn:test-query'],
+  ])('%s is refused before anything is written', async (_, more, option) => {
+    await begin({ ...tags, ...more })
+    await expect(create(pipeline, { id, token })).rejects.toMatchObject({ name: 'InvalidOption', option })
+    expect(await stored('pending')).toBeUndefined()
+  })
+
+  test('is rolled back, whatever else the tags say', async () => {
+    for (const known of [true, false]) {
+      await begin(tags, Credential.opaque('first'))
+      const rotation = await create(pipeline, { id, token })
+      await set(pipeline, rotation)
+      retag({ ...(!known && tags), 'keyturn:strategy': 'none' })
+      expect(await rollback(pipeline, known ? rotation : { id, token })).toEqual({ token, outcome: 'intact' })
+      expect([await stored('current'), await stored('pending')]).toEqual(['first', undefined])
+    }
+  })
+
+  test('an abandoned one likewise', async () => {
+    await begin(tags, Credential.opaque('first'))
+    await create(pipeline, { id, token })
+    expect(await rollbackAbandoned(pipeline, id)).toEqual({ token, outcome: 'intact' })
+    expect([await stored('current'), await stored('pending')]).toEqual(['first', undefined])
+  })
+
+  test('check has nothing against it', async () => {
+    await begin(tags, Credential.opaque('first'))
+    await check(pipeline, { id, token })
   })
 })

@@ -9,4 +9,5 @@ export type EngineOptions = {
 /** Every engine; its driver is loaded when it is first asked for. */
 export const loadEngine: Record<EngineName, (options: EngineOptions) => Promise<Engine>> = {
   postgres: async options => new (await import('./postgres.ts')).Postgres(options),
+  opaque: async () => new (await import('./opaque.ts')).Opaque(),
 }

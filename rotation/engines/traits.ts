@@ -11,4 +11,5 @@ export type Traits = {
 /** What can be known of an engine without loading its driver. */
 export const traits: Record<EngineName, Traits> = {
   postgres: { userNameBytes: 63, port: 5432, database: 'postgres' },
+  opaque: { userNameBytes: 0, port: 0, database: '' },
 }

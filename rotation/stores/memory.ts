@@ -1,20 +1,31 @@
-import type { Credential } from '../credential.ts'
+import { Credential, type Format } from '../credential.ts'
 import { InvalidCredential, RotationInProgress, Superseded, TokenReused } from '../errors.ts'
 import type { Description, Stage, Store, Version } from './store.ts'
 
 type Secret = {
-  versions: Map<string, Credential>
+  versions: Map<string, string>
   stages: Partial<Record<Stage, string>>
   tags: Record<string, string>
 }
 
 /** A store in this process, for tests and for trying things out. */
 export class MemoryStore implements Store {
-  readonly #secrets = new Map<string, Secret>()
+  readonly #format: Format
+  readonly #secrets: Map<string, Secret>
+
+  constructor(format: Format = Credential.parse, secrets = new Map<string, Secret>()) {
+    this.#format = format
+    this.#secrets = secrets
+  }
+
+  as(format: Format): MemoryStore {
+    return new MemoryStore(format, this.#secrets)
+  }
 
   /** Makes a secret whose first version is current. */
   create(id: string, token: string, credential: Credential, tags: Record<string, string> = {}): void {
-    this.#secrets.set(id, { versions: new Map([[token, credential]]), stages: { current: token }, tags })
+    const versions = new Map([[token, credential.serialize()]])
+    this.#secrets.set(id, { versions, stages: { current: token }, tags })
   }
 
   async describe(id: string): Promise<Description> {
@@ -28,19 +39,19 @@ export class MemoryStore implements Store {
     const staged = which.stage && stages[which.stage]
     const token = which.token ?? staged
     if (token === undefined || (which.stage && staged !== token)) return undefined
-    const credential = versions.get(token)
-    return credential && { token, credential }
+    const text = versions.get(token)
+    return text === undefined ? undefined : { token, credential: this.#format(text) }
   }
 
   async propose(id: string, token: string, credential: Credential): Promise<void> {
     const { versions, stages } = this.#secret(id)
     const kept = versions.get(token)
-    if (!kept) {
-      versions.set(token, credential)
+    if (kept === undefined) {
+      versions.set(token, credential.serialize())
       stages.pending = token
       return
     }
-    if (!kept.sameUser(credential))
+    if (!this.#format(kept).sameUser(credential))
       throw new TokenReused(`version ${token} already has a value that no longer fits`)
     if (stages.pending && stages.pending !== token && stages.pending !== stages.current)
       throw new RotationInProgress(`version ${stages.pending} is pending`)

@@ -11,7 +11,7 @@ import {
   type SSMClient,
   UnlabelParameterVersionCommand,
 } from '@aws-sdk/client-ssm'
-import { Credential } from '../credential.ts'
+import { Credential, type Format } from '../credential.ts'
 import {
   Conflict,
   InvalidCredential,
@@ -58,9 +58,15 @@ type Parameter = {
  */
 export class ParameterStore implements Store {
   readonly #client: SSMClient
+  readonly #format: Format
 
-  constructor(client: SSMClient) {
+  constructor(client: SSMClient, format: Format = Credential.parse) {
     this.#client = client
+    this.#format = format
+  }
+
+  as(format: Format): ParameterStore {
+    return new ParameterStore(this.#client, format)
   }
 
   async describe(id: string): Promise<Description> {
@@ -81,8 +87,8 @@ export class ParameterStore implements Store {
     const wanted = token ?? (stage && staged[stage])
     if (wanted === undefined || (stage && staged[stage] !== wanted)) return undefined
     const version = wanted === current ? newest : versions.find(entry => tokenOf(entry) === wanted)
-    const text = await this.#value(version ? `${id}:${version.Version}` : valueName(id, wanted))
-    return text === undefined ? undefined : { token: wanted, credential: Credential.parse(text) }
+    const text = await this.value(version ? `${id}:${version.Version}` : valueName(id, wanted))
+    return text === undefined ? undefined : { token: wanted, credential: this.#format(text) }
   }
 
   async propose(id: string, token: string, credential: Credential): Promise<void> {
@@ -114,8 +120,8 @@ export class ParameterStore implements Store {
       await this.#client.send(new PutParameterCommand({ ...input, Value, Overwrite: false }))
     } catch (error) {
       if (!isNamed(error, 'ParameterAlreadyExists')) throw translated(error)
-      const kept = await this.#value(valueName(id, token))
-      if (kept !== undefined && !Credential.parse(kept).sameUser(credential))
+      const kept = await this.value(valueName(id, token))
+      if (kept !== undefined && !this.#format(kept).sameUser(credential))
         throw new TokenReused(`version ${token} already has a value that no longer fits`)
     }
   }
@@ -131,7 +137,7 @@ export class ParameterStore implements Store {
     let [made, replaced] = [numberOf(newest), versions.at(-2)]
     if (current !== token) {
       if (current !== replacing) throw new Superseded(`current is version ${current}, no longer ${replacing}`)
-      const value = pending === token ? await this.#value(valueName(id, token)) : undefined
+      const value = pending === token ? await this.value(valueName(id, token)) : undefined
       if (value === undefined) throw new Superseded(`version ${token} is not pending any more`)
       await this.#trim(id, parameter)
       made = await this.#overwrite(id, newest, value)
@@ -167,7 +173,7 @@ export class ParameterStore implements Store {
   async #putBack(id: string, theirs: ParameterHistory, last: number): Promise<void> {
     let restored: ParameterHistory | undefined = theirs
     for (let round = 0; restored && round < ROUNDS; round++) {
-      const value = await this.#value(`${id}:${restored.Version}`)
+      const value = await this.value(`${id}:${restored.Version}`)
       if (value === undefined) return
       const made = await this.#overwrite(id, restored, value)
       restored = made === last + 1 ? undefined : await this.#version(id, made - 1)
@@ -176,7 +182,7 @@ export class ParameterStore implements Store {
   }
 
   async discard(id: string, token: string): Promise<void> {
-    if ((await this.#value(lockName(id))) === token) await this.#delete(lockName(id))
+    if ((await this.value(lockName(id))) === token) await this.#delete(lockName(id))
     const old = (await this.#values(id)).filter(({ date }) => date < Date.now() - KEPT)
     if (old.length) await this.#delete(...old.map(({ token }) => valueName(id, token)))
   }
@@ -193,7 +199,7 @@ export class ParameterStore implements Store {
   async #look(id: string): Promise<Parameter> {
     if (!/^[\w./-]+$/.test(id))
       throw new InvalidCredential('id', 'should be the name of a parameter, not its ARN')
-    const [versions, pending] = await Promise.all([this.#history(id), this.#value(lockName(id))])
+    const [versions, pending] = await Promise.all([this.#history(id), this.value(lockName(id))])
     const newest = versions.at(-1) ?? versions[0]
     // Then it was put by a promotion, and its label is still to come.
     const written =
@@ -204,7 +210,7 @@ export class ParameterStore implements Store {
   }
 
   async #same(...names: [string, string]): Promise<boolean> {
-    const [one, other] = await Promise.all(names.map(name => this.#value(name)))
+    const [one, other] = await Promise.all(names.map(name => this.value(name)))
     return one !== undefined && one === other
   }
 
@@ -221,8 +227,8 @@ export class ParameterStore implements Store {
     return (await this.#history(id)).find(version => numberOf(version) === number)
   }
 
-  /** The decrypted text; undefined if there is no such parameter or version. */
-  async #value(name: string): Promise<string | undefined> {
+  /** The decrypted text of any parameter; undefined if there is no such parameter or version. */
+  async value(name: string): Promise<string | undefined> {
     try {
       const { Parameter } = await this.#client.send(
         new GetParameterCommand({ Name: name, WithDecryption: true }),

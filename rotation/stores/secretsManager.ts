@@ -6,7 +6,7 @@ import {
   type SecretsManagerClient,
   UpdateSecretVersionStageCommand,
 } from '@aws-sdk/client-secrets-manager'
-import { Credential } from '../credential.ts'
+import { Credential, type Format } from '../credential.ts'
 import { InvalidCredential, RotationInProgress, Superseded, TokenReused } from '../errors.ts'
 import { isNamed, translate as translateFor } from './awsErrors.ts'
 import type { Description, Stage, Store, Version } from './store.ts'
@@ -17,16 +17,22 @@ const labels = { current: 'AWSCURRENT', pending: 'AWSPENDING', previous: 'AWSPRE
 export class SecretsManager implements Store {
   readonly #client: SecretsManagerClient
   readonly #rotationToken: string | undefined
+  readonly #format: Format
 
   /** `rotationToken`, from the service's own call, proves to it who writes a secret of another account. Sensitive. */
-  constructor(client: SecretsManagerClient, rotationToken?: string) {
+  constructor(client: SecretsManagerClient, rotationToken?: string, format: Format = Credential.parse) {
     this.#client = client
     this.#rotationToken = rotationToken
+    this.#format = format
+  }
+
+  as(format: Format): SecretsManager {
+    return new SecretsManager(this.#client, this.#rotationToken, format)
   }
 
   /** The same store, for a rotation that the service itself asked for. */
   onBehalf(rotationToken: string): SecretsManager {
-    return new SecretsManager(this.#client, rotationToken)
+    return new SecretsManager(this.#client, rotationToken, this.#format)
   }
 
   async describe(id: string): Promise<Description> {
@@ -45,8 +51,8 @@ export class SecretsManager implements Store {
     try {
       const value = await this.#client.send(new GetSecretValueCommand({ SecretId: id, ...which }))
       if (value.SecretString === undefined)
-        throw new InvalidCredential('value', 'is SecretBinary; Keyturn rotates a JSON object in SecretString')
-      return { token: value.VersionId ?? '', credential: Credential.parse(value.SecretString) }
+        throw new InvalidCredential('value', 'is SecretBinary; Keyturn rotates what is in SecretString')
+      return { token: value.VersionId ?? '', credential: this.#format(value.SecretString) }
     } catch (error) {
       // No such version, none with this label, or none with a value; or the label sits on another version.
       if (isNamed(error, 'ResourceNotFoundException', 'InvalidRequestException')) return undefined

@@ -1,4 +1,4 @@
-import type { Credential } from '../credential.ts'
+import type { Credential, Format } from '../credential.ts'
 
 /** The stores that an execution's input may name. */
 export const storeNames = ['secrets-manager', 'parameter-store'] as const
@@ -23,6 +23,9 @@ export type Description = {
  * Throttled, or InvalidCredential for a value that cannot be read.
  */
 export interface Store {
+  /** The same store, for values that are read in another format than AWS's JSON. */
+  as(format: Format): Store
+
   /** Labels and tags. A secret that does not exist is InvalidCredential. */
   describe(id: string): Promise<Description>
 

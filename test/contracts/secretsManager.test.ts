@@ -11,8 +11,9 @@ import {
   type SecretsManagerClientConfig,
   UpdateSecretVersionStageCommand,
 } from '@aws-sdk/client-secrets-manager'
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import { type SecretsManagerServer, startSecretsManager } from '../../local/secretsManager.ts'
+import { Credential } from '../../rotation/credential.ts'
 import {
   InvalidCredential,
   NotPermitted,
@@ -71,7 +72,7 @@ async function withClient<T>(other: SecretsManagerClient, run: () => Promise<T>)
 }
 
 /** Every method, each on the same secret. */
-const methods: Record<keyof Store, (id: string, token: string) => Promise<unknown>> = {
+const methods: Record<Exclude<keyof Store, 'as'>, (id: string, token: string) => Promise<unknown>> = {
   describe: id => store.describe(id),
   read: id => store.read(id, { stage: 'current' }),
   propose: id => store.propose(id, randomUUID(), credential('next')),
@@ -79,7 +80,18 @@ const methods: Record<keyof Store, (id: string, token: string) => Promise<unknow
   discard: (id, token) => store.discard(id, token),
   tokens: id => store.tokens(id),
 }
-const names = Object.keys(methods) as (keyof Store)[]
+const names = Object.keys(methods) as (keyof typeof methods)[]
+
+test('a rotation token goes along with what is written, in whatever format', async () => {
+  const { id } = await usual()
+  const send = vi.spyOn(client, 'send')
+  await new SecretsManager(client)
+    .onBehalf('proof')
+    .as(Credential.opaque)
+    .propose(id, randomUUID(), Credential.opaque('p'))
+  expect(send.mock.lastCall?.[0].input).toMatchObject({ SecretString: 'p', RotationToken: 'proof' })
+  send.mockRestore()
+})
 
 describe('calls', () => {
   test('each method is one call when all goes well', async () => {

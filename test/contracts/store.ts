@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { beforeAll, describe, expect, test } from 'vitest'
-import { Credential } from '../../rotation/credential.ts'
+import { Credential, type Format } from '../../rotation/credential.ts'
 import { InvalidCredential, RotationInProgress, Superseded, TokenReused } from '../../rotation/errors.ts'
-import type { Store } from '../../rotation/stores/store.ts'
+import type { Stage, Store } from '../../rotation/stores/store.ts'
 
 /** A store, and the way to put a first secret into it, which no Store does by itself. */
 export type Shelf = {
@@ -394,6 +394,49 @@ export function storeContract(name: string, makeShelf: () => Promise<Shelf>, gap
         await store.propose(id, early, credential('other'))
         expect(await store.tokens(id)).toEqual([next, early, first])
       })
+    })
+
+    describe('values that are not AWS’s JSON', () => {
+      const connection = '{"engine":"postgres","host":"db.example.com","username":"app"}'
+      const formats: [string, Format][] = [
+        ['a password alone', Credential.passwordOnly(connection)],
+        ['opaque', Credential.opaque],
+      ]
+      const texts = ['first-{"%', '{"engine":"postgres","password":"none"}', 'zweitens ☂ $&\n']
+
+      for (const [what, format] of formats) {
+        async function bare(text: string) {
+          const [id, first] = [`contract/${randomUUID()}`, randomUUID()]
+          await shelf.create(id, first, format(text), {})
+          return { id, first, bare: store.as(format) }
+        }
+
+        promise(`${what}: each text comes back as it went, at every stage`, async () => {
+          for (const text of texts) {
+            const { id, first, bare: store } = await bare(text)
+            const next = randomUUID()
+            await store.propose(id, next, format(`${text} next`))
+            const stored = async (stage: Stage) => (await store.read(id, { stage }))?.credential.serialize()
+            expect([await stored('current'), await stored('pending')]).toEqual([text, `${text} next`])
+            await store.promote(id, next, first)
+            expect([await stored('previous'), await stored('current')]).toEqual([text, `${text} next`])
+          }
+        })
+
+        promise(`${what}: a discarded token is pending again, with its earlier value`, async () => {
+          const { id, bare: store } = await bare('first')
+          const next = randomUUID()
+          await store.propose(id, next, format('next'))
+          await store.discard(id, next)
+          await store.propose(id, next, format('other'))
+          expect((await store.read(id, { stage: 'pending' }))?.credential.password).toBe('next')
+        })
+
+        promise(`${what}: a store that is not told so refuses the value`, async () => {
+          const { id } = await bare('first')
+          await expect(store.read(id, { stage: 'current' })).rejects.toThrow(InvalidCredential)
+        })
+      }
     })
 
     test('every known gap is one of these tests', () => {

@@ -1,4 +1,5 @@
 import pg from 'pg'
+import { Opaque } from '../../rotation/engines/opaque.ts'
 import { Postgres } from '../../rotation/engines/postgres.ts'
 import type { Pipeline } from '../../rotation/steps.ts'
 import type { Store } from '../../rotation/stores/store.ts'
@@ -29,8 +30,9 @@ export class Process {
     const engine = new Postgres({ caFile, Client })
     this.pipeline = {
       ...base,
-      engine: async () => engine,
+      engine: async name => (name === 'opaque' ? new Opaque() : engine),
       admin: arn => call('admin', () => base.admin(arn)),
+      connection: name => call('connection', () => base.connection(name)),
       running: token => call('running', () => base.running(token)),
       store: this.#storeOf(base.store),
     }
@@ -63,6 +65,7 @@ export class Process {
 
   #storeOf(store: Store): Store {
     return {
+      as: format => this.#storeOf(store.as(format)),
       describe: id => this.#call('describe', () => store.describe(id)),
       read: (id, which) => this.#call(`read ${which.stage ?? 'by token'}`, () => store.read(id, which)),
       propose: (id, token, value) => this.#call('propose', () => store.propose(id, token, value)),

@@ -3,14 +3,14 @@ import { inspect } from 'node:util'
 import { escapeIdentifier as name, escapeLiteral as text } from 'pg'
 import { expect } from 'vitest'
 import type { PostgresServer } from '../../local/postgres.ts'
-import type { Credential } from '../../rotation/credential.ts'
+import { Credential, type Format } from '../../rotation/credential.ts'
 import { scramVerifier } from '../../rotation/engines/scram.ts'
 import { RotationError } from '../../rotation/errors.ts'
 import { parseOptions } from '../../rotation/options.ts'
 import * as steps from '../../rotation/steps.ts'
 import { MemoryStore } from '../../rotation/stores/memory.ts'
 import type { StrategyName } from '../../rotation/strategies/strategy.ts'
-import { type App, admits, asSuperuser, hex } from '../database.ts'
+import { type App, admits, asSuperuser, connectionOf, hex } from '../database.ts'
 import type { Process } from './process.ts'
 
 export const id = 'app'
@@ -18,46 +18,63 @@ export const id = 'app'
 /** `first`: the clone does not exist yet. `settled`: both users exist and have had turns. */
 export type Start = 'first' | 'settled'
 
+/** What the secret's value is. */
+export type Value = 'json' | 'password-only' | 'opaque'
+
+const formats: Record<Value, { tags: Record<string, string>; format(app: App): Format }> = {
+  json: { tags: {}, format: () => Credential.parse },
+  'password-only': {
+    tags: { 'keyturn:connection': '/app/connection' },
+    format: ({ current }) => Credential.passwordOnly(connectionOf(current)),
+  },
+  opaque: { tags: { 'keyturn:engine': 'opaque' }, format: () => Credential.opaque },
+}
+
 /**
  * One secret in a store and its users in a real database, put back to a known start for every case. Every password
  * that turns up is remembered, so that `check` can look for it where it must not be.
  */
 export class Scene {
-  readonly store = new MemoryStore()
+  readonly store: MemoryStore
   readonly running = new Set<string>()
   readonly base: steps.Pipeline
   readonly original: string
+  /** The same store, which reads what the values are. */
+  readonly #values: MemoryStore
   readonly #server: PostgresServer
   readonly #app: App
   readonly #seen: unknown[] = []
   readonly #passwords = new Set<string>()
   #logFrom: number
 
-  private constructor(server: PostgresServer, app: App, logFrom: number, token: string) {
+  private constructor(server: PostgresServer, app: App, logFrom: number, token: string, value: Value) {
+    this.store = this.#remembering(new MemoryStore())
+    this.#values = this.store.as(formats[value].format(app))
     this.#server = server
     this.#app = app
     this.#logFrom = logFrom
     this.original = token
-    const remember = (credential: Credential) => this.#passwords.add(credential.password)
-    const propose = this.store.propose.bind(this.store)
-    this.store.propose = (id, token, credential) => {
-      remember(credential)
-      return propose(id, token, credential)
-    }
-    remember(app.current)
-    remember(app.admin)
+    this.#passwords.add(app.current.password)
+    this.#passwords.add(app.admin.password)
     this.base = {
       store: this.store,
       engine: () => Promise.reject(new Error('a Process brings its own')),
       admin: async () => app.admin,
+      connection: async () => connectionOf(app.current),
       running: async token => this.running.has(token),
       defaults: parseOptions({}),
     }
   }
 
-  static async set(server: PostgresServer, app: App, strategy: StrategyName, start: Start): Promise<Scene> {
-    const scene = new Scene(server, app, size(server.logFile), token())
-    const tags = { 'keyturn:strategy': strategy, 'keyturn:grace': '1s' }
+  static async set(
+    server: PostgresServer,
+    app: App,
+    strategy: StrategyName,
+    start: Start,
+    value: Value = 'json',
+  ): Promise<Scene> {
+    const scene = new Scene(server, app, size(server.logFile), token(), value)
+    const tags = { 'keyturn:strategy': strategy, 'keyturn:grace': '1s', ...formats[value].tags }
     const clone = app.current.with({ username: `${app.user}_clone`, password: `clone-${hex(12)}` })
     const verifier = async ({ password }: Credential) => text(await scramVerifier(password))
     const [u, c] = [name(app.user), name(clone.username)]
@@ -66,7 +83,10 @@ export class Scene {
         server,
         `drop role if exists ${c}; alter role ${u} password ${await verifier(app.current)}`,
       )
-      scene.store.create(id, scene.original, app.current, tags)
+      const first = formats[value].format(app)(
+        value === 'json' ? app.current.serialize() : app.current.password,
+      )
+      scene.store.create(id, scene.original, first, tags)
     } else {
       const [exists] = await asSuperuser(
         server,
@@ -92,6 +112,16 @@ export class Scene {
     return scene
   }
 
+  #remembering(store: MemoryStore): MemoryStore {
+    const [propose, as] = [store.propose.bind(store), store.as.bind(store)]
+    store.propose = (id, token, credential) => {
+      this.#passwords.add(credential.password)
+      return propose(id, token, credential)
+    }
+    store.as = format => this.#remembering(as(format))
+    return store
+  }
+
   /** Keeps something that the outside gets to see: a result, an error, a line of a log. */
   show(thing: unknown): void {
     this.#seen.push(thing)
@@ -113,14 +143,16 @@ export class Scene {
     }
   }
 
+  /** An opaque value is good if it is one that was stored. */
   async currentLogsIn(): Promise<boolean> {
-    const current = await this.store.read(id, { stage: 'current' })
+    const current = await this.#values.read(id, { stage: 'current' })
+    if (current?.credential.engine === 'opaque') return this.#passwords.has(current.credential.password)
     return current !== undefined && (await admits(this.#server, current.credential))
   }
 
   /** True if the user that is not current logs in with the value it last had. */
   async previousLogsIn(): Promise<boolean> {
-    const previous = await this.store.read(id, { stage: 'previous' })
+    const previous = await this.#values.read(id, { stage: 'previous' })
     return previous !== undefined && (await admits(this.#server, previous.credential))
   }
 

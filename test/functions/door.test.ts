@@ -105,12 +105,27 @@ describe('event.ts', () => {
     expect(rotationEvent({ execution: token, rotation: created }).rotation).toEqual(created)
   })
 
+  test('rotationEvent: a connection, and an opaque value, which has neither host nor user', () => {
+    const connected = { ...created, connection: '/shop/connection' }
+    expect(rotationEvent({ execution: token, rotation: connected }).rotation).toEqual(connected)
+    const opaque = { ...created, engine: 'opaque', host: '', user: '', nextUser: '' }
+    expect(rotationEvent({ execution: token, rotation: opaque }).rotation).toEqual(opaque)
+    for (const field of ['host', 'user', 'nextUser'])
+      expect(() => rotationEvent({ execution: token, rotation: { ...opaque, [field]: 'x' } })).toThrow(
+        `${field}: should be as createSecret returned it`,
+      )
+  })
+
   test('rollbackEvent: as much as there was, of this rotation or an abandoned one', () => {
     expect(rollbackEvent(start)).toEqual({ abandoned: false, rotation: { ...start.rotation, token } })
     expect(rollbackEvent({ ...start, abandoned: true, rotation: created })).toEqual({
       abandoned: true,
       rotation: { ...start.rotation, token, engine: 'postgres', strategy: 'single-user' },
     })
+    for (const kind of [{ engine: 'opaque' }, { engine: 'postgres', connection: '/shop/connection' }])
+      expect(rollbackEvent({ ...start, rotation: { ...start.rotation, ...kind } }).rotation).toMatchObject(
+        kind,
+      )
   })
 
   test.each([
@@ -148,6 +163,8 @@ describe('event.ts', () => {
   test.each([
     ['engine', 'oracle'],
     ['engine', undefined],
+    ['engine', null],
+    ['connection', ''],
     ['host', ''],
     ['strategy', 'none'],
     ['user', undefined],

@@ -22,21 +22,42 @@ describe.skipIf(!bin)('the state machine, its functions and PostgreSQL rotate a 
   })
   afterAll(() => Promise.all([embedded?.stop(), moto?.stop()]))
 
-  /** A parameter with the value of a user's secret. */
-  async function enrol(user: string, tags: Record<string, string>, alternating: boolean): Promise<string> {
-    const admin = alternating ? await embedded.users.makeAdmin(`${user}_admin`) : undefined
-    const SecretId = await embedded.users.enrol(user, { ...(admin && { admin }) })
-    const { SecretString: Value } = await embedded.secrets.send(new GetSecretValueCommand({ SecretId }))
+  async function put(Name: string, Value: string, tags: Record<string, string> = {}): Promise<string> {
     const Tags = Object.entries(tags).map(([Key, Value]) => ({ Key, Value }))
-    const Name = `/shop/${user}`
     await ssm.send(new PutParameterCommand({ Name, Value, Type: 'SecureString', Tags }))
     return Name
   }
 
-  async function value(Name: string): Promise<{ username: string; password: string }> {
-    const { Parameter } = await ssm.send(new GetParameterCommand({ Name, WithDecryption: true }))
-    return JSON.parse(Parameter?.Value ?? '')
+  /** Makes a user, and gives back the value of its secret. */
+  async function enrolUser(user: string, alternating = false): Promise<string> {
+    const admin = alternating ? await embedded.users.makeAdmin(`${user}_admin`) : undefined
+    const SecretId = await embedded.users.enrol(user, { ...(admin && { admin }) })
+    const { SecretString = '' } = await embedded.secrets.send(new GetSecretValueCommand({ SecretId }))
+    return SecretString
   }
+
+  /** A parameter with the value of a user's secret. */
+  const enrol = async (user: string, tags: Record<string, string>, alternating: boolean) =>
+    put(`/shop/${user}`, await enrolUser(user, alternating), tags)
+
+  /** A parameter with a user's password alone, and one with the rest. */
+  async function enrolPassword(username: string, tags: Record<string, string> = {}) {
+    const { password, ...rest } = JSON.parse(await enrolUser(username))
+    const connection = await put(`/shop/${username}/connection`, JSON.stringify(rest))
+    const id = await put(`/shop/${username}/password`, password, {
+      ...tags,
+      'keyturn:connection': connection,
+    })
+    return { id, connection, before: { username, password } }
+  }
+
+  async function text(Name: string): Promise<string> {
+    const { Parameter } = await ssm.send(new GetParameterCommand({ Name, WithDecryption: true }))
+    return Parameter?.Value ?? ''
+  }
+
+  const value = async (name: string): Promise<{ username: string; password: string }> =>
+    JSON.parse(await text(name))
 
   async function logsIn({ username: user, password }: { username: string; password: string }) {
     const { host, port } = embedded.postgres
@@ -53,8 +74,12 @@ describe.skipIf(!bin)('the state machine, its functions and PostgreSQL rotate a 
     }
   }
 
+  const announced: unknown[] = []
   const rotate = (id: string) => {
-    const announce = () => ({ FailedEntryCount: 0 })
+    const announce = (event: unknown) => {
+      announced.push(event)
+      return { FailedEntryCount: 0 }
+    }
     const events = { AnnounceSuccess: announce, AnnounceFailure: announce, AnnounceLockout: announce }
     return runRotation({ ...embedded.tasks, ...events }, randomUUID(), { store: 'parameter-store', id })
   }
@@ -86,5 +111,67 @@ describe.skipIf(!bin)('the state machine, its functions and PostgreSQL rotate a 
     expect(failure?.error).toBe('TestFailed')
     expect(await value(id)).toEqual(before)
     expect(await logsIn(before)).toBe(true)
+  })
+
+  test('a password alone: the new one logs in, the old one does not, the connection stays', async () => {
+    const { id, connection, before } = await enrolPassword('alone')
+    const rest = await text(connection)
+    for (const _ of [1, 2]) {
+      const password = await text(id)
+      const { failure } = await rotate(id)
+      expect(failure).toBeUndefined()
+      expect(await text(id)).not.toBe(password)
+      expect(await text(`${id}:previous`)).toBe(password)
+      expect([
+        await logsIn({ ...before, password }),
+        await logsIn({ ...before, password: await text(id) }),
+      ]).toEqual([false, true])
+    }
+    expect(await text(connection)).toBe(rest)
+  })
+
+  test('a password alone whose test fails: rolled back', async () => {
+    const { id, before } = await enrolPassword('lonely', { 'keyturn:test-query': 'TABLE app.absent' })
+    const { failure } = await rotate(id)
+    expect(failure?.error).toBe('TestFailed')
+    expect(announced.at(-1)).toMatchObject({
+      Entries: [{ Detail: { rotation: { rollback: { outcome: 'restored' } } } }],
+    })
+    expect(await text(id)).toBe(before.password)
+    expect(await logsIn(before)).toBe(true)
+    await expect(text(`/keyturn/pending${id}/lock`)).rejects.toMatchObject({ name: 'ParameterNotFound' })
+  })
+
+  test('a password alone without its connection: nothing is written, and the error names it', async () => {
+    const id = await put('/shop/nowhere', 'Hidden-1', { 'keyturn:connection': '/shop/absent' })
+    const { failure } = await rotate(id)
+    expect(failure).toMatchObject({
+      error: 'InvalidCredential',
+      cause: {
+        errorMessage:
+          'createSecret: keyturn:connection: there is no parameter /shop/absent in this account and Region',
+      },
+    })
+    expect(await text(id)).toBe('Hidden-1')
+  })
+
+  test('an opaque value: twice, and the one before stays readable', async () => {
+    const id = await put('/shop/signing-key', '{"kty":"oct","k":"c2VjcmV0"}', { 'keyturn:engine': 'opaque' })
+    for (const _ of [1, 2]) {
+      const before = await text(id)
+      const { failure } = await rotate(id)
+      expect(failure).toBeUndefined()
+      expect(await text(id)).toMatch(/^[!-~]{32}$/)
+      expect(await text(`${id}:previous`)).toBe(before)
+      const Detail = { engine: 'opaque', host: '', strategy: 'single-user', user: '', nextUser: '' }
+      expect(announced.at(-1)).toMatchObject({ Entries: [{ Detail }] })
+    }
+  })
+
+  test('nothing that was announced holds a value', async () => {
+    const stored = [await text('/shop/alone/password'), await text('/shop/signing-key')]
+    expect(announced.length).toBeGreaterThan(0)
+    for (const hidden of [...stored, 'Hidden', 'c2VjcmV0'])
+      expect(JSON.stringify(announced)).not.toContain(hidden)
   })
 })

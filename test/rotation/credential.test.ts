@@ -6,9 +6,9 @@ import { InvalidCredential } from '../../rotation/errors.ts'
 const least = { engine: 'postgres', host: 'db.example.com', username: 'app', password: 'Hidden-1' }
 const parse = (change: object = {}) => Credential.parse(JSON.stringify({ ...least, ...change }))
 
-function refusal(text: string): InvalidCredential {
+function refusal(text: string, read: (text: string) => unknown = Credential.parse): InvalidCredential {
   try {
-    Credential.parse(text)
+    read(text)
   } catch (error) {
     if (error instanceof InvalidCredential) return error
     throw error
@@ -242,4 +242,124 @@ describe('nobody sees a value by accident', () => {
   test('a user name cannot forge a second line', () => {
     expect(`${parse({ username: 'a\nb' })}`).toBe('postgres user "a\\nb" on db.example.com')
   })
+})
+
+const connection = '{"engine":"postgres","host":"db.example.com","port":5433,"username":"app","note":"kept"}'
+
+describe('a password alone', () => {
+  const read = Credential.passwordOnly(connection)
+
+  test('the connection says the rest', () => {
+    expect(read('Hidden-1')).toMatchObject({
+      ...{ engine: 'postgres', host: 'db.example.com', port: 5433, dbname: undefined, ssl: true },
+      ...{ username: 'app', password: 'Hidden-1', masterarn: undefined },
+    })
+    const whole =
+      '{"engine":"aurora-postgresql","host":"h","username":"u","port":"1","dbname":"d","ssl":"false"}'
+    expect(Credential.passwordOnly(whole)('p')).toMatchObject({
+      ...{ engine: 'postgres', host: 'h', port: 1, dbname: 'd', username: 'u', ssl: false },
+    })
+  })
+
+  test.each(['Hidden-1', ' ', '5432', '"quoted"', JSON.stringify(least), 'ü"\\\n☂ $&{}'])(
+    'any text is a password, to the letter: %j',
+    text => {
+      expect(read(text).password).toBe(text)
+      expect(read(text).serialize()).toBe(text)
+    },
+  )
+
+  test('a new one is all that changes', () => {
+    const credential = read('Hidden-1')
+    expect(credential.with({ password: 'next' }).serialize()).toBe('next')
+    expect(credential.serialize()).toBe('Hidden-1')
+    expect(credential.with({ dbname: 'other' })).toMatchObject({ dbname: 'other', password: 'Hidden-1' })
+  })
+
+  test('is compared by its connection', () => {
+    const other = (change: object) =>
+      Credential.passwordOnly(JSON.stringify({ ...JSON.parse(connection), ...change }))
+    expect(read('one').sameUser(read('other'))).toBe(true)
+    expect(read('one').sameUser(read('one').with({ username: 'other' }))).toBe(false)
+    expect(read('one').sameTarget(other({ username: 'other' })('one'))).toBe(true)
+    for (const change of [
+      { host: 'other' },
+      { port: 5432 },
+      { dbname: 'other' },
+      { ssl: false },
+      { note: 'more' },
+    ])
+      expect(read('one').sameTarget(other(change)('one')), JSON.stringify(change)).toBe(false)
+  })
+
+  test.each(['', 'Hidden-2\0'])('refused: %j', text => {
+    const error = refusal(text, read)
+    expect(error.message).toBe("password: should be the user's password, not empty")
+    expect(inspect(error, { depth: null, showHidden: true })).not.toContain('Hidden')
+  })
+
+  test('an admin in the connection is of no use', () => {
+    const masterarn = 'arn:aws:secretsmanager:eu-west-1:123456789012:secret:admin-AbCdEf'
+    for (const given of [masterarn, 5])
+      expect(
+        Credential.passwordOnly(JSON.stringify({ ...JSON.parse(connection), masterarn: given }))('p')
+          .masterarn,
+      ).toBeUndefined()
+  })
+
+  test.each(['engine', 'host', 'username'])('a connection without %s is refused', field => {
+    const text = JSON.stringify({ ...JSON.parse(connection), [field]: undefined })
+    expect(refusal(text, Credential.passwordOnly).field).toBe(field)
+  })
+
+  test.each(['', 'Hidden-2', 'null', '"Hidden-2"'])(
+    'a connection that is no JSON object is refused: %j',
+    text => {
+      const error = refusal(text, Credential.passwordOnly)
+      expect(error.message).toBe('value: should be a JSON object with engine, host and username')
+      expect(inspect(error, { depth: null, showHidden: true })).not.toContain('Hidden')
+    },
+  )
+
+  test('an opaque value has no connection', () => {
+    const text = connection.replace('postgres', 'opaque')
+    expect(refusal(text, Credential.passwordOnly).field).toBe('engine')
+  })
+})
+
+describe('an opaque value', () => {
+  test.each(['Hidden-1', '', '\0', JSON.stringify(least), '{"engine":"opaque"', 'ü"\\\n☂'])(
+    'is any text, to the letter: %j',
+    text => {
+      const credential = Credential.opaque(text)
+      expect(credential).toMatchObject({ engine: 'opaque', host: '', username: '', password: text })
+      expect(credential).toMatchObject({ port: undefined, dbname: undefined, masterarn: undefined })
+      expect(credential.serialize()).toBe(text)
+      expect(credential.with({ password: 'next' }).serialize()).toBe('next')
+    },
+  )
+
+  test('any two are of the same user', () => {
+    expect(Credential.opaque('one').sameUser(Credential.opaque('other'))).toBe(true)
+  })
+
+  test('JSON cannot say that it is one', () => {
+    expect(refusal(JSON.stringify({ ...least, engine: 'opaque' })).field).toBe('engine')
+  })
+})
+
+test.each([
+  [
+    'a password alone',
+    Credential.passwordOnly(connection)('Hidden-1'),
+    'postgres user "app" on db.example.com',
+  ],
+  ['an opaque value', Credential.opaque('Hidden-1'), 'an opaque value'],
+])('%s is not seen by accident either', (_, credential, shown) => {
+  expect(`${credential}`).toBe(shown)
+  expect(inspect(credential)).toBe(`Credential(${shown})`)
+  const { engine, host, username } = credential
+  expect(JSON.parse(JSON.stringify(credential))).toEqual({ engine, host, username })
+  for (const options of [{ getters: true }, { customInspect: false }])
+    expect(inspect([credential], { depth: null, showHidden: true, ...options })).not.toContain('Hidden')
 })

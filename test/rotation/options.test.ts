@@ -2,7 +2,7 @@ import * as v from 'valibot'
 import { describe, expect, test } from 'vitest'
 import { duration } from '../../rotation/duration.ts'
 import { InvalidOption } from '../../rotation/errors.ts'
-import { type Options, parseOptions, parseTags } from '../../rotation/options.ts'
+import { type Options, parseEssentials, parseOptions, parseTags } from '../../rotation/options.ts'
 import { strategyNames } from '../../rotation/strategies/strategy.ts'
 
 function refusal(run: () => unknown): InvalidOption {
@@ -128,6 +128,22 @@ describe('parseTags', () => {
     )
   })
 
+  test('what a value is', () => {
+    expect(parseTags({ 'keyturn:engine': 'opaque' }, nothing)).toMatchObject({ engine: 'opaque' })
+    for (const connection of ['/shop/connection', 'shop.connection', '/a/b-c_d/E1'])
+      expect(parseTags({ 'keyturn:connection': connection }, nothing)).toMatchObject({ connection })
+    expect(parseTags({}, nothing)).toMatchObject({ engine: undefined, connection: undefined })
+  })
+
+  test('a single user may be asked for, whatever the value is; a password alone can have a test query', () => {
+    const single = { 'keyturn:strategy': 'single-user' }
+    expect(parseTags({ ...single, 'keyturn:engine': 'opaque' }, nothing)).toMatchObject({
+      strategy: 'single-user',
+    })
+    const tags = { ...single, 'keyturn:connection': '/c', 'keyturn:test-query': 'TABLE t' }
+    expect(parseTags(tags, nothing)).toMatchObject({ strategy: 'single-user', testQuery: 'TABLE t' })
+  })
+
   test('the tags that IAM reads say nothing here', () => {
     expect(parseTags({ 'keyturn:managed': 'true', 'keyturn:admin': '' }, nothing)).toEqual({
       ...{ strategy: undefined, testQuery: undefined },
@@ -155,6 +171,11 @@ describe('a wrong tag is InvalidOption that names the tag and what it should be'
     ['grace', '366d', /a year at most/],
     ['grace', 'Never', /should be `never`/],
     ['test-query', '', /should be one SQL statement/],
+    ['engine', '', /should be opaque, or left out/],
+    ['engine', 'postgres', /should be opaque, or left out/],
+    ['connection', '', /should be the name of a parameter/],
+    ['connection', 'arn:aws:ssm:eu-west-1:123456789012:parameter/shop', /should be the name of a parameter/],
+    ['connection', '/shop/connection:3', /should be the name of a parameter/],
     ['PASSWORD_LENGTH', '', /should be a whole number from 1 to 1024/],
     ['PASSWORD_LENGTH', '0', /should be a whole number from 1 to 1024/],
     ['PASSWORD_LENGTH', '1025', /should be a whole number from 1 to 1024/],
@@ -172,11 +193,65 @@ describe('a wrong tag is InvalidOption that names the tag and what it should be'
     expect(error.message).toMatch(message)
   })
 
+  test.each([
+    ['engine', { engine: 'opaque', connection: '/c' }, /has no place beside keyturn:connection/],
+    [
+      'strategy',
+      { connection: '/c', strategy: 'alternating-users' },
+      /should be single-user, .*keyturn:connection/,
+    ],
+    [
+      'strategy',
+      { engine: 'opaque', strategy: 'alternating-users' },
+      /should be single-user, .*keyturn:engine/,
+    ],
+    [
+      'test-query',
+      { engine: 'opaque', 'test-query': 'TABLE t' },
+      /has no place beside keyturn:engine=opaque/,
+    ],
+  ])('%s, beside what the value is: %j', (name, tags, message) => {
+    const prefixed = Object.entries(tags).map(([key, value]) => [`keyturn:${key}`, value])
+    const error = refusal(() => parseTags(Object.fromEntries(prefixed), nothing))
+    expect(error.option).toBe(`keyturn:${name}`)
+    expect(error.message).toMatch(message)
+  })
+
   test.each(['stratgy', 'Grace', '', 'constructor', '__proto__', 'password_length'])('unknown: %j', name => {
     const error = refusal(() => parseTags({ [`keyturn:${name}`]: 'x' }, nothing))
     expect(error.option).toBe(`keyturn:${name}`)
     expect(error.message).toContain('is no option of Keyturn; there are strategy, grace, test-query, ')
     expect(error.message).toContain('EXCLUDE_CHARACTERS')
+  })
+})
+
+describe('parseEssentials: what a rollback needs, whatever else is wrong', () => {
+  const wrong = { 'keyturn:grace': 'x', 'keyturn:nonsense': '', 'keyturn:EXCLUDE_NUMBERS': 'yes' }
+  const essentials = (tags: Record<string, string>, defaults = nothing) =>
+    parseEssentials({ ...wrong, ...tags }, defaults)
+
+  test('the strategy, as far as there is one of the name', () => {
+    expect(essentials({})).toEqual({})
+    for (const strategy of strategyNames) {
+      expect(essentials({ 'keyturn:strategy': strategy })).toEqual({ strategy })
+      expect(essentials({}, { ...nothing, strategy })).toEqual({ strategy })
+    }
+    expect(essentials({ 'keyturn:strategy': 'toString' })).toEqual({})
+  })
+
+  test('what the value is; its strategy then', () => {
+    const strategy = 'single-user'
+    const other = { 'keyturn:strategy': 'alternating-users' }
+    expect(essentials({ ...other, 'keyturn:engine': 'opaque' })).toEqual({ engine: 'opaque', strategy })
+    expect(essentials({ ...other, 'keyturn:connection': '/c' })).toEqual({ connection: '/c', strategy })
+  })
+
+  test('a database is looked at in case of doubt', () => {
+    expect(essentials({ 'keyturn:engine': 'opaque', 'keyturn:connection': '/c' })).toEqual({
+      connection: '/c',
+      strategy: 'single-user',
+    })
+    expect(essentials({ 'keyturn:engine': 'postgres', 'keyturn:connection': '' })).toEqual({})
   })
 })
 

@@ -269,6 +269,18 @@ test.skipIf(!bin)(
       const [last, found] = await begin(old)
       for (const state of ['SetSecret', 'TestSecret', 'FinishSecret', 'RetireSecret'] as const)
         await call(state, last, found)
+      // A secret that is a password alone: its connection is a parameter.
+      const SecretString = 'the password'
+      await embedded.secrets.send(
+        new CreateSecretCommand({
+          ...{ Name: 'demo/alone', SecretString },
+          Tags: [{ Key: 'keyturn:connection', Value: id }],
+        }),
+      )
+      const rotateSecret = await load('rotateSecret')
+      const SecretId = 'demo/alone'
+      const ClientRequestToken = embedded.secretsManager.stagePending(SecretId)
+      await recorded('rotateSecret', () => rotateSecret({ Step: 'testSecret', SecretId, ClientRequestToken }))
 
       await using stack = await packageStack()
       const calls = (name: string, pending: boolean) =>
@@ -276,7 +288,7 @@ test.skipIf(!bin)(
           .filter(call => call.startsWith('ssm:') && call.endsWith(' of pending') === pending)
           .map(call => call.replace(' of pending', ''))
           .sort()
-      for (const name of new Set(Object.values(functionOf))) {
+      for (const name of new Set([...Object.values(functionOf), 'rotateSecret'])) {
         const of = (wanted: string) => allowed(stack.template, name, ({ Sid }) => Sid === wanted)
         expect(calls(name, false), name).toEqual(of('ManagedParameters'))
         expect(calls(name, true), name).toEqual(of('PendingParameters'))

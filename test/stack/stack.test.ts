@@ -471,6 +471,8 @@ describe('roles', () => {
         'secretsmanager:UpdateSecretVersionStage',
       ],
       CustomerKey: ['kms:Decrypt', 'kms:GenerateDataKey'],
+      ManagedParameters: ['ssm:GetParameter'],
+      CustomerKeyForParameters: ['kms:Decrypt'],
       Executions: watchExecutions,
       StartRotation: ['states:StartExecution'],
       ...everyFunction,
@@ -600,7 +602,8 @@ describe('roles', () => {
       Lists: { Resource: '*' },
       Tags: { Resource: `${here}/*` },
     }
-    expect(found).toHaveLength(2 * steps.length + 4)
+    // rotateSecret reads connections alone.
+    expect(found).toHaveLength(2 * steps.length + 5)
     for (const { Sid, Effect, Action, ...limit } of found) {
       expect(Effect).toBe('Allow')
       expect(limit).toEqual(limits[Sid])
@@ -619,7 +622,7 @@ describe('roles', () => {
       CustomerKey: through('secretsmanager', 'SecretARN', 'secret:*'),
       CustomerKeyForParameters: through('ssm', 'PARAMETER_ARN', 'parameter/*'),
     }
-    expect(found).toHaveLength(14)
+    expect(found).toHaveLength(15)
     for (const { Sid, Resource, Condition } of found) {
       expect(Resource).toBe(key)
       expect(Condition).toEqual(limits[Sid])
