@@ -9,6 +9,7 @@ import {
   type SecretsManagerClient,
 } from '@aws-sdk/client-secrets-manager'
 import type { SSMClient } from '@aws-sdk/client-ssm'
+import { Throttled } from '../rotation/errors.ts'
 import { translate } from '../rotation/stores/awsErrors.ts'
 import type { StoreName } from '../rotation/stores/store.ts'
 import { changesOf } from './parameters.ts'
@@ -90,18 +91,26 @@ export class Inventory {
     return found
   }
 
-  /** LastChangedDate would not do: a new tag counts as a change there. */
-  async #currentSince({ ARN, SecretVersionsToStages = {} }: SecretListEntry): Promise<Date | undefined> {
+  /**
+   * LastChangedDate is later, as a new tag counts as a change there. It has to do for a secret whose versions we may not
+   * list, or that is gone since it was listed: one secret does not stop the others.
+   */
+  async #currentSince(secret: SecretListEntry): Promise<Date | undefined> {
+    const { ARN, LastChangedDate, SecretVersionsToStages = {} } = secret
     const versions = Object.entries(SecretVersionsToStages)
     const [current = ''] = versions.find(([, stages]) => stages.includes('AWSCURRENT')) ?? []
     if (!this.#made.has(current)) {
       const client = this.#clients.secrets
       const pages = paginateListSecretVersionIds({ client, pageSize: 100 }, { SecretId: ARN })
-      for (const { Versions = [] } of await called('Secrets Manager', Array.fromAsync(pages)))
-        for (const { VersionId = '', CreatedDate } of Versions)
-          if (CreatedDate) this.#made.set(VersionId, CreatedDate)
+      try {
+        for (const { Versions = [] } of await called('Secrets Manager', Array.fromAsync(pages)))
+          for (const { VersionId = '', CreatedDate } of Versions)
+            if (CreatedDate) this.#made.set(VersionId, CreatedDate)
+      } catch (error) {
+        if (error instanceof Throttled) throw error
+      }
     }
-    return this.#made.get(current)
+    return this.#made.get(current) ?? LastChangedDate
   }
 }
 

@@ -44,7 +44,7 @@ const whole = v.pipe(v.string(), v.digits(), v.transform(Number), v.minValue(1))
 const due = v.object({
   KEYTURN_RUNS: text,
   KEYTURN_ROTATION_FUNCTION: text,
-  KEYTURN_MAX_ROTATIONS: whole,
+  KEYTURN_MAX_ROTATIONS: v.pipe(whole, v.maxValue(10_000)),
   KEYTURN_MAX_ROTATIONS_PER_HOST: v.pipe(whole, v.maxValue(40)),
 })
 
@@ -59,7 +59,7 @@ export type DueEnvironment = {
 }
 
 const expected: Record<string, string> = {
-  KEYTURN_MAX_ROTATIONS: 'maxConcurrentRotations: should be a whole number from 1 on',
+  KEYTURN_MAX_ROTATIONS: 'maxConcurrentRotations: should be a whole number from 1 to 10000',
   KEYTURN_MAX_ROTATIONS_PER_HOST: 'maxConcurrentRotationsPerHost: should be a whole number from 1 to 40',
 }
 

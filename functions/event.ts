@@ -82,13 +82,7 @@ const startCall = v.object({
   id: text,
   token,
   group: v.exactOptional(text),
-  at: v.exactOptional(
-    v.pipe(
-      text,
-      v.isoTimestamp(),
-      v.transform(time => new Date(time)),
-    ),
-  ),
+  at: v.exactOptional(time),
 })
 const run = v.object({ run: text })
 const awaited = v.object({ store: v.picklist(storeNames), id: text, token })
@@ -174,5 +168,5 @@ function checked<T>(schema: v.GenericSchema<unknown, T>, event: unknown): T {
 }
 
 function invalid(field: string): InvalidInput {
-  return new InvalidInput(`${field}: should be ${expected[field] ?? 'as createSecret returned it'}`)
+  return new InvalidInput(`${field}: should be ${expected[field] ?? 'as the state machine passes it'}`)
 }

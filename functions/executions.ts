@@ -60,17 +60,24 @@ export class Executions {
   }
 
   /**
-   * Starts an attempt.
-   * @returns false if there is one of this name already: another caller was faster, or it has ended
+   * Starts an attempt. Success as well if there is one of this name and input: another caller was faster, or our last
+   * try's answer was lost.
+   * @returns false if there is one with another input
    */
-  async start(attempt: Attempt, input: Input): Promise<boolean> {
+  async start(attempt: Attempt, rotation: Input): Promise<boolean> {
     const stateMachineArn = this.#arns().replace(':execution:', ':stateMachine:')
-    const settings = { stateMachineArn, name: nameOf(attempt), input: JSON.stringify(input) }
+    const input = JSON.stringify(rotation)
+    const settings = { stateMachineArn, name: nameOf(attempt), input }
     const started = await this.#call(
       ({ StartExecutionCommand }, client) => client.send(new StartExecutionCommand(settings)),
       'ExecutionAlreadyExists',
     )
-    return started !== undefined
+    if (started) return true
+    const executionArn = `${this.#arns()}:${nameOf(attempt)}`
+    const found = await this.#call(({ DescribeExecutionCommand }, client) =>
+      client.send(new DescribeExecutionCommand({ executionArn })),
+    )
+    return found.input === input
   }
 
   /** How far an attempt has come: whether it entered `state`, or has ended without. */

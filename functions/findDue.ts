@@ -21,10 +21,10 @@ const tagging = new ResourceGroupsTaggingAPIClient({ requestHandler })
 const stepFunctions = new SFNClient({ requestHandler })
 const inventory = new Inventory({ ssm, secrets, tagging }, environment.rotationFunction)
 
-/** Rotations in one run: their names have to fit into its state. The next run begins soon. */
-const LIMIT = 1000
-/** Names in a list that is there to be read; the number beside it is of all. */
-const NAMED = 50
+/** Rotations in one run, and bytes that their names may take: a state holds 256 KiB. The next run begins soon. */
+const LIMIT = { rotations: 1000, bytes: 100_000 }
+/** Texts in a list that is there to be read, and characters of one; the number beside it is of all. */
+const NAMED = { texts: 50, characters: 200 }
 
 type Names = { count: number; names: string[] }
 /** What one run is to do. */
@@ -68,18 +68,26 @@ export const handler = functionHandler(
         verdict.state === 'due' ? [{ credential, token: verdict.token }] : [],
       )
       .sort((a, b) => Number(a.credential.since) - Number(b.credential.since))
-    const planned = waitsFor ? [] : due.slice(0, LIMIT)
+    const first = waitsFor ? [] : due.slice(0, LIMIT.rotations)
     const hosts = await hostsOf(
-      planned.map(({ credential }) => credential),
+      first.map(({ credential }) => credential),
       { ssm, secrets },
     )
-    const groups = Map.groupBy(planned, ({ credential }) => hosts.get(credential) ?? '')
+    let room = LIMIT.bytes
+    const planned = first.flatMap(({ credential, token }) => {
+      const { store, id } = credential
+      const rotation = { store, id, token, host: hosts.get(credential) ?? '' }
+      // As much again for what a host of its own would need.
+      room -= 2 * JSON.stringify(rotation).length
+      return room > 0 ? [rotation] : []
+    })
+    const groups = Map.groupBy(planned, ({ host }) => host)
     const { maxRotations, maxRotationsPerHost } = environment
     return {
       groups: [...groups].map(([host, members]) => ({
         name: `${run} ${host}`,
         host,
-        rotations: members.map(({ credential: { store, id }, token }) => ({ store, id, token })),
+        rotations: members.map(({ store, id, token }) => ({ store, id, token })),
       })),
       hosts: groups.size,
       planned: planned.length,
@@ -88,14 +96,19 @@ export const handler = functionHandler(
         hosts: Math.max(1, Math.floor(maxRotations / maxRotationsPerHost)),
         perHost: Math.min(maxRotations, maxRotationsPerHost),
       },
-      late: { count: late.length, names: late.slice(0, NAMED) },
-      skipped: { count: skipped.length, names: skipped.slice(0, NAMED) },
+      late: readable(late),
+      skipped: readable(skipped),
       ...(waitsFor && { waitsFor }),
     }
   },
 )
 
 const nameOf = ({ store, id }: { store: StoreName; id: string }) => `${store} ${id}`
+
+function readable(texts: string[]): Names {
+  const names = texts.slice(0, NAMED.texts).map(text => text.slice(0, NAMED.characters))
+  return { count: texts.length, names }
+}
 
 /** The name of a run that began before this one and still goes on. */
 async function earlierThan(run: string): Promise<string | undefined> {

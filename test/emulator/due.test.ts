@@ -71,6 +71,7 @@ describe.skipIf(!possible)('what is due, deployed on a local AWS', () => {
       for (let i = 0; i < 3; i++) some.push(await enrol(users, `app_${n}_${i}`))
       ids.push(some)
     }
+    await down[Symbol.asyncDispose]()
     fresh = await enrol(stack.users, 'fresh')
     wrong = await enrol(stack.users, 'wrong')
     await schedule(fresh, '1d')
@@ -160,7 +161,7 @@ describe.skipIf(!possible)('what is due, deployed on a local AWS', () => {
     expect(await rotationsOf(fresh)).toEqual([])
     expect(await rotationsOf(wrong)).toEqual([])
     expect(JSON.parse(run.output ?? '')).toMatchObject({
-      late: { count: 1, names: [`parameter-store ${wrong}`] },
+      late: { names: expect.arrayContaining([`parameter-store ${wrong}`]) },
       skipped: { count: 1, names: [expect.stringContaining(`${wrong}: keyturn:every: should be`)] },
     })
   })
@@ -183,8 +184,12 @@ describe.skipIf(!possible)('what is due, deployed on a local AWS', () => {
   })
 
   test('the run is announced when it is over', async () => {
-    const [announced] = await stack.announced(run.executionArn ?? '')
-    expect(announced).toMatchObject({ 'detail-type': 'Due Rotations Finished', detail: { planned: 9 } })
+    expect(await stack.announced(run.executionArn ?? '')).toContainEqual(
+      expect.objectContaining({
+        'detail-type': 'Due Rotations Finished',
+        detail: expect.objectContaining({ planned: 9, postponed: 0 }),
+      }),
+    )
   })
 
   test('what has just rotated is not due; what failed was tried, and is skipped', async () => {
@@ -243,7 +248,7 @@ describe.skipIf(!possible)('what is due, deployed on a local AWS', () => {
           }),
         }),
       )
-      expect(JSON.parse(Buffer.from(Payload ?? []).toString())).toMatchObject({ outcome: 'skipped' })
+      expect(JSON.parse(Buffer.from(Payload ?? []).toString())).toMatchObject({ outcome: 'started' })
       await sleep(3_000)
       expect((await rotationsOf(fresh)).map(execution => execution.executionArn)).toEqual([executionArn])
       expect(await read(fresh)).toEqual(rotated)

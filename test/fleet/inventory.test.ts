@@ -156,6 +156,27 @@ describe.skipIf(!bin)('over MiniStack', () => {
     await expect(broken.scheduled()).rejects.toThrow(Throttled)
   })
 
+  test('a secret whose versions cannot be listed stops nobody; it is as old as its last change', async () => {
+    await create('shop/closed', every)
+    const secrets = new SecretsManagerClient({
+      endpoint: ministack.url,
+      region: 'us-east-1',
+      credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
+    })
+    secrets.middlewareStack.add(
+      (proceed, { commandName }) =>
+        async input => {
+          if (commandName === 'ListSecretVersionIdsCommand')
+            throw Object.assign(new Error('no'), { name: 'AccessDeniedException', $fault: 'client' })
+          return proceed(input)
+        },
+      { step: 'initialize' },
+    )
+    const found = await new Inventory({ ...clients, secrets }, rotationFunction).scheduled()
+    const closed = found.find(({ id }) => id === 'shop/closed')
+    expect(closed?.since.getTime()).toBeGreaterThan(Date.now() - 60_000)
+  })
+
   describe('the database server', () => {
     const value = (host: string, more: object = {}) =>
       JSON.stringify({ engine: 'postgres', host, username: 'app', password: 'hidden', ...more })
@@ -187,6 +208,55 @@ describe.skipIf(!bin)('over MiniStack', () => {
         'db2.example.com:5432',
         '',
       ])
+    })
+
+    test('of a password alone it is that of its connection; an opaque value has none, and is not read', async () => {
+      const connection = JSON.stringify({ engine: 'postgres', host: 'db9', port: 5433, username: 'app' })
+      await put('/host/connection', {}, connection)
+      const tagged = (id: string, tags: Record<string, string>) => ({
+        ...scheduled('parameter-store', id),
+        tags: { ...every, ...tags },
+      })
+      const alone = tagged('/host/alone', { 'keyturn:connection': '/host/connection' })
+      const lost = tagged('/host/lost', { 'keyturn:connection': '/host/absent' })
+      const secret = {
+        ...scheduled('secrets-manager', 'host/alone'),
+        tags: { 'keyturn:connection': '/host/connection' },
+      }
+      const opaque = tagged('/host/1', { 'keyturn:engine': 'opaque' })
+      calls.length = 0
+      const found = await hostsOf([alone, lost, secret, opaque], clients)
+      expect([alone, lost, secret, opaque].map(one => found.get(one))).toEqual([
+        'db9:5433',
+        '',
+        'db9:5433',
+        '',
+      ])
+      expect(calls).toEqual([])
+    })
+
+    test('a refusal of one does not hide the others; being asked for fewer calls is thrown', async () => {
+      await put('/host/open', every, value('db8'))
+      await put('/host/closed', every, value('db8'))
+      const refusing = (name: string) => {
+        const credentials = { accessKeyId: 'test', secretAccessKey: 'test' }
+        const ssm = new SSMClient({ endpoint: ministack.url, region: 'us-east-1', credentials })
+        ssm.middlewareStack.add(
+          proceed => async input => {
+            const { Names = [] } = input.input as { Names?: string[] }
+            if (Names.includes('/host/closed'))
+              throw Object.assign(new Error('no'), { name, $fault: 'client' })
+            return proceed(input)
+          },
+          { step: 'initialize' },
+        )
+        return ssm
+      }
+      const both = ['/host/open', '/host/closed'].map(id => scheduled('parameter-store', id))
+      const found = await hostsOf(both, { ...clients, ssm: refusing('AccessDeniedException') })
+      expect(both.map(one => found.get(one))).toEqual(['db8:5432', ''])
+      const throttled = hostsOf(both, { ...clients, ssm: refusing('ThrottlingException') })
+      await expect(throttled).rejects.toThrow(Throttled)
     })
 
     test('ten at a time', async () => {

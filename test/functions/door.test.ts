@@ -112,7 +112,7 @@ describe('event.ts', () => {
     expect(rotationEvent({ execution: token, rotation: opaque }).rotation).toEqual(opaque)
     for (const field of ['host', 'user', 'nextUser'])
       expect(() => rotationEvent({ execution: token, rotation: { ...opaque, [field]: 'x' } })).toThrow(
-        `${field}: should be as createSecret returned it`,
+        `${field}: should be as the state machine passes it`,
       )
   })
 
@@ -175,7 +175,7 @@ describe('event.ts', () => {
   ])('rotationEvent refuses a wrong %s: %j', (field, value) => {
     const run = () => rotationEvent({ execution: token, rotation: { ...created, [field]: value } })
     expect(run).toThrow(errors.InvalidInput)
-    expect(run).toThrow(`${field}: should be as createSecret returned it`)
+    expect(run).toThrow(`${field}: should be as the state machine passes it`)
   })
 
   test.each([undefined, null, 'text', 5])('an event that is no object: %j', event => {
