@@ -1,0 +1,100 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import type { Scheduled } from '../../fleet/inventory.ts'
+import type { Run } from '../../functions/findDue.ts'
+import { load } from '../../local/embedded.ts'
+import type { Task } from '../../local/stateMachine.ts'
+import { type StepFunctionsServer, startStepFunctions } from '../../local/stepFunctions.ts'
+import { captureOutput } from '../observe.ts'
+
+/** What there is; that an inventory finds it, and hosts, is proven in test/fleet. */
+let scheduled: Scheduled[]
+let hostOf: (credential: Scheduled) => string
+vi.mock('../../fleet/inventory.ts', () => ({
+  Inventory: class {
+    scheduled = async () => scheduled
+  },
+}))
+vi.mock('../../fleet/hosts.ts', () => ({
+  hostsOf: async (some: Scheduled[]) => new Map(some.map(credential => [credential, hostOf(credential)])),
+}))
+
+let stepFunctions: StepFunctionsServer
+let findDue: Task
+beforeAll(async () => {
+  stepFunctions = await startStepFunctions()
+  Object.assign(process.env, {
+    AWS_REGION: 'eu-west-1',
+    AWS_ACCESS_KEY_ID: 'local',
+    AWS_SECRET_ACCESS_KEY: 'local',
+    AWS_ENDPOINT_URL_SFN: stepFunctions.url,
+    KEYTURN_RUNS: 'arn:aws:states:eu-west-1:123456789012:stateMachine:keyturn-test-rotate-due',
+    KEYTURN_ROTATION_FUNCTION: 'arn:aws:lambda:eu-west-1:123456789012:function:keyturn-test-rotateSecret',
+    KEYTURN_MAX_ROTATIONS: '17',
+    KEYTURN_MAX_ROTATIONS_PER_HOST: '5',
+  })
+  findDue = await load('findDue')
+})
+afterAll(() => stepFunctions?.stop())
+beforeEach(() => {
+  captureOutput()
+  scheduled = []
+  hostOf = () => 'db:5432'
+})
+
+const look = async () => (await findDue({ run: 'run-1' })) as Run
+const hour = 3_600_000
+function credential(id: string, hoursAgo: number, tags: Record<string, string> = {}): Scheduled {
+  const all = { 'keyturn:managed': 'true', 'keyturn:every': '1h', ...tags }
+  return { store: 'parameter-store', id, tags: all, since: new Date(Date.now() - hoursAgo * hour) }
+}
+
+describe('a run', () => {
+  test('takes what is due, oldest first, by database server; and no value is in what it returns', async () => {
+    scheduled = [credential('/a', 2), credential('/b', 0), credential('/c', 3), credential('/d', 1.5)]
+    hostOf = ({ id }) => (id === '/d' ? 'db2:5432' : 'db1:5432')
+    const run = await look()
+    expect(run).toMatchObject({ hosts: 2, planned: 3, postponed: 0, caps: { hosts: 3, perHost: 5 } })
+    expect(run.groups).toMatchObject([
+      { name: 'run-1 db1:5432', host: 'db1:5432', rotations: [{ id: '/c' }, { id: '/a' }] },
+      { name: 'run-1 db2:5432', host: 'db2:5432', rotations: [{ id: '/d' }] },
+    ])
+    for (const rotation of run.groups.flatMap(({ rotations }) => rotations))
+      expect(Object.keys(rotation)).toEqual(['store', 'id', 'token'])
+  })
+
+  test('names what is late and what is skipped, fifty of each, and counts all', async () => {
+    scheduled = Array.from({ length: 60 }, (_, n) =>
+      credential(`/${'x'.repeat(300)}/${n}`, 1, { 'keyturn:every': 'x' }),
+    )
+    const { late, skipped } = await look()
+    for (const { count, names } of [late, skipped]) {
+      expect({ count, length: names.length }).toEqual({ count: 60, length: 50 })
+      for (const name of names) expect(name.length).toBeLessThanOrEqual(200)
+    }
+  })
+
+  test('takes a thousand at most, and leaves the rest to the next', async () => {
+    scheduled = Array.from({ length: 1200 }, (_, n) => credential(`/${n}`, 2 + n / 1000))
+    hostOf = () => ''
+    expect((await look()).planned + (await look()).postponed).toBe(1200)
+    expect((await look()).planned).toBeLessThanOrEqual(1000)
+    // Those that have waited longest.
+    const [{ rotations } = { rotations: [] }] = (await look()).groups
+    expect(rotations[0]?.id).toBe('/1199')
+  })
+
+  test.each([
+    ['a host of its own each', 0],
+    ['long names', 900],
+  ])('fits into a state, with what is reported of it, also with %s', async (_, length) => {
+    scheduled = Array.from({ length: 1000 }, (_, n) => credential(`/${n}${'x'.repeat(length)}`, 3))
+    hostOf = ({ id }) => `database-${id.slice(0, 5)}.${'x'.repeat(60)}.eu-west-1.rds.amazonaws.com:5432`
+    const run = await look()
+    expect(run.planned).toBeGreaterThan(40)
+    expect(run.planned + run.postponed).toBe(1000)
+    const reports = run.groups.map(({ host }) => ({ host, rotated: 1000, failed: 1000, skipped: 1000 }))
+    expect(JSON.stringify({ ...run, ended: { reports, count: reports.length } }).length).toBeLessThan(
+      256 * 1024,
+    )
+  })
+})
