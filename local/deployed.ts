@@ -15,8 +15,10 @@ import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import {
   DescribeExecutionCommand,
   type DescribeExecutionOutput,
+  type ListExecutionsInput,
   paginateGetExecutionHistory,
   paginateListExecutions,
+  paginateListMapRuns,
   paginateListStateMachines,
   SFNClient,
   StartExecutionCommand,
@@ -173,13 +175,19 @@ export async function startDeployed({
     async written() {
       const places = new Map<string, string>()
       const paged = { client: stepFunctions }
+      const keep = async (query: ListExecutionsInput): Promise<void> => {
+        for await (const { executions = [] } of paginateListExecutions(paged, query))
+          for (const { executionArn } of executions) {
+            const pages = paginateGetExecutionHistory(paged, { executionArn, includeExecutionData: true })
+            places.set(`${executionArn}`, JSON.stringify(await Array.fromAsync(pages)))
+            // A distributed Map has executions of its own.
+            if (query.mapRunArn) continue
+            for await (const { mapRuns = [] } of paginateListMapRuns(paged, { executionArn }))
+              for (const { mapRunArn } of mapRuns) await keep({ mapRunArn })
+          }
+      }
       for await (const { stateMachines = [] } of paginateListStateMachines(paged, {}))
-        for (const { stateMachineArn } of stateMachines)
-          for await (const { executions = [] } of paginateListExecutions(paged, { stateMachineArn }))
-            for (const { executionArn } of executions) {
-              const pages = paginateGetExecutionHistory(paged, { executionArn, includeExecutionData: true })
-              places.set(`${executionArn}`, JSON.stringify(await Array.fromAsync(pages)))
-            }
+        for (const { stateMachineArn } of stateMachines) await keep({ stateMachineArn })
       for await (const { logGroups = [] } of paginateDescribeLogGroups({ client: logs }, {}))
         for (const { logGroupName } of logGroups) {
           const pages = paginateFilterLogEvents({ client: logs }, { logGroupName })

@@ -98,7 +98,8 @@ async function play({ title, shelf, id, ends, ...scene }: Scene, deployed: Deplo
   return holds
 }
 
-function sayWhatToTry({ env, stateMachineArn, queueUrls, logFile }: Deployed, scenes: Scene[]): void {
+async function sayWhatToTry(deployed: Deployed, scenes: Scene[]): Promise<void> {
+  const { env, stateMachineArn, queueUrls, logFile } = deployed
   const variables = Object.entries(env).map(([name, value]) => `  export ${name}=${value}`)
   const rotate = `aws stepfunctions start-execution --state-machine-arn ${stateMachineArn} --input`
   const [secret, parameter] = ['secrets-manager', 'parameter-store'].map(
@@ -112,6 +113,8 @@ It stays up until Ctrl-C or \`npm run local:stop\`. In another terminal:
 ${variables.join('\n')}
   ${rotate} '${JSON.stringify({ store: 'secrets-manager', id: secret })}'
   ${rotate} '${JSON.stringify({ store: 'parameter-store', id: parameter })}'
+  aws ssm add-tags-to-resource --resource-type Parameter --resource-id ${parameter} --tags Key=keyturn:every,Value=1m
+  aws stepfunctions start-execution --state-machine-arn ${await deployed.output('RotateDueStateMachineArn')}
   aws stepfunctions list-executions --state-machine-arn ${stateMachineArn}
   aws secretsmanager get-secret-value --secret-id ${secret}
   aws ssm get-parameter --with-decryption --name ${parameter}
@@ -139,7 +142,7 @@ async function serve(): Promise<void> {
     say('\nWhat AWS wrote down: execution histories, logs, events, alarms')
     proven.push(sayProofs([['no password is in it', (await leaks(deployed)).length === 0]]))
     if (proven.includes(false)) process.exitCode = 1
-    sayWhatToTry(deployed, all)
+    await sayWhatToTry(deployed, all)
     await Promise.race([asked, once(process, 'SIGINT'), once(process, 'SIGTERM')])
   } finally {
     await deployed.stop()

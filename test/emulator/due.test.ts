@@ -270,7 +270,9 @@ describe.skipIf(!possible)('what is due, deployed on a local AWS', () => {
   })
 
   test('no password is in an execution history, a log, an event or an alarm', async () => {
-    const text = [...(await stack.written()).values()].join()
+    const written = await stack.written()
+    expect([...written.keys()].join()).toContain(':keyturn-local-rotate-due/Host:')
+    const text = [...written.values()].join()
     for (const found of [
       'app_0_1',
       'rotate-due',

@@ -490,6 +490,7 @@ describe('roles', () => {
     StartRotationRole: {
       Lists: ['ssm:DescribeParameters'],
       Tags: ['ssm:ListTagsForResource'],
+      OtherRotations: ['states:DescribeExecution'],
       StartRotation: ['states:StartExecution'],
       DeadLetters: ['sqs:SendMessage'],
       ...everyFunction,
@@ -576,7 +577,7 @@ describe('roles', () => {
       ListedAdmins: { Resource: admins, Condition: current },
       // What is due is found among all, but no value is read that is not to rotate.
       Lists: { Resource: '*' },
-      Versions: { Resource: here },
+      Versions: { Resource: here, Condition: taggedManaged },
       ManagedSecrets: { Resource: here, Condition: { ...taggedManaged, ...current } },
     }
     const found = every().filter(({ Action }) =>
@@ -988,7 +989,9 @@ describe('alarms', () => {
       Statistic: 'Maximum',
       Period: 3600,
       EvaluationPeriods: 2,
-      TreatMissingData: 'breaching',
+      // As a new alarm is: so it goes off when data end, and not when there are none yet.
+      TreatMissingData: 'missing',
+      InsufficientDataActions: ['AlarmTopic'],
     })
     expect(alarms()).toHaveLength(4)
   })
