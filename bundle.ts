@@ -114,13 +114,13 @@ function checkEnvironment(environment: Variables = {}): void {
     throw new Error(`webhookParameter: should begin with /, not ${webhook}`)
 }
 
-/** AWS would refuse a text that is no schedule; a rare one would sound the alarm that says that nobody looks. */
+/** A rarer one, as a cron can be, would sound the alarm that says that nobody looks. */
 function checkSchedule(schedule: string): void {
   const [, count, unit] = /^rate\((\d+) (minute|hour)s?\)$/.exec(schedule) ?? []
   const minutes = Number(count) * (unit === 'hour' ? 60 : 1)
-  if (!(minutes >= 1 && minutes <= 60) && !/^cron\(\S+( \S+){5}\)$/.test(schedule))
+  if (!(minutes >= 1 && minutes <= 60))
     throw new Error(
-      `dueSchedule: should be a rate of at most an hour, such as rate(15 minutes), or cron(...), not ${schedule}`,
+      `dueSchedule: should be a rate of at most an hour, such as rate(15 minutes), not ${schedule}`,
     )
 }
 

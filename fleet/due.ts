@@ -1,23 +1,32 @@
 import { createHash } from 'node:crypto'
 import { InvalidOption } from '../rotation/errors.ts'
-import { type Options, parseTags } from '../rotation/options.ts'
+import { type Options, parseOptions, parseTags } from '../rotation/options.ts'
 import type { Scheduled } from './inventory.ts'
 
 const hour = 3_600_000
 const day = 24 * hour
+/** What the deployment's defaults are has no bearing on a schedule. */
+const none = parseOptions({})
 
 /**
  * What is to happen to a credential now. `late` is set where it should have rotated long ago, or never will as its tags
- * are: a day after it could have been, or after its interval if that is shorter.
+ * are: a day after it could have been, or after its interval if that is shorter, but an hour at least.
  */
 export type Verdict = { late: boolean } & (
-  | { state: 'due'; token: string }
+  | { state: 'due'; token: string; rank: Rank; until?: Date }
   | { state: 'waiting' }
   | { state: 'skipped'; reason: string }
 )
 
+/**
+ * What comes first where not all can: the lower try, so that what keeps failing holds up nobody; then what has been due
+ * for longer, in milliseconds.
+ */
+export type Rank = { attempt: number; due: number }
+export const byRank = (a: Rank, b: Rank) => a.attempt - b.attempt || b.due - a.due
+
 /** Whether a credential is to rotate at the moment `now`, as its tags say. Never throws. */
-export function judge(credential: Scheduled, now: Date, defaults: Options): Verdict {
+export function judge(credential: Scheduled, now: Date): Verdict {
   const { tags, since, nextByService } = credential
   if (nextByService) {
     const late = now.getTime() > nextByService.getTime() + day
@@ -26,7 +35,7 @@ export function judge(credential: Scheduled, now: Date, defaults: Options): Verd
   }
   if (tags['keyturn:managed'] !== 'true')
     return { state: 'skipped', reason: 'it lacks the tag keyturn:managed=true', late: true }
-  const options = optionsOf(tags, defaults)
+  const options = optionsOf(tags)
   if (options instanceof InvalidOption) return { state: 'skipped', reason: options.message, late: true }
   const { every, window, jitter = 0 } = options
   if (every === undefined) return { state: 'waiting', late: false }
@@ -34,9 +43,11 @@ export function judge(credential: Scheduled, now: Date, defaults: Options): Verd
   const delay = jitter * 1000 * fraction(identity(credential))
   const opens = opening(since.getTime() + every * 1000 + delay, window)
   if (now.getTime() < opens) return { state: 'waiting', late: false }
-  const late = now.getTime() > opens + Math.min(every * 1000, day)
+  const late = now.getTime() > opens + Math.max(hour, Math.min(every * 1000, day))
   if (opening(now.getTime(), window) > now.getTime()) return { state: 'waiting', late }
-  return { state: 'due', token: tokenFor(credential, now.getTime() - opens), late }
+  const rank = { attempt: attemptAfter(now.getTime() - opens), due: now.getTime() - opens }
+  const due = { state: 'due', late, rank, token: tokenFor(credential, rank.attempt) } as const
+  return window ? { ...due, until: new Date(closing(now.getTime(), window)) } : due
 }
 
 /** The first moment from `time` on that is inside the window. */
@@ -50,15 +61,24 @@ function opening(time: number, window: Options['window']): number {
   return midnight + from * 60_000 + (minute < from ? 0 : day)
 }
 
+/** When the window closes that is open at `time`. */
+function closing(time: number, { to }: NonNullable<Options['window']>): number {
+  const closes = time - (time % day) + to * 60_000
+  return closes > time ? closes : closes + day
+}
+
 /**
- * The token of the rotation that is due, a UUID. Whoever looks at the same credential gets the same one, so that it
- * rotates once. A rotation that failed changes nothing we look at: what tells its tries apart is how long it has been
- * due. So there is one at once, then after 1, 2, 4, 8 and 16 hours, then once a day.
+ * Which try of a rotation it is, by the milliseconds that it has been due. A rotation that failed changes nothing that
+ * we look at. So there is one try at once, then after 1, 2, 4, 8 and 16 hours, then once a day.
  */
-function tokenFor(credential: Scheduled, overdue: number): string {
-  const hours = overdue / hour
-  const attempt =
-    hours < 1 ? 0 : hours < 16 ? Math.floor(Math.log2(hours)) + 1 : 5 + Math.floor((hours - 16) / 24)
+function attemptAfter(due: number): number {
+  const hours = due / hour
+  if (hours < 1) return 0
+  return hours < 16 ? Math.floor(Math.log2(hours)) + 1 : 5 + Math.floor((hours - 16) / 24)
+}
+
+/** A UUID. Whoever looks at the same credential gets the same one for the same try, so that it begins once. */
+function tokenFor(credential: Scheduled, attempt: number): string {
   const digits = digest(`${identity(credential)} ${attempt}`).slice(0, 32)
   return digits.replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-')
 }
@@ -67,9 +87,9 @@ const identity = ({ store, id, since }: Scheduled) => `${store} ${id} ${since.to
 const digest = (text: string) => createHash('sha256').update(text).digest('hex')
 const fraction = (text: string) => Number.parseInt(digest(text).slice(0, 8), 16) / 2 ** 32
 
-function optionsOf(tags: Record<string, string>, defaults: Options): Options | InvalidOption {
+function optionsOf(tags: Record<string, string>): Options | InvalidOption {
   try {
-    return parseTags(tags, defaults)
+    return parseTags(tags, none)
   } catch (error) {
     if (error instanceof InvalidOption) return error
     throw error

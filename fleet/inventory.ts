@@ -10,7 +10,7 @@ import {
 } from '@aws-sdk/client-secrets-manager'
 import type { SSMClient } from '@aws-sdk/client-ssm'
 import { Throttled } from '../rotation/errors.ts'
-import { translate } from '../rotation/stores/awsErrors.ts'
+import { answered } from '../rotation/stores/awsErrors.ts'
 import type { StoreName } from '../rotation/stores/store.ts'
 import { changesOf } from './parameters.ts'
 
@@ -57,7 +57,7 @@ export class Inventory {
     const { ssm, tagging } = this.#clients
     const query = { TagFilters: [{ Key: EVERY }], ResourceTypeFilters: ['ssm:parameter'] }
     const pages = paginateGetResources({ client: tagging, pageSize: 100 }, query)
-    const found = await called('Resource Groups Tagging API', Array.fromAsync(pages))
+    const found = await answered('Resource Groups Tagging API', Array.fromAsync(pages))
     const tags = new Map<string, Record<string, string>>()
     for (const { ResourceARN = '', Tags } of found.flatMap(page => page.ResourceTagMappingList ?? []))
       for (const name of namesIn(ResourceARN)) tags.set(name, record(Tags))
@@ -71,24 +71,26 @@ export class Inventory {
   }
 
   async #secrets(): Promise<Scheduled[]> {
-    const pages = paginateListSecrets({ client: this.#clients.secrets, pageSize: 100 }, {})
+    const { secrets } = this.#clients
+    const region = await secrets.config.region()
+    const pages = paginateListSecrets({ client: secrets, pageSize: 100 }, {})
     const found: Scheduled[] = []
-    for (const { SecretList = [] } of await called('Secrets Manager', Array.fromAsync(pages)))
-      for (const secret of SecretList) {
-        const { Name: id = '', RotationEnabled, RotationLambdaARN, NextRotationDate = NEVER } = secret
-        const tags = record(secret.Tags)
-        const byUs = RotationEnabled === true && RotationLambdaARN === this.#rotationFunction
-        if (!byUs && !(EVERY in tags)) continue
-        const since = RotationEnabled ? secret.LastRotatedDate : await this.#currentSince(secret)
-        found.push({
-          store: 'secrets-manager',
-          id,
-          tags,
-          since: since ?? new Date(0),
-          ...(RotationEnabled && { nextByService: NextRotationDate }),
-        })
-      }
+    for (const { SecretList = [] } of await answered('Secrets Manager', Array.fromAsync(pages))) {
+      // A replica has its primary's tags, and only the primary can rotate.
+      const primaries = SecretList.filter(({ PrimaryRegion = region }) => PrimaryRegion === region)
+      found.push(...(await Promise.all(primaries.map(secret => this.#scheduledSecret(secret)))).flat())
+    }
     return found
+  }
+
+  async #scheduledSecret(secret: SecretListEntry): Promise<Scheduled[]> {
+    const { Name: id = '', RotationEnabled, RotationLambdaARN, NextRotationDate = NEVER } = secret
+    const tags = record(secret.Tags)
+    const byUs = RotationEnabled === true && RotationLambdaARN === this.#rotationFunction
+    if (!byUs && !(EVERY in tags)) return []
+    const since = RotationEnabled ? secret.LastRotatedDate : await this.#currentSince(secret)
+    const scheduled = { store: 'secrets-manager', id, tags, since: since ?? new Date(0) } as const
+    return [RotationEnabled ? { ...scheduled, nextByService: NextRotationDate } : scheduled]
   }
 
   /**
@@ -103,7 +105,7 @@ export class Inventory {
       const client = this.#clients.secrets
       const pages = paginateListSecretVersionIds({ client, pageSize: 100 }, { SecretId: ARN })
       try {
-        for (const { Versions = [] } of await called('Secrets Manager', Array.fromAsync(pages)))
+        for (const { Versions = [] } of await answered('Secrets Manager', Array.fromAsync(pages)))
           for (const { VersionId = '', CreatedDate } of Versions)
             if (CreatedDate) this.#made.set(VersionId, CreatedDate)
       } catch (error) {
@@ -124,12 +126,4 @@ function record(
   tags: { Key?: string | undefined; Value?: string | undefined }[] = [],
 ): Record<string, string> {
   return Object.fromEntries(tags.map(({ Key = '', Value = '' }) => [Key, Value]))
-}
-
-async function called<T>(service: string, answer: Promise<T>): Promise<T> {
-  try {
-    return await answer
-  } catch (error) {
-    throw translate(service, error)
-  }
 }

@@ -1,5 +1,5 @@
 import { ListTagsForResourceCommand, paginateDescribeParameters, type SSMClient } from '@aws-sdk/client-ssm'
-import { translate } from '../rotation/stores/awsErrors.ts'
+import { answered } from '../rotation/stores/awsErrors.ts'
 
 /** As many names as DescribeParameters takes in one filter. */
 const NAMES = 50
@@ -13,7 +13,7 @@ export async function changesOf(ssm: SSMClient, names: string[]): Promise<Map<st
   for (let start = 0; start < names.length; start += NAMES) {
     const filter = { Key: 'Name', Option: 'Equals', Values: names.slice(start, start + NAMES) }
     const pages = paginateDescribeParameters({ client: ssm, pageSize: NAMES }, { ParameterFilters: [filter] })
-    for (const { Parameters = [] } of await called(Array.fromAsync(pages)))
+    for (const { Parameters = [] } of await answered('Parameter Store', Array.fromAsync(pages)))
       for (const { Name, LastModifiedDate } of Parameters)
         if (Name && LastModifiedDate) found.set(Name, LastModifiedDate)
   }
@@ -23,14 +23,6 @@ export async function changesOf(ssm: SSMClient, names: string[]): Promise<Map<st
 /** The tags of a parameter that exists. @throws NotPermitted, Throttled, StoreFailed */
 export async function tagsOf(ssm: SSMClient, name: string): Promise<Record<string, string>> {
   const command = new ListTagsForResourceCommand({ ResourceType: 'Parameter', ResourceId: name })
-  const { TagList = [] } = await called(ssm.send(command))
+  const { TagList = [] } = await answered('Parameter Store', ssm.send(command))
   return Object.fromEntries(TagList.map(({ Key = '', Value = '' }) => [Key, Value]))
-}
-
-async function called<T>(answer: Promise<T>): Promise<T> {
-  try {
-    return await answer
-  } catch (error) {
-    throw translate('Parameter Store', error)
-  }
 }

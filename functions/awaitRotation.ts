@@ -26,7 +26,9 @@ export const handler = functionHandler(
       return { store, id, outcome: 'rotated' }
     } catch (error) {
       if (!(error instanceof ExecutionFailed)) throw error
-      return { store, id, outcome: 'failed', error: error.name, reason: error.message.slice(0, KEPT) }
+      const critical = (await executions.progress({ token, number: 1 }, 'RollbackFailed')) === 'entered'
+      const reason = error.message.slice(0, KEPT)
+      return { store, id, outcome: 'failed', error: error.name, reason, ...(critical && { critical }) }
     }
   },
 )

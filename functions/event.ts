@@ -22,8 +22,8 @@ const expected: Record<string, string> = {
   ClientRequestToken: '32 to 64 letters, digits, - or _',
   RotationToken: 'a text',
   run: 'the name of the execution',
-  started: 'when the execution began',
   at: 'a time, such as 2026-11-21T10:00:00Z',
+  until: 'a time, such as 2026-11-21T10:00:00Z',
 }
 
 const start = v.object({
@@ -68,7 +68,11 @@ export const rotationEvent = parser(rotation)
 export const rollbackEvent = parser(rollback)
 
 /** `started` is when the execution began, where that is of interest. */
-export type Event<Rotation> = { abandoned: boolean; started?: Date; rotation: Rotation & { token: string } }
+export type Event<Rotation> = {
+  abandoned: boolean
+  started?: Date | undefined
+  rotation: Rotation & { token: string }
+}
 
 const serviceSteps = ['createSecret', 'setSecret', 'testSecret', 'finishSecret'] as const
 export type ServiceStep = (typeof serviceSteps)[number]
@@ -83,6 +87,7 @@ const startCall = v.object({
   token,
   group: v.exactOptional(text),
   at: v.exactOptional(time),
+  until: v.nullish(time),
 })
 const run = v.object({ run: text })
 const awaited = v.object({ store: v.picklist(storeNames), id: text, token })
@@ -95,11 +100,16 @@ const report = v.object({
       outcome: v.picklist(['rotated', 'failed', 'skipped']),
       error: v.exactOptional(v.string()),
       reason: v.exactOptional(v.string()),
+      critical: v.exactOptional(v.boolean()),
+      untold: v.exactOptional(v.boolean()),
     }),
   ),
 })
 
-/** What startRotation gets. With `at`, when it was found out that it is due, what changed since then is left alone. */
+/**
+ * What startRotation gets. With `at`, when an event said that it is due, what changed since then is left alone; it does
+ * not begin after `until`.
+ */
 export const startCallEvent = (event: unknown) => checked(startCall, event)
 
 /** What findDue gets: the name of its execution. */
@@ -147,7 +157,8 @@ function parser<Rotation extends { token?: string }>(schema: v.GenericSchema<unk
   const whole = v.object({
     execution: text,
     abandoned: v.optional(v.boolean(), false),
-    started: v.exactOptional(time),
+    // For a metric alone: no rotation fails for it.
+    started: v.fallback(v.optional(time), undefined),
     rotation: schema,
   })
   return (event: unknown): Event<Rotation> => {

@@ -3,10 +3,9 @@ import { ResourceGroupsTaggingAPIClient } from '@aws-sdk/client-resource-groups-
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import { ListExecutionsCommand, SFNClient } from '@aws-sdk/client-sfn'
 import { SSMClient } from '@aws-sdk/client-ssm'
-import { judge } from '../fleet/due.ts'
+import { byRank, judge } from '../fleet/due.ts'
 import { hostsOf } from '../fleet/hosts.ts'
 import { Inventory } from '../fleet/inventory.ts'
-import { parseOptions } from '../rotation/options.ts'
 import { translate } from '../rotation/stores/awsErrors.ts'
 import type { StoreName } from '../rotation/stores/store.ts'
 import { parseDueEnvironment } from './environment.ts'
@@ -22,15 +21,17 @@ const stepFunctions = new SFNClient({ requestHandler })
 const inventory = new Inventory({ ssm, secrets, tagging }, environment.rotationFunction)
 
 /** Rotations in one run, and bytes that their names may take: a state holds 256 KiB. The next run begins soon. */
-const LIMIT = { rotations: 1000, bytes: 100_000 }
+const LIMIT = { rotations: 500, bytes: 100_000 }
 /** Texts in a list that is there to be read, and characters of one; the number beside it is of all. */
 const NAMED = { texts: 50, characters: 200 }
 
+/** One rotation to start; not after `until`, if there is such a time. */
+type Rotation = { store: StoreName; id: string; token: string; until: string | null }
 type Names = { count: number; names: string[] }
 /** What one run is to do. */
 export type Run = {
   /** The rotations on one database server each. `name` is theirs alone. */
-  groups: { name: string; host: string; rotations: { store: StoreName; id: string; token: string }[] }[]
+  groups: { name: string; host: string; rotations: Rotation[] }[]
   /** How many groups there are, and rotations in them. */
   hosts: number
   planned: number
@@ -56,7 +57,7 @@ export const handler = functionHandler(
     const [credentials, waitsFor] = await Promise.all([inventory.scheduled(), earlierThan(run)])
     const judged = credentials.map(credential => ({
       credential,
-      verdict: judge(credential, now, parseOptions({})),
+      verdict: judge(credential, now),
     }))
     const late = judged.flatMap(({ credential, verdict }) => (verdict.late ? [nameOf(credential)] : []))
     measure('LateCredentials', late.length, MetricUnit.Count)
@@ -64,22 +65,21 @@ export const handler = functionHandler(
       verdict.state === 'skipped' ? [`${nameOf(credential)}: ${verdict.reason}`] : [],
     )
     const due = judged
-      .flatMap(({ credential, verdict }) =>
-        verdict.state === 'due' ? [{ credential, token: verdict.token }] : [],
-      )
-      .sort((a, b) => Number(a.credential.since) - Number(b.credential.since))
+      .flatMap(({ credential, verdict }) => (verdict.state === 'due' ? [{ ...verdict, credential }] : []))
+      .sort((a, b) => byRank(a.rank, b.rank))
     const first = waitsFor ? [] : due.slice(0, LIMIT.rotations)
     const hosts = await hostsOf(
       first.map(({ credential }) => credential),
       { ssm, secrets },
     )
     let room = LIMIT.bytes
-    const planned = first.flatMap(({ credential, token }) => {
+    const planned = first.flatMap(({ credential, token, until }) => {
       const { store, id } = credential
-      const rotation = { store, id, token, host: hosts.get(credential) ?? '' }
+      const rotation = { store, id, token, until: until?.toISOString() ?? null }
+      const host = hosts.get(credential) ?? ''
       // As much again for what a host of its own would need.
-      room -= 2 * JSON.stringify(rotation).length
-      return room > 0 ? [rotation] : []
+      room -= 2 * JSON.stringify({ ...rotation, host }).length
+      return room > 0 ? [{ host, rotation }] : []
     })
     const groups = Map.groupBy(planned, ({ host }) => host)
     const { maxRotations, maxRotationsPerHost } = environment
@@ -87,7 +87,7 @@ export const handler = functionHandler(
       groups: [...groups].map(([host, members]) => ({
         name: `${run} ${host}`,
         host,
-        rotations: members.map(({ store, id, token }) => ({ store, id, token })),
+        rotations: members.map(({ rotation }) => rotation),
       })),
       hosts: groups.size,
       planned: planned.length,
@@ -96,7 +96,7 @@ export const handler = functionHandler(
         hosts: Math.max(1, Math.floor(maxRotations / maxRotationsPerHost)),
         perHost: Math.min(maxRotations, maxRotationsPerHost),
       },
-      late: readable(late),
+      late: readable(late.toSorted()),
       skipped: readable(skipped),
       ...(waitsFor && { waitsFor }),
     }

@@ -1,4 +1,3 @@
-import { isLockout } from './alarm/failure.ts'
 import { type Results, reportEvent } from './event.ts'
 import { functionHandler } from './handler.ts'
 
@@ -12,6 +11,8 @@ export type Report = {
   failed: number
   skipped: number
   severity: 'critical' | 'error'
+  /** Whether there is more to tell than the one failure that its own execution told. */
+  tell: boolean
   failures: { error: string; reason: string; count: number; names: string[] }[]
 }
 
@@ -25,13 +26,13 @@ export const handler = functionHandler(
       results.filter(result => result.outcome === outcome)
     const failed = having('failed')
     const kinds = Map.groupBy(failed, ({ error = 'Unknown' }) => error)
-    const critical = failed.some(({ error, reason }) => isLockout(error, reason))
     return {
       host,
       rotated: having('rotated').length,
       failed: failed.length,
       skipped: having('skipped').length,
-      severity: critical ? 'critical' : 'error',
+      severity: failed.some(({ critical }) => critical) ? 'critical' : 'error',
+      tell: failed.length > 1 || failed.some(({ untold }) => untold),
       failures: [...kinds].map(([error, members]) => ({
         error,
         reason: members[0]?.reason ?? '',

@@ -15,8 +15,8 @@ export const handler = functionHandler(
   'startRotation',
   startCallEvent,
   ({ store, id, token }) => ({ store, id, token }),
-  async ({ at, ...input }) => {
-    const reason = at && (await whyNot(input.id, at))
+  async ({ at, until, ...input }) => {
+    const reason = until && new Date() >= until ? 'its window has closed' : at && (await whyNot(input.id, at))
     if (reason) return { ...input, outcome: 'skipped', reason }
     const started = await executions.start({ token: input.token, number: 1 }, input)
     if (started) return { ...input, outcome: 'started' }

@@ -7,6 +7,8 @@ export type StepFunctionsServer = {
   url: string
   /** The names of executions that run though nobody started them here. */
   running: Set<string>
+  /** The names of executions of rotate-due that run, though nobody started them here. */
+  runs: string[]
   /** What the states of an execution do that is started here, by name. */
   tasks: Record<string, Task>
   /** Every execution that was started here, by name. */
@@ -26,7 +28,6 @@ type Event = {
 type Failure = { error: string; cause: string }
 type Request = {
   executionArn?: string
-  stateMachineArn?: string
   name?: string
   input?: string
   includeExecutionData?: boolean
@@ -50,6 +51,7 @@ export async function startStepFunctions(): Promise<StepFunctionsServer> {
   return {
     url: `http://127.0.0.1:${(server.address() as { port: number }).port}`,
     running: stateMachine.running,
+    runs: stateMachine.runs,
     tasks: stateMachine.tasks,
     executions: stateMachine.executions,
     calls,
@@ -72,6 +74,7 @@ function respond(stateMachine: Rotate, action: string, request: Request): object
 /** The rotate state machine and its executions, which run in this process. */
 class Rotate {
   readonly running = new Set<string>()
+  readonly runs: string[] = []
   readonly tasks: Record<string, Task> = {}
   readonly executions = new Map<string, Started>()
 
@@ -84,12 +87,7 @@ class Rotate {
       return { executionArn: name, startDate: 0 }
     },
 
-    // Those of other state machines never run here.
-    ListExecutions: ({ stateMachineArn = '' }: Request) => ({
-      executions: stateMachineArn.endsWith('-rotate')
-        ? [...this.executions].flatMap(([name, { result }]) => (result ? [] : [{ name, startDate: 0 }]))
-        : [],
-    }),
+    ListExecutions: () => ({ executions: this.runs.map(name => ({ name, startDate: 0 })) }),
 
     DescribeExecution: ({ executionArn }: Request) => {
       const name = lastOf(executionArn)

@@ -45,7 +45,7 @@ const expected: Record<string, string> = {
   grace: '`never`, or a whole number with s, m, h or d, such as 24h; a year at most',
   'test-query': 'one SQL statement',
   every: 'a whole number with m, h or d, such as 30d; a year at most',
-  window: 'hours of the day in UTC, such as 02:00-05:00',
+  window: 'hours of the day in UTC, an hour at least, such as 02:00-05:00',
   jitter: 'a whole number with m, h or d, such as 6h',
   engine: 'opaque, or left out: the value names the engine of a database',
   connection: "the name of a parameter with AWS's JSON but for the password",
@@ -63,7 +63,8 @@ const window = v.pipe(
       .map(time => Number(time.slice(0, 2)) * 60 + Number(time.slice(3)))
     return { from, to }
   }),
-  v.check(({ from, to }) => from !== to),
+  // Runs begin an hour apart at most, and one has to fall into it.
+  v.check(({ from, to }) => (to - from + 1440) % 1440 >= 60),
 )
 
 const schema = v.strictObject({

@@ -137,3 +137,16 @@ export const runFailed = {
     input: '{}',
   },
 }
+
+/** What a run says of credentials that should have rotated. */
+export const late = {
+  ...envelope,
+  id: 'event-7',
+  source: 'keyturn',
+  'detail-type': 'Credentials Late',
+  time: '2026-11-21T10:05:00Z',
+  detail: {
+    execution: 'arn:aws:states:eu-west-1:123456789012:execution:keyturn-test-rotate-due:run-1',
+    late: { count: 60, names: ['parameter-store /a', 'secrets-manager b'] },
+  },
+}

@@ -23,6 +23,8 @@ export type Alarm = {
   group?: string
 }
 
+/** Milliseconds. */
+const day = 86_400_000
 const critical: string[] = ['lockout', 'stopped'] satisfies (keyof typeof headlines)[]
 
 /**
@@ -47,6 +49,7 @@ export function readAlarm(raw: unknown, runbook: string): Alarm {
   } = failure
   const severity = isCritical(failure) ? 'critical' : 'error'
   const time = Date.parse(event.time ?? '')
+  const moment = Number.isNaN(time) ? Date.now() : time
   const facts: [string, string | undefined][] = [
     ['Secret', secret],
     ['Step', step],
@@ -70,7 +73,7 @@ export function readAlarm(raw: unknown, runbook: string): Alarm {
           .update(JSON.stringify(raw) ?? '')
           .digest('hex'),
     ),
-    at: Number.isNaN(time) ? Date.now() : time,
+    at: failure.daily ? moment - (moment % day) : moment,
     severity,
     subject: `${severity.toUpperCase()}${error ? ` ${error}` : ''}: ${what}`
       .replaceAll(/[^ -~]/g, '?')
@@ -98,12 +101,20 @@ function anchorOf({ headline, error = '' }: Failure): string {
     lockout: 'lockedout',
     retire: 'retiresecret-failed',
     announce: 'announcesuccess-failed',
-    several: error in errors ? error.toLowerCase() : 'several-rotations-failed',
+    several: several(error),
     run: 'run-failed',
+    late: 'late-credentials',
     managed: 'managed-rotation-failed',
     abandoned: 'managed-rotation-failed',
   }
   return anchors[headline] ?? (error in errors ? error.toLowerCase() : 'execution-failed')
+}
+
+/** Of one error, that error's entry. */
+function several(error: string): string {
+  if (!error) return 'several-rotations-failed'
+  if (error === 'NotKnown') return 'start-or-watch-failed'
+  return error in errors ? error.toLowerCase() : 'execution-failed'
 }
 
 /**

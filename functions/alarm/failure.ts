@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto'
 import * as v from 'valibot'
 
 /** What can have happened, in a sentence. */
@@ -8,8 +9,9 @@ export const headlines = {
   stopped: 'A rotation was stopped midway and not rolled back: the application may be locked out.',
   retire: 'The credential was rotated, but the replaced user still takes its old password.',
   announce: 'The credential was rotated, but that could not be announced.',
-  several: 'Several rotations that were due failed.',
+  several: 'Rotations that were due failed.',
   run: 'A run of what was due did not come to its end: rotations may not have begun, or their failures not been told.',
+  late: 'Credentials should have rotated and have not.',
   managed: 'Secrets Manager could not rotate a secret.',
   abandoned: 'A version made by hand ended a rotation of Secrets Manager.',
   unknown: 'One of the alarm rules matched an event that Keyturn cannot read.',
@@ -47,6 +49,8 @@ const schema = part({
     // Credential Rotations Failed, by statemachines/rotate-due.asl.json
     group: text,
     report: part({ host: text, rotated: count, failed: count, failures: kinds }),
+    // Credentials Late, by the same
+    late: part({ count, names }),
     // Step Functions Execution Status Change
     executionArn: text,
     status: text,
@@ -83,6 +87,8 @@ export type Failure = {
   more?: [label: string, value: string][]
   critical?: boolean
   group?: string | undefined
+  /** Goes on until somebody mends it: it is told once a day. */
+  daily?: boolean
   outdone: boolean
 }
 
@@ -101,14 +107,15 @@ const readers: Record<string, (detail: Detail) => Failure> = {
 
   'Credential Rotation Failed': ({ severity, execution, rotation }) => {
     const lockout = severity === 'critical'
+    const problem = (lockout && rotation?.lockout) || rotation?.failure
     return {
       headline: lockout ? 'lockout' : 'failed',
       secret: rotation?.id,
       execution,
-      ...explain((lockout && rotation?.lockout) || rotation?.failure),
+      ...explain(problem),
       rollback: lockout ? 'failed' : rotation?.rollback?.outcome,
       first: lockout && rotation?.lockout ? rotation.failure && oneLine(rotation.failure) : undefined,
-      group: rotation?.group,
+      ...grouped(rotation?.group, problem),
       outdone: false,
     }
   },
@@ -137,6 +144,21 @@ const readers: Record<string, (detail: Detail) => Failure> = {
     }
   },
 
+  'Credentials Late': ({ execution, late }) => {
+    const { count = 0, names = [] } = late ?? {}
+    const others = count > names.length ? ` and ${count - names.length} more` : ''
+    return {
+      headline: 'late',
+      execution,
+      what: `${count} credentials are late`,
+      more: [['Late', `${names.join(', ')}${others}`]],
+      // Another name as soon as there are others.
+      name: `late ${hash('sha256', [count, ...names].join('\n'))}`,
+      daily: true,
+      outdone: false,
+    }
+  },
+
   // Without an announcement: what comes after the rotation failed, or something ended the execution from outside.
   'Step Functions Execution Status Change': ({
     executionArn,
@@ -154,6 +176,8 @@ const readers: Record<string, (detail: Detail) => Failure> = {
         ...explained,
         error: error ?? status,
         what: 'a run of what was due failed',
+        name: `run failed ${error ?? status}`,
+        daily: true,
         outdone: false,
       }
     const headline = headlineOf(status, explained)
@@ -164,7 +188,8 @@ const readers: Record<string, (detail: Detail) => Failure> = {
       ...explained,
       error: error ?? status,
       // A report knows of nothing else: not of what was stopped, and not of what failed after the rotation.
-      group: headline === 'execution' || headline === 'lockout' ? input?.group : undefined,
+      ...(['execution', 'lockout'].includes(headline) &&
+        grouped(input?.group, { Error: error, Cause: cause })),
       outdone: true,
     }
   },
@@ -184,6 +209,10 @@ const readers: Record<string, (detail: Detail) => Failure> = {
   }),
 }
 
+/** Who is locked out is told of at once, and one by one. */
+const grouped = (group: string | undefined, problem: Problem): Pick<Failure, 'group'> =>
+  group && problem?.Error !== 'LockedOut' ? { group } : {}
+
 /** Whether it is a lockout that could not be announced can only be told from the error and the message. */
 function headlineOf(
   status: string | undefined,
@@ -196,7 +225,7 @@ function headlineOf(
 }
 
 /** Whether an execution failed because its rollback did, by its error and by its message, which begins with the step. */
-export function isLockout(error: string | undefined, message: string | undefined): boolean {
+function isLockout(error: string | undefined, message: string | undefined): boolean {
   return error === 'LockedOut' || /^rollbackSecret: /.test(message ?? '')
 }
 

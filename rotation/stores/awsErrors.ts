@@ -21,3 +21,12 @@ export function translate(service: string, error: unknown): unknown {
   if (error.name === 'AccessDeniedException') return new NotPermitted(`${service}: ${error.message}`)
   return new StoreFailed(`${service}: ${error.name}, request ${$metadata?.requestId}`)
 }
+
+/** What a service answered. @throws as `translate` says */
+export async function answered<T>(service: string, answer: Promise<T>): Promise<T> {
+  try {
+    return await answer
+  } catch (error) {
+    throw translate(service, error)
+  }
+}

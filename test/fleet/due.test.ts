@@ -1,7 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { judge } from '../../fleet/due.ts'
+import { byRank, judge } from '../../fleet/due.ts'
 import type { Scheduled } from '../../fleet/inventory.ts'
-import { parseOptions } from '../../rotation/options.ts'
 
 const managed = { 'keyturn:managed': 'true' }
 const since = new Date('2026-11-01T12:00:00Z')
@@ -12,7 +11,7 @@ function look(
   more: Partial<Scheduled> = {},
 ): ReturnType<typeof judge> {
   const credential = { store: 'parameter-store', id: '/shop/db', since, ...more } as const
-  return judge({ ...credential, tags: { ...managed, ...tags } }, new Date(at), parseOptions({}))
+  return judge({ ...credential, tags: { ...managed, ...tags } }, new Date(at))
 }
 const tokenAt = (at: string, tags: Record<string, string>, more: Partial<Scheduled> = {}) => {
   const verdict = look(at, tags, more)
@@ -54,11 +53,45 @@ describe('the window', () => {
   })
 
   test('what waits for its window is not late before the window has opened and a day is over', () => {
-    const tags = { 'keyturn:every': '7d', 'keyturn:window': '11:00-11:30' }
+    const tags = { 'keyturn:every': '7d', 'keyturn:window': '11:00-12:00' }
     expect(look('2026-11-09T10:00:00Z', tags)).toEqual({ state: 'waiting', late: false })
     expect(look('2026-11-10T11:00:00Z', tags)).toMatchObject({ state: 'due', late: false })
     expect(look('2026-11-10T11:00:01Z', tags)).toMatchObject({ state: 'due', late: true })
     expect(look('2026-11-10T12:00:00Z', tags)).toEqual({ state: 'waiting', late: true })
+  })
+})
+
+describe('what comes first', () => {
+  const verdict = (at: string, more: Partial<Scheduled> = {}) => {
+    const found = look(at, { 'keyturn:every': '1d' }, more)
+    if (found.state !== 'due') throw new Error('it is not due')
+    return found
+  }
+
+  test('the lower try; then what has been due for longer', () => {
+    const at = '2026-11-03T12:00:00Z'
+    const hoursDue = (hours: number) => ({ since: new Date(Date.parse(at) - 86_400_000 - hours * 3_600_000) })
+    const due = [30, 0.5, 3, 0.2, 2.5].map(hours => ({ hours, ...verdict(at, hoursDue(hours)) }))
+    expect(due.map(({ rank }) => rank.attempt)).toEqual([5, 0, 2, 0, 2])
+    expect(due.toSorted((a, b) => byRank(a.rank, b.rank)).map(({ hours }) => hours)).toEqual([
+      0.5, 0.2, 3, 2.5, 30,
+    ])
+  })
+})
+
+describe('until', () => {
+  test.each([
+    ['11:30-13:00', '2026-11-02T12:10:00Z', '2026-11-02T13:00:00.000Z'],
+    ['22:00-04:00', '2026-11-02T23:00:00Z', '2026-11-03T04:00:00.000Z'],
+    ['22:00-04:00', '2026-11-03T03:00:00Z', '2026-11-03T04:00:00.000Z'],
+    ['22:00-00:00', '2026-11-02T23:00:00Z', '2026-11-03T00:00:00.000Z'],
+  ])('the end of the window %s, at %s: %s', (window, at, until) => {
+    const verdict = look(at, { 'keyturn:every': '1d', 'keyturn:window': window })
+    expect(verdict).toMatchObject({ state: 'due', until: new Date(until) })
+  })
+
+  test('without a window there is none', () => {
+    expect(look('2026-11-02T12:00:00Z', { 'keyturn:every': '1d' })).not.toHaveProperty('until')
   })
 })
 
@@ -127,6 +160,9 @@ describe('late', () => {
     ['30d', '2026-12-02T12:00:01Z', true],
     ['6h', '2026-11-02T00:00:00Z', false],
     ['6h', '2026-11-02T00:00:01Z', true],
+    // Not between two runs.
+    ['15m', '2026-11-01T13:15:00Z', false],
+    ['15m', '2026-11-01T13:15:01Z', true],
   ])('every %s, at %s: %s', (every, at, late) => {
     expect(look(at, { 'keyturn:every': every })).toMatchObject({ state: 'due', late })
   })
@@ -140,6 +176,7 @@ describe('skipped, with the reason', () => {
       ['window', '2-5'],
       ['window', '02:00-02:00'],
       ['window', '24:00-05:00'],
+      ['window', '02:00-02:59'],
       ['jitter', 'some'],
       ['grace', 'soon'],
       ['evry', '30d'],

@@ -148,6 +148,28 @@ describe.skipIf(!bin)('over MiniStack', () => {
     expect(elsewhere.find(({ id }) => id === 'shop/ours')).toBeUndefined()
   })
 
+  test('a replica is not a credential of its own: its primary rotates', async () => {
+    await create('shop/replicated', every)
+    const client = (region: string) => {
+      const credentials = { accessKeyId: 'test', secretAccessKey: 'test' }
+      const secrets = new SecretsManagerClient({ endpoint: ministack.url, region: 'us-east-1', credentials })
+      secrets.middlewareStack.add(
+        proceed => async input => {
+          const answer = await proceed(input)
+          const { SecretList = [] } = answer.output as { SecretList?: object[] }
+          for (const secret of SecretList) Object.assign(secret, { PrimaryRegion: region })
+          return answer
+        },
+        { step: 'initialize' },
+      )
+      return { ...clients, secrets }
+    }
+    const idsOf = async (region: string) =>
+      (await new Inventory(client(region), rotationFunction).scheduled()).map(({ id }) => id)
+    expect(await idsOf('us-east-1')).toContain('shop/replicated')
+    expect(await idsOf('eu-west-1')).not.toContain('shop/replicated')
+  })
+
   test('a service that is not there is Throttled, so the run is tried again', async () => {
     const credentials = { accessKeyId: 'test', secretAccessKey: 'test' }
     const options = { endpoint: 'http://127.0.0.1:1', region: 'us-east-1', credentials, maxAttempts: 1 }

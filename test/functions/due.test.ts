@@ -63,11 +63,27 @@ describe('startRotation', () => {
     expect(executions()).toHaveLength(before + 1)
   })
 
+  test('its window has closed meanwhile: it does not begin', async () => {
+    const input = rotation(await embedded.users.enrol('outside'))
+    const before = executions()
+    const until = new Date(Date.now() - 1000).toISOString()
+    expect(await startRotation({ ...input, until })).toEqual({
+      ...input,
+      outcome: 'skipped',
+      reason: 'its window has closed',
+    })
+    expect(executions()).toEqual(before)
+    const open = new Date(Date.now() + 60_000).toISOString()
+    expect(await startRotation({ ...input, until: open })).toMatchObject({ outcome: 'started' })
+    await embedded.stepFunctions.executions.get(input.token)?.ended
+  })
+
   test.each([
     ['store', { store: 'vault' }],
     ['id', { id: '' }],
     ['token', { token: 'short' }],
     ['at', { at: 'yesterday' }],
+    ['until', { until: 'tomorrow' }],
   ])('%s that is none is InvalidInput, and nothing starts', async (field, change) => {
     const before = executions()
     const error = await failure(Promise.resolve(startRotation({ ...rotation('app'), ...change })))
@@ -166,6 +182,24 @@ describe('awaitRotation', () => {
     expect(result.reason.length).toBeLessThanOrEqual(200)
   })
 
+  test('tells if the rollback failed too, whatever its error', async () => {
+    const input = rotation(
+      await embedded.users.enrol('lost', { tags: { 'keyturn:test-query': 'TABLE absent' } }),
+    )
+    const { tasks } = embedded.stepFunctions
+    const rollback = tasks.RollbackSecret as Task
+    tasks.RollbackSecret = () => {
+      throw Object.assign(new Error('no answer'), { name: 'NotPermitted' })
+    }
+    await startRotation(input)
+    expect(await awaitRotation(input)).toMatchObject({
+      outcome: 'failed',
+      error: 'NotPermitted',
+      critical: true,
+    })
+    tasks.RollbackSecret = rollback
+  })
+
   test('one that still runs is RotationInProgress, so that the state machine asks again', async () => {
     const input = rotation(await embedded.users.enrol('slow'))
     let over = () => {}
@@ -201,6 +235,7 @@ describe('reportRotations', () => {
       failed: 3,
       skipped: 1,
       severity: 'error',
+      tell: true,
       failures: [
         {
           error: 'Unreachable',
@@ -222,14 +257,24 @@ describe('reportRotations', () => {
     expect(failures[0]?.names).toHaveLength(50)
   })
 
-  test.each([
-    ['LockedOut', 'rollbackSecret: nothing logs in'],
-    ['Unreachable', 'rollbackSecret: no answer'],
-  ])('%s of a rollback is critical', async (error, reason) => {
+  test('one failure that its execution told is not worth telling again; one that nobody told is', async () => {
+    const told = result('/a', 'failed', 'TestFailed', 'testSecret: no')
+    for (const [results, tell] of [
+      [[told], false],
+      [[told, told], true],
+      [[{ ...told, untold: true }], true],
+      [[result('/b', 'rotated')], false],
+    ] as const)
+      expect(await reportRotations({ host: 'db', results })).toMatchObject({ tell })
+  })
+
+  test('a rollback that failed is critical', async () => {
     const results = [
       result('/a', 'failed', 'TestFailed', 'testSecret: no'),
-      result('/b', 'failed', error, reason),
+      result('/b', 'failed', 'States.Timeout', ''),
     ]
-    expect(await reportRotations({ host: 'db', results })).toMatchObject({ severity: 'critical' })
+    expect(await reportRotations({ host: 'db', results })).toMatchObject({ severity: 'error' })
+    const lost = results.map(failed => ({ ...failed, critical: true }))
+    expect(await reportRotations({ host: 'db', results: lost })).toMatchObject({ severity: 'critical' })
   })
 })

@@ -19,6 +19,7 @@ vi.mock('../../fleet/hosts.ts', () => ({
 }))
 
 let stepFunctions: StepFunctionsServer
+let written: string[]
 let findDue: Task
 beforeAll(async () => {
   stepFunctions = await startStepFunctions()
@@ -36,7 +37,7 @@ beforeAll(async () => {
 })
 afterAll(() => stepFunctions?.stop())
 beforeEach(() => {
-  captureOutput()
+  written = captureOutput()
   scheduled = []
   hostOf = () => 'db:5432'
 })
@@ -50,7 +51,7 @@ function credential(id: string, hoursAgo: number, tags: Record<string, string> =
 
 describe('a run', () => {
   test('takes what is due, oldest first, by database server; and no value is in what it returns', async () => {
-    scheduled = [credential('/a', 2), credential('/b', 0), credential('/c', 3), credential('/d', 1.5)]
+    scheduled = [credential('/a', 1.5), credential('/b', 0), credential('/c', 1.8), credential('/d', 1.2)]
     hostOf = ({ id }) => (id === '/d' ? 'db2:5432' : 'db1:5432')
     const run = await look()
     expect(run).toMatchObject({ hosts: 2, planned: 3, postponed: 0, caps: { hosts: 3, perHost: 5 } })
@@ -59,7 +60,7 @@ describe('a run', () => {
       { name: 'run-1 db2:5432', host: 'db2:5432', rotations: [{ id: '/d' }] },
     ])
     for (const rotation of run.groups.flatMap(({ rotations }) => rotations))
-      expect(Object.keys(rotation)).toEqual(['store', 'id', 'token'])
+      expect(Object.keys(rotation)).toEqual(['store', 'id', 'token', 'until'])
   })
 
   test('names what is late and what is skipped, fifty of each, and counts all', async () => {
@@ -73,25 +74,46 @@ describe('a run', () => {
     }
   })
 
-  test('takes a thousand at most, and leaves the rest to the next', async () => {
-    scheduled = Array.from({ length: 1200 }, (_, n) => credential(`/${n}`, 2 + n / 1000))
-    hostOf = () => ''
-    expect((await look()).planned + (await look()).postponed).toBe(1200)
-    expect((await look()).planned).toBeLessThanOrEqual(1000)
-    // Those that have waited longest.
-    const [{ rotations } = { rotations: [] }] = (await look()).groups
-    expect(rotations[0]?.id).toBe('/1199')
+  test('takes five hundred at most, and leaves the rest to the next; what keeps failing comes last', async () => {
+    const failing = Array.from({ length: 600 }, (_, n) => credential(`/failing/${n}`, 5))
+    scheduled = [...failing, credential('/new', 1.2), credential('/older', 1.5)]
+    const run = await look()
+    expect(run.planned + run.postponed).toBe(602)
+    expect(run.planned).toBeLessThanOrEqual(500)
+    const [{ rotations } = { rotations: [] }] = run.groups
+    expect(rotations.slice(0, 2).map(({ id }) => id)).toEqual(['/older', '/new'])
+  })
+
+  test('tells how long a window is open', async () => {
+    const [from, to] = [-1, 1].map(hours => new Date(Date.now() + hours * hour).toISOString().slice(11, 16))
+    scheduled = [credential('/a', 2, { 'keyturn:window': `${from}-${to}` })]
+    const { until } = (await look()).groups[0]?.rotations[0] ?? {}
+    expect(until?.slice(11, 16)).toBe(to)
+  })
+
+  test('counts what is late for the dashboard', async () => {
+    scheduled = [credential('/b', 30), credential('/a', 30), credential('/c', 1.5)]
+    expect((await look()).late).toEqual({ count: 2, names: ['parameter-store /a', 'parameter-store /b'] })
+    expect(written.join('')).toContain('"LateCredentials":2')
+  })
+
+  test('gives way to a run that began before it, and only to one', async () => {
+    scheduled = [credential('/a', 2)]
+    stepFunctions.runs.push('run-0', 'run-1')
+    expect(await look()).toMatchObject({ planned: 0, postponed: 1, waitsFor: 'run-0' })
+    expect(await findDue({ run: 'run-0' })).toMatchObject({ planned: 1 })
+    stepFunctions.runs.length = 0
   })
 
   test.each([
     ['a host of its own each', 0],
     ['long names', 900],
   ])('fits into a state, with what is reported of it, also with %s', async (_, length) => {
-    scheduled = Array.from({ length: 1000 }, (_, n) => credential(`/${n}${'x'.repeat(length)}`, 3))
+    scheduled = Array.from({ length: 500 }, (_, n) => credential(`/${n}${'x'.repeat(length)}`, 3))
     hostOf = ({ id }) => `database-${id.slice(0, 5)}.${'x'.repeat(60)}.eu-west-1.rds.amazonaws.com:5432`
     const run = await look()
     expect(run.planned).toBeGreaterThan(40)
-    expect(run.planned + run.postponed).toBe(1000)
+    expect(run.planned + run.postponed).toBe(500)
     const reports = run.groups.map(({ host }) => ({ host, rotated: 1000, failed: 1000, skipped: 1000 }))
     expect(JSON.stringify({ ...run, ended: { reports, count: reports.length } }).length).toBeLessThan(
       256 * 1024,

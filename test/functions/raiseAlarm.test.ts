@@ -21,6 +21,7 @@ import {
   abandoned,
   announced,
   execution,
+  late,
   lockedOut,
   managed,
   report,
@@ -422,15 +423,24 @@ describe('rotations that a run of what was due started', () => {
     return { ...event, detail: { ...event.detail, input: JSON.stringify({ id: 'shop/database', group }) } }
   }
 
+  /** The rollback failed, so nobody knows whether the application is locked out. */
+  const undone = structuredClone(lockedOut)
+  undone.detail.rotation.lockout.Error = 'Unreachable'
+
   test('belong to a group, by severity, whoever reports them', () => {
     expect(read(ofRun(announced)).group).toBe(`${group} error`)
-    expect(read(ofRun(lockedOut)).group).toBe(`${group} critical`)
+    expect(read(ofRun(undone)).group).toBe(`${group} critical`)
     expect(read(ended('FAILED', 'TestFailed', 'testSecret: no')).group).toBe(`${group} error`)
-    expect(read(ended('FAILED', 'LockedOut', 'rollbackSecret: no')).group).toBe(`${group} critical`)
+    expect(read(ended('FAILED', 'Unreachable', 'rollbackSecret: no')).group).toBe(`${group} critical`)
     expect(read(announced)).not.toHaveProperty('group')
   })
 
-  test('but for those that no report knows of: stopped, or failed after the rotation', () => {
+  test('but for lockouts, which are told one by one', () => {
+    expect(read(ofRun(lockedOut))).not.toHaveProperty('group')
+    expect(read(ended('FAILED', 'LockedOut', 'rollbackSecret: no'))).not.toHaveProperty('group')
+  })
+
+  test('and for those that no report knows of: stopped, or failed after the rotation', () => {
     for (const event of [
       ended('ABORTED'),
       ended('TIMED_OUT'),
@@ -450,7 +460,7 @@ describe('rotations that a run of what was due started', () => {
       outdone: false,
     })
     expect(alarm).not.toHaveProperty('group')
-    expect(textOf(alarm)).toContain(`Several rotations that were due failed.
+    expect(textOf(alarm)).toContain(`Rotations that were due failed.
 
 Error:       Unreachable
 Host:        db.example.com:5432
@@ -478,9 +488,46 @@ Severity:    error
     })
   })
 
+  test('of one error that is none of ours, or that came before any rotation, it leads to an entry too', () => {
+    const { failures } = report.detail.report
+    const of = (error: string) => {
+      const detail = {
+        ...report.detail,
+        report: { ...report.detail.report, failures: [{ ...failures[0], error }] },
+      }
+      return read({ ...report, detail }).runbook.split('#')[1]
+    }
+    expect(['Lambda.Unknown', 'NotKnown', 'TlsFailed'].map(of)).toEqual([
+      'execution-failed',
+      'start-or-watch-failed',
+      'tlsfailed',
+    ])
+  })
+
+  test('what is late is told by name: once a day, and as soon as it is not the same any more', () => {
+    const alarm = read(late)
+    expect(alarm).toMatchObject({
+      severity: 'error',
+      at: Date.parse('2026-11-21T00:00:00Z'),
+      subject: 'ERROR: 60 credentials are late',
+      headline: 'Credentials should have rotated and have not.',
+      facts: expect.arrayContaining([['Late', 'parameter-store /a, secrets-manager b and 58 more']]),
+      runbook: 'docs/runbook.md#late-credentials',
+      outdone: false,
+    })
+    expect(read({ ...late, id: 'again', time: '2026-11-21T23:59:00Z' })).toMatchObject({
+      keys: alarm.keys,
+      at: alarm.at,
+    })
+    const more = { ...late.detail, late: { count: 61, names: late.detail.late.names } }
+    expect(read({ ...late, detail: more }).keys).not.toEqual(alarm.keys)
+    expect(alarm.keys[0].length).toBeLessThan(100)
+  })
+
   test('a run that failed is told of as such', () => {
     expect(read(runFailed)).toMatchObject({
-      keys: ['execution run-1'],
+      keys: ['run failed HostLost'],
+      at: Date.parse('2026-11-21T00:00:00Z'),
       severity: 'error',
       subject: 'ERROR HostLost: a run of what was due failed',
       runbook: 'docs/runbook.md#run-failed',

@@ -287,6 +287,8 @@ describe('a schedule', () => {
     ['window', '02:60-05:00'],
     ['window', '02:00-24:00'],
     ['window', '02:00-02:00'],
+    ['window', '02:05-03:04'],
+    ['window', '23:30-00:29'],
     ['window', '02:00'],
   ])('%s: %s is refused, and said what it should be', (name, value) => {
     const error = refusal(() => parse(name, value))

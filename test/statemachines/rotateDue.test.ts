@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { type Execution, runExecution, type Task } from '../../local/stateMachine.ts'
 
-type Start = { store: string; id: string; token: string; group: string }
+type Start = { store: string; id: string; token: string; until: string | null; group: string }
 type Entry = { DetailType: string; Detail: Record<string, unknown> }
 
 const groupsOf = (sizes: Record<string, number>) =>
@@ -12,8 +12,12 @@ const groupsOf = (sizes: Record<string, number>) =>
       store: 'parameter-store',
       id: `/${host}/${n}`,
       token: `token-${host}-${n}`,
+      until: n ? null : '2026-11-24T05:00:00Z',
     })),
   }))
+
+/** What FindDue tells besides what is due. */
+const found = { postponed: 3, late: { count: 0, names: [] }, skipped: { count: 4, names: [] } }
 
 const failed = (id: string, error = 'Unreachable') => ({ id, outcome: 'failed', error, reason: 'no answer' })
 const throwing = (name: string) => () => {
@@ -36,25 +40,23 @@ async function run(
   const groups = groupsOf(sizes)
   const planned = groups.flatMap(({ rotations }) => rotations).length
   const tasks: Record<string, Task> = {
-    FindDue: () => ({ groups, hosts: groups.length, planned, postponed: 3, caps }),
+    FindDue: () => ({ ...found, groups, hosts: groups.length, planned, caps }),
     StartRotation: input => {
       started.push(input as Start)
       return { ...(input as Start), outcome: 'started' }
     },
     AwaitRotation: input => ({ ...(input as Start), outcome: 'rotated' }),
     ReportRotations: input => {
-      const { host, results } = input as { host: string; results: { outcome: string }[] }
+      const { host, results } = input as { host: string; results: { outcome: string; untold?: boolean }[] }
       const having = (outcome: string) => results.filter(result => result.outcome === outcome).length
       const counts = { rotated: having('rotated'), failed: having('failed'), skipped: having('skipped') }
-      return {
-        host,
-        ...counts,
-        severity: 'error',
-        failures: results.filter(({ outcome }) => outcome === 'failed'),
-      }
+      const failures = results.filter(({ outcome }) => outcome === 'failed')
+      const tell = failures.length > 1 || failures.some(({ untold }) => untold)
+      return { host, ...counts, severity: 'error', tell, failures }
     },
     AnnounceFailures: announce,
     AnnounceRun: announce,
+    AnnounceLate: announce,
     ...given,
   }
   const execution: Execution = await runExecution('rotate-due', tasks, 'run-1', {})
@@ -64,7 +66,7 @@ async function run(
 describe('what is due', () => {
   test('nothing: it ends at once', async () => {
     const { execution, announced } = await run({})
-    expect(execution.states).toEqual(['FindDue', 'AnythingDue', 'Done'])
+    expect(execution.states).toEqual(['FindDue', 'AnyLate', 'AnythingDue', 'Done'])
     expect(announced).toEqual([])
   })
 
@@ -77,8 +79,10 @@ describe('what is due', () => {
       store: 'parameter-store',
       id: '/db1:5432/2',
       token: 'token-db1:5432-2',
+      until: null,
       group: 'run-1 db1:5432',
     })
+    expect(started.map(({ until }) => until)).toContain('2026-11-24T05:00:00Z')
     expect(announced).toEqual([
       {
         Source: 'keyturn',
@@ -88,6 +92,8 @@ describe('what is due', () => {
           execution: expect.stringContaining('execution:keyturn-local-rotate-due:run-1'),
           planned: 4,
           postponed: 3,
+          late: 0,
+          skipped: 4,
           hosts: [
             { host: 'db1:5432', rotated: 3, failed: 0, skipped: 0 },
             { host: 'db2:5432', rotated: 1, failed: 0, skipped: 0 },
@@ -167,16 +173,29 @@ describe('what fails', () => {
   })
 
   test.each(['StartRotation', 'AwaitRotation'])(
-    '%s itself: counts as failed, with its error',
+    '%s itself: counts as failed, and is announced even alone',
     async state => {
-      const { execution, announced } = await run({ a: 2 }, { [state]: throwing('NotPermitted') })
+      const { execution, announced } = await run({ a: 1 }, { [state]: throwing('NotPermitted') })
       expect(execution.failure).toBeUndefined()
+      const reason = 'the rotation could not be started or watched: NotPermitted'
       expect(announced[0]).toMatchObject({
         DetailType: 'Credential Rotations Failed',
-        Detail: { report: { failed: 2, failures: [{ id: '/a/0', error: 'NotPermitted' }, { id: '/a/1' }] } },
+        Detail: {
+          report: { failed: 1, failures: [{ id: '/a/0', error: 'NotKnown', reason, untold: true }] },
+        },
       })
     },
   )
+
+  test('what is late is announced, whether or not anything is due', async () => {
+    const late = { count: 2, names: ['parameter-store /a', 'parameter-store /b'] }
+    const due = { ...found, late, groups: [], hosts: 0, planned: 0 }
+    const { execution, announced } = await run({}, { FindDue: () => due })
+    expect(announced).toMatchObject([
+      { DetailType: 'Credentials Late', Detail: { late, execution: expect.stringContaining(':run-1') } },
+    ])
+    expect(execution.states.at(-1)).toBe('Done')
+  })
 
   test('a rotation that still runs is asked for again, longer than an hour', async () => {
     const { execution } = await run({ a: 1 }, { AwaitRotation: throwing('RotationInProgress') })
@@ -194,6 +213,7 @@ describe('what fails', () => {
 
   test('a host that does not report fails the run, after the others were announced', async () => {
     const due = {
+      ...found,
       groups: groupsOf({ a: 1 }),
       hosts: 2,
       planned: 2,
