@@ -9,4 +9,6 @@ export type EngineOptions = {
 /** Every engine; its driver is loaded when it is first asked for. */
 export const loadEngine: Record<EngineName, (options: EngineOptions) => Promise<Engine>> = {
   postgres: async options => new (await import('./postgres.ts')).Postgres(options),
+  mysql: async options => new (await import('./mysql.ts')).Mysql(options),
+  mariadb: async options => new (await import('./mariadb.ts')).Mariadb(options),
 }
