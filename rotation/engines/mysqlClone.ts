@@ -213,11 +213,14 @@ export function syncStatements(dialect: Dialect, user: Account, clone: Account):
 
 /** Somebody else's account that happens to have the clone's name must not be handed to whoever reads the secret. */
 function refuseStranger(user: Account, clone: Account): void {
-  const all = (account: Account) =>
-    [...account.grants].flatMap(([key, { privileges }]) => [...privileges].map(one => `${one} ON ${key}`))
-  const has = new Set(all(user))
-  const held = all(clone)
-  if (held.length && !held.some(privilege => has.has(privilege)))
+  const held = [...clone.grants].filter(([, { privileges }]) => privileges.size)
+  const shared = held.some(([key, grant]) => {
+    const own = user.grants.get(key)
+    // What may do all on the whole server is nobody's clone who may not.
+    const all = (own && has(own, ALL)) || (has(grant, ALL) && key !== '*.*')
+    return own && (all || !own.privileges.isDisjointFrom(grant.privileges))
+  })
+  if (held.length && !shared)
     throw new NotPermitted(
       `${clone.name} exists but is no clone of ${user.name}: it has privileges, and none of them is the user's; rename it`,
     )

@@ -1,3 +1,4 @@
+import type { Credential } from '../credential.ts'
 import {
   Conflict,
   DatabaseFailed,
@@ -76,11 +77,16 @@ const byNumber: Record<number, Translation> = {
 const unreachable =
   /^(ECONN|EHOST|ENET|ENOTFOUND|EAI_|ETIMEDOUT|EPIPE|EADDRNOTAVAIL|PROTOCOL_CONNECTION_LOST)/
 
-/** As translate, for an error at login: a refusal that is about the database is there about the value's `dbname`. */
-export function translateLogin(error: unknown, where: string): unknown {
-  return (error as { errno?: number }).errno === 1044
-    ? new InvalidCredential('dbname', `${where}: there is no such database, or this user may not use it`)
-    : translate(error, where)
+/** As translate, for an error at login, where some say less than they mean. */
+export function translateLogin(error: unknown, credential: Credential): unknown {
+  const where = `login as ${credential}`
+  const { errno } = error as { errno?: number }
+  if (errno === 1044)
+    return new InvalidCredential('dbname', `${where}: there is no such database, or this user may not use it`)
+  // An account that requires TLS is refused like a wrong password; by MariaDB 10.11 so is everybody.
+  if (errno === 1045 && !credential.ssl)
+    return new LoginRefused(`${where}: refused; the server may want TLS, but the credential says ssl: false`)
+  return translate(error, where)
 }
 
 /**

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
-import mysql, { type Connection, type RowDataPacket } from 'mysql2/promise'
+import mysql, { type Connection, type ConnectionOptions, type RowDataPacket } from 'mysql2/promise'
 import type { Credential } from '../credential.ts'
 import { DatabaseFailed, InvalidCredential, NotPermitted, TestFailed, TlsFailed } from '../errors.ts'
 import type { Engine, Pair, Session } from './engine.ts'
@@ -23,7 +23,7 @@ export type MysqlOptions = {
   connectTimeout?: number
   statementTimeout?: number
   /** Opens the driver's connection, to be wrapped by tests. */
-  connect?: typeof mysql.createConnection
+  connect?: (config: ConnectionOptions) => Promise<Connection>
 }
 
 /** What a server of the family does in its own way. */
@@ -74,7 +74,7 @@ export abstract class MysqlFamily implements Engine {
         connectTimeout,
       })
     } catch (error) {
-      throw translateLogin(error, `login as ${credential}`)
+      throw translateLogin(error, credential)
     }
     // A connection that breaks while idle shows at the next statement; without a listener it would end the process.
     connection.on('error', () => {})
@@ -131,7 +131,6 @@ class MysqlSession implements Session {
   /** Settles what would bend statements, and learns which account this is; `host` is that of the accounts to act on. */
   async prepare(host?: string): Promise<void> {
     const { engine, prepare } = this.#flavour
-    await this.#query(prepare(this.#timeout / 1000))
     const [row] = await this.#query('select current_user() as account, version() as version')
     const { account, version } = row as { account: string; version: string }
     const found = version.includes('MariaDB') ? 'mariadb' : 'mysql'
@@ -140,6 +139,7 @@ class MysqlSession implements Session {
     const at = account.lastIndexOf('@')
     if (account.slice(0, at) !== this.#credential.username)
       throw new NotPermitted(`login as ${this.#credential}: the server takes it for ${account}`)
+    await this.#query(prepare(this.#timeout / 1000))
     this.host = host ?? account.slice(at + 1)
   }
 

@@ -1,16 +1,14 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 import { inspect } from 'node:util'
-import { escapeIdentifier as name, escapeLiteral as text } from 'pg'
 import { expect } from 'vitest'
-import type { PostgresServer } from '../../local/postgres.ts'
 import type { Credential } from '../../rotation/credential.ts'
-import { scramVerifier } from '../../rotation/engines/scram.ts'
 import { RotationError } from '../../rotation/errors.ts'
 import { parseOptions } from '../../rotation/options.ts'
 import * as steps from '../../rotation/steps.ts'
 import { MemoryStore } from '../../rotation/stores/memory.ts'
 import type { StrategyName } from '../../rotation/strategies/strategy.ts'
-import { type App, admits, asSuperuser, hex } from '../database.ts'
+import { type App, hex } from '../database.ts'
+import type { Place } from './places.ts'
 import type { Process } from './process.ts'
 
 export const id = 'app'
@@ -27,14 +25,14 @@ export class Scene {
   readonly running = new Set<string>()
   readonly base: steps.Pipeline
   readonly original: string
-  readonly #server: PostgresServer
+  readonly place: Place
   readonly #app: App
   readonly #seen: unknown[] = []
   readonly #passwords = new Set<string>()
   #logFrom: number
 
-  private constructor(server: PostgresServer, app: App, logFrom: number, token: string) {
-    this.#server = server
+  private constructor(place: Place, app: App, logFrom: number, token: string) {
+    this.place = place
     this.#app = app
     this.#logFrom = logFrom
     this.original = token
@@ -55,34 +53,15 @@ export class Scene {
     }
   }
 
-  static async set(server: PostgresServer, app: App, strategy: StrategyName, start: Start): Promise<Scene> {
-    const scene = new Scene(server, app, size(server.logFile), token())
+  static async set(place: Place, app: App, strategy: StrategyName, start: Start): Promise<Scene> {
+    const scene = new Scene(place, app, size(place.logFile), token())
     const tags = { 'keyturn:strategy': strategy, 'keyturn:grace': '1s' }
-    const clone = app.current.with({ username: `${app.user}_clone`, password: `clone-${hex(12)}` })
-    const verifier = async ({ password }: Credential) => text(await scramVerifier(password))
-    const [u, c] = [name(app.user), name(clone.username)]
     if (start === 'first' || strategy === 'single-user') {
-      await asSuperuser(
-        server,
-        `drop role if exists ${c}; alter role ${u} password ${await verifier(app.current)}`,
-      )
+      await place.reset(app, undefined)
       scene.store.create(id, scene.original, app.current, tags)
     } else {
-      const [exists] = await asSuperuser(
-        server,
-        `select 1 from pg_roles where rolname = ${text(clone.username)}`,
-      )
-      // By the admin, as a first rotation would have made it.
-      const { username, password } = app.admin
-      if (!exists)
-        await asSuperuser(server, `create role ${c} login; grant ${u} to ${c}`, 'postgres', {
-          user: username,
-          password,
-        })
-      await asSuperuser(
-        server,
-        `alter role ${u} password ${await verifier(app.current)}; alter role ${c} password ${await verifier(clone)}`,
-      )
+      const clone = app.current.with({ username: `${app.user}_clone`, password: `clone-${hex(12)}` })
+      await place.reset(app, clone)
       scene.store.create(id, token(), clone, tags)
       const before = (await scene.store.describe(id)).current ?? ''
       await scene.store.propose(id, scene.original, app.current)
@@ -103,7 +82,7 @@ export class Scene {
     expect(found.pending, `${where}: nothing is pending`).toBeUndefined()
     expect(winners, `${where}: at most one value won`).toContain(found.current)
     expect(await this.currentLogsIn(), `${where}: current logs in`).toBe(true)
-    const log = readFrom(this.#server.logFile, this.#logFrom)
+    const log = readFrom(this.place.logFile, this.#logFrom)
     const seen = this.#seen
       .map(thing => `${JSON.stringify(thing)} ${inspect(thing, { depth: 9 })}`)
       .join('\n')
@@ -115,18 +94,15 @@ export class Scene {
 
   async currentLogsIn(): Promise<boolean> {
     const current = await this.store.read(id, { stage: 'current' })
-    return current !== undefined && (await admits(this.#server, current.credential))
+    return current !== undefined && (await this.place.admits(current.credential))
   }
 
   /** True if the user that is not current logs in with the value it last had. */
   async previousLogsIn(): Promise<boolean> {
     const previous = await this.store.read(id, { stage: 'previous' })
-    return previous !== undefined && (await admits(this.#server, previous.credential))
+    return previous !== undefined && (await this.place.admits(previous.credential))
   }
 
-  get caFile(): string {
-    return this.#server.caFile
-  }
   get user(): string {
     return this.#app.user
   }
