@@ -88,15 +88,21 @@ export class AlternatingUsers implements Strategy {
    * whoever may write the secret could have any user's password set (a confused deputy).
    */
   async #adminSession(engine: Engine, current: Credential, readAdmin: Change['admin']): Promise<Session> {
-    await using proof = await tryLogin(engine, current)
-    if (!proof) throw new LoginRefused(`${current}: current was refused`)
+    const host = await prove(engine, current)
     const admin = await readAdmin()
     if (server(admin) !== server(current))
       throw new HostMismatch(
         `the admin's secret is for ${server(admin)}, this one for ${server(current)}; the admin was not used`,
       )
-    return engine.login(admin.with({ dbname: current.dbname ?? traits[current.engine].database }), proof.host)
+    return engine.login(admin.with({ dbname: current.dbname ?? traits[current.engine].database }), host)
   }
+}
+
+/** The host of current's account, if the engine has such. @throws LoginRefused if current does not log in */
+async function prove(engine: Engine, current: Credential): Promise<string | undefined> {
+  await using session = await tryLogin(engine, current)
+  if (!session) throw new LoginRefused(`${current}: current was refused`)
+  return session.host
 }
 
 const server = ({ engine, host, port }: Credential) =>

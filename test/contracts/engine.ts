@@ -59,7 +59,7 @@ export function engineContract(subject: Subject): void {
   /** The admin's session, as a strategy opens it. */
   async function actingFor({ current, admin, database }: Pick<App, 'current' | 'admin' | 'database'>) {
     await using proof = await engine.login(current)
-    return engine.login(admin.with({ dbname: database }), proof.host)
+    return await engine.login(admin.with({ dbname: database }), proof.host)
   }
 
   async function listening(server: Server): Promise<number> {
