@@ -1,8 +1,13 @@
+import { authPlugins, ed25519Verifier, parsecVerifier } from './mariadbPlugins.ts'
 import { quoteText } from './mysqlClone.ts'
 import { type Flavour, MysqlFamily, type MysqlOptions } from './mysqlSession.ts'
 import { nativeVerifier } from './mysqlVerifiers.ts'
 
-const verifiers: Flavour['verifiers'] = { mysql_native_password: nativeVerifier }
+const verifiers: Flavour['verifiers'] = {
+  mysql_native_password: nativeVerifier,
+  ed25519: ed25519Verifier,
+  parsec: parsecVerifier,
+}
 
 const flavour: Flavour = {
   engine: 'mariadb',
@@ -19,6 +24,7 @@ const flavour: Flavour = {
   prepare: seconds =>
     `set session sql_mode = '', lock_wait_timeout = ${Math.ceil(seconds)}, max_statement_time = ${seconds}`,
   verifiers,
+  authPlugins,
   identified: (plugin, verifier) => `identified via ${plugin} using ${quoteText(verifier)}`,
   // MariaDB logs statements as they come, so it gets nothing but verifiers.
   changeOwn: (plugin, password) => `set password = ${quoteText(verifiers[plugin]?.(password.new) ?? '')}`,

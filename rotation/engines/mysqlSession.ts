@@ -33,6 +33,8 @@ export type Flavour = Dialect & {
   prepare(seconds: number): string
   /** What the server stores for a password, by the plugin of the account. Others cannot be rotated. */
   verifiers: Record<string, (password: string) => string>
+  /** Ways to log in that the driver does not know. */
+  authPlugins?: ConnectionOptions['authPlugins']
   /** The part of CREATE USER and ALTER USER that says how an account logs in. */
   identified(plugin: string, verifier: string): string
   /** The statement by which a user without privileges changes its own password. */
@@ -70,6 +72,7 @@ export abstract class MysqlFamily implements Engine {
         password: credential.password,
         ...(credential.dbname && { database: credential.dbname }),
         ...(credential.ssl && { ssl: this.#tls() }),
+        ...(this.#flavour.authPlugins && { authPlugins: this.#flavour.authPlugins }),
         charset: 'utf8mb4',
         connectTimeout,
       })

@@ -2,6 +2,7 @@ import mysql from 'mysql2/promise'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
 import type { Engine } from '../../rotation/engines/engine.ts'
 import { Mariadb } from '../../rotation/engines/mariadb.ts'
+import { ed25519Verifier } from '../../rotation/engines/mariadbPlugins.ts'
 import { Mysql } from '../../rotation/engines/mysql.ts'
 import { nativeVerifier } from '../../rotation/engines/mysqlVerifiers.ts'
 import { AlternatingUsers } from '../../rotation/strategies/alternatingUsers.ts'
@@ -143,6 +144,53 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
     })
 
   describe('plugins', () => {
+    const own = [
+      'mysql_native_password',
+      'ed25519',
+      ...(server.name.startsWith('MariaDB 11') ? ['parsec'] : []),
+    ]
+    if (!mysqlItself)
+      test.each(own)('%s: the account keeps it, the clone gets it, and both log in', async plugin => {
+        const app = await makeApp(server)
+        const password = `'\\pässwörd of ${plugin} ${hex()}`
+        const made = `'${hex()}'`
+        await sql(`alter user ${app.user} identified via ${plugin} using password(${made})`)
+        const current = app.current.with({ password: made.slice(1, -1) })
+        const { both, clone } = await makeClone(app)
+        {
+          await using session = await engine.login(current)
+          await session.setPassword(app.user, password)
+        }
+        const next = current.with({ password })
+        await expect(engine.login(current)).rejects.toMatchObject({ name: 'LoginRefused' })
+        await using proof = await engine.login(next)
+        await using session = await engine.login(app.admin, proof.host)
+        await session.cloneUser(both, { user: clone.username, password: clone.password })
+        await using partner = await engine.login(clone)
+        expect(await partner.differences(both, async () => next)).toEqual([])
+        await session.setPassword(app.user, 'by the admin')
+        await using _ = await engine.login(next.with({ password: 'by the admin' }))
+        const plugins = await sql(
+          `select distinct plugin from mysql.user where user in ('${both.user}', '${both.clone}')`,
+        )
+        expect(plugins).toEqual([{ plugin }])
+        await session.lockUser(app.user)
+        await expect(engine.login(next)).rejects.toMatchObject({ name: 'LoginRefused' })
+        expect(subjectOf(server).logged()).not.toMatch(new RegExp(`${clone.password}|pässwörd of ${plugin}`))
+      })
+
+    if (!mysqlItself)
+      test('the verifier of ed25519 is what the server itself would have stored', async () => {
+        const { user } = await makeApp(server)
+        for (const password of ['x', 'pässwörd', 'y'.repeat(100)]) {
+          await sql(`alter user ${user} identified via ed25519 using password('${password}')`)
+          const [row] = await sql(
+            `select authentication_string as stored from mysql.user where user = '${user}'`,
+          )
+          expect(ed25519Verifier(password)).toBe(row?.stored)
+        }
+      })
+
     const unfit = mysqlItself
       ? ['identified with sha256_password']
       : [
