@@ -1,5 +1,6 @@
 import mysql from 'mysql2/promise'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
+import type { Credential } from '../../rotation/credential.ts'
 import type { Engine } from '../../rotation/engines/engine.ts'
 import { Mariadb } from '../../rotation/engines/mariadb.ts'
 import { ed25519Verifier } from '../../rotation/engines/mariadbPlugins.ts'
@@ -107,6 +108,25 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
       await session.lockUser(app.user)
       expect(await admits(server, next)).toBe(false)
       expect(await stored('10.%')).toEqual(before)
+    })
+
+    test('alternating users turn the accounts of the host that current came in by', async () => {
+      const app = await makeApp(server, { host: '127.%' })
+      const strategy = new AlternatingUsers()
+      const { both, clone } = await makeClone(app)
+      const admin = async () => app.admin
+      const turn = async (current: Credential, pending: Credential) => {
+        await strategy.apply(engine, { current, pending, previous: async () => undefined, admin })
+        expect(await admits(server, pending)).toBe(true)
+        await strategy.retire(engine, { current: pending, admin }, async () => undefined)
+        expect(await admits(server, current)).toBe(false)
+      }
+      await turn(app.current, clone)
+      await turn(clone, app.current.with({ password: 'back' }))
+      const hosts = await sql(
+        `select distinct host as host from mysql.user where user in ('${both.user}', '${both.clone}')`,
+      )
+      expect(hosts).toEqual([{ host: '127.%' }])
     })
 
     test('a clone that comes in by another host than its user is a difference', async () => {
