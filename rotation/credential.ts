@@ -3,13 +3,17 @@ import * as v from 'valibot'
 import { InvalidCredential } from './errors.ts'
 
 /** The engines that a credential may name, by AWS's own names in the secret's JSON. */
-export const engineNames = ['postgres'] as const
+export const engineNames = ['postgres', 'mysql', 'mariadb'] as const
 /** `opaque` stands for no database; only a tag can say so, never a value. */
 export type EngineName = (typeof engineNames)[number] | 'opaque'
 
+/** Other names that AWS gives to the same. */
+const aliases = { 'aurora-postgresql': 'postgres', 'aurora-mysql': 'mysql', aurora: 'mysql' } as const
+const aliasNames = Object.keys(aliases) as (keyof typeof aliases)[]
+
 /** What each field should be: the second half of every InvalidCredential's message. */
 const expected: Record<string, string> = {
-  engine: `one of: ${engineNames.join(', ')}, aurora-postgresql`,
+  engine: `one of: ${[...engineNames, ...aliasNames].join(', ')}`,
   host: 'the host name of the database server',
   port: 'a whole number from 1 to 65535, or left out',
   dbname: 'the name of a database, or left out',
@@ -23,8 +27,8 @@ const text = v.pipe(v.string(), v.nonEmpty(), v.excludes('\0'))
 /** AWS's JSON for a database secret; what is not named here is kept as it is. */
 const schema = v.object({
   engine: v.pipe(
-    v.picklist([...engineNames, 'aurora-postgresql']),
-    v.transform(name => (name === 'aurora-postgresql' ? 'postgres' : name)),
+    v.picklist([...engineNames, ...aliasNames]),
+    v.transform(name => (name in aliases ? aliases[name as keyof typeof aliases] : (name as EngineName))),
   ),
   host: text,
   port: v.optional(

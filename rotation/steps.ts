@@ -166,7 +166,7 @@ export async function set(pipeline: Pipeline, rotation: Rotation): Promise<void>
 /** Logs in with pending and proves that it is as good as current. @throws LoginRefused, TestFailed … */
 export async function test(pipeline: Pipeline, rotation: Rotation): Promise<void> {
   const store = await storeOf(pipeline, rotation)
-  const { id, token, strategy, nextUser, testQuery } = rotation
+  const { id, token, strategy, nextUser, replaces, testQuery } = rotation
   const version =
     (await store.read(id, { token, stage: 'pending' })) ?? (await store.read(id, { token, stage: 'current' }))
   if (!version)
@@ -174,7 +174,12 @@ export async function test(pipeline: Pipeline, rotation: Rotation): Promise<void
   const engine = await pipeline.engine(rotation.engine)
   await using session = await engine.login(version.credential)
   const pair = strategies[strategy].pair?.(nextUser)
-  const differences = pair ? await session.differences(pair) : []
+  const other = async () => {
+    const replaced = await store.read(id, { token: replaces })
+    if (!replaced) throw new Superseded(`version ${replaces} is not there any more; nothing to compare with`)
+    return replaced.credential
+  }
+  const differences = pair ? await session.differences(pair, other) : []
   if (differences.length)
     throw new TestFailed(`the two users are not equal; still to be done: ${differences.join('; ')}`)
   if (testQuery) await session.run(testQuery)

@@ -3,11 +3,12 @@ import type { Credential } from '../credential.ts'
 /** What must accept a credential: one kind of database server. */
 export interface Engine {
   /**
-   * Opens a session as the credential's user, in its database, over TLS unless it says `ssl: false`.
+   * Opens a session as the credential's user, in its database, over TLS unless it says `ssl: false`. An admin's session
+   * acts on the accounts of `host`, which is what a session of the user whose account it is to act on gives.
    * @throws LoginRefused if the server answered and refused user or password.
    * @throws Unreachable, TlsFailed, NotPermitted, InvalidCredential (no such database)
    */
-  login(credential: Credential): Promise<Session>
+  login(credential: Credential, host?: string): Promise<Session>
 }
 
 /** A user and the clone that takes turns with it. */
@@ -18,6 +19,9 @@ export type Pair = { user: string; clone: string }
  * Unreachable, Conflict, or DatabaseFailed with the server's code.
  */
 export interface Session extends AsyncDisposable {
+  /** Which of the user's accounts this is, where a name alone does not say it: MySQL's are `user`@`host`. */
+  readonly host?: string
+
   /** Gives `user` a new password; other sessions stay. */
   setPassword(user: string, password: string): Promise<void>
 
@@ -31,8 +35,11 @@ export interface Session extends AsyncDisposable {
   /** No password logs `user` in any more; what it owns and may do stays, and sessions go on. */
   lockUser(user: string): Promise<void>
 
-  /** What the clone may and the user may not, or the other way round: a sentence each, none if they are equal. */
-  differences(pair: Pair): Promise<string[]>
+  /**
+   * What the clone may and the user may not, or the other way round: a sentence each, none if they are equal. `other`
+   * is the one of the two that this session is not, for servers that tell a user only about itself.
+   */
+  differences(pair: Pair, other: () => Promise<Credential>): Promise<string[]>
 
   /** Runs a test query and throws its rows away. @throws TestFailed with the server's code if it is refused. */
   run(query: string): Promise<void>

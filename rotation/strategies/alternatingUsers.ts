@@ -2,7 +2,7 @@ import type { Credential } from '../credential.ts'
 import type { Engine, Pair, Session } from '../engines/engine.ts'
 import { traits } from '../engines/traits.ts'
 import { Conflict, HostMismatch, InvalidCredential, LoginRefused, Throttled, Unreachable } from '../errors.ts'
-import { logsIn } from './login.ts'
+import { logsIn, tryLogin } from './login.ts'
 import { restoreCurrent } from './restore.ts'
 import type { Change, FailedChange, Outcome, Strategy } from './strategy.ts'
 
@@ -18,11 +18,11 @@ export class AlternatingUsers implements Strategy {
         "should be the ARN of the admin's secret: alternating users need one",
       )
     const { clone } = this.pair(current.username)
-    const { userNameBytes } = traits[current.engine]
-    if (Buffer.byteLength(clone) > userNameBytes)
+    const { longest, unit } = traits[current.engine].userName
+    if ((unit === 'bytes' ? Buffer.byteLength(clone) : [...clone].length) > longest)
       throw new InvalidCredential(
         'username',
-        `should have at most ${userNameBytes - SUFFIX.length} bytes, so that its clone's name fits`,
+        `should have at most ${longest - SUFFIX.length} ${unit}, so that its clone's name fits`,
       )
     return this.#partner(current.username)
   }
@@ -88,14 +88,21 @@ export class AlternatingUsers implements Strategy {
    * whoever may write the secret could have any user's password set (a confused deputy).
    */
   async #adminSession(engine: Engine, current: Credential, readAdmin: Change['admin']): Promise<Session> {
-    if (!(await logsIn(engine, current))) throw new LoginRefused(`${current}: current was refused`)
+    const host = await prove(engine, current)
     const admin = await readAdmin()
     if (server(admin) !== server(current))
       throw new HostMismatch(
         `the admin's secret is for ${server(admin)}, this one for ${server(current)}; the admin was not used`,
       )
-    return engine.login(admin.with({ dbname: current.dbname ?? traits[current.engine].database }))
+    return engine.login(admin.with({ dbname: current.dbname ?? traits[current.engine].database }), host)
   }
+}
+
+/** The host of current's account, if the engine has such. @throws LoginRefused if current does not log in */
+async function prove(engine: Engine, current: Credential): Promise<string | undefined> {
+  await using session = await tryLogin(engine, current)
+  if (!session) throw new LoginRefused(`${current}: current was refused`)
+  return session.host
 }
 
 const server = ({ engine, host, port }: Credential) =>

@@ -1,3 +1,4 @@
 import { faultMatrix } from './matrix.ts'
+import { postgresPlaces } from './places.ts'
 
-faultMatrix('single-user', 'opaque')
+faultMatrix('single-user', postgresPlaces(), 'opaque')

@@ -1,3 +1,4 @@
 import { faultMatrix } from './matrix.ts'
+import { postgresPlaces } from './places.ts'
 
-faultMatrix('single-user', 'password-only')
+faultMatrix('single-user', postgresPlaces(), 'password-only')

@@ -1,8 +1,7 @@
-import pg from 'pg'
 import { Opaque } from '../../rotation/engines/opaque.ts'
-import { Postgres } from '../../rotation/engines/postgres.ts'
 import type { Pipeline } from '../../rotation/steps.ts'
 import type { Store } from '../../rotation/stores/store.ts'
+import type { Place } from './places.ts'
 
 /** What a process dies of. No code of ours can know it, so none can catch it by kind. */
 class Death extends Error {}
@@ -19,15 +18,10 @@ export class Process {
   dead = false
   readonly #visit: Visit
 
-  constructor(base: Pipeline, caFile: string, visit: Visit) {
+  constructor(base: Pipeline, place: Place, visit: Visit) {
     this.#visit = visit
     const call = <T>(name: string, effect: () => Promise<T>) => this.#call(name, effect)
-    class Client extends pg.Client {
-      override connect = (() => call('login', () => super.connect())) as pg.Client['connect']
-      override query = ((text: string) =>
-        call(`statement ${kind(text)}`, () => super.query(text))) as unknown as pg.Client['query']
-    }
-    const engine = new Postgres({ caFile, Client })
+    const engine = place.engine(call)
     this.pipeline = {
       ...base,
       engine: async name => (name === 'opaque' ? new Opaque() : engine),
@@ -74,11 +68,4 @@ export class Process {
       tokens: id => this.#call('tokens', () => store.tokens(id)),
     }
   }
-}
-
-function kind(statement: string): string {
-  if (statement.includes(' password null')) return 'lock'
-  if (statement.includes(' password ')) return 'password'
-  if (statement.includes('pg_shdepend')) return 'roles'
-  return statement.startsWith('set search_path') ? 'prepare' : 'other'
 }

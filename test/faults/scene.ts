@@ -1,16 +1,14 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 import { inspect } from 'node:util'
-import { escapeIdentifier as name, escapeLiteral as text } from 'pg'
 import { expect } from 'vitest'
-import type { PostgresServer } from '../../local/postgres.ts'
 import { Credential, type Format } from '../../rotation/credential.ts'
-import { scramVerifier } from '../../rotation/engines/scram.ts'
 import { RotationError } from '../../rotation/errors.ts'
 import { parseOptions } from '../../rotation/options.ts'
 import * as steps from '../../rotation/steps.ts'
 import { MemoryStore } from '../../rotation/stores/memory.ts'
 import type { StrategyName } from '../../rotation/strategies/strategy.ts'
-import { type App, admits, asSuperuser, connectionOf, hex } from '../database.ts'
+import { type App, connectionOf, hex } from '../database.ts'
+import type { Place } from './places.ts'
 import type { Process } from './process.ts'
 
 export const id = 'app'
@@ -41,16 +39,16 @@ export class Scene {
   readonly original: string
   /** The same store, which reads what the values are. */
   readonly #values: MemoryStore
-  readonly #server: PostgresServer
+  readonly place: Place
   readonly #app: App
   readonly #seen: unknown[] = []
   readonly #passwords = new Set<string>()
   #logFrom: number
 
-  private constructor(server: PostgresServer, app: App, logFrom: number, token: string, value: Value) {
+  private constructor(place: Place, app: App, logFrom: number, token: string, value: Value) {
     this.store = this.#remembering(new MemoryStore())
     this.#values = this.store.as(formats[value].format(app))
-    this.#server = server
+    this.place = place
     this.#app = app
     this.#logFrom = logFrom
     this.original = token
@@ -67,42 +65,23 @@ export class Scene {
   }
 
   static async set(
-    server: PostgresServer,
+    place: Place,
     app: App,
     strategy: StrategyName,
     start: Start,
     value: Value = 'json',
   ): Promise<Scene> {
-    const scene = new Scene(server, app, size(server.logFile), token(), value)
+    const scene = new Scene(place, app, size(place.logFile), token(), value)
     const tags = { 'keyturn:strategy': strategy, 'keyturn:grace': '1s', ...formats[value].tags }
-    const clone = app.current.with({ username: `${app.user}_clone`, password: `clone-${hex(12)}` })
-    const verifier = async ({ password }: Credential) => text(await scramVerifier(password))
-    const [u, c] = [name(app.user), name(clone.username)]
     if (start === 'first' || strategy === 'single-user') {
-      await asSuperuser(
-        server,
-        `drop role if exists ${c}; alter role ${u} password ${await verifier(app.current)}`,
-      )
+      await place.reset(app, undefined)
       const first = formats[value].format(app)(
         value === 'json' ? app.current.serialize() : app.current.password,
       )
       scene.store.create(id, scene.original, first, tags)
     } else {
-      const [exists] = await asSuperuser(
-        server,
-        `select 1 from pg_roles where rolname = ${text(clone.username)}`,
-      )
-      // By the admin, as a first rotation would have made it.
-      const { username, password } = app.admin
-      if (!exists)
-        await asSuperuser(server, `create role ${c} login; grant ${u} to ${c}`, 'postgres', {
-          user: username,
-          password,
-        })
-      await asSuperuser(
-        server,
-        `alter role ${u} password ${await verifier(app.current)}; alter role ${c} password ${await verifier(clone)}`,
-      )
+      const clone = app.current.with({ username: `${app.user}_clone`, password: `clone-${hex(12)}` })
+      await place.reset(app, clone)
       scene.store.create(id, token(), clone, tags)
       const before = (await scene.store.describe(id)).current ?? ''
       await scene.store.propose(id, scene.original, app.current)
@@ -133,7 +112,7 @@ export class Scene {
     expect(found.pending, `${where}: nothing is pending`).toBeUndefined()
     expect(winners, `${where}: at most one value won`).toContain(found.current)
     expect(await this.currentLogsIn(), `${where}: current logs in`).toBe(true)
-    const log = readFrom(this.#server.logFile, this.#logFrom)
+    const log = readFrom(this.place.logFile, this.#logFrom)
     const seen = this.#seen
       .map(thing => `${JSON.stringify(thing)} ${inspect(thing, { depth: 9 })}`)
       .join('\n')
@@ -147,18 +126,15 @@ export class Scene {
   async currentLogsIn(): Promise<boolean> {
     const current = await this.#values.read(id, { stage: 'current' })
     if (current?.credential.engine === 'opaque') return this.#passwords.has(current.credential.password)
-    return current !== undefined && (await admits(this.#server, current.credential))
+    return current !== undefined && (await this.place.admits(current.credential))
   }
 
   /** True if the user that is not current logs in with the value it last had. */
   async previousLogsIn(): Promise<boolean> {
     const previous = await this.#values.read(id, { stage: 'previous' })
-    return previous !== undefined && (await admits(this.#server, previous.credential))
+    return previous !== undefined && (await this.place.admits(previous.credential))
   }
 
-  get caFile(): string {
-    return this.#server.caFile
-  }
   get user(): string {
     return this.#app.user
   }

@@ -29,10 +29,14 @@ describe('what is accepted', () => {
     expect(credential.ssl).toBe(true)
   })
 
-  test("AWS's other name for Aurora PostgreSQL is understood, and kept", () => {
-    const credential = parse({ engine: 'aurora-postgresql' })
-    expect(credential.engine).toBe('postgres')
-    expect(credential.serialize()).toContain('"engine":"aurora-postgresql"')
+  test.each([
+    ['aurora-postgresql', 'postgres'],
+    ['aurora-mysql', 'mysql'],
+    ['aurora', 'mysql'],
+  ])("AWS's other name %s is understood, and kept", (name, engine) => {
+    const credential = parse({ engine: name })
+    expect(credential.engine).toBe(engine)
+    expect(credential.serialize()).toContain(`"engine":"${name}"`)
   })
 
   test.each(engineNames)('engine %s', engine => {

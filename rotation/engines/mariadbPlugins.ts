@@ -1,0 +1,118 @@
+import { createHash, createPrivateKey, createPublicKey, pbkdf2Sync, randomBytes, sign } from 'node:crypto'
+
+/** One login of the driver: it is given what the server sends, and gives what is to be sent back. */
+type Login = (from: { connection: { config: { password?: string } } }) => (data: Buffer) => Buffer
+
+/** MariaDB's own ways to log in, which the driver does not know, by the names that the server calls them. */
+export const authPlugins: Record<string, Login> = {
+  client_ed25519:
+    ({ connection }) =>
+    scramble =>
+      ed25519Signature(connection.config.password ?? '', scramble.subarray(0, 32)),
+  parsec({ connection }) {
+    let scramble: Buffer | undefined
+    return data => {
+      if (!scramble) {
+        scramble = Buffer.from(data.subarray(0, 32))
+        // An empty answer asks for the salt.
+        return Buffer.alloc(0)
+      }
+      const mine = randomBytes(32)
+      const key = parsecKey(connection.config.password ?? '', data.readUInt8(1), data.subarray(2, 2 + SALT))
+      return Buffer.concat([mine, sign(null, Buffer.concat([scramble, mine]), key)])
+    }
+  },
+}
+
+/** Base64 as MariaDB stores it. */
+const base64 = (bytes: Buffer) => bytes.toString('base64').replace(/=+$/, '')
+
+const SALT = 18
+
+/** What MariaDB stores under parsec: the public half of a key that is derived from the password. */
+export function parsecVerifier(password: string, salt = randomBytes(SALT)): string {
+  const { x = '' } = createPublicKey(parsecKey(password, 0, salt)).export({ format: 'jwk' })
+  return `P0:${base64(salt)}:${base64(Buffer.from(x, 'base64url'))}`
+}
+
+/** `factor` says how often the password is hashed: 1024 times, doubled as often. */
+function parsecKey(password: string, factor: number, salt: Buffer) {
+  const seed = pbkdf2Sync(password, salt, 1024 << factor, 32, 'sha512')
+  // The fixed beginning of an Ed25519 key in PKCS #8 (RFC 8410).
+  const key = Buffer.concat([Buffer.from('302e020100300506032b657004220420', 'hex'), seed])
+  return createPrivateKey({ key, format: 'der', type: 'pkcs8' })
+}
+
+/** What MariaDB stores under ed25519: the public half of a key that is the password. */
+export function ed25519Verifier(password: string): string {
+  return base64(encode(times(ed25519Key(password).scalar, base)))
+}
+
+/**
+ * A signature of RFC 8032, but for one thing: MariaDB hashes the password where the standard hashes 32 random bytes,
+ * so Node's own Ed25519 cannot make it.
+ */
+function ed25519Signature(password: string, message: Buffer): Buffer {
+  const { scalar, prefix } = ed25519Key(password)
+  const nonce = number(sha512(prefix, message)) % order
+  const r = encode(times(nonce, base))
+  const k = number(sha512(r, encode(times(scalar, base)), message)) % order
+  return Buffer.concat([r, bytes((nonce + k * scalar) % order)])
+}
+
+const sha512 = (...parts: (Buffer | string)[]) => {
+  const digest = createHash('sha512')
+  for (const part of parts) digest.update(part)
+  return digest.digest()
+}
+
+function ed25519Key(password: string) {
+  const digest = sha512(password)
+  const low = Buffer.from(digest.subarray(0, 32))
+  low.writeUInt8(low.readUInt8(0) & 248, 0)
+  low.writeUInt8((low.readUInt8(31) & 127) | 64, 31)
+  return { scalar: number(low), prefix: digest.subarray(32) }
+}
+
+/** Little-endian numbers of 32 bytes. */
+const number = (buffer: Buffer) => BigInt(`0x${Buffer.from(buffer).reverse().toString('hex')}`)
+const bytes = (value: bigint) => Buffer.from(value.toString(16).padStart(64, '0'), 'hex').reverse()
+
+// The curve of RFC 8032, section 5.1, and its arithmetic of 5.1.4.
+const prime = 2n ** 255n - 19n
+const order = 2n ** 252n + 27742317777372353535851937790883648493n
+const mod = (value: bigint) => ((value % prime) + prime) % prime
+type Point = [x: bigint, y: bigint, z: bigint, t: bigint]
+
+function power(value: bigint, exponent: bigint): bigint {
+  let result = 1n
+  for (let square = value, rest = exponent; rest > 0n; square = mod(square * square), rest >>= 1n)
+    if (rest & 1n) result = mod(result * square)
+  return result
+}
+const inverse = (value: bigint) => power(mod(value), prime - 2n)
+
+const d = mod(-121665n * inverse(121666n))
+const baseX = 15112221349535400772501151409588531511454012693041857206046113283949847762202n
+const baseY = mod(4n * inverse(5n))
+const base: Point = [baseX, baseY, 1n, mod(baseX * baseY)]
+
+function plus([x1, y1, z1, t1]: Point, [x2, y2, z2, t2]: Point): Point {
+  const a = mod((y1 - x1) * (y2 - x2))
+  const b = mod((y1 + x1) * (y2 + x2))
+  const c = mod(2n * d * t1 * t2)
+  const e = mod(2n * z1 * z2)
+  return [(b - a) * (e - c), (e + c) * (b + a), (e - c) * (e + c), (b - a) * (b + a)].map(mod) as Point
+}
+
+function times(scalar: bigint, point: Point): Point {
+  let sum: Point = [0n, 1n, 1n, 0n]
+  for (let double = point, rest = scalar; rest > 0n; double = plus(double, double), rest >>= 1n)
+    if (rest & 1n) sum = plus(sum, double)
+  return sum
+}
+
+function encode([x, y, z]: Point): Buffer {
+  const byZ = inverse(z)
+  return bytes(mod(y * byZ) | ((mod(x * byZ) & 1n) << 255n))
+}

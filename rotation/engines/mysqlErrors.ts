@@ -1,0 +1,118 @@
+import type { Credential } from '../credential.ts'
+import {
+  Conflict,
+  DatabaseFailed,
+  InvalidCredential,
+  LoginRefused,
+  NotPermitted,
+  type RotationError,
+  TlsFailed,
+  Unreachable,
+} from '../errors.ts'
+
+/** The account that a statement names is not there. */
+export class NoSuchAccount extends NotPermitted {}
+
+type Translation = (message: string, where: string) => RotationError
+
+const refused: Translation = (_, where) => new LoginRefused(`${where}: the user or its password was refused`)
+const locked: Translation = (_, where) => new LoginRefused(`${where}: the account is locked`)
+const notPermitted: Translation = (message, where) => new NotPermitted(`${where}: ${message}`)
+const full: Translation = (_, where) =>
+  new Unreachable(`${where}: the server has no room for another connection`)
+const stopping: Translation = (_, where) => new Unreachable(`${where}: the server is starting or stopping`)
+const slow: Translation = (_, where) => new Unreachable(`${where}: the statement took too long`)
+const broken: Translation = (_, where) => new Unreachable(`${where}: the connection broke`)
+const readOnly: Translation = (_, where) =>
+  new Unreachable(`${where}: the server is read-only: a replica, or a failover is under way`)
+const against: Translation = (_, where) =>
+  new NotPermitted(`${where}: the server's rules for passwords refuse it; make longer ones, by keyturn: tags`)
+
+/** Error numbers of MySQL (https://dev.mysql.com/doc/mysql-errors/8.4/en/server-error-reference.html) and MariaDB. */
+const byNumber: Record<number, Translation> = {
+  1040: full,
+  1203: full,
+  1226: full,
+  1044: notPermitted,
+  1045: refused,
+  1698: refused,
+  3118: locked,
+  4151: locked,
+  1049: (_, where) => new InvalidCredential('dbname', `${where}: there is no such database`),
+  1130: (_, where) => new NotPermitted(`${where}: no account admits a login from this address`),
+  1129: (_, where) => new NotPermitted(`${where}: the server blocks this address after failed connections`),
+  1820: (_, where) => new NotPermitted(`${where}: the password has expired`),
+  1862: (_, where) => new NotPermitted(`${where}: the password has expired`),
+  3159: (_, where) => new TlsFailed(`${where}: the server wants TLS, but the credential says ssl: false`),
+  1142: notPermitted,
+  1143: notPermitted,
+  1211: notPermitted,
+  1227: notPermitted,
+  1370: notPermitted,
+  1410: notPermitted,
+  1524: notPermitted,
+  1819: against,
+  3638: against,
+  1133: (_, where) => new NoSuchAccount(`${where}: there is no such account`),
+  1396: (_, where) => new NoSuchAccount(`${where}: there is no such account`),
+  1141: (_, where) => new Conflict(`${where}: another session revoked the same`),
+  1147: (_, where) => new Conflict(`${where}: another session revoked the same`),
+  3891: (_, where) => new Conflict(`${where}: another session changed the password`),
+  1205: (_, where) => new Conflict(`${where}: a lock was not to be had`),
+  1213: (_, where) => new Conflict(`${where}: another session changed the same rows`),
+  1290: (message, where) =>
+    message.includes('read-only') || message.includes('read_only')
+      ? readOnly(message, where)
+      : notPermitted(message, where),
+  1836: readOnly,
+  1317: slow,
+  3024: slow,
+  1969: slow,
+  1053: stopping,
+  1927: broken,
+  3169: broken,
+  4031: broken,
+}
+
+const unreachable =
+  /^(ECONN|EHOST|ENET|ENOTFOUND|EAI_|ETIMEDOUT|EPIPE|EADDRNOTAVAIL|PROTOCOL_CONNECTION_LOST)/
+
+/** As translate, for an error at login, where some say less than they mean. */
+export function translateLogin(error: unknown, credential: Credential): unknown {
+  const where = `login as ${credential}`
+  const { errno } = error as { errno?: number }
+  if (errno === 1044)
+    return new InvalidCredential('dbname', `${where}: there is no such database, or this user may not use it`)
+  // An account that requires TLS is refused like a wrong password; by MariaDB 10.11 so is everybody.
+  if (errno === 1045 && !credential.ssl)
+    return new LoginRefused(`${where}: refused; the server may want TLS, but the credential says ssl: false`)
+  return translate(error, where)
+}
+
+/**
+ * A driver's error as one of ours. Server texts are kept only where they name nothing but accounts; a statement or a
+ * value never comes along, so no `cause` is kept either.
+ */
+export function translate(error: unknown, where: string): unknown {
+  if (!(error instanceof Error)) return error
+  const { code = '', errno = 0, sqlState } = error as { code?: string; errno?: number; sqlState?: string }
+  if (sqlState) return (byNumber[errno] ?? unknownNumber(errno))(error.message, where)
+  if (code === 'HANDSHAKE_NO_SSL_SUPPORT')
+    return new TlsFailed(`${where}: the server offers no TLS; to accept that, store "ssl": false`)
+  // The driver puts this in the place of Node's own code.
+  if (code === 'HANDSHAKE_SSL_ERROR')
+    return /disconnected|ECONNRESET/.test(error.message)
+      ? new Unreachable(`${where}: the connection broke`)
+      : new TlsFailed(`${where}: ${error.message}`)
+  if (code === 'AUTH_SWITCH_PLUGIN_ERROR' || code === 'MYSQL_CLEAR_PASSWORD_NOT_ENABLED')
+    return new NotPermitted(`${where}: the account does not log in by a password that can be rotated`)
+  if (code === 'PROTOCOL_SEQUENCE_TIMEOUT') return slow('', where)
+  if (unreachable.test(code)) return new Unreachable(`${where}: ${code}`)
+  if (error.message.includes('closed state')) return broken('', where)
+  return error
+}
+
+const unknownNumber =
+  (errno: number): Translation =>
+  (_, where) =>
+    new DatabaseFailed(`${where}: error ${errno}`)

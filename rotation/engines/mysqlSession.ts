@@ -1,0 +1,261 @@
+import { randomBytes } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { isIP } from 'node:net'
+import mysql, { type Connection, type ConnectionOptions, type RowDataPacket } from 'mysql2/promise'
+import type { Credential } from '../credential.ts'
+import { DatabaseFailed, InvalidCredential, NotPermitted, TestFailed, TlsFailed } from '../errors.ts'
+import type { Engine, Pair, Session } from './engine.ts'
+import {
+  type Account,
+  accountName,
+  type Dialect,
+  newAccount,
+  readAccount,
+  syncStatements,
+} from './mysqlClone.ts'
+import { NoSuchAccount, translate, translateLogin } from './mysqlErrors.ts'
+import { traits } from './traits.ts'
+
+export type MysqlOptions = {
+  /** PEM file with the certificates of the issuers to trust; no others are. */
+  caFile: string
+  /** Milliseconds until a connection or a statement counts as unanswered. */
+  connectTimeout?: number
+  statementTimeout?: number
+  /** Opens the driver's connection, to be wrapped by tests. */
+  connect?: (config: ConnectionOptions) => Promise<Connection>
+}
+
+/** What a server of the family does in its own way. */
+export type Flavour = Dialect & {
+  engine: 'mysql' | 'mariadb'
+  /** Run first, so that nothing bends how names are written, and no statement hangs. `seconds` is a statement's time. */
+  prepare(seconds: number): string
+  /** What the server stores for a password, by the plugin of the account. Others cannot be rotated. */
+  verifiers: Record<string, (password: string) => string>
+  /** Ways to log in that the driver does not know. */
+  authPlugins?: ConnectionOptions['authPlugins']
+  /** The part of CREATE USER and ALTER USER that says how an account logs in. */
+  identified(plugin: string, verifier: string): string
+  /** The statement by which a user without privileges changes its own password. */
+  changeOwn(plugin: string, password: { old: string; new: string }): string
+  /** Run after a user was locked, to close what `identified` leaves open. */
+  afterLock?(account: string): string
+}
+
+/** MySQL and MariaDB, which speak one protocol. */
+export abstract class MysqlFamily implements Engine {
+  readonly #flavour: Flavour
+  readonly #options: Required<MysqlOptions>
+  #trust: { ca: string; verifyIdentity: true; minVersion: 'TLSv1.2' } | undefined
+
+  constructor(flavour: Flavour, options: MysqlOptions) {
+    this.#flavour = flavour
+    this.#options = {
+      connectTimeout: 5_000,
+      statementTimeout: 15_000,
+      connect: mysql.createConnection,
+      ...options,
+    }
+  }
+
+  async login(credential: Credential, host?: string): Promise<MysqlSession> {
+    const { connect, connectTimeout, statementTimeout } = this.#options
+    if (credential.ssl && isIP(credential.host))
+      throw new InvalidCredential('host', 'should be a name: a certificate is not checked against an address')
+    let connection: Connection
+    try {
+      connection = await connect({
+        host: credential.host,
+        port: credential.port ?? traits[this.#flavour.engine].port,
+        user: credential.username,
+        password: credential.password,
+        ...(credential.dbname && { database: credential.dbname }),
+        ...(credential.ssl && { ssl: this.#tls() }),
+        ...(this.#flavour.authPlugins && { authPlugins: this.#flavour.authPlugins }),
+        charset: 'utf8mb4',
+        connectTimeout,
+      })
+    } catch (error) {
+      throw translateLogin(error, credential)
+    }
+    // A connection that breaks while idle shows at the next statement; without a listener it would end the process.
+    connection.on('error', () => {})
+    const session = new MysqlSession(this.#flavour, connection, credential, statementTimeout, other =>
+      this.login(other),
+    )
+    try {
+      await session.prepare(host)
+      return session
+    } catch (error) {
+      await session[Symbol.asyncDispose]()
+      throw error
+    }
+  }
+
+  /** One object for all logins: the driver keeps what it parsed by it. */
+  #tls() {
+    const { caFile } = this.#options
+    try {
+      this.#trust ??= { ca: readFileSync(caFile, 'utf8'), verifyIdentity: true, minVersion: 'TLSv1.2' }
+      return this.#trust
+    } catch {
+      throw new TlsFailed(`the CA file ${caFile} cannot be read as PEM`)
+    }
+  }
+}
+
+class MysqlSession implements Session {
+  host = ''
+  readonly #flavour: Flavour
+  readonly #connection: Connection
+  readonly #credential: Credential
+  readonly #timeout: number
+  readonly #login: (credential: Credential) => Promise<MysqlSession>
+  /** What the user logs in with now, as far as this session knows. */
+  #password: string
+  #unanswered = false
+
+  constructor(
+    flavour: Flavour,
+    connection: Connection,
+    credential: Credential,
+    timeout: number,
+    login: (credential: Credential) => Promise<MysqlSession>,
+  ) {
+    this.#flavour = flavour
+    this.#connection = connection
+    this.#credential = credential
+    this.#timeout = timeout
+    this.#login = login
+    this.#password = credential.password
+  }
+
+  /** Settles what would bend statements, and learns which account this is; `host` is that of the accounts to act on. */
+  async prepare(host?: string): Promise<void> {
+    const { engine, prepare } = this.#flavour
+    const [row] = await this.#query('select current_user() as account, version() as version')
+    const { account, version } = row as { account: string; version: string }
+    const found = version.includes('MariaDB') ? 'mariadb' : 'mysql'
+    if (found !== engine)
+      throw new InvalidCredential('engine', `should be ${found}: that is what the server is`)
+    const at = account.lastIndexOf('@')
+    if (account.slice(0, at) !== this.#credential.username)
+      throw new NotPermitted(`login as ${this.#credential}: the server takes it for ${account}`)
+    await this.#query(prepare(this.#timeout / 1000))
+    this.host = host ?? account.slice(at + 1)
+  }
+
+  async setPassword(user: string, password: string): Promise<void> {
+    const { name, plugin, verify } = await this.#method(user)
+    if (user === this.#credential.username) {
+      await this.#query(this.#flavour.changeOwn(plugin, { old: this.#password, new: password }))
+      this.#password = password
+    } else
+      await this.#query(
+        `alter user ${name} ${this.#flavour.identified(plugin, verify(password))} account unlock`,
+      )
+  }
+
+  async cloneUser({ user, clone }: Pair, open: { user: string; password: string }): Promise<void> {
+    const flavour = this.#flavour
+    const { plugin, verify } = await this.#method(user)
+    const original = await this.#account(user)
+    const found = await this.#account(clone).catch(error => {
+      if (error instanceof NoSuchAccount) return undefined
+      throw error
+    })
+    const statements = syncStatements(flavour, original, found ?? newAccount(flavour, clone, this.host))
+    // With a password that nobody knows, until the clone is complete.
+    if (!found) await this.#query(`create user if not exists ${this.#name(clone)} ${this.#unknown(plugin)}`)
+    for (const statement of statements) await this.#query(statement)
+    await this.#query(
+      `alter user ${this.#name(open.user)} ${flavour.identified(plugin, verify(open.password))} account unlock`,
+    )
+  }
+
+  /** The account is left as it is, but for a password that nobody knows: setting one is all that opens it. */
+  async lockUser(user: string): Promise<void> {
+    const { name, plugin } = await this.#method(user)
+    await this.#query(`alter user ${name} ${this.#unknown(plugin)}`)
+    const after = this.#flavour.afterLock?.(name)
+    if (after) await this.#query(after)
+  }
+
+  async differences({ user, clone }: Pair, other: () => Promise<Credential>): Promise<string[]> {
+    // No user may look at the privileges of another.
+    await using partner = await this.#login(await other())
+    const sessionOf = (name: string) => (this.#credential.username === name ? this : partner)
+    const [original, copy] = [await sessionOf(user).#account(user), await sessionOf(clone).#account(clone)]
+    if (partner.host !== this.host) return [`${user} and ${clone} come in by accounts of different hosts`]
+    return syncStatements(this.#flavour, original, copy)
+  }
+
+  async run(query: string): Promise<void> {
+    try {
+      await this.#query(query)
+    } catch (error) {
+      if (error instanceof NotPermitted || error instanceof DatabaseFailed)
+        throw new TestFailed(`the test query failed: ${error.message}`)
+      throw error
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#unanswered) this.#connection.destroy()
+    else await this.#connection.end().catch(() => {})
+  }
+
+  async #query(sql: string): Promise<RowDataPacket[]> {
+    try {
+      const [rows] = await this.#connection.query<RowDataPacket[]>({ sql, timeout: this.#timeout + 1_000 })
+      return rows
+    } catch (error) {
+      // What comes late must not be taken for the answer to the next statement.
+      this.#unanswered ||= (error as { code?: string }).code === 'PROTOCOL_SEQUENCE_TIMEOUT'
+      throw translate(error, `as ${this.#credential}`)
+    }
+  }
+
+  #name(user: string): string {
+    return accountName(user, this.host)
+  }
+
+  /** @throws NoSuchAccount if there is none of this name and the session's host */
+  async #account(user: string): Promise<Account> {
+    const created = await this.#show(`create user ${this.#name(user)}`)
+    return readAccount(
+      this.#flavour,
+      user,
+      this.host,
+      created,
+      await this.#show(`grants for ${this.#name(user)}`),
+    )
+  }
+
+  async #show(what: string): Promise<string[]> {
+    return (await this.#query(`show ${what}`)).map(row => String(Object.values(row)[0]))
+  }
+
+  /**
+   * How the account keeps its password.
+   * @throws NotPermitted if it does not log in by one password of a kind that can be made here
+   */
+  async #method(user: string) {
+    const name = this.#name(user)
+    const created = await this.#show(`create user ${name}`)
+    const [plugin = '', ...more] = readAccount(this.#flavour, user, this.host, created).plugins
+    const { verifiers } = this.#flavour
+    const verify = verifiers[plugin]
+    if (!verify || more.length)
+      throw new NotPermitted(
+        `${name} logs in by ${[plugin, ...more].join(' or ')}; what can be rotated is one of ${Object.keys(verifiers).join(', ')}`,
+      )
+    return { name, plugin, verify }
+  }
+
+  #unknown(plugin: string): string {
+    const password = randomBytes(32).toString('base64')
+    return this.#flavour.identified(plugin, this.#flavour.verifiers[plugin]?.(password) ?? '')
+  }
+}

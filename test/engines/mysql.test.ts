@@ -1,0 +1,455 @@
+import mysql from 'mysql2/promise'
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
+import type { Credential } from '../../rotation/credential.ts'
+import type { Engine } from '../../rotation/engines/engine.ts'
+import { Mariadb } from '../../rotation/engines/mariadb.ts'
+import { ed25519Verifier } from '../../rotation/engines/mariadbPlugins.ts'
+import { Mysql } from '../../rotation/engines/mysql.ts'
+import { nativeVerifier } from '../../rotation/engines/mysqlVerifiers.ts'
+import { AlternatingUsers } from '../../rotation/strategies/alternatingUsers.ts'
+import { engineContract, other } from '../contracts/engine.ts'
+import { type App, hex } from '../database.ts'
+import { admits, asSuperuser, credentialFor, identified, makeApp } from '../mysqlDatabase.ts'
+import { flavours, type MysqlServer, startMysql } from '../servers/mysql.ts'
+import { subjectOf } from './mysqlSubject.ts'
+
+const { pair } = new AlternatingUsers()
+const servers = inject('mysql')
+
+describe.skipIf(!servers.length).each(servers)('$name', server => {
+  engineContract(subjectOf(server))
+
+  const mysqlItself = server.engine === 'mysql'
+  const engine = engineOf(server)
+  const sql = (...statements: string[]) => asSuperuser(server, statements)
+  const grantsOf = async (account: string) =>
+    (await sql(`show grants for ${account}`)).map(row => String(Object.values(row)[0]))
+
+  async function makeClone(app: App) {
+    const both = pair(app.user)
+    const clone = app.current.with({ username: both.clone, password: `clone-${hex(8)}` })
+    const sync = async (by = engine) => {
+      await using proof = await by.login(app.current)
+      await using session = await by.login(app.admin.with({ dbname: app.database }), proof.host)
+      await session.cloneUser(both, { user: clone.username, password: clone.password })
+    }
+    const differences = async () => {
+      await using session = await engine.login(clone)
+      return await session.differences(both, async () => app.current)
+    }
+    return { both, clone, sync, differences }
+  }
+
+  describe('login', () => {
+    test('an address is InvalidCredential, as no certificate can be checked against it', async () => {
+      const { current } = await makeApp(server)
+      await expect(engine.login(other(current, { host: '127.0.0.1' }))).rejects.toMatchObject({
+        name: 'InvalidCredential',
+        field: 'host',
+      })
+    })
+
+    test('a value that names the other engine is InvalidCredential, and says which', async () => {
+      const { current } = await makeApp(server)
+      const wrong = new (mysqlItself ? Mariadb : Mysql)({ caFile: server.caFile })
+      await expect(wrong.login(current)).rejects.toMatchObject({
+        name: 'InvalidCredential',
+        message: expect.stringContaining(`should be ${server.engine}`),
+        field: 'engine',
+      })
+    })
+
+    test('an account that its owner locked, or whose password expired, is told apart', async () => {
+      const { current } = await makeApp(server)
+      await sql(`alter user ${current.username} account lock`)
+      await expect(engine.login(current)).rejects.toMatchObject({ name: 'LoginRefused' })
+      await sql(`alter user ${current.username} account unlock password expire`)
+      await expect(engine.login(current)).rejects.toMatchObject({
+        name: 'NotPermitted',
+        message: expect.stringContaining('expired'),
+      })
+    })
+  })
+
+  test('an account that requires TLS is LoginRefused without, and the message says why that may be', async () => {
+    const { current } = await makeApp(server)
+    await sql(`alter user ${current.username} require ssl`)
+    await using _ = await engine.login(current)
+    await expect(engine.login(other(current, { ssl: false }))).rejects.toMatchObject({
+      name: 'LoginRefused',
+      message: expect.stringContaining('ssl: false'),
+    })
+  })
+
+  describe('accounts of several hosts', () => {
+    test('the one that the login came in by is changed, cloned and locked; the others stay', async () => {
+      const app = await makeApp(server, { host: '127.%' })
+      const elsewhere = `${app.user}@'10.%'`
+      await sql(`create user ${elsewhere} ${identified(server, 'theirs')}`)
+      const stored = async (host: string) =>
+        sql(
+          `select authentication_string as verifier from mysql.user where user = '${app.user}' and host = '${host}'`,
+        )
+      const before = await stored('10.%')
+      const { clone, both, sync, differences } = await makeClone(app)
+      await sync()
+      expect(await differences()).toEqual([])
+      expect(await grantsOf(`${both.clone}@'127.%'`)).toHaveLength(2)
+      await expect(grantsOf(both.clone)).rejects.toMatchObject({ errno: 1141 })
+      const next = app.current.with({ password: 'next' })
+      {
+        await using session = await engine.login(app.current)
+        await session.setPassword(app.user, 'next')
+      }
+      expect(await admits(server, next)).toBe(true)
+      expect(await stored('10.%')).toEqual(before)
+      await using proof = await engine.login(clone)
+      await using session = await engine.login(app.admin, proof.host)
+      await session.lockUser(app.user)
+      expect(await admits(server, next)).toBe(false)
+      expect(await stored('10.%')).toEqual(before)
+    })
+
+    test('alternating users turn the accounts of the host that current came in by', async () => {
+      const app = await makeApp(server, { host: '127.%' })
+      const strategy = new AlternatingUsers()
+      const { both, clone } = await makeClone(app)
+      const admin = async () => app.admin
+      const turn = async (current: Credential, pending: Credential) => {
+        await strategy.apply(engine, { current, pending, previous: async () => undefined, admin })
+        expect(await admits(server, pending)).toBe(true)
+        await strategy.retire(engine, { current: pending, admin }, async () => undefined)
+        expect(await admits(server, current)).toBe(false)
+      }
+      await turn(app.current, clone)
+      await turn(clone, app.current.with({ password: 'back' }))
+      const hosts = await sql(
+        `select distinct host as host from mysql.user where user in ('${both.user}', '${both.clone}')`,
+      )
+      expect(hosts).toEqual([{ host: '127.%' }])
+    })
+
+    test('a clone that comes in by another host than its user is a difference', async () => {
+      const app = await makeApp(server, { host: '127.%' })
+      const { clone, both, sync, differences } = await makeClone(app)
+      await sync()
+      await sql(
+        `create user ${both.clone}@'127.0.0.1' ${identified(server, clone.password)}`,
+        `grant select on ${app.database}.* to ${both.clone}@'127.0.0.1'`,
+        `grant select on ${app.database}.* to ${app.user}@'127.%'`,
+      )
+      expect(await differences()).toEqual([expect.stringContaining('different hosts')])
+    })
+  })
+
+  if (mysqlItself)
+    test('a locked user does not log in by an old password either that was retained', async () => {
+      const app = await makeApp(server)
+      await sql(`alter user ${app.user} identified by 'newer' retain current password`)
+      expect(await admits(server, app.current)).toBe(true)
+      await using session = await engine.login(app.admin, '%')
+      await session.lockUser(app.user)
+      for (const password of [app.current.password, 'newer'])
+        expect(await admits(server, app.current.with({ password }))).toBe(false)
+    })
+
+  if (mysqlItself)
+    test('an account that must tell its current password does', async () => {
+      const app = await makeApp(server)
+      await sql(`alter user ${app.user} password require current`)
+      await using session = await engine.login(app.current)
+      await session.setPassword(app.user, 'second')
+      await session.setPassword(app.user, 'third')
+      expect(await admits(server, app.current.with({ password: 'third' }))).toBe(true)
+    })
+
+  describe('plugins', () => {
+    const own = [
+      'mysql_native_password',
+      'ed25519',
+      ...(server.name.startsWith('MariaDB 11') ? ['parsec'] : []),
+    ]
+    if (!mysqlItself)
+      test.each(own)('%s: the account keeps it, the clone gets it, and both log in', async plugin => {
+        const app = await makeApp(server)
+        const password = `'\\pässwörd of ${plugin} ${hex()}`
+        const made = `'${hex()}'`
+        await sql(`alter user ${app.user} identified via ${plugin} using password(${made})`)
+        const current = app.current.with({ password: made.slice(1, -1) })
+        const { both, clone } = await makeClone(app)
+        {
+          await using session = await engine.login(current)
+          await session.setPassword(app.user, password)
+        }
+        const next = current.with({ password })
+        await expect(engine.login(current)).rejects.toMatchObject({ name: 'LoginRefused' })
+        await using proof = await engine.login(next)
+        await using session = await engine.login(app.admin, proof.host)
+        await session.cloneUser(both, { user: clone.username, password: clone.password })
+        await using partner = await engine.login(clone)
+        expect(await partner.differences(both, async () => next)).toEqual([])
+        await session.setPassword(app.user, 'by the admin')
+        await using _ = await engine.login(next.with({ password: 'by the admin' }))
+        const plugins = await sql(
+          `select distinct plugin from mysql.user where user in ('${both.user}', '${both.clone}')`,
+        )
+        expect(plugins).toEqual([{ plugin }])
+        await session.lockUser(app.user)
+        await expect(engine.login(next)).rejects.toMatchObject({ name: 'LoginRefused' })
+        expect(subjectOf(server).logged()).not.toMatch(new RegExp(`${clone.password}|pässwörd of ${plugin}`))
+      })
+
+    if (!mysqlItself)
+      test('the verifier of ed25519 is what the server itself would have stored', async () => {
+        const { user } = await makeApp(server)
+        for (const password of ['x', 'pässwörd', 'y'.repeat(100)]) {
+          await sql(`alter user ${user} identified via ed25519 using password('${password}')`)
+          const [row] = await sql(
+            `select authentication_string as stored from mysql.user where user = '${user}'`,
+          )
+          expect(ed25519Verifier(password)).toBe(row?.stored)
+        }
+      })
+
+    const unfit = mysqlItself
+      ? ['identified with sha256_password']
+      : [
+          'identified via unix_socket',
+          `identified via mysql_native_password using '${nativeVerifier('p')}' or unix_socket`,
+        ]
+    test.each(unfit)('%s cannot be rotated: NotPermitted, and nothing changes', async clause => {
+      const app = await makeApp(server)
+      await using session = await engine.login(app.admin, '%')
+      await sql(`alter user ${app.user} ${clause}`)
+      const both = pair(app.user)
+      for (const change of [
+        session.setPassword(app.user, 'x'),
+        session.lockUser(app.user),
+        session.cloneUser(both, { user: both.clone, password: 'x' }),
+      ])
+        await expect(change).rejects.toMatchObject({
+          name: 'NotPermitted',
+          message: expect.stringContaining('can be rotated'),
+        })
+      const [made] = await sql(`select 1 from mysql.user where user = '${both.clone}'`)
+      expect(made).toBeUndefined()
+    })
+  })
+
+  describe('cloneUser', () => {
+    test('ALL gives way to less, and less to ALL', async () => {
+      const app = await makeApp(server)
+      const { both, sync, differences } = await makeClone(app)
+      await sync()
+      await sql(`grant all on ${app.database}.* to ${app.user}`)
+      await sync()
+      expect(await differences()).toEqual([])
+      expect(await grantsOf(both.clone)).toContainEqual(expect.stringContaining('ALL PRIVILEGES'))
+      await sql(
+        `revoke all on ${app.database}.* from ${app.user}`,
+        `grant select, insert on ${app.database}.* to ${app.user}`,
+      )
+      expect(await differences()).not.toEqual([])
+      await sync()
+      expect(await differences()).toEqual([])
+      expect(await grantsOf(both.clone)).toContainEqual(expect.stringMatching(/^GRANT SELECT, INSERT ON/))
+    })
+
+    test('what the clone was given besides is taken back, but for what the user has', async () => {
+      const app = await makeApp(server)
+      const { both, sync, differences } = await makeClone(app)
+      await sync()
+      await sql(
+        `create table ${app.database}.t (a int)`,
+        `grant process on *.* to ${both.clone} with grant option`,
+        `grant alter on ${app.database}.* to ${both.clone} with grant option`,
+        `grant references (a) on ${app.database}.t to ${both.clone}`,
+        ...(mysqlItself
+          ? [`grant application_password_admin on *.* to ${both.clone} with grant option`]
+          : []),
+      )
+      if (mysqlItself)
+        await sql(
+          `grant application_password_admin on *.* to ${app.user}, ${app.admin.username} with grant option`,
+          `revoke grant option on *.* from ${app.user}`,
+        )
+      expect(await differences()).not.toEqual([])
+      await sync()
+      expect(await differences()).toEqual([])
+      const privileges = async (account: string) =>
+        (await grantsOf(account)).map(line => line.replace(/ TO .*?( WITH GRANT OPTION)?$/, '$1'))
+      expect(await privileges(both.clone)).toEqual(await privileges(app.user))
+    })
+
+    test('names of objects and patterns stay what they are', async () => {
+      const app = await makeApp(server)
+      const odd = `o\`dd'"${hex()}`
+      const quoted = `\`${odd.replaceAll('`', '``')}\``
+      await sql(`create database ${quoted}`, `create table ${quoted}.\`ta\`\`ble\` (\`co\`\`l\` int)`)
+      await sql(
+        `grant all on ${quoted}.* to ${app.admin.username} with grant option`,
+        `grant all on \`db\\_x%\`.* to ${app.admin.username} with grant option`,
+      )
+      await sql(
+        `grant select (\`co\`\`l\`) on ${quoted}.\`ta\`\`ble\` to ${app.user}`,
+        `grant select on \`db\\_x%\`.* to ${app.user} with grant option`,
+      )
+      const { clone, sync, differences } = await makeClone(app)
+      await sync()
+      expect(await differences()).toEqual([])
+      await using session = await engine.login(clone)
+      await session.run(`select \`co\`\`l\` from ${quoted}.\`ta\`\`ble\``)
+    })
+
+    if (mysqlItself)
+      test('partial revokes follow, and end', async () => {
+        const app = await makeApp(server)
+        await sql(
+          'set global partial_revokes = on',
+          `grant select, insert on *.* to ${app.admin.username} with grant option`,
+          `grant select on *.* to ${app.user}`,
+          `revoke select on mysql.* from ${app.user}`,
+        )
+        const { both, sync, differences } = await makeClone(app)
+        await sync()
+        expect(await differences()).toEqual([])
+        expect(await grantsOf(both.clone)).toContainEqual(expect.stringMatching(/^REVOKE SELECT ON `mysql`/))
+        await sql(`grant select on mysql.* to ${app.user}`)
+        expect(await differences()).not.toEqual([])
+        await sync()
+        expect(await differences()).toEqual([])
+      })
+
+    if (mysqlItself)
+      test('the option of a role, a dynamic privilege or a proxy goes by itself', async () => {
+        const app = await makeApp(server)
+        const [role, admin] = [`role_${hex()}`, app.admin.username]
+        await sql(
+          `create role ${role}`,
+          `grant ${role} to ${admin} with admin option`,
+          `grant role_admin, connection_admin on *.* to ${admin} with grant option`,
+          `grant ${role} to ${app.user}`,
+          `alter user ${app.user} default role ${role}`,
+          `grant role_admin on *.* to ${app.user}`,
+          `grant connection_admin on *.* to ${app.user} with grant option`,
+        )
+        const { both, sync, differences } = await makeClone(app)
+        await sync()
+        expect(await differences()).toEqual([])
+        await sql(
+          `grant ${role} to ${both.clone} with admin option`,
+          `grant role_admin on *.* to ${both.clone} with grant option`,
+        )
+        expect(await differences()).not.toEqual([])
+        await sync()
+        expect(await differences()).toEqual([])
+      })
+
+    test('one that dies after any statement is mended by the next, and the user is never harmed', async () => {
+      const subject = subjectOf(server)
+      const app = await makeApp(server)
+      await subject.change(app)
+      const { both, clone, sync, differences } = await makeClone(app)
+      const user = await grantsOf(app.user)
+      let n = 0
+      for (let died = true; died; n++) {
+        let left = n
+        died = false
+        await sync(
+          engineOf(server, statement => {
+            if (!/^(create|alter|grant|revoke|set default)/.test(statement) || left-- > 0) return
+            died = true
+            throw new Error('the process died')
+          }),
+        ).catch(() => {})
+        expect(await admits(server, app.current)).toBe(true)
+        expect(await grantsOf(app.user)).toEqual(user)
+        if (died) expect(await admits(server, clone)).toBe(false)
+        // From scratch for each but the last.
+        if (died && n % 2) await sql(`drop user ${both.clone}`)
+      }
+      expect(n).toBeGreaterThan(5)
+      expect(await differences()).toEqual([])
+    })
+  })
+})
+
+const possible = flavours.filter(({ engine }) => servers.some(server => server.engine === engine)).slice(0, 2)
+describe.each(possible)('a $engine of its own, whose settings matter', flavour => {
+  let server: Awaited<ReturnType<typeof startMysql>>
+  let engine: Engine
+  const sql = (...statements: string[]) => asSuperuser(server, statements)
+  beforeAll(async () => {
+    server = await startMysql(flavour)
+    engine = engineOf(server)
+  })
+  afterAll(() => server?.stop())
+
+  test('a read-only server is Unreachable', async () => {
+    const app = await makeApp(server)
+    await sql('set global read_only = on')
+    try {
+      await using own = await engine.login(app.current)
+      await expect(own.setPassword(app.user, 'x')).rejects.toMatchObject({ name: 'Unreachable' })
+      await using session = await engine.login(app.admin, '%')
+      await expect(session.lockUser(app.user)).rejects.toMatchObject({ name: 'Unreachable' })
+      expect(await admits(server, app.current)).toBe(true)
+    } finally {
+      await sql('set global read_only = off')
+    }
+  })
+
+  test('a server that wants TLS says so without', async () => {
+    const { current } = await makeApp(server)
+    await sql('set global require_secure_transport = on')
+    try {
+      await expect(engine.login(other(current, { ssl: false }))).rejects.toMatchObject({
+        name: server.name.startsWith('MariaDB 10') ? 'LoginRefused' : 'TlsFailed',
+        message: expect.stringContaining('ssl: false'),
+      })
+    } finally {
+      await sql('set global require_secure_transport = off')
+    }
+  })
+
+  test('names and texts are read right where the server has them written otherwise', async () => {
+    await sql("set global sql_mode = 'ANSI_QUOTES,NO_BACKSLASH_ESCAPES'")
+    try {
+      const app = await makeApp(server, { user: `o'br"ien` })
+      const both = pair(app.user)
+      await using session = await engine.login(app.admin, '%')
+      await session.cloneUser(both, { user: both.clone, password: `'\\"` })
+      const clone = app.current.with({ username: both.clone, password: `'\\"` })
+      await using own = await engine.login(clone)
+      expect(await own.differences(both, async () => app.current)).toEqual([])
+    } finally {
+      await sql('set global sql_mode = default')
+    }
+  })
+
+  test('an anonymous account that takes the login is NotPermitted', async () => {
+    // It goes before all others, being for one address only.
+    await sql(`create user ''@'127.0.0.1' ${identified(server, 'p')}`)
+    await expect(engine.login(credentialFor(server, 'nobody', 'p'))).rejects.toMatchObject({
+      name: 'NotPermitted',
+      message: expect.stringContaining('takes it for'),
+    })
+  })
+})
+
+/** `before` is told every statement before it is sent. */
+function engineOf(server: MysqlServer, before: (statement: string) => void = () => {}): Engine {
+  const Engine = server.engine === 'mysql' ? Mysql : Mariadb
+  return new Engine({
+    caFile: server.caFile,
+    async connect(config) {
+      const connection = await mysql.createConnection(config)
+      const query: (options: unknown) => Promise<never> = connection.query.bind(connection) as never
+      const wrapped = async (options: { sql: string }) => {
+        before(options.sql)
+        return query(options)
+      }
+      return Object.assign(connection, { query: wrapped as never })
+    },
+  })
+}

@@ -1,0 +1,144 @@
+import mysql from 'mysql2/promise'
+import pg, { escapeIdentifier as name, escapeLiteral as text } from 'pg'
+import { inject } from 'vitest'
+import type { PostgresServer } from '../../local/postgres.ts'
+import type { Credential } from '../../rotation/credential.ts'
+import type { Engine } from '../../rotation/engines/engine.ts'
+import { Mariadb } from '../../rotation/engines/mariadb.ts'
+import { Mysql } from '../../rotation/engines/mysql.ts'
+import { accountName } from '../../rotation/engines/mysqlClone.ts'
+import { Postgres } from '../../rotation/engines/postgres.ts'
+import { scramVerifier } from '../../rotation/engines/scram.ts'
+import type { App } from '../database.ts'
+import * as postgres from '../database.ts'
+import * as family from '../mysqlDatabase.ts'
+import type { MysqlServer } from '../servers/mysql.ts'
+
+/** What a login or a statement is run through: it may not come to be run, or its result not be given back. */
+export type Call = <T>(name: string, effect: () => Promise<T>) => Promise<T>
+
+/** A real server for the fault matrix. */
+export type Place = {
+  name: string
+  /** Where it logs every statement. */
+  logFile: string
+  /** An engine whose every login and statement is a call. */
+  engine(call: Call): Engine
+  makeApp(): Promise<App>
+  admits(credential: Credential): Promise<boolean>
+  /** Sets the user's password, and makes its clone with this value, or sees to it that there is none. */
+  reset(app: App, clone: Credential | undefined): Promise<void>
+}
+
+export const postgresPlaces = () =>
+  inject('postgres')
+    .toSorted((a, b) => b.version - a.version)
+    .map(postgresPlace)
+
+function postgresPlace(server: PostgresServer): Place {
+  const verifier = async ({ password }: Credential) => text(await scramVerifier(password))
+  return {
+    name: `PostgreSQL ${server.version}`,
+    logFile: server.logFile,
+    engine(call) {
+      class Client extends pg.Client {
+        override connect = (() => call('login', () => super.connect())) as pg.Client['connect']
+        override query = ((statement: string) =>
+          call(`statement ${postgresKind(statement)}`, () =>
+            super.query(statement),
+          )) as unknown as pg.Client['query']
+      }
+      return new Postgres({ caFile: server.caFile, Client })
+    },
+    makeApp: () => postgres.makeApp(server),
+    admits: credential => postgres.admits(server, credential),
+    async reset({ user, current, admin }, clone) {
+      const [u, c] = [name(user), name(`${user}_clone`)]
+      const own = `alter role ${u} password ${await verifier(current)}`
+      if (!clone) {
+        await postgres.asSuperuser(server, `drop role if exists ${c}; ${own}`)
+        return
+      }
+      const [exists] = await postgres.asSuperuser(
+        server,
+        `select 1 from pg_roles where rolname = ${text(clone.username)}`,
+      )
+      // By the admin, as a first rotation would have made it.
+      if (!exists)
+        await postgres.asSuperuser(server, `create role ${c} login; grant ${u} to ${c}`, 'postgres', {
+          user: admin.username,
+          password: admin.password,
+        })
+      await postgres.asSuperuser(server, `${own}; alter role ${c} password ${await verifier(clone)}`)
+    },
+  }
+}
+
+function postgresKind(statement: string): string {
+  if (statement.includes(' password null')) return 'lock'
+  if (statement.includes(' password ')) return 'password'
+  if (statement.includes('pg_shdepend')) return 'roles'
+  return statement.startsWith('set search_path') ? 'prepare' : 'other'
+}
+
+/** The newest server of an engine; none where this system cannot have it. */
+export const mysqlPlaces = (engine: MysqlServer['engine']) =>
+  inject('mysql')
+    .filter(server => server.engine === engine)
+    .slice(-1)
+    .map(mysqlPlace)
+
+function mysqlPlace(server: MysqlServer): Place {
+  const Engine = server.engine === 'mysql' ? Mysql : Mariadb
+  return {
+    name: server.name,
+    logFile: server.logFile,
+    engine: call =>
+      new Engine({
+        caFile: server.caFile,
+        async connect(config) {
+          let opened: mysql.Connection | undefined
+          const login = async () => {
+            opened = await mysql.createConnection(config)
+            return opened
+          }
+          // As the system does for a process that dies.
+          const connection = await call('login', login).catch(error => {
+            opened?.destroy()
+            throw error
+          })
+          const query: (options: unknown) => Promise<never> = connection.query.bind(connection) as never
+          const wrapped = (options: { sql: string }) => {
+            const kind = mysqlKind(options.sql)
+            return kind ? call(`statement ${kind}`, () => query(options)) : query(options)
+          }
+          return Object.assign(connection, { query: wrapped as never })
+        },
+      }),
+    makeApp: () => family.makeApp(server),
+    admits: credential => family.admits(server, credential),
+    async reset({ user, current, database }, clone) {
+      const u = accountName(user, '%')
+      const c = accountName(`${user}_clone`, '%')
+      const own = `alter user ${u} ${family.identified(server, current.password)}`
+      await family.asSuperuser(
+        server,
+        clone
+          ? [
+              own,
+              `create user if not exists ${c}`,
+              `grant select, insert, update, delete, create, drop on ${database}.* to ${c}`,
+              `alter user ${c} ${family.identified(server, clone.password)}`,
+            ]
+          : [own, `drop user if exists ${c}`],
+      )
+    },
+  }
+}
+
+/** Unset for one that only reads or settles the session: dying there is dying before the next that changes something. */
+function mysqlKind(statement: string): string | undefined {
+  if (/^(show|select|set session)/.test(statement)) return undefined
+  if (/^(alter user .* identified|set password)/.test(statement)) return 'password'
+  return statement.split(' ', 1)[0]
+}

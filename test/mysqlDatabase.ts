@@ -1,0 +1,107 @@
+import { readFileSync } from 'node:fs'
+import { createConnection, type RowDataPacket } from 'mysql2/promise'
+import { Credential } from '../rotation/credential.ts'
+import { accountName, quoteText } from '../rotation/engines/mysqlClone.ts'
+import { cachingSha2Verifier, nativeVerifier } from '../rotation/engines/mysqlVerifiers.ts'
+import { type App, adminArn, hex } from './database.ts'
+import type { MysqlServer } from './servers/mysql.ts'
+
+/** Runs statements, one after the other, as the server's superuser or as `login`. Gives back the last one's rows. */
+export async function asSuperuser<T = RowDataPacket>(
+  server: MysqlServer,
+  statements: string | string[],
+  login: { user: string; password: string; database?: string } = server.superuser,
+): Promise<T[]> {
+  const { host, port, caFile } = server
+  const ssl = { ca: trust(caFile), verifyIdentity: true }
+  const connection = await createConnection({ host, port, ssl, charset: 'utf8mb4', ...login })
+  try {
+    let rows: T[] = []
+    for (const statement of [statements].flat())
+      [rows] = (await connection.query(statement)) as unknown as [T[]]
+    return rows
+  } finally {
+    await connection.end()
+  }
+}
+
+const trusted = new Map<string, string>()
+
+function trust(caFile: string): string {
+  const known = trusted.get(caFile) ?? readFileSync(caFile, 'utf8')
+  trusted.set(caFile, known)
+  return known
+}
+
+/** IDENTIFIED …, with a verifier, so that the server's log never shows the password. */
+export function identified({ engine }: MysqlServer, password: string): string {
+  return engine === 'mysql'
+    ? `identified with caching_sha2_password as ${quoteText(known(password))}`
+    : `identified via mysql_native_password using ${quoteText(nativeVerifier(password))}`
+}
+
+/** Making one takes tens of milliseconds, and the fault matrix sets the same passwords again and again. */
+function known(password: string): string {
+  const verifier = verifiers.get(password) ?? cachingSha2Verifier(password)
+  verifiers.set(password, verifier)
+  return verifier
+}
+const verifiers = new Map<string, string>()
+
+/** A value for `username` on this server. */
+export function credentialFor(
+  server: MysqlServer,
+  username: string,
+  password: string,
+  more: Record<string, unknown> = {},
+): Credential {
+  const { engine, host, port } = server
+  return Credential.parse(JSON.stringify({ engine, host, port, username, password, ...more }))
+}
+
+/** A database of its own with an application's user in it, and an admin who may do what one of RDS may. */
+export async function makeApp(
+  server: MysqlServer,
+  {
+    user = `app_${hex()}`,
+    password = `first-${hex(12)}`,
+    host = '%',
+    more = {} as Record<string, unknown>,
+  } = {},
+): Promise<App> {
+  const database = `db_${hex()}`
+  const admin = { user: `admin_${hex()}`, password: `admin-${hex(12)}` }
+  const account = accountName(user, host)
+  await asSuperuser(server, [
+    `create database ${database}`,
+    `create user ${admin.user} ${identified(server, admin.password)}`,
+    `grant create user, process, reload on *.* to ${admin.user} with grant option`,
+    // MariaDB's SET DEFAULT ROLE is an update there.
+    `grant select, update on mysql.* to ${admin.user}`,
+    `grant all on ${database}.* to ${admin.user} with grant option`,
+    `create user ${account} ${identified(server, password)}`,
+    `grant select, insert, update, delete, create, drop on ${database}.* to ${account}`,
+  ])
+  const value = { dbname: database, masterarn: adminArn, ...more }
+  return {
+    database,
+    user,
+    current: credentialFor(server, user, password, value),
+    admin: credentialFor(server, admin.user, admin.password),
+    drop: () => asSuperuser(server, `drop database ${database}`).then(() => {}),
+  }
+}
+
+/** True if user and password log in now, seen from outside Keyturn. */
+export async function admits(
+  server: MysqlServer,
+  { username, password, dbname }: Credential,
+): Promise<boolean> {
+  try {
+    await asSuperuser(server, 'select 1', { user: username, password, ...(dbname && { database: dbname }) })
+    return true
+  } catch (error) {
+    if ((error as { errno?: number }).errno === 1045) return false
+    throw error
+  }
+}

@@ -1,0 +1,89 @@
+import { execFile } from 'node:child_process'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+
+const run = promisify(execFile)
+const keyring = '/usr/share/keyrings/debian-archive-keyring.gpg'
+const cache = join(import.meta.dirname, '../../.cache/servers')
+
+export type Packages = {
+  /** The release of Debian to take them from. */
+  suite: string
+  /** Unpacked with all that it depends on. */
+  main: string
+  /** Unpacked without. */
+  alone?: string[]
+}
+
+/**
+ * Unpacks a package of Debian and the libraries it needs into the project's cache, from the mirror that this system's
+ * own apt uses; nothing is installed, and no root is needed. `finish` may add to the folder, which is kept only when
+ * all is done.
+ * @returns the folder
+ * @throws if there is no apt, or its mirror does not have the package
+ */
+export async function unpack(
+  { suite, main, alone = [] }: Packages,
+  finish: (folder: string) => Promise<void>,
+): Promise<string> {
+  const folder = join(cache, `${suite}-${main}`)
+  if (existsSync(folder)) return folder
+  await mkdir(cache, { recursive: true })
+  // Renamed when complete: a half-made one is never found, and of two that are made at once one is kept.
+  const work = await mkdtemp(`${folder}-`)
+  try {
+    const apt = await privateApt(work, suite)
+    await apt('update')
+    await apt('install', '--yes', '--download-only', main)
+    if (alone.length) await apt('download', ...alone)
+    const root = join(work, 'root')
+    for (const file of [...list(join(work, 'archives')), ...list(work)].filter(name => name.endsWith('.deb')))
+      await run('dpkg', ['--extract', file, root])
+    await finish(root)
+    await rename(root, folder).catch(error => {
+      if (!existsSync(folder)) throw error
+    })
+    return folder
+  } finally {
+    await rm(work, { recursive: true, force: true })
+  }
+}
+
+const list = (folder: string) => readdirSync(folder).map(name => join(folder, name))
+
+/** apt-get with lists, cache and package states of its own below `work`, as if nothing were installed. */
+async function privateApt(work: string, suite: string) {
+  for (const name of ['lists/partial', 'archives/partial']) await mkdir(join(work, name), { recursive: true })
+  await writeFile(join(work, 'status'), '')
+  await writeFile(join(work, 'sources.list'), `deb [signed-by=${keyring}] ${await mirror()} ${suite} main\n`)
+  await writeFile(
+    join(work, 'apt.conf'),
+    `Dir::State "${work}"; Dir::State::status "${work}/status"; Dir::Cache "${work}";
+     Dir::Etc::SourceList "${work}/sources.list"; Dir::Etc::SourceParts "-";
+     Acquire::Check-Valid-Until "false"; Acquire::Languages "none";
+     APT::Install-Recommends "false"; APT::Sandbox::User "";
+     #clear APT::Update::Post-Invoke;
+     #clear DPkg::Post-Invoke;`,
+  )
+  return (...command: string[]) =>
+    run('apt-get', ['--quiet=2', '-c', join(work, 'apt.conf'), ...command], { cwd: work })
+}
+
+/** The address that this system's own release comes from. */
+async function mirror(): Promise<string> {
+  const [, codename] = /^VERSION_CODENAME=(\S+)$/m.exec(readFileSync('/etc/os-release', 'utf8')) ?? []
+  const wanted = [`Release: ${codename}`, 'Component: main', 'Created-By: Packages']
+  const { stdout } = await run('apt-get', [
+    'indextargets',
+    // Also where its lists were never fetched.
+    '--no-release-info',
+    '--format',
+    '$(REPO_URI)',
+    ...wanted,
+  ])
+  const [address] = stdout.split('\n')
+  if (!address) throw new Error(`apt has no source for main of ${codename}`)
+  return address
+}

@@ -1,0 +1,176 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { closeSync, globSync, openSync } from 'node:fs'
+import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type ConnectionOptions, createConnection } from 'mysql2/promise'
+import { makeCertificate } from '../../local/certificate.ts'
+import { freePort, spawnUntilWeEnd } from '../../local/spawn.ts'
+import { type Packages, unpack } from './debian.ts'
+
+export type MysqlServer = {
+  engine: 'mysql' | 'mariadb'
+  /** Such as `MySQL 9.7.4`, as the running server tells it. */
+  name: string
+  host: string
+  port: number
+  /** The certificate to trust, for `localhost` and 127.0.0.1. */
+  caFile: string
+  superuser: { user: string; password: string }
+  /** Where it logs every statement. */
+  logFile: string
+}
+
+type Flavour = { engine: MysqlServer['engine']; packages: Packages }
+
+/** By their packages in Debian: the newest MySQL, and the MariaDB versions with long support. */
+export const flavours: Flavour[] = [
+  { engine: 'mysql', packages: { suite: 'sid', main: 'mysql-server-core' } },
+  ...['bookworm', 'trixie'].map(
+    (suite): Flavour => ({
+      engine: 'mariadb',
+      // The plugins for passwords are in the second, which depends on far more than it needs here.
+      packages: { suite, main: 'mariadb-server-core', alone: ['mariadb-server'] },
+    }),
+  ),
+]
+
+/**
+ * Starts a server of its own on a free port of 127.0.0.1, in a temporary folder, and waits until it answers. It offers
+ * TLS and admits clear text. It ends when this process does, however that happens.
+ * @throws if it cannot be had or does not start
+ */
+export async function startMysql({
+  engine,
+  packages,
+}: Flavour): Promise<MysqlServer & { stop(): Promise<void> }> {
+  const root = await unpack(packages, root => initialise(engine, root))
+  const folder = await mkdtemp(join(tmpdir(), `keyturn-${engine}-`))
+  const data = join(folder, 'data')
+  await cp(join(root, 'data'), data, { recursive: true })
+  const { caFile, keyFile } = await makeCertificate(folder)
+  const logFile = join(folder, 'statements.log')
+  const errorFile = join(folder, 'error.log')
+  const superuser = { user: 'super', password: randomBytes(16).toString('hex') }
+  const initFile = join(folder, 'init.sql')
+  const { user, password } = superuser
+  // MariaDB reads one statement from a line.
+  const statements = [
+    `create user ${user} identified by '${password}';`,
+    `grant all on *.* to ${user} with grant option;`,
+  ]
+  await writeFile(initFile, statements.join('\n'), { mode: 0o600 })
+  const port = await freePort()
+  const command = daemon(engine, root, data, {
+    port,
+    bind_address: '127.0.0.1',
+    skip_name_resolve: 'on',
+    socket: join(folder, 'socket'),
+    pid_file: join(folder, 'pid'),
+    init_file: initFile,
+    ssl_ca: caFile,
+    ssl_cert: caFile,
+    ssl_key: keyFile,
+    general_log: 'on',
+    general_log_file: logFile,
+    log_bin: join(folder, 'binlog'),
+    server_id: 1,
+    sync_binlog: 0,
+    innodb_flush_log_at_trx_commit: 0,
+    max_connections: 300,
+    ...(engine === 'mysql' ? { mysqlx: 'off' } : { plugin_load_add: passwordPlugins(root) }),
+  })
+  const log = openSync(errorFile, 'a')
+  const server = spawnUntilWeEnd(command, { cwd: folder, log })
+  closeSync(log)
+  const stop = async () => {
+    if (server.exitCode === null) {
+      server.stdin?.end()
+      await once(server, 'exit')
+    }
+    await rm(folder, { recursive: true, force: true })
+  }
+  try {
+    const ssl = { ca: await readFile(caFile) }
+    const version = await answers({ host: '127.0.0.1', port, ssl, ...superuser }, server)
+    const name = `${engine === 'mysql' ? 'MySQL' : 'MariaDB'} ${/^[\d.]+/.exec(version)}`
+    return { engine, name, host: 'localhost', port, caFile, superuser, logFile, stop }
+  } catch (error) {
+    const said = await readFile(errorFile, 'utf8')
+    await stop()
+    throw new Error(`${engine} of ${packages.suite} did not start:\n${said}`, { cause: error })
+  }
+}
+
+/** The command that runs the server with the libraries it was unpacked with, whatever this system has. */
+function daemon(
+  engine: MysqlServer['engine'],
+  root: string,
+  data: string,
+  settings: Record<string, string | number>,
+): string[] {
+  const find = (pattern: string) => globSync(pattern, { cwd: root }).map(path => join(root, path))
+  const libraries = find('{lib,usr/lib}/*-linux-gnu')
+  const [loader = ''] = find('{lib,usr/lib}/*-linux-gnu/ld-linux*')
+  const all = {
+    basedir: join(root, 'usr'),
+    plugin_dir: join(root, 'usr/lib/mysql/plugin'),
+    datadir: data,
+    ...(engine === 'mysql' && { secure_file_priv: '' }),
+    // Both refuse to run as root unless told so.
+    ...(process.getuid?.() === 0 && { user: 'root' }),
+    ...settings,
+  }
+  return [
+    loader,
+    '--library-path',
+    libraries.join(':'),
+    join(root, engine === 'mysql' ? 'usr/sbin/mysqld' : 'usr/sbin/mariadbd'),
+    '--no-defaults',
+    ...Object.entries(all).map(([name, value]) => `--${name.replaceAll('_', '-')}=${value}`),
+  ]
+}
+
+const passwordPlugins = (root: string) =>
+  globSync('{auth_ed25519,auth_parsec}.so', { cwd: join(root, 'usr/lib/mysql/plugin') }).join(';')
+
+/** Makes the folder `data` with the system tables, which every start then copies: making them takes seconds. */
+async function initialise(engine: MysqlServer['engine'], root: string): Promise<void> {
+  const data = join(root, 'data')
+  await mkdir(data)
+  if (engine === 'mysql') await finished(daemon(engine, root, data, {}).concat('--initialize-insecure'))
+  else {
+    const scripts = ['system_tables', 'performance_tables', 'system_tables_data'].flatMap(part =>
+      globSync(`usr/share/{mysql,mariadb}/{mysql,mariadb}_${part}.sql`, { cwd: root }),
+    )
+    const texts = await Promise.all(scripts.map(path => readFile(join(root, path), 'utf8')))
+    const statements = ['create database mysql;', 'use mysql;', 'set @auth_root_socket = null;', ...texts]
+    await finished(daemon(engine, root, data, {}).concat('--bootstrap'), statements.join('\n'))
+  }
+}
+
+async function finished([command = '', ...args]: string[], input = ''): Promise<void> {
+  const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'] })
+  let said = ''
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', chunk => (said += chunk))
+  child.stdin.end(input)
+  const [code] = await once(child, 'close')
+  if (code !== 0) throw new Error(`${command} ended with ${code}:\n${said}`)
+}
+
+async function answers(config: ConnectionOptions, server: ChildProcess): Promise<string> {
+  for (let tries = 1; ; tries++)
+    try {
+      const connection = await createConnection(config)
+      const [rows] = await connection.query('select version() as version')
+      await connection.end()
+      return (rows as { version: string }[])[0]?.version ?? ''
+    } catch (error) {
+      if (server.exitCode !== null || tries > 200 || (error as { code?: string }).code !== 'ECONNREFUSED')
+        throw error
+      await sleep(50)
+    }
+}
