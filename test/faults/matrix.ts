@@ -6,10 +6,12 @@ import { Process, type Visit } from './process.ts'
 import { Execution, Scene, type Start } from './scene.ts'
 
 /**
- * The fault matrix of one strategy on servers of one engine, the newest first: whatever single thing goes wrong at whatever point of a rotation, the application
- * logs in and nothing is left pending. Prints how many cases there were.
+ * The fault matrix of one strategy on servers of one engine, the newest first: whatever single thing goes wrong at
+ * whatever point of a rotation, the application logs in and nothing is left pending. Prints how many cases there were.
+ * Not `thorough`, the two long ones start from one state only: the steps are the same for all engines, and what another
+ * engine does in its own way shows most where the clone does not exist yet.
  */
-export function faultMatrix(strategy: StrategyName, places: Place[]): void {
+export function faultMatrix(strategy: StrategyName, places: Place[], thorough = true): void {
   const [newest] = places
   // Where it cannot be had; test/servers.ts has said so.
   if (!newest) {
@@ -45,6 +47,7 @@ export function faultMatrix(strategy: StrategyName, places: Place[]): void {
 
   const never = () => false
   const starts: Start[] = strategy === 'single-user' ? ['settled'] : ['first', 'settled']
+  const longStarts = thorough ? starts : starts.slice(0, 1)
   const variants = places.flatMap(place => starts.map(start => ({ name: place.name, place, start })))
 
   describe.each(variants)('$name, $start', { timeout: 600_000 }, ({ place, start }) => {
@@ -118,7 +121,7 @@ export function faultMatrix(strategy: StrategyName, places: Place[]): void {
     }
 
     // The code under test is the same for all versions, and this is the long one.
-    if (place === newest)
+    if (place === newest && longStarts.includes(start))
       test('(c) as (b), and rollback dies once, at each of its points, and is retried', async () => {
         for (let n = 0; n <= promoted; n++)
           for (let m = n + 1, points = m + 1; m < points; m++) points = await rollbackThatDies(n, m)
@@ -165,26 +168,30 @@ export function faultMatrix(strategy: StrategyName, places: Place[]): void {
 
     // Three switches where the rotation is short enough, else two: A's second stop is then its end.
     const switches = strategy === 'single-user' ? 3 : 2
-    test.each(starts)('%s: whoever switches to whom at whatever point', { timeout: 900_000 }, async start => {
-      const app = await newest.makeApp()
-      const tally = { both: 0, one: 0, none: 0 }
-      const clean = await rotate(await Scene.set(newest, app, strategy, start), never)
-      const points = clean.points.filter(point => point.startsWith('before')).length
-      for (let i = 0; i <= points; i++)
-        for (let j = 0; j <= points; j++)
-          for (let k = switches === 3 ? i + 1 : points + 1; k <= points + 1; k++) {
-            const here = await Scene.set(newest, app, strategy, start)
-            const { first, second } = await meet(here, i, j, k)
-            const where = `A to ${i}, B to ${j}, A to ${k}: ${first.outcome} ${first.error}, ${second.outcome} ${second.error}`
-            expect([first.outcome, second.outcome], where).not.toContain('locked out')
-            const lost = [first, second].filter(({ outcome }) => outcome !== 'rotated')
-            tally[lost.length === 0 ? 'both' : lost.length === 1 ? 'one' : 'none']++
-            for (const { error } of lost)
-              expect(error?.name, where).toMatch(/^(RotationInProgress|Superseded|LoginRefused|Conflict)$/)
-            await settle(here, [here.original, first.token, second.token], where)
-          }
-      console.info(`${newest.name}, ${strategy}, ${start}: how many of two rotations that met won:`, tally)
-    })
+    test.each(longStarts)(
+      '%s: whoever switches to whom at whatever point',
+      { timeout: 900_000 },
+      async start => {
+        const app = await newest.makeApp()
+        const tally = { both: 0, one: 0, none: 0 }
+        const clean = await rotate(await Scene.set(newest, app, strategy, start), never)
+        const points = clean.points.filter(point => point.startsWith('before')).length
+        for (let i = 0; i <= points; i++)
+          for (let j = 0; j <= points; j++)
+            for (let k = switches === 3 ? i + 1 : points + 1; k <= points + 1; k++) {
+              const here = await Scene.set(newest, app, strategy, start)
+              const { first, second } = await meet(here, i, j, k)
+              const where = `A to ${i}, B to ${j}, A to ${k}: ${first.outcome} ${first.error}, ${second.outcome} ${second.error}`
+              expect([first.outcome, second.outcome], where).not.toContain('locked out')
+              const lost = [first, second].filter(({ outcome }) => outcome !== 'rotated')
+              tally[lost.length === 0 ? 'both' : lost.length === 1 ? 'one' : 'none']++
+              for (const { error } of lost)
+                expect(error?.name, where).toMatch(/^(RotationInProgress|Superseded|LoginRefused|Conflict)$/)
+              await settle(here, [here.original, first.token, second.token], where)
+            }
+        console.info(`${newest.name}, ${strategy}, ${start}: how many of two rotations that met won:`, tally)
+      },
+    )
   })
 
   test('the count: no lockout, nothing stuck', () => {
