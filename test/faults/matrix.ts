@@ -6,12 +6,18 @@ import { Process, type Visit } from './process.ts'
 import { Execution, Scene, type Start, type Value } from './scene.ts'
 
 /**
-/**
  * The fault matrix of one strategy on servers of one engine, the newest first: whatever single thing goes wrong at
  * whatever point of a rotation, the application logs in and nothing is left pending. Prints how many cases there were.
- * For values that are not AWS's JSON it has the single faults alone: how they are stored is all that is different.
+ *
+ * For values that are not AWS's JSON it has the single faults alone: how they are stored is all that is different. Not
+ * `thorough`, the two long ones start from one state only: the steps are the same for all engines, and what another
+ * engine does in its own way shows most where the clone does not exist yet.
  */
-export function faultMatrix(strategy: StrategyName, places: Place[], value: Value = 'json'): void {
+export function faultMatrix(
+  strategy: StrategyName,
+  places: Place[],
+  { value = 'json', thorough = true }: { value?: Value; thorough?: boolean } = {},
+): void {
   const [newest] = places
   // Where it cannot be had; test/servers.ts has said so.
   if (!newest) {
@@ -47,6 +53,7 @@ export function faultMatrix(strategy: StrategyName, places: Place[], value: Valu
 
   const never = () => false
   const starts: Start[] = strategy === 'single-user' ? ['settled'] : ['first', 'settled']
+  const longStarts = thorough ? starts : starts.slice(0, 1)
   const tried = value === 'json' ? places : [newest]
   const variants = tried.flatMap(place => starts.map(start => ({ name: place.name, place, start })))
 
@@ -123,7 +130,7 @@ export function faultMatrix(strategy: StrategyName, places: Place[], value: Valu
     }
 
     // The code under test is the same for all versions, and this is the long one.
-    if (place === newest && value === 'json')
+    if (place === newest && value === 'json' && longStarts.includes(start))
       test('(c) as (b), and rollback dies once, at each of its points, and is retried', async () => {
         for (let n = 0; n <= promoted; n++)
           for (let m = n + 1, points = m + 1; m < points; m++) points = await rollbackThatDies(n, m)
@@ -171,7 +178,7 @@ export function faultMatrix(strategy: StrategyName, places: Place[], value: Valu
 
       // Three switches where the rotation is short enough, else two: A's second stop is then its end.
       const switches = strategy === 'single-user' ? 3 : 2
-      test.each(starts)(
+      test.each(longStarts)(
         '%s: whoever switches to whom at whatever point',
         { timeout: 900_000 },
         async start => {

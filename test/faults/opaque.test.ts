@@ -1,4 +1,4 @@
 import { faultMatrix } from './matrix.ts'
 import { postgresPlaces } from './places.ts'
 
-faultMatrix('single-user', postgresPlaces(), 'opaque')
+faultMatrix('single-user', postgresPlaces(), { value: 'opaque' })
