@@ -3,7 +3,7 @@ import { GetParametersCommand, type SSMClient } from '@aws-sdk/client-ssm'
 import { Credential } from '../rotation/credential.ts'
 import { traits } from '../rotation/engines/traits.ts'
 import { Throttled } from '../rotation/errors.ts'
-import { translate } from '../rotation/stores/awsErrors.ts'
+import { answered } from '../rotation/stores/awsErrors.ts'
 import type { Scheduled } from './inventory.ts'
 
 /** As many names as GetParameters takes. */
@@ -64,10 +64,9 @@ async function secretValue(secrets: SecretsManagerClient, SecretId: string): Pro
 
 async function unlessRefused<T>(service: string, answer: Promise<T>): Promise<T | undefined> {
   try {
-    return await answer
+    return await answered(service, answer)
   } catch (error) {
-    const translated = translate(service, error)
-    if (translated instanceof Throttled) throw translated
+    if (error instanceof Throttled) throw error
     return undefined
   }
 }

@@ -12,6 +12,7 @@ import type { SSMClient } from '@aws-sdk/client-ssm'
 import { Throttled } from '../rotation/errors.ts'
 import { answered } from '../rotation/stores/awsErrors.ts'
 import type { StoreName } from '../rotation/stores/store.ts'
+import { tagsIn } from '../rotation/stores/tags.ts'
 import { changesOf } from './parameters.ts'
 
 /** A credential that is to rotate by itself. */
@@ -60,7 +61,7 @@ export class Inventory {
     const found = await answered('Resource Groups Tagging API', Array.fromAsync(pages))
     const tags = new Map<string, Record<string, string>>()
     for (const { ResourceARN = '', Tags } of found.flatMap(page => page.ResourceTagMappingList ?? []))
-      for (const name of namesIn(ResourceARN)) tags.set(name, record(Tags))
+      for (const name of namesIn(ResourceARN)) tags.set(name, tagsIn(Tags))
     const changes = await changesOf(ssm, [...tags.keys()])
     return [...changes].map(([id, since]) => ({
       store: 'parameter-store',
@@ -85,7 +86,7 @@ export class Inventory {
 
   async #scheduledSecret(secret: SecretListEntry): Promise<Scheduled[]> {
     const { Name: id = '', RotationEnabled, RotationLambdaARN, NextRotationDate = NEVER } = secret
-    const tags = record(secret.Tags)
+    const tags = tagsIn(secret.Tags)
     const byUs = RotationEnabled === true && RotationLambdaARN === this.#rotationFunction
     if (!byUs && !(EVERY in tags)) return []
     const since = RotationEnabled ? secret.LastRotatedDate : await this.#currentSince(secret)
@@ -120,10 +121,4 @@ export class Inventory {
 function namesIn(arn: string): string[] {
   const name = arn.slice(arn.indexOf(':parameter/') + ':parameter'.length)
   return name.lastIndexOf('/') === 0 ? [name, name.slice(1)] : [name]
-}
-
-function record(
-  tags: { Key?: string | undefined; Value?: string | undefined }[] = [],
-): Record<string, string> {
-  return Object.fromEntries(tags.map(({ Key = '', Value = '' }) => [Key, Value]))
 }

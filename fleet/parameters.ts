@@ -1,5 +1,6 @@
 import { ListTagsForResourceCommand, paginateDescribeParameters, type SSMClient } from '@aws-sdk/client-ssm'
 import { answered } from '../rotation/stores/awsErrors.ts'
+import { tagsIn } from '../rotation/stores/tags.ts'
 
 /** As many names as DescribeParameters takes in one filter. */
 const NAMES = 50
@@ -23,6 +24,5 @@ export async function changesOf(ssm: SSMClient, names: string[]): Promise<Map<st
 /** The tags of a parameter that exists. @throws NotPermitted, Throttled, StoreFailed */
 export async function tagsOf(ssm: SSMClient, name: string): Promise<Record<string, string>> {
   const command = new ListTagsForResourceCommand({ ResourceType: 'Parameter', ResourceId: name })
-  const { TagList = [] } = await answered('Parameter Store', ssm.send(command))
-  return Object.fromEntries(TagList.map(({ Key = '', Value = '' }) => [Key, Value]))
+  return tagsIn((await answered('Parameter Store', ssm.send(command))).TagList)
 }

@@ -6,7 +6,7 @@ import { SSMClient } from '@aws-sdk/client-ssm'
 import { byRank, judge } from '../fleet/due.ts'
 import { hostsOf } from '../fleet/hosts.ts'
 import { Inventory } from '../fleet/inventory.ts'
-import { translate } from '../rotation/stores/awsErrors.ts'
+import { answered } from '../rotation/stores/awsErrors.ts'
 import type { StoreName } from '../rotation/stores/store.ts'
 import { parseDueEnvironment } from './environment.ts'
 import { runEvent } from './event.ts'
@@ -113,9 +113,8 @@ function readable(texts: string[]): Names {
 /** The name of a run that began before this one and still goes on. */
 async function earlierThan(run: string): Promise<string | undefined> {
   const query = { stateMachineArn: environment.runs, statusFilter: 'RUNNING' } as const
-  const { executions = [] } = await stepFunctions.send(new ListExecutionsCommand(query)).catch(error => {
-    throw translate('Step Functions', error)
-  })
+  const answer = stepFunctions.send(new ListExecutionsCommand(query))
+  const { executions = [] } = await answered('Step Functions', answer)
   const oldest = executions
     .toSorted((a, b) => Number(a.startDate) - Number(b.startDate) || (`${a.name}` < `${b.name}` ? -1 : 1))
     .at(0)?.name

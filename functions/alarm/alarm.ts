@@ -107,14 +107,16 @@ function anchorOf({ headline, error = '' }: Failure): string {
     managed: 'managed-rotation-failed',
     abandoned: 'managed-rotation-failed',
   }
-  return anchors[headline] ?? (error in errors ? error.toLowerCase() : 'execution-failed')
+  return anchors[headline] ?? entryOf(error)
 }
+
+const entryOf = (error: string) => (error in errors ? error.toLowerCase() : 'execution-failed')
 
 /** Of one error, that error's entry. */
 function several(error: string): string {
   if (!error) return 'several-rotations-failed'
   if (error === 'NotKnown') return 'start-or-watch-failed'
-  return error in errors ? error.toLowerCase() : 'execution-failed'
+  return entryOf(error)
 }
 
 /**

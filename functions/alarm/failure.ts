@@ -123,8 +123,7 @@ const readers: Record<string, (detail: Detail) => Failure> = {
   'Credential Rotations Failed': ({ severity, execution, group, report }) => {
     const { host, rotated = 0, failed = 0, failures = [] } = report ?? {}
     const kinds = failures.map(({ error = 'Unknown', reason, count, names }): [string, string] => {
-      const others = count > names.length ? ` and ${count - names.length} more` : ''
-      return [error, `${count}: ${names.join(', ')}${others}${reason ? `; such as: ${short(reason)}` : ''}`]
+      return [error, `${count}: ${listed(names, count)}${reason ? `; such as: ${short(reason)}` : ''}`]
     })
     const where = host ? ` on ${host}` : ''
     return {
@@ -146,12 +145,11 @@ const readers: Record<string, (detail: Detail) => Failure> = {
 
   'Credentials Late': ({ execution, late }) => {
     const { count = 0, names = [] } = late ?? {}
-    const others = count > names.length ? ` and ${count - names.length} more` : ''
     return {
       headline: 'late',
       execution,
       what: `${count} credentials are late`,
-      more: [['Late', `${names.join(', ')}${others}`]],
+      more: [['Late', listed(names, count)]],
       // Another name as soon as there are others.
       name: `late ${hash('sha256', [count, ...names].join('\n'))}`,
       daily: true,
@@ -213,20 +211,12 @@ const readers: Record<string, (detail: Detail) => Failure> = {
 const grouped = (group: string | undefined, problem: Problem): Pick<Failure, 'group'> =>
   group && problem?.Error !== 'LockedOut' ? { group } : {}
 
-/** Whether it is a lockout that could not be announced can only be told from the error and the message. */
-function headlineOf(
-  status: string | undefined,
-  { error, step, cause }: Pick<Failure, 'error' | 'step' | 'cause'>,
-) {
+/** Whether it is a lockout that could not be announced can only be told from the error and the step. */
+function headlineOf(status: string | undefined, { error, step }: Pick<Failure, 'error' | 'step'>) {
   if (status !== 'FAILED') return 'stopped'
-  if (isLockout(error, cause)) return 'lockout'
+  if (error === 'LockedOut' || step === 'rollbackSecret') return 'lockout'
   if (step === 'retireSecret') return 'retire'
   return error?.startsWith('EventBridge.') ? 'announce' : 'execution'
-}
-
-/** Whether an execution failed because its rollback did, by its error and by its message, which begins with the step. */
-function isLockout(error: string | undefined, message: string | undefined): boolean {
-  return error === 'LockedOut' || /^rollbackSecret: /.test(message ?? '')
 }
 
 /** A failed function's cause is JSON and begins with the step; any other is text. */
@@ -239,6 +229,10 @@ function explain(problem: Problem): Pick<Failure, 'error' | 'step' | 'cause'> {
     cause: cause && short(cause),
   }
 }
+
+/** Some of `count` names. */
+const listed = (names: string[], count: number) =>
+  names.join(', ') + (count > names.length ? ` and ${count - names.length} more` : '')
 
 const oneLine = (problem: Problem) =>
   Object.values(explain(problem))

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
 import mysql, { type Connection, type ConnectionOptions, type RowDataPacket } from 'mysql2/promise'
 import type { Credential } from '../credential.ts'
-import { DatabaseFailed, InvalidCredential, NotPermitted, TestFailed, TlsFailed } from '../errors.ts'
+import { InvalidCredential, NotPermitted, TlsFailed } from '../errors.ts'
 import type { Engine, Pair, Session } from './engine.ts'
 import {
   type Account,
@@ -14,6 +14,7 @@ import {
   syncStatements,
 } from './mysqlClone.ts'
 import { NoSuchAccount, translate, translateLogin } from './mysqlErrors.ts'
+import { tested } from './testQuery.ts'
 import { traits } from './traits.ts'
 
 export type MysqlOptions = {
@@ -191,14 +192,8 @@ class MysqlSession implements Session {
     return syncStatements(this.#flavour, original, copy)
   }
 
-  async run(query: string): Promise<void> {
-    try {
-      await this.#query(query)
-    } catch (error) {
-      if (error instanceof NotPermitted || error instanceof DatabaseFailed)
-        throw new TestFailed(`the test query failed: ${error.message}`)
-      throw error
-    }
+  run(query: string): Promise<void> {
+    return tested(this.#query(query))
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

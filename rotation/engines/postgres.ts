@@ -2,11 +2,12 @@ import { readFileSync } from 'node:fs'
 import { createSecureContext, type SecureContext } from 'node:tls'
 import pg, { escapeIdentifier, escapeLiteral } from 'pg'
 import type { Credential } from '../credential.ts'
-import { DatabaseFailed, NotPermitted, TestFailed, TlsFailed } from '../errors.ts'
+import { TlsFailed } from '../errors.ts'
 import type { Engine, Pair, Session } from './engine.ts'
 import { heldElsewhere, type Roles, rolesFrom, rolesQuery, syncStatements } from './postgresClone.ts'
 import { translate } from './postgresErrors.ts'
 import { md5Verifier, scramVerifier } from './scram.ts'
+import { tested } from './testQuery.ts'
 import { traits } from './traits.ts'
 
 export type PostgresOptions = {
@@ -124,14 +125,8 @@ class PostgresSession implements Session {
     ]
   }
 
-  async run(query: string): Promise<void> {
-    try {
-      await this.#query(query)
-    } catch (error) {
-      if (error instanceof NotPermitted || error instanceof DatabaseFailed)
-        throw new TestFailed(`the test query failed: ${error.message}`)
-      throw error
-    }
+  run(query: string): Promise<void> {
+    return tested(this.#query(query))
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

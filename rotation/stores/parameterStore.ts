@@ -22,6 +22,7 @@ import {
 } from '../errors.ts'
 import { isNamed, translate } from './awsErrors.ts'
 import type { Description, Stage, Store, Version } from './store.ts'
+import { tagsIn } from './tags.ts'
 
 /** A label cannot begin with a digit, as most tokens do. */
 const LABEL = 'token-'
@@ -252,8 +253,7 @@ export class ParameterStore implements Store {
 
   async #tags(id: string): Promise<Record<string, string>> {
     const command = new ListTagsForResourceCommand({ ResourceType: 'Parameter', ResourceId: id })
-    const { TagList = [] } = await this.#known(id, this.#client.send(command))
-    return Object.fromEntries(TagList.map(({ Key, Value }) => [Key ?? '', Value ?? '']))
+    return tagsIn((await this.#known(id, this.#client.send(command))).TagList)
   }
 
   /** False if another rotation has it, or this one already. */

@@ -10,6 +10,7 @@ import { Credential, type Format } from '../credential.ts'
 import { InvalidCredential, RotationInProgress, Superseded, TokenReused } from '../errors.ts'
 import { isNamed, translate as translateFor } from './awsErrors.ts'
 import type { Description, Stage, Store, Version } from './store.ts'
+import { tagsIn } from './tags.ts'
 
 const labels = { current: 'AWSCURRENT', pending: 'AWSPENDING', previous: 'AWSPREVIOUS' } as const
 
@@ -41,9 +42,13 @@ export class SecretsManager implements Store {
     const versions = Object.entries(secret.VersionIdsToStages ?? {})
     const holder = (stage: Stage) => versions.find(([, stages]) => stages.includes(labels[stage]))?.[0]
     const [current, pending, previous] = [holder('current'), holder('pending'), holder('previous')]
-    const tags = Object.fromEntries((secret.Tags ?? []).map(({ Key, Value }) => [Key ?? '', Value ?? '']))
     // After a rotation AWSPENDING may stay on what is now current.
-    return { current, pending: pending === current ? undefined : pending, previous, tags }
+    return {
+      current,
+      pending: pending === current ? undefined : pending,
+      previous,
+      tags: tagsIn(secret.Tags),
+    }
   }
 
   async read(id: string, { token, stage }: { token?: string; stage?: Stage }): Promise<Version | undefined> {
