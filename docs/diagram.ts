@@ -9,7 +9,7 @@ type State = {
   Next?: string
   Default?: string
   End?: boolean
-  Choices?: { Next: string }[]
+  Choices?: { Next: string; Variable: string; IsPresent?: boolean; StringEquals?: string }[]
   Catch?: { ErrorEquals: string[]; Next: string }[]
   ItemProcessor?: States
 }
@@ -32,7 +32,7 @@ function draw({ States }: States, indent: string): string[] {
     ...[
       ...shape(name, state),
       ...(state.Next ? [`${name} --> ${state.Next}`] : []),
-      ...(state.Choices ?? []).map(({ Next }) => `${name} -- yes --> ${Next}`),
+      ...(state.Choices ?? []).map(choice => `${name} -- ${condition(choice)} --> ${choice.Next}`),
       ...(state.Default ? [`${name} -- no --> ${state.Default}`] : []),
       ...(state.Catch ?? [])
         .filter(({ Next }) => Next !== state.Next)
@@ -43,6 +43,9 @@ function draw({ States }: States, indent: string): string[] {
       : []),
   ])
 }
+
+const condition = ({ Variable, IsPresent, StringEquals }: NonNullable<State['Choices']>[number]) =>
+  StringEquals ?? (IsPresent ? Variable.slice('$.'.length) : 'yes')
 
 function shape(name: string, { Type, End }: State): string[] {
   if (Type === 'Choice') return [`${name}{${name}}`]

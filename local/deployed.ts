@@ -70,6 +70,8 @@ export type Deployed = {
   output(key: string): Promise<string>
   /** Rotates a stored value, by default a secret, and waits until its execution has ended. */
   rotate(id: string, shelf?: Shelf): Promise<DescribeExecutionOutput>
+  /** Waits until an execution has ended. */
+  ended(execution: string | undefined): Promise<DescribeExecutionOutput>
   /** Every event that has arrived for an execution, after waiting for the first. */
   announced(execution: string): Promise<Announcement[]>
   /** Every alarm that has arrived and names `about`, such as an execution, after waiting for the first. */
@@ -138,6 +140,13 @@ export async function startDeployed({
   const names = `local-${randomUUID().slice(0, 8)}/`
   const users = started.use(await Users.of(postgres, secrets, names))
   const all = started.move()
+  const ended = async (executionArn: string | undefined) => {
+    for (;;) {
+      const execution = await stepFunctions.send(new DescribeExecutionCommand({ executionArn }))
+      if (execution.status !== 'RUNNING') return execution
+      await sleep(100)
+    }
+  }
 
   return {
     url,
@@ -158,13 +167,9 @@ export async function startDeployed({
         name: randomUUID(),
         input: JSON.stringify({ store, id }),
       })
-      const { executionArn } = await stepFunctions.send(start)
-      for (;;) {
-        const execution = await stepFunctions.send(new DescribeExecutionCommand({ executionArn }))
-        if (execution.status !== 'RUNNING') return execution
-        await sleep(100)
-      }
+      return ended((await stepFunctions.send(start)).executionArn)
     },
+    ended,
     announced: execution => announcements.find(({ detail }) => detail.execution === execution),
     alarms: about => alarms.find(({ Message }) => Message.includes(about)),
     async logged(name) {

@@ -9,6 +9,10 @@ export type Admin = { user: string; arn: string }
 
 /** Makes users in a database, and the stored value of each: its name is `<prefix><user>`. */
 export class Users implements AsyncDisposable {
+  /** Where the values are. */
+  get shelf(): Shelf {
+    return this.#secrets
+  }
   readonly #superuser: pg.Client
   readonly #postgres: PostgresServer
   readonly #secrets: Shelf

@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { expect, test } from 'vitest'
 import { drawn, pages as drawnPages } from '../docs/diagram.ts'
+import { written } from '../docs/strategyTable.ts'
 import { readAlarm } from '../functions/alarm/alarm.ts'
 import * as errors from '../rotation/errors.ts'
 import { parseTags } from '../rotation/options.ts'
@@ -29,6 +30,10 @@ test.each(Object.keys(drawnPages) as (keyof typeof drawnPages)[])(
     expect(read(page)).toBe(drawn(page))
   },
 )
+
+test('the table in docs/strategies.md is what the engines allow', () => {
+  expect(read('docs/strategies.md')).toBe(written())
+})
 
 const errorNames = Object.values(errors)
   .map(error => error.name)
@@ -67,15 +72,19 @@ test('every tag in docs/strategies.md is one that is understood, and every other
   const values: Record<string, string> = {
     'keyturn:strategy': 'single-user',
     'keyturn:grace': '24h',
+    'keyturn:clone': 'keep',
     'keyturn:every': '30d',
     'keyturn:window': '02:00-05:00',
     'keyturn:jitter': '6h',
     'keyturn:engine': 'opaque',
     'keyturn:PASSWORD_LENGTH': '40',
   }
-  const defaults = { grace: 'never' as const, password: {} }
-  for (const tag of tags)
-    expect(() => parseTags({ [tag]: values[tag] ?? 'true' }, defaults), tag).not.toThrow()
+  const defaults = { grace: 60, password: {} }
+  const beside = { 'keyturn:clone': { 'keyturn:strategy': 'temporary-clone' } }
+  for (const tag of tags) {
+    const others = beside[tag as keyof typeof beside] ?? {}
+    expect(() => parseTags({ [tag]: values[tag] ?? 'true', ...others }, defaults), tag).not.toThrow()
+  }
   const known = (message: string) => message.split('there are ')[1]?.split(', ') ?? []
   try {
     parseTags({ 'keyturn:nonsense': '' }, defaults)

@@ -51,6 +51,7 @@ const byNumber: Record<number, Translation> = {
   1370: notPermitted,
   1410: notPermitted,
   1524: notPermitted,
+  4006: notPermitted,
   1819: against,
   3638: against,
   1133: (_, where) => new NoSuchAccount(`${where}: there is no such account`),

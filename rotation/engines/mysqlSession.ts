@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
 import mysql, { type Connection, type ConnectionOptions, type RowDataPacket } from 'mysql2/promise'
 import type { Credential } from '../credential.ts'
-import { InvalidCredential, NotPermitted, TlsFailed } from '../errors.ts'
+import { Conflict, InvalidCredential, NotPermitted, TlsFailed } from '../errors.ts'
 import type { Engine, Pair, Session, TwoPasswords } from './engine.ts'
 import {
   type Account,
@@ -191,12 +191,18 @@ class MysqlSession implements Session {
     const original = await this.#account(user)
     const found = await this.#found(clone)
     const statements = syncStatements(flavour, original, found ?? newAccount(flavour, clone, this.host))
-    // With a password that nobody knows, until the clone is complete.
-    if (!found) await this.#query(`create user if not exists ${this.#name(clone)} ${this.#unknown(plugin)}`)
-    for (const statement of statements) await this.#query(statement)
-    await this.#query(
+    const all = [
+      // With a password that nobody knows, until the clone is complete.
+      ...(found ? [] : [`create user if not exists ${this.#name(clone)} ${this.#unknown(plugin)}`]),
+      ...statements,
       `alter user ${this.#name(open.user)} ${flavour.identified(plugin, verify(open.password))} account unlock`,
-    )
+    ]
+    try {
+      for (const statement of all) await this.#query(statement)
+    } catch (error) {
+      if (!(error instanceof NoSuchAccount)) throw error
+      throw new Conflict(`as ${this.#credential}: another session dropped the same account`)
+    }
   }
 
   /** The account is left as it is, but for a password that nobody knows: setting one is all that opens it. */

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { createSecureContext, type SecureContext } from 'node:tls'
 import pg, { escapeIdentifier, escapeLiteral } from 'pg'
 import type { Credential } from '../credential.ts'
-import { TlsFailed } from '../errors.ts'
+import { Conflict, TlsFailed } from '../errors.ts'
 import type { Engine, Pair, Session } from './engine.ts'
 import {
   handOverStatements,
@@ -12,7 +12,7 @@ import {
   rolesQuery,
   syncStatements,
 } from './postgresClone.ts'
-import { translate } from './postgresErrors.ts'
+import { NoSuchRole, translate } from './postgresErrors.ts'
 import { md5Verifier, scramVerifier } from './scram.ts'
 import { tested } from './testQuery.ts'
 import { traits } from './traits.ts'
@@ -103,15 +103,17 @@ class PostgresSession implements Session {
     await this.#query(`${own}alter role ${escapeIdentifier(user)} password ${verifier}`)
   }
 
-  async cloneUser(pair: Pair, open: { user: string; password: string }): Promise<void> {
+  async cloneUser(pair: Pair, { user, password }: { user: string; password: string }): Promise<void> {
     const roles = await this.#roles(pair)
     const statements = syncStatements(pair, roles)
     await this.#handOverElsewhere(pair, roles)
-    const verifier = escapeLiteral(await this.#verifier(open.user, open.password))
+    const verifier = escapeLiteral(await this.#verifier(user, password))
     // One message of several statements is one transaction.
-    await this.#query(
-      [...statements, `alter role ${escapeIdentifier(open.user)} login password ${verifier}`].join('; '),
-    )
+    const open = `alter role ${escapeIdentifier(user)} login password ${verifier}`
+    await this.#query([...statements, open].join('; ')).catch(error => {
+      if (!(error instanceof NoSuchRole)) throw error
+      throw new Conflict(`as ${this.#credential}: another session dropped the same role`)
+    })
   }
 
   async lockUser(user: string): Promise<void> {

@@ -9,6 +9,9 @@ import {
   Unreachable,
 } from '../errors.ts'
 
+/** The role that a statement names is not there. */
+export class NoSuchRole extends NotPermitted {}
+
 /** SQLSTATEs, and their two-letter classes: https://www.postgresql.org/docs/current/errcodes-appendix.html */
 const bySqlState: Record<string, (message: string, where: string) => RotationError> = {
   '28P01': (_, where) => new LoginRefused(`${where}: the password was refused`),
@@ -23,6 +26,10 @@ const bySqlState: Record<string, (message: string, where: string) => RotationErr
   '25006': (_, where) =>
     new Unreachable(`${where}: the server is read-only: a replica, or a failover is under way`),
   57014: (_, where) => new Unreachable(`${where}: the statement took too long`),
+  42704: (message, where) =>
+    message.startsWith('role ')
+      ? new NoSuchRole(`${where}: ${message}`)
+      : new DatabaseFailed(`${where}: SQLSTATE 42704`),
   42710: (_, where) => new Conflict(`${where}: another session made the same role`),
   '55P03': (_, where) => new Conflict(`${where}: a lock was not to be had`),
   40: (_, where) => new Conflict(`${where}: another session changed the same rows`),

@@ -134,6 +134,28 @@ describe.skipIf(!possible)('deployed on a local AWS', () => {
       if (kept === 'parameters') expect(await beside(id)).toEqual([])
     })
 
+    test('temporary-clone moves the application to a clone and, in an execution of its own, back', async () => {
+      const tags = { 'keyturn:strategy': 'temporary-clone', 'keyturn:grace': '1s' }
+      const id = await enrol('ledger', { admin, tags })
+      const { application, execution, before, after: onClone } = await rotate(id, stack[kept])
+      expect(execution.status).toBe('SUCCEEDED')
+      expect(onClone.username).toBe(`ledger_${kept}_clone`)
+      const { movedBack } = JSON.parse(execution.output ?? '')
+      const back = await stack.ended(movedBack.ExecutionArn)
+      executions.push(movedBack.ExecutionArn)
+      expect(back.status).toBe('SUCCEEDED')
+      const after = (await application.read()) as Value
+      expect(after.username).toBe(before.username)
+      const accepted = [before, onClone, after].map(value => application.accepts(value))
+      expect(await Promise.all(accepted)).toEqual([false, false, true])
+      expect(await stack.announced(movedBack.ExecutionArn)).toMatchObject([
+        {
+          'detail-type': 'Credential Rotated',
+          detail: { user: onClone.username, nextUser: before.username },
+        },
+      ])
+    })
+
     test('a rotation whose test fails, after the password was changed, is rolled back, and an alarm says so', async () => {
       const id = await enrol('orders', { tags: failingQuery })
       const run = await rotate(id, stack[kept])

@@ -81,6 +81,18 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
     })
   })
 
+  test('a clone that something names as its DEFINER: MySQL drops it not, MariaDB does', async () => {
+    const app = await makeApp(server)
+    const { both, clone, sync } = await makeClone(app)
+    await sync()
+    await sql(`create definer = ${both.clone} procedure ${app.database}.p() select 1`)
+    await using session = await engine.login(app.admin, '%')
+    const dropped = session.dropUser(both)
+    if (mysqlItself) await expect(dropped).rejects.toMatchObject({ name: 'NotPermitted' })
+    else await dropped
+    expect(await admits(server, clone)).toBe(mysqlItself)
+  })
+
   describe('accounts of several hosts', () => {
     test('the one that the login came in by is changed, cloned and locked; the others stay', async () => {
       const app = await makeApp(server, { host: '127.%' })

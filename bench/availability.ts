@@ -1,0 +1,137 @@
+import { hash, randomUUID } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Embedded } from '../local/embedded.ts'
+import { runRotation, type Task } from '../local/stateMachine.ts'
+import type { StrategyName } from '../rotation/strategies/strategy.ts'
+
+/** One stored value, as an application reads it. */
+export type Value = { host: string; port: number; username: string; password: string; dbname?: string }
+
+/** A secret, and how an application uses it. */
+export type Target = {
+  strategy: StrategyName
+  server: string
+  secret: string
+  /** Logs in, asks the server something, and goes. False if user or password is refused; throws whatever else fails. */
+  query(value: Value): Promise<boolean>
+}
+
+export type Availability = {
+  strategy: StrategyName
+  server: string
+  /** Ended executions that went well; a temporary clone takes two for a change. */
+  rotations: number
+  queries: number
+  /** Logins that the server refused, and queries that failed for another reason. */
+  refused: number
+  failed: number
+  /** For each time that logins were refused, milliseconds from the first until one was served. */
+  outages: number[]
+}
+
+type Settings = {
+  rotations: number
+  /** Queries a second, each over a login of its own. */
+  rate: number
+  /** Milliseconds until the application reads the secret again of its own accord. */
+  cached: number
+  /** Milliseconds between what was replaced and its end; the application has to be told before. */
+  grace: number
+}
+
+/**
+ * Rotates a secret again and again while an application queries at a steady rate. It has the usual cache: it reads the
+ * secret when that is older than `cached`, and at once after a refused login.
+ */
+export async function measureAvailability(
+  embedded: Embedded,
+  { strategy, server, secret, query }: Target,
+  { rotations, rate, cached, grace }: Settings,
+): Promise<Availability> {
+  const found: Availability = {
+    strategy,
+    server,
+    rotations: 0,
+    queries: 0,
+    refused: 0,
+    failed: 0,
+    outages: [],
+  }
+  const read = async () => JSON.parse((await embedded.users.shelf.read(secret, 'current')) ?? '') as Value
+  let value = read()
+  let readAt = performance.now()
+  let refusedSince: number | undefined
+
+  /** Reads anew, once for all who find it stale. */
+  const readSince = (moment: number) => {
+    if (readAt <= moment) {
+      readAt = performance.now()
+      value = read()
+    }
+    return value
+  }
+
+  async function ask(): Promise<void> {
+    const began = performance.now()
+    found.queries++
+    try {
+      if (await query(await readSince(began - cached))) {
+        if (refusedSince !== undefined && began > refusedSince) {
+          found.outages.push(performance.now() - refusedSince)
+          refusedSince = undefined
+        }
+        return
+      }
+      found.refused++
+      refusedSince ??= began
+      await readSince(began)
+    } catch {
+      found.failed++
+    }
+  }
+
+  const open = new Set<Promise<void>>()
+  let running = true
+  const client = (async () => {
+    const began = performance.now()
+    for (let count = 0; running; count++) {
+      await sleep(began + (count * 1000) / rate - performance.now())
+      const asked = ask().finally(() => open.delete(asked))
+      open.add(asked)
+    }
+    await Promise.all(open)
+  })()
+
+  /** Runs one execution, and what it starts. @throws if it fails */
+  async function rotate(name: string): Promise<void> {
+    const announce: Task = () => ({ FailedEntryCount: 0 })
+    const following: Promise<void>[] = []
+    const tasks: Record<string, Task> = {
+      ...embedded.tasks,
+      AnnounceSuccess: announce,
+      AnnounceFailure: announce,
+      AnnounceLockout: announce,
+      MoveBack(input) {
+        following.push(rotate((input as { Name: string }).Name))
+        return {}
+      },
+    }
+    const input = { store: 'secrets-manager', id: secret }
+    const { failure } = await runRotation(tasks, name, input, { grace })
+    if (failure) throw new Error(`${strategy}: a rotation failed: ${failure.cause.errorMessage}`)
+    found.rotations++
+    await Promise.all(following)
+  }
+
+  try {
+    for (let i = 0; i < rotations; i++) {
+      await rotate(hash('sha256', randomUUID()))
+      // A single user has no grace time to wait for.
+      if (strategy === 'single-user') await sleep(cached / 10)
+    }
+  } finally {
+    running = false
+    await client
+  }
+  return found
+}

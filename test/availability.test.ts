@@ -1,0 +1,39 @@
+import { afterAll, beforeAll, expect, inject, test } from 'vitest'
+import { onMysql, onPostgres } from '../bench/applications.ts'
+import { measureAvailability } from '../bench/availability.ts'
+import { type Embedded, startEmbedded } from '../local/embedded.ts'
+import type { Admin } from '../local/users.ts'
+
+// As bench/runAvailability.ts, but for a few seconds.
+const settings = { rotations: 3, rate: 40, cached: 500, grace: 1_500 }
+const [mysql] = inject('mysql').filter(({ engine }) => engine === 'mysql')
+
+let embedded: Embedded
+let admin: Admin
+beforeAll(async () => {
+  embedded = await startEmbedded({ trust: mysql ? [mysql.caFile] : [] })
+  admin = await embedded.users.makeAdmin('master')
+})
+afterAll(() => embedded.stop())
+
+test.each([
+  ['alternating-users', 3],
+  ['temporary-clone', 6],
+] as const)('%s: no login of an application is refused', async (strategy, rotations) => {
+  const found = await measureAvailability(embedded, await onPostgres(embedded, admin, strategy), settings)
+  expect(found).toMatchObject({ rotations, refused: 0, failed: 0, outages: [] })
+  expect(found.queries).toBeGreaterThan(100)
+})
+
+test.skipIf(!mysql)('dual-password: no login of an application is refused', async () => {
+  if (!mysql) return
+  const found = await measureAvailability(embedded, await onMysql(embedded, mysql), settings)
+  expect(found).toMatchObject({ rotations: 3, refused: 0, failed: 0, outages: [] })
+})
+
+test('a grace time shorter than an application keeps a value is seen: its logins are refused', async () => {
+  const target = await onPostgres(embedded, admin, 'alternating-users')
+  const found = await measureAvailability(embedded, target, { ...settings, cached: 60_000, grace: 50 })
+  expect(found.refused).toBeGreaterThan(0)
+  expect(found.outages.length).toBeGreaterThan(0)
+})
