@@ -1,6 +1,6 @@
 import { arch, availableParallelism, cpus, loadavg, type } from 'node:os'
 import type { Check, Count, Measured } from './counts.ts'
-import { median, type Package, type Start } from './start.ts'
+import { type DriverStart, median, type Package, type Start } from './start.ts'
 
 /** All that was measured; what takes time was measured `times` times. */
 export type Results = {
@@ -8,13 +8,14 @@ export type Results = {
   measured: Measured[][]
   packages: Package[]
   starts: Start[]
+  drivers: DriverStart[]
   /** Milliseconds that `node -e 0` takes. */
   node: number[]
   limits: Check[]
 }
 
 /** The text of RESULTS.md. */
-export function report({ times, measured, packages, starts, node, limits }: Results): string {
+export function report({ times, measured, packages, starts, drivers, node, limits }: Results): string {
   return `# What one rotation costs
 
 Written by \`npm run bench\`; do not edit. It needs \`npm ci\` and nothing else: it starts a PostgreSQL of its own and a
@@ -46,7 +47,7 @@ three, the counts can be compared with the table above, the time with the tables
 
 ${packagesTable(packages)}
 
-Bytes. The last four columns are parts of the unpacked ones. The others are parts of the AWS SDK that no call with a Lambda's
+Bytes. The last four columns are parts of the unpacked ones; the drivers are those of all engines together. The others are parts of the AWS SDK that no call with a Lambda's
 own credentials loads: other sources of credentials above all.
 
 ## Times: of this machine
@@ -62,8 +63,15 @@ Each time is the median of ${times}.
 ${startsTable(starts)}
 
 In a fresh process, from before the import of index.mjs until it is evaluated, which includes making the client for Secrets
-Manager. The driver comes on top, with the first login. The functions were started in turns. \`node -e 0\`, from
+Manager. The functions were started in turns. \`node -e 0\`, from
 outside, takes ${ms(median(node))}. Lambda has other processors, and a runtime that has loaded a part of Node before.
+
+### Start with each engine
+
+${driversTable(drivers)}
+
+SetSecret's function, and then the engine with its driver, which is loaded at the first login. Bytes are what the engine
+loads beyond the start; MySQL and MariaDB, and PostgreSQL and Redshift, share a driver.
 
 ### One rotation
 
@@ -115,22 +123,25 @@ function countsTable(measured: Measured[][]): string {
 
 function packagesTable(packages: Package[]): string {
   return table(
-    ['', 'zipped', 'unpacked', 'at start', 'when used: driver', 'Step Functions client', 'others'],
-    packages.map(({ name, zipped, unpacked, atStart, driver, stepFunctions, other }) => [
-      name,
-      ...[zipped, unpacked, atStart, driver, stepFunctions, other].map(count),
-    ]),
+    ['', 'zipped', 'unpacked', 'at start', 'when used: drivers', 'Step Functions client', 'others'],
+    packages.map(({ name, zipped, unpacked, atStart, stepFunctions, other }) => {
+      const drivers = unpacked - atStart - stepFunctions - other
+      return [name, ...[zipped, unpacked, atStart, drivers, stepFunctions, other].map(count)]
+    }),
   )
 }
 
 function startsTable(starts: Start[]): string {
-  const rows = starts.map(({ name, load, driver }) => [
-    name,
-    ms(median(load)),
-    ms(Math.min(...load)),
-    driver.length ? ms(median(driver)) : '',
-  ])
-  return table(['', 'start', 'the fastest', 'driver, at first login'], rows)
+  const rows = starts.map(({ name, load }) => [name, ms(median(load)), ms(Math.min(...load))])
+  return table(['', 'start', 'the fastest'], rows)
+}
+
+function driversTable(drivers: DriverStart[]): string {
+  const rows = drivers.map(({ engine, bytes, load, driver }) => {
+    const both = load.map((value, i) => value + (driver[i] ?? Number.NaN))
+    return [engine, count(bytes), ms(median(driver)), ms(median(both)), ms(Math.min(...both))]
+  })
+  return table(['', 'bytes', 'driver', 'start and driver', 'the fastest'], rows)
 }
 
 function timesTable(measured: Measured[][]): string {

@@ -3,7 +3,15 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Bench, checks, type Measured, scenarios } from './counts.ts'
 import { report } from './report.ts'
-import { packageCheck, packFunctions, startCheck, timeNode, timeStarts } from './start.ts'
+import {
+  driverCheck,
+  packageCheck,
+  packFunctions,
+  startCheck,
+  timeDrivers,
+  timeNode,
+  timeStarts,
+} from './start.ts'
 
 /** How often everything that takes time is measured. */
 const TIMES = 10
@@ -30,22 +38,31 @@ async function functions() {
   const folder = await mkdtemp(join(tmpdir(), 'keyturn-bench-'))
   try {
     const packages = await packFunctions(folder)
-    return { packages, starts: await timeStarts(packages, TIMES), node: await timeNode(TIMES) }
+    const setSecret = packages.find(({ name }) => name === 'setSecret')
+    if (!setSecret) throw new Error('setSecret was not packed')
+    return {
+      packages,
+      starts: await timeStarts(packages, TIMES),
+      drivers: await timeDrivers(setSecret, TIMES),
+      node: await timeNode(TIMES),
+    }
   } finally {
     await rm(folder, { recursive: true, force: true })
   }
 }
 
-const { packages, starts, node } = await functions()
+const { packages, starts, drivers, node } = await functions()
 const measured = await rotations()
 const limits = [
   ...measured.flatMap(([first]) => (first ? checks(first) : [])),
   ...packages.map(packageCheck),
   ...starts.map(startCheck),
+  // Of the other engines it is told, but none is promised.
+  ...drivers.filter(({ engine }) => engine === 'postgres').map(driverCheck),
 ]
 await writeFile(
   join(import.meta.dirname, 'RESULTS.md'),
-  report({ times: TIMES, measured, packages, starts, node, limits }),
+  report({ times: TIMES, measured, packages, starts, drivers, node, limits }),
 )
 const broken = limits.filter(({ found, limit }) => !(found <= limit))
 for (const { what, found, limit, unit = '' } of broken)
