@@ -224,7 +224,8 @@ class MysqlSession implements Session {
     // No user may look at the privileges of another.
     await using partner = await this.#login(await other())
     const sessionOf = (name: string) => (this.#credential.username === name ? this : partner)
-    const [original, copy] = [await sessionOf(user).#account(user), await sessionOf(clone).#account(clone)]
+    const [original, copy] = [await sessionOf(user).#found(user), await sessionOf(clone).#found(clone)]
+    if (!original || !copy) return [`${original ? clone : user} is not there any more`]
     if (partner.host !== this.host) return [`${user} and ${clone} come in by accounts of different hosts`]
     return syncStatements(this.#flavour, original, copy)
   }
