@@ -20,7 +20,7 @@ export type PostgresOptions = {
   Client?: typeof pg.Client
 }
 
-/** PostgreSQL, also as RDS and Aurora. The tests run it against 15 and 18. */
+/** PostgreSQL, also as RDS and Aurora. The tests run it against 14 to 18. */
 export class Postgres implements Engine {
   readonly #options: Required<PostgresOptions>
   #context: SecureContext | undefined

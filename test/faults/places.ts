@@ -30,10 +30,11 @@ export type Place = {
   reset(app: App, clone: Credential | undefined): Promise<void>
 }
 
-export const postgresPlaces = () =>
-  inject('postgres')
-    .toSorted((a, b) => b.version - a.version)
-    .map(postgresPlace)
+/** The newest and the oldest version: what differs between versions shows most there. */
+export function postgresPlaces(): Place[] {
+  const servers = inject('postgres')
+  return [...servers.slice(0, 1), ...servers.slice(-1)].map(postgresPlace)
+}
 
 function postgresPlace(server: PostgresServer): Place {
   const verifier = async ({ password }: Credential) => text(await scramVerifier(password))
