@@ -41,8 +41,8 @@ const UNPRIVILEGED = 65534
 
 /**
  * Starts a PostgreSQL of its own on a free port of 127.0.0.1, in a temporary folder, and waits until it answers. It
- * admits TLS logins by SCRAM alone, but for a user named `plain`, who comes without TLS. The server
- * ends when this process does, however that happens.
+ * admits TLS logins by SCRAM, or by MD5 who has such a verifier, and a user named `plain` without TLS. The server ends
+ * when this process does, however that happens.
  */
 export async function startPostgres(
   version: PostgresVersion = 18,
@@ -69,7 +69,7 @@ export async function startPostgres(
   execFileSync(initdb, initdbArguments, { stdio: 'pipe', cwd: folder })
   writeFileSync(
     join(data, 'pg_hba.conf'),
-    'hostnossl all plain 127.0.0.1/32 scram-sha-256\nhostssl all all 127.0.0.1/32 scram-sha-256\n',
+    'hostnossl all plain 127.0.0.1/32 scram-sha-256\nhostssl all all 127.0.0.1/32 md5\n',
   )
 
   const port = await freePort()
