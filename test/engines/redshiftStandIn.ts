@@ -1,6 +1,7 @@
 import pg, { escapeIdentifier as name } from 'pg'
 import { inject } from 'vitest'
 import type { PostgresServer } from '../../local/postgres.ts'
+import type { Credential } from '../../rotation/credential.ts'
 import { md5Verifier } from '../../rotation/engines/scram.ts'
 import { type App, adminArn, asSuperuser, credentialFor, hex } from '../database.ts'
 
@@ -49,23 +50,28 @@ export async function makeApp(
 ): Promise<App> {
   const database = `db_${hex()}`
   const admin = { user: `admin_${hex()}`, password: `admin-${hex(12)}` }
+  const engine = 'redshift'
+  const current = credentialFor(server, user, password, { engine, dbname: database, masterarn: adminArn })
   await asSuperuser(
     server,
-    `create user ${admin.user} superuser password '${md5Verifier(admin.user, admin.password)}'`,
+    `create user ${admin.user} superuser password '${md5Verifier(admin.user, admin.password)}';
+     create user ${name(user)}; ${setPassword(current)}`,
   )
-  await asSuperuser(server, `create user ${name(user)} password '${md5Verifier(user, password)}'`)
   await asSuperuser(server, `create database ${database} owner ${admin.user}`)
   await furnish(server, database)
   await asSuperuser(server, `grant create, temp on database ${database} to ${name(user)}`)
-  const engine = 'redshift'
   return {
     database,
     user,
-    current: credentialFor(server, user, password, { engine, dbname: database, masterarn: adminArn }),
+    current,
     admin: credentialFor(server, admin.user, admin.password, { engine }),
     drop: () => asSuperuser(server, `drop database ${database} with (force)`).then(() => {}),
   }
 }
+
+/** The statement by which a user gets its password, which the log does not show. */
+export const setPassword = ({ username, password }: Credential) =>
+  `alter user ${name(username)} password '${md5Verifier(username, password)}'`
 
 /** Gives a database what Redshift's catalogs have and PostgreSQL's do not. */
 async function furnish(server: PostgresServer, database: string): Promise<void> {

@@ -8,9 +8,11 @@ import { Mariadb } from '../../rotation/engines/mariadb.ts'
 import { Mysql } from '../../rotation/engines/mysql.ts'
 import { accountName } from '../../rotation/engines/mysqlClone.ts'
 import { Postgres } from '../../rotation/engines/postgres.ts'
+import { Redshift } from '../../rotation/engines/redshift.ts'
 import { scramVerifier } from '../../rotation/engines/scram.ts'
 import type { App } from '../database.ts'
 import * as postgres from '../database.ts'
+import * as redshift from '../engines/redshiftStandIn.ts'
 import * as family from '../mysqlDatabase.ts'
 import type { MysqlServer } from '../servers/mysql.ts'
 
@@ -41,16 +43,7 @@ function postgresPlace(server: PostgresServer): Place {
   return {
     name: `PostgreSQL ${server.version}`,
     logFile: server.logFile,
-    engine(call) {
-      class Client extends pg.Client {
-        override connect = (() => call('login', () => super.connect())) as pg.Client['connect']
-        override query = ((statement: string) =>
-          call(`statement ${postgresKind(statement)}`, () =>
-            super.query(statement),
-          )) as unknown as pg.Client['query']
-      }
-      return new Postgres({ caFile: server.caFile, Client })
-    },
+    engine: call => new Postgres({ caFile: server.caFile, Client: calling(call, pg.Client) }),
     makeApp: () => postgres.makeApp(server),
     admits: credential => postgres.admits(server, credential),
     async reset({ user, current, admin }, clone) {
@@ -75,11 +68,59 @@ function postgresPlace(server: PostgresServer): Place {
   }
 }
 
+/** The driver's client, or one of the tests', whose every login and statement is a call. */
+function calling(call: Call, Client: typeof pg.Client): typeof pg.Client {
+  return class extends Client {
+    constructor(config: pg.ClientConfig) {
+      super(config)
+      const [connect, query] = [this.connect.bind(this), this.query.bind(this)]
+      this.connect = (() => call('login', () => connect())) as pg.Client['connect']
+      this.query = ((statement: string) =>
+        call(`statement ${postgresKind(statement)}`, () => query(statement))) as unknown as pg.Client['query']
+    }
+  }
+}
+
 function postgresKind(statement: string): string {
   if (statement.includes(' password null')) return 'lock'
   if (statement.includes(' password ')) return 'password'
-  if (statement.includes('pg_shdepend')) return 'roles'
+  if (statement.includes('pg_shdepend') || statement.includes('svv_user_info')) return 'roles'
   return statement.startsWith('set search_path') ? 'prepare' : 'other'
+}
+
+/** What stands in for Redshift; none where this system cannot have it. */
+export const redshiftPlaces = () => redshift.standIns().map(redshiftPlace)
+
+function redshiftPlace(server: PostgresServer): Place {
+  return {
+    name: 'Redshift',
+    logFile: server.logFile,
+    engine: call => new Redshift({ caFile: server.caFile, Client: calling(call, redshift.StandInClient) }),
+    makeApp: () => redshift.makeApp(server),
+    admits: credential => postgres.admits(server, credential),
+    async reset({ user, current, database }, clone) {
+      const c = name(`${user}_clone`)
+      const own = redshift.setPassword(current)
+      if (!clone) {
+        const [exists] = await postgres.asSuperuser(
+          server,
+          `select 1 from pg_user where usename = ${text(`${user}_clone`)}`,
+        )
+        await postgres.asSuperuser(
+          server,
+          `${exists ? `drop owned by ${c}; drop user ${c};` : ''} ${own}`,
+          database,
+        )
+        return
+      }
+      await postgres.asSuperuser(
+        server,
+        `do $$ begin create user ${c}; exception when duplicate_object then end $$;
+         grant create, temp on database ${database} to ${c}; ${own}; ${redshift.setPassword(clone)}`,
+        database,
+      )
+    },
+  }
 }
 
 /** The newest server of an engine; none where this system cannot have it. */
