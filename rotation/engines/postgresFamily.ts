@@ -29,9 +29,9 @@ export abstract class PostgresFamily<S extends PostgresFamilySession> implements
     this.#options = { connectTimeout: 5_000, statementTimeout: 15_000, Client: pg.Client, ...options }
   }
 
-  protected abstract session(client: pg.Client, credential: Credential): S
+  protected abstract session(client: pg.Client, credential: Credential, host?: string): S
 
-  async login(credential: Credential): Promise<S> {
+  async login(credential: Credential, host?: string): Promise<S> {
     const { Client, connectTimeout, statementTimeout } = this.#options
     const { port, database } = traits[this.#engine]
     const client = new Client({
@@ -47,7 +47,7 @@ export abstract class PostgresFamily<S extends PostgresFamilySession> implements
     })
     // A connection that breaks while idle shows at the next statement; without a listener it would end the process.
     client.on('error', () => {})
-    const session = this.session(client, credential)
+    const session = this.session(client, credential, host)
     try {
       await client.connect()
       await session.prepare(statementTimeout)

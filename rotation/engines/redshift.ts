@@ -19,6 +19,7 @@ import {
   readAccount,
   shareStatements,
 } from './redshiftClone.ts'
+import { answerDigest, sha256Verifier } from './redshiftDigest.ts'
 import { md5Verifier } from './scram.ts'
 
 /** Redshift, provisioned or serverless. The tests run it against PostgreSQL 14, which stands in: see docs/engines.md. */
@@ -27,17 +28,34 @@ export class Redshift extends PostgresFamily<RedshiftSession> {
     super('redshift', options)
   }
 
-  protected override session(client: pg.Client, credential: Credential): RedshiftSession {
-    return new RedshiftSession(client, credential, other => this.login(other))
+  protected override session(client: pg.Client, credential: Credential, host?: string): RedshiftSession {
+    return new RedshiftSession(client, credential, other => this.login(other), host)
   }
 }
 
+/** How Redshift keeps a password. Only its own drivers log in by sha256, so a user keeps the one that it has. */
+const verifiers = {
+  md5: md5Verifier,
+  sha256: (_user: string, password: string) => sha256Verifier(password),
+}
+
 class RedshiftSession extends PostgresFamilySession {
+  /** How the passwords of the users are kept that it acts on. */
+  host: 'md5' | 'sha256'
   readonly #login: (credential: Credential) => Promise<RedshiftSession>
 
-  constructor(client: pg.Client, credential: Credential, login: (c: Credential) => Promise<RedshiftSession>) {
+  constructor(
+    client: pg.Client,
+    credential: Credential,
+    login: (c: Credential) => Promise<RedshiftSession>,
+    host?: string,
+  ) {
     super(client, credential)
     this.#login = login
+    this.host = host === 'sha256' ? host : 'md5'
+    answerDigest(client, credential.password, () => {
+      if (!host) this.host = 'sha256'
+    })
   }
 
   /** Also lets a quoted name be what it says: else Redshift makes its letters small. */
@@ -49,7 +67,7 @@ class RedshiftSession extends PostgresFamilySession {
   }
 
   override async setPassword(user: string, password: string): Promise<void> {
-    await this.query(setPassword(user, md5Verifier(user, password)))
+    await this.query(this.#setPassword(user, password))
   }
 
   override async cloneUser(pair: Pair, open: { user: string; password: string }): Promise<void> {
@@ -57,17 +75,19 @@ class RedshiftSession extends PostgresFamilySession {
     const user = checkPair(pair, found, existing)
     const clone = existing ?? newAccount(pair.clone)
     await this.#transaction([
-      ...(existing ? [] : [`create user ${escapeIdentifier(pair.clone)} password '${unknownVerifier()}'`]),
+      ...(existing
+        ? []
+        : [`create user ${escapeIdentifier(pair.clone)} password ${this.#verifier(pair.clone, unknown())}`]),
       ...handOverStatements(user, clone),
       ...shareStatements(user, clone),
       ...followStatements(user, clone),
-      setPassword(open.user, md5Verifier(open.user, open.password)),
+      this.#setPassword(open.user, open.password),
     ])
   }
 
   /** Not by PASSWORD DISABLE, which Redshift refuses for a superuser. */
   override async lockUser(user: string): Promise<void> {
-    await this.query(setPassword(user, unknownVerifier()))
+    await this.query(this.#setPassword(user, unknown()))
   }
 
   override async dropUser(pair: Pair): Promise<void> {
@@ -97,6 +117,14 @@ class RedshiftSession extends PostgresFamilySession {
     return original && copy ? followStatements(original, copy) : [`there is no ${original ? clone : user}`]
   }
 
+  #setPassword(user: string, password: string): string {
+    return `alter user ${escapeIdentifier(user)} password ${this.#verifier(user, password)}`
+  }
+
+  #verifier(user: string, password: string): string {
+    return quoteText(verifiers[this.host](user, password))
+  }
+
   async #account(name: string): Promise<Account | undefined> {
     const results = (await this.query(accountQuery(name))) as unknown as pg.QueryResult[]
     return readAccount(name, results.map(({ rows }) => rows) as AccountRows)
@@ -121,9 +149,5 @@ class RedshiftSession extends PostgresFamilySession {
   }
 }
 
-function setPassword(user: string, verifier: string): string {
-  return `alter user ${escapeIdentifier(user)} password ${quoteText(verifier)}`
-}
-
-/** Of a password that nobody knows. */
-const unknownVerifier = () => `md5${randomBytes(16).toString('hex')}`
+/** A password that nobody knows. */
+const unknown = () => randomBytes(32).toString('base64')
