@@ -204,7 +204,10 @@ describe('what the user lost, the clone loses', () => {
   })
 
   test('a part', () => {
-    const things = [{ acl: 'app=rw/dwadmin' }, { kind: 'column' as const, detail: 'c', acl: 'app=r/dwadmin' }]
+    const things = [
+      { acl: 'app=rw*/dwadmin' },
+      { kind: 'column' as const, detail: 'c', acl: 'app=r/dwadmin' },
+    ]
     const roles = [
       { name: 'r1', admin: true },
       { name: 'r2', admin: false },
@@ -216,6 +219,7 @@ describe('what the user lost, the clone loses', () => {
       'revoke admin option for role "r2" from "app_clone"',
       'grant role "r1" to "app_clone" with admin option',
       'revoke grant option for select on table "sales"."orders" from "app_clone"',
+      'grant update on table "sales"."orders" to "app_clone" with grant option',
       'alter default privileges for user "admin" revoke select, update on tables from "app_clone"',
     ])
   })
