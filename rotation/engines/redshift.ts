@@ -71,7 +71,7 @@ class RedshiftSession extends PostgresFamilySession {
   }
 
   override async cloneUser(pair: Pair, open: { user: string; password: string }): Promise<void> {
-    const [found, existing] = [await this.#account(pair.user), await this.#account(pair.clone)]
+    const [found, existing] = await this.#accounts(pair.user, pair.clone)
     const user = checkPair(pair, found, existing)
     const clone = existing ?? newAccount(pair.clone)
     await this.#transaction([
@@ -91,13 +91,13 @@ class RedshiftSession extends PostgresFamilySession {
   }
 
   override async dropUser(pair: Pair): Promise<void> {
-    const clone = await this.#account(pair.clone)
+    const [found, clone] = await this.#accounts(pair.user, pair.clone)
     if (!clone) return
-    const user = checkPair(pair, await this.#account(pair.user), clone)
+    const user = checkPair(pair, found, clone)
     // Redshift would drop it all the same, and leave what it owns there to nobody.
     for (const dbname of await this.#otherDatabases()) {
       await using elsewhere = await this.#login(this.credential.with({ dbname }))
-      const there = await elsewhere.#account(pair.clone)
+      const [there] = await elsewhere.#accounts(pair.clone)
       if (there && holdsHere(there))
         throw new NotPermitted(
           `${escapeIdentifier(pair.clone)} owns or may do something in the database ${dbname}; take that away first`,
@@ -112,8 +112,11 @@ class RedshiftSession extends PostgresFamilySession {
   /** As a user sees only its own roles and default privileges, each of the two is asked about itself. */
   override async differences({ user, clone }: Pair, other: () => Promise<Credential>): Promise<string[]> {
     await using partner = await this.#login(await other())
-    const account = (name: string) => (this.credential.username === name ? this : partner).#account(name)
-    const [original, copy] = [await account(user), await account(clone)]
+    const sessionOf = (name: string) => (this.credential.username === name ? this : partner)
+    const [[original], [copy]] = [
+      await sessionOf(user).#accounts(user),
+      await sessionOf(clone).#accounts(clone),
+    ]
     return original && copy ? followStatements(original, copy) : [`there is no ${original ? clone : user}`]
   }
 
@@ -125,9 +128,11 @@ class RedshiftSession extends PostgresFamilySession {
     return quoteText(verifiers[this.host](user, password))
   }
 
-  async #account(name: string): Promise<Account | undefined> {
-    const results = (await this.query(accountQuery(name))) as unknown as pg.QueryResult[]
-    return readAccount(name, results.map(({ rows }) => rows) as AccountRows)
+  async #accounts(...names: string[]): Promise<(Account | undefined)[]> {
+    const results = (await this.query(names.map(accountQuery).join('; '))) as unknown as pg.QueryResult[]
+    const rows = results.map(result => result.rows)
+    const each = rows.length / names.length
+    return names.map((name, i) => readAccount(name, rows.slice(i * each, (i + 1) * each) as AccountRows))
   }
 
   async #otherDatabases(): Promise<string[]> {

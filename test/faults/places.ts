@@ -68,15 +68,21 @@ function postgresPlace(server: PostgresServer): Place {
   }
 }
 
-/** The driver's client, or one of the tests', whose every login and statement is a call. */
-function calling(call: Call, Client: typeof pg.Client): typeof pg.Client {
+/** The driver's client, or one of the tests', whose every login is a call, and every statement that `kindOf` names. */
+function calling(
+  call: Call,
+  Client: typeof pg.Client,
+  kindOf: (statement: string) => string | undefined = postgresKind,
+): typeof pg.Client {
   return class extends Client {
     constructor(config: pg.ClientConfig) {
       super(config)
       const [connect, query] = [this.connect.bind(this), this.query.bind(this)]
       this.connect = (() => call('login', () => connect())) as pg.Client['connect']
-      this.query = ((statement: string) =>
-        call(`statement ${postgresKind(statement)}`, () => query(statement))) as unknown as pg.Client['query']
+      this.query = ((statement: string) => {
+        const kind = kindOf(statement)
+        return kind ? call(`statement ${kind}`, () => query(statement)) : query(statement)
+      }) as unknown as pg.Client['query']
     }
   }
 }
@@ -84,7 +90,7 @@ function calling(call: Call, Client: typeof pg.Client): typeof pg.Client {
 function postgresKind(statement: string): string {
   if (statement.includes(' password null')) return 'lock'
   if (statement.includes(' password ')) return 'password'
-  if (statement.includes('pg_shdepend') || statement.includes('svv_user_info')) return 'roles'
+  if (statement.includes('pg_shdepend')) return 'roles'
   return statement.startsWith('set search_path') ? 'prepare' : 'other'
 }
 
@@ -95,7 +101,8 @@ function redshiftPlace(server: PostgresServer): Place {
   return {
     name: 'Redshift',
     logFile: server.logFile,
-    engine: call => new Redshift({ caFile: server.caFile, Client: calling(call, redshift.StandInClient) }),
+    engine: call =>
+      new Redshift({ caFile: server.caFile, Client: calling(call, redshift.StandInClient, redshiftKind) }),
     makeApp: () => redshift.makeApp(server),
     admits: credential => postgres.admits(server, credential),
     async reset({ user, current, database }, clone) {
@@ -121,6 +128,12 @@ function redshiftPlace(server: PostgresServer): Place {
       )
     },
   }
+}
+
+/** Unset for one that only reads or settles the session: dying there is dying before the next that changes something. */
+function redshiftKind(statement: string): string | undefined {
+  if (/^(select|set)\b/.test(statement)) return undefined
+  return statement.includes(' password ') ? 'password' : statement.split(' ', 1)[0]
 }
 
 /** The newest server of an engine; none where this system cannot have it. */
