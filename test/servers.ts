@@ -1,5 +1,5 @@
 import type { TestProject } from 'vitest/node'
-import { type PostgresServer, startPostgres } from '../local/postgres.ts'
+import { type PostgresServer, postgresVersions, startPostgres } from '../local/postgres.ts'
 import { flavours, type MysqlServer, startMysql } from './servers/mysql.ts'
 
 declare module 'vitest' {
@@ -13,33 +13,30 @@ declare module 'vitest' {
 type Stoppable = { stop(): Promise<void> }
 
 /**
- * Every server, started once for all test files: `inject('postgres')`, which comes with `npm ci`, and
+ * Every server, started once for all test files: `inject('postgres')`, which comes with `npm ci`, the newest first, and
  * `inject('mysql')`, fetched from the system's own Debian mirror.
  */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const [postgres, mysql] = await Promise.all([
-    Promise.all([startPostgres(18), startPostgres(15)]),
-    Promise.all(flavours.map(flavour => orWarn(startMysql(flavour)))),
+    startable(postgresVersions.map(version => startPostgres(version))),
+    startable(flavours.map(startMysql)),
   ])
-  const found = mysql.filter(server => server !== undefined)
   project.provide('postgres', postgres.map(plain))
-  project.provide('mysql', found.map(plain))
+  project.provide('mysql', mysql.map(plain))
   return async () => {
-    await Promise.all([...postgres, ...found].map(server => server.stop()))
+    await Promise.all([...postgres, ...mysql].map(server => server.stop()))
   }
 }
 
 const plain = <T extends Stoppable>({ stop: _, ...server }: T): Omit<T, 'stop'> => server
 
-/** @throws in CI instead, so that no test is left out there unseen */
-async function orWarn<T>(starting: Promise<T>): Promise<T | undefined> {
-  try {
-    return await starting
-  } catch (error) {
-    if (process.env.CI === 'true') throw error
-    console.warn(
-      `SKIPPED: the tests of one version of MySQL or MariaDB, which is to be had on Debian only. ${error}`,
-    )
-    return undefined
+/** Those that this system can have. @throws in CI instead, so that no test is left out there unseen */
+async function startable<T>(starting: Promise<T>[]): Promise<T[]> {
+  const found: T[] = []
+  for (const result of await Promise.allSettled(starting)) {
+    if (result.status === 'fulfilled') found.push(result.value)
+    else if (process.env.CI === 'true') throw result.reason
+    else console.warn(`SKIPPED: the tests of one server, which this system cannot have. ${result.reason}`)
   }
+  return found
 }

@@ -27,7 +27,10 @@ export interface TwoPasswords {
  * Unreachable, Conflict, or DatabaseFailed with the server's code.
  */
 export interface Session extends AsyncDisposable {
-  /** Which of the user's accounts this is, where a name alone does not say it: MySQL's are `user`@`host`. */
+  /**
+   * Which of the user's accounts this is, where a name alone does not say it: MySQL's are `user`@`host`, Redshift's keep
+   * their password in one of two ways.
+   */
   readonly host?: string
 
   /** Gives `user` a new password; other sessions stay. */

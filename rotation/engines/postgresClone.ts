@@ -186,11 +186,11 @@ const lists = ['search_path', 'temp_tablespaces', 'local_preload_libraries', 'se
  * `name=value` as stored, as `name to value` for SET. A user may store any text as a value, so none is pasted in:
  * lists are taken apart and every element quoted.
  */
-function assignment(setting: string): string {
+export function assignment(setting: string, quote = escapeLiteral): string {
   const at = setting.indexOf('=')
   const [name, value] = [setting.slice(0, at), setting.slice(at + 1)]
   const values = lists.includes(name) ? listElements(value) : [value]
-  return `${name.split('.').map(escapeIdentifier).join('.')} to ${values.map(escapeLiteral).join(', ')}`
+  return `${name.split('.').map(escapeIdentifier).join('.')} to ${values.map(quote).join(', ')}`
 }
 
 function listElements(list: string): string[] {

@@ -31,6 +31,9 @@ const bySqlState: Record<string, (message: string, where: string) => RotationErr
       ? new NoSuchRole(`${where}: ${message}`)
       : new DatabaseFailed(`${where}: SQLSTATE 42704`),
   42710: (_, where) => new Conflict(`${where}: another session made the same role`),
+  // Dropping a user that owns or may do something: the first is PostgreSQL's, the second Redshift's.
+  '2BP01': (message, where) => new NotPermitted(`${where}: ${message}`),
+  55006: (message, where) => new NotPermitted(`${where}: ${message}`),
   '55P03': (_, where) => new Conflict(`${where}: a lock was not to be had`),
   40: (_, where) => new Conflict(`${where}: another session changed the same rows`),
   53: (_, where) => new Unreachable(`${where}: the server has no room for another connection`),
@@ -38,6 +41,8 @@ const bySqlState: Record<string, (message: string, where: string) => RotationErr
   '08': (_, where) => new Unreachable(`${where}: the connection broke`),
 }
 
+/** What Redshift says of two transactions that met. */
+const conflicting = /conflict with concurrent transaction|serializable isolation violation/i
 const unreachable = /^(ECONN|EHOST|ENET|ENOTFOUND|EAI_|ETIMEDOUT|EPIPE|EADDRNOTAVAIL)/
 const untrusted = /^(ERR_TLS|ERR_SSL|EPROTO|CERT_|SELF_SIGNED|DEPTH_ZERO|UNABLE_TO_)/
 const broken = /terminated|not queryable|closed/i
@@ -51,8 +56,8 @@ export function translate(error: unknown, where: string): unknown {
   if (!(error instanceof Error)) return error
   const { code, severity, routine } = error as { code?: string; severity?: string; routine?: string }
   if (severity && code) {
-    // Two sessions altered the same role at the same instant: PostgreSQL has no SQLSTATE of its own for it.
-    if (code === 'XX000' && routine?.startsWith('simple_heap'))
+    // Two sessions altered the same role at the same instant: there is no SQLSTATE of its own for it.
+    if (code === 'XX000' && (routine?.startsWith('simple_heap') || conflicting.test(error.message)))
       return new Conflict(`${where}: another session changed the same role`)
     const known = bySqlState[code] ?? bySqlState[code.slice(0, 2)]
     return known ? known(error.message, where) : new DatabaseFailed(`${where}: SQLSTATE ${code}`)

@@ -28,6 +28,12 @@ export const traits: Record<EngineName, Traits> = {
     database: 'postgres',
     strategies: oneOrTwoUsers,
   },
+  redshift: {
+    userName: { longest: 127, unit: 'bytes' },
+    port: 5439,
+    database: 'dev',
+    strategies: oneOrTwoUsers,
+  },
   mysql: {
     userName: { longest: 32, unit: 'characters' },
     port: 3306,

@@ -79,6 +79,7 @@ describe.each(inject('postgres'))('PostgreSQL $version', server => {
       const query = `select rolpassword from pg_authid where rolname = ${text(current.username)}`
       const [stored] = await asSuperuser(server, query)
       expect(stored?.rolpassword).toMatch(/^md5[0-9a-f]{32}$/)
+      expect(await admits(server, current.with({ password: 'next' }))).toBe(true)
     })
 
     test('a read-only server is Unreachable', async () => {

@@ -8,10 +8,12 @@ import { Mariadb } from '../../rotation/engines/mariadb.ts'
 import { Mysql } from '../../rotation/engines/mysql.ts'
 import { accountName } from '../../rotation/engines/mysqlClone.ts'
 import { Postgres } from '../../rotation/engines/postgres.ts'
+import { Redshift } from '../../rotation/engines/redshift.ts'
 import { scramVerifier } from '../../rotation/engines/scram.ts'
 import type { StrategyName } from '../../rotation/strategies/strategy.ts'
 import type { App } from '../database.ts'
 import * as postgres from '../database.ts'
+import * as redshift from '../engines/redshiftStandIn.ts'
 import * as family from '../mysqlDatabase.ts'
 import type { MysqlServer } from '../servers/mysql.ts'
 
@@ -32,26 +34,18 @@ export type Place = {
   reset(app: App, clone: Credential | undefined): Promise<void>
 }
 
-export const postgresPlaces = () =>
-  inject('postgres')
-    .toSorted((a, b) => b.version - a.version)
-    .map(postgresPlace)
+/** The newest and the oldest version: what differs between versions shows most there. */
+export function postgresPlaces(): Place[] {
+  const servers = inject('postgres')
+  return [...servers.slice(0, 1), ...servers.slice(-1)].map(postgresPlace)
+}
 
 function postgresPlace(server: PostgresServer): Place {
   const verifier = async ({ password }: Credential) => text(await scramVerifier(password))
   return {
     name: `PostgreSQL ${server.version}`,
     logFile: server.logFile,
-    engine(call) {
-      class Client extends pg.Client {
-        override connect = (() => call('login', () => super.connect())) as pg.Client['connect']
-        override query = ((statement: string) =>
-          call(`statement ${postgresKind(statement)}`, () =>
-            super.query(statement),
-          )) as unknown as pg.Client['query']
-      }
-      return new Postgres({ caFile: server.caFile, Client })
-    },
+    engine: call => new Postgres({ caFile: server.caFile, Client: calling(call, pg.Client) }),
     makeApp: () => postgres.makeApp(server),
     admits: credential => postgres.admits(server, credential),
     async reset({ user, current, admin }, clone) {
@@ -76,11 +70,72 @@ function postgresPlace(server: PostgresServer): Place {
   }
 }
 
+/** The driver's client, or one of the tests', whose every login is a call, and every statement that `kindOf` names. */
+function calling(
+  call: Call,
+  Client: typeof pg.Client,
+  kindOf: (statement: string) => string | undefined = postgresKind,
+): typeof pg.Client {
+  return class extends Client {
+    constructor(config: pg.ClientConfig) {
+      super(config)
+      const [connect, query] = [this.connect.bind(this), this.query.bind(this)]
+      this.connect = (() => call('login', () => connect())) as pg.Client['connect']
+      this.query = ((statement: string) => {
+        const kind = kindOf(statement)
+        return kind ? call(`statement ${kind}`, () => query(statement)) : query(statement)
+      }) as unknown as pg.Client['query']
+    }
+  }
+}
+
 function postgresKind(statement: string): string {
   if (statement.includes(' password null')) return 'lock'
   if (statement.includes(' password ')) return 'password'
   if (statement.includes('pg_shdepend')) return 'roles'
   return statement.startsWith('set search_path') ? 'prepare' : 'other'
+}
+
+/** What stands in for Redshift; none where this system cannot have it. */
+export const redshiftPlaces = () => redshift.standIns().map(redshiftPlace)
+
+function redshiftPlace(server: PostgresServer): Place {
+  return {
+    name: 'Redshift',
+    logFile: server.logFile,
+    engine: call =>
+      new Redshift({ caFile: server.caFile, Client: calling(call, redshift.StandInClient, redshiftKind) }),
+    makeApp: () => redshift.makeApp(server),
+    admits: credential => postgres.admits(server, credential),
+    async reset({ user, current, database }, clone) {
+      const c = name(`${user}_clone`)
+      const own = redshift.setPassword(current)
+      if (!clone) {
+        const [exists] = await postgres.asSuperuser(
+          server,
+          `select 1 from pg_user where usename = ${text(`${user}_clone`)}`,
+        )
+        await postgres.asSuperuser(
+          server,
+          `${exists ? `drop owned by ${c}; drop user ${c};` : ''} ${own}`,
+          database,
+        )
+        return
+      }
+      await postgres.asSuperuser(
+        server,
+        `do $$ begin create user ${c}; exception when duplicate_object then end $$;
+         grant create, temp on database ${database} to ${c}; ${own}; ${redshift.setPassword(clone)}`,
+        database,
+      )
+    },
+  }
+}
+
+/** Unset for one that only reads or settles the session: dying there is dying before the next that changes something. */
+function redshiftKind(statement: string): string | undefined {
+  if (/^(select|set)\b/.test(statement)) return undefined
+  return statement.includes(' password ') ? 'password' : statement.split(' ', 1)[0]
 }
 
 /** The newest server of an engine; none where this system cannot have it. */

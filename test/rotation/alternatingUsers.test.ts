@@ -8,6 +8,7 @@ const value = (engine: string, username: string) =>
 
 test.each([
   ['postgres', 'ü', 28, '57 bytes'],
+  ['redshift', 'ü', 60, '121 bytes'],
   ['mysql', 'ü', 26, '26 characters'],
   ['mariadb', 'ü', 74, '74 characters'],
 ])('%s: a user name may be as long as leaves room for its clone', (engine, letter, longest, said) => {

@@ -1,0 +1,106 @@
+import { readFileSync } from 'node:fs'
+import { createSecureContext, type SecureContext } from 'node:tls'
+import pg from 'pg'
+import type { Credential } from '../credential.ts'
+import { TlsFailed } from '../errors.ts'
+import type { Engine, Pair, Session } from './engine.ts'
+import { translate } from './postgresErrors.ts'
+import { tested } from './testQuery.ts'
+import { traits } from './traits.ts'
+
+export type PostgresOptions = {
+  /** PEM file with the certificates of the issuers to trust; no others are. */
+  caFile: string
+  /** Milliseconds until a connection or a statement counts as unanswered. */
+  connectTimeout?: number
+  statementTimeout?: number
+  /** The driver's client, to be wrapped by tests. */
+  Client?: typeof pg.Client
+}
+
+/** PostgreSQL and Redshift, which speak one protocol; `S` is what each does in a session. */
+export abstract class PostgresFamily<S extends PostgresFamilySession> implements Engine {
+  readonly #engine: 'postgres' | 'redshift'
+  readonly #options: Required<PostgresOptions>
+  #context: SecureContext | undefined
+
+  constructor(engine: 'postgres' | 'redshift', options: PostgresOptions) {
+    this.#engine = engine
+    this.#options = { connectTimeout: 5_000, statementTimeout: 15_000, Client: pg.Client, ...options }
+  }
+
+  protected abstract session(client: pg.Client, credential: Credential, host?: string): S
+
+  async login(credential: Credential, host?: string): Promise<S> {
+    const { Client, connectTimeout, statementTimeout } = this.#options
+    const { port, database } = traits[this.#engine]
+    const client = new Client({
+      host: credential.host,
+      port: credential.port ?? port,
+      database: credential.dbname ?? database,
+      user: credential.username,
+      password: credential.password,
+      ssl: credential.ssl && { secureContext: this.#trust() },
+      application_name: 'keyturn',
+      connectionTimeoutMillis: connectTimeout,
+      query_timeout: statementTimeout + 1_000,
+    })
+    // A connection that breaks while idle shows at the next statement; without a listener it would end the process.
+    client.on('error', () => {})
+    const session = this.session(client, credential, host)
+    try {
+      await client.connect()
+      await session.prepare(statementTimeout)
+    } catch (error) {
+      await session[Symbol.asyncDispose]()
+      throw translate(error, `login as ${credential}`)
+    }
+    return session
+  }
+
+  /** Parsing a bundle of issuers takes milliseconds, so it is done once. */
+  #trust(): SecureContext {
+    const { caFile } = this.#options
+    try {
+      this.#context ??= createSecureContext({ ca: readFileSync(caFile, 'utf8') })
+      return this.#context
+    } catch {
+      throw new TlsFailed(`the CA file ${caFile} cannot be read as PEM`)
+    }
+  }
+}
+
+export abstract class PostgresFamilySession implements Session {
+  protected readonly client: pg.Client
+  protected readonly credential: Credential
+
+  constructor(client: pg.Client, credential: Credential) {
+    this.client = client
+    this.credential = credential
+  }
+
+  /** Settles what the user's own settings could bend. Driver's errors are not translated: it is part of the login. */
+  abstract prepare(statementTimeout: number): Promise<void>
+
+  abstract setPassword(user: string, password: string): Promise<void>
+  abstract cloneUser(pair: Pair, open: { user: string; password: string }): Promise<void>
+  abstract lockUser(user: string): Promise<void>
+  abstract dropUser(pair: Pair): Promise<void>
+  abstract differences(pair: Pair, other: () => Promise<Credential>): Promise<string[]>
+
+  run(query: string): Promise<void> {
+    return tested(this.query(query))
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.client.end().catch(() => {})
+  }
+
+  protected async query(text: string): Promise<pg.QueryResult> {
+    try {
+      return await this.client.query(text)
+    } catch (error) {
+      throw translate(error, `as ${this.credential}`)
+    }
+  }
+}

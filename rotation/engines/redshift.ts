@@ -1,0 +1,158 @@
+import { randomBytes } from 'node:crypto'
+import type pg from 'pg'
+import { escapeIdentifier } from 'pg'
+import type { Credential } from '../credential.ts'
+import { NotPermitted } from '../errors.ts'
+import type { Pair } from './engine.ts'
+import { PostgresFamily, PostgresFamilySession, type PostgresOptions } from './postgresFamily.ts'
+import {
+  type Account,
+  type AccountRows,
+  accountQuery,
+  checkPair,
+  followStatements,
+  handOverStatements,
+  holdsHere,
+  leaveStatements,
+  newAccount,
+  quoteText,
+  readAccount,
+  shareStatements,
+} from './redshiftClone.ts'
+import { answerDigest, sha256Verifier } from './redshiftDigest.ts'
+import { md5Verifier } from './scram.ts'
+
+/** Redshift, provisioned or serverless. The tests run it against PostgreSQL 14, which stands in: see docs/engines.md. */
+export class Redshift extends PostgresFamily<RedshiftSession> {
+  constructor(options: PostgresOptions) {
+    super('redshift', options)
+  }
+
+  protected override session(client: pg.Client, credential: Credential, host?: string): RedshiftSession {
+    return new RedshiftSession(client, credential, other => this.login(other), host)
+  }
+}
+
+/** How Redshift keeps a password. Only its own drivers log in by sha256, so a user keeps the one that it has. */
+const verifiers = {
+  md5: md5Verifier,
+  sha256: (_user: string, password: string) => sha256Verifier(password),
+}
+
+class RedshiftSession extends PostgresFamilySession {
+  /** How the passwords of the users are kept that it acts on. */
+  host: 'md5' | 'sha256'
+  readonly #login: (credential: Credential) => Promise<RedshiftSession>
+
+  constructor(
+    client: pg.Client,
+    credential: Credential,
+    login: (c: Credential) => Promise<RedshiftSession>,
+    host?: string,
+  ) {
+    super(client, credential)
+    this.#login = login
+    this.host = host === 'sha256' ? host : 'md5'
+    answerDigest(client, credential.password, () => {
+      if (!host) this.host = 'sha256'
+    })
+  }
+
+  /** Also lets a quoted name be what it says: else Redshift makes its letters small. */
+  override async prepare(statementTimeout: number): Promise<void> {
+    await this.client.query(
+      `set search_path to pg_catalog; set statement_timeout to ${statementTimeout}; set timezone to 'UTC';
+       set enable_case_sensitive_identifier to true`,
+    )
+  }
+
+  override async setPassword(user: string, password: string): Promise<void> {
+    await this.query(this.#setPassword(user, password))
+  }
+
+  override async cloneUser(pair: Pair, open: { user: string; password: string }): Promise<void> {
+    const [found, existing] = await this.#accounts(pair.user, pair.clone)
+    const user = checkPair(pair, found, existing)
+    const clone = existing ?? newAccount(pair.clone)
+    await this.#transaction([
+      ...(existing
+        ? []
+        : [`create user ${escapeIdentifier(pair.clone)} password ${this.#verifier(pair.clone, unknown())}`]),
+      ...handOverStatements(user, clone),
+      ...shareStatements(user, clone),
+      ...followStatements(user, clone),
+      this.#setPassword(open.user, open.password),
+    ])
+  }
+
+  /** Not by PASSWORD DISABLE, which Redshift refuses for a superuser. */
+  override async lockUser(user: string): Promise<void> {
+    await this.query(this.#setPassword(user, unknown()))
+  }
+
+  override async dropUser(pair: Pair): Promise<void> {
+    const [found, clone] = await this.#accounts(pair.user, pair.clone)
+    if (!clone) return
+    const user = checkPair(pair, found, clone)
+    // Redshift would drop it all the same, and leave what it owns there to nobody.
+    for (const dbname of await this.#otherDatabases()) {
+      await using elsewhere = await this.#login(this.credential.with({ dbname }))
+      const [there] = await elsewhere.#accounts(pair.clone)
+      if (there && holdsHere(there))
+        throw new NotPermitted(
+          `${escapeIdentifier(pair.clone)} owns or may do something in the database ${dbname}; take that away first`,
+        )
+    }
+    await this.#transaction([
+      ...leaveStatements(user, clone),
+      `drop user if exists ${escapeIdentifier(pair.clone)}`,
+    ])
+  }
+
+  /** As a user sees only its own roles and default privileges, each of the two is asked about itself. */
+  override async differences({ user, clone }: Pair, other: () => Promise<Credential>): Promise<string[]> {
+    await using partner = await this.#login(await other())
+    const sessionOf = (name: string) => (this.credential.username === name ? this : partner)
+    const [[original], [copy]] = [
+      await sessionOf(user).#accounts(user),
+      await sessionOf(clone).#accounts(clone),
+    ]
+    return original && copy ? followStatements(original, copy) : [`there is no ${original ? clone : user}`]
+  }
+
+  #setPassword(user: string, password: string): string {
+    return `alter user ${escapeIdentifier(user)} password ${this.#verifier(user, password)}`
+  }
+
+  #verifier(user: string, password: string): string {
+    return quoteText(verifiers[this.host](user, password))
+  }
+
+  async #accounts(...names: string[]): Promise<(Account | undefined)[]> {
+    const results = (await this.query(names.map(accountQuery).join('; '))) as unknown as pg.QueryResult[]
+    const rows = results.map(result => result.rows)
+    const each = rows.length / names.length
+    return names.map((name, i) => readAccount(name, rows.slice(i * each, (i + 1) * each) as AccountRows))
+  }
+
+  async #otherDatabases(): Promise<string[]> {
+    const { rows } = await this.query(
+      `select database_name as name from svv_redshift_databases
+       where database_type = 'local' and database_name <> current_database() order by 1`,
+    )
+    return rows.map(({ name }) => name)
+  }
+
+  /** All of the statements, or none. */
+  async #transaction(statements: string[]): Promise<void> {
+    try {
+      await this.query(['begin', ...statements, 'commit'].join('; '))
+    } catch (error) {
+      await this.query('rollback').catch(() => {})
+      throw error
+    }
+  }
+}
+
+/** A password that nobody knows. */
+const unknown = () => randomBytes(32).toString('base64')

@@ -1,0 +1,185 @@
+import { readFileSync } from 'node:fs'
+import { escapeIdentifier as name } from 'pg'
+import { describe, expect, test } from 'vitest'
+import { Redshift } from '../../rotation/engines/redshift.ts'
+import { AlternatingUsers } from '../../rotation/strategies/alternatingUsers.ts'
+import { engineContract } from '../contracts/engine.ts'
+import { type App, asSuperuser, hex } from '../database.ts'
+import { makeApp, StandInClient, standIns } from './redshiftStandIn.ts'
+import { subjectOf } from './redshiftSubject.ts'
+
+const { pair } = new AlternatingUsers()
+
+const servers = standIns()
+
+describe.skipIf(!servers.length).each(servers)('Redshift, with PostgreSQL $version standing in', server => {
+  engineContract(subjectOf(server))
+
+  const engine = new Redshift({ caFile: server.caFile, Client: StandInClient })
+
+  async function makeClone(options: { user?: string } = {}) {
+    const app = await makeApp(server, options)
+    const both = pair(app.user)
+    const clone = app.current.with({ username: both.clone, password: `clone-${hex(8)}` })
+    const asAdmin = (dbname = app.database, host?: string) => engine.login(app.admin.with({ dbname }), host)
+    const sync = async () => {
+      await using session = await asAdmin()
+      await session.cloneUser(both, { user: clone.username, password: clone.password })
+    }
+    const differences = async () => {
+      await using session = await engine.login(clone)
+      return await session.differences(both, async () => app.current)
+    }
+    const as = ({ username: user, password }: App['current'], statements: string) =>
+      asSuperuser(server, statements, app.database, { user, password })
+    const sql = (statements: string) => asSuperuser(server, statements, app.database)
+    const [u, c] = [name(both.user), name(both.clone)]
+    return { app, user: app.current, clone, both, asAdmin, sync, differences, as, sql, u, c }
+  }
+
+  test.each([
+    ['a schema', 'grant usage on schema s to U', 'revoke usage on schema s from U'],
+    ['a table', 'grant select, insert on s.t to U', 'revoke insert on s.t from U'],
+    [
+      'a table, WITH GRANT OPTION',
+      'grant select on s.t to U with grant option',
+      'revoke grant option for select on s.t from U',
+    ],
+    ['a view', 'grant select on s.v to U', 'revoke select on s.v from U'],
+    ['a column', 'grant select (m), update (m) on s.t to U', 'revoke update (m) on s.t from U'],
+    [
+      'a column, then the table',
+      'grant select (m) on s.t to U',
+      'revoke select (m) on s.t from U; grant select on s.t to U',
+    ],
+    [
+      'a function',
+      'grant execute on function s.f(int, "odd t") to U',
+      'revoke all on function s.f(int, "odd t") from U',
+    ],
+    ['a procedure', 'grant execute on procedure s.p(int) to U', 'revoke all on procedure s.p(int) from U'],
+    ['a language', 'grant usage on language sql to U', 'revoke usage on language sql from U'],
+    ['the database', 'revoke temp on database D from U', 'grant temp on database D to U'],
+    ['another database', 'grant temp on database postgres to U', 'revoke temp on database postgres from U'],
+    ['a group', 'create group "G x"; alter group "G x" add user U', 'alter group "G x" drop user U'],
+    [
+      'default privileges of somebody for it',
+      'alter default privileges for user A in schema s grant select on tables to U',
+      'alter default privileges for user A in schema s revoke select on tables from U',
+    ],
+    [
+      'its default privileges for a group',
+      'create group "R x"; alter default privileges for user U grant select on tables to group "R x"',
+      'alter default privileges for user U revoke select on tables from group "R x"',
+    ],
+    [
+      'its functions, which not everybody may call',
+      'alter default privileges for user U revoke execute on functions from public',
+      'alter default privileges for user U grant execute on functions to public',
+    ],
+  ])('%s follows, and goes again', async (_, give, take) => {
+    const odd = `o'dd "${hex(4)}"\\$1`
+    const { app, sync, differences, sql, u } = await makeClone({ user: odd })
+    const mark = hex(4)
+    const fill = (statement: string) =>
+      statement
+        .replaceAll(/\bU\b/g, () => u)
+        .replaceAll(/\bA\b/g, app.admin.username)
+        .replaceAll(/\bD\b/g, app.database)
+        .replaceAll(/"([GR]) x"/g, `"$1 ${mark}"`)
+    await sql(
+      `create schema s; create table s.t (n int, m int); create view s.v as select 1 as one;
+       create type "odd t" as (a int);
+       create function s.f(int, "odd t") returns int language sql as 'select 1';
+       create procedure s.p(int) language sql as 'select 1'; create procedure s.p() language sql as 'select 1'`,
+    )
+    await sync()
+    for (const statement of [give, take]) {
+      await sql(fill(statement))
+      expect(await differences(), statement).not.toEqual([])
+      await sync()
+      expect(await differences(), statement).toEqual([])
+    }
+  })
+
+  test('what either makes, both can use after the next rotation, and it is the user’s', async () => {
+    const { user, clone, sync, differences, as, sql, u } = await makeClone()
+    await sync()
+    await as(user, 'create schema mine; create table mine.t (n int)')
+    await as(clone, 'create table public.new (n int); create schema ours')
+    expect(await differences()).toEqual([])
+    await sync()
+    await as(clone, 'insert into mine.t values (1); truncate mine.t; create table mine.other (n int)')
+    await as(user, 'insert into public.new values (1); drop schema ours')
+    await as(clone, 'insert into public.new values (2)')
+    await sync()
+    const owners = `select distinct tableowner from pg_tables where schemaname in ('mine', 'public')`
+    expect(await sql(owners)).toEqual([{ tableowner: user.username }])
+    await as(user, `drop table mine.other; grant select on mine.t to ${u}`)
+  })
+
+  test('a failed statement leaves everything as it was, and the session is of use', async () => {
+    const { user, clone, both, sql, u } = await makeClone()
+    // It may make users, but this setting only a superuser may give.
+    await sql(`alter user ${u} createrole; alter user ${u} set log_statement = 'all'`)
+    await using session = await engine.login(user)
+    await expect(
+      session.cloneUser(both, { user: clone.username, password: clone.password }),
+    ).rejects.toMatchObject({ name: 'NotPermitted' })
+    await session.run('select 1')
+    await session.setPassword(user.username, 'next')
+    expect(await sql(`select 1 from pg_user where usename = '${clone.username}'`)).toEqual([])
+  })
+
+  test('a clone that is dropped leaves what it owned to the user', async () => {
+    const { clone, both, asAdmin, sync, as, sql, u } = await makeClone()
+    await sql(
+      `create group "d"; alter group "d" add user ${u}; alter default privileges for user ${u} grant select on tables to group "d"`,
+    )
+    await sync()
+    await as(clone, 'create table public.left (n int)')
+    await using session = await asAdmin()
+    await session.dropUser(both)
+    expect(await sql(`select tableowner from pg_tables where tablename = 'left'`)).toEqual([
+      { tableowner: both.user },
+    ])
+    expect(await sql(`select 1 from pg_user where usename = '${clone.username}'`)).toEqual([])
+    await sql(
+      `alter default privileges for user ${u} revoke select on tables from group "d"; revoke all on public.left from group "d"; drop group "d"`,
+    )
+  })
+
+  test('a clone that holds something in another database, or owns a function, is not dropped', async () => {
+    const { app, clone, both, asAdmin, sync, as, c } = await makeClone()
+    await sync()
+    const elsewhere = await makeApp(server)
+    await asSuperuser(server, `alter database ${elsewhere.database} owner to ${app.admin.username}`)
+    await asSuperuser(
+      server,
+      `create schema theirs; grant usage on schema theirs to ${c}`,
+      elsewhere.database,
+    )
+    await using session = await asAdmin()
+    await expect(session.dropUser(both)).rejects.toMatchObject({
+      name: 'NotPermitted',
+      message: expect.stringContaining(elsewhere.database),
+    })
+    await asSuperuser(server, `revoke usage on schema theirs from ${c}`, elsewhere.database)
+    await as(clone, `create function public.f() returns int language sql as 'select 1'`)
+    await expect(session.dropUser(both)).rejects.toMatchObject({ name: 'NotPermitted' })
+    expect(await subjectOf(server).admits(clone)).toBe(true)
+  })
+
+  test('an admin gives a user the kind of password that it has', async () => {
+    const { both, asAdmin, app } = await makeClone()
+    const mark = readFileSync(server.logFile, 'utf8').length
+    for (const [host, kind] of [
+      ['sha256', /password 'sha256\|\w{64}\|\w{64}'/],
+      ['md5', /password 'md5\w{32}'/],
+    ] as const) {
+      await using session = await asAdmin(app.database, host)
+      await session.cloneUser(both, { user: both.clone, password: 'x' })
+      expect(readFileSync(server.logFile, 'utf8').slice(mark)).toMatch(kind)
+    }
+  })
+})

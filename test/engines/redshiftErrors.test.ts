@@ -1,0 +1,15 @@
+import { expect, test } from 'vitest'
+import { translate } from '../../rotation/engines/postgresErrors.ts'
+
+// As AWS's Developer Guide quotes them.
+test.each([
+  ['28000', 'password authentication failed for user "app"', 'LoginRefused'],
+  ['55006', `user "app_clone" can't be dropped because the user owns some object`, 'NotPermitted'],
+  ['57014', "Query (150) canceled on user's request", 'Unreachable'],
+  ['XX000', '1023', 'DatabaseFailed'],
+  ['XX000', 'could not complete because of conflict with concurrent transaction', 'Conflict'],
+  ['XX000', '1023 DETAIL: Serializable isolation violation on table in Redshift', 'Conflict'],
+])('%s %s is %s', (code, message, name) => {
+  const error = Object.assign(new Error(message), { severity: 'ERROR', code })
+  expect(translate(error, 'here')).toMatchObject({ name })
+})
