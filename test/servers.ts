@@ -1,5 +1,6 @@
 import type { TestProject } from 'vitest/node'
 import { type PostgresServer, startPostgres } from '../local/postgres.ts'
+import { type MongodbServer, startMongodb } from './servers/mongodb.ts'
 import { flavours, type MysqlServer, startMysql } from './servers/mysql.ts'
 
 declare module 'vitest' {
@@ -7,6 +8,8 @@ declare module 'vitest' {
     postgres: PostgresServer[]
     /** MySQL and MariaDB; none of those that this system cannot have. */
     mysql: MysqlServer[]
+    /** DocumentDB's engine; none if this system cannot have it. */
+    mongodb: MongodbServer[]
   }
 }
 
@@ -14,32 +17,31 @@ type Stoppable = { stop(): Promise<void> }
 
 /**
  * Every server, started once for all test files: `inject('postgres')`, which comes with `npm ci`, and
- * `inject('mysql')`, fetched from the system's own Debian mirror.
+ * `inject('mysql')` and `inject('mongodb')`, fetched from the system's own Debian mirror.
  */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const [postgres, mysql] = await Promise.all([
-    Promise.all([startPostgres(18), startPostgres(15)]),
-    Promise.all(flavours.map(flavour => orWarn(startMysql(flavour)))),
+  const [postgres, mysql, mongodb] = await Promise.all([
+    startable([startPostgres(18), startPostgres(15)]),
+    startable(flavours.map(startMysql)),
+    startable([startMongodb()]),
   ])
-  const found = mysql.filter(server => server !== undefined)
   project.provide('postgres', postgres.map(plain))
-  project.provide('mysql', found.map(plain))
+  project.provide('mysql', mysql.map(plain))
+  project.provide('mongodb', mongodb.map(plain))
   return async () => {
-    await Promise.all([...postgres, ...found].map(server => server.stop()))
+    await Promise.all([...postgres, ...mysql, ...mongodb].map(server => server.stop()))
   }
 }
 
 const plain = <T extends Stoppable>({ stop: _, ...server }: T): Omit<T, 'stop'> => server
 
-/** @throws in CI instead, so that no test is left out there unseen */
-async function orWarn<T>(starting: Promise<T>): Promise<T | undefined> {
-  try {
-    return await starting
-  } catch (error) {
-    if (process.env.CI === 'true') throw error
-    console.warn(
-      `SKIPPED: the tests of one version of MySQL or MariaDB, which is to be had on Debian only. ${error}`,
-    )
-    return undefined
+/** Those that this system can have. @throws in CI instead, so that no test is left out there unseen */
+async function startable<T>(starting: Promise<T>[]): Promise<T[]> {
+  const found: T[] = []
+  for (const result of await Promise.allSettled(starting)) {
+    if (result.status === 'fulfilled') found.push(result.value)
+    else if (process.env.CI === 'true') throw result.reason
+    else console.warn(`SKIPPED: the tests of one server, which this system cannot have. ${result.reason}`)
   }
+  return found
 }

@@ -9,6 +9,7 @@ export type EngineOptions = {
 /** Every engine; its driver is loaded when it is first asked for. */
 export const loadEngine: Record<EngineName, (options: EngineOptions) => Promise<Engine>> = {
   postgres: async options => new (await import('./postgres.ts')).Postgres(options),
+  mongo: async options => new (await import('./mongodb.ts')).Mongodb(options),
   opaque: async () => new (await import('./opaque.ts')).Opaque(),
   mysql: async options => new (await import('./mysql.ts')).Mysql(options),
   mariadb: async options => new (await import('./mariadb.ts')).Mariadb(options),

@@ -1,0 +1,98 @@
+import { readFileSync } from 'node:fs'
+import { BSON, type Document, MongoClient } from 'mongodb'
+import pg, { escapeIdentifier as name } from 'pg'
+import { Credential } from '../rotation/credential.ts'
+import { type App, adminArn, hex } from './database.ts'
+import type { MongodbServer } from './servers/mongodb.ts'
+
+/** Runs statements behind the gateway, as the superuser of the engine's PostgreSQL, or as `user`. */
+export async function behind(server: MongodbServer, statements: string, user?: string): Promise<void> {
+  const client = new pg.Client({ host: server.gateway.socket, user: 'postgres', database: 'postgres' })
+  await client.connect()
+  try {
+    await client.query('set documentdb.enableUsernamePasswordConstraints = off')
+    if (user) await client.query(`set session authorization ${name(user)}`)
+    await client.query(statements)
+  } finally {
+    await client.end()
+  }
+}
+
+/** The statement that makes a user with one set of roles that the engine knows. */
+export function createUser(user: string, password: string, ...roles: string[]): string {
+  const command = { createUser: user, pwd: password, roles: roles.map(role => ({ role, db: 'admin' })) }
+  return `select documentdb_api.create_user('BSONHEX${Buffer.from(BSON.serialize(command)).toString('hex')}')`
+}
+
+/** A value for `username` on this server. */
+export function credentialFor(
+  { host, port }: MongodbServer,
+  username: string,
+  password: string,
+  more: Document = {},
+): Credential {
+  return Credential.parse(JSON.stringify({ engine: 'mongo', host, port, username, password, ...more }))
+}
+
+/** An application's user, and an admin who may manage users and give them any role, but is no superuser. */
+export async function makeApp(
+  server: MongodbServer,
+  { user = `app_${hex()}`, password = `first-${hex(12)}`, more = {} as Document } = {},
+): Promise<App> {
+  const database = `db_${hex()}`
+  const admin = { user: `admin_${hex()}`, password: `admin-${hex(12)}` }
+  await behind(
+    server,
+    `${createUser(admin.user, admin.password, 'readWriteAnyDatabase', 'clusterAdmin')};
+     alter role ${admin.user} createrole;
+     grant documentdb_readonly_role, documentdb_readwrite_role, documentdb_admin_role, pg_read_all_data
+       to ${admin.user} with admin option`,
+  )
+  await behind(server, createUser(user, password, 'readAnyDatabase'), admin.user)
+  return {
+    database,
+    user,
+    current: credentialFor(server, user, password, { dbname: database, masterarn: adminArn, ...more }),
+    admin: credentialFor(server, admin.user, admin.password),
+    drop: () => behind(server, `drop role ${name(user)}`),
+  }
+}
+
+const trusted = new Map<string, string>()
+
+/** True if user and password log in now, seen from outside Keyturn. */
+export async function admits(
+  { host, port, caFile }: MongodbServer,
+  { username, password }: Credential,
+): Promise<boolean> {
+  const ca = trusted.get(caFile) ?? readFileSync(caFile, 'utf8')
+  trusted.set(caFile, ca)
+  const client = new MongoClient(`mongodb://${host}:${port}/`, {
+    auth: { username, password },
+    directConnection: true,
+    tls: true,
+    ca,
+  })
+  try {
+    await client.connect()
+    return true
+  } catch (error) {
+    if ((error as { code?: number }).code === 18) return false
+    throw error
+  } finally {
+    await client.close()
+  }
+}
+
+/** Makes the collection `keyturn.slow`, and keeps everybody from reading it until what this gives back is called. */
+export async function lockSlowCollection(server: MongodbServer): Promise<() => Promise<void>> {
+  const client = new pg.Client({ host: server.gateway.socket, user: 'postgres', database: 'postgres' })
+  await client.connect()
+  await client.query(`select documentdb_api.insert('keyturn', '{"insert": "slow", "documents": [{}]}')`)
+  const { rows } = await client.query(
+    `select 'documentdb_data.documents_' || collection_id as documents from documentdb_api_catalog.collections
+     where database_name = 'keyturn' and collection_name = 'slow'`,
+  )
+  await client.query(`begin; lock table ${rows[0].documents} in access exclusive mode`)
+  return () => client.end()
+}
