@@ -5,24 +5,40 @@ import { Credential } from '../rotation/credential.ts'
 import { type App, adminArn, hex } from './database.ts'
 import type { MongodbServer } from './servers/mongodb.ts'
 
-/** Runs statements behind the gateway, as the superuser of the engine's PostgreSQL, or as `user`. */
+/**
+ * Runs statements behind the gateway, as the superuser of the engine's PostgreSQL, or as `user`: all of them or none.
+ */
 export async function behind(server: MongodbServer, statements: string, user?: string): Promise<void> {
-  const client = new pg.Client({ host: server.gateway.socket, user: 'postgres', database: 'postgres' })
-  await client.connect()
-  try {
-    await client.query('set documentdb.enableUsernamePasswordConstraints = off')
-    if (user) await client.query(`set session authorization ${name(user)}`)
-    await client.query(statements)
-  } finally {
-    await client.end()
-  }
+  const acting = user ? `set session authorization ${name(user)};` : ''
+  const { socket } = server.gateway
+  const client = sessions.get(socket) ?? openSession(socket)
+  sessions.set(socket, client)
+  await (await client).query(`${acting} ${statements}; reset session authorization`)
 }
 
-/** The statement that makes a user with one set of roles that the engine knows. */
-export function createUser(user: string, password: string, ...roles: string[]): string {
-  const command = { createUser: user, pwd: password, roles: roles.map(role => ({ role, db: 'admin' })) }
-  return `select documentdb_api.create_user('BSONHEX${Buffer.from(BSON.serialize(command)).toString('hex')}')`
+/** Opening one takes tens of milliseconds. */
+const sessions = new Map<string, Promise<pg.Client>>()
+
+async function openSession(socket: string): Promise<pg.Client> {
+  const client = new pg.Client({ host: socket, user: 'postgres', database: 'postgres' })
+  client.on('error', () => {})
+  await client.connect()
+  await client.query('set documentdb.enableUsernamePasswordConstraints = off')
+  return client
 }
+
+/** The statement that makes a user with one of the sets of roles that the engine knows. */
+export function createUser(user: string, pwd: string, ...roles: string[]): string {
+  return call('create_user', { createUser: user, pwd, roles: roles.map(role => ({ role, db: 'admin' })) })
+}
+
+/** The statement that gives a user another password. */
+export function updateUser(user: string, pwd: string): string {
+  return call('update_user', { updateUser: user, pwd })
+}
+
+const call = (name: string, command: Document) =>
+  `select documentdb_api.${name}('BSONHEX${Buffer.from(BSON.serialize(command)).toString('hex')}')`
 
 /** A value for `username` on this server. */
 export function credentialFor(
@@ -53,7 +69,7 @@ export async function makeApp(
     database,
     user,
     current: credentialFor(server, user, password, { dbname: database, masterarn: adminArn, ...more }),
-    admin: credentialFor(server, admin.user, admin.password),
+    admin: credentialFor(server, admin.user, admin.password, more),
     drop: () => behind(server, `drop role ${name(user)}`),
   }
 }
@@ -63,15 +79,15 @@ const trusted = new Map<string, string>()
 /** True if user and password log in now, seen from outside Keyturn. */
 export async function admits(
   { host, port, caFile }: MongodbServer,
-  { username, password }: Credential,
+  { username, password, ssl }: Credential,
 ): Promise<boolean> {
   const ca = trusted.get(caFile) ?? readFileSync(caFile, 'utf8')
   trusted.set(caFile, ca)
   const client = new MongoClient(`mongodb://${host}:${port}/`, {
     auth: { username, password },
     directConnection: true,
-    tls: true,
-    ca,
+    tls: ssl,
+    ...(ssl && { ca }),
   })
   try {
     await client.connect()
@@ -86,8 +102,7 @@ export async function admits(
 
 /** Makes the collection `keyturn.slow`, and keeps everybody from reading it until what this gives back is called. */
 export async function lockSlowCollection(server: MongodbServer): Promise<() => Promise<void>> {
-  const client = new pg.Client({ host: server.gateway.socket, user: 'postgres', database: 'postgres' })
-  await client.connect()
+  const client = await openSession(server.gateway.socket)
   await client.query(`select documentdb_api.insert('keyturn', '{"insert": "slow", "documents": [{}]}')`)
   const { rows } = await client.query(
     `select 'documentdb_data.documents_' || collection_id as documents from documentdb_api_catalog.collections

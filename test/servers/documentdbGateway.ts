@@ -45,6 +45,7 @@ export async function startGateway(options: GatewayOptions): Promise<{ port: num
   const cert = readFileSync(options.caFile)
   const context = createSecureContext({ cert, key: readFileSync(options.keyFile) })
   const sockets = new Set<Socket>()
+  const idle: pg.Client[] = []
   const server: Server = createServer(socket => {
     sockets.add(socket)
     socket.on('close', () => sockets.delete(socket)).on('error', () => socket.destroy())
@@ -53,7 +54,7 @@ export async function startGateway(options: GatewayOptions): Promise<{ port: num
       socket.unshift(first)
       // The first byte of a TLS handshake; a message of MongoDB begins with its length.
       const tls = first[0] === 0x16
-      serve(tls ? secured(socket, context) : socket, tls, options)
+      serve(tls ? secured(socket, context) : socket, new Connection(tls, options, idle))
     })
   })
   server.listen(0, '127.0.0.1')
@@ -61,6 +62,7 @@ export async function startGateway(options: GatewayOptions): Promise<{ port: num
   const stop = () => {
     server.close()
     for (const socket of sockets) socket.destroy()
+    for (const client of idle) client.end()
   }
   return { port: (server.address() as AddressInfo).port, stop }
 }
@@ -71,8 +73,7 @@ function secured(socket: Socket, secureContext: SecureContext): TLSSocket {
 }
 
 /** Answers the messages of one connection, one after the other. */
-function serve(socket: Socket, tls: boolean, options: GatewayOptions): void {
-  const connection = new Connection(tls, options)
+function serve(socket: Socket, connection: Connection): void {
   let bytes = Buffer.alloc(0)
   let answers = Promise.resolve()
   socket.on('data', chunk => {
@@ -89,7 +90,7 @@ function serve(socket: Socket, tls: boolean, options: GatewayOptions): void {
       })
     }
   })
-  socket.on('close', () => connection.end())
+  socket.on('close', () => answers.finally(() => connection.end()))
   socket.resume()
 }
 
@@ -114,13 +115,16 @@ async function answer(message: Buffer, run: (command: Document) => Promise<Docum
 class Connection {
   readonly #tls: boolean
   readonly #options: GatewayOptions
+  /** Sessions of the engine's superuser that nobody acts through: opening one takes tens of milliseconds. */
+  readonly #idle: pg.Client[]
   #client: pg.Client | undefined
   /** The login that is under way. */
   #login = { user: '', first: '', challenge: '' }
 
-  constructor(tls: boolean, options: GatewayOptions) {
+  constructor(tls: boolean, options: GatewayOptions, idle: pg.Client[]) {
     this.#tls = tls
     this.#options = options
+    this.#idle = idle
   }
 
   /** @throws if the engine's session broke, as then there is nothing to answer */
@@ -136,8 +140,14 @@ class Connection {
     }
   }
 
-  end(): void {
-    this.#client?.end().catch(() => {})
+  /** To be called when all answers are given. */
+  async end(): Promise<void> {
+    try {
+      await this.#client?.query('reset session authorization; reset all')
+      if (this.#client) this.#idle.push(this.#client)
+    } catch {
+      await this.#client?.end().catch(() => {})
+    }
   }
 
   async #run(command: Document): Promise<Document> {
@@ -194,9 +204,7 @@ class Connection {
   async #saslStart({ payload }: Document): Promise<Document> {
     const [, first = '', encoded = '', nonce = ''] = /^n,,(n=([^,]*),r=(.*))$/.exec(text(payload)) ?? []
     const user = encoded.replaceAll('=2C', ',').replaceAll('=3D', '=')
-    this.#client = new pg.Client({ host: this.#options.socket, user: 'postgres', database: 'postgres' })
-    this.#client.on('error', () => {})
-    await this.#client.connect()
+    this.#client = this.#idle.pop() ?? (await this.#open())
     const known = await this.#value('documentdb_api_internal.scram_sha256_get_salt_and_iterations($1)', user)
     if (!known.ok) throw refused()
     const challenge = `r=${nonce}${randomBytes(18).toString('base64')},s=${known.salt},i=${known.iterations}`
@@ -216,6 +224,13 @@ class Connection {
     await this.#query(`set application_name = ${literal(user)}; set session authorization ${name(user)}`)
     this.#log(`login of ${user}, ${this.#tls ? 'TLS' : 'clear text'}`)
     return { conversationId: 1, done: true, payload: binary(`v=${ServerSignature}`) }
+  }
+
+  async #open(): Promise<pg.Client> {
+    const client = new pg.Client({ host: this.#options.socket, user: 'postgres', database: 'postgres' })
+    client.on('error', () => {})
+    await client.connect()
+    return client
   }
 
   async #find(database: string, { find, ...rest }: Document): Promise<Document> {

@@ -61,6 +61,8 @@ export async function startMongodb(): Promise<MongodbServer & { stop(): Promise<
     'documentdb.maxUserLimit': 500,
     // How the engine comes to itself.
     'documentdb.localhost_connection_string': `host=${folder}`,
+    // Nothing here needs what it would do in the background.
+    'cron.launch_active_jobs': 'off',
     log_statement: 'all',
     fsync: 'off',
     max_connections: 300,
