@@ -78,8 +78,8 @@ const trusted = new Map<string, string>()
 
 /** True if user and password log in now, seen from outside Keyturn. */
 export async function admits(
-  { host, port, caFile }: MongodbServer,
-  { username, password, ssl }: Credential,
+  { port, caFile }: MongodbServer,
+  { host, username, password, ssl }: Credential,
 ): Promise<boolean> {
   const ca = trusted.get(caFile) ?? readFileSync(caFile, 'utf8')
   trusted.set(caFile, ca)

@@ -159,7 +159,6 @@ class Connection {
     if (verb === 'endSessions') return {}
     if (!this.#client) throw new MongoFailure(13, 'Unauthorized', `${verb} requires authentication`)
     const { $db, lsid: _, $readPreference: __, maxTimeMS = 0, ...plain } = command
-    await this.#query(`set statement_timeout = ${Number(maxTimeMS)}`)
     const user = name(String(command[verb]))
     switch (verb) {
       case 'ping':
@@ -180,6 +179,7 @@ class Connection {
           if (rest.pwd) await this.#call('update_user', rest)
         })
       case 'find':
+        await this.#query(`set statement_timeout = ${Number(maxTimeMS)}`)
         return await this.#find($db, plain)
     }
     throw new MongoFailure(59, 'CommandNotFound', `no such command: ${verb}`)
@@ -220,8 +220,10 @@ class Connection {
       ...[user, `${first},${challenge},${final}`, proof],
     )
     if (!ok) throw refused()
-    await this.#query(`set documentdb.enableUsernamePasswordConstraints = off`)
-    await this.#query(`set application_name = ${literal(user)}; set session authorization ${name(user)}`)
+    await this.#query(
+      `set documentdb.enableUsernamePasswordConstraints = off; set application_name = ${literal(user)};
+       set session authorization ${name(user)}`,
+    )
     this.#log(`login of ${user}, ${this.#tls ? 'TLS' : 'clear text'}`)
     return { conversationId: 1, done: true, payload: binary(`v=${ServerSignature}`) }
   }
