@@ -5,6 +5,7 @@ import { createSecureContext, type SecureContext } from 'node:tls'
 import { type Document, MongoClient } from 'mongodb'
 import type { Credential } from '../credential.ts'
 import {
+  Conflict,
   DatabaseFailed,
   InvalidCredential,
   LoginRefused,
@@ -172,10 +173,15 @@ class MongodbSession implements Session {
       ...syncFields(original, found),
       ...(pwd && { pwd, ...(mechanisms && { mechanisms }) }),
     }
-    // One command changes one user as a whole or not at all.
-    if (Object.keys(fields).length)
-      await this.#command(found ? { updateUser: clone, ...fields } : { createUser: clone, ...fields })
-    if (open.user === user) await this.setPassword(user, open.password)
+    try {
+      // One command changes one user as a whole or not at all.
+      if (Object.keys(fields).length)
+        await this.#command(found ? { updateUser: clone, ...fields } : { createUser: clone, ...fields })
+      if (open.user === user) await this.setPassword(user, open.password)
+    } catch (error) {
+      if (!(error instanceof NoSuchUser)) throw error
+      throw new Conflict(`as ${this.#credential}: another session dropped the same user`)
+    }
   }
 
   async lockUser(user: string): Promise<void> {

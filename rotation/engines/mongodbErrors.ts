@@ -5,7 +5,6 @@ import {
   MongoNetworkTimeoutError,
   MongoServerError,
   MongoServerSelectionError,
-  MongoTopologyClosedError,
 } from 'mongodb'
 import {
   Conflict,
@@ -69,9 +68,9 @@ export function translate(error: unknown, where: string): unknown {
   if (untrusted.test(code)) return new TlsFailed(`${where}: ${code}`)
   if (error instanceof MongoNetworkTimeoutError || error instanceof MongoServerSelectionError)
     return new Unreachable(`${where}: no answer in time`)
-  if (code === 'ECONNRESET')
-    return new Unreachable(`${where}: the connection broke; so it does where the server offers no TLS`)
-  if (error instanceof MongoNetworkError || error instanceof MongoTopologyClosedError)
-    return new Unreachable(`${where}: ${code || 'the connection broke'}`)
+  // A server that has no TLS hangs up on who begins it, and so does one that wants TLS on who does not.
+  if (error instanceof MongoNetworkError && (code === 'ECONNRESET' || !code))
+    return new Unreachable(`${where}: the server hung up; is "ssl" in the value what the server has?`)
+  if (error instanceof MongoNetworkError) return new Unreachable(`${where}: ${code}`)
   return error
 }

@@ -201,6 +201,15 @@ describe('as MongoDB has it', () => {
     ])
   })
 
+  test('a clone that is dropped meanwhile is a Conflict', async () => {
+    const { login } = mongodb([user('shop'), user('shop_clone')], {
+      refuse: { updateUser: 11, dropUser: 11 },
+    })
+    const session = await login()
+    await expect(session.cloneUser(both, open)).rejects.toMatchObject({ name: 'Conflict' })
+    await expect(session.dropUser(both)).resolves.toBeUndefined()
+  })
+
   test('every difference is a sentence', async () => {
     const { login } = mongodb([
       user('shop', { roles: [{ role: 'a', db: 'x' }], customData: { n: 1 } }),
