@@ -8,6 +8,9 @@ import { generatePassword } from './rotation/password.ts'
 const external = [
   // The driver asks for its native sister only if that is installed.
   'pg-native',
+  // Likewise; none of them is of use to a user who logs in with a password over TLS.
+  ...['kerberos', '@mongodb-js/zstd', '@aws-sdk/credential-providers', 'gcp-metadata', 'snappy', 'socks'],
+  'mongodb-client-encryption',
   // A function has its role's credentials in its environment, so the SDK never looks for them anywhere else.
   ...['ini', 'login', 'process', 'sso', 'web-identity'].map(from => `@aws-sdk/credential-provider-${from}`),
   '@smithy/credential-provider-imds',

@@ -3,7 +3,7 @@ import * as v from 'valibot'
 import { InvalidCredential } from './errors.ts'
 
 /** The engines that a credential may name, by AWS's own names in the secret's JSON. */
-export const engineNames = ['postgres', 'redshift', 'mysql', 'mariadb'] as const
+export const engineNames = ['postgres', 'redshift', 'mysql', 'mariadb', 'mongo'] as const
 /** `opaque` stands for no database; only a tag can say so, never a value. */
 export type EngineName = (typeof engineNames)[number] | 'opaque'
 

@@ -1,5 +1,6 @@
 import type { TestProject } from 'vitest/node'
 import { type PostgresServer, postgresVersions, startPostgres } from '../local/postgres.ts'
+import { type MongodbServer, startMongodb } from './servers/mongodb.ts'
 import { flavours, type MysqlServer, startMysql } from './servers/mysql.ts'
 
 declare module 'vitest' {
@@ -7,6 +8,8 @@ declare module 'vitest' {
     postgres: PostgresServer[]
     /** MySQL and MariaDB; none of those that this system cannot have. */
     mysql: MysqlServer[]
+    /** DocumentDB's engine; none if this system cannot have it. */
+    mongodb: MongodbServer[]
   }
 }
 
@@ -14,17 +17,19 @@ type Stoppable = { stop(): Promise<void> }
 
 /**
  * Every server, started once for all test files: `inject('postgres')`, which comes with `npm ci`, the newest first, and
- * `inject('mysql')`, fetched from the system's own Debian mirror.
+ * `inject('mysql')` and `inject('mongodb')`, fetched from the system's own Debian mirror.
  */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const [postgres, mysql] = await Promise.all([
+  const [postgres, mysql, mongodb] = await Promise.all([
     startable(postgresVersions.map(version => startPostgres(version))),
     startable(flavours.map(startMysql)),
+    startable([startMongodb()]),
   ])
   project.provide('postgres', postgres.map(plain))
   project.provide('mysql', mysql.map(plain))
+  project.provide('mongodb', mongodb.map(plain))
   return async () => {
-    await Promise.all([...postgres, ...mysql].map(server => server.stop()))
+    await Promise.all([...postgres, ...mysql, ...mongodb].map(server => server.stop()))
   }
 }
 

@@ -10,6 +10,7 @@ export type EngineOptions = {
 export const loadEngine: Record<EngineName, (options: EngineOptions) => Promise<Engine>> = {
   postgres: async options => new (await import('./postgres.ts')).Postgres(options),
   redshift: async options => new (await import('./redshift.ts')).Redshift(options),
+  mongo: async options => new (await import('./mongodb.ts')).Mongodb(options),
   opaque: async () => new (await import('./opaque.ts')).Opaque(),
   mysql: async options => new (await import('./mysql.ts')).Mysql(options),
   mariadb: async options => new (await import('./mariadb.ts')).Mariadb(options),

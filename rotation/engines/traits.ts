@@ -46,6 +46,12 @@ export const traits: Record<EngineName, Traits> = {
     database: '',
     strategies: { ...oneOrTwoUsers, 'dual-password': 'admin' },
   },
+  mongo: {
+    userName: { longest: 63, unit: 'bytes' },
+    port: 27017,
+    database: 'admin',
+    strategies: oneOrTwoUsers,
+  },
   opaque: {
     userName: { longest: 0, unit: 'bytes' },
     port: 0,

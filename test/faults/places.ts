@@ -1,3 +1,4 @@
+import { type Db, type Document, MongoClient } from 'mongodb'
 import mysql from 'mysql2/promise'
 import pg, { escapeIdentifier as name, escapeLiteral as text } from 'pg'
 import { inject } from 'vitest'
@@ -5,6 +6,7 @@ import type { PostgresServer } from '../../local/postgres.ts'
 import type { Credential } from '../../rotation/credential.ts'
 import type { Engine } from '../../rotation/engines/engine.ts'
 import { Mariadb } from '../../rotation/engines/mariadb.ts'
+import { Mongodb } from '../../rotation/engines/mongodb.ts'
 import { Mysql } from '../../rotation/engines/mysql.ts'
 import { accountName } from '../../rotation/engines/mysqlClone.ts'
 import { Postgres } from '../../rotation/engines/postgres.ts'
@@ -14,7 +16,9 @@ import type { StrategyName } from '../../rotation/strategies/strategy.ts'
 import type { App } from '../database.ts'
 import * as postgres from '../database.ts'
 import * as redshift from '../engines/redshiftStandIn.ts'
+import * as mongodb from '../mongodbDatabase.ts'
 import * as family from '../mysqlDatabase.ts'
+import type { MongodbServer } from '../servers/mongodb.ts'
 import type { MysqlServer } from '../servers/mysql.ts'
 
 /** What a login or a statement is run through: it may not come to be run, or its result not be given back. */
@@ -206,4 +210,47 @@ function mysqlKind(statement: string): string | undefined {
   if (/^(show|select|set session)/.test(statement)) return undefined
   if (/^(alter user .* identified|set password)/.test(statement)) return 'password'
   return statement.split(' ', 1)[0]
+}
+
+export const mongodbPlaces = () => inject('mongodb').map(mongodbPlace)
+
+function mongodbPlace(server: MongodbServer): Place {
+  return {
+    name: server.name,
+    logFile: server.logFile,
+    engine(call) {
+      class Client extends MongoClient {
+        override connect = () => call('login', () => super.connect())
+        override db(name?: string): Db {
+          const db = super.db(name)
+          const command = (command: Document) => Object.getPrototypeOf(db).command.call(db, command)
+          const wrapped = (document: Document) => {
+            const kind = mongodbKind(document)
+            return kind ? call(`statement ${kind}`, () => command(document)) : command(document)
+          }
+          return Object.assign(db, { command: wrapped as Db['command'] })
+        }
+      }
+      return new Mongodb({ caFile: server.caFile, Client })
+    },
+    // TLS and a name to look up take half of a login's time, and are the same for all.
+    makeApp: () => mongodb.makeApp(server, { more: { ssl: false, host: '127.0.0.1' } }),
+    admits: credential => mongodb.admits(server, credential),
+    reset: ({ user, current, admin }, clone) =>
+      mongodb.behind(
+        server,
+        [
+          `drop role if exists ${name(`${user}_clone`)}`,
+          mongodb.updateUser(user, current.password),
+          ...(clone ? [mongodb.createUser(clone.username, clone.password, 'readAnyDatabase')] : []),
+        ].join(';'),
+        admin.username,
+      ),
+  }
+}
+
+/** Unset for one that only reads. */
+function mongodbKind(command: Document): string | undefined {
+  if ('usersInfo' in command) return undefined
+  return 'pwd' in command ? 'password' : Object.keys(command)[0]
 }

@@ -1,0 +1,251 @@
+import { randomBytes } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { isIPv6 } from 'node:net'
+import { createSecureContext, type SecureContext } from 'node:tls'
+import { type Document, MongoClient } from 'mongodb'
+import type { Credential } from '../credential.ts'
+import {
+  Conflict,
+  DatabaseFailed,
+  InvalidCredential,
+  LoginRefused,
+  NotPermitted,
+  TestFailed,
+  TlsFailed,
+  Unreachable,
+} from '../errors.ts'
+import type { Engine, Pair, Session } from './engine.ts'
+import { differences, refuseStranger, syncFields, type User } from './mongodbClone.ts'
+import { NoSuchUser, translate } from './mongodbErrors.ts'
+import { tested } from './testQuery.ts'
+import { traits } from './traits.ts'
+
+export type MongodbOptions = {
+  /** PEM file with the certificates of the issuers to trust; no others are. */
+  caFile: string
+  /** Milliseconds until a connection or a command counts as unanswered. */
+  connectTimeout?: number
+  statementTimeout?: number
+  /** The driver's client, to be wrapped by tests. */
+  Client?: typeof MongoClient
+}
+
+/** Where DocumentDB keeps every user, and MongoDB most. */
+const ADMIN = 'admin'
+
+/** Amazon DocumentDB and MongoDB. The tests run it against DocumentDB's open-source engine. */
+export class Mongodb implements Engine {
+  readonly #options: Required<MongodbOptions>
+  #context: SecureContext | undefined
+
+  constructor(options: MongodbOptions) {
+    this.#options = { connectTimeout: 5_000, statementTimeout: 15_000, Client: MongoClient, ...options }
+  }
+
+  /** `host` is the database whose users the session acts on: a user of MongoDB is a name in a database. */
+  async login(credential: Credential, host?: string): Promise<MongodbSession> {
+    const { dbname = traits.mongo.database } = credential
+    if (!/^[^/\\. "$*<>:|?]{1,63}$/.test(dbname))
+      throw new InvalidCredential('dbname', 'should be the name of a database, or left out')
+    try {
+      return await this.#loginFrom(ADMIN, credential, host)
+    } catch (error) {
+      // AWS's templates look for the user in `dbname`, and MongoDB may have it there.
+      if (!(error instanceof LoginRefused) || dbname === ADMIN) throw error
+      return await this.#loginFrom(dbname, credential, host)
+    }
+  }
+
+  /** As the user of this name in the database `source`. */
+  async #loginFrom(source: string, credential: Credential, host = source): Promise<MongodbSession> {
+    const { statementTimeout } = this.#options
+    const client = await this.#connect(address(credential), source, credential).catch(error => {
+      if (!(error instanceof Secondary) || !error.primary) throw error
+      return this.#connect(error.primary, source, credential)
+    })
+    return new MongodbSession(client, credential, host, statementTimeout, other => this.login(other))
+  }
+
+  /** @throws Secondary before the password is tried: a replica may not have heard of a new one yet */
+  async #connect(server: string, source: string, credential: Credential): Promise<MongoClient> {
+    const { Client, connectTimeout, statementTimeout } = this.#options
+    const where = `login as ${credential}`
+    const client = new Client(`mongodb://${server}/`, {
+      auth: { username: credential.username, password: credential.password },
+      authSource: source,
+      // This one server, and not whatever others of its set it names.
+      directConnection: true,
+      tls: credential.ssl,
+      ...(credential.ssl && { secureContext: this.#trust() }),
+      appName: 'keyturn',
+      maxPoolSize: 1,
+      serverMonitoringMode: 'poll',
+      retryReads: false,
+      retryWrites: false,
+      connectTimeoutMS: connectTimeout,
+      serverSelectionTimeoutMS: connectTimeout,
+      socketTimeoutMS: statementTimeout + 1_000,
+    })
+    // By itself the driver would try again until its time is over, and then tell no reason.
+    const unfit = Promise.withResolvers<never>()
+    client.once('serverHeartbeatFailed', ({ failure }) => unfit.reject(failure))
+    client.once('serverHeartbeatSucceeded', ({ reply }) => {
+      if (!reply.isWritablePrimary) unfit.reject(new Secondary(where, reply.primary))
+    })
+    try {
+      return await Promise.race([client.connect(), unfit.promise])
+    } catch (error) {
+      await client.close()
+      throw translate(error, where)
+    }
+  }
+
+  /** Parsing a bundle of issuers takes milliseconds, so it is done once. */
+  #trust(): SecureContext {
+    const { caFile } = this.#options
+    try {
+      this.#context ??= createSecureContext({ ca: readFileSync(caFile, 'utf8') })
+      return this.#context
+    } catch {
+      throw new TlsFailed(`the CA file ${caFile} cannot be read as PEM`)
+    }
+  }
+}
+
+/** What answers takes no writes. `primary` is the host and port that it names as the one that does. */
+class Secondary extends Unreachable {
+  readonly primary: string | undefined
+  constructor(where: string, primary: string | undefined) {
+    super(`${where}: the server is a replica, or a failover is under way`)
+    this.primary = primary
+  }
+}
+
+/** `host:port`, which becomes part of a URL. */
+function address({ host, port = traits.mongo.port }: Credential): string {
+  if (!isIPv6(host) && !/^[\w.-]+$/.test(host))
+    throw new InvalidCredential('host', 'should be the name of one server, without scheme, port or path')
+  return `${isIPv6(host) ? `[${host}]` : host}:${port}`
+}
+
+class MongodbSession implements Session {
+  readonly host: string
+  readonly #client: MongoClient
+  readonly #credential: Credential
+  readonly #timeout: number
+  readonly #login: (credential: Credential) => Promise<MongodbSession>
+  /** Asked for until the server says that it has none. */
+  #restrictions = true
+
+  constructor(
+    client: MongoClient,
+    credential: Credential,
+    host: string,
+    timeout: number,
+    login: (credential: Credential) => Promise<MongodbSession>,
+  ) {
+    this.#client = client
+    this.#credential = credential
+    this.host = host
+    this.#timeout = timeout
+    this.#login = login
+  }
+
+  async setPassword(user: string, password: string): Promise<void> {
+    const { mechanisms } = await this.#user(user)
+    try {
+      await this.#command({ updateUser: user, pwd: password, ...(mechanisms && { mechanisms }) })
+    } catch (error) {
+      if (!(error instanceof NotPermitted) || user !== this.#credential.username) throw error
+      throw new NotPermitted(
+        `${error.message}; to change its own password a user of MongoDB needs a role with the action changeOwnPassword`,
+      )
+    }
+  }
+
+  async cloneUser({ user, clone }: Pair, open: { user: string; password: string }): Promise<void> {
+    const original = await this.#user(user)
+    const found = await this.#found(clone)
+    if (found) refuseStranger(original, found)
+    const { mechanisms } = original
+    const pwd = open.user === clone ? open.password : found ? undefined : unknownPassword()
+    const fields = {
+      ...syncFields(original, found),
+      ...(pwd && { pwd, ...(mechanisms && { mechanisms }) }),
+    }
+    try {
+      // One command changes one user as a whole or not at all.
+      if (Object.keys(fields).length)
+        await this.#command(found ? { updateUser: clone, ...fields } : { createUser: clone, ...fields })
+      if (open.user === user) await this.setPassword(user, open.password)
+    } catch (error) {
+      if (!(error instanceof NoSuchUser)) throw error
+      throw new Conflict(`as ${this.#credential}: another session dropped the same user`)
+    }
+  }
+
+  async lockUser(user: string): Promise<void> {
+    await this.setPassword(user, unknownPassword())
+  }
+
+  async dropUser({ user, clone }: Pair): Promise<void> {
+    const found = await this.#found(clone)
+    if (!found) return
+    refuseStranger(await this.#user(user), found)
+    await this.#command({ dropUser: clone }).catch(error => {
+      if (!(error instanceof NoSuchUser)) throw error
+    })
+  }
+
+  async differences({ user, clone }: Pair, other: () => Promise<Credential>): Promise<string[]> {
+    // No user may look at another.
+    await using partner = await this.#login(await other())
+    if (partner.host !== this.host) return [`${user} and ${clone} are users of different databases`]
+    const of = (name: string) => (this.#credential.username === name ? this : partner).#user(name)
+    return differences(await of(user), await of(clone))
+  }
+
+  /** The query is the name of a collection, with its database; one document of it is read. */
+  async run(query: string): Promise<void> {
+    const [, database, find] = /^([^.]+)\.(.+)$/.exec(query) ?? []
+    if (!find)
+      throw new TestFailed('the test query should be a collection with its database, such as shop.orders')
+    await tested(this.#command({ find, limit: 1, singleBatch: true, maxTimeMS: this.#timeout }, database))
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#client.close().catch(() => {})
+  }
+
+  async #command(command: Document, database = this.host): Promise<Document> {
+    try {
+      return await this.#client.db(database).command(command)
+    } catch (error) {
+      throw translate(error, `${Object.keys(command)[0]} as ${this.#credential}`)
+    }
+  }
+
+  /** @throws NoSuchUser */
+  async #user(name: string): Promise<User> {
+    const usersInfo = { user: name, db: this.host }
+    const show = this.#restrictions && { showAuthenticationRestrictions: true }
+    try {
+      const { users = [] } = await this.#command({ usersInfo, ...show })
+      if (users[0]) return users[0]
+    } catch (error) {
+      if (!show || !(error instanceof DatabaseFailed || error instanceof NotPermitted)) throw error
+      this.#restrictions = false
+      return this.#user(name)
+    }
+    throw new NoSuchUser(`there is no user ${JSON.stringify(name)} in the database ${this.host}`)
+  }
+
+  #found(user: string): Promise<User | undefined> {
+    return this.#user(user).catch(error => {
+      if (error instanceof NoSuchUser) return undefined
+      throw error
+    })
+  }
+}
+
+const unknownPassword = () => randomBytes(32).toString('base64')

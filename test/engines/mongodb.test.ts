@@ -1,0 +1,286 @@
+import { type Document, MongoClient, MongoCompatibilityError, MongoServerError } from 'mongodb'
+import { beforeAll, describe, expect, inject, test } from 'vitest'
+import { Credential } from '../../rotation/credential.ts'
+import { Mongodb } from '../../rotation/engines/mongodb.ts'
+import { translate } from '../../rotation/engines/mongodbErrors.ts'
+import { engineContract, other } from '../contracts/engine.ts'
+import { admits, behind, createUser, lockSlowCollection, makeApp } from '../mongodbDatabase.ts'
+import { startGateway } from '../servers/documentdbGateway.ts'
+import { subjectOf } from './mongodbSubject.ts'
+
+const both = { user: 'shop', clone: 'shop_clone' }
+
+describe.each(inject('mongodb'))('$name', server => {
+  beforeAll(() => lockSlowCollection(server))
+  engineContract(subjectOf(server))
+
+  const engine = new Mongodb({ caFile: server.caFile })
+
+  test('what a replica is asked, its primary is asked instead, before the password is tried', async () => {
+    const app = await makeApp(server)
+    const replica = await startGateway({ ...server.gateway, primary: `localhost:${server.port}` })
+    const before = subjectOf(server).logged().length
+    const there = other(app.current, { port: replica.port })
+    {
+      await using session = await engine.login(there)
+      await session.setPassword(app.user, 'next')
+    }
+    expect(await admits(server, app.current.with({ password: 'next' }))).toBe(true)
+    const logins = subjectOf(server)
+      .logged()
+      .slice(before)
+      .match(/^login of .*$/gm)
+    expect(logins).toEqual(Array(2).fill(`login of ${app.user}, TLS`))
+    replica.stop()
+  })
+
+  test('a replica that knows no primary, or names another replica, is Unreachable', async () => {
+    const { current } = await makeApp(server)
+    const lost = await startGateway({ ...server.gateway, primary: 'localhost:1' })
+    const astray = await startGateway({ ...server.gateway, primary: `localhost:${lost.port}` })
+    for (const { port } of [lost, astray])
+      await expect(engine.login(other(current, { port }))).rejects.toMatchObject({ name: 'Unreachable' })
+    lost.stop()
+    astray.stop()
+  })
+
+  test.each(['a/b', 'a b', 'a.b', '$external', 'x'.repeat(64)])(
+    'dbname %s is InvalidCredential',
+    async dbname => {
+      const { current } = await makeApp(server)
+      await expect(engine.login(current.with({ dbname }))).rejects.toMatchObject({
+        name: 'InvalidCredential',
+        field: 'dbname',
+      })
+    },
+  )
+
+  test.each(['mongodb://localhost', 'localhost:27017', 'a,b', 'localhost/x', 'u@localhost'])(
+    'host %s is InvalidCredential',
+    async host => {
+      const { current } = await makeApp(server)
+      await expect(engine.login(other(current, { host }))).rejects.toMatchObject({
+        name: 'InvalidCredential',
+        field: 'host',
+      })
+    },
+  )
+
+  test('a test query that names no database is TestFailed, and says what it should be', async () => {
+    const { current } = await makeApp(server)
+    await using session = await engine.login(current)
+    for (const query of ['health', '.health', 'keyturn.', '{"ping":1}'])
+      await expect(session.run(query)).rejects.toMatchObject({
+        name: 'TestFailed',
+        message: expect.stringContaining('shop.orders'),
+      })
+  })
+
+  test('a clone as AWS’s templates make it is taken over', async () => {
+    const app = await makeApp(server)
+    await behind(server, createUser(`${app.user}_clone`, 'theirs', 'readAnyDatabase'), app.admin.username)
+    const pair = { user: app.user, clone: `${app.user}_clone` }
+    await using session = await engine.login(app.admin)
+    await session.cloneUser(pair, { user: pair.clone, password: 'ours' })
+    const clone = app.current.with({ username: pair.clone, password: 'ours' })
+    expect(await admits(server, clone)).toBe(true)
+  })
+})
+
+/** A MongoDB in memory, for what DocumentDB's engine has not. It tells what it was asked to change. */
+function mongodb(users: Document[], { refuse = {} as Record<string, number>, source = 'admin' } = {}) {
+  const changes: Document[] = []
+  class Client extends MongoClient {
+    override async connect() {
+      if (this.options.credentials?.source !== source) throw new MongoServerError({ code: 18 })
+      return this
+    }
+    override db(name: string) {
+      const command = async (command: Document) => {
+        const [verb = ''] = Object.keys(command)
+        if (verb in refuse)
+          throw new MongoServerError({ code: refuse[verb], message: JSON.stringify(command) })
+        if (verb !== 'usersInfo') changes.push({ ...command, $db: name })
+        return {
+          users: users.filter(
+            ({ user, db }) => user === command.usersInfo?.user && db === command.usersInfo?.db,
+          ),
+        }
+      }
+      return { command } as never
+    }
+  }
+  const engine = new Mongodb({ caFile: '', Client })
+  const value = { engine: 'mongo', host: 'h', username: 'shop', password: 'p', dbname: 'shop', ssl: false }
+  const login = () => engine.login(Credential.parse(JSON.stringify(value)))
+  return { login, changes }
+}
+
+const user = (name: string, more: Document = {}) => ({
+  user: name,
+  db: 'admin',
+  roles: [{ role: 'readWrite', db: 'shop' }],
+  ...more,
+})
+const open = { user: 'shop_clone', password: 'open' }
+
+describe('as MongoDB has it', () => {
+  test('a user in the database of the value is found there, and its clone is made there', async () => {
+    const { login, changes } = mongodb([user('shop', { db: 'shop' })], { source: 'shop' })
+    const session = await login()
+    expect(session.host).toBe('shop')
+    await session.setPassword('shop', 'next')
+    await session.cloneUser(both, open)
+    expect(changes).toEqual([
+      { updateUser: 'shop', pwd: 'next', $db: 'shop' },
+      { createUser: 'shop_clone', roles: user('').roles, pwd: 'open', $db: 'shop' },
+    ])
+    await expect(mongodb([], { source: 'elsewhere' }).login()).rejects.toMatchObject({ name: 'LoginRefused' })
+  })
+
+  test('a user keeps the only way to log in that it has', async () => {
+    const mechanisms = ['SCRAM-SHA-256']
+    const { login, changes } = mongodb([user('shop', { mechanisms }), user('shop_clone')])
+    const session = await login()
+    await session.setPassword('shop', 'next')
+    await session.lockUser('shop')
+    await session.cloneUser(both, open)
+    expect(changes).toMatchObject([
+      { updateUser: 'shop', pwd: 'next', mechanisms },
+      { updateUser: 'shop', mechanisms },
+      { updateUser: 'shop_clone', pwd: 'open', mechanisms },
+    ])
+  })
+
+  test('roles, restrictions and custom data follow in one command, also when they are taken back', async () => {
+    const more = {
+      roles: [
+        { role: 'readWrite', db: 'shop' },
+        { role: 'reports', db: 'admin' },
+      ],
+      customData: { team: 'a' },
+      authenticationRestrictions: [{ clientSource: ['10.0.0.0/8'] }],
+    }
+    const given = mongodb([user('shop', more), user('shop_clone')])
+    await (await given.login()).cloneUser(both, open)
+    expect(given.changes).toEqual([{ updateUser: 'shop_clone', ...more, pwd: 'open', $db: 'admin' }])
+    const taken = mongodb([user('shop'), user('shop_clone', more)])
+    const back = { user: 'shop', password: 'back' }
+    await (await taken.login()).cloneUser(both, back)
+    const none = { roles: user('').roles, customData: {}, authenticationRestrictions: [] }
+    expect(taken.changes).toEqual([
+      { updateUser: 'shop_clone', ...none, $db: 'admin' },
+      { updateUser: 'shop', pwd: 'back', $db: 'admin' },
+    ])
+    const made = mongodb([user('shop', more)])
+    await (await made.login()).cloneUser(both, back)
+    expect(made.changes[0]).toEqual({
+      createUser: 'shop_clone',
+      ...more,
+      pwd: expect.any(String),
+      $db: 'admin',
+    })
+    expect(made.changes[0]?.pwd).toHaveLength(44)
+  })
+
+  test('a clone that is equal gets a password and nothing else', async () => {
+    const roles = [
+      { role: 'b', db: 'x' },
+      { role: 'a', db: 'x' },
+    ]
+    const { login, changes } = mongodb([
+      user('shop', { roles }),
+      user('shop_clone', { roles: roles.toReversed() }),
+    ])
+    const session = await login()
+    await session.cloneUser(both, open)
+    await session.cloneUser(both, { user: 'shop', password: 'back' })
+    expect(changes).toEqual([
+      { updateUser: 'shop_clone', pwd: 'open', $db: 'admin' },
+      { updateUser: 'shop', pwd: 'back', $db: 'admin' },
+    ])
+  })
+
+  test('a clone that is dropped meanwhile is a Conflict', async () => {
+    const { login } = mongodb([user('shop'), user('shop_clone')], {
+      refuse: { updateUser: 11, dropUser: 11 },
+    })
+    const session = await login()
+    await expect(session.cloneUser(both, open)).rejects.toMatchObject({ name: 'Conflict' })
+    await expect(session.dropUser(both)).resolves.toBeUndefined()
+  })
+
+  test('every difference is a sentence', async () => {
+    const { login } = mongodb([
+      user('shop', { roles: [{ role: 'a', db: 'x' }], customData: { n: 1 } }),
+      user('shop_clone', {
+        roles: [{ role: 'b', db: 'x' }],
+        authenticationRestrictions: [{ serverAddress: ['::1'] }],
+      }),
+    ])
+    const session = await login()
+    const clone = Credential.parse(
+      JSON.stringify({ engine: 'mongo', host: 'h', username: 'shop_clone', password: 'p', ssl: false }),
+    )
+    expect(await session.differences(both, async () => clone)).toEqual([
+      'grant a@x to shop_clone',
+      'revoke b@x from shop_clone',
+      'shop_clone has other customData than shop',
+      'shop_clone has other authenticationRestrictions than shop',
+    ])
+  })
+
+  test.each(['root', '__system', 'userAdminAnyDatabase', 'userAdmin', 'dbOwner'])(
+    'a clone that is %s is NotPermitted if its user is not',
+    async role => {
+      const roles = [...user('').roles, { role, db: 'admin' }]
+      const { login, changes } = mongodb([user('shop'), user('shop_clone', { roles })])
+      const session = await login()
+      const refused = { name: 'NotPermitted', message: expect.stringContaining('superuser') }
+      await expect(session.cloneUser(both, open)).rejects.toMatchObject(refused)
+      await expect(session.dropUser(both)).rejects.toMatchObject(refused)
+      expect(changes).toEqual([])
+      const equals = mongodb([user('shop', { roles }), user('shop_clone', { roles })])
+      await expect((await equals.login()).cloneUser(both, open)).resolves.toBeUndefined()
+    },
+  )
+
+  test('a user without the right to change its password is told what it lacks', async () => {
+    const { login } = mongodb([user('shop'), user('shop_clone')], { refuse: { updateUser: 13 } })
+    const session = await login()
+    await expect(session.setPassword('shop', 'a secret')).rejects.toMatchObject({
+      name: 'NotPermitted',
+      message: expect.stringMatching(/^(?!.*a secret).*changeOwnPassword/),
+    })
+    await expect(session.setPassword('shop_clone', 'a secret')).rejects.toMatchObject({
+      name: 'NotPermitted',
+      message: expect.not.stringContaining('changeOwnPassword'),
+    })
+  })
+})
+
+test.each([
+  [18, 'LoginRefused'],
+  [11, 'NotPermitted'],
+  [13, 'NotPermitted'],
+  [8000, 'NotPermitted'],
+  [50, 'Unreachable'],
+  [91, 'Unreachable'],
+  [189, 'Unreachable'],
+  [10107, 'Unreachable'],
+  [13435, 'Unreachable'],
+  [112, 'Conflict'],
+  [51003, 'Conflict'],
+  [9, 'DatabaseFailed'],
+])('error %i is %s, and none of its words are kept', (code, name) => {
+  const error = translate(new MongoServerError({ code, message: 'a secret' }), 'here')
+  expect(error).toMatchObject({ name, message: expect.not.stringContaining('a secret') })
+  expect(error).not.toHaveProperty('cause')
+})
+
+test('a server that is too old for the driver is told apart', () => {
+  expect(translate(new MongoCompatibilityError('reports maximum wire version 7'), 'here')).toMatchObject({
+    name: 'DatabaseFailed',
+    message: expect.stringContaining('older'),
+  })
+})

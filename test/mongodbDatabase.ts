@@ -1,0 +1,113 @@
+import { readFileSync } from 'node:fs'
+import { BSON, type Document, MongoClient } from 'mongodb'
+import pg, { escapeIdentifier as name } from 'pg'
+import { Credential } from '../rotation/credential.ts'
+import { type App, adminArn, hex } from './database.ts'
+import type { MongodbServer } from './servers/mongodb.ts'
+
+/**
+ * Runs statements behind the gateway, as the superuser of the engine's PostgreSQL, or as `user`: all of them or none.
+ */
+export async function behind(server: MongodbServer, statements: string, user?: string): Promise<void> {
+  const acting = user ? `set session authorization ${name(user)};` : ''
+  const { socket } = server.gateway
+  const client = sessions.get(socket) ?? openSession(socket)
+  sessions.set(socket, client)
+  await (await client).query(`${acting} ${statements}; reset session authorization`)
+}
+
+/** Opening one takes tens of milliseconds. */
+const sessions = new Map<string, Promise<pg.Client>>()
+
+async function openSession(socket: string): Promise<pg.Client> {
+  const client = new pg.Client({ host: socket, user: 'postgres', database: 'postgres' })
+  client.on('error', () => {})
+  await client.connect()
+  await client.query('set documentdb.enableUsernamePasswordConstraints = off')
+  return client
+}
+
+/** The statement that makes a user with one of the sets of roles that the engine knows. */
+export function createUser(user: string, pwd: string, ...roles: string[]): string {
+  return call('create_user', { createUser: user, pwd, roles: roles.map(role => ({ role, db: 'admin' })) })
+}
+
+/** The statement that gives a user another password. */
+export function updateUser(user: string, pwd: string): string {
+  return call('update_user', { updateUser: user, pwd })
+}
+
+const call = (name: string, command: Document) =>
+  `select documentdb_api.${name}('BSONHEX${Buffer.from(BSON.serialize(command)).toString('hex')}')`
+
+/** A value for `username` on this server. */
+export function credentialFor(
+  { host, port }: MongodbServer,
+  username: string,
+  password: string,
+  more: Document = {},
+): Credential {
+  return Credential.parse(JSON.stringify({ engine: 'mongo', host, port, username, password, ...more }))
+}
+
+/** An application's user, and an admin who may manage users and give them any role, but is no superuser. */
+export async function makeApp(
+  server: MongodbServer,
+  { user = `app_${hex()}`, password = `first-${hex(12)}`, more = {} as Document } = {},
+): Promise<App> {
+  const database = `db_${hex()}`
+  const admin = { user: `admin_${hex()}`, password: `admin-${hex(12)}` }
+  await behind(
+    server,
+    `${createUser(admin.user, admin.password, 'readWriteAnyDatabase', 'clusterAdmin')};
+     alter role ${admin.user} createrole;
+     grant documentdb_readonly_role, documentdb_readwrite_role, documentdb_admin_role, pg_read_all_data
+       to ${admin.user} with admin option`,
+  )
+  await behind(server, createUser(user, password, 'readAnyDatabase'), admin.user)
+  return {
+    database,
+    user,
+    current: credentialFor(server, user, password, { dbname: database, masterarn: adminArn, ...more }),
+    admin: credentialFor(server, admin.user, admin.password, more),
+    drop: () => behind(server, `drop role ${name(user)}`),
+  }
+}
+
+const trusted = new Map<string, string>()
+
+/** True if user and password log in now, seen from outside Keyturn. */
+export async function admits(
+  { port, caFile }: MongodbServer,
+  { host, username, password, ssl }: Credential,
+): Promise<boolean> {
+  const ca = trusted.get(caFile) ?? readFileSync(caFile, 'utf8')
+  trusted.set(caFile, ca)
+  const client = new MongoClient(`mongodb://${host}:${port}/`, {
+    auth: { username, password },
+    directConnection: true,
+    tls: ssl,
+    ...(ssl && { ca }),
+  })
+  try {
+    await client.connect()
+    return true
+  } catch (error) {
+    if ((error as { code?: number }).code === 18) return false
+    throw error
+  } finally {
+    await client.close()
+  }
+}
+
+/** Makes the collection `keyturn.slow`, and keeps everybody from reading it until what this gives back is called. */
+export async function lockSlowCollection(server: MongodbServer): Promise<() => Promise<void>> {
+  const client = await openSession(server.gateway.socket)
+  await client.query(`select documentdb_api.insert('keyturn', '{"insert": "slow", "documents": [{}]}')`)
+  const { rows } = await client.query(
+    `select 'documentdb_data.documents_' || collection_id as documents from documentdb_api_catalog.collections
+     where database_name = 'keyturn' and collection_name = 'slow'`,
+  )
+  await client.query(`begin; lock table ${rows[0].documents} in access exclusive mode`)
+  return () => client.end()
+}

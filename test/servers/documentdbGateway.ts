@@ -1,0 +1,300 @@
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { appendFileSync, readFileSync } from 'node:fs'
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
+import { createSecureContext, type SecureContext, TLSSocket } from 'node:tls'
+import { BSON, type Document } from 'mongodb'
+import pg, { escapeLiteral as literal, escapeIdentifier as name } from 'pg'
+
+export type GatewayOptions = {
+  /** The folder of PostgreSQL's socket. */
+  socket: string
+  caFile: string
+  keyFile: string
+  /** Where it writes each command, as mongod does: without the password. */
+  logFile: string
+  /** The host and port of the server that takes writes, if this one is to say that it does not. */
+  primary?: string
+}
+
+/** What mongod calls an error, by the SQLSTATE that DocumentDB's engine has for it. */
+const codes: Record<string, { code: number; codeName: string }> = {
+  42501: { code: 13, codeName: 'Unauthorized' },
+  42704: { code: 11, codeName: 'UserNotFound' },
+  42710: { code: 51003, codeName: 'Location51003' },
+  57014: { code: 50, codeName: 'MaxTimeMSExpired' },
+  // Two sessions altered the same role at the same instant.
+  XX000: { code: 112, codeName: 'WriteConflict' },
+  M0001: { code: 2, codeName: 'BadValue' },
+}
+
+class MongoFailure extends Error {
+  readonly reply: Document
+  constructor(code: number, codeName: string, errmsg: string) {
+    super(errmsg)
+    this.reply = { ok: 0, code, codeName, errmsg }
+  }
+}
+
+/**
+ * MongoDB's protocol in front of DocumentDB's engine, which is an extension of PostgreSQL: just what logins and users
+ * need. Passwords, users and what each may do are the engine's; every connection acts as the user that logged in. On a
+ * free port of 127.0.0.1, with TLS or without, as the client begins.
+ */
+export async function startGateway(options: GatewayOptions): Promise<{ port: number; stop(): void }> {
+  const cert = readFileSync(options.caFile)
+  const context = createSecureContext({ cert, key: readFileSync(options.keyFile) })
+  const sockets = new Set<Socket>()
+  const idle: pg.Client[] = []
+  const server: Server = createServer(socket => {
+    sockets.add(socket)
+    socket.on('close', () => sockets.delete(socket)).on('error', () => socket.destroy())
+    socket.once('data', first => {
+      socket.pause()
+      socket.unshift(first)
+      // The first byte of a TLS handshake; a message of MongoDB begins with its length.
+      const tls = first[0] === 0x16
+      serve(tls ? secured(socket, context) : socket, new Connection(tls, options, idle))
+    })
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const stop = () => {
+    server.close()
+    for (const socket of sockets) socket.destroy()
+    for (const client of idle) client.end()
+  }
+  return { port: (server.address() as AddressInfo).port, stop }
+}
+
+function secured(socket: Socket, secureContext: SecureContext): TLSSocket {
+  const secure = new TLSSocket(socket, { isServer: true, secureContext })
+  return secure.on('error', () => socket.destroy())
+}
+
+/** Answers the messages of one connection, one after the other. */
+function serve(socket: Socket, connection: Connection): void {
+  let bytes = Buffer.alloc(0)
+  let answers = Promise.resolve()
+  socket.on('data', chunk => {
+    bytes = Buffer.concat([bytes, chunk])
+    while (bytes.length >= 4 && bytes.length >= bytes.readInt32LE()) {
+      const message = bytes.subarray(0, bytes.readInt32LE())
+      bytes = bytes.subarray(message.length)
+      answers = answers.then(async () => {
+        try {
+          socket.write(await answer(message, command => connection.run(command)))
+        } catch {
+          socket.destroy()
+        }
+      })
+    }
+  })
+  socket.on('close', () => answers.finally(() => connection.end()))
+  socket.resume()
+}
+
+const OP_REPLY = 1
+const OP_QUERY = 2004
+const OP_MSG = 2013
+
+/** A driver says hello by OP_QUERY, and all else by OP_MSG. */
+async function answer(message: Buffer, run: (command: Document) => Promise<Document>): Promise<Buffer> {
+  const query = message.readInt32LE(12) === OP_QUERY
+  const start = query ? message.indexOf(0, 20) + 1 + 8 : 21
+  const reply = Buffer.from(BSON.serialize(await run(BSON.deserialize(message.subarray(start)))))
+  const prefix = query ? Buffer.alloc(20) : Buffer.alloc(5)
+  if (query) prefix.writeInt32LE(1, 16)
+  const header = Buffer.alloc(16)
+  header.writeInt32LE(header.length + prefix.length + reply.length, 0)
+  message.copy(header, 8, 4, 8)
+  header.writeInt32LE(query ? OP_REPLY : OP_MSG, 12)
+  return Buffer.concat([header, prefix, reply])
+}
+
+class Connection {
+  readonly #tls: boolean
+  readonly #options: GatewayOptions
+  /** Sessions of the engine's superuser that nobody acts through: opening one takes tens of milliseconds. */
+  readonly #idle: pg.Client[]
+  #client: pg.Client | undefined
+  /** The login that is under way. */
+  #login = { user: '', first: '', challenge: '' }
+
+  constructor(tls: boolean, options: GatewayOptions, idle: pg.Client[]) {
+    this.#tls = tls
+    this.#options = options
+    this.#idle = idle
+  }
+
+  /** @throws if the engine's session broke, as then there is nothing to answer */
+  async run(command: Document): Promise<Document> {
+    try {
+      return { ...(await this.#run(command)), ok: 1 }
+    } catch (error) {
+      if (error instanceof MongoFailure) return error.reply
+      const { code = '', message } = error as { code?: string; message: string }
+      const { [code]: known = { code: 1, codeName: 'InternalError' } } = codes
+      if (!this.#client || code.startsWith('57P') || !/^\w{5}$/.test(code)) throw error
+      return { ok: 0, ...known, errmsg: message }
+    }
+  }
+
+  /** To be called when all answers are given. */
+  async end(): Promise<void> {
+    try {
+      await this.#client?.query('reset session authorization; reset all')
+      if (this.#client) this.#idle.push(this.#client)
+    } catch {
+      await this.#client?.end().catch(() => {})
+    }
+  }
+
+  async #run(command: Document): Promise<Document> {
+    const [verb = ''] = Object.keys(command)
+    this.#log(JSON.stringify({ ...command, ...('pwd' in command && { pwd: 'xxx' }) }))
+    if (/^(hello|ismaster)$/i.test(verb)) return this.#hello(command)
+    if (verb === 'saslStart') return await this.#saslStart(command)
+    if (verb === 'saslContinue') return await this.#saslContinue(command)
+    if (verb === 'endSessions') return {}
+    if (!this.#client) throw new MongoFailure(13, 'Unauthorized', `${verb} requires authentication`)
+    const { $db, lsid: _, $readPreference: __, maxTimeMS = 0, ...plain } = command
+    const user = name(String(command[verb]))
+    switch (verb) {
+      case 'ping':
+        return {}
+      case 'usersInfo':
+        return await this.#call('users_info', plain)
+      case 'dropUser':
+        return await this.#call('drop_user', plain)
+      case 'createUser':
+        return await this.#atOnce(async () => {
+          await this.#call('create_user', { ...plain, roles: [{ role: 'readAnyDatabase', db: 'admin' }] })
+          await this.#setRoles(user, plain.roles)
+        })
+      case 'updateUser':
+        return await this.#atOnce(async () => {
+          const { roles, ...rest } = plain
+          if (roles) await this.#setRoles(user, roles)
+          if (rest.pwd) await this.#call('update_user', rest)
+        })
+      case 'find':
+        await this.#query(`set statement_timeout = ${Number(maxTimeMS)}`)
+        return await this.#find($db, plain)
+    }
+    throw new MongoFailure(59, 'CommandNotFound', `no such command: ${verb}`)
+  }
+
+  #hello({ speculativeAuthenticate: _, ...command }: Document): Document {
+    const { primary } = this.#options
+    return {
+      ...('helloOk' in command && { helloOk: true }),
+      isWritablePrimary: !primary,
+      ...(primary && { secondary: true, setName: 'rs0', hosts: [primary], primary }),
+      maxBsonObjectSize: 2 ** 24,
+      maxMessageSizeBytes: 48_000_000,
+      maxWriteBatchSize: 100_000,
+      minWireVersion: 0,
+      maxWireVersion: 21,
+      ...('saslSupportedMechs' in command && { saslSupportedMechs: ['SCRAM-SHA-256'] }),
+    }
+  }
+
+  /** RFC 5802. The engine has the salt, and checks the proof. */
+  async #saslStart({ payload }: Document): Promise<Document> {
+    const [, first = '', encoded = '', nonce = ''] = /^n,,(n=([^,]*),r=(.*))$/.exec(text(payload)) ?? []
+    const user = encoded.replaceAll('=2C', ',').replaceAll('=3D', '=')
+    this.#client = this.#idle.pop() ?? (await this.#open())
+    const known = await this.#value('documentdb_api_internal.scram_sha256_get_salt_and_iterations($1)', user)
+    if (!known.ok) throw refused()
+    const challenge = `r=${nonce}${randomBytes(18).toString('base64')},s=${known.salt},i=${known.iterations}`
+    this.#login = { user, first, challenge }
+    return { conversationId: 1, done: false, payload: binary(challenge) }
+  }
+
+  async #saslContinue({ payload }: Document): Promise<Document> {
+    const { user, first, challenge } = this.#login
+    const [, final = '', proof = ''] = /^(.*),p=(.*)$/.exec(text(payload)) ?? []
+    const { ok, ServerSignature } = await this.#value(
+      'documentdb_api_internal.authenticate_with_scram_sha256($1, $2, $3)',
+      ...[user, `${first},${challenge},${final}`, proof],
+    )
+    if (!ok) throw refused()
+    await this.#query(
+      `set documentdb.enableUsernamePasswordConstraints = off; set application_name = ${literal(user)};
+       set session authorization ${name(user)}`,
+    )
+    this.#log(`login of ${user}, ${this.#tls ? 'TLS' : 'clear text'}`)
+    return { conversationId: 1, done: true, payload: binary(`v=${ServerSignature}`) }
+  }
+
+  async #open(): Promise<pg.Client> {
+    const client = new pg.Client({ host: this.#options.socket, user: 'postgres', database: 'postgres' })
+    client.on('error', () => {})
+    await client.connect()
+    return client
+  }
+
+  async #find(database: string, { find, ...rest }: Document): Promise<Document> {
+    if (find.includes('$')) throw new MongoFailure(73, 'InvalidNamespace', `invalid namespace ${find}`)
+    if (find.startsWith('system.')) throw new MongoFailure(13, 'Unauthorized', `not authorized on ${find}`)
+    const text = 'select cursorpage::text as value from documentdb_api.find_cursor_first_page($1, $2)'
+    return await this.#bson(text, database, hex({ find, ...rest }))
+  }
+
+  /** The engine does not change roles yet. It keeps them as memberships in roles of PostgreSQL, and reads them there. */
+  async #setRoles(user: string, roles: { role: string }[]): Promise<void> {
+    const wanted = roles.flatMap(({ role }) => {
+      const known = memberships[role]
+      if (!known) throw new MongoFailure(31, 'RoleNotFound', `no role ${role}`)
+      return known
+    })
+    await this.#query(`revoke ${Object.values(memberships).flat().join(', ')} from ${user}`)
+    if (wanted.length) await this.#query(`grant ${wanted.join(', ')} to ${user}`)
+  }
+
+  async #atOnce(change: () => Promise<void>): Promise<Document> {
+    await this.#query('begin')
+    try {
+      await change()
+      await this.#query('commit')
+      return {}
+    } catch (error) {
+      await this.#query('rollback')
+      throw error
+    }
+  }
+
+  #call(name: string, command: Document): Promise<Document> {
+    return this.#value(`documentdb_api.${name}($1)`, hex(command))
+  }
+
+  #value(call: string, ...values: string[]): Promise<Document> {
+    return this.#bson(`select ${call}::text as value`, ...values)
+  }
+
+  async #bson(text: string, ...values: string[]): Promise<Document> {
+    const [row] = (await this.#query(text, values)).rows
+    return BSON.deserialize(Buffer.from(row.value.replace('BSONHEX', ''), 'hex'))
+  }
+
+  async #query(text: string, values?: string[]): Promise<pg.QueryResult> {
+    if (!this.#client) throw new Error('nobody logged in')
+    return await this.#client.query(text, values)
+  }
+
+  #log(line: string): void {
+    appendFileSync(this.#options.logFile, `${line}\n`)
+  }
+}
+
+const memberships: Record<string, string[]> = {
+  readAnyDatabase: ['documentdb_readonly_role', 'pg_read_all_data'],
+  readWriteAnyDatabase: ['documentdb_readwrite_role'],
+  clusterAdmin: ['documentdb_admin_role'],
+}
+
+const refused = () => new MongoFailure(18, 'AuthenticationFailed', 'Authentication failed.')
+const hex = (document: Document) => `BSONHEX${Buffer.from(BSON.serialize(document)).toString('hex')}`
+const text = (payload: { buffer: Uint8Array }) => Buffer.from(payload.buffer).toString('utf8')
+const binary = (payload: string) => new BSON.Binary(Buffer.from(payload, 'utf8'))

@@ -1,0 +1,135 @@
+import { execFile } from 'node:child_process'
+import { once } from 'node:events'
+import { closeSync, globSync, openSync } from 'node:fs'
+import { chmod, mkdtemp, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join, relative } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { promisify } from 'node:util'
+import pg from 'pg'
+import { makeCertificate } from '../../local/certificate.ts'
+import { spawnUntilWeEnd } from '../../local/spawn.ts'
+import { unpack } from './debian.ts'
+import { type GatewayOptions, startGateway } from './documentdbGateway.ts'
+
+const run = promisify(execFile)
+
+export type MongodbServer = {
+  /** Such as `DocumentDB 1.0`, as the running server tells it. */
+  name: string
+  host: string
+  port: number
+  /** The certificate to trust, for `localhost` and 127.0.0.1. */
+  caFile: string
+  /** Where it logs every command, and every statement of the engine. */
+  logFile: string
+  /** For another gateway to the same engine, and for statements behind it: its socket is in a private folder. */
+  gateway: GatewayOptions
+}
+
+/** PostgreSQL will not run as root; this is `nobody` on every Linux. */
+const UNPRIVILEGED = '65534'
+const drop =
+  process.getuid?.() === 0
+    ? ['setpriv', '--reuid', UNPRIVILEGED, '--regid', UNPRIVILEGED, '--clear-groups', '--']
+    : []
+
+/**
+ * Starts DocumentDB's open-source engine, which is an extension of PostgreSQL, in a temporary folder, and before it a
+ * gateway for MongoDB's protocol, which offers TLS and admits clear text. Both end when this process does, however
+ * that happens.
+ * @throws if it cannot be had or does not start
+ */
+export async function startMongodb(): Promise<MongodbServer & { stop(): Promise<void> }> {
+  const root = await unpack(
+    // The second has the files by which PostGIS becomes an extension, and a default only as a recommendation.
+    { suite: 'sid', main: 'postgresql-18-documentdb', alone: ['postgresql-18-postgis-3-scripts'] },
+    makeRunnable,
+  )
+  const folder = await mkdtemp(join(tmpdir(), 'keyturn-mongodb-'))
+  const { caFile, keyFile } = await makeCertificate(folder)
+  const logFile = join(folder, 'statements.log')
+  const [log, data] = [openSync(logFile, 'a'), join(folder, 'data')]
+  if (drop.length) await run('chown', [UNPRIVILEGED, folder])
+  const bin = join(root, 'usr/lib/postgresql/18/bin')
+  const [initdb = '', ...args] = [...drop, join(bin, 'initdb'), '-D', data, '-U', 'postgres']
+  await run(initdb, [...args, '-A', 'trust', '-E', 'UTF8', '--locale', 'C', '--no-sync'], { cwd: folder })
+  const settings = {
+    listen_addresses: '',
+    unix_socket_directories: folder,
+    shared_preload_libraries: 'pg_cron,pg_documentdb_core,pg_documentdb',
+    'documentdb.maxUserLimit': 500,
+    // How the engine comes to itself.
+    'documentdb.localhost_connection_string': `host=${folder}`,
+    // Nothing here needs what it would do in the background.
+    'cron.launch_active_jobs': 'off',
+    log_statement: 'all',
+    fsync: 'off',
+    max_connections: 300,
+  }
+  const options = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])
+  const engine = spawnUntilWeEnd([...drop, join(bin, 'postgres'), '-D', data, ...options], {
+    cwd: folder,
+    log,
+    signal: 'INT',
+  })
+  closeSync(log)
+  const gatewayOptions = { socket: folder, caFile, keyFile, logFile }
+  let gateway: Awaited<ReturnType<typeof startGateway>> | undefined
+  const stop = async () => {
+    gateway?.stop()
+    if (engine.exitCode === null) {
+      engine.stdin?.end()
+      await once(engine, 'exit')
+    }
+    await rm(folder, { recursive: true, force: true })
+  }
+  try {
+    const version = await prepare(folder, () => engine.exitCode === null)
+    gateway = await startGateway(gatewayOptions)
+    const { port } = gateway
+    const name = `DocumentDB ${/^[\d.]+/.exec(version)}`
+    return { name, host: 'localhost', port, caFile, logFile, gateway: gatewayOptions, stop }
+  } catch (error) {
+    const said = await readFile(logFile, 'utf8')
+    await stop()
+    throw new Error(`DocumentDB did not start:\n${said}`, { cause: error })
+  }
+}
+
+/** Lets the unpacked programs be called by their names, with the libraries they came with, whatever this system has. */
+async function makeRunnable(root: string): Promise<void> {
+  // Debian chooses the version when it installs.
+  await symlink('postgis-3.control', join(root, 'usr/share/postgresql/18/extension/postgis.control'))
+  const bin = join(root, 'usr/lib/postgresql/18/bin')
+  const find = (pattern: string) =>
+    globSync(pattern, { cwd: root }).map(path => `"$bin/${relative(bin, join(root, path))}"`)
+  const [loader] = find('usr/lib/*-linux-gnu/ld-linux*')
+  const libraries = find('usr/lib{,/postgresql/18/lib,/*-linux-gnu{,/blas,/lapack}}')
+  for (const name of ['initdb', 'postgres']) {
+    const file = join(bin, name)
+    await rename(file, `${file}.bin`)
+    const command = `exec ${loader} --library-path ${libraries.join(':')} "$bin/${name}.bin" "$@"`
+    await writeFile(file, `#!/bin/sh\nbin=$(dirname "$0")\n${command}\n`)
+    await chmod(file, 0o755)
+  }
+}
+
+/** Waits until the engine answers, and makes the extension. @returns its version */
+async function prepare(socket: string, alive: () => boolean): Promise<string> {
+  for (let tries = 1; ; tries++) {
+    const client = new pg.Client({ host: socket, user: 'postgres', database: 'postgres' })
+    client.on('error', () => {})
+    try {
+      await client.connect()
+      await client.query('create extension documentdb cascade')
+      const { rows } = await client.query(`select extversion from pg_extension where extname = 'documentdb'`)
+      return rows[0].extversion
+    } catch (error) {
+      if (!alive() || tries > 200 || (error as { code?: string }).code === undefined) throw error
+      await sleep(50)
+    } finally {
+      await client.end().catch(() => {})
+    }
+  }
+}
