@@ -1,12 +1,15 @@
 import type { TestProject } from 'vitest/node'
 import { type PostgresServer, startPostgres } from '../local/postgres.ts'
 import { flavours, type MysqlServer, startMysql } from './servers/mysql.ts'
+import { type RedisServer, redisPackages, startRedis } from './servers/redis.ts'
 
 declare module 'vitest' {
   interface ProvidedContext {
     postgres: PostgresServer[]
     /** MySQL and MariaDB; none of those that this system cannot have. */
     mysql: MysqlServer[]
+    /** Redis and Valkey, likewise. */
+    redis: RedisServer[]
   }
 }
 
@@ -14,18 +17,24 @@ type Stoppable = { stop(): Promise<void> }
 
 /**
  * Every server, started once for all test files: `inject('postgres')`, which comes with `npm ci`, and
- * `inject('mysql')`, fetched from the system's own Debian mirror.
+ * `inject('mysql')` and `inject('redis')`, fetched from the system's own Debian mirror.
  */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const [postgres, mysql] = await Promise.all([
+  const [postgres, mysql, redis] = await Promise.all([
     Promise.all([startPostgres(18), startPostgres(15)]),
     Promise.all(flavours.map(flavour => orWarn(startMysql(flavour)))),
+    Promise.all(redisPackages.map(packages => orWarn(startRedis(packages)))),
   ])
   const found = mysql.filter(server => server !== undefined)
+  const foundRedis = redis.filter(server => server !== undefined)
   project.provide('postgres', postgres.map(plain))
   project.provide('mysql', found.map(plain))
+  project.provide(
+    'redis',
+    foundRedis.map(({ restart: _, ...server }) => plain(server)),
+  )
   return async () => {
-    await Promise.all([...postgres, ...found].map(server => server.stop()))
+    await Promise.all([...postgres, ...found, ...foundRedis].map(server => server.stop()))
   }
 }
 
@@ -37,9 +46,7 @@ async function orWarn<T>(starting: Promise<T>): Promise<T | undefined> {
     return await starting
   } catch (error) {
     if (process.env.CI === 'true') throw error
-    console.warn(
-      `SKIPPED: the tests of one version of MySQL or MariaDB, which is to be had on Debian only. ${error}`,
-    )
+    console.warn(`SKIPPED: the tests of one server, which is to be had on Debian only. ${error}`)
     return undefined
   }
 }
