@@ -73,6 +73,8 @@ export class Redis implements Engine {
 class RedisSession implements Session {
   readonly #connection: RedisConnection
   readonly #credential: Credential
+  /** The command that saves the users, once it is known. */
+  #save: string[] | undefined
 
   constructor(connection: RedisConnection, credential: Credential) {
     this.#connection = connection
@@ -88,16 +90,18 @@ class RedisSession implements Session {
     const original = theUser(before, user)
     const found = findUser(before, clone)
     if (found) refuseStranger(original, found)
-    const [, , after] = await this.#change(
-      // It may be the one that is in use: it keeps its passwords, and is on whatever the user is.
-      ['ACL', 'SETUSER', clone, 'reset', 'on', ...original.rules, ...(found?.passwords ?? [])],
-      ['ACL', 'SETUSER', open.user, 'on', 'resetpass', `#${digest(open.password)}`],
+    const password = `#${digest(open.password)}`
+    const passwords = open.user === clone ? [password] : (found?.passwords ?? [])
+    const [, after] = await this.#change(
+      // Also on if the user is off: the clone may be the one that is in use.
+      ['ACL', 'SETUSER', clone, 'reset', 'on', ...original.rules, ...passwords],
       ['ACL', 'LIST'],
     )
-    // Later nobody may look: see differences.
+    // Later it may be that nobody can look: see differences.
     const now = after as string[]
     if (differences(theUser(now, user), theUser(now, clone)).length)
       throw new Conflict(`as ${this.#credential}: the rules of ${user} changed meanwhile`)
+    if (open.user === user) await this.#change(['ACL', 'SETUSER', user, 'on', 'resetpass', password])
   }
 
   /** Not `off`: setting a password is all that opens the user again. */
@@ -152,10 +156,10 @@ class RedisSession implements Session {
    * @throws NotPermitted if it could not be saved, so that a restart would bring the old password back
    */
   async #change(...commands: string[][]): Promise<Reply[]> {
-    const save = await this.#save(['ACL', 'SAVE'], ['CONFIG', 'REWRITE'])
+    this.#save ??= await this.#tryToSave(['ACL', 'SAVE'], ['CONFIG', 'REWRITE'])
     await this.#send(['MULTI'])
     // All at once: whatever was refused, EXEC ends the transaction.
-    const queued = [...commands, save, ['EXEC']].map(command => this.#send(command))
+    const queued = [...commands, this.#save, ['EXEC']].map(command => this.#send(command))
     for (const answer of await Promise.allSettled(queued))
       if (answer.status === 'rejected') throw answer.reason
     const replies = (await queued.at(-1)) as Reply[]
@@ -164,13 +168,13 @@ class RedisSession implements Session {
   }
 
   /** Saves the users as they are, in the first way that the server has: the proof that a change can be. */
-  async #save(first: string[], ...others: string[][]): Promise<string[]> {
+  async #tryToSave(first: string[], ...others: string[][]): Promise<string[]> {
     try {
       await this.#send(first)
       return first
     } catch (error) {
       const [second, ...more] = others
-      if (error instanceof NoFile && second) return this.#save(second, ...more)
+      if (error instanceof NoFile && second) return this.#tryToSave(second, ...more)
       throw error
     }
   }

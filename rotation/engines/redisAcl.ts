@@ -21,11 +21,11 @@ export const digest = (password: string) => createHash('sha256').update(password
  * @throws DatabaseFailed if its rules are not text, as they could not be written again
  */
 export function findUser(lines: string[], name: string): AclUser | undefined {
-  // `user <name> <rules>`; there is no space in a name, or in a rule that is no selector.
+  // `user <name> <rules>`; there is no space in a name, or in a rule that is no selector. Those come last.
   const line = lines.find(line => line.split(' ', 2)[1] === name)
   if (line === undefined) return undefined
   if (line.includes('\ufffd')) throw new DatabaseFailed(`${name}: its rules hold what is not UTF-8`)
-  const words = inOrder(line.slice(`user ${name} `.length)).match(/\(.*?\)(?= |$)|[^ ]+/g) ?? []
+  const words = inOrder(line.slice(`user ${name} `.length)).match(/\(.*?\)(?= \(|$)|[^ ]+/g) ?? []
   const isPassword = (word: string) => word === 'nopass' || word.startsWith('#')
   return {
     name,
@@ -63,7 +63,7 @@ export function differences(user: AclUser, clone: AclUser): string[] {
 }
 
 /** Whoever may do one of these can give itself the rest. */
-const mighty = ['+@all', '+@admin', '+@dangerous', '+acl', '+acl|setuser']
+const isMighty = (rule: string) => /^\+(@all|@admin|@dangerous|acl|acl\|setuser)$/.test(rule)
 
 /**
  * Somebody else's user that happens to have the clone's name must not be taken over by whoever reads the secret.
@@ -71,7 +71,9 @@ const mighty = ['+@all', '+@admin', '+@dangerous', '+acl', '+acl|setuser']
  */
 export function refuseStranger(user: AclUser, clone: AclUser): void {
   const given = clone.rules.filter(rule => /^[+~%&(]/.test(rule))
-  const more = given.find(rule => mighty.includes(rule) && !user.rules.includes(rule))
+  // Also by a selector.
+  const mightOf = ({ rules }: AclUser) => rules.flatMap(rule => rule.match(/[^ ()]+/g) ?? []).filter(isMighty)
+  const more = mightOf(clone).find(rule => !mightOf(user).includes(rule))
   if (more)
     throw new NotPermitted(
       `${clone.name} exists but is no clone of ${user.name}: it has ${more}; take that away, or rename it`,

@@ -29,11 +29,12 @@ export class RedisConnection {
   #received: Buffer = Buffer.alloc(0)
   #ended: Error | undefined
 
-  /** @throws Error as Node's own; ETIMEDOUT if there is no answer in time */
+  /** @throws Error as Node's own, by its `code`; TLS_UNANSWERED where there is a server that does not speak it */
   static async open({ secureContext, connectTimeout, commandTimeout, ...address }: RedisTarget) {
     const socket = secureContext ? secureConnect({ ...address, secureContext }) : connect(address)
     const connection = new RedisConnection(socket, commandTimeout)
-    const timer = setTimeout(() => socket.destroy(unanswered()), connectTimeout)
+    const giveUp = () => socket.destroy(withCode(socket.connecting ? 'ETIMEDOUT' : 'TLS_UNANSWERED'))
+    const timer = setTimeout(giveUp, connectTimeout)
     try {
       await once(socket, secureContext ? 'secureConnect' : 'connect')
       return connection
@@ -51,14 +52,14 @@ export class RedisConnection {
     socket.on('close', () => this.#end(withCode('ECONNRESET')))
   }
 
-  /** @throws RedisError if that is the answer; Error as Node's own, after which the connection is of no more use */
+  /** @throws RedisError if that is the answer; Error as Node's own, and the connection is of no more use */
   async send(command: string[]): Promise<Reply> {
     if (this.#ended) throw this.#ended
     const answer = Promise.withResolvers<Reply>()
     this.#waiting.push(answer)
     this.#socket.write(encode(command))
     // What comes late must not be taken for the answer to the next command.
-    const timer = setTimeout(() => this.#socket.destroy(unanswered()), this.#timeout)
+    const timer = setTimeout(() => this.#socket.destroy(withCode('ETIMEDOUT')), this.#timeout)
     return answer.promise.finally(() => clearTimeout(timer))
   }
 
@@ -93,7 +94,6 @@ export class RedisConnection {
 }
 
 const withCode = (code: string) => Object.assign(new Error(code), { code })
-const unanswered = () => withCode('ETIMEDOUT')
 
 function encode(command: string[]): string {
   const words = command.map(word => `$${Buffer.byteLength(word)}\r\n${word}\r\n`)

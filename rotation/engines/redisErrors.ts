@@ -22,9 +22,10 @@ const byBeginning: [RegExp, (message: string, where: string) => RotationError][]
   [/^NOPERM/, (message, where) => new NotPermitted(`${where}: ${message}`)],
   [/^DENIED/, (_, where) => new NotPermitted(`${where}: the server's protected mode keeps this address out`)],
   [
-    /^(LOADING|BUSY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN)/,
+    /^(LOADING|BUSY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN)\b/,
     (message, where) => new Unreachable(`${where}: not now, says the server: ${codeOf(message)}`),
   ],
+  [/^PROTOCOL/, (_, where) => new InvalidCredential('engine', `${where}: what answers there is not Redis`)],
   [
     /^ERR max number of clients/,
     (_, where) => new Unreachable(`${where}: the server has no room for another connection`),
@@ -53,10 +54,7 @@ const byBeginning: [RegExp, (message: string, where: string) => RotationError][]
   ],
   [
     /^ERR Rewriting config file/,
-    (message, where) =>
-      new NotPermitted(
-        `${where}: ${message}; a restart would bring the old password back, so nothing was changed`,
-      ),
+    (message, where) => new NotPermitted(`${where}: ${message}; a restart would bring the old password back`),
   ],
 ]
 
@@ -76,10 +74,15 @@ const untrusted = /^(ERR_TLS|ERR_SSL|EPROTO|CERT_|SELF_SIGNED|DEPTH_ZERO|UNABLE_
 export function translate(error: unknown, where: string): unknown {
   if (!(error instanceof Error)) return error
   if (error instanceof RedisError) {
-    const [, known] = byBeginning.find(([beginning]) => beginning.test(error.message)) ?? []
-    return known?.(error.message, where) ?? new DatabaseFailed(`${where}: ${codeOf(error.message)}`)
+    const message = error.message.replace('EXECABORT Transaction discarded because of: ', '')
+    const [, known] = byBeginning.find(([beginning]) => beginning.test(message)) ?? []
+    return known?.(message, where) ?? new DatabaseFailed(`${where}: ${codeOf(message)}`)
   }
   const { code = '' } = error as { code?: string }
+  if (code === 'TLS_UNANSWERED')
+    return new Unreachable(
+      `${where}: no answer to TLS; Redis without it is silent like this: to accept that, store "ssl": false`,
+    )
   if (untrusted.test(code)) return new TlsFailed(`${where}: ${code}`)
   if (unreachable.test(code)) return new Unreachable(`${where}: ${code}`)
   return error

@@ -30,7 +30,7 @@ export class DualPassword implements Strategy {
       if (!credential) continue
       await using session = await this.#actingFor(engine, credential, admin)
       if (!session) continue
-      return passwordsOf(session).add(pending.username, pending.password, credential.password)
+      return await passwordsOf(session).add(pending.username, pending.password, credential.password)
     }
     throw new LoginRefused(`${current}: current and previous were both refused`)
   }

@@ -65,7 +65,7 @@ export function subjectOf(server: RedisServer): Subject {
         '-zadd',
         '-@geo',
         'skip-sanitize-payload',
-        '(~own:* +@all)',
+        '(~own:* +@hash)',
       ),
     changeBack: ({ user }) =>
       alter(
