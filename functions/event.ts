@@ -38,6 +38,7 @@ const facts = v.object({
   replaces: text,
   grace: v.exactOptional(v.number()),
   clone: v.exactOptional(v.picklist(['drop', 'keep'])),
+  halfway: v.exactOptional(v.literal(true)),
   testQuery: v.exactOptional(text),
 })
 const none = v.literal('')

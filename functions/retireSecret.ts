@@ -2,7 +2,7 @@ import { retire } from '../rotation/steps.ts'
 import { rotationEvent } from './event.ts'
 import { stepHandler } from './stepHandler.ts'
 
-/** Locks the user that this rotation replaced, after the grace time. */
+/** Closes what this rotation replaced, after the grace time; or says that another rotation has to follow. */
 export const handler = stepHandler('retireSecret', rotationEvent, (pipeline, { rotation }) =>
   retire(pipeline, rotation),
 )

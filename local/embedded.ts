@@ -31,6 +31,7 @@ export const functionOf = {
   FinishSecret: 'finishSecret',
   RollbackSecret: 'rollbackSecret',
   RetireSecret: 'retireSecret',
+  MayMoveBack: 'retireSecret',
 }
 
 /**

@@ -13,6 +13,7 @@ export function definitionOf(name: Name): Definition {
   const file = new URL(`../statemachines/${name}.asl.json`, import.meta.url)
   const text = readFileSync(file, 'utf8').replace(/\$\{(\w+)\}/g, (_, name: string) => {
     if (name === 'PutEventsArn') return 'arn:aws:states:::events:putEvents'
+    if (name === 'StartExecutionArn') return 'arn:aws:states:::states:startExecution'
     return name === 'EventBusName' ? 'default' : arnOf('lambda', `function:${name}`)
   })
   return JSON.parse(text)
@@ -88,10 +89,11 @@ export async function runExecution(
   const run = machines[stateMachine].run(json(input), {
     overrides: {
       taskResourceLocalHandlers: Object.fromEntries(handlers),
-      waitTimeOverrides: { Grace: grace },
+      waitTimeOverrides: { Grace: grace, StayOnClone: grace },
       retryIntervalOverrides: Object.fromEntries(states.map(state => [state, retryPause])),
     },
     context: {
+      StateMachine: { Id: arnOf('states', `stateMachine:keyturn-local-${stateMachine}`) },
       Execution: {
         Id: arnOf('states', `execution:keyturn-local-${stateMachine}:${name}`),
         Name: name,

@@ -52,6 +52,8 @@ export type Rotation = RotationId & {
   grace?: number
   /** What becomes of a temporary clone. */
   clone?: 'drop' | 'keep'
+  /** Another rotation has to follow when the grace time is over: see Strategy. */
+  halfway?: true
   testQuery?: string
 }
 
@@ -89,6 +91,7 @@ export async function create(pipeline: Pipeline, { id, token }: RotationId): Pro
     nextUser,
     replaces: replaced.token,
     ...(options.grace !== 'never' && strategies[strategy].retire && { grace: options.grace }),
+    ...(strategies[strategy].halfway?.(nextUser) && { halfway: true }),
     ...(strategy === 'temporary-clone' && { clone: options.clone ?? 'drop' }),
     ...(options.testQuery && { testQuery: options.testQuery }),
   }

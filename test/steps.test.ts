@@ -466,6 +466,86 @@ describe('retire', () => {
   })
 })
 
+describe('a temporary clone', () => {
+  const third = 'third-'.padEnd(32, '0')
+  const tags = { 'keyturn:strategy': 'temporary-clone', 'keyturn:grace': '1h' }
+  const clone = () => `${app.user}_clone`
+  const roles = () => asSuperuser(server, `select rolname as name from pg_roles where rolname = '${clone()}'`)
+
+  test('the application moves to the clone, the user gets a new password, the clone is dropped', async () => {
+    await begin(tags)
+    const there = await rotate(token)
+    expect(there).toMatchObject({ nextUser: clone(), halfway: true, clone: 'drop', grace: 3600 })
+    const onClone = await current()
+    expect(await retire(pipeline, there)).toEqual({ outcome: 'halfway' })
+    for (const credential of [app.current, onClone]) expect(await admits(server, credential)).toBe(true)
+
+    const back = await rotate(third)
+    expect(back).toMatchObject({ user: clone(), nextUser: app.user })
+    expect(back).not.toHaveProperty('halfway')
+    const atHome = await current()
+    expect(atHome.username).toBe(app.user)
+    for (const credential of [onClone, atHome]) expect(await admits(server, credential)).toBe(true)
+    expect(await admits(server, app.current)).toBe(false)
+    expect(await retire(pipeline, there)).toEqual({ outcome: 'superseded' })
+    expect(await retire(pipeline, back)).toEqual({ outcome: 'retired' })
+    expect(await retire(pipeline, back)).toEqual({ outcome: 'retired' })
+    expect(await roles()).toEqual([])
+    expect(await admits(server, atHome)).toBe(true)
+  })
+
+  test('is kept, but closed, if the tag says so', async () => {
+    await begin({ ...tags, 'keyturn:clone': 'keep' })
+    await retire(pipeline, await rotate(token))
+    const onClone = await current()
+    await retire(pipeline, await rotate(third))
+    expect(await roles()).toHaveLength(1)
+    expect(await admits(server, onClone)).toBe(false)
+  })
+
+  test('that cannot be tested in the second half: the application stays on the clone', async () => {
+    await begin(tags)
+    await retire(pipeline, await rotate(token))
+    const onClone = await current()
+    const back = await create(pipeline, { id, token: third })
+    await set(pipeline, back)
+    expect(await rollback(pipeline, back)).toEqual({ token: third, outcome: 'intact' })
+    expect(await current()).toEqual(onClone)
+    expect(await admits(server, onClone)).toBe(true)
+    expect(await admits(server, await byToken(third))).toBe(false)
+  })
+
+  test('that another rotation takes up while it is dropped is made again for it', async () => {
+    await begin(tags)
+    await rotate(token)
+    const back = await rotate(third)
+    const fourth = 'fourth-'.padEnd(32, '0')
+    const describe = store.describe.bind(store)
+    let looks = 0
+    vi.spyOn(store, 'describe').mockImplementation(async which => {
+      // When retire looks again, the clone is gone.
+      if (++looks === 2)
+        await set(pipeline, await create({ ...pipeline, store: plain }, { id, token: fourth }))
+      return describe(which)
+    })
+    const plain = store.as(Credential.parse)
+    expect(await retire(pipeline, back)).toEqual({ outcome: 'superseded' })
+    expect(await admits(server, await byToken(fourth))).toBe(true)
+  })
+})
+
+test('a strategy that the engine does not allow is InvalidOption, before anything is written', async () => {
+  await begin({ 'keyturn:strategy': 'dual-password' })
+  const refusal = {
+    name: 'InvalidOption',
+    option: 'keyturn:strategy',
+    message: expect.stringMatching(/single-user or alternating-users or temporary-clone, .* postgres allows/),
+  }
+  await expect(create(pipeline, { id, token })).rejects.toMatchObject(refusal)
+  await expect(check(pipeline, { id, token })).rejects.toMatchObject(refusal)
+  expect((await store.describe(id)).pending).toBeUndefined()
+})
+
 test('the connection is read for a password alone, and never else', async () => {
   const rotation = await rotate(token)
   await retire(pipeline, rotation)

@@ -7,7 +7,7 @@ export const headlines = {
   lockout: 'The rotation failed, and so did its rollback: the application may be locked out.',
   execution: 'The execution of a rotation failed.',
   stopped: 'A rotation was stopped midway and not rolled back: the application may be locked out.',
-  retire: 'The credential was rotated, but the replaced user still takes its old password.',
+  retire: 'The credential was rotated, but what it replaced still logs in.',
   announce: 'The credential was rotated, but that could not be announced.',
   several: 'Rotations that were due failed.',
   run: 'A run of what was due did not come to its end: rotations may not have begun, or their failures not been told.',
@@ -215,7 +215,8 @@ const grouped = (group: string | undefined, problem: Problem): Pick<Failure, 'gr
 function headlineOf(status: string | undefined, { error, step }: Pick<Failure, 'error' | 'step'>) {
   if (status !== 'FAILED') return 'stopped'
   if (error === 'LockedOut' || step === 'rollbackSecret') return 'lockout'
-  if (step === 'retireSecret') return 'retire'
+  // The second: on a temporary clone, the rotation that should have followed could not be started.
+  if (step === 'retireSecret' || error?.startsWith('StepFunctions.')) return 'retire'
   return error?.startsWith('EventBridge.') ? 'announce' : 'execution'
 }
 

@@ -30,7 +30,8 @@ export class DualPassword implements Strategy {
       if (!credential) continue
       await using session = await this.#actingFor(engine, credential, admin)
       if (!session) continue
-      return await passwordsOf(session).add(pending.username, pending.password, credential.password)
+      await passwordsOf(session).add(pending.username, pending.password, credential.password)
+      return
     }
     throw new LoginRefused(`${current}: current and previous were both refused`)
   }

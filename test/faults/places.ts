@@ -9,6 +9,7 @@ import { Mysql } from '../../rotation/engines/mysql.ts'
 import { accountName } from '../../rotation/engines/mysqlClone.ts'
 import { Postgres } from '../../rotation/engines/postgres.ts'
 import { scramVerifier } from '../../rotation/engines/scram.ts'
+import type { StrategyName } from '../../rotation/strategies/strategy.ts'
 import type { App } from '../database.ts'
 import * as postgres from '../database.ts'
 import * as family from '../mysqlDatabase.ts'
@@ -24,7 +25,8 @@ export type Place = {
   logFile: string
   /** An engine whose every login and statement is a call. */
   engine(call: Call): Engine
-  makeApp(): Promise<App>
+  /** One whose user may do what the strategy takes. */
+  makeApp(strategy: StrategyName): Promise<App>
   admits(credential: Credential): Promise<boolean>
   /** Sets the user's password, and makes its clone with this value, or sees to it that there is none. */
   reset(app: App, clone: Credential | undefined): Promise<void>
@@ -115,22 +117,30 @@ function mysqlPlace(server: MysqlServer): Place {
           return Object.assign(connection, { query: wrapped as never })
         },
       }),
-    makeApp: () => family.makeApp(server),
+    async makeApp(strategy) {
+      const app = await family.makeApp(server)
+      if (server.engine === 'mysql' && strategy === 'dual-password')
+        await family.asSuperuser(server, `grant application_password_admin on *.* to ${app.user}`)
+      return app
+    },
     admits: credential => family.admits(server, credential),
     async reset({ user, current, database }, clone) {
       const u = accountName(user, '%')
       const c = accountName(`${user}_clone`, '%')
-      const own = `alter user ${u} ${family.identified(server, current.password)}`
+      const own = [
+        `alter user ${u} ${family.identified(server, current.password)}`,
+        ...(server.engine === 'mysql' ? [`alter user ${u} discard old password`] : []),
+      ]
       await family.asSuperuser(
         server,
         clone
           ? [
-              own,
+              ...own,
               `create user if not exists ${c}`,
               `grant select, insert, update, delete, create, drop on ${database}.* to ${c}`,
               `alter user ${c} ${family.identified(server, clone.password)}`,
             ]
-          : [own, `drop user if exists ${c}`],
+          : [...own, `drop user if exists ${c}`],
       )
     },
   }

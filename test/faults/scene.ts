@@ -13,8 +13,11 @@ import type { Process } from './process.ts'
 
 export const id = 'app'
 
-/** `first`: the clone does not exist yet. `settled`: both users exist and have had turns. */
-export type Start = 'first' | 'settled'
+/**
+ * `first`: there is no clone. `settled`: both users exist and have had turns. `halfway`: the same, and the application
+ * is on the clone.
+ */
+export type Start = 'first' | 'settled' | 'halfway'
 
 /** What the secret's value is. */
 export type Value = 'json' | 'password-only' | 'opaque'
@@ -73,7 +76,7 @@ export class Scene {
   ): Promise<Scene> {
     const scene = new Scene(place, app, size(place.logFile), token(), value)
     const tags = { 'keyturn:strategy': strategy, 'keyturn:grace': '1s', ...formats[value].tags }
-    if (start === 'first' || strategy === 'single-user') {
+    if (start === 'first') {
       await place.reset(app, undefined)
       const first = formats[value].format(app)(
         value === 'json' ? app.current.serialize() : app.current.password,
@@ -82,10 +85,11 @@ export class Scene {
     } else {
       const clone = app.current.with({ username: `${app.user}_clone`, password: `clone-${hex(12)}` })
       await place.reset(app, clone)
-      scene.store.create(id, token(), clone, tags)
-      const before = (await scene.store.describe(id)).current ?? ''
-      await scene.store.propose(id, scene.original, app.current)
-      await scene.store.promote(id, scene.original, before)
+      const [before, now] = start === 'settled' ? [clone, app.current] : [app.current, clone]
+      const earlier = token()
+      scene.store.create(id, earlier, before, tags)
+      await scene.store.propose(id, scene.original, now)
+      await scene.store.promote(id, scene.original, earlier)
       scene.#passwords.add(clone.password)
     }
     return scene
@@ -152,17 +156,27 @@ export class Execution {
   readonly token = token()
   outcome: 'rotated' | 'rolled back' | 'died' | 'locked out' | undefined
   error: RotationError | undefined
+  /** The rotation that followed, where a change has two halves. */
+  second: Execution | undefined
   readonly #scene: Scene
   readonly #next: () => Process
   /** Deaths after which a step is not tried again. */
   readonly #deaths: number
   readonly #wait: () => Promise<void>
+  /** No other follows, even if it should. */
+  readonly #alone: boolean
 
-  constructor(scene: Scene, next: () => Process, deaths = 1, wait: () => Promise<void> = async () => {}) {
+  constructor(
+    scene: Scene,
+    next: () => Process,
+    deaths = 1,
+    { wait = async () => {}, alone = false }: { wait?: () => Promise<void>; alone?: boolean } = {},
+  ) {
     this.#scene = scene
     this.#next = next
     this.#deaths = deaths
     this.#wait = wait
+    this.#alone = alone
     scene.running.add(this.token)
   }
 
@@ -173,7 +187,11 @@ export class Execution {
       await this.#step(pipeline => steps.test(pipeline, rotation))
       await this.#step(pipeline => steps.finish(pipeline, rotation))
       this.outcome = 'rotated'
-      if (rotation.grace) await this.#step(pipeline => steps.retire(pipeline, rotation))
+      if (!rotation.grace) return
+      const { outcome } = await this.#step(pipeline => steps.retire(pipeline, rotation))
+      if (outcome !== 'halfway' || this.#alone) return
+      this.second = new Execution(this.#scene, this.#next, this.#deaths, { wait: this.#wait })
+      await this.second.run()
     } catch (error) {
       this.#scene.show(error)
       if (!(error instanceof RotationError) && error !== 'died') throw error
@@ -182,6 +200,11 @@ export class Execution {
     } finally {
       this.#scene.running.delete(this.token)
     }
+  }
+
+  /** The one that ends the change. */
+  get last(): Execution {
+    return this.second ?? this
   }
 
   async rollback(): Promise<void> {

@@ -217,6 +217,7 @@ What to do:  docs/runbook.md#execution-failed
     ['FAILED', 'LockedOut', 'rollbackSecret: no value logs in', 'critical', 'lockedout'],
     ['FAILED', 'Unreachable', 'rollbackSecret: no answer', 'critical', 'lockedout'],
     ['FAILED', 'Unreachable', 'retireSecret: no answer', 'error', 'retiresecret-failed'],
+    ['FAILED', 'StepFunctions.SdkClientException', 'no answer', 'error', 'retiresecret-failed'],
     ['FAILED', 'EventBridge.FailedEntry', 'no such bus', 'error', 'announcesuccess-failed'],
     ['FAILED', 'States.Timeout', 'something', 'error', 'execution-failed'],
     ['FAILED', undefined, undefined, 'error', 'execution-failed'],

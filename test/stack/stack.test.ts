@@ -120,6 +120,7 @@ describe.each(stateMachines)('state machine %s', (file, name, itsFunctions) => {
     expect(new Set(placeholders(DefinitionString))).toEqual(new Set(Object.keys(DefinitionSubstitutions)))
     expect(DefinitionSubstitutions).toEqual({
       PutEventsArn: 'arn:aws:states:::events:putEvents',
+      ...(file === 'rotate' && { StartExecutionArn: 'arn:aws:states:::states:startExecution' }),
       EventBusName: 'default',
       ...Object.fromEntries(
         itsFunctions.map(name => [`${logical(name)}FunctionArn`, `${logical(name)}LambdaFunction.Arn`]),
@@ -506,7 +507,11 @@ describe('roles', () => {
       WebhookCustomerKey: ['kms:Decrypt'],
       ...everyFunction,
     },
-    RotateRole: { Steps: ['lambda:InvokeFunction'], ...everyStateMachine },
+    RotateRole: {
+      Steps: ['lambda:InvokeFunction'],
+      MoveBack: ['states:StartExecution'],
+      ...everyStateMachine,
+    },
     RotateDueRole: {
       Functions: ['lambda:InvokeFunction'],
       ChildExecutions: ['states:StartExecution'],
@@ -694,6 +699,8 @@ describe('roles', () => {
   test('the state machines invoke their functions and tell this bus, and nothing else', () => {
     expect(resources('RotateRole')).toEqual({
       Steps: steps.map(name => `${logical(name)}LambdaFunction.Arn`),
+      // Its own, for the second half of a temporary clone's rotation.
+      MoveBack: 'arn:aws:states:eu-west-1:123456789012:stateMachine:keyturn-test-rotate',
       Announcements: bus,
       LogDelivery: '*',
       Traces: '*',

@@ -1,4 +1,6 @@
+import { hash } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
+import { isToken } from '../../functions/event.ts'
 import { definitionOf, runRotation, type Task } from '../../local/stateMachine.ts'
 import * as errors from '../../rotation/errors.ts'
 
@@ -33,6 +35,8 @@ function tasks(given: Record<string, Task> = {}) {
     FinishSecret: () => null,
     RollbackSecret: () => ({ outcome: 'intact' }),
     RetireSecret: () => ({ outcome: 'retired' }),
+    MayMoveBack: () => ({ outcome: 'halfway' }),
+    MoveBack: () => ({ ExecutionArn: 'arn' }),
     AnnounceSuccess: announce,
     AnnounceFailure: announce,
     AnnounceLockout: announce,
@@ -98,6 +102,64 @@ describe('a rotation that goes well', () => {
     expect(execution.states.slice(-4)).toEqual(['AnnounceSuccess', 'MustRetire', 'Grace', 'RetireSecret'])
     expect(execution.states.length).toBeLessThanOrEqual(8)
     expect(execution.output).toMatchObject({ retirement: { outcome: 'retired' } })
+  })
+
+  describe('on a temporary clone', () => {
+    const onClone = { ...rotation, grace: 3600, clone: 'drop', halfway: true }
+    const CreateSecret = () => onClone
+
+    test('it waits, then starts the rotation back, under a name that follows from its own', async () => {
+      const started: unknown[] = []
+      const { all } = tasks({ CreateSecret, MoveBack: input => started.push(input) })
+      const execution = await runRotation(all, name, input)
+      expect(execution.states.slice(-6)).toEqual([
+        'MustRetire',
+        'StayOnClone',
+        'MayMoveBack',
+        'MustMoveBack',
+        'MoveBack',
+        'Rotated',
+      ])
+      expect(started).toEqual([
+        {
+          StateMachineArn: 'arn:aws:states:eu-west-1:123456789012:stateMachine:keyturn-local-rotate',
+          Name: hash('sha256', name),
+          Input: input,
+        },
+      ])
+      expect(isToken(hash('sha256', name))).toBe(true)
+    })
+
+    test('not if a newer rotation has moved it meanwhile', async () => {
+      const { all } = tasks({ CreateSecret, MayMoveBack: () => ({ outcome: 'superseded' }) })
+      const { states, failure } = await runRotation(all, name, input)
+      expect(states.slice(-2)).toEqual(['MustMoveBack', 'Rotated'])
+      expect(failure).toBeUndefined()
+    })
+
+    test('one that was started before is success, and not tried again', async () => {
+      const { all } = tasks({
+        CreateSecret,
+        MoveBack: fails('StepFunctions.ExecutionAlreadyExistsException'),
+      })
+      const { states, tries, failure } = await runRotation(all, name, input)
+      expect(states.slice(-2)).toEqual(['MoveBack', 'Rotated'])
+      expect(tries.MoveBack).toBe(1)
+      expect(failure).toBeUndefined()
+    })
+
+    test.each(['States.TaskFailed', 'StepFunctions.AWSStepFunctionsException'])(
+      '%s is tried again, and fails the execution in the end',
+      async error => {
+        const passing = tasks({ CreateSecret, MoveBack: failsFirst(error, 2) })
+        expect((await runRotation(passing.all, name, input)).failure).toBeUndefined()
+        const { all } = tasks({ CreateSecret, MoveBack: fails(error) })
+        const { states, tries, failure } = await runRotation(all, name, input)
+        expect(states.at(-1)).toBe('MoveBack')
+        expect(tries.MoveBack).toBe(7)
+        expect(failure?.error).toBe(error)
+      },
+    )
   })
 
   test('every function gets the name of the execution and its state', async () => {
@@ -277,7 +339,7 @@ describe('the definition', () => {
   }
 
   test('every function is retried alike: the errors that pass by themselves, with full jitter', () => {
-    expect(functions.length).toBe(8)
+    expect(functions.length).toBe(9)
     for (const [, { Retry, TimeoutSeconds }] of functions) {
       expect(Retry).toMatchObject([{ ErrorEquals: retried, JitterStrategy: 'FULL', MaxAttempts: TRIES - 1 }])
       expect(TimeoutSeconds).toBeGreaterThan(60)

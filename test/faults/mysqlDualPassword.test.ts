@@ -1,0 +1,4 @@
+import { faultMatrix } from './matrix.ts'
+import { mysqlPlaces } from './places.ts'
+
+faultMatrix('dual-password', mysqlPlaces('mysql'), { thorough: false })
