@@ -8,12 +8,17 @@ import { Mariadb } from '../../rotation/engines/mariadb.ts'
 import { Mysql } from '../../rotation/engines/mysql.ts'
 import { accountName } from '../../rotation/engines/mysqlClone.ts'
 import { Postgres } from '../../rotation/engines/postgres.ts'
+import { Redis } from '../../rotation/engines/redis.ts'
+import { digest } from '../../rotation/engines/redisAcl.ts'
+import { RedisConnection } from '../../rotation/engines/redisConnection.ts'
 import { scramVerifier } from '../../rotation/engines/scram.ts'
 import type { StrategyName } from '../../rotation/strategies/strategy.ts'
 import type { App } from '../database.ts'
 import * as postgres from '../database.ts'
 import * as family from '../mysqlDatabase.ts'
+import * as redis from '../redisDatabase.ts'
 import type { MysqlServer } from '../servers/mysql.ts'
+import type { RedisServer } from '../servers/redis.ts'
 
 /** What a login or a statement is run through: it may not come to be run, or its result not be given back. */
 export type Call = <T>(name: string, effect: () => Promise<T>) => Promise<T>
@@ -151,4 +156,50 @@ function mysqlKind(statement: string): string | undefined {
   if (/^(show|select|set session)/.test(statement)) return undefined
   if (/^(alter user .* identified|set password)/.test(statement)) return 'password'
   return statement.split(' ', 1)[0]
+}
+
+/** The newest server of all that speak Redis' protocol. */
+export const redisPlaces = () => inject('redis').slice(-1).map(redisPlace)
+
+function redisPlace(server: RedisServer): Place {
+  return {
+    name: server.name,
+    logFile: server.logFile,
+    engine: call =>
+      new Redis({
+        caFile: server.caFile,
+        async connect(target) {
+          const connection = await RedisConnection.open(target)
+          const send = connection.send.bind(connection)
+          let queued: string[] = []
+          connection.send = command => {
+            const [name, subcommand = ''] = command
+            if (name === 'AUTH') return call('login', () => send(command))
+            if (['SETUSER', 'DELUSER'].includes(subcommand)) queued = command
+            // Before that nothing has an effect.
+            return name === 'EXEC'
+              ? call(`statement ${redisKind(queued)}`, () => send(command))
+              : send(command)
+          }
+          return connection
+        },
+      }),
+    makeApp: strategy => redis.makeApp(server, { ordinary: strategy !== 'single-user' }),
+    admits: credential => redis.admits(server, credential),
+    async reset({ user, current }, clone) {
+      const password = ({ password }: Credential) => ['resetpass', `#${digest(password)}`]
+      await redis.asSuperuser(server, [
+        ['ACL', 'SETUSER', user, ...password(current)],
+        clone
+          ? ['ACL', 'SETUSER', clone.username, 'on', '~shared:*', ...password(clone)]
+          : ['ACL', 'DELUSER', `${user}_clone`],
+      ])
+    },
+  }
+}
+
+function redisKind([, subcommand, , ...rules]: string[]): string {
+  if (subcommand === 'DELUSER') return 'drop'
+  if (rules.includes('reset')) return 'clone'
+  return rules.some(rule => rule.startsWith('#')) ? 'password' : 'lock'
 }
