@@ -60,7 +60,7 @@ export async function makeApp(
     database: '0',
     user,
     current: credentialFor(server, user, password, { masterarn: adminArn, ...more }),
-    admin: credentialFor(server, admin.username, admin.password),
+    admin: credentialFor(server, admin.username, admin.password, more),
     drop: async () => {},
   }
 }

@@ -223,6 +223,43 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
     })
   })
 
+  describe('a rollback of alternating users whose current was taken away', () => {
+    async function undo(pending: (clone: Credential) => Credential) {
+      const app = await makeApp(server, { ordinary: true })
+      const { both, clone, sync } = await makeClone(app)
+      await sync()
+      const current = clone.with({ password: 'lost' })
+      let asked = 0
+      const outcome = await new AlternatingUsers()
+        .undo(engine, {
+          current,
+          pending: pending(clone),
+          previous: async () => undefined,
+          admin: async () => {
+            asked++
+            return app.admin
+          },
+          rival: async () => undefined,
+          async *stored() {},
+          previousIsOpen: async () => false,
+        })
+        .catch(error => error.name)
+      return { outcome, asked, back: await admits(server, current), made: await lineOf(both.clone) }
+    }
+
+    test('the admin sets it back for who logs in as the same user, as that may not itself', async () => {
+      expect(await undo(clone => clone)).toMatchObject({ outcome: 'restored', back: true })
+    })
+
+    test('the admin is not asked for who does not', async () => {
+      expect(await undo(clone => clone.with({ password: 'wrong' }))).toMatchObject({
+        outcome: 'LockedOut',
+        asked: 0,
+        back: false,
+      })
+    })
+  })
+
   describe('passwords', () => {
     test('a user that takes any password takes one when it was set', async () => {
       const current = await makeUser('nopass', '+acl|setuser', '+acl|save', '+multi', '+exec')
