@@ -3,12 +3,17 @@ import * as v from 'valibot'
 import { InvalidCredential } from './errors.ts'
 
 /** The engines that a credential may name, by AWS's own names in the secret's JSON. */
-export const engineNames = ['postgres', 'redshift', 'mysql', 'mariadb', 'mongo'] as const
+export const engineNames = ['postgres', 'redshift', 'mysql', 'mariadb', 'mongo', 'redis'] as const
 /** `opaque` stands for no database; only a tag can say so, never a value. */
 export type EngineName = (typeof engineNames)[number] | 'opaque'
 
-/** Other names that AWS gives to the same. */
-const aliases = { 'aurora-postgresql': 'postgres', 'aurora-mysql': 'mysql', aurora: 'mysql' } as const
+/** Other names of the same. */
+const aliases = {
+  'aurora-postgresql': 'postgres',
+  'aurora-mysql': 'mysql',
+  aurora: 'mysql',
+  valkey: 'redis',
+} as const
 const aliasNames = Object.keys(aliases) as (keyof typeof aliases)[]
 
 /** What each field should be: the second half of every InvalidCredential's message. */

@@ -2,6 +2,7 @@ import type { TestProject } from 'vitest/node'
 import { type PostgresServer, postgresVersions, startPostgres } from '../local/postgres.ts'
 import { type MongodbServer, startMongodb } from './servers/mongodb.ts'
 import { flavours, type MysqlServer, startMysql } from './servers/mysql.ts'
+import { type RedisServer, redisPackages, startRedis } from './servers/redis.ts'
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -10,6 +11,8 @@ declare module 'vitest' {
     mysql: MysqlServer[]
     /** DocumentDB's engine; none if this system cannot have it. */
     mongodb: MongodbServer[]
+    /** Redis and Valkey, likewise. */
+    redis: RedisServer[]
   }
 }
 
@@ -17,19 +20,24 @@ type Stoppable = { stop(): Promise<void> }
 
 /**
  * Every server, started once for all test files: `inject('postgres')`, which comes with `npm ci`, the newest first, and
- * `inject('mysql')` and `inject('mongodb')`, fetched from the system's own Debian mirror.
+ * `inject('mysql')`, `inject('mongodb')` and `inject('redis')`, fetched from the system's own Debian mirror.
  */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const [postgres, mysql, mongodb] = await Promise.all([
+  const [postgres, mysql, mongodb, redis] = await Promise.all([
     startable(postgresVersions.map(version => startPostgres(version))),
     startable(flavours.map(startMysql)),
     startable([startMongodb()]),
+    startable(redisPackages.map(packages => startRedis(packages))),
   ])
   project.provide('postgres', postgres.map(plain))
   project.provide('mysql', mysql.map(plain))
   project.provide('mongodb', mongodb.map(plain))
+  project.provide(
+    'redis',
+    redis.map(({ restart: _, ...server }) => plain(server)),
+  )
   return async () => {
-    await Promise.all([...postgres, ...mysql, ...mongodb].map(server => server.stop()))
+    await Promise.all([...postgres, ...mysql, ...mongodb, ...redis].map(server => server.stop()))
   }
 }
 

@@ -14,4 +14,5 @@ export const loadEngine: Record<EngineName, (options: EngineOptions) => Promise<
   opaque: async () => new (await import('./opaque.ts')).Opaque(),
   mysql: async options => new (await import('./mysql.ts')).Mysql(options),
   mariadb: async options => new (await import('./mariadb.ts')).Mariadb(options),
+  redis: async options => new (await import('./redis.ts')).Redis(options),
 }

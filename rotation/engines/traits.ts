@@ -52,6 +52,13 @@ export const traits: Record<EngineName, Traits> = {
     database: 'admin',
     strategies: oneOrTwoUsers,
   },
+  redis: {
+    // It knows no limit.
+    userName: { longest: Number.POSITIVE_INFINITY, unit: 'bytes' },
+    port: 6379,
+    database: '',
+    strategies: { ...oneOrTwoUsers, 'dual-password': 'admin' },
+  },
   opaque: {
     userName: { longest: 0, unit: 'bytes' },
     port: 0,

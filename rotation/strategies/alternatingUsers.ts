@@ -1,9 +1,9 @@
 import type { Credential } from '../credential.ts'
 import type { Engine, Pair } from '../engines/engine.ts'
 import { traits } from '../engines/traits.ts'
-import { InvalidCredential } from '../errors.ts'
-import { adminSession, requireAdmin } from './adminSession.ts'
-import { undoBesideCurrent } from './restore.ts'
+import { InvalidCredential, NotPermitted } from '../errors.ts'
+import { adminSession, requireAdmin, tryAdminSession } from './adminSession.ts'
+import { setBack, undoBesideCurrent } from './restore.ts'
 import type { Change, FailedChange, Outcome, Retirement, Strategy, StrategyName } from './strategy.ts'
 
 /** AWS's convention for the second user's name. */
@@ -49,7 +49,19 @@ export class AlternatingUsers implements Strategy {
         await session.setPassword(before.username, before.password)
       else await session.lockUser(pending.username)
     }
-    return undoBesideCurrent(engine, change, { close })
+    return undoBesideCurrent(engine, change, { close, restore: key => this.#restore(engine, key, change) })
+  }
+
+  /** Not every user may set its own password: the admin then does it, for who has logged in as that user. */
+  async #restore(engine: Engine, key: Credential, { current, admin }: FailedChange): Promise<boolean> {
+    try {
+      return await setBack(engine, key, current)
+    } catch (error) {
+      if (!(error instanceof NotPermitted)) throw error
+      await using session = await tryAdminSession(engine, key, admin)
+      await session?.setPassword(current.username, current.password)
+      return session !== undefined
+    }
   }
 
   async retire(engine: Engine, { current, admin, takenUp, drop }: Retirement): Promise<void> {

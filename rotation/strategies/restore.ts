@@ -42,7 +42,8 @@ export async function restoreCurrent(
   throw new LockedOut(`${current}: neither current nor any other stored value logs in`)
 }
 
-async function setBack(engine: Engine, key: Credential, current: Credential): Promise<boolean> {
+/** For who logs in with `key`, as current's user: it sets its own password. */
+export async function setBack(engine: Engine, key: Credential, current: Credential): Promise<boolean> {
   await using session = await tryLogin(engine, key)
   await session?.setPassword(current.username, current.password)
   return session !== undefined

@@ -11,9 +11,10 @@ import { type App, hex } from '../database.ts'
 /** One engine on one real server, and what its tests do there behind the engine's back. */
 export type Subject = {
   /** What a server of this kind has not, and the contract then does not ask for: docs/engines.md says which. */
-  without?: readonly ('connection limits' | 'missing databases' | 'answers without TLS' | 'superusers')[]
+  without?: readonly ('missing databases' | 'answers without TLS' | 'superusers')[]
   engine(options?: { caFile?: string; connectTimeout?: number; statementTimeout?: number }): Engine
-  makeApp(options?: { user?: string }): Promise<App>
+  /** An `ordinary` user may change nobody, where no user may change itself alone. */
+  makeApp(options?: { user?: string; ordinary?: boolean }): Promise<App>
   /** True if user and password log in now, seen from outside Keyturn. */
   admits(credential: Credential): Promise<boolean>
   /** Has the server log a statement in which `text` is a value. */
@@ -24,17 +25,22 @@ export type Subject = {
   strangeCaFile: string
   /** The longest password that it takes, and the longest names of a user: at all, and of one that may have a clone. */
   longest: { password: number; name: () => string; cloned: () => string }
+  /** If there can be no space in a name. */
+  noSpaces?: true
   /** Whether the session of this user is encrypted, as the server sees it. */
   encrypted(user: string): Promise<boolean>
   /** A user that is admitted in clear text. */
   plain(): Promise<Credential>
   /** What a server without TLS answers; it is told what the client has sent, then hangs up. */
   withoutTls(received: (bytes: Buffer) => void): Server
-  limitConnections(user: string, to: number): Promise<void>
+  /** Where a user can have a limit of its own. */
+  limitConnections?(user: string, to: number): Promise<void>
   disconnect(user: string): Promise<void>
-  /** For the test query: one that may run, one that takes seconds, one of what is not there, with the code that tells,
-   * one that is forbidden. */
-  queries: { fine: string; slow: string; absent: [query: string, code: string]; forbidden: string }
+  /**
+   * For the test query: one that does well, one that takes seconds, one of what is not there, with the code that tells,
+   * one that is forbidden.
+   */
+  queries: { good: string; slow: string; absent: [query: string, code: string]; forbidden: string }
   /** Changes whatever a clone has to follow, and takes it back again. */
   change(app: App): Promise<void>
   changeBack(app: App): Promise<void>
@@ -140,10 +146,11 @@ export function engineContract(subject: Subject): void {
       rude.close()
     })
 
-    if (!without.has('connection limits'))
+    const { limitConnections } = subject
+    if (limitConnections)
       test('too many connections are Unreachable', async () => {
         const { current } = await makeApp()
-        await subject.limitConnections(current.username, 1)
+        await limitConnections(current.username, 1)
         await using _ = await engine.login(current)
         await expect(engine.login(current)).rejects.toEqual(rejection('Unreachable'))
       })
@@ -219,7 +226,7 @@ export function engineContract(subject: Subject): void {
     })
 
     test('of somebody else without the right to is NotPermitted, and nothing changes', async () => {
-      const { current } = await makeApp()
+      const { current } = await makeApp({ ordinary: true })
       const { current: victim } = await makeApp()
       await using session = await engine.login(current)
       await expect(session.setPassword(victim.username, 'taken')).rejects.toEqual(rejection('NotPermitted'))
@@ -251,7 +258,7 @@ export function engineContract(subject: Subject): void {
     test('a query that is refused is TestFailed with the code or the reason', async () => {
       const { current } = await makeApp()
       await using session = await engine.login(current)
-      await session.run(subject.queries.fine)
+      await session.run(subject.queries.good)
       const [absent, code] = subject.queries.absent
       await expect(session.run(absent)).rejects.toEqual(
         rejection('TestFailed', { message: expect.stringContaining(code) }),
@@ -277,10 +284,11 @@ export function engineContract(subject: Subject): void {
     ['percent, backtick and at', () => `a\`%@'%'_${hex()}`],
     ['the greatest length that leaves room for a clone', subject.longest.cloned],
   ]
+  const fitting = (name: string) => (subject.noSpaces ? name.replaceAll(' ', '_') : name)
   test.each([...names, ['the greatest length', subject.longest.name] as const])(
     'setPassword, a name with %s',
     async (_, nameOf) => {
-      const user = nameOf()
+      const user = fitting(nameOf())
       const { current } = await makeApp({ user })
       await using session = await engine.login(current)
       await session.setPassword(user, 'next')
@@ -305,7 +313,7 @@ export function engineContract(subject: Subject): void {
     }
 
     test.each(names)('a name with %s: the clone logs in and equals the user', async (_, nameOf) => {
-      const app = await makeApp({ user: nameOf() })
+      const app = await makeApp({ user: fitting(nameOf()) })
       const { both, clone, sync, differences } = await makeClone(app)
       await sync()
       await sync()
@@ -388,7 +396,7 @@ export function engineContract(subject: Subject): void {
     })
 
     test('a stranger with the clone’s name is not dropped, and nobody drops without the right to', async () => {
-      const app = await makeApp()
+      const app = await makeApp({ ordinary: true })
       const { both, clone, sync } = await makeClone(app)
       await sync()
       {
@@ -434,7 +442,7 @@ export function engineContract(subject: Subject): void {
     })
 
     test('an admin that may not create users is NotPermitted', async () => {
-      const app = await makeApp()
+      const app = await makeApp({ ordinary: true })
       const { both, clone } = await makeClone(app)
       await using session: Session = await engine.login(app.current)
       await expect(
@@ -536,7 +544,7 @@ export function engineContract(subject: Subject): void {
       })
 
       test('without the right to: NotPermitted, and nothing changes', async () => {
-        const app = await makeApp()
+        const app = await makeApp({ ordinary: true })
         const { current, user } = app
         await using session = await engine.login(current)
         await expect(session.passwords?.add(user, 'next', current.password)).rejects.toEqual(

@@ -12,7 +12,7 @@ import type { MongodbServer } from '../servers/mongodb.ts'
 export function subjectOf(server: MongodbServer): Subject {
   const notHere = () => Promise.reject(new Error('not to be had of this server'))
   return {
-    without: ['connection limits', 'missing databases', 'answers without TLS', 'superusers'],
+    without: ['missing databases', 'answers without TLS', 'superusers'],
     engine: options => new Mongodb({ caFile: server.caFile, ...options }),
     makeApp: options => makeApp(server, options),
     admits: credential => admits(server, credential),
@@ -42,14 +42,13 @@ export function subjectOf(server: MongodbServer): Subject {
           socket.end()
         })
       }),
-    limitConnections: notHere,
     disconnect: user =>
       behind(
         server,
         `select pg_terminate_backend(pid) from pg_stat_activity where application_name = ${text(user)}`,
       ),
     queries: {
-      fine: 'keyturn.health',
+      good: 'keyturn.health',
       slow: 'keyturn.slow',
       absent: ['keyturn.$none', '73'],
       forbidden: 'admin.system.users',

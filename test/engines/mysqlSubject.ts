@@ -60,7 +60,7 @@ export function subjectOf(server: MysqlServer): Subject {
       for (const { id } of rows) await sql(`kill ${id}`)
     },
     queries: {
-      fine: 'select 1',
+      good: 'select 1',
       slow: `select count(*) from ${Array(5)
         .fill('information_schema.collations')
         .map((t, i) => `${t} t${i}`)

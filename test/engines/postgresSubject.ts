@@ -44,7 +44,7 @@ export function subjectOf(server: PostgresServer): Subject {
       asSuperuser(server, `alter role ${name(user)} connection limit ${to}`).then(() => {}),
     disconnect: user => asSuperuser(server, activity('pg_terminate_backend(pid)', user)).then(() => {}),
     queries: {
-      fine: 'select 1',
+      good: 'select 1',
       slow: 'select pg_sleep(5)',
       absent: ['select * from nowhere', '42P01'],
       forbidden: 'select * from pg_authid',

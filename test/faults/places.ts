@@ -10,6 +10,9 @@ import { Mongodb } from '../../rotation/engines/mongodb.ts'
 import { Mysql } from '../../rotation/engines/mysql.ts'
 import { accountName } from '../../rotation/engines/mysqlClone.ts'
 import { Postgres } from '../../rotation/engines/postgres.ts'
+import { Redis } from '../../rotation/engines/redis.ts'
+import { digest } from '../../rotation/engines/redisAcl.ts'
+import { RedisConnection } from '../../rotation/engines/redisConnection.ts'
 import { Redshift } from '../../rotation/engines/redshift.ts'
 import { scramVerifier } from '../../rotation/engines/scram.ts'
 import type { StrategyName } from '../../rotation/strategies/strategy.ts'
@@ -18,8 +21,10 @@ import * as postgres from '../database.ts'
 import * as redshift from '../engines/redshiftStandIn.ts'
 import * as mongodb from '../mongodbDatabase.ts'
 import * as family from '../mysqlDatabase.ts'
+import * as redis from '../redisDatabase.ts'
 import type { MongodbServer } from '../servers/mongodb.ts'
 import type { MysqlServer } from '../servers/mysql.ts'
+import type { RedisServer } from '../servers/redis.ts'
 
 /** What a login or a statement is run through: it may not come to be run, or its result not be given back. */
 export type Call = <T>(name: string, effect: () => Promise<T>) => Promise<T>
@@ -253,4 +258,55 @@ function mongodbPlace(server: MongodbServer): Place {
 function mongodbKind(command: Document): string | undefined {
   if ('usersInfo' in command) return undefined
   return 'pwd' in command ? 'password' : Object.keys(command)[0]
+}
+
+/** The newest server of all that speak Redis' protocol. */
+export const redisPlaces = () => inject('redis').slice(-1).map(redisPlace)
+
+function redisPlace(server: RedisServer): Place {
+  return {
+    name: server.name,
+    logFile: server.logFile,
+    engine: call =>
+      new Redis({
+        caFile: server.caFile,
+        async connect(target) {
+          const connection = await RedisConnection.open(target)
+          const send = connection.send.bind(connection)
+          let queued: string[] = []
+          connection.send = command => {
+            const [name, subcommand = ''] = command
+            if (name === 'AUTH') return call('login', () => send(command))
+            if (['SETUSER', 'DELUSER'].includes(subcommand)) queued = command
+            // Before that nothing has an effect.
+            return name === 'EXEC'
+              ? call(`statement ${redisKind(queued)}`, () => send(command))
+              : send(command)
+          }
+          return connection
+        },
+      }),
+    // In clear text: TLS takes longer than all else here, and is tried by the contract.
+    makeApp: strategy =>
+      redis.makeApp(
+        { ...server, port: server.plainPort },
+        { ordinary: strategy !== 'single-user', more: { ssl: false } },
+      ),
+    admits: credential => redis.admits(server, credential),
+    async reset({ user, current }, clone) {
+      const password = ({ password }: Credential) => ['resetpass', `#${digest(password)}`]
+      await redis.asSuperuser(server, [
+        ['ACL', 'SETUSER', user, ...password(current)],
+        clone
+          ? ['ACL', 'SETUSER', clone.username, 'on', '~shared:*', ...password(clone)]
+          : ['ACL', 'DELUSER', `${user}_clone`],
+      ])
+    },
+  }
+}
+
+function redisKind([, subcommand, , ...rules]: string[]): string {
+  if (subcommand === 'DELUSER') return 'drop'
+  if (rules.includes('reset')) return 'clone'
+  return rules.some(rule => rule.startsWith('#')) ? 'password' : 'lock'
 }

@@ -33,7 +33,8 @@ describe('what is accepted', () => {
     ['aurora-postgresql', 'postgres'],
     ['aurora-mysql', 'mysql'],
     ['aurora', 'mysql'],
-  ])("AWS's other name %s is understood, and kept", (name, engine) => {
+    ['valkey', 'redis'],
+  ])('the other name %s is understood, and kept', (name, engine) => {
     const credential = parse({ engine: name })
     expect(credential.engine).toBe(engine)
     expect(credential.serialize()).toContain(`"engine":"${name}"`)

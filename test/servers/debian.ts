@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, globSync, readdirSync, readFileSync } from 'node:fs'
 import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -49,6 +49,14 @@ export async function unpack(
   } finally {
     await rm(work, { recursive: true, force: true })
   }
+}
+
+/** The command that runs a program with the libraries it was unpacked with, whatever this system has. */
+export function program(root: string, path: string): string[] {
+  const find = (pattern: string) => globSync(pattern, { cwd: root }).map(found => join(root, found))
+  const libraries = find('{lib,usr/lib}/*-linux-gnu')
+  const [loader = ''] = find('{lib,usr/lib}/*-linux-gnu/ld-linux*')
+  return [loader, '--library-path', libraries.join(':'), join(root, path)]
 }
 
 const list = (folder: string) => readdirSync(folder).map(name => join(folder, name))

@@ -9,7 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { type ConnectionOptions, createConnection } from 'mysql2/promise'
 import { makeCertificate } from '../../local/certificate.ts'
 import { freePort, spawnUntilWeEnd } from '../../local/spawn.ts'
-import { type Packages, unpack } from './debian.ts'
+import { type Packages, program, unpack } from './debian.ts'
 
 export type MysqlServer = {
   engine: 'mysql' | 'mariadb'
@@ -105,16 +105,12 @@ export async function startMysql({
   }
 }
 
-/** The command that runs the server with the libraries it was unpacked with, whatever this system has. */
 function daemon(
   engine: MysqlServer['engine'],
   root: string,
   data: string,
   settings: Record<string, string | number>,
 ): string[] {
-  const find = (pattern: string) => globSync(pattern, { cwd: root }).map(path => join(root, path))
-  const libraries = find('{lib,usr/lib}/*-linux-gnu')
-  const [loader = ''] = find('{lib,usr/lib}/*-linux-gnu/ld-linux*')
   const all = {
     basedir: join(root, 'usr'),
     plugin_dir: join(root, 'usr/lib/mysql/plugin'),
@@ -125,10 +121,7 @@ function daemon(
     ...settings,
   }
   return [
-    loader,
-    '--library-path',
-    libraries.join(':'),
-    join(root, engine === 'mysql' ? 'usr/sbin/mysqld' : 'usr/sbin/mariadbd'),
+    ...program(root, engine === 'mysql' ? 'usr/sbin/mysqld' : 'usr/sbin/mariadbd'),
     '--no-defaults',
     ...Object.entries(all).map(([name, value]) => `--${name.replaceAll('_', '-')}=${value}`),
   ]

@@ -1,0 +1,203 @@
+import { readFileSync } from 'node:fs'
+import { createSecureContext, type SecureContext } from 'node:tls'
+import type { Credential } from '../credential.ts'
+import { Conflict, InvalidCredential, NotPermitted, TlsFailed } from '../errors.ts'
+import type { Engine, Pair, Session, TwoPasswords } from './engine.ts'
+import { type AclUser, differences, digest, findUser, refuseStranger } from './redisAcl.ts'
+import { RedisConnection, RedisError, type Reply } from './redisConnection.ts'
+import { NoFile, translate } from './redisErrors.ts'
+import { tested } from './testQuery.ts'
+import { traits } from './traits.ts'
+
+export type RedisOptions = {
+  /** PEM file with the certificates of the issuers to trust; no others are. */
+  caFile: string
+  /** Milliseconds until a connection or a command counts as unanswered. */
+  connectTimeout?: number
+  statementTimeout?: number
+  /** Opens the connection, to be wrapped by tests. */
+  connect?: typeof RedisConnection.open
+}
+
+/** Redis and Valkey, by ACL users. The tests run it against Redis 7 and 8 and Valkey 8. */
+export class Redis implements Engine {
+  readonly #options: Required<RedisOptions>
+  #context: SecureContext | undefined
+
+  constructor(options: RedisOptions) {
+    this.#options = {
+      connectTimeout: 5_000,
+      statementTimeout: 15_000,
+      connect: RedisConnection.open,
+      ...options,
+    }
+  }
+
+  async login(credential: Credential): Promise<RedisSession> {
+    const { connect, connectTimeout, statementTimeout } = this.#options
+    const { host, port = traits.redis.port, username, password, dbname, ssl } = credential
+    if (dbname && !/^\d+$/.test(dbname))
+      throw new InvalidCredential('dbname', 'should be the number of a database, or left out')
+    const secureContext = ssl ? this.#trust() : undefined
+    let connection: RedisConnection | undefined
+    try {
+      connection = await connect({
+        host,
+        port,
+        connectTimeout,
+        commandTimeout: statementTimeout,
+        ...(secureContext && { secureContext }),
+      })
+      await connection.send(['AUTH', username, password])
+      // Every connection begins in 0, and not every user may run SELECT.
+      if (Number(dbname)) await connection.send(['SELECT', String(dbname)])
+      return new RedisSession(connection, credential)
+    } catch (error) {
+      connection?.close()
+      throw translate(error, `login as ${credential}`)
+    }
+  }
+
+  /** Parsing a bundle of issuers takes milliseconds, so it is done once. */
+  #trust(): SecureContext {
+    const { caFile } = this.#options
+    try {
+      this.#context ??= createSecureContext({ ca: readFileSync(caFile, 'utf8') })
+      return this.#context
+    } catch {
+      throw new TlsFailed(`the CA file ${caFile} cannot be read as PEM`)
+    }
+  }
+}
+
+class RedisSession implements Session {
+  readonly #connection: RedisConnection
+  readonly #credential: Credential
+  /** The command that saves the users, once it is known. */
+  #save: string[] | undefined
+
+  constructor(connection: RedisConnection, credential: Credential) {
+    this.#connection = connection
+    this.#credential = credential
+  }
+
+  async setPassword(user: string, password: string): Promise<void> {
+    await this.#alter(user, 'resetpass', `#${digest(password)}`)
+  }
+
+  async cloneUser({ user, clone }: Pair, open: { user: string; password: string }): Promise<void> {
+    const before = await this.#list()
+    const original = theUser(before, user)
+    const found = findUser(before, clone)
+    if (found) refuseStranger(original, found)
+    const password = `#${digest(open.password)}`
+    const passwords = open.user === clone ? [password] : (found?.passwords ?? [])
+    const [, after] = await this.#change(
+      // Also on if the user is off: the clone may be the one that is in use.
+      ['ACL', 'SETUSER', clone, 'reset', 'on', ...original.rules, ...passwords],
+      ['ACL', 'LIST'],
+    )
+    // Later it may be that nobody can look: see differences.
+    const now = after as string[]
+    if (differences(theUser(now, user), theUser(now, clone)).length)
+      throw new Conflict(`as ${this.#credential}: the rules of ${user} changed meanwhile`)
+    if (open.user === user) await this.#change(['ACL', 'SETUSER', user, 'on', 'resetpass', password])
+  }
+
+  /** Not `off`: setting a password is all that opens the user again. */
+  async lockUser(user: string): Promise<void> {
+    await this.#alter(user, 'resetpass')
+  }
+
+  /** It closes the open sessions of the clone. */
+  async dropUser({ user, clone }: Pair): Promise<void> {
+    const users = await this.#list()
+    const found = findUser(users, clone)
+    if (!found) return
+    refuseStranger(theUser(users, user), found)
+    await this.#change(['ACL', 'DELUSER', clone])
+  }
+
+  readonly passwords: TwoPasswords = {
+    add: (user, password, current) => this.#alter(user, `#${digest(password)}`, `#${digest(current)}`),
+    keep: (user, password) => this.setPassword(user, password),
+  }
+
+  /**
+   * None too if this user may not look, which takes the right to read everybody's rules and digests: cloneUser has
+   * then proven it, with the admin's.
+   */
+  async differences({ user, clone }: Pair): Promise<string[]> {
+    const users = await this.#list().catch(error => {
+      if (error instanceof NotPermitted) return undefined
+      throw error
+    })
+    return users ? differences(theUser(users, user), theUser(users, clone)) : []
+  }
+
+  async run(query: string): Promise<void> {
+    const words = [...query.matchAll(/"([^"]*)"|'([^']*)'|(\S+)/g)]
+    await tested(this.#send(words.map(([, double, single, bare]) => double ?? single ?? bare ?? '')))
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#connection.close()
+  }
+
+  /** Changes a user that there is: the server would make any other. */
+  async #alter(user: string, ...rules: string[]): Promise<void> {
+    if (user !== this.#credential.username) theUser(await this.#list(), user)
+    await this.#change(['ACL', 'SETUSER', user, ...rules])
+  }
+
+  /**
+   * Runs commands and saves what they changed, all of it or nothing.
+   * @returns what each was answered
+   * @throws NotPermitted if it could not be saved, so that a restart would bring the old password back
+   */
+  async #change(...commands: string[][]): Promise<Reply[]> {
+    this.#save ??= await this.#tryToSave(['ACL', 'SAVE'], ['CONFIG', 'REWRITE'])
+    await this.#send(['MULTI'])
+    // All at once: whatever was refused, EXEC ends the transaction.
+    const queued = [...commands, this.#save, ['EXEC']].map(command => this.#send(command))
+    for (const answer of await Promise.allSettled(queued))
+      if (answer.status === 'rejected') throw answer.reason
+    const replies = (await queued.at(-1)) as Reply[]
+    for (const reply of replies) if (reply instanceof RedisError) throw this.#translate(reply)
+    return replies
+  }
+
+  /** Saves the users as they are, in the first way that the server has: the proof that a change can be. */
+  async #tryToSave(first: string[], ...others: string[][]): Promise<string[]> {
+    try {
+      await this.#send(first)
+      return first
+    } catch (error) {
+      const [second, ...more] = others
+      if (error instanceof NoFile && second) return this.#tryToSave(second, ...more)
+      throw error
+    }
+  }
+
+  async #list(): Promise<string[]> {
+    return (await this.#send(['ACL', 'LIST'])) as string[]
+  }
+
+  async #send(command: string[]): Promise<Reply> {
+    try {
+      return await this.#connection.send(command)
+    } catch (error) {
+      throw this.#translate(error)
+    }
+  }
+
+  #translate(error: unknown): unknown {
+    return translate(error, `as ${this.#credential}`)
+  }
+}
+
+function theUser(lines: string[], name: string): AclUser {
+  const found = findUser(lines, name)
+  if (!found) throw new NotPermitted(`there is no user ${JSON.stringify(name)}`)
+  return found
+}

@@ -1,0 +1,85 @@
+import { createHash } from 'node:crypto'
+import { DatabaseFailed, NotPermitted } from '../errors.ts'
+
+/** One user as ACL LIST tells it, in words that ACL SETUSER takes. */
+export type AclUser = {
+  name: string
+  /** `#digest` each, or `nopass`. */
+  passwords: string[]
+  /** All else but whether it is on; a selector is one of them. */
+  rules: string[]
+}
+
+/** Not among the rules. The last is what a user has anyhow, told of one and not of the other. */
+const states = ['on', 'off', 'sanitize-payload']
+
+/** What Redis keeps of a password. It is not salted, so equal passwords have equal digests. */
+export const digest = (password: string) => createHash('sha256').update(password).digest('hex')
+
+/**
+ * Finds a user in the answer to ACL LIST, whose lines are what Redis also keeps in its aclfile.
+ * @throws DatabaseFailed if its rules are not text, as they could not be written again
+ */
+export function findUser(lines: string[], name: string): AclUser | undefined {
+  // `user <name> <rules>`; there is no space in a name, or in a rule that is no selector. Those come last.
+  const line = lines.find(line => line.split(' ', 2)[1] === name)
+  if (line === undefined) return undefined
+  if (line.includes('\ufffd')) throw new DatabaseFailed(`${name}: its rules hold what is not UTF-8`)
+  const words = inOrder(line.slice(`user ${name} `.length)).match(/\(.*?\)(?= \(|$)|[^ ]+/g) ?? []
+  const isPassword = (word: string) => word === 'nopass' || word.startsWith('#')
+  return {
+    name,
+    passwords: words.filter(isPassword),
+    rules: words.filter(word => !isPassword(word) && !states.includes(word)),
+  }
+}
+
+/**
+ * Sorts neighbours that are about single commands, so that equal users read the same: Redis 7.0 tells them in any order.
+ * None is about the same as another, but one about a command's subcommand, which stays after it.
+ */
+function inOrder(rules: string): string {
+  const single = '[+-][^@ )][^ )]*'
+  const command = (rule: string) => rule.slice(1)
+  return rules.replace(new RegExp(`(?<= )${single}(?: ${single})+`, 'g'), neighbours =>
+    neighbours
+      .split(' ')
+      .sort((a, b) => (command(a) < command(b) ? -1 : 1))
+      .join(' '),
+  )
+}
+
+/** What would make the clone's rules those of the user; nothing if they are. */
+export function differences(user: AclUser, clone: AclUser): string[] {
+  const without = (a: AclUser, b: AclUser) => a.rules.filter(rule => !b.rules.includes(rule))
+  const found = [
+    ...without(user, clone).map(rule => `give ${rule} to ${clone.name}`),
+    ...without(clone, user).map(rule => `revoke ${rule} from ${clone.name}`),
+  ]
+  // A later rule about a command overrides an earlier one.
+  if (!found.length && String(user.rules) !== String(clone.rules))
+    return [`put the rules of ${clone.name} in the order of ${user.name}'s`]
+  return found
+}
+
+/** Whoever may do one of these can give itself the rest. */
+const isMighty = (rule: string) => /^\+(@all|@admin|@dangerous|acl|acl\|setuser)$/.test(rule)
+
+/**
+ * Somebody else's user that happens to have the clone's name must not be taken over by whoever reads the secret.
+ * @throws NotPermitted if none of what it was given is the user's, or if it administers and the user does not
+ */
+export function refuseStranger(user: AclUser, clone: AclUser): void {
+  const given = clone.rules.filter(rule => /^[+~%&(]/.test(rule))
+  // Also by a selector.
+  const mightOf = ({ rules }: AclUser) => rules.flatMap(rule => rule.match(/[^ ()]+/g) ?? []).filter(isMighty)
+  const more = mightOf(clone).find(rule => !mightOf(user).includes(rule))
+  if (more)
+    throw new NotPermitted(
+      `${clone.name} exists but is no clone of ${user.name}: it has ${more}; take that away, or rename it`,
+    )
+  if (given.length && !given.some(rule => user.rules.includes(rule)))
+    throw new NotPermitted(
+      `${clone.name} exists but is no clone of ${user.name}: nothing that it may do is the user's; rename it`,
+    )
+}

@@ -1,0 +1,89 @@
+import {
+  DatabaseFailed,
+  InvalidCredential,
+  LoginRefused,
+  NotPermitted,
+  type RotationError,
+  TlsFailed,
+  Unreachable,
+} from '../errors.ts'
+import { RedisError } from './redisConnection.ts'
+
+/** The server has no file of the kind that a change was to be saved in. */
+export class NoFile extends NotPermitted {}
+
+/** By how an answer begins: with a code, and after ERR, which can mean anything, with words. */
+const byBeginning: [RegExp, (message: string, where: string) => RotationError][] = [
+  [
+    /^WRONGPASS/,
+    (_, where) => new LoginRefused(`${where}: user or password was refused, or the user is off`),
+  ],
+  [/^NOAUTH/, (_, where) => new LoginRefused(`${where}: the server does not know the login any more`)],
+  [/^NOPERM/, (message, where) => new NotPermitted(`${where}: ${message}`)],
+  [/^DENIED/, (_, where) => new NotPermitted(`${where}: the server's protected mode keeps this address out`)],
+  [
+    /^(LOADING|BUSY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN)\b/,
+    (message, where) => new Unreachable(`${where}: not now, says the server: ${codeOf(message)}`),
+  ],
+  [/^PROTOCOL/, (_, where) => new InvalidCredential('engine', `${where}: what answers there is not Redis`)],
+  [
+    /^ERR max number of clients/,
+    (_, where) => new Unreachable(`${where}: the server has no room for another connection`),
+  ],
+  [
+    /^ERR DB index is out of range/,
+    (_, where) => new InvalidCredential('dbname', `${where}: there is no such database`),
+  ],
+  [
+    /^ERR unknown (sub)?command/,
+    (message, where) =>
+      new NotPermitted(
+        `${where}: ${codeOf(message)}: the server has none such, or its provider withholds it`,
+      ),
+  ],
+  [
+    /^ERR This (Redis )?instance is not configured to use an ACL file/,
+    (_, where) => new NoFile(`${where}: the server has no aclfile`),
+  ],
+  [
+    /^ERR The server is running without a config file/,
+    (_, where) =>
+      new NoFile(
+        `${where}: the server has neither an aclfile nor a config file, so a restart would bring the old password back`,
+      ),
+  ],
+  [
+    /^ERR Rewriting config file/,
+    (message, where) => new NotPermitted(`${where}: ${message}; a restart would bring the old password back`),
+  ],
+]
+
+/** The code, and those words after it that never quote what was sent. */
+const codeOf = (message: string) =>
+  /^[A-Z]+( (unknown (sub)?command|wrong number of arguments|There was an error trying to save the ACLs))?/.exec(
+    message,
+  )?.[0] ?? 'an answer without a code'
+
+const unreachable = /^(ECONN|EHOST|ENET|ENOTFOUND|EAI_|ETIMEDOUT|EPIPE|EADDRNOTAVAIL)/
+const untrusted = /^(ERR_TLS|ERR_SSL|EPROTO|CERT_|SELF_SIGNED|DEPTH_ZERO|UNABLE_TO_)/
+
+/**
+ * An answer of the server, or an error of the connection, as one of ours. Server texts are kept only where they name
+ * nothing but users, commands, keys and files; a command's arguments never come along, so no `cause` is kept either.
+ */
+export function translate(error: unknown, where: string): unknown {
+  if (!(error instanceof Error)) return error
+  if (error instanceof RedisError) {
+    const message = error.message.replace('EXECABORT Transaction discarded because of: ', '')
+    const [, known] = byBeginning.find(([beginning]) => beginning.test(message)) ?? []
+    return known?.(message, where) ?? new DatabaseFailed(`${where}: ${codeOf(message)}`)
+  }
+  const { code = '' } = error as { code?: string }
+  if (code === 'TLS_UNANSWERED')
+    return new Unreachable(
+      `${where}: no answer to TLS; Redis without it is silent like this: to accept that, store "ssl": false`,
+    )
+  if (untrusted.test(code)) return new TlsFailed(`${where}: ${code}`)
+  if (unreachable.test(code)) return new Unreachable(`${where}: ${code}`)
+  return error
+}

@@ -1,0 +1,156 @@
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { closeSync, createWriteStream, globSync, openSync } from 'node:fs'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { connect } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { createClient } from '@redis/client'
+import { makeCertificate } from '../../local/certificate.ts'
+import { freePort, spawnUntilWeEnd } from '../../local/spawn.ts'
+import { digest } from '../../rotation/engines/redisAcl.ts'
+import { type Packages, program, unpack } from './debian.ts'
+
+export type RedisServer = {
+  /** Such as `Valkey 8.1.1`, as the running server tells it. */
+  name: string
+  packages: Packages
+  host: string
+  port: number
+  /** The same without TLS. */
+  plainPort: number
+  /** The certificate to trust, for `localhost` and 127.0.0.1. */
+  caFile: string
+  superuser: { username: string; password: string }
+  /** What MONITOR tells: every statement but those that administer. */
+  logFile: string
+}
+
+export type RunningRedis = RedisServer & { restart(): Promise<void>; stop(): Promise<void> }
+
+/** By their packages in Debian. */
+export const redisPackages: Packages[] = [
+  { suite: 'bookworm', main: 'redis-server' },
+  { suite: 'trixie', main: 'redis-server' },
+  { suite: 'trixie', main: 'valkey-server' },
+]
+
+type Options = {
+  /** Where it keeps its users. */
+  users?: 'aclfile' | 'config file' | 'memory'
+  settings?: Record<string, string[]>
+}
+
+/**
+ * Starts a server of its own on free ports of 127.0.0.1, in a temporary folder, and waits until it answers. It ends
+ * when this process does, however that happens.
+ * @throws if it cannot be had or does not start
+ */
+export async function startRedis(
+  packages: Packages,
+  { users = 'aclfile', settings = {} }: Options = {},
+): Promise<RunningRedis> {
+  const root = await unpack(packages, async () => {})
+  const folder = await mkdtemp(join(tmpdir(), `keyturn-${packages.main}-`))
+  const { caFile, keyFile } = await makeCertificate(folder)
+  const logFile = join(folder, 'statements.log')
+  const errorFile = join(folder, 'error.log')
+  const superuser = { username: 'default', password: randomBytes(16).toString('hex') }
+  const rules = ['default', 'on', `#${digest(superuser.password)}`, '~*', '&*', '+@all']
+  const usersFile = join(folder, 'users')
+  await writeFile(usersFile, `user ${rules.join(' ')}\n`)
+  await writeFile(logFile, '')
+  const [port, plainPort] = [await freePort(), await freePort()]
+  const all = {
+    port: [plainPort],
+    tls_port: [port],
+    bind: ['127.0.0.1'],
+    dir: [folder],
+    tls_cert_file: [caFile],
+    tls_key_file: [keyFile],
+    tls_ca_cert_file: [caFile],
+    tls_auth_clients: ['no'],
+    save: [''],
+    slowlog_log_slower_than: [0],
+    slowlog_max_len: [100_000],
+    ...(users === 'aclfile' && { aclfile: [usersFile] }),
+    ...(users === 'memory' && { user: rules }),
+    ...settings,
+  }
+  const [daemon = ''] = globSync('usr/bin/{redis,valkey}-server', { cwd: root })
+  const command = [
+    ...program(root, daemon),
+    ...(users === 'config file' ? [usersFile] : []),
+    ...Object.entries(all).flatMap(([name, values]) => [
+      `--${name.replaceAll('_', '-')}`,
+      ...values.map(String),
+    ]),
+  ]
+  const server = { packages, host: 'localhost', port, plainPort, caFile, superuser, logFile }
+  const start = async () => {
+    const log = openSync(errorFile, 'a')
+    const child = spawnUntilWeEnd(command, { cwd: folder, log })
+    closeSync(log)
+    const end = async () => {
+      child.stdin?.end()
+      if (child.exitCode === null) await once(child, 'exit')
+    }
+    try {
+      const name = await answers(server, () => child.exitCode !== null)
+      await monitor(server)
+      return { end, name }
+    } catch (error) {
+      await end()
+      throw new Error(
+        `${packages.main} of ${packages.suite} did not start:\n${await readFile(errorFile, 'utf8')}`,
+        {
+          cause: error,
+        },
+      )
+    }
+  }
+  let running = await start()
+  return {
+    ...server,
+    name: running.name,
+    async restart() {
+      await running.end()
+      running = await start()
+    },
+    async stop() {
+      await running.end()
+      await rm(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+/** @returns its name and version */
+async function answers({ host, plainPort, superuser }: Omit<RedisServer, 'name'>, ended: () => boolean) {
+  for (let tries = 1; ; tries++)
+    try {
+      const client = createClient({
+        socket: { host, port: plainPort, reconnectStrategy: false },
+        ...superuser,
+      })
+      client.on('error', () => {})
+      await client.connect()
+      const info = await client.info('server')
+      client.destroy()
+      const version = (key: string) => new RegExp(`^${key}_version:(\\S+)`, 'm').exec(info)?.[1]
+      const valkey = version('valkey')
+      return valkey ? `Valkey ${valkey}` : `Redis ${version('redis')}`
+    } catch (error) {
+      if (ended() || tries > 200) throw error
+      await sleep(50)
+    }
+}
+
+/** Copies what MONITOR tells into the log, until the server ends. */
+async function monitor({ host, plainPort, superuser, logFile }: Omit<RedisServer, 'name'>): Promise<void> {
+  const socket = connect({ host, port: plainPort })
+  socket.on('error', () => {})
+  socket.write(`AUTH ${superuser.username} ${superuser.password}\r\nMONITOR\r\n`)
+  await once(socket, 'data')
+  socket.pipe(createWriteStream(logFile, { flags: 'a' }))
+}
