@@ -1,0 +1,4 @@
+import { faultMatrix } from './matrix.ts'
+import { mongodbPlaces } from './places.ts'
+
+faultMatrix('temporary-clone', mongodbPlaces(), { thorough: false })
