@@ -1,5 +1,6 @@
 import { inspect } from 'node:util'
 import * as v from 'valibot'
+import { traits } from './engines/traits.ts'
 import { InvalidCredential } from './errors.ts'
 
 /** The engines that a credential may name, by AWS's own names in the secret's JSON. */
@@ -53,6 +54,8 @@ const schema = v.object({
 })
 /** What says whose a password is that is stored alone. Its user never changes, so an admin is of no use. */
 const connectionSchema = v.omit(schema, ['password', 'masterarn'])
+/** All that RDS keeps of a master. */
+const masterSchema = v.pick(schema, ['username', 'password'])
 
 type Json = Record<string, unknown>
 type Fields = Omit<v.InferOutput<typeof schema>, 'engine'> & { engine: EngineName }
@@ -123,6 +126,17 @@ export class Credential {
     }
   }
 
+  /**
+   * The format of a master's value that RDS manages: user and password alone. `target` says where it logs in.
+   * @throws InvalidCredential as `parse` does
+   */
+  static master(target: { engine: string; host: string; port: number }): Format {
+    return text => {
+      const [json] = readJson(text, masterSchema, 'username and password')
+      return Credential.parse(JSON.stringify({ ...json, ...target }))
+    }
+  }
+
   /** Reads a text that no database knows, such as a signing key: all of it is the password, and it is nobody's. */
   static opaque(text: string): Credential {
     return new Credential({}, { engine: 'opaque', host: '', username: '', password: text, ssl: true }, true)
@@ -137,6 +151,10 @@ export class Credential {
   /** Undefined means the engine's own default port. */
   get port(): number | undefined {
     return this.#fields.port
+  }
+  /** The server, `host:port`: values with the same text are for the same one. */
+  get address(): string {
+    return `${this.host.toLowerCase()}:${this.port ?? traits[this.engine].port}`
   }
   get dbname(): string | undefined {
     return this.#fields.dbname

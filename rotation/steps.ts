@@ -59,7 +59,7 @@ export type Rotation = RotationId & {
  */
 export async function create(pipeline: Pipeline, { id, token }: RotationId): Promise<Rotation> {
   const found = await pipeline.store.describe(id)
-  const options = parseTags(found.tags, pipeline.defaults)
+  const options = optionsOf(found, pipeline)
   const done = found.current === token
   if (!done) await refuseForeign(pipeline, found, token)
   const store = await storeOf(pipeline, options)
@@ -87,6 +87,11 @@ export async function create(pipeline: Pipeline, { id, token }: RotationId): Pro
     ...(options.grace !== 'never' && strategies[strategy].retire && { grace: options.grace }),
     ...(options.testQuery && { testQuery: options.testQuery }),
   }
+}
+
+function optionsOf({ owner, tags }: Description, { defaults }: Pipeline): Options {
+  if (owner) throw new InvalidCredential('id', `${owner} manages this secret and rotates it by itself`)
+  return parseTags(tags, defaults)
 }
 
 /** The store, reading values as what they are. @throws InvalidCredential if the connection is of no use */
@@ -129,7 +134,7 @@ async function readReplaced(store: Store, id: string, found: Description, done: 
  * @throws InvalidCredential, InvalidOption, LoginRefused, TestFailed …
  */
 export async function check(pipeline: Pipeline, { id, token }: RotationId): Promise<void> {
-  const options = parseTags((await pipeline.store.describe(id)).tags, pipeline.defaults)
+  const options = optionsOf(await pipeline.store.describe(id), pipeline)
   const store = await storeOf(pipeline, options)
   const version = (await store.read(id, { token })) ?? (await store.read(id, { stage: 'current' }))
   if (!version) throw new InvalidCredential('value', 'the secret has no current version; store a first value')
