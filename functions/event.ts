@@ -37,6 +37,7 @@ const facts = v.object({
   strategy: v.picklist(strategyNames),
   replaces: text,
   grace: v.exactOptional(v.number()),
+  clone: v.exactOptional(v.picklist(['drop', 'keep'])),
   testQuery: v.exactOptional(text),
 })
 const none = v.literal('')

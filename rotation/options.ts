@@ -21,8 +21,10 @@ export type Essentials = Kind & {
 
 /** How one credential rotates. */
 export type Options = Essentials & {
-  /** Seconds until a replaced user is locked; `never` leaves it open. */
+  /** Seconds until what was replaced is closed; `never` leaves it open. */
   grace: number | 'never'
+  /** What becomes of a temporary clone then: dropped, or locked and kept for the next time. Unset: dropped. */
+  clone?: 'drop' | 'keep' | undefined
   /** A statement that the new credential must be able to run. */
   testQuery?: string | undefined
   password: PasswordSettings
@@ -35,14 +37,15 @@ export type Options = Essentials & {
 }
 
 /** The tags that say what a value is, and the strategies each leaves: where no user name is stored, none can change. */
-const strategiesOf: Record<keyof Kind, readonly [StrategyName, ...StrategyName[]]> = {
+const strategiesOf: Record<keyof Kind, readonly StrategyName[]> = {
   engine: ['single-user'],
-  connection: ['single-user'],
+  connection: ['single-user', 'dual-password'],
 }
 
 const expected: Record<string, string> = {
   strategy: `one of: ${strategyNames.join(', ')}`,
   grace: '`never`, or a whole number with s, m, h or d, such as 24h; a year at most',
+  clone: '`drop` or `keep`',
   'test-query': 'one SQL statement',
   every: 'a whole number with m, h or d, such as 30d; a year at most',
   window: 'hours of the day in UTC, an hour at least, such as 02:00-05:00',
@@ -70,6 +73,7 @@ const window = v.pipe(
 const schema = v.strictObject({
   strategy: v.exactOptional(v.picklist(strategyNames)),
   grace: v.exactOptional(v.union([v.literal('never'), duration])),
+  clone: v.exactOptional(v.picklist(['drop', 'keep'])),
   'test-query': v.exactOptional(v.pipe(v.string(), v.nonEmpty())),
   every: v.exactOptional(v.pipe(duration, v.minValue(60))),
   window: v.exactOptional(window),
@@ -97,10 +101,11 @@ export function parseTags(tags: Record<string, string>, defaults: Options): Opti
 /** Reads of the tags only what a rollback needs, so that whatever is wrong with the others does not stop it. */
 export function parseEssentials(tags: Record<string, string>, defaults: Options): Essentials {
   const { [`${PREFIX}engine`]: engine, [`${PREFIX}connection`]: connection } = tags
-  if (connection) return { connection, strategy: strategiesOf.connection[0] }
-  if (engine === 'opaque') return { engine, strategy: strategiesOf.engine[0] }
-  const strategy = strategyNames.find(name => name === tags[`${PREFIX}strategy`])
-  return { strategy: strategy ?? defaults.strategy }
+  const chosen = (allowed: readonly StrategyName[]) =>
+    allowed.find(name => name === tags[`${PREFIX}strategy`])
+  if (connection) return { connection, strategy: chosen(strategiesOf.connection) ?? 'single-user' }
+  if (engine === 'opaque') return { engine, strategy: 'single-user' }
+  return { strategy: chosen(strategyNames) ?? defaults.strategy }
 }
 
 const none: Options = { grace: 86_400, password: {} }
@@ -122,12 +127,13 @@ export function parseOptions(texts: Record<string, string>, defaults = none, pre
     )
   }
   const { engine, connection, managed: _, admin: __, ...given } = result.output
-  const { strategy, grace, 'test-query': testQuery, every, window, jitter, ...password } = given
+  const { strategy, grace, clone, 'test-query': testQuery, every, window, jitter, ...password } = given
   const options = {
     engine,
     connection,
     strategy: strategy ?? defaults.strategy,
     grace: grace ?? defaults.grace,
+    clone,
     testQuery: testQuery ?? defaults.testQuery,
     password: { ...defaults.password, ...password },
     every: every ?? defaults.every,
@@ -135,10 +141,12 @@ export function parseOptions(texts: Record<string, string>, defaults = none, pre
     jitter: jitter ?? defaults.jitter,
   }
   refuseConflicts(options, prefix)
+  if (clone && strategy !== 'temporary-clone')
+    throw new InvalidOption(`${prefix}clone`, `has a meaning only beside ${prefix}strategy=temporary-clone`)
   return options
 }
 
-function refuseConflicts({ engine, connection, strategy, testQuery }: Options, prefix: string): void {
+function refuseConflicts({ engine, connection, strategy, grace, testQuery }: Options, prefix: string): void {
   if (engine && connection)
     throw new InvalidOption(`${prefix}engine`, `has no place beside ${prefix}connection`)
   const kind = engine ? 'engine' : connection ? 'connection' : undefined
@@ -146,6 +154,11 @@ function refuseConflicts({ engine, connection, strategy, testQuery }: Options, p
     throw new InvalidOption(
       `${prefix}strategy`,
       `should be ${strategiesOf[kind].join(' or ')}, or left out: ${prefix}${kind} means that no user name is stored`,
+    )
+  if (strategy === 'temporary-clone' && grace === 'never')
+    throw new InvalidOption(
+      `${prefix}grace`,
+      'should be a time: when it is over the application moves back from the clone',
     )
   if (engine && testQuery)
     throw new InvalidOption(

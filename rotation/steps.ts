@@ -1,9 +1,11 @@
 import { Credential, type EngineName } from './credential.ts'
 import type { Engine } from './engines/engine.ts'
+import { traits } from './engines/traits.ts'
 import {
   Conflict,
   HostMismatch,
   InvalidCredential,
+  InvalidOption,
   LockedOut,
   RotationAbandoned,
   RotationInProgress,
@@ -46,8 +48,10 @@ export type Rotation = RotationId & {
   nextUser: string
   /** The version that was current when the rotation began. */
   replaces: string
-  /** Seconds until the replaced user is locked; unset if it never is. */
+  /** Seconds until what was replaced is closed; unset if it never is. */
   grace?: number
+  /** What becomes of a temporary clone. */
+  clone?: 'drop' | 'keep'
   testQuery?: string
 }
 
@@ -65,7 +69,7 @@ export async function create(pipeline: Pipeline, { id, token }: RotationId): Pro
   const store = await storeOf(pipeline, options)
   const replaced = await readReplaced(store, id, found, done)
   const current = replaced.credential
-  const strategy = strategyFor(current, options)
+  const strategy = allowedStrategy(current, options)
   const nextUser = strategies[strategy].nextUser(current)
   if (!done) {
     const password = generatePassword(options.password)
@@ -85,6 +89,7 @@ export async function create(pipeline: Pipeline, { id, token }: RotationId): Pro
     nextUser,
     replaces: replaced.token,
     ...(options.grace !== 'never' && strategies[strategy].retire && { grace: options.grace }),
+    ...(strategy === 'temporary-clone' && { clone: options.clone ?? 'drop' }),
     ...(options.testQuery && { testQuery: options.testQuery }),
   }
 }
@@ -110,6 +115,18 @@ async function storeOf(pipeline: Pipeline, { engine, connection }: Kind): Promis
 /** AWS's templates rotate a value that names an admin with alternating users. */
 function strategyFor(credential: Credential, options: Essentials): StrategyName {
   return options.strategy ?? (credential.masterarn ? 'alternating-users' : 'single-user')
+}
+
+/** @throws InvalidOption if the engine does not allow what was chosen */
+function allowedStrategy(credential: Credential, options: Options): StrategyName {
+  const strategy = strategyFor(credential, options)
+  const allowed = traits[credential.engine].strategies
+  if (!allowed[strategy])
+    throw new InvalidOption(
+      'keyturn:strategy',
+      `should be ${Object.keys(allowed).join(' or ')}, which is what ${credential.engine} allows`,
+    )
+  return strategy
 }
 
 async function refuseForeign({ running }: Pipeline, { pending }: Description, token: string): Promise<void> {
@@ -139,7 +156,7 @@ export async function check(pipeline: Pipeline, { id, token }: RotationId): Prom
   const version = (await store.read(id, { token })) ?? (await store.read(id, { stage: 'current' }))
   if (!version) throw new InvalidCredential('value', 'the secret has no current version; store a first value')
   const { credential } = version
-  strategies[strategyFor(credential, options)].nextUser(credential)
+  strategies[allowedStrategy(credential, options)].nextUser(credential)
   const engine = await pipeline.engine(credential.engine)
   await using session = await engine.login(credential)
   if (options.testQuery) await session.run(options.testQuery)
@@ -301,30 +318,38 @@ async function readAdmin(pipeline: Pipeline, { masterarn }: Credential): Promise
   return pipeline.admin(masterarn)
 }
 
-/** `superseded`: a newer rotation runs or has run; closing the user is now its business. */
-export type Retired = { outcome: 'retired' | 'superseded' }
+/**
+ * `superseded`: a newer rotation runs or has run, and what this one replaced is its business. `halfway`: nothing is to
+ * be closed yet, another rotation has to follow.
+ */
+export type Retired = { outcome: 'retired' | 'superseded' | 'halfway' }
 
 /**
- * Closes the user that this rotation replaced. If another rotation takes that user up at the same moment, it is
- * opened again with that rotation's password.
+ * Closes what this rotation replaced. If another rotation takes it up at the same moment, it is opened again with that
+ * rotation's password.
  */
 export async function retire(pipeline: Pipeline, rotation: Rotation): Promise<Retired> {
   const store = await storeOf(pipeline, rotation)
-  const { id, token } = rotation
+  const { id, token, clone } = rotation
   const strategy = strategies[rotation.strategy]
   const before = await store.describe(id)
   const current = before.current === token && !before.pending ? await store.read(id, { token }) : undefined
   if (!current || !strategy.retire) return { outcome: 'superseded' }
   const { credential } = current
+  if (strategy.halfway?.(credential.username)) return { outcome: 'halfway' }
   const engine = await pipeline.engine(credential.engine)
-  const admin = () => readAdmin(pipeline, credential)
   let outcome: Retired['outcome'] = 'retired'
-  await strategy.retire(engine, { current: credential, admin }, async () => {
-    const after = await store.describe(id)
-    const newer = after.current === token ? after.pending : after.current
-    if (!newer) return undefined
-    outcome = 'superseded'
-    return (await store.read(id, { token: newer }))?.credential
+  await strategy.retire(engine, {
+    current: credential,
+    admin: () => readAdmin(pipeline, credential),
+    async takenUp() {
+      const after = await store.describe(id)
+      const newer = after.current === token ? after.pending : after.current
+      if (!newer) return undefined
+      outcome = 'superseded'
+      return (await store.read(id, { token: newer }))?.credential
+    },
+    drop: clone === 'drop',
   })
   return { outcome }
 }

@@ -14,6 +14,14 @@ export interface Engine {
 /** A user and the clone that takes turns with it. */
 export type Pair = { user: string; clone: string }
 
+/** Idempotent, as all of a session. A password that is to log in afterwards logs in at every instant if it did before. */
+export interface TwoPasswords {
+  /** Makes `password` log in beside `current`. A third one may go on or not. */
+  add(user: string, password: string, current: string): Promise<void>
+  /** Makes `password` log in, and no other. */
+  keep(user: string, password: string): Promise<void>
+}
+
 /**
  * One login. Each method is idempotent and never shows the server a password in clear text. They throw NotPermitted,
  * Unreachable, Conflict, or DatabaseFailed with the server's code.
@@ -34,6 +42,15 @@ export interface Session extends AsyncDisposable {
 
   /** No password logs `user` in any more; what it owns and may do stays, and sessions go on. */
   lockUser(user: string): Promise<void>
+
+  /**
+   * There is no clone any more; what it owned is the user's.
+   * @throws NotPermitted if it is not a clone of this user. Nothing is changed then.
+   */
+  dropUser(pair: Pair): Promise<void>
+
+  /** Where a user may have two passwords: see `strategies` in traits.ts. */
+  readonly passwords?: TwoPasswords
 
   /**
    * What the clone may and the user may not, or the other way round: a sentence each, none if they are equal. `other`

@@ -1,6 +1,6 @@
 import { authPlugins, ed25519Verifier, parsecVerifier } from './mariadbPlugins.ts'
 import { quoteText } from './mysqlClone.ts'
-import { type Flavour, MysqlFamily, type MysqlOptions } from './mysqlSession.ts'
+import { type Flavour, type Method, MysqlFamily, type MysqlOptions, type Statements } from './mysqlSession.ts'
 import { nativeVerifier } from './mysqlVerifiers.ts'
 
 const verifiers: Flavour['verifiers'] = {
@@ -28,6 +28,18 @@ const flavour: Flavour = {
   identified: (plugin, verifier) => `identified via ${plugin} using ${quoteText(verifier)}`,
   // MariaDB logs statements as they come, so it gets nothing but verifiers.
   changeOwn: (plugin, password) => `set password = ${quoteText(verifiers[plugin]?.(password.new) ?? '')}`,
+  add: (session, account, ...passwords) => identifyBy(session, account, passwords),
+  keep: (session, account, password) => identifyBy(session, account, [password]),
+}
+
+/** By each of the passwords and no other, in one statement. It takes CREATE USER, so an admin. */
+async function identifyBy(
+  { query }: Statements,
+  { name, plugin, verify }: Method,
+  passwords: string[],
+): Promise<void> {
+  const ways = passwords.map(password => `${plugin} using ${quoteText(verify(password))}`)
+  await query(`alter user ${name} identified via ${ways.join(' or ')} account unlock`)
 }
 
 /** MariaDB, also as RDS. The tests run it against 10.11 and 11.8. */

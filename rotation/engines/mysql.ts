@@ -1,5 +1,6 @@
+import { Conflict, NotPermitted } from '../errors.ts'
 import { quoteText } from './mysqlClone.ts'
-import { type Flavour, MysqlFamily, type MysqlOptions } from './mysqlSession.ts'
+import { type Flavour, type Method, MysqlFamily, type MysqlOptions, type Statements } from './mysqlSession.ts'
 import { cachingSha2Verifier, nativeVerifier } from './mysqlVerifiers.ts'
 
 const flavour: Flavour = {
@@ -30,6 +31,50 @@ const flavour: Flavour = {
   changeOwn: (_, password) =>
     `alter user current_user() identified by ${quoteText(password.new)} replace ${quoteText(password.old)}`,
   afterLock: account => `alter user ${account} discard old password`,
+  // The password to be replaced is named, so of two rotations that meet one gets a Conflict and nothing is lost.
+  async add(session, account, password, current) {
+    await refuseIfBound(session, account)
+    const retain = (next: string, old: string) => session.query(`${set(next, old)} retain current password`)
+    try {
+      await retain(password, current)
+    } catch (error) {
+      if (!(error instanceof Conflict)) throw error
+      // Perhaps an earlier try has set it. If so, they can be turned around and back, and none is lost on the way.
+      await retain(current, password)
+      await retain(password, current)
+    }
+  },
+  async keep(session, account, password) {
+    await refuseIfBound(session, account)
+    try {
+      await session.query(`${set(password, session.password)}, ${DISCARD}`)
+    } catch (error) {
+      if (!(error instanceof Conflict)) throw error
+      // The session logged in with the older of the two; or another rotation is at work, and this is a Conflict again.
+      await session.query(set(password, password))
+      await session.query(`alter user ${DISCARD}`)
+    }
+  },
+}
+
+const DISCARD = 'current_user() discard old password'
+const set = (next: string, old: string) =>
+  `alter user current_user() identified by ${quoteText(next)} replace ${quoteText(old)}`
+
+/**
+ * MySQL takes no verifier with a second password, and checks the old one only for a user's own account. A rule against
+ * using a password again would stand in the way of a rollback.
+ */
+async function refuseIfBound(session: Statements, { name, user, clauses }: Method): Promise<void> {
+  if (user !== session.user) throw new NotPermitted(`${name}: only the user itself can set a second password`)
+  const [row] = await session.query('select @@password_history as history, @@password_reuse_interval as days')
+  const { history, days } = row as { history: number; days: number }
+  const bound = (clause = '', byDefault: number) =>
+    (clause.endsWith('DEFAULT') ? byDefault : Number.parseInt(clause.replace(/\D+/, ''), 10)) > 0
+  if (bound(clauses.history, history) || bound(clauses.reuse, days))
+    throw new NotPermitted(
+      `${name} may not use a password again (PASSWORD HISTORY or REUSE INTERVAL), so nothing could be rolled back`,
+    )
 }
 
 /** MySQL, also as RDS and Aurora. The tests run it against MySQL 9. */

@@ -90,7 +90,10 @@ export function readAccount(
     return match
   }
   const ways = take(identified)?.[1]
-  if (ways) found.plugins = [...ways.matchAll(new RegExp(login, 'g'))].map(way => way[1] ?? way[2] ?? '')
+  if (ways)
+    found.plugins = [...ways.matchAll(new RegExp(`(?:^| OR )${login}`, 'g'))].map(
+      way => way[1] ?? way[2] ?? '',
+    )
   for (let before = ''; rest !== before; ) {
     before = rest
     for (const [key, pattern] of clausePatterns) {

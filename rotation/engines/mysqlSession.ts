@@ -4,7 +4,7 @@ import { isIP } from 'node:net'
 import mysql, { type Connection, type ConnectionOptions, type RowDataPacket } from 'mysql2/promise'
 import type { Credential } from '../credential.ts'
 import { InvalidCredential, NotPermitted, TlsFailed } from '../errors.ts'
-import type { Engine, Pair, Session } from './engine.ts'
+import type { Engine, Pair, Session, TwoPasswords } from './engine.ts'
 import {
   type Account,
   accountName,
@@ -42,7 +42,24 @@ export type Flavour = Dialect & {
   changeOwn(plugin: string, password: { old: string; new: string }): string
   /** Run after a user was locked, to close what `identified` leaves open. */
   afterLock?(account: string): string
+  /** How a user gets and loses a second password: as TwoPasswords says. */
+  add(session: Statements, account: Method, password: string, current: string): Promise<void>
+  keep(session: Statements, account: Method, password: string): Promise<void>
 }
+
+/** What a flavour may do with a session. */
+export type Statements = {
+  query(sql: string): Promise<RowDataPacket[]>
+  user: string
+  /** What it logged in with, unless it changed that. */
+  password: string
+}
+
+/** How an account keeps its passwords, which are all of one kind. */
+export type Method = { name: string; user: string; plugin: string; verify(password: string): string } & Pick<
+  Account,
+  'plugins' | 'clauses'
+>
 
 /** MySQL and MariaDB, which speak one protocol. */
 export abstract class MysqlFamily implements Engine {
@@ -108,6 +125,14 @@ export abstract class MysqlFamily implements Engine {
 
 class MysqlSession implements Session {
   host = ''
+  readonly passwords: TwoPasswords = {
+    add: async (user, password, current) =>
+      this.#flavour.add(this.#statements(), await this.#method(user), password, current),
+    keep: async (user, password) => {
+      await this.#flavour.keep(this.#statements(), await this.#method(user), password)
+      if (user === this.#credential.username) this.#password = password
+    },
+  }
   readonly #flavour: Flavour
   readonly #connection: Connection
   readonly #credential: Credential
@@ -148,8 +173,10 @@ class MysqlSession implements Session {
   }
 
   async setPassword(user: string, password: string): Promise<void> {
-    const { name, plugin, verify } = await this.#method(user)
+    const { name, plugin, verify, plugins } = await this.#method(user)
     if (user === this.#credential.username) {
+      if (plugins.length > 1)
+        throw new NotPermitted(`${name} has several passwords, of which a user can change the first only`)
       await this.#query(this.#flavour.changeOwn(plugin, { old: this.#password, new: password }))
       this.#password = password
     } else
@@ -162,10 +189,7 @@ class MysqlSession implements Session {
     const flavour = this.#flavour
     const { plugin, verify } = await this.#method(user)
     const original = await this.#account(user)
-    const found = await this.#account(clone).catch(error => {
-      if (error instanceof NoSuchAccount) return undefined
-      throw error
-    })
+    const found = await this.#found(clone)
     const statements = syncStatements(flavour, original, found ?? newAccount(flavour, clone, this.host))
     // With a password that nobody knows, until the clone is complete.
     if (!found) await this.#query(`create user if not exists ${this.#name(clone)} ${this.#unknown(plugin)}`)
@@ -181,6 +205,13 @@ class MysqlSession implements Session {
     await this.#query(`alter user ${name} ${this.#unknown(plugin)}`)
     const after = this.#flavour.afterLock?.(name)
     if (after) await this.#query(after)
+  }
+
+  async dropUser({ user, clone }: Pair): Promise<void> {
+    const found = await this.#found(clone)
+    if (!found) return
+    syncStatements(this.#flavour, await this.#account(user), found)
+    await this.#query(`drop user if exists ${this.#name(clone)}`)
   }
 
   async differences({ user, clone }: Pair, other: () => Promise<Credential>): Promise<string[]> {
@@ -228,25 +259,37 @@ class MysqlSession implements Session {
     )
   }
 
+  #found(user: string): Promise<Account | undefined> {
+    return this.#account(user).catch(error => {
+      if (error instanceof NoSuchAccount) return undefined
+      throw error
+    })
+  }
+
   async #show(what: string): Promise<string[]> {
     return (await this.#query(`show ${what}`)).map(row => String(Object.values(row)[0]))
   }
 
   /**
    * How the account keeps its password.
-   * @throws NotPermitted if it does not log in by one password of a kind that can be made here
+   * @throws NotPermitted if it does not log in by passwords alone, of one kind that can be made here
    */
-  async #method(user: string) {
+  async #method(user: string): Promise<Method> {
     const name = this.#name(user)
     const created = await this.#show(`create user ${name}`)
-    const [plugin = '', ...more] = readAccount(this.#flavour, user, this.host, created).plugins
+    const { plugins, clauses } = readAccount(this.#flavour, user, this.host, created)
     const { verifiers } = this.#flavour
+    const [plugin = '', ...more] = new Set(plugins)
     const verify = verifiers[plugin]
     if (!verify || more.length)
       throw new NotPermitted(
         `${name} logs in by ${[plugin, ...more].join(' or ')}; what can be rotated is one of ${Object.keys(verifiers).join(', ')}`,
       )
-    return { name, plugin, verify }
+    return { name, user, plugin, plugins, clauses, verify }
+  }
+
+  #statements(): Statements {
+    return { query: sql => this.#query(sql), user: this.#credential.username, password: this.#password }
   }
 
   #unknown(plugin: string): string {

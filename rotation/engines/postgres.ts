@@ -4,7 +4,14 @@ import pg, { escapeIdentifier, escapeLiteral } from 'pg'
 import type { Credential } from '../credential.ts'
 import { TlsFailed } from '../errors.ts'
 import type { Engine, Pair, Session } from './engine.ts'
-import { heldElsewhere, type Roles, rolesFrom, rolesQuery, syncStatements } from './postgresClone.ts'
+import {
+  handOverStatements,
+  heldElsewhere,
+  type Roles,
+  rolesFrom,
+  rolesQuery,
+  syncStatements,
+} from './postgresClone.ts'
 import { translate } from './postgresErrors.ts'
 import { md5Verifier, scramVerifier } from './scram.ts'
 import { tested } from './testQuery.ts'
@@ -99,11 +106,7 @@ class PostgresSession implements Session {
   async cloneUser(pair: Pair, open: { user: string; password: string }): Promise<void> {
     const roles = await this.#roles(pair)
     const statements = syncStatements(pair, roles)
-    // What the clone holds in other databases can only be handed over from inside them.
-    for (const dbname of heldElsewhere(roles)) {
-      await using elsewhere = await this.#login(this.#credential.with({ dbname }))
-      await elsewhere.#query(syncStatements(pair, await elsewhere.#roles(pair)).join('; '))
-    }
+    await this.#handOverElsewhere(pair, roles)
     const verifier = escapeLiteral(await this.#verifier(open.user, open.password))
     // One message of several statements is one transaction.
     await this.#query(
@@ -113,6 +116,14 @@ class PostgresSession implements Session {
 
   async lockUser(user: string): Promise<void> {
     await this.#query(`alter role ${escapeIdentifier(user)} password null`)
+  }
+
+  async dropUser(pair: Pair): Promise<void> {
+    const roles = await this.#roles(pair)
+    if (!roles.clone) return
+    const statements = handOverStatements(pair, roles)
+    await this.#handOverElsewhere(pair, roles)
+    await this.#query([...statements, `drop role if exists ${escapeIdentifier(pair.clone)}`].join('; '))
   }
 
   async differences(pair: Pair): Promise<string[]> {
@@ -138,6 +149,14 @@ class PostgresSession implements Session {
       return await this.#client.query(text)
     } catch (error) {
       throw translate(error, `as ${this.#credential}`)
+    }
+  }
+
+  /** What the clone holds in other databases can only be handed over from inside them. */
+  async #handOverElsewhere(pair: Pair, roles: Roles): Promise<void> {
+    for (const dbname of heldElsewhere(roles)) {
+      await using elsewhere = await this.#login(this.#credential.with({ dbname }))
+      await elsewhere.#query(handOverStatements(pair, await elsewhere.#roles(pair)).join('; '))
     }
   }
 

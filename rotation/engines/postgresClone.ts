@@ -83,6 +83,15 @@ export function syncStatements(pair: Pair, { user, clone, database, version }: R
   ]
 }
 
+/** The statements that hand what the clone owns in this database to the user. @throws NotPermitted as syncStatements */
+export function handOverStatements(pair: Pair, { user, clone, database, version }: Roles): string[] {
+  if (!clone) return []
+  if (!user)
+    throw new NotPermitted(`there is no user ${escapeIdentifier(pair.user)} for a clone to leave things to`)
+  refuseStranger(user, clone)
+  return clone.holdsIn.includes(database) ? adoptStatements(user, clone, version) : []
+}
+
 /** The databases other than this one in which the clone holds something of its own. */
 export function heldElsewhere({ clone, database }: Roles): string[] {
   return clone?.holdsIn.filter(other => other !== database) ?? []

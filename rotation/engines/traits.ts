@@ -1,4 +1,8 @@
 import type { EngineName } from '../credential.ts'
+import type { StrategyName } from '../strategies/strategy.ts'
+
+/** Who changes the database under a strategy: the user itself, or an admin, whom the value then must name. */
+export type Actor = 'user' | 'admin'
 
 export type Traits = {
   /** The longest user name, and what the server counts: bytes of UTF-8, or characters. */
@@ -6,12 +10,40 @@ export type Traits = {
   /** What a value means that leaves `port` or `dbname` out; no database is an empty text. */
   port: number
   database: string
+  /** The strategies that it allows; docs/strategies.md shows them as a table. */
+  strategies: Partial<Record<StrategyName, Actor>> & { 'single-user': 'user' }
 }
+
+const oneOrTwoUsers = {
+  'single-user': 'user',
+  'alternating-users': 'admin',
+  'temporary-clone': 'admin',
+} as const
 
 /** What can be known of an engine without loading its driver. */
 export const traits: Record<EngineName, Traits> = {
-  postgres: { userName: { longest: 63, unit: 'bytes' }, port: 5432, database: 'postgres' },
-  mysql: { userName: { longest: 32, unit: 'characters' }, port: 3306, database: '' },
-  mariadb: { userName: { longest: 80, unit: 'characters' }, port: 3306, database: '' },
-  opaque: { userName: { longest: 0, unit: 'bytes' }, port: 0, database: '' },
+  postgres: {
+    userName: { longest: 63, unit: 'bytes' },
+    port: 5432,
+    database: 'postgres',
+    strategies: oneOrTwoUsers,
+  },
+  mysql: {
+    userName: { longest: 32, unit: 'characters' },
+    port: 3306,
+    database: '',
+    strategies: { ...oneOrTwoUsers, 'dual-password': 'user' },
+  },
+  mariadb: {
+    userName: { longest: 80, unit: 'characters' },
+    port: 3306,
+    database: '',
+    strategies: { ...oneOrTwoUsers, 'dual-password': 'admin' },
+  },
+  opaque: {
+    userName: { longest: 0, unit: 'bytes' },
+    port: 0,
+    database: '',
+    strategies: { 'single-user': 'user' },
+  },
 }

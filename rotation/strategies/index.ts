@@ -1,8 +1,12 @@
 import { AlternatingUsers } from './alternatingUsers.ts'
+import { DualPassword } from './dualPassword.ts'
 import { SingleUser } from './singleUser.ts'
 import type { Strategy, StrategyName } from './strategy.ts'
+import { TemporaryClone } from './temporaryClone.ts'
 
 export const strategies: Record<StrategyName, Strategy> = {
   'single-user': new SingleUser(),
   'alternating-users': new AlternatingUsers(),
+  'temporary-clone': new TemporaryClone(),
+  'dual-password': new DualPassword(),
 }

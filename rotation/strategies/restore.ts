@@ -1,12 +1,16 @@
 import type { Credential } from '../credential.ts'
 import type { Engine } from '../engines/engine.ts'
-import { Conflict, LockedOut } from '../errors.ts'
+import { Conflict, LockedOut, Throttled, Unreachable } from '../errors.ts'
 import { logsIn, tryLogin } from './login.ts'
 import type { FailedChange, Outcome } from './strategy.ts'
 
+/** Sets current's password back, for who logs in with `key`. False if nobody does. */
+export type Restore = (key: Credential) => Promise<boolean>
+
 /**
- * Makes current log in again. The user itself sets its password back, with whichever stored value still logs it in;
- * no admin is asked, since current, the proof that whoever wrote the secret may have this user, is what is missing.
+ * Makes current log in again. The user itself sets its password back, with whichever stored value still logs it in; an
+ * admin does so (by a `restore` of its own) only for who logs in with such a value. Current, the usual proof that
+ * whoever wrote the secret may have this user, is what is missing.
  *
  * 1. Current logs in: nothing to do.
  * 2. Our pending value logs in. If another rotation took pending over and still runs, it may be about to change the
@@ -15,29 +19,58 @@ import type { FailedChange, Outcome } from './strategy.ts'
  * 4. Any other stored value of the same user logs in: an earlier rotation that died, or a restored database.
  * 5. None does: LockedOut.
  */
-export async function restoreCurrent(engine: Engine, change: FailedChange): Promise<Outcome> {
+export async function restoreCurrent(
+  engine: Engine,
+  change: FailedChange,
+  restore: Restore = key => setBack(engine, key, change.current),
+): Promise<Outcome> {
   const { current, pending } = change
   if (await logsIn(engine, current)) return 'intact'
+  const restoredWith = async (key: Credential) => {
+    if (!(await restore(key))) return false
+    if (await logsIn(engine, current)) return true
+    throw new LockedOut(`${current}: refused right after its password was set`)
+  }
   const rival = await change.rival()
-  if (pending.sameUser(current) && (await restoreWith(engine, pending, current, rival?.pending)))
-    return 'restored'
+  if (pending.sameUser(current)) {
+    if (rival?.pending && (await logsIn(engine, pending)))
+      throw new Conflict(`${current}: another rotation is at work; waiting for it to end`)
+    if (await restoredWith(pending)) return 'restored'
+  }
   if (rival) return 'left'
-  for await (const stored of change.stored())
-    if (await restoreWith(engine, stored, current)) return 'restored'
+  for await (const stored of change.stored()) if (await restoredWith(stored)) return 'restored'
   throw new LockedOut(`${current}: neither current nor any other stored value logs in`)
 }
 
-async function restoreWith(
-  engine: Engine,
-  key: Credential,
-  current: Credential,
-  wait = false,
-): Promise<boolean> {
+async function setBack(engine: Engine, key: Credential, current: Credential): Promise<boolean> {
   await using session = await tryLogin(engine, key)
-  if (!session) return false
-  if (wait) throw new Conflict(`${current}: another rotation is at work; waiting for it to end`)
-  await session.setPassword(current.username, current.password)
-  if (!(await logsIn(engine, current)))
-    throw new LockedOut(`${current}: refused right after its password was set`)
-  return true
+  await session?.setPassword(current.username, current.password)
+  return session !== undefined
+}
+
+type Undoing = {
+  /** Takes pending's password away. */
+  close(): Promise<unknown>
+  restore?: Restore
+  /** Whether closing could break another rotation that runs. */
+  heedRival?: boolean
+}
+
+/** Undoes a change under which current logs in beside pending: brings current back if need be, and closes pending. */
+export async function undoBesideCurrent(
+  engine: Engine,
+  change: FailedChange,
+  { close, restore, heedRival = true }: Undoing,
+): Promise<Outcome> {
+  const outcome = await restoreCurrent(engine, change, restore)
+  if (outcome === 'left' || !(await logsIn(engine, change.pending))) return outcome
+  if (heedRival && (await change.rival())) return outcome
+  try {
+    await close()
+    return outcome
+  } catch (error) {
+    if (error instanceof Unreachable || error instanceof Conflict || error instanceof Throttled) throw error
+    // What would close it is of no use any more. Current logs in, and that is what must not be put at stake.
+    return 'open'
+  }
 }

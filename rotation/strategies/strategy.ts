@@ -1,7 +1,7 @@
 import type { Credential } from '../credential.ts'
 import type { Engine, Pair } from '../engines/engine.ts'
 
-export const strategyNames = ['single-user', 'alternating-users'] as const
+export const strategyNames = ['single-user', 'alternating-users', 'temporary-clone', 'dual-password'] as const
 export type StrategyName = (typeof strategyNames)[number]
 
 /** The values a step works with. What is read only in some cases is a function, so that it costs no call in others. */
@@ -23,10 +23,21 @@ export type FailedChange = Change & {
   previousIsOpen(): Promise<boolean>
 }
 
+/** What is to be closed after the grace time: whatever `current` replaced. */
+export type Retirement = Pick<Change, 'current' | 'admin'> & {
+  /**
+   * Asked when that is closed: the value of another rotation that took it up at the same moment, and is to be opened
+   * again for it.
+   */
+  takenUp(): Promise<Credential | undefined>
+  /** Drop the user that was replaced instead of locking it. */
+  drop: boolean
+}
+
 /**
  * How a failed change left the database: `intact`, it was never changed or is again as it was; `restored`, current's
  * password was set back; `left`, another rotation is at work and will finish or roll back by itself; `open`, current
- * logs in, but the other user could not be closed and still takes the password that was discarded.
+ * logs in, but the password that was discarded could not be closed and still logs in as well.
  */
 export type Outcome = 'intact' | 'restored' | 'left' | 'open'
 
@@ -45,12 +56,11 @@ export interface Strategy {
   pair?(username: string): Pair
 
   /**
-   * Closes the user that `current` replaced. `takenUp` is asked afterwards: the value of another rotation that took
-   * the user up at the same moment, whose password it then gets.
+   * Whether what `username` is current in is only half of the change: when its grace time is over, another rotation
+   * follows instead of a retirement.
    */
-  retire?(
-    engine: Engine,
-    change: Pick<Change, 'current' | 'admin'>,
-    takenUp: () => Promise<Credential | undefined>,
-  ): Promise<void>
+  halfway?(username: string): boolean
+
+  /** Closes what `current` replaced. */
+  retire?(engine: Engine, retirement: Retirement): Promise<void>
 }

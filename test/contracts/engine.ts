@@ -3,7 +3,8 @@ import { createServer, type Server } from 'node:net'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { freePort } from '../../local/spawn.ts'
 import type { Credential } from '../../rotation/credential.ts'
-import type { Engine, Session } from '../../rotation/engines/engine.ts'
+import type { Engine, Session, TwoPasswords } from '../../rotation/engines/engine.ts'
+import { traits } from '../../rotation/engines/traits.ts'
 import { AlternatingUsers } from '../../rotation/strategies/alternatingUsers.ts'
 import { type App, hex } from '../database.ts'
 
@@ -36,6 +37,8 @@ export type Subject = {
   changeBack(app: App): Promise<void>
   /** Gives the clone a role that the user does not have, and that the admin may take away. */
   giveStrayRole(app: App, clone: string): Promise<void>
+  /** Where a user may have two passwords; what it takes to be allowed to set them, if it takes more. */
+  twoPasswords?: { allow?(app: App): Promise<void> }
   /** Makes somebody else's user, or a superuser, that happens to have the clone's name. */
   makeStranger(app: App, clone: string, password: string): Promise<void>
   makeSuperuser(app: App, clone: string): Promise<void>
@@ -357,6 +360,45 @@ export function engineContract(subject: Subject): void {
       expect(await differences()).toEqual([])
     })
 
+    test('a dropped clone is gone, as often as it is dropped, and can be made again', async () => {
+      const app = await makeApp()
+      const { both, clone, sync, differences } = await makeClone(app)
+      const drop = async () => {
+        await using session = await actingFor(app)
+        await session.dropUser(both)
+      }
+      await drop()
+      await sync()
+      await subject.change(app)
+      await sync()
+      await drop()
+      await drop()
+      expect(await admits(clone)).toBe(false)
+      expect(await admits(app.current)).toBe(true)
+      await sync()
+      expect(await admits(clone)).toBe(true)
+      expect(await differences()).toEqual([])
+    })
+
+    test('a stranger with the clone’s name is not dropped, and nobody drops without the right to', async () => {
+      const app = await makeApp()
+      const { both, clone, sync } = await makeClone(app)
+      await sync()
+      {
+        await using session = await engine.login(app.current)
+        await expect(session.dropUser(both)).rejects.toEqual(rejection('NotPermitted'))
+      }
+      expect(await admits(clone)).toBe(true)
+      const other = await makeApp()
+      const stranger = pair(other.user)
+      await subject.makeStranger(other, stranger.clone, 'its own')
+      await using session = await actingFor(other)
+      await expect(session.dropUser(stranger)).rejects.toEqual(
+        rejection('NotPermitted', { message: expect.stringContaining('no clone') }),
+      )
+      await expect(session.dropUser(pair(`orphan_${hex()}`))).resolves.toBeUndefined()
+    })
+
     test('a stranger with the clone’s name is NotPermitted, and nothing changes', async () => {
       const app = await makeApp()
       const { clone, sync } = await makeClone(app)
@@ -392,4 +434,120 @@ export function engineContract(subject: Subject): void {
       ).rejects.toEqual(rejection('NotPermitted'))
     })
   })
+
+  test('a session has two passwords of a user to offer if the strategy is allowed', async () => {
+    const { current } = await makeApp()
+    await using session = await engine.login(current)
+    expect(session.passwords !== undefined).toBe('dual-password' in traits[current.engine].strategies)
+  })
+
+  const { twoPasswords } = subject
+  if (twoPasswords)
+    describe('two passwords', () => {
+      /** An app of which every password is asked for by name, and who may set them. */
+      const makeDual = async () => {
+        const app = await makeApp()
+        await twoPasswords.allow?.(app)
+        const { current } = app
+        const actor = traits[current.engine].strategies['dual-password']
+        const as = async (key: Credential) =>
+          actor === 'admin' ? actingFor({ ...app, current: key }) : engine.login(key)
+        const passwords = async (key: Credential, act: (passwords: TwoPasswords) => Promise<void>) => {
+          await using session = await as(key)
+          if (!session.passwords) throw new Error('there are none')
+          await act(session.passwords)
+        }
+        const next = current.with({ password: `next-${hex(8)}` })
+        const third = current.with({ password: `third-${hex(8)}` })
+        const admitted = async () => {
+          const all = [current, next, third]
+          const admitted = await Promise.all(all.map(admits))
+          return ['current', 'next', 'third'].filter((_, i) => admitted[i])
+        }
+        return { app, user: app.user, current, next, third, passwords, admitted }
+      }
+
+      test('add: both log in, however often; keep: the one alone; the log shows none', async () => {
+        const { user, current, next, passwords, admitted } = await makeDual()
+        const add = (key: Credential) => passwords(key, all => all.add(user, next.password, current.password))
+        await add(current)
+        expect(await admitted()).toEqual(['current', 'next'])
+        await add(current)
+        await add(next)
+        expect(await admitted()).toEqual(['current', 'next'])
+        await passwords(next, all => all.keep(user, next.password))
+        expect(await admitted()).toEqual(['next'])
+        await passwords(next, all => all.keep(user, next.password))
+        expect(await admitted()).toEqual(['next'])
+        for (const { password } of [current, next]) expect(subject.logged()).not.toContain(password)
+      })
+
+      test('keep of the older: the newer is gone', async () => {
+        const { user, current, next, passwords, admitted } = await makeDual()
+        await passwords(current, all => all.add(user, next.password, current.password))
+        await passwords(next, all => all.keep(user, current.password))
+        expect(await admitted()).toEqual(['current'])
+        await passwords(current, all => all.add(user, next.password, current.password))
+        expect(await admitted()).toEqual(['current', 'next'])
+      })
+
+      test('keep of the older with the older: the same, or a Conflict as the newer is not known', async () => {
+        const { user, current, next, passwords, admitted } = await makeDual()
+        await passwords(current, all => all.add(user, next.password, current.password))
+        const kept = passwords(current, all => all.keep(user, current.password))
+        if (traits[current.engine].strategies['dual-password'] === 'admin') {
+          await kept
+          expect(await admitted()).toEqual(['current'])
+        } else {
+          await expect(kept).rejects.toEqual(rejection('Conflict'))
+          expect(await admitted()).toEqual(['current', 'next'])
+        }
+      })
+
+      test('one after the other: the next takes the place of the one before the last', async () => {
+        const { user, current, next, third, passwords, admitted } = await makeDual()
+        await passwords(current, all => all.add(user, next.password, current.password))
+        await passwords(next, all => all.add(user, third.password, next.password))
+        expect(await admitted()).toEqual(expect.arrayContaining(['next', 'third']))
+        await passwords(third, all => all.keep(user, third.password))
+        expect(await admitted()).toEqual(['third'])
+      })
+
+      test.each([
+        ['every printable character', printable],
+        ['quotes and backslashes', `'; drop role x; --\\'"$$\``],
+        ['another script', 'pässwörd 日本語'],
+      ])('%s', async (_, password) => {
+        const { user, current, passwords } = await makeDual()
+        const odd = current.with({ password })
+        await passwords(current, all => all.add(user, password, current.password))
+        expect([await admits(odd), await admits(current)]).toEqual([true, true])
+        await passwords(odd, all => all.keep(user, password))
+        expect([await admits(odd), await admits(current)]).toEqual([true, false])
+        expect(subject.logged()).not.toContain(password)
+      })
+
+      test('without the right to: NotPermitted, and nothing changes', async () => {
+        const app = await makeApp()
+        const { current, user } = app
+        await using session = await engine.login(current)
+        await expect(session.passwords?.add(user, 'next', current.password)).rejects.toEqual(
+          rejection('NotPermitted'),
+        )
+        expect(await admits(current)).toBe(true)
+      })
+
+      test('two sessions at once: current goes on, and who is not told of a Conflict logs in', async () => {
+        const { user, current, next, third, passwords, admitted } = await makeDual()
+        const results = await Promise.allSettled(
+          [next, third].map(({ password }) =>
+            passwords(current, all => all.add(user, password, current.password)),
+          ),
+        )
+        expect(await admitted()).toContain('current')
+        expect(results.some(({ status }) => status === 'fulfilled')).toBe(true)
+        for (const result of results)
+          if (result.status === 'rejected') expect(result.reason).toEqual(rejection('Conflict'))
+      })
+    })
 }

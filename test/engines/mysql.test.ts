@@ -118,7 +118,12 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
       const turn = async (current: Credential, pending: Credential) => {
         await strategy.apply(engine, { current, pending, previous: async () => undefined, admin })
         expect(await admits(server, pending)).toBe(true)
-        await strategy.retire(engine, { current: pending, admin }, async () => undefined)
+        await strategy.retire(engine, {
+          current: pending,
+          admin,
+          takenUp: async () => undefined,
+          drop: false,
+        })
         expect(await admits(server, current)).toBe(false)
       }
       await turn(app.current, clone)

@@ -110,6 +110,9 @@ export function subjectOf(server: MysqlServer): Subject {
         `grant ${stray} to ${at(clone)}`,
       )
     },
+    twoPasswords: mysql
+      ? { allow: ({ user }) => sql(`grant application_password_admin on *.* to ${at(user)}`) }
+      : {},
     makeStranger: (_, clone, password) =>
       sql(
         `create user ${at(clone)} ${identified(server, password)}`,

@@ -170,6 +170,7 @@ describe('a wrong tag is InvalidOption that names the tag and what it should be'
     ['grace', '1y', /such as 24h; a year at most/],
     ['grace', '366d', /a year at most/],
     ['grace', 'Never', /should be `never`/],
+    ['clone', 'Drop', /should be `drop` or `keep`/],
     ['test-query', '', /should be one SQL statement/],
     ['engine', '', /should be opaque, or left out/],
     ['engine', 'postgres', /should be opaque, or left out/],
@@ -198,13 +199,16 @@ describe('a wrong tag is InvalidOption that names the tag and what it should be'
     [
       'strategy',
       { connection: '/c', strategy: 'alternating-users' },
-      /should be single-user, .*keyturn:connection/,
+      /should be single-user or dual-password, .*keyturn:connection/,
     ],
     [
       'strategy',
       { engine: 'opaque', strategy: 'alternating-users' },
       /should be single-user, .*keyturn:engine/,
     ],
+    ['clone', { clone: 'keep' }, /only beside keyturn:strategy=temporary-clone/],
+    ['clone', { clone: 'drop', strategy: 'alternating-users' }, /only beside/],
+    ['grace', { grace: 'never', strategy: 'temporary-clone' }, /should be a time/],
     [
       'test-query',
       { engine: 'opaque', 'test-query': 'TABLE t' },
@@ -220,7 +224,7 @@ describe('a wrong tag is InvalidOption that names the tag and what it should be'
   test.each(['stratgy', 'Grace', '', 'constructor', '__proto__', 'password_length'])('unknown: %j', name => {
     const error = refusal(() => parseTags({ [`keyturn:${name}`]: 'x' }, nothing))
     expect(error.option).toBe(`keyturn:${name}`)
-    expect(error.message).toContain('is no option of Keyturn; there are strategy, grace, test-query, ')
+    expect(error.message).toContain('is no option of Keyturn; there are strategy, grace, clone, test-query, ')
     expect(error.message).toContain('EXCLUDE_CHARACTERS')
   })
 })
@@ -244,6 +248,8 @@ describe('parseEssentials: what a rollback needs, whatever else is wrong', () =>
     const other = { 'keyturn:strategy': 'alternating-users' }
     expect(essentials({ ...other, 'keyturn:engine': 'opaque' })).toEqual({ engine: 'opaque', strategy })
     expect(essentials({ ...other, 'keyturn:connection': '/c' })).toEqual({ connection: '/c', strategy })
+    const dual = { 'keyturn:strategy': 'dual-password', 'keyturn:connection': '/c' }
+    expect(essentials(dual)).toEqual({ connection: '/c', strategy: 'dual-password' })
   })
 
   test('a database is looked at in case of doubt', () => {

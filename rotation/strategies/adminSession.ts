@@ -1,0 +1,47 @@
+import type { Credential } from '../credential.ts'
+import type { Engine, Session } from '../engines/engine.ts'
+import { traits } from '../engines/traits.ts'
+import { HostMismatch, InvalidCredential, LoginRefused } from '../errors.ts'
+import { tryLogin } from './login.ts'
+import type { Change, StrategyName } from './strategy.ts'
+
+/** @throws InvalidCredential if the value names no admin, and on this engine the strategy needs one */
+export function requireAdmin({ engine, masterarn }: Credential, strategy: StrategyName): void {
+  if (masterarn || traits[engine].strategies[strategy] !== 'admin') return
+  throw new InvalidCredential('masterarn', `should be the ARN of the admin's secret: ${strategy} needs one`)
+}
+
+/**
+ * A session of the admin, who acts only for somebody who can log in with a value of the user's, on the server that the
+ * admin's secret names: else whoever may write the secret could have any user's password set (a confused deputy).
+ * @returns undefined if `proof` does not log in
+ * @throws HostMismatch
+ */
+export async function tryAdminSession(
+  engine: Engine,
+  proof: Credential,
+  readAdmin: Change['admin'],
+): Promise<Session | undefined> {
+  await using session = await tryLogin(engine, proof)
+  if (!session) return undefined
+  const admin = await readAdmin()
+  if (server(admin) !== server(proof))
+    throw new HostMismatch(
+      `the admin's secret is for ${server(admin)}, this one for ${server(proof)}; the admin was not used`,
+    )
+  return engine.login(admin.with({ dbname: proof.dbname ?? traits[proof.engine].database }), session.host)
+}
+
+/** The same, proven by current. @throws LoginRefused if it does not log in */
+export async function adminSession(
+  engine: Engine,
+  current: Credential,
+  readAdmin: Change['admin'],
+): Promise<Session> {
+  const session = await tryAdminSession(engine, current, readAdmin)
+  if (!session) throw new LoginRefused(`${current}: current was refused`)
+  return session
+}
+
+const server = ({ engine, host, port }: Credential) =>
+  `${engine}://${host.toLowerCase()}:${port ?? traits[engine].port}`

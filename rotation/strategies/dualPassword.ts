@@ -1,0 +1,75 @@
+import type { Credential } from '../credential.ts'
+import type { Engine, Session, TwoPasswords } from '../engines/engine.ts'
+import { traits } from '../engines/traits.ts'
+import { LoginRefused, NotPermitted } from '../errors.ts'
+import { requireAdmin, tryAdminSession } from './adminSession.ts'
+import { tryLogin } from './login.ts'
+import { undoBesideCurrent } from './restore.ts'
+import type { Change, FailedChange, Outcome, Retirement, Strategy } from './strategy.ts'
+
+/**
+ * One user with two valid passwords: current's goes on until the grace time is over. The user sets them itself, or an
+ * admin does where the engine wants one.
+ */
+export class DualPassword implements Strategy {
+  readonly name = 'dual-password'
+
+  nextUser(current: Credential): string {
+    requireAdmin(current, this.name)
+    return current.username
+  }
+
+  /** With current; or, if the database was restored to an older state, with previous. */
+  async apply(engine: Engine, { current, pending, previous, admin }: Change): Promise<void> {
+    const older = async () => {
+      const found = await previous()
+      return found?.sameUser(current) ? found : undefined
+    }
+    for (const key of [async () => current, older]) {
+      const credential = await key()
+      if (!credential) continue
+      await using session = await this.#actingFor(engine, credential, admin)
+      if (!session) continue
+      return passwordsOf(session).add(pending.username, pending.password, credential.password)
+    }
+    throw new LoginRefused(`${current}: current and previous were both refused`)
+  }
+
+  /** Current's password is left alone; pending's, if it was set, is taken away. */
+  undo(engine: Engine, change: FailedChange): Promise<Outcome> {
+    const { current, pending, admin } = change
+    const keepCurrent = async (key: Credential) => {
+      await using session = await this.#actingFor(engine, key, admin)
+      if (session) await passwordsOf(session).keep(current.username, current.password)
+      return session !== undefined
+    }
+    return undoBesideCurrent(engine, change, {
+      restore: keepCurrent,
+      close: () => keepCurrent(pending),
+      // Who sets its own password names the one it replaces, so it cannot take another rotation's away; and that
+      // one cannot go on before ours is gone.
+      heedRival: !setsItsOwn(current),
+    })
+  }
+
+  async retire(engine: Engine, { current, admin, takenUp }: Retirement): Promise<void> {
+    await using session = await this.#actingFor(engine, current, admin)
+    if (!session) throw new LoginRefused(`${current}: current was refused`)
+    const passwords = passwordsOf(session)
+    await passwords.keep(current.username, current.password)
+    const taken = await takenUp()
+    if (taken) await passwords.add(taken.username, taken.password, current.password)
+  }
+
+  /** A session that may set the user's passwords; undefined if `key`, the proof, is refused. */
+  #actingFor(engine: Engine, key: Credential, admin: Change['admin']): Promise<Session | undefined> {
+    return setsItsOwn(key) ? tryLogin(engine, key) : tryAdminSession(engine, key, admin)
+  }
+}
+
+const setsItsOwn = ({ engine }: Credential) => traits[engine].strategies['dual-password'] === 'user'
+
+function passwordsOf({ passwords }: Session): TwoPasswords {
+  if (!passwords) throw new NotPermitted('this server keeps one password of a user only')
+  return passwords
+}
