@@ -56,10 +56,13 @@ export function rdsClient(endpoint: string): RDSClient {
   return new RDSClient({ endpoint, region: 'eu-west-1', credentials, maxAttempts: 1 })
 }
 
+const database = { MasterUsername: 'master', MasterUserPassword: 'a-password' }
 /** What every instance of the tests has. */
 export const instance = {
+  ...database,
   DBInstanceClass: 'db.t4g.micro',
   Engine: 'postgres',
   AllocatedStorage: 20,
-  MasterUsername: 'master',
 }
+/** What every cluster has. */
+export const cluster = { ...database, Engine: 'aurora-postgresql' }

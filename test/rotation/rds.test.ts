@@ -6,7 +6,7 @@ import { parseOptions } from '../../rotation/options.ts'
 import { Rds } from '../../rotation/rds.ts'
 import { check, create } from '../../rotation/steps.ts'
 import { SecretsManager } from '../../rotation/stores/secretsManager.ts'
-import { instance, type RdsServer, rdsClient, startRds } from '../rds.ts'
+import { cluster, instance, type RdsServer, rdsClient, startRds } from '../rds.ts'
 
 const bin = await pythonBin()
 
@@ -26,19 +26,10 @@ describe.skipIf(!bin)('RDS, as moto plays it', () => {
 
   const arn = (resource: string) => `arn:aws:rds:eu-west-1:123456789012:${resource}`
 
-  const password = { MasterUserPassword: 'a-password' }
   const createInstance = (DBInstanceIdentifier: string, more = {}) =>
-    server.client.send(
-      new CreateDBInstanceCommand({ ...instance, ...password, DBInstanceIdentifier, ...more }),
-    )
+    server.client.send(new CreateDBInstanceCommand({ ...instance, DBInstanceIdentifier, ...more }))
   const createCluster = (DBClusterIdentifier: string, more = {}) =>
-    server.client.send(
-      new CreateDBClusterCommand({
-        ...{ DBClusterIdentifier, Engine: 'aurora-postgresql', MasterUsername: 'master' },
-        ...password,
-        ...more,
-      }),
-    )
+    server.client.send(new CreateDBClusterCommand({ ...cluster, DBClusterIdentifier, ...more }))
 
   test('target: where the master of an instance or a cluster logs in', async () => {
     const { DBInstance } = await createInstance('lone', { Port: 5433 })

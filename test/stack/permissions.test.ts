@@ -7,6 +7,7 @@ import {
   CreateStackCommand,
   waitUntilStackCreateComplete,
 } from '@aws-sdk/client-cloudformation'
+import { CreateDBClusterCommand, CreateDBInstanceCommand } from '@aws-sdk/client-rds'
 import {
   CreateSecretCommand,
   GetSecretValueCommand,
@@ -20,7 +21,9 @@ import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { type Embedded, functionOf, load, startEmbedded } from '../../local/embedded.ts'
 import { startMiniStack } from '../../local/ministack.ts'
 import { pythonBin } from '../../local/python.ts'
+import type { Admin } from '../../local/users.ts'
 import { startMoto } from '../moto.ts'
+import { cluster, instance, type RdsServer, startRds } from '../rds.ts'
 import { deployed, packageStack } from './package.ts'
 
 /** Every call that each function made, as IAM names it, over all that can happen to it. */
@@ -28,7 +31,8 @@ let made: Record<string, Set<string>> = {}
 /** Calls that went through a recorder; those on what is pending in Parameter Store apart. */
 const recordedCalls: string[] = []
 let embedded: Embedded
-let admin: { user: string; arn: string }
+let admin: Admin
+let rds: RdsServer | undefined
 
 beforeAll(async () => {
   embedded = await startEmbedded()
@@ -58,6 +62,7 @@ async function recorded(name: string, run: () => unknown): Promise<unknown> {
   const { secretsManager, stepFunctions } = embedded
   secretsManager.calls.length = 0
   stepFunctions.calls.length = 0
+  if (rds) rds.calls.length = 0
   recordedCalls.length = 0
   try {
     return await run()
@@ -65,8 +70,10 @@ async function recorded(name: string, run: () => unknown): Promise<unknown> {
     return undefined
   } finally {
     made[name] ??= new Set()
-    for (const { action } of secretsManager.calls) made[name].add(`secretsmanager:${action}`)
+    for (const { action, secret } of secretsManager.calls)
+      made[name].add(`secretsmanager:${action}${secret?.includes('rds!') ? ' of a master' : ''}`)
     for (const { action } of stepFunctions.calls) made[name].add(`states:${action}`)
+    for (const action of rds?.calls ?? []) made[name].add(`rds:${action}`)
     for (const call of recordedCalls) made[name].add(call)
   }
 }
@@ -155,7 +162,7 @@ test('secrets: each role allows exactly what its function calls, in good times a
   await using stack = await packageStack()
   for (const [name, actions] of Object.entries(made))
     expect([...actions].sort(), name).toEqual(
-      allowed(stack.template, name, ({ Sid }) => !Sid.endsWith('Parameters')),
+      allowed(stack.template, name, ({ Sid }) => !/Parameters$|^ManagedMasters$|^Databases$/.test(Sid)),
     )
   expect(Object.keys(made).length).toBe(new Set(Object.values(functionOf)).size + 1)
 })
@@ -300,6 +307,66 @@ test.skipIf(!bin)(
   },
   120_000,
 )
+
+test.skipIf(!bin)('databases: the same for what RDS is asked about an admin that it manages', async () => {
+  made = {}
+  rds = await startRds(bin ?? '')
+  process.env.AWS_ENDPOINT_URL_RDS = rds.url
+  const { host, port } = embedded.postgres
+  rds.edit = answer => answer.replace(/(?<=<Address>|<Endpoint>)[^<]+(?=<)/, host)
+  const { SecretString = '' } = await embedded.secrets.send(
+    new GetSecretValueCommand({ SecretId: admin.arn }),
+  )
+  const { username, password } = JSON.parse(SecretString)
+
+  /** An admin whose secret is made as RDS makes it. */
+  async function manage(tag: string, database = ''): Promise<Admin> {
+    const Tags = Object.entries({ 'keyturn:admin': 'true', [tag]: database })
+    const create = new CreateSecretCommand({
+      Name: `rds!${randomUUID()}`,
+      SecretString: JSON.stringify({ username, password }),
+      Tags: Tags.map(([Key, Value]) => ({ Key, Value })),
+    })
+    const { ARN = '' } = await embedded.secrets.send(create)
+    return { ...admin, arn: ARN }
+  }
+
+  try {
+    const { DBInstance } = await rds.client.send(
+      new CreateDBInstanceCommand({ ...instance, Port: port, DBInstanceIdentifier: 'shop' }),
+    )
+    const { DBCluster } = await rds.client.send(
+      new CreateDBClusterCommand({ ...cluster, Port: port, DBClusterIdentifier: 'shop' }),
+    )
+    const admins = [
+      await manage('aws:rds:primaryDBInstanceArn', DBInstance?.DBInstanceArn),
+      await manage('aws:rds:primaryDBClusterArn', DBCluster?.DBClusterArn),
+    ]
+    for (const [n, admin] of admins.entries()) {
+      const id = await embedded.users.enrol(`managed ${n}`, { admin, tags: { 'keyturn:grace': '1s' } })
+      const start = { store: 'secrets-manager', id }
+      const [first, second] = [randomUUID(), randomUUID()]
+      const rotation = await call('CreateSecret', first, start)
+      for (const state of ['SetSecret', 'TestSecret', 'FinishSecret', 'RetireSecret'] as const)
+        await call(state, first, rotation)
+      const failing = await call('CreateSecret', second, start)
+      await call('SetSecret', second, failing)
+      await call('RollbackSecret', second, failing)
+    }
+
+    await using stack = await packageStack()
+    for (const name of new Set([...Object.values(functionOf), 'rotateSecret'])) {
+      const of = (wanted: string) => allowed(stack.template, name, ({ Sid }) => Sid === wanted)
+      const calls = (wanted: RegExp) =>
+        [...(made[name] ?? [])].flatMap(call => wanted.exec(call)?.[1] ?? []).sort()
+      expect(calls(/^(rds:.*)/), name).toEqual(of('Databases'))
+      expect(calls(/^(.*:DescribeSecret) of a master$/), name).toEqual(of('ManagedMasters'))
+    }
+  } finally {
+    await rds.stop()
+    rds = undefined
+  }
+})
 
 /** Stands for rotate: takes a second, then fails if the id says so. */
 const rotate = {

@@ -349,7 +349,14 @@ describe('roles', () => {
 
   const read = ['secretsmanager:GetSecretValue']
   const keyturnSecrets = (actions: string[]) => ({ RotatedByThisStack: actions, TaggedManaged: actions })
-  const adminSecrets = { TaggedAdmin: read, ListedAdmins: read }
+  const describeSecret = ['secretsmanager:DescribeSecret']
+  const adminSecrets = {
+    TaggedAdmin: read,
+    ListedAdmins: read,
+    ManagedMasters: describeSecret,
+    ListedManagedMasters: describeSecret,
+    Databases: ['rds:DescribeDBClusters', 'rds:DescribeDBInstances'],
+  }
   const everyFunction = {
     OwnLogs: ['logs:CreateLogStream', 'logs:PutLogEvents'],
     Traces: ['xray:PutTelemetryRecords', 'xray:PutTraceSegments'],
@@ -517,6 +524,7 @@ describe('roles', () => {
   }
   const optional = [
     'ListedAdmins',
+    'ListedManagedMasters',
     'CustomerKey',
     'CustomerKeyForParameters',
     'NetworkInterfaces',
@@ -575,6 +583,12 @@ describe('roles', () => {
         Condition: { StringEquals: { 'aws:ResourceTag/keyturn:admin': 'true' }, ...current },
       },
       ListedAdmins: { Resource: admins, Condition: current },
+      // Names and tags of masters that RDS manages; no value.
+      ManagedMasters: {
+        Resource: here.replace(/\*$/, 'rds!*'),
+        Condition: { StringEquals: { 'aws:ResourceTag/keyturn:admin': 'true' } },
+      },
+      ListedManagedMasters: { Resource: admins },
       // What is due is found among all, but no value is read that is not to rotate.
       Lists: { Resource: '*' },
       Versions: { Resource: here, Condition: taggedManaged },
@@ -588,6 +602,16 @@ describe('roles', () => {
       expect(Effect).toBe('Allow')
       expect(limit).toEqual(limits[Sid])
       if (Sid.includes('Admin')) expect(Action).toBe('secretsmanager:GetSecretValue')
+    }
+  })
+
+  test('databases: what RDS tells of those of this account and Region', () => {
+    const found = every().filter(({ Action }) => list(Action).some(name => name.startsWith('rds:')))
+    expect(found.length).toBeGreaterThan(0)
+    const here = 'arn:aws:rds:eu-west-1:123456789012'
+    for (const { Sid, Resource } of found) {
+      expect(Sid).toBe('Databases')
+      expect(Resource).toEqual([`${here}:cluster:*`, `${here}:db:*`])
     }
   })
 
@@ -1268,7 +1292,9 @@ describe('packages', () => {
 
   test.each([
     // A rotation that goes well needs no Step Functions, and only one of the two stores.
-    ...[...steps, 'rotateSecret'].map(name => [name, ['secrets-manager'], ['pg', 'sfn', 'ssm']] as const),
+    ...[...steps, 'rotateSecret'].map(
+      name => [name, ['secrets-manager'], ['pg', 'rds', 'sfn', 'ssm']] as const,
+    ),
     ['findDue', ['resource-groups-tagging-api', 'secrets-manager', 'sfn', 'ssm'], []],
     // Only Parameter Store's own events make it look at a parameter.
     ['startRotation', [], ['sfn', 'ssm']],
