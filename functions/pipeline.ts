@@ -35,6 +35,7 @@ export async function pipelineFor(name: StoreName): Promise<Pipeline> {
     },
     admin: readAdmin,
     connection: readConnection,
+    rds: loadRds,
     running: async token => (await executions.latest(token))?.status === 'RUNNING',
     defaults: environment.defaults,
   }

@@ -174,8 +174,8 @@ export class Credential {
     return this.#fields.ssl
   }
 
-  /** The same value for another user, password or database; every other field stays where and what it is. */
-  with(change: { username?: string; password?: string; dbname?: string }): Credential {
+  /** The same value but for what is given; every other field stays where and what it is. */
+  with(change: Partial<Pick<Credential, 'username' | 'password' | 'dbname' | 'host' | 'port'>>): Credential {
     return new Credential({ ...this.#json, ...change }, { ...this.#fields, ...change }, this.#bare)
   }
 

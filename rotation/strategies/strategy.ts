@@ -9,7 +9,7 @@ export type Change = {
   current: Credential
   pending: Credential
   previous(): Promise<Credential | undefined>
-  /** The admin that `masterarn` names. */
+  /** The admin that `masterarn` names, for the same database. @throws HostMismatch */
   admin(): Promise<Credential>
 }
 

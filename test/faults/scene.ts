@@ -59,6 +59,7 @@ export class Scene {
       engine: () => Promise.reject(new Error('a Process brings its own')),
       admin: async () => app.admin,
       connection: async () => connectionOf(app.current),
+      rds: () => Promise.reject(new Error('nothing here is on RDS')),
       running: async token => this.running.has(token),
       defaults: parseOptions({}),
     }
