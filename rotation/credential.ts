@@ -15,7 +15,7 @@ const aliasNames = Object.keys(aliases) as (keyof typeof aliases)[]
 /** What each field should be: the second half of every InvalidCredential's message. */
 const expected: Record<string, string> = {
   engine: `one of: ${[...engineNames, ...aliasNames].join(', ')}`,
-  host: 'the host name of the database server',
+  host: "the host name of the database itself, not RDS Proxy's, which takes no password that is not current yet",
   port: 'a whole number from 1 to 65535, or left out',
   dbname: 'the name of a database, or left out',
   username: 'the user whose password rotates',
@@ -25,13 +25,18 @@ const expected: Record<string, string> = {
 }
 
 const text = v.pipe(v.string(), v.nonEmpty(), v.excludes('\0'))
+/** An endpoint of RDS Proxy. AWS alone gives such names. */
+const proxy = /\.proxy-[^.]+\.[^.]+\.rds\.amazonaws\./i
 /** AWS's JSON for a database secret; what is not named here is kept as it is. */
 const schema = v.object({
   engine: v.pipe(
     v.picklist([...engineNames, ...aliasNames]),
     v.transform(name => (name in aliases ? aliases[name as keyof typeof aliases] : (name as EngineName))),
   ),
-  host: text,
+  host: v.pipe(
+    text,
+    v.check(host => !proxy.test(host)),
+  ),
   port: v.optional(
     v.pipe(
       v.union([v.number(), v.pipe(v.string(), v.digits(), v.transform(Number))]),

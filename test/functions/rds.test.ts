@@ -11,7 +11,7 @@ import { instance, type RdsServer, startRds } from '../rds.ts'
 
 const bin = await pythonBin()
 
-describe.skipIf(!bin)('an admin whose secret RDS manages: user and password, and no host', () => {
+describe.skipIf(!bin)('the functions on RDS', () => {
   let embedded: Embedded
   let rds: RdsServer
   let admin: Admin
@@ -54,7 +54,7 @@ describe.skipIf(!bin)('an admin whose secret RDS manages: user and password, and
     return runRotation({ ...embedded.tasks, ...events }, randomUUID(), { store: 'secrets-manager', id })
   }
 
-  test('it rotates, and RDS is asked where', async () => {
+  test('an admin whose secret RDS manages: it rotates, and RDS is asked where', async () => {
     const managed = await manage('aws:rds:primaryDBInstanceArn', instanceArn)
     const id = await embedded.users.enrol('basket', { admin: managed })
     for (const username of ['basket_clone', 'basket']) {
@@ -70,7 +70,7 @@ describe.skipIf(!bin)('an admin whose secret RDS manages: user and password, and
   test.each([
     ['another database', 'aws:rds:primaryDBInstanceArn', (arn: string) => `${arn}-2`],
     ['none', 'other', (arn: string) => arn],
-  ])('its tag names %s: a typed error, and nothing changes', async (name, tag, database) => {
+  ])('the tag of such a secret names %s: a typed error, and nothing changes', async (name, tag, database) => {
     const managed = await manage(tag, database(instanceArn))
     const id = await embedded.users.enrol(`cart ${name}`, { admin: managed })
     const before = await value(id)
@@ -87,5 +87,19 @@ describe.skipIf(!bin)('an admin whose secret RDS manages: user and password, and
     rds.calls = []
     expect((await rotate(id)).failure).toBeUndefined()
     expect(rds.calls).toEqual([])
+  })
+
+  test('a secret that names RDS Proxy is refused before anything is written', async () => {
+    const host = 'shop.proxy-abcdefghijkl.eu-west-1.rds.amazonaws.com'
+    const json = { engine: 'postgres', host, username: 'shop', password: 'x' }
+    const id = await new SecretsShelf(embedded.secrets).put('proxied', JSON.stringify(json), {})
+    embedded.secretsManager.calls.length = 0
+    const { failure, states } = await rotate(id)
+    expect(failure).toMatchObject({
+      error: 'InvalidCredential',
+      cause: { errorMessage: expect.stringMatching(/^createSecret: host: .*not RDS Proxy's/) },
+    })
+    expect(states).not.toContain('SetSecret')
+    expect(embedded.secretsManager.calls.map(({ action }) => action)).not.toContain('PutSecretValue')
   })
 })
