@@ -3,9 +3,12 @@ import {
   type DBInstance,
   DescribeDBClustersCommand,
   DescribeDBInstancesCommand,
+  ModifyDBClusterCommand,
+  ModifyDBInstanceCommand,
   type RDSClient,
 } from '@aws-sdk/client-rds'
-import { InvalidCredential, Throttled, Unreachable } from './errors.ts'
+import type { Credential } from './credential.ts'
+import { Conflict, InvalidCredential, Throttled, Unreachable } from './errors.ts'
 import { isNamed, translate } from './stores/awsErrors.ts'
 
 type Database = {
@@ -14,6 +17,11 @@ type Database = {
   addresses: (string | undefined)[]
   /** ARN of the database that this one is a copy of. */
   source: string | undefined
+  master: string | undefined
+  /** Whether RDS keeps the master's password in a secret of its own. */
+  managed: boolean
+  /** Whether RDS has still to set a master's password. */
+  setting: boolean
 }
 
 /** Amazon RDS: what its API tells about the databases of this account and Region. */
@@ -52,6 +60,48 @@ export class Rds {
     return false
   }
 
+  /** Whether RDS has still to set the password of the database's master. @throws as `setMasterPassword` does */
+  async isSettingPassword(master: Credential): Promise<boolean> {
+    return (await this.#databaseOf(master)).setting
+  }
+
+  /**
+   * Tells RDS to set the password of a database's master to the credential's. It comes into force some time after.
+   * @throws InvalidCredential if there is no such database, this is not its master, or RDS manages that one's password
+   * @throws Conflict if RDS is at work on the database; Unreachable, NotPermitted, Throttled
+   */
+  async setMasterPassword(master: Credential): Promise<void> {
+    const { arn, setting } = await this.#databaseOf(master)
+    if (setting) throw new Conflict(`${master}: RDS is setting its password already`)
+    const id = arn.split(':').at(-1)
+    const change = { MasterUserPassword: master.password, ApplyImmediately: true }
+    const command: Promise<unknown> = isCluster(arn)
+      ? this.#client.send(new ModifyDBClusterCommand({ DBClusterIdentifier: id, ...change }))
+      : this.#client.send(new ModifyDBInstanceCommand({ DBInstanceIdentifier: id, ...change }))
+    await command.catch(error => {
+      if (isNamed(error, 'InvalidParameterValue'))
+        throw new InvalidCredential(
+          'password',
+          'RDS refuses it: it takes 8 to 41 printable characters, without / @ " and spaces; let the options make such',
+        )
+      throw known(error)
+    })
+  }
+
+  async #databaseOf(master: Credential): Promise<Database> {
+    const found = await this.#at(master.address)
+    if (!found || found.source)
+      throw new InvalidCredential(
+        'host',
+        'should be an endpoint of RDS in this account and Region, no replica',
+      )
+    if (found.master !== master.username)
+      throw new InvalidCredential('username', `should be the master user, which is ${found.master}`)
+    if (found.managed)
+      throw new InvalidCredential('username', 'is a master whose password RDS manages and rotates by itself')
+    return found
+  }
+
   async #at(address: string): Promise<Database | undefined> {
     const [, id, inCluster] = /^([^.]+)\.(cluster-)?[^.]+\.[^.]+\.rds\.amazonaws\./.exec(address) ?? []
     if (!id) return undefined
@@ -71,6 +121,7 @@ export class Rds {
       arn: DBClusterArn,
       addresses: [Endpoint, ReaderEndpoint, ...CustomEndpoints].map(host => addressOf(host, Port)),
       source: cluster.ReplicationSourceIdentifier,
+      ...masterOf(cluster, cluster.Status),
     }
   }
 
@@ -92,6 +143,7 @@ export class Rds {
       arn: DBInstanceArn,
       addresses: [address],
       source: copied ? named('db', copied) : from && named('cluster', from),
+      ...masterOf(instance, instance.DBInstanceStatus),
     }
   }
 
@@ -107,6 +159,17 @@ export class Rds {
 }
 
 const isCluster = (arn: string) => arn.split(':')[5] === 'cluster'
+
+function masterOf(
+  { MasterUsername, MasterUserSecret, PendingModifiedValues }: DBCluster | Omit<DBInstance, 'Endpoint'>,
+  status: string | undefined,
+) {
+  return {
+    master: MasterUsername,
+    managed: MasterUserSecret !== undefined,
+    setting: Boolean(PendingModifiedValues?.MasterUserPassword) || status === 'resetting-master-credentials',
+  }
+}
 
 const addressOf = (host?: string, port?: number) => host && `${host.toLowerCase()}:${port}`
 
@@ -124,9 +187,15 @@ async function unlessAbsent<T>(answer: Promise<T>): Promise<T | undefined> {
     // What has the name of no database, or is in another Region, is no valid parameter.
     if (isNamed(error, 'DBInstanceNotFoundFault', 'DBClusterNotFoundFault', 'InvalidParameterValue'))
       return undefined
-    const known = translate('RDS', error)
-    // It lacks the SDK's mark of an error that the service answered: from a VPC there may be no way to RDS.
-    if (known instanceof Throttled && !('$fault' in (error as Error))) throw new Unreachable(known.message)
-    throw known
+    throw known(error)
   }
+}
+
+function known(error: unknown): unknown {
+  if (isNamed(error, 'InvalidDBInstanceStateFault', 'InvalidDBClusterStateFault'))
+    return new Conflict('RDS is at work on the database')
+  const translated = translate('RDS', error)
+  // It lacks the SDK's mark of an error that the service answered: from a VPC there may be no way to RDS.
+  const unanswered = translated instanceof Throttled && !('$fault' in (error as Error))
+  return unanswered ? new Unreachable(translated.message) : translated
 }

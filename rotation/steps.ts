@@ -30,7 +30,7 @@ export type Pipeline = {
   /** Reads the parameter that the tag `keyturn:connection` names. */
   connection(name: string): Promise<string>
   /** What RDS tells about its databases. */
-  rds(): Promise<Rds>
+  rds(): Promise<Pick<Rds, 'follows' | 'isSettingPassword' | 'setMasterPassword'>>
   /** Whether the execution of the rotation with this token still runs. */
   running(token: string): Promise<boolean>
   /** The deployment's defaults. */
@@ -322,6 +322,7 @@ function change(pipeline: Pipeline, id: string, current: Version, pending: Versi
     pending: pending.credential,
     previous: async () => (await pipeline.store.read(id, { stage: 'previous' }))?.credential,
     admin: () => adminOf(pipeline, current.credential),
+    rds: pipeline.rds,
   }
 }
 

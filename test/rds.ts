@@ -11,8 +11,8 @@ export type RdsServer = {
   calls: string[]
   /** Changes what is answered. */
   edit: (answer: string) => string
-  /** The code that every call is refused with, if there is one. */
-  refuses: string | undefined
+  /** The code that a call is refused with, if it is. */
+  refuse: (call: URLSearchParams) => string | undefined
   stop(): Promise<void>
 }
 
@@ -24,14 +24,16 @@ export async function startRds(bin: string): Promise<RdsServer> {
   const moto = await startMoto(bin)
   const server = createServer(async (incoming, outgoing) => {
     const body = Buffer.concat(await incoming.toArray()).toString()
-    rds.calls.push(`${new URLSearchParams(body).get('Action')}`)
+    const call = new URLSearchParams(body)
+    rds.calls.push(`${call.get('Action')}`)
+    const code = rds.refuse(call)
     const headers = incoming.headers as Record<string, string>
-    const answer = rds.refuses ? undefined : await fetch(moto.url, { method: 'POST', headers, body })
+    const answer = code ? undefined : await fetch(moto.url, { method: 'POST', headers, body })
     outgoing.writeHead(answer?.status ?? 403, { 'content-type': 'text/xml' })
     outgoing.end(
       answer
         ? rds.edit(await answer.text())
-        : `<ErrorResponse><Error><Type>Sender</Type><Code>${rds.refuses}</Code><Message>no</Message></Error></ErrorResponse>`,
+        : `<ErrorResponse><Error><Type>Sender</Type><Code>${code}</Code><Message>no</Message></Error></ErrorResponse>`,
     )
   })
   await once(server.listen(0, '127.0.0.1'), 'listening')
@@ -41,7 +43,7 @@ export async function startRds(bin: string): Promise<RdsServer> {
     client: rdsClient(url),
     calls: [],
     edit: answer => answer,
-    refuses: undefined,
+    refuse: () => undefined,
     async stop() {
       server.close()
       server.closeAllConnections()

@@ -1,8 +1,8 @@
 import type { EngineName } from '../credential.ts'
 import type { StrategyName } from '../strategies/strategy.ts'
 
-/** Who changes the database under a strategy: the user itself, or an admin, whom the value then must name. */
-export type Actor = 'user' | 'admin'
+/** Who changes the database under a strategy: the user itself; an admin, whom the value then must name; or RDS. */
+export type Actor = 'user' | 'admin' | 'rds'
 
 export type Traits = {
   /** The longest user name, and what the server counts: bytes of UTF-8, or characters. */
@@ -14,10 +14,11 @@ export type Traits = {
   strategies: Partial<Record<StrategyName, Actor>> & { 'single-user': 'user' }
 }
 
-const oneOrTwoUsers = {
+const ofRds = {
   'single-user': 'user',
   'alternating-users': 'admin',
   'temporary-clone': 'admin',
+  master: 'rds',
 } as const
 
 /** What can be known of an engine without loading its driver. */
@@ -26,19 +27,19 @@ export const traits: Record<EngineName, Traits> = {
     userName: { longest: 63, unit: 'bytes' },
     port: 5432,
     database: 'postgres',
-    strategies: oneOrTwoUsers,
+    strategies: ofRds,
   },
   mysql: {
     userName: { longest: 32, unit: 'characters' },
     port: 3306,
     database: '',
-    strategies: { ...oneOrTwoUsers, 'dual-password': 'user' },
+    strategies: { ...ofRds, 'dual-password': 'user' },
   },
   mariadb: {
     userName: { longest: 80, unit: 'characters' },
     port: 3306,
     database: '',
-    strategies: { ...oneOrTwoUsers, 'dual-password': 'admin' },
+    strategies: { ...ofRds, 'dual-password': 'admin' },
   },
   opaque: {
     userName: { longest: 0, unit: 'bytes' },

@@ -22,10 +22,10 @@ export async function tryAdminSession(
   proof: Credential,
   readAdmin: Change['admin'],
 ): Promise<Session | undefined> {
-  await using session = await tryLogin(engine, proof)
-  if (!session) return undefined
+  const proven = await prove(engine, proof)
+  if (!proven) return undefined
   const admin = await readAdmin()
-  return engine.login(admin.with({ dbname: proof.dbname ?? traits[proof.engine].database }), session.host)
+  return engine.login(admin.with({ dbname: proof.dbname ?? traits[proof.engine].database }), proven.host)
 }
 
 /** The same, proven by current. @throws LoginRefused if it does not log in */
@@ -37,4 +37,10 @@ export async function adminSession(
   const session = await tryAdminSession(engine, current, readAdmin)
   if (!session) throw new LoginRefused(`${current}: current was refused`)
   return session
+}
+
+/** The host of the user's account, if the engine has such. */
+async function prove(engine: Engine, proof: Credential): Promise<{ host: string | undefined } | undefined> {
+  await using session = await tryLogin(engine, proof)
+  return session && { host: session.host }
 }

@@ -19,11 +19,11 @@ export async function logsIn(engine: Engine, credential: Credential): Promise<bo
   return session !== undefined
 }
 
-/** Milliseconds between two tries: a read replica is late by less than a second as a rule. */
-const PAUSES = [250, 500, 1000, 2000, 4000, 8000]
+/** Milliseconds between two tries: a read replica is late by less than a second as a rule, RDS by some seconds. */
+const PAUSES = [20, 100, 300, 1000, 2000, 4000, 8000]
 
 /**
- * Waits until what was set on one server has come to its copy, where the credential logs in.
+ * Waits until what was set elsewhere, on another server or by RDS, has come to where the credential logs in.
  * @throws Conflict if that takes longer than a step can wait: it is retried
  */
 export async function awaitLogin(engine: Engine, credential: Credential): Promise<void> {
@@ -32,5 +32,5 @@ export async function awaitLogin(engine: Engine, credential: Credential): Promis
     await sleep(pause)
   }
   if (!(await logsIn(engine, credential)))
-    throw new Conflict(`${credential}: its new password was set, but has not come to this server yet`)
+    throw new Conflict(`${credential}: its password was set, but has not come to this server yet`)
 }

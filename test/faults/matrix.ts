@@ -3,7 +3,7 @@ import type { StrategyName } from '../../rotation/strategies/strategy.ts'
 import type { App } from '../database.ts'
 import type { Place } from './places.ts'
 import { Process, type Visit } from './process.ts'
-import { Execution, Scene, type Start, type Value } from './scene.ts'
+import { Execution, ofOneUser, Scene, type Start, type Value } from './scene.ts'
 
 /**
  * The fault matrix of one strategy on servers of one engine, the newest first: whatever single thing goes wrong at
@@ -52,7 +52,7 @@ export function faultMatrix(
   }
 
   const never = () => false
-  const starts: Start[] = strategy === 'single-user' ? ['settled'] : ['first', 'settled']
+  const starts: Start[] = ofOneUser(strategy) ? ['settled'] : ['first', 'settled']
   const longStarts = thorough ? starts : starts.slice(0, 1)
   const tried = value === 'json' ? places : [newest]
   const variants = tried.flatMap(place => starts.map(start => ({ name: place.name, place, start })))
@@ -86,8 +86,10 @@ export function faultMatrix(
       let changed = false
       const process = () =>
         new Process(here.base, here.place, async point => {
-          if (strategy === 'single-user' && point === 'after statement password') changed = true
+          if (ofOneUser(strategy) && /^after (statement password|setMasterPassword)$/.test(point))
+            changed = true
           if (point === 'after promote') changed = false
+          await here.idle()
           expect(await here.currentLogsIn(), point).toBe(!changed)
         })
       const execution = new Execution(here, process)
@@ -160,7 +162,7 @@ export function faultMatrix(
         const [a, b] = [new Gate([i, k]), new Gate([j])]
         const start = (mine: Gate, other: Gate) => {
           const visit: Visit = point => (point.startsWith('before') ? mine.pass() : undefined)
-          const letOther = () => mine.waitFor(other)
+          const letOther = () => mine.waitFor(other).then(() => scene.idle())
           return new Execution(scene, () => new Process(scene.base, scene.place, visit), 1, letOther)
         }
         const [first, second] = [start(a, b), start(b, a)]

@@ -54,7 +54,7 @@ describe.skipIf(!bin)('an admin at another endpoint of the database', () => {
   afterAll(() => server.stop())
 
   beforeEach(async () => {
-    server.refuses = undefined
+    server.refuse = () => undefined
     rds = vi.fn(async () => new Rds(server.client))
     late = 0
     logins = []
@@ -151,7 +151,7 @@ describe.skipIf(!bin)('an admin at another endpoint of the database', () => {
   test('RDS may not be asked, or does not answer: HostMismatch says both', async () => {
     const pipeline = pipelineFor('reader', 'writer')
     const rotation = await begin(pipeline)
-    server.refuses = 'AccessDenied'
+    server.refuse = () => 'AccessDenied'
     await expect(steps.set(pipeline, rotation)).rejects.toMatchObject({
       name: 'HostMismatch',
       message: expect.stringMatching(/cluster-ro-.* RDS did not tell .*\(RDS: no\); the admin was not used/),
@@ -167,7 +167,7 @@ describe.skipIf(!bin)('an admin at another endpoint of the database', () => {
   test('RDS is busy: retried', async () => {
     const pipeline = pipelineFor('reader', 'writer')
     const rotation = await begin(pipeline)
-    server.refuses = 'Throttling'
+    server.refuse = () => 'Throttling'
     await expect(steps.set(pipeline, rotation)).rejects.toMatchObject({ name: 'Throttled' })
   })
 
@@ -208,7 +208,7 @@ describe.skipIf(!bin)('an admin at another endpoint of the database', () => {
   test('rolled back by an admin who is of no use any more: current logs in, as before', async () => {
     const pipeline = pipelineFor('replica', 'primary')
     const rotation = await begin(pipeline)
-    server.refuses = 'AccessDenied'
+    server.refuse = () => 'AccessDenied'
     expect(await steps.rollback(pipeline, rotation)).toMatchObject({ outcome: 'intact' })
   })
 })

@@ -25,7 +25,7 @@ describe.skipIf(!bin)('RDS, as moto plays it', () => {
   afterAll(() => server.stop())
   afterEach(() => {
     server.edit = answer => answer
-    server.refuses = undefined
+    server.refuse = () => undefined
   })
 
   const arn = (resource: string) => `arn:aws:rds:eu-west-1:123456789012:${resource}`
@@ -171,7 +171,7 @@ describe.skipIf(!bin)('RDS, as moto plays it', () => {
           'arn:aws:rds:us-east-1:123456789012:db:far',
         )
       expect(await rds.follows(at('copy'), at('one'))).toBe(false)
-      server.refuses = 'InvalidParameterValue'
+      server.refuse = () => 'InvalidParameterValue'
       expect(await rds.follows(at('copy'), at('one'))).toBe(false)
     })
 
@@ -218,7 +218,7 @@ describe.skipIf(!bin)('RDS, as moto plays it', () => {
     ['Throttling', 'Throttled'],
     ['InternalFailure', 'StoreFailed'],
   ])('RDS answers %s: %s', async (code, name) => {
-    server.refuses = code
+    server.refuse = () => code
     await expect(rds.target(arn('db:lone'))).rejects.toMatchObject({ name })
   })
 

@@ -357,6 +357,7 @@ describe('roles', () => {
     ListedManagedMasters: describeSecret,
     Databases: ['rds:DescribeDBClusters', 'rds:DescribeDBInstances'],
   }
+  const masters = { MasterPasswords: ['rds:ModifyDBCluster', 'rds:ModifyDBInstance'] }
   const everyFunction = {
     OwnLogs: ['logs:CreateLogStream', 'logs:PutLogEvents'],
     Traces: ['xray:PutTelemetryRecords', 'xray:PutTraceSegments'],
@@ -419,6 +420,7 @@ describe('roles', () => {
     SetSecretRole: {
       ...keyturnSecrets(['secretsmanager:GetSecretValue']),
       ...adminSecrets,
+      ...masters,
       ManagedParameters: readParameter,
       PendingParameters: readPending,
       ...readKey,
@@ -454,6 +456,7 @@ describe('roles', () => {
         'secretsmanager:UpdateSecretVersionStage',
       ]),
       ...adminSecrets,
+      ...masters,
       ManagedParameters: describeParameter,
       PendingParameters: ['ssm:DeleteParameters', 'ssm:GetParameter', 'ssm:GetParametersByPath'],
       ...readKey,
@@ -605,12 +608,13 @@ describe('roles', () => {
     }
   })
 
-  test('databases: what RDS tells of those of this account and Region', () => {
+  test('databases: what RDS tells of those of this account and Region, and a change of those that are tagged', () => {
     const found = every().filter(({ Action }) => list(Action).some(name => name.startsWith('rds:')))
     expect(found.length).toBeGreaterThan(0)
     const here = 'arn:aws:rds:eu-west-1:123456789012'
-    for (const { Sid, Resource } of found) {
-      expect(Sid).toBe('Databases')
+    for (const { Sid, Resource, Condition } of found) {
+      expect(['Databases', 'MasterPasswords']).toContain(Sid)
+      expect(Condition).toEqual(Sid === 'MasterPasswords' ? taggedManaged : undefined)
       expect(Resource).toEqual([`${here}:cluster:*`, `${here}:db:*`])
     }
   })
