@@ -42,7 +42,7 @@ const found = subjects.flatMap(({ server, place, ...rest }) =>
 )
 
 describe.skipIf(!bin).each(found)(
-  'the master of a database on $server.name',
+  'the master of a database on $place.name',
   ({ server, place, engine, aurora }) => {
     let rds: RdsServer
     let app: App
