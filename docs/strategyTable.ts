@@ -4,7 +4,7 @@ import { strategyNames } from '../rotation/strategies/strategy.ts'
 
 const page = new URL('strategies.md', import.meta.url)
 
-const words: Record<Actor, string> = { user: 'yes', admin: 'by an admin' }
+const words: Record<Actor, string> = { user: 'yes', admin: 'by an admin', rds: 'by RDS' }
 
 /** Which engine allows which strategy, as a table of Markdown. */
 export function strategyTable(): string {

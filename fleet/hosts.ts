@@ -1,7 +1,6 @@
 import { GetSecretValueCommand, type SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import { GetParametersCommand, type SSMClient } from '@aws-sdk/client-ssm'
 import { Credential } from '../rotation/credential.ts'
-import { traits } from '../rotation/engines/traits.ts'
 import { Throttled } from '../rotation/errors.ts'
 import { answered } from '../rotation/stores/awsErrors.ts'
 import type { Scheduled } from './inventory.ts'
@@ -73,8 +72,7 @@ async function unlessRefused<T>(service: string, answer: Promise<T>): Promise<T 
 
 function hostIn(text = '', isConnection = false): string {
   try {
-    const { engine, host, port } = isConnection ? Credential.passwordOnly(text)('-') : Credential.parse(text)
-    return `${host.toLowerCase()}:${port ?? traits[engine].port}`
+    return (isConnection ? Credential.passwordOnly(text)('-') : Credential.parse(text)).address
   } catch {
     return ''
   }

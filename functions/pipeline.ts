@@ -1,8 +1,9 @@
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
-import type { EngineName } from '../rotation/credential.ts'
+import { Credential, type EngineName, type Format } from '../rotation/credential.ts'
 import type { Engine } from '../rotation/engines/engine.ts'
 import { loadEngine } from '../rotation/engines/load.ts'
 import { InvalidCredential } from '../rotation/errors.ts'
+import type { Rds } from '../rotation/rds.ts'
 import type { Pipeline } from '../rotation/steps.ts'
 import type { ParameterStore } from '../rotation/stores/parameterStore.ts'
 import { SecretsManager } from '../rotation/stores/secretsManager.ts'
@@ -19,6 +20,7 @@ const stores: Record<StoreName, () => Promise<Store>> = {
   'parameter-store': loadParameterStore,
 }
 let parameterStore: Promise<ParameterStore> | undefined
+let rds: Promise<Rds> | undefined
 /** The executions of this stack, which rotate. */
 export const executions = new Executions(environment.executions, { requestHandler })
 const engines: Partial<Record<EngineName, Promise<Engine>>> = {}
@@ -33,6 +35,7 @@ export async function pipelineFor(name: StoreName): Promise<Pipeline> {
     },
     admin: readAdmin,
     connection: readConnection,
+    rds: loadRds,
     running: async token => (await executions.latest(token))?.status === 'RUNNING',
     defaults: environment.defaults,
   }
@@ -54,10 +57,31 @@ function loadParameterStore(): Promise<ParameterStore> {
   return parameterStore
 }
 
+function loadRds(): Promise<Rds> {
+  rds ??= (async () => {
+    const [{ RDSClient }, { Rds }] = await Promise.all([
+      import('@aws-sdk/client-rds'),
+      import('../rotation/rds.ts'),
+    ])
+    return new Rds(new RDSClient({ requestHandler }))
+  })()
+  return rds
+}
+
 async function readAdmin(arn: string) {
-  const version = await secretsManager.read(arn, { stage: 'current' })
+  // No name that anybody else gives to a secret may hold a `!`.
+  const store = arn.includes(':secret:rds!') ? secretsManager.as(await masterFormat(arn)) : secretsManager
+  const version = await store.read(arn, { stage: 'current' })
   if (!version) throw new InvalidCredential('masterarn', `there is no value in secret ${arn}`)
   return version.credential
+}
+
+/** RDS keeps no host in the secret of a master that it manages, and tags the secret with its database. */
+async function masterFormat(arn: string): Promise<Format> {
+  const { tags } = await secretsManager.describe(arn)
+  const database = tags['aws:rds:primaryDBInstanceArn'] ?? tags['aws:rds:primaryDBClusterArn']
+  if (!database) throw new InvalidCredential('masterarn', `no tag of secret ${arn} names its database`)
+  return Credential.master(await (await loadRds()).target(database))
 }
 
 async function readConnection(name: string): Promise<string> {

@@ -1,5 +1,6 @@
 import { inspect } from 'node:util'
 import * as v from 'valibot'
+import { traits } from './engines/traits.ts'
 import { InvalidCredential } from './errors.ts'
 
 /** The engines that a credential may name, by AWS's own names in the secret's JSON. */
@@ -19,7 +20,7 @@ const aliasNames = Object.keys(aliases) as (keyof typeof aliases)[]
 /** What each field should be: the second half of every InvalidCredential's message. */
 const expected: Record<string, string> = {
   engine: `one of: ${[...engineNames, ...aliasNames].join(', ')}`,
-  host: 'the host name of the database server',
+  host: "the host name of the database itself, not RDS Proxy's, which takes no password that is not current yet",
   port: 'a whole number from 1 to 65535, or left out',
   dbname: 'the name of a database, or left out',
   username: 'the user whose password rotates',
@@ -29,13 +30,18 @@ const expected: Record<string, string> = {
 }
 
 const text = v.pipe(v.string(), v.nonEmpty(), v.excludes('\0'))
+/** An endpoint of RDS Proxy. AWS alone gives such names. */
+const proxy = /\.proxy-[^.]+\.[^.]+\.rds\.amazonaws\./i
 /** AWS's JSON for a database secret; what is not named here is kept as it is. */
 const schema = v.object({
   engine: v.pipe(
     v.picklist([...engineNames, ...aliasNames]),
     v.transform(name => (name in aliases ? aliases[name as keyof typeof aliases] : (name as EngineName))),
   ),
-  host: text,
+  host: v.pipe(
+    text,
+    v.check(host => !proxy.test(host)),
+  ),
   port: v.optional(
     v.pipe(
       v.union([v.number(), v.pipe(v.string(), v.digits(), v.transform(Number))]),
@@ -58,6 +64,8 @@ const schema = v.object({
 })
 /** What says whose a password is that is stored alone. Its user never changes, so an admin is of no use. */
 const connectionSchema = v.omit(schema, ['password', 'masterarn'])
+/** All that RDS keeps of a master. */
+const masterSchema = v.pick(schema, ['username', 'password'])
 
 type Json = Record<string, unknown>
 type Fields = Omit<v.InferOutput<typeof schema>, 'engine'> & { engine: EngineName }
@@ -128,6 +136,17 @@ export class Credential {
     }
   }
 
+  /**
+   * The format of a master's value that RDS manages: user and password alone. `target` says where it logs in.
+   * @throws InvalidCredential as `parse` does
+   */
+  static master(target: { engine: string; host: string; port: number }): Format {
+    return text => {
+      const [json] = readJson(text, masterSchema, 'username and password')
+      return Credential.parse(JSON.stringify({ ...json, ...target }))
+    }
+  }
+
   /** Reads a text that no database knows, such as a signing key: all of it is the password, and it is nobody's. */
   static opaque(text: string): Credential {
     return new Credential({}, { engine: 'opaque', host: '', username: '', password: text, ssl: true }, true)
@@ -142,6 +161,10 @@ export class Credential {
   /** Undefined means the engine's own default port. */
   get port(): number | undefined {
     return this.#fields.port
+  }
+  /** The server, `host:port`: values with the same text are for the same one. */
+  get address(): string {
+    return `${this.host.toLowerCase()}:${this.port ?? traits[this.engine].port}`
   }
   get dbname(): string | undefined {
     return this.#fields.dbname
@@ -161,8 +184,8 @@ export class Credential {
     return this.#fields.ssl
   }
 
-  /** The same value for another user, password or database; every other field stays where and what it is. */
-  with(change: { username?: string; password?: string; dbname?: string }): Credential {
+  /** The same value but for what is given; every other field stays where and what it is. */
+  with(change: Partial<Pick<Credential, 'username' | 'password' | 'dbname' | 'host' | 'port'>>): Credential {
     return new Credential({ ...this.#json, ...change }, { ...this.#fields, ...change }, this.#bare)
   }
 

@@ -1,3 +1,4 @@
+import { adminOf } from './admin.ts'
 import { Credential, type EngineName } from './credential.ts'
 import type { Engine } from './engines/engine.ts'
 import { traits } from './engines/traits.ts'
@@ -14,8 +15,10 @@ import {
 } from './errors.ts'
 import { type Essentials, type Kind, type Options, parseEssentials, parseTags } from './options.ts'
 import { generatePassword } from './password.ts'
+import type { Rds } from './rds.ts'
 import type { Description, Store, Version } from './stores/store.ts'
 import { strategies } from './strategies/index.ts'
+import { awaitLogin } from './strategies/login.ts'
 import type { Change, Outcome, StrategyName } from './strategies/strategy.ts'
 
 /** What the steps work with. */
@@ -26,6 +29,8 @@ export type Pipeline = {
   admin(arn: string): Promise<Credential>
   /** Reads the parameter that the tag `keyturn:connection` names. */
   connection(name: string): Promise<string>
+  /** What RDS tells about its databases. */
+  rds(): Promise<Pick<Rds, 'follows' | 'isSettingPassword' | 'setMasterPassword'>>
   /** Whether the execution of the rotation with this token still runs. */
   running(token: string): Promise<boolean>
   /** The deployment's defaults. */
@@ -65,7 +70,7 @@ export type Rotation = RotationId & {
  */
 export async function create(pipeline: Pipeline, { id, token }: RotationId): Promise<Rotation> {
   const found = await pipeline.store.describe(id)
-  const options = parseTags(found.tags, pipeline.defaults)
+  const options = optionsOf(found, pipeline)
   const done = found.current === token
   if (!done) await refuseForeign(pipeline, found, token)
   const store = await storeOf(pipeline, options)
@@ -95,6 +100,11 @@ export async function create(pipeline: Pipeline, { id, token }: RotationId): Pro
     ...(strategy === 'temporary-clone' && { clone: options.clone ?? 'drop' }),
     ...(options.testQuery && { testQuery: options.testQuery }),
   }
+}
+
+function optionsOf({ owner, tags }: Description, { defaults }: Pipeline): Options {
+  if (owner) throw new InvalidCredential('id', `${owner} manages this secret and rotates it by itself`)
+  return parseTags(tags, defaults)
 }
 
 /** The store, reading values as what they are. @throws InvalidCredential if the connection is of no use */
@@ -149,7 +159,7 @@ async function readReplaced(store: Store, id: string, found: Description, done: 
  * @throws InvalidCredential, InvalidOption, LoginRefused, TestFailed …
  */
 export async function check(pipeline: Pipeline, { id, token }: RotationId): Promise<void> {
-  const options = parseTags((await pipeline.store.describe(id)).tags, pipeline.defaults)
+  const options = optionsOf(await pipeline.store.describe(id), pipeline)
   const store = await storeOf(pipeline, options)
   const version = (await store.read(id, { token })) ?? (await store.read(id, { stage: 'current' }))
   if (!version) throw new InvalidCredential('value', 'the secret has no current version; store a first value')
@@ -180,7 +190,14 @@ export async function set(pipeline: Pipeline, rotation: Rotation): Promise<void>
   if (!pending.credential.sameUser(credential.with({ username: nextUser })))
     throw new HostMismatch(`pending differs from current in more than password and user; nothing was changed`)
   const engine = await pipeline.engine(rotation.engine)
-  await strategies[rotation.strategy].apply(engine, change({ ...pipeline, store }, id, current, pending))
+  const told = change({ ...pipeline, store }, id, current, pending)
+  let admin: Credential | undefined
+  const readAdmin = async () => {
+    admin = await told.admin()
+    return admin
+  }
+  await strategies[rotation.strategy].apply(engine, { ...told, admin: readAdmin })
+  if (admin && admin.address !== credential.address) await awaitLogin(engine, pending.credential)
 }
 
 /** Logs in with pending and proves that it is as good as current. @throws LoginRefused, TestFailed … */
@@ -307,13 +324,9 @@ function change(pipeline: Pipeline, id: string, current: Version, pending: Versi
     current: current.credential,
     pending: pending.credential,
     previous: async () => (await pipeline.store.read(id, { stage: 'previous' }))?.credential,
-    admin: () => readAdmin(pipeline, current.credential),
+    admin: () => adminOf(pipeline, current.credential),
+    rds: pipeline.rds,
   }
-}
-
-async function readAdmin(pipeline: Pipeline, { masterarn }: Credential): Promise<Credential> {
-  if (!masterarn) throw new InvalidCredential('masterarn', "should be the ARN of the admin's secret")
-  return pipeline.admin(masterarn)
 }
 
 /**
@@ -339,7 +352,7 @@ export async function retire(pipeline: Pipeline, rotation: Rotation): Promise<Re
   let outcome: Retired['outcome'] = 'retired'
   await strategy.retire(engine, {
     current: credential,
-    admin: () => readAdmin(pipeline, credential),
+    admin: () => adminOf(pipeline, credential),
     async takenUp() {
       const after = await store.describe(id)
       const newer = after.current === token ? after.pending : after.current

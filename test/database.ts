@@ -10,6 +10,9 @@ export const hex = (bytes = 6) => randomBytes(bytes).toString('hex')
 /** The ARN of an admin's secret that tests make up. */
 export const adminArn = 'arn:aws:secretsmanager:eu-west-1:123456789012:secret:admin-AbCdEf'
 
+/** For what is no database of RDS. */
+export const noRds = () => Promise.reject(new Error('there is no RDS'))
+
 /** Runs statements as the server's superuser, or as `user`. */
 export async function asSuperuser<T extends pg.QueryResultRow>(
   server: PostgresServer,

@@ -5,7 +5,7 @@ import { quoteText } from '../rotation/engines/mysqlClone.ts'
 import { parseOptions } from '../rotation/options.ts'
 import * as steps from '../rotation/steps.ts'
 import { MemoryStore } from '../rotation/stores/memory.ts'
-import { type App, connectionOf, hex } from './database.ts'
+import { type App, connectionOf, hex, noRds } from './database.ts'
 import { admits, asSuperuser, makeApp } from './mysqlDatabase.ts'
 
 const id = 'app'
@@ -35,6 +35,7 @@ describe.skipIf(!servers.length).each(servers)('two passwords of one user, $name
       engine: name => loadEngine[name]({ caFile: server.caFile }),
       admin: vi.fn(async () => app.admin),
       connection: async () => connectionOf(app.current),
+      rds: noRds,
       running: async token => running.has(token),
       defaults: parseOptions({}),
     }

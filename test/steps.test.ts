@@ -2,7 +2,9 @@ import { beforeEach, describe, expect, inject, test, vi } from 'vitest'
 import { Credential } from '../rotation/credential.ts'
 import { Opaque } from '../rotation/engines/opaque.ts'
 import { Postgres } from '../rotation/engines/postgres.ts'
+import { Unreachable } from '../rotation/errors.ts'
 import { parseOptions } from '../rotation/options.ts'
+import type { Rds } from '../rotation/rds.ts'
 import {
   check,
   create,
@@ -29,6 +31,7 @@ let store: MemoryStore
 let running: Set<string>
 let pipeline: Pipeline
 let admin: ReturnType<typeof vi.fn<(arn: string) => Promise<Credential>>>
+let rds: ReturnType<typeof vi.fn<() => Promise<Rds>>>
 let connection: ReturnType<typeof vi.fn<(name: string) => Promise<string>>>
 
 async function begin(tags: Record<string, string> = {}, value = app.current): Promise<void> {
@@ -36,12 +39,14 @@ async function begin(tags: Record<string, string> = {}, value = app.current): Pr
   store.create(id, first, value, tags)
   running = new Set()
   admin = vi.fn(async () => app.admin)
+  rds = vi.fn(() => Promise.reject(new Unreachable('RDS: no route')))
   connection = vi.fn(async () => connectionOf(app.current))
   pipeline = {
     store,
     engine: async name => (name === 'opaque' ? new Opaque() : engine),
     admin,
     connection,
+    rds,
     running: async which => running.has(which),
     defaults: parseOptions({}),
   }
@@ -631,7 +636,10 @@ describe('a password alone', () => {
   })
 
   test.each([
-    ['{"engine":"postgres","username":"app"}', 'host: should be the host name of the database server'],
+    [
+      '{"engine":"postgres","username":"app"}',
+      "host: should be the host name of the database itself, not RDS Proxy's, which takes no password that is not current yet",
+    ],
     ['Hidden-1', 'value: should be a JSON object with engine, host and username'],
   ])('a connection of no use is refused before anything is written: %s', async (text, problem) => {
     connection.mockResolvedValueOnce(text)

@@ -1,8 +1,8 @@
 import type { EngineName } from '../credential.ts'
 import type { StrategyName } from '../strategies/strategy.ts'
 
-/** Who changes the database under a strategy: the user itself, or an admin, whom the value then must name. */
-export type Actor = 'user' | 'admin'
+/** Who changes the database under a strategy: the user itself; an admin, whom the value then must name; or RDS. */
+export type Actor = 'user' | 'admin' | 'rds'
 
 export type Traits = {
   /** The longest user name, and what the server counts: bytes of UTF-8, or characters. */
@@ -19,6 +19,7 @@ const oneOrTwoUsers = {
   'alternating-users': 'admin',
   'temporary-clone': 'admin',
 } as const
+const ofRds = { ...oneOrTwoUsers, master: 'rds' } as const
 
 /** What can be known of an engine without loading its driver. */
 export const traits: Record<EngineName, Traits> = {
@@ -26,7 +27,7 @@ export const traits: Record<EngineName, Traits> = {
     userName: { longest: 63, unit: 'bytes' },
     port: 5432,
     database: 'postgres',
-    strategies: oneOrTwoUsers,
+    strategies: ofRds,
   },
   redshift: {
     userName: { longest: 127, unit: 'bytes' },
@@ -38,13 +39,13 @@ export const traits: Record<EngineName, Traits> = {
     userName: { longest: 32, unit: 'characters' },
     port: 3306,
     database: '',
-    strategies: { ...oneOrTwoUsers, 'dual-password': 'user' },
+    strategies: { ...ofRds, 'dual-password': 'user' },
   },
   mariadb: {
     userName: { longest: 80, unit: 'characters' },
     port: 3306,
     database: '',
-    strategies: { ...oneOrTwoUsers, 'dual-password': 'admin' },
+    strategies: { ...ofRds, 'dual-password': 'admin' },
   },
   mongo: {
     userName: { longest: 63, unit: 'bytes' },

@@ -18,7 +18,8 @@ export function translate(service: string, error: unknown): unknown {
     return new Throttled(`${service}: ${code ?? error.name}`)
   // The SDK's mark of an error that the service answered.
   if (!('$fault' in error)) return error
-  if (error.name === 'AccessDeniedException') return new NotPermitted(`${service}: ${error.message}`)
+  if (isNamed(error, 'AccessDeniedException', 'AccessDenied'))
+    return new NotPermitted(`${service}: ${error.message}`)
   return new StoreFailed(`${service}: ${error.name}, request ${$metadata?.requestId}`)
 }
 

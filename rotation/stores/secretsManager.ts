@@ -48,6 +48,7 @@ export class SecretsManager implements Store {
       pending: pending === current ? undefined : pending,
       previous,
       tags: tagsIn(secret.Tags),
+      owner: secret.OwningService,
     }
   }
 

@@ -16,6 +16,8 @@ export type Description = {
   pending: string | undefined
   previous: string | undefined
   tags: Record<string, string>
+  /** The AWS service that made this secret and rotates it by itself, such as `rds`. */
+  owner?: string | undefined
 }
 
 /**

@@ -1,5 +1,6 @@
 import { AlternatingUsers } from './alternatingUsers.ts'
 import { DualPassword } from './dualPassword.ts'
+import { Master } from './master.ts'
 import { SingleUser } from './singleUser.ts'
 import type { Strategy, StrategyName } from './strategy.ts'
 import { TemporaryClone } from './temporaryClone.ts'
@@ -9,4 +10,5 @@ export const strategies: Record<StrategyName, Strategy> = {
   'alternating-users': new AlternatingUsers(),
   'temporary-clone': new TemporaryClone(),
   'dual-password': new DualPassword(),
+  master: new Master(),
 }

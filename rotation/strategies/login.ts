@@ -1,6 +1,7 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Credential } from '../credential.ts'
 import type { Engine, Session } from '../engines/engine.ts'
-import { LoginRefused } from '../errors.ts'
+import { Conflict, LoginRefused } from '../errors.ts'
 
 /** A session, or undefined if the server refuses user or password. Every other error is thrown on. */
 export async function tryLogin(engine: Engine, credential: Credential): Promise<Session | undefined> {
@@ -16,4 +17,20 @@ export async function tryLogin(engine: Engine, credential: Credential): Promise<
 export async function logsIn(engine: Engine, credential: Credential): Promise<boolean> {
   await using session = await tryLogin(engine, credential)
   return session !== undefined
+}
+
+/** Milliseconds between two tries: a read replica is late by less than a second as a rule, RDS by some seconds. */
+const PAUSES = [20, 100, 300, 1000, 2000, 4000, 8000]
+
+/**
+ * Waits until what was set elsewhere, on another server or by RDS, has come to where the credential logs in.
+ * @throws Conflict if that takes longer than a step can wait: it is retried
+ */
+export async function awaitLogin(engine: Engine, credential: Credential): Promise<void> {
+  for (const pause of PAUSES) {
+    if (await logsIn(engine, credential)) return
+    await sleep(pause)
+  }
+  if (!(await logsIn(engine, credential)))
+    throw new Conflict(`${credential}: its password was set, but has not come to this server yet`)
 }

@@ -64,14 +64,32 @@ export async function undoBesideCurrent(
   { close, restore, heedRival = true }: Undoing,
 ): Promise<Outcome> {
   const outcome = await restoreCurrent(engine, change, restore)
-  if (outcome === 'left' || !(await logsIn(engine, change.pending))) return outcome
+  if (outcome === 'left' || !(await isOpen(engine, change))) return outcome
   if (heedRival && (await change.rival())) return outcome
   try {
     await close()
     return outcome
   } catch (error) {
-    if (error instanceof Unreachable || error instanceof Conflict || error instanceof Throttled) throw error
+    if (isTemporary(error)) throw error
     // What would close it is of no use any more. Current logs in, and that is what must not be put at stake.
     return 'open'
   }
 }
+
+/** Whether pending logs in: here, or where the admin sets passwords, of which this server may be a late copy. */
+async function isOpen(engine: Engine, { pending, admin: readAdmin }: FailedChange): Promise<boolean> {
+  if (await logsIn(engine, pending)) return true
+  if (!pending.masterarn) return false
+  try {
+    const admin = await readAdmin()
+    if (admin.address === pending.address) return false
+    return await logsIn(engine, pending.with({ host: admin.host, port: admin.port }))
+  } catch (error) {
+    if (isTemporary(error)) throw error
+    // An admin who is of no use has set nothing either, as far as anybody can tell.
+    return false
+  }
+}
+
+const isTemporary = (error: unknown) =>
+  error instanceof Unreachable || error instanceof Conflict || error instanceof Throttled

@@ -1,7 +1,14 @@
 import type { Credential } from '../credential.ts'
 import type { Engine, Pair } from '../engines/engine.ts'
+import type { Pipeline } from '../steps.ts'
 
-export const strategyNames = ['single-user', 'alternating-users', 'temporary-clone', 'dual-password'] as const
+export const strategyNames = [
+  'single-user',
+  'alternating-users',
+  'temporary-clone',
+  'dual-password',
+  'master',
+] as const
 export type StrategyName = (typeof strategyNames)[number]
 
 /** The values a step works with. What is read only in some cases is a function, so that it costs no call in others. */
@@ -9,8 +16,10 @@ export type Change = {
   current: Credential
   pending: Credential
   previous(): Promise<Credential | undefined>
-  /** The admin that `masterarn` names. */
+  /** The admin that `masterarn` names, for the same database. @throws HostMismatch */
   admin(): Promise<Credential>
+  /** RDS, for a master's password. */
+  rds: Pipeline['rds']
 }
 
 /** A change that failed, and what else may have happened to the secret meanwhile. */

@@ -128,7 +128,8 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
       const { both, clone } = await makeClone(app)
       const admin = async () => app.admin
       const turn = async (current: Credential, pending: Credential) => {
-        await strategy.apply(engine, { current, pending, previous: async () => undefined, admin })
+        const rds = () => Promise.reject(new Error('this is not on RDS'))
+        await strategy.apply(engine, { current, pending, previous: async () => undefined, admin, rds })
         expect(await admits(server, pending)).toBe(true)
         await strategy.retire(engine, {
           current: pending,

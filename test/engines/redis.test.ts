@@ -10,7 +10,7 @@ import { AlternatingUsers } from '../../rotation/strategies/alternatingUsers.ts'
 import { DualPassword } from '../../rotation/strategies/dualPassword.ts'
 import { SingleUser } from '../../rotation/strategies/singleUser.ts'
 import { engineContract, other } from '../contracts/engine.ts'
-import { type App, hex } from '../database.ts'
+import { type App, hex, noRds } from '../database.ts'
 import { admits, asSuperuser, credentialFor, makeApp } from '../redisDatabase.ts'
 import { type RunningRedis, startRedis } from '../servers/redis.ts'
 import { subjectOf } from './redisSubject.ts'
@@ -235,6 +235,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
           current,
           pending: pending(clone),
           previous: async () => undefined,
+          rds: noRds,
           admin: async () => {
             asked++
             return app.admin
@@ -507,6 +508,7 @@ describe.skipIf(!servers.length).each(servers)('$name alone', ({ packages }) => 
             pending,
             previous: async () => undefined,
             admin: async () => app.admin,
+            rds: noRds,
           }
         }
         const changes = [

@@ -3,13 +3,14 @@ import type { StrategyName } from '../../rotation/strategies/strategy.ts'
 import type { App } from '../database.ts'
 import type { Place } from './places.ts'
 import { Process, type Visit } from './process.ts'
-import { Execution, Scene, type Start, type Value } from './scene.ts'
+import { Execution, ofOneUser, Scene, type Start, type Value } from './scene.ts'
 
 const startsOf: Record<StrategyName, Start[]> = {
   'single-user': ['first'],
   'alternating-users': ['first', 'settled'],
   'temporary-clone': ['first', 'halfway'],
   'dual-password': ['first'],
+  master: ['first'],
 }
 
 /**
@@ -102,8 +103,10 @@ export function faultMatrix(
       let changed = false
       const process = () =>
         new Process(here.base, here.place, async point => {
-          if (strategy === 'single-user' && point === 'after statement password') changed = true
+          if (ofOneUser(strategy) && /^after (statement password|setMasterPassword)$/.test(point))
+            changed = true
           if (point === 'after promote') changed = false
+          await here.idle()
           expect(await here.currentLogsIn(), point).toBe(!changed)
         })
       const execution = new Execution(here, process)
@@ -178,7 +181,7 @@ export function faultMatrix(
         const [a, b] = [new Gate([i, k]), new Gate([j])]
         const start = (mine: Gate, other: Gate) => {
           const visit: Visit = point => (point.startsWith('before') ? mine.pass() : undefined)
-          const letOther = () => mine.waitFor(other)
+          const letOther = () => mine.waitFor(other).then(() => scene.idle())
           const next = () => new Process(scene.base, scene.place, visit)
           return new Execution(scene, next, 1, { wait: letOther, alone: true })
         }

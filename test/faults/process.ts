@@ -27,6 +27,14 @@ export class Process {
       engine: async name => (name === 'opaque' ? new Opaque() : engine),
       admin: arn => call('admin', () => base.admin(arn)),
       connection: name => call('connection', () => base.connection(name)),
+      rds: async () => {
+        const rds = await base.rds()
+        return {
+          follows: (address, primary) => call('follows', () => rds.follows(address, primary)),
+          isSettingPassword: master => call('isSettingPassword', () => rds.isSettingPassword(master)),
+          setMasterPassword: master => call('setMasterPassword', () => rds.setMasterPassword(master)),
+        }
+      },
       running: token => call('running', () => base.running(token)),
       store: this.#storeOf(base.store),
     }

@@ -1,8 +1,9 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { inspect } from 'node:util'
 import { expect } from 'vitest'
 import { Credential, type Format } from '../../rotation/credential.ts'
-import { RotationError } from '../../rotation/errors.ts'
+import { Conflict, RotationError } from '../../rotation/errors.ts'
 import { parseOptions } from '../../rotation/options.ts'
 import * as steps from '../../rotation/steps.ts'
 import { MemoryStore } from '../../rotation/stores/memory.ts'
@@ -18,6 +19,9 @@ export const id = 'app'
  * is on the clone.
  */
 export type Start = 'first' | 'settled' | 'halfway'
+
+/** Whether the one user there is gets another password: current does not log in between set and finish. */
+export const ofOneUser = (strategy: StrategyName) => strategy === 'single-user' || strategy === 'master'
 
 /** What the secret's value is. */
 export type Value = 'json' | 'password-only' | 'opaque'
@@ -62,6 +66,7 @@ export class Scene {
       engine: () => Promise.reject(new Error('a Process brings its own')),
       admin: async () => app.admin,
       connection: async () => connectionOf(app.current),
+      rds: async () => new SlowRds(place, app),
       running: async token => this.running.has(token),
       defaults: parseOptions({}),
     }
@@ -74,6 +79,7 @@ export class Scene {
     start: Start,
     value: Value = 'json',
   ): Promise<Scene> {
+    await SlowRds.setting.get(app)
     const scene = new Scene(place, app, size(place.logFile), token(), value)
     const tags = { 'keyturn:strategy': strategy, 'keyturn:grace': '1s', ...formats[value].tags }
     if (start === 'first') {
@@ -114,6 +120,7 @@ export class Scene {
   async check(winners: string[], where: string): Promise<void> {
     const found = await this.store.describe(id)
     expect(found.pending, `${where}: nothing is pending`).toBeUndefined()
+    await this.idle()
     expect(winners, `${where}: at most one value won`).toContain(found.current)
     expect(await this.currentLogsIn(), `${where}: current logs in`).toBe(true)
     const log = readFrom(this.place.logFile, this.#logFrom)
@@ -133,6 +140,11 @@ export class Scene {
     return current !== undefined && (await this.place.admits(current.credential))
   }
 
+  /** Until RDS has done what it was told. */
+  async idle(): Promise<void> {
+    await SlowRds.setting.get(this.#app)
+  }
+
   /** True if the user that is not current logs in with the value it last had. */
   async previousLogsIn(): Promise<boolean> {
     const previous = await this.#values.read(id, { stage: 'previous' })
@@ -142,6 +154,38 @@ export class Scene {
   get user(): string {
     return this.#app.user
   }
+}
+
+/** RDS, as a master's password is set by it: some milliseconds after the call, and one at a time. */
+class SlowRds {
+  readonly #place: Place
+  readonly #app: App
+  /** What it has been told and not done yet. */
+  static readonly setting = new Map<App, Promise<unknown>>()
+
+  constructor(place: Place, app: App) {
+    this.#place = place
+    this.#app = app
+  }
+
+  async setMasterPassword(master: Credential): Promise<void> {
+    if (await this.isSettingPassword()) throw new Conflict('RDS is setting a password already')
+    const set = async () => {
+      await sleep(10)
+      await this.#place.reset({ ...this.#app, current: master }, undefined)
+    }
+    SlowRds.setting.set(
+      this.#app,
+      set().finally(() => SlowRds.setting.delete(this.#app)),
+    )
+  }
+
+  async isSettingPassword(): Promise<boolean> {
+    await sleep(5)
+    return SlowRds.setting.has(this.#app)
+  }
+
+  follows = () => Promise.reject(new Error('everything here is one server'))
 }
 
 export const token = () => `${hex(16)}`
@@ -170,7 +214,7 @@ export class Execution {
     scene: Scene,
     next: () => Process,
     deaths = 1,
-    { wait = async () => {}, alone = false }: { wait?: () => Promise<void>; alone?: boolean } = {},
+    { wait = () => scene.idle(), alone = false }: { wait?: () => Promise<void>; alone?: boolean } = {},
   ) {
     this.#scene = scene
     this.#next = next

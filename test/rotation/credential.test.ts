@@ -107,6 +107,17 @@ describe('what is refused names the field and what it should be, and never quote
       expect(inspect(error, { depth: null, showHidden: true })).not.toContain('Hidden')
     })
 
+  test.each([
+    ['shop.proxy-abcdefghijkl.us-east-1.rds.amazonaws.com', false],
+    ['Reader.Endpoint.Proxy-abcdefghijkl.cn-north-1.rds.amazonaws.com.cn', false],
+    ['proxy-shop.abcdefghijkl.us-east-1.rds.amazonaws.com', true],
+    ['shop.cluster-ro-abcdefghijkl.us-east-1.rds.amazonaws.com', true],
+    ['db.proxy-shop.example.com', true],
+  ])('host: %s is one of a database: %s', (host, isDatabase) => {
+    if (isDatabase) expect(parse({ host }).host).toBe(host)
+    else expect(refusal(JSON.stringify({ ...least, host })).message).toMatch(/^host: .*not RDS Proxy's/)
+  })
+
   test.each(['engine', 'host', 'username', 'password'])('%s missing', field => {
     const error = refusal(JSON.stringify({ ...least, [field]: undefined }))
     expect(error.field).toBe(field)
@@ -200,6 +211,41 @@ describe('comparison', () => {
       { note: 'more' },
     ])
       expect(parse().sameTarget(parse(change)), JSON.stringify(change)).toBe(false)
+  })
+})
+
+test('address: equal texts are one server', () => {
+  expect(parse().address).toBe('db.example.com:5432')
+  expect(parse({ host: 'DB.Example.com', port: 5432 }).address).toBe(parse().address)
+  expect(parse({ port: 5433 }).address).not.toBe(parse().address)
+  expect(parse({ engine: 'mysql' }).address).toBe('db.example.com:3306')
+})
+
+describe('a master of RDS: user and password alone', () => {
+  const read = Credential.master({ engine: 'aurora-mysql', host: 'db.example.com', port: 3307 })
+
+  test('is put where the target says', () => {
+    expect(read('{"username":"master","password":"Hidden-1"}')).toMatchObject({
+      ...{ engine: 'mysql', host: 'db.example.com', port: 3307, username: 'master', password: 'Hidden-1' },
+      ssl: true,
+    })
+    // What stands in the value does not say where.
+    expect(read('{"username":"u","password":"p","host":"evil","port":1}').address).toBe('db.example.com:3307')
+  })
+
+  test.each([
+    ['value', 'Hidden-2'],
+    ['username', '{"password":"Hidden-2"}'],
+    ['password', '{"username":"Hidden-2"}'],
+  ])('%s is wrong: %s', (field, text) => {
+    const error = refusal(text, read)
+    expect(error.field).toBe(field)
+    expect(inspect(error, { depth: null, showHidden: true })).not.toContain('Hidden')
+  })
+
+  test('an engine that Keyturn does not know', () => {
+    const oracle = Credential.master({ engine: 'oracle-se2', host: 'h', port: 1521 })
+    expect(refusal('{"username":"u","password":"p"}', oracle).field).toBe('engine')
   })
 })
 

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import dns from 'node:dns'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -7,6 +8,11 @@ import {
   CreateStackCommand,
   waitUntilStackCreateComplete,
 } from '@aws-sdk/client-cloudformation'
+import {
+  CreateDBClusterCommand,
+  CreateDBInstanceCommand,
+  DescribeDBClustersCommand,
+} from '@aws-sdk/client-rds'
 import {
   CreateSecretCommand,
   GetSecretValueCommand,
@@ -20,7 +26,10 @@ import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { type Embedded, functionOf, load, startEmbedded } from '../../local/embedded.ts'
 import { startMiniStack } from '../../local/ministack.ts'
 import { pythonBin } from '../../local/python.ts'
+import type { Admin } from '../../local/users.ts'
+import { asSuperuser } from '../database.ts'
 import { startMoto } from '../moto.ts'
+import { cluster, instance, type RdsServer, startRds } from '../rds.ts'
 import { deployed, packageStack } from './package.ts'
 
 /** Every call that each function made, as IAM names it, over all that can happen to it. */
@@ -28,7 +37,8 @@ let made: Record<string, Set<string>> = {}
 /** Calls that went through a recorder; those on what is pending in Parameter Store apart. */
 const recordedCalls: string[] = []
 let embedded: Embedded
-let admin: { user: string; arn: string }
+let admin: Admin
+let rds: RdsServer | undefined
 
 beforeAll(async () => {
   embedded = await startEmbedded()
@@ -58,6 +68,7 @@ async function recorded(name: string, run: () => unknown): Promise<unknown> {
   const { secretsManager, stepFunctions } = embedded
   secretsManager.calls.length = 0
   stepFunctions.calls.length = 0
+  if (rds) rds.calls.length = 0
   recordedCalls.length = 0
   try {
     return await run()
@@ -65,8 +76,10 @@ async function recorded(name: string, run: () => unknown): Promise<unknown> {
     return undefined
   } finally {
     made[name] ??= new Set()
-    for (const { action } of secretsManager.calls) made[name].add(`secretsmanager:${action}`)
+    for (const { action, secret } of secretsManager.calls)
+      made[name].add(`secretsmanager:${action}${secret?.includes('rds!') ? ' of a master' : ''}`)
     for (const { action } of stepFunctions.calls) made[name].add(`states:${action}`)
+    for (const action of rds?.calls ?? []) made[name].add(`rds:${action}`)
     for (const call of recordedCalls) made[name].add(call)
   }
 }
@@ -155,7 +168,11 @@ test('secrets: each role allows exactly what its function calls, in good times a
   await using stack = await packageStack()
   for (const [name, actions] of Object.entries(made))
     expect([...actions].sort(), name).toEqual(
-      allowed(stack.template, name, ({ Sid }) => !Sid.endsWith('Parameters')),
+      allowed(
+        stack.template,
+        name,
+        ({ Sid }) => !/Parameters$|^ManagedMasters$|^Databases$|^MasterPasswords$/.test(Sid),
+      ),
     )
   expect(Object.keys(made).length).toBe(new Set(Object.values(functionOf)).size + 1)
 })
@@ -300,6 +317,119 @@ test.skipIf(!bin)(
   },
   120_000,
 )
+
+test.skipIf(!bin)(
+  'databases: the same for what RDS is asked about an admin that it manages',
+  async () => {
+    made = {}
+    rds = await startRds(bin ?? '')
+    process.env.AWS_ENDPOINT_URL_RDS = rds.url
+    const { host, port } = embedded.postgres
+    rds.edit = answer => answer.replace(/(?<=<Address>|<Endpoint>)[^<]+(?=<)/, host)
+    const { SecretString = '' } = await embedded.secrets.send(
+      new GetSecretValueCommand({ SecretId: admin.arn }),
+    )
+    const { username, password } = JSON.parse(SecretString)
+
+    /** An admin whose secret is made as RDS makes it. */
+    async function manage(tag: string, database = ''): Promise<Admin> {
+      const Tags = Object.entries({ 'keyturn:admin': 'true', [tag]: database })
+      const create = new CreateSecretCommand({
+        Name: `rds!${randomUUID()}`,
+        SecretString: JSON.stringify({ username, password }),
+        Tags: Tags.map(([Key, Value]) => ({ Key, Value })),
+      })
+      const { ARN = '' } = await embedded.secrets.send(create)
+      return { ...admin, arn: ARN }
+    }
+
+    try {
+      const { DBInstance } = await rds.client.send(
+        new CreateDBInstanceCommand({
+          ...instance,
+          MasterUsername: 'plain',
+          Port: port,
+          DBInstanceIdentifier: 'shop',
+        }),
+      )
+      const { DBCluster } = await rds.client.send(
+        new CreateDBClusterCommand({
+          ...cluster,
+          MasterUsername: 'plain',
+          Port: port,
+          DBClusterIdentifier: 'shop',
+        }),
+      )
+      const admins = [
+        await manage('aws:rds:primaryDBInstanceArn', DBInstance?.DBInstanceArn),
+        await manage('aws:rds:primaryDBClusterArn', DBCluster?.DBClusterArn),
+      ]
+      for (const [n, admin] of admins.entries()) {
+        const id = await embedded.users.enrol(`managed ${n}`, { admin, tags: { 'keyturn:grace': '1s' } })
+        const start = { store: 'secrets-manager', id }
+        const [first, second] = [randomUUID(), randomUUID()]
+        const rotation = await call('CreateSecret', first, start)
+        for (const state of ['SetSecret', 'TestSecret', 'FinishSecret', 'RetireSecret'] as const)
+          await call(state, first, rotation)
+        const failing = await call('CreateSecret', second, start)
+        await call('SetSecret', second, failing)
+        await call('RollbackSecret', second, failing)
+      }
+
+      // A master's own secret, whose host has a name of RDS's. The one user that the server lets in without TLS, as its
+      // certificate has no such name.
+      rds.edit = answer => answer
+      vi.spyOn(dns, 'lookup').mockImplementation(((
+        _host: string,
+        _options: object,
+        done: (...found: unknown[]) => void,
+      ) => done(null, [{ address: host, family: 4 }])) as never)
+      await asSuperuser(embedded.postgres, "create role plain login password 'first'")
+      rds.refuse = call => {
+        const password = call.get('MasterUserPassword')
+        if (password) void asSuperuser(embedded.postgres, `alter role plain password '${password}'`)
+        return undefined
+      }
+      const hosts = ['shop.aaaaaaaaaa.eu-west-1.rds.amazonaws.com', await writerOf(rds, 'shop')]
+      for (const [n, host] of hosts.entries()) {
+        const known = { engine: 'postgres', host, port, username: 'plain', password: 'first', ssl: false }
+        const id = `of a master ${n}`
+        const Tags = [{ Key: 'keyturn:strategy', Value: 'master' }]
+        await embedded.secrets.send(
+          new CreateSecretCommand({ Name: id, SecretString: JSON.stringify(known), Tags }),
+        )
+        await asSuperuser(embedded.postgres, "alter role plain password 'first'")
+        const [first, second] = [randomUUID(), randomUUID()]
+        const rotation = await call('CreateSecret', first, { store: 'secrets-manager', id })
+        for (const state of ['SetSecret', 'TestSecret', 'FinishSecret'] as const)
+          await call(state, first, rotation)
+        const failing = await call('CreateSecret', second, { store: 'secrets-manager', id })
+        await call('SetSecret', second, failing)
+        await call('RollbackSecret', second, failing)
+      }
+      vi.restoreAllMocks()
+
+      await using stack = await packageStack()
+      for (const name of new Set([...Object.values(functionOf), 'rotateSecret'])) {
+        const of = (wanted: string) => allowed(stack.template, name, ({ Sid }) => Sid === wanted)
+        const calls = (wanted: RegExp) =>
+          [...(made[name] ?? [])].flatMap(call => wanted.exec(call)?.[1] ?? []).sort()
+        expect(calls(/^(rds:D.*)/), name).toEqual(of('Databases'))
+        expect(calls(/^(rds:M.*)/), name).toEqual(of('MasterPasswords'))
+        expect(calls(/^(.*:DescribeSecret) of a master$/), name).toEqual(of('ManagedMasters'))
+      }
+    } finally {
+      await rds.stop()
+      rds = undefined
+    }
+  },
+  120_000,
+)
+
+async function writerOf({ client }: RdsServer, DBClusterIdentifier: string): Promise<string> {
+  const { DBClusters } = await client.send(new DescribeDBClustersCommand({ DBClusterIdentifier }))
+  return `${DBClusters?.[0]?.Endpoint}`
+}
 
 /** Stands for rotate: takes a second, then fails if the id says so. */
 const rotate = {

@@ -350,7 +350,15 @@ describe('roles', () => {
 
   const read = ['secretsmanager:GetSecretValue']
   const keyturnSecrets = (actions: string[]) => ({ RotatedByThisStack: actions, TaggedManaged: actions })
-  const adminSecrets = { TaggedAdmin: read, ListedAdmins: read }
+  const describeSecret = ['secretsmanager:DescribeSecret']
+  const adminSecrets = {
+    TaggedAdmin: read,
+    ListedAdmins: read,
+    ManagedMasters: describeSecret,
+    ListedManagedMasters: describeSecret,
+    Databases: ['rds:DescribeDBClusters', 'rds:DescribeDBInstances'],
+  }
+  const masters = { MasterPasswords: ['rds:ModifyDBCluster', 'rds:ModifyDBInstance'] }
   const everyFunction = {
     OwnLogs: ['logs:CreateLogStream', 'logs:PutLogEvents'],
     Traces: ['xray:PutTelemetryRecords', 'xray:PutTraceSegments'],
@@ -413,6 +421,7 @@ describe('roles', () => {
     SetSecretRole: {
       ...keyturnSecrets(['secretsmanager:GetSecretValue']),
       ...adminSecrets,
+      ...masters,
       ManagedParameters: readParameter,
       PendingParameters: readPending,
       ...readKey,
@@ -448,6 +457,7 @@ describe('roles', () => {
         'secretsmanager:UpdateSecretVersionStage',
       ]),
       ...adminSecrets,
+      ...masters,
       ManagedParameters: describeParameter,
       PendingParameters: ['ssm:DeleteParameters', 'ssm:GetParameter', 'ssm:GetParametersByPath'],
       ...readKey,
@@ -522,6 +532,7 @@ describe('roles', () => {
   }
   const optional = [
     'ListedAdmins',
+    'ListedManagedMasters',
     'CustomerKey',
     'CustomerKeyForParameters',
     'NetworkInterfaces',
@@ -580,6 +591,12 @@ describe('roles', () => {
         Condition: { StringEquals: { 'aws:ResourceTag/keyturn:admin': 'true' }, ...current },
       },
       ListedAdmins: { Resource: admins, Condition: current },
+      // Names and tags of masters that RDS manages; no value.
+      ManagedMasters: {
+        Resource: here.replace(/\*$/, 'rds!*'),
+        Condition: { StringEquals: { 'aws:ResourceTag/keyturn:admin': 'true' } },
+      },
+      ListedManagedMasters: { Resource: admins },
       // What is due is found among all, but no value is read that is not to rotate.
       Lists: { Resource: '*' },
       Versions: { Resource: here, Condition: taggedManaged },
@@ -593,6 +610,17 @@ describe('roles', () => {
       expect(Effect).toBe('Allow')
       expect(limit).toEqual(limits[Sid])
       if (Sid.includes('Admin')) expect(Action).toBe('secretsmanager:GetSecretValue')
+    }
+  })
+
+  test('databases: what RDS tells of those of this account and Region, and a change of those that are tagged', () => {
+    const found = every().filter(({ Action }) => list(Action).some(name => name.startsWith('rds:')))
+    expect(found.length).toBeGreaterThan(0)
+    const here = 'arn:aws:rds:eu-west-1:123456789012'
+    for (const { Sid, Resource, Condition } of found) {
+      expect(['Databases', 'MasterPasswords']).toContain(Sid)
+      expect(Condition).toEqual(Sid === 'MasterPasswords' ? taggedManaged : undefined)
+      expect(Resource).toEqual([`${here}:cluster:*`, `${here}:db:*`])
     }
   })
 
@@ -1275,7 +1303,9 @@ describe('packages', () => {
 
   test.each([
     // A rotation that goes well needs no Step Functions, and only one of the two stores.
-    ...[...steps, 'rotateSecret'].map(name => [name, ['secrets-manager'], ['pg', 'sfn', 'ssm']] as const),
+    ...[...steps, 'rotateSecret'].map(
+      name => [name, ['secrets-manager'], ['pg', 'rds', 'sfn', 'ssm']] as const,
+    ),
     ['findDue', ['resource-groups-tagging-api', 'secrets-manager', 'sfn', 'ssm'], []],
     // Only Parameter Store's own events make it look at a parameter.
     ['startRotation', [], ['sfn', 'ssm']],

@@ -1,0 +1,201 @@
+import {
+  type DBCluster,
+  type DBInstance,
+  DescribeDBClustersCommand,
+  DescribeDBInstancesCommand,
+  ModifyDBClusterCommand,
+  ModifyDBInstanceCommand,
+  type RDSClient,
+} from '@aws-sdk/client-rds'
+import type { Credential } from './credential.ts'
+import { Conflict, InvalidCredential, Throttled, Unreachable } from './errors.ts'
+import { isNamed, translate } from './stores/awsErrors.ts'
+
+type Database = {
+  arn: string
+  /** Each `host:port` that leads to it. */
+  addresses: (string | undefined)[]
+  /** ARN of the database that this one is a copy of. */
+  source: string | undefined
+  master: string | undefined
+  /** Whether RDS keeps the master's password in a secret of its own. */
+  managed: boolean
+  /** Whether RDS has still to set a master's password. */
+  setting: boolean
+}
+
+/** Amazon RDS: what its API tells about the databases of this account and Region. */
+export class Rds {
+  readonly #client: RDSClient
+
+  constructor(client: RDSClient) {
+    this.#client = client
+  }
+
+  /**
+   * Where the master of a database logs in: an instance, or the writer of a cluster.
+   * @throws InvalidCredential if there is no such database; Unreachable, NotPermitted, Throttled
+   */
+  async target(arn: string): Promise<{ engine: string; host: string; port: number }> {
+    const { Engine, Endpoint, Port } = isCluster(arn)
+      ? { ...(await this.#cluster(arn)) }
+      : flat(await this.#instance(arn))
+    if (!Engine || !Endpoint || !Port)
+      throw new InvalidCredential('masterarn', `RDS has no endpoint of ${arn}`)
+    return { engine: Engine, host: Endpoint, port: Port }
+  }
+
+  /**
+   * Whether users who log in at `address` are those of `primary`, each a `host:port` in small letters: two endpoints of
+   * one database, or `address` leads to a read replica of it, or to a replica of that. What a host's name says only
+   * chooses what is asked for; the answer has to hold the address.
+   * @throws Unreachable, NotPermitted, Throttled
+   */
+  async follows(address: string, primary: string): Promise<boolean> {
+    const origin = await this.#at(primary)
+    if (!origin) return false
+    if (origin.addresses.includes(address)) return true
+    for (let at = await this.#at(address); at; at = at.source ? await this.#database(at.source) : undefined)
+      if (origin.arn === at.arn || origin.arn === at.source) return true
+    return false
+  }
+
+  /** Whether RDS has still to set the password of the database's master. @throws as `setMasterPassword` does */
+  async isSettingPassword(master: Credential): Promise<boolean> {
+    return (await this.#databaseOf(master)).setting
+  }
+
+  /**
+   * Tells RDS to set the password of a database's master to the credential's. It comes into force some time after.
+   * @throws InvalidCredential if there is no such database, this is not its master, or RDS manages that one's password
+   * @throws Conflict if RDS is at work on the database; Unreachable, NotPermitted, Throttled
+   */
+  async setMasterPassword(master: Credential): Promise<void> {
+    const { arn, setting } = await this.#databaseOf(master)
+    if (setting) throw new Conflict(`${master}: RDS is setting its password already`)
+    const id = arn.split(':').at(-1)
+    const change = { MasterUserPassword: master.password, ApplyImmediately: true }
+    const command: Promise<unknown> = isCluster(arn)
+      ? this.#client.send(new ModifyDBClusterCommand({ DBClusterIdentifier: id, ...change }))
+      : this.#client.send(new ModifyDBInstanceCommand({ DBInstanceIdentifier: id, ...change }))
+    await command.catch(error => {
+      if (isNamed(error, 'InvalidParameterValue'))
+        throw new InvalidCredential(
+          'password',
+          'RDS refuses it: it takes 8 to 41 printable characters, without / @ " and spaces; let the options make such',
+        )
+      throw known(error)
+    })
+  }
+
+  async #databaseOf(master: Credential): Promise<Database> {
+    const found = await this.#at(master.address)
+    if (!found || found.source)
+      throw new InvalidCredential(
+        'host',
+        'should be an endpoint of RDS in this account and Region, no replica',
+      )
+    if (found.master !== master.username)
+      throw new InvalidCredential('username', `should be the master user, which is ${found.master}`)
+    if (found.managed)
+      throw new InvalidCredential('username', 'is a master whose password RDS manages and rotates by itself')
+    return found
+  }
+
+  async #at(address: string): Promise<Database | undefined> {
+    const [, id, inCluster] = /^([^.]+)\.(cluster-)?[^.]+\.[^.]+\.rds\.amazonaws\./.exec(address) ?? []
+    if (!id) return undefined
+    const found = await (inCluster ? this.#ofCluster(id) : this.#ofInstance(id))
+    return found?.addresses.includes(address) ? found : undefined
+  }
+
+  #database(arn: string): Promise<Database | undefined> {
+    return isCluster(arn) ? this.#ofCluster(arn) : this.#ofInstance(arn)
+  }
+
+  async #ofCluster(id: string): Promise<Database | undefined> {
+    const cluster = await this.#cluster(id)
+    if (!cluster?.DBClusterArn) return undefined
+    const { DBClusterArn, Endpoint, ReaderEndpoint, CustomEndpoints = [], Port } = cluster
+    return {
+      arn: DBClusterArn,
+      addresses: [Endpoint, ReaderEndpoint, ...CustomEndpoints].map(host => addressOf(host, Port)),
+      source: cluster.ReplicationSourceIdentifier,
+      ...masterOf(cluster, cluster.Status),
+    }
+  }
+
+  /** An instance of a cluster is one more way to the cluster. */
+  async #ofInstance(id: string): Promise<Database | undefined> {
+    const { DBInstanceArn, Endpoint, Port, ...instance } = flat(await this.#instance(id))
+    if (!DBInstanceArn) return undefined
+    const address = addressOf(Endpoint, Port)
+    if (instance.DBClusterIdentifier) {
+      const cluster = await this.#ofCluster(instance.DBClusterIdentifier)
+      return cluster && { ...cluster, addresses: [...cluster.addresses, address] }
+    }
+    const { ReadReplicaSourceDBInstanceIdentifier: copied, ReadReplicaSourceDBClusterIdentifier: from } =
+      instance
+    // A name, or an ARN where the source is in another Region.
+    const named = (kind: string, name: string) =>
+      name.startsWith('arn:') ? name : DBInstanceArn.replace(/db:[^:]+$/, `${kind}:${name}`)
+    return {
+      arn: DBInstanceArn,
+      addresses: [address],
+      source: copied ? named('db', copied) : from && named('cluster', from),
+      ...masterOf(instance, instance.DBInstanceStatus),
+    }
+  }
+
+  async #cluster(id: string): Promise<DBCluster | undefined> {
+    const command = new DescribeDBClustersCommand({ DBClusterIdentifier: id })
+    return (await unlessAbsent(this.#client.send(command)))?.DBClusters?.[0]
+  }
+
+  async #instance(id: string): Promise<DBInstance | undefined> {
+    const command = new DescribeDBInstancesCommand({ DBInstanceIdentifier: id })
+    return (await unlessAbsent(this.#client.send(command)))?.DBInstances?.[0]
+  }
+}
+
+const isCluster = (arn: string) => arn.split(':')[5] === 'cluster'
+
+function masterOf(
+  { MasterUsername, MasterUserSecret, PendingModifiedValues }: DBCluster | Omit<DBInstance, 'Endpoint'>,
+  status: string | undefined,
+) {
+  return {
+    master: MasterUsername,
+    managed: MasterUserSecret !== undefined,
+    setting: Boolean(PendingModifiedValues?.MasterUserPassword) || status === 'resetting-master-credentials',
+  }
+}
+
+const addressOf = (host?: string, port?: number) => host && `${host.toLowerCase()}:${port}`
+
+/** An instance, its endpoint written as a cluster's. */
+const flat = ({ Endpoint, ...instance }: DBInstance = {}) => ({
+  ...instance,
+  Endpoint: Endpoint?.Address,
+  Port: Endpoint?.Port,
+})
+
+async function unlessAbsent<T>(answer: Promise<T>): Promise<T | undefined> {
+  try {
+    return await answer
+  } catch (error) {
+    // What has the name of no database, or is in another Region, is no valid parameter.
+    if (isNamed(error, 'DBInstanceNotFoundFault', 'DBClusterNotFoundFault', 'InvalidParameterValue'))
+      return undefined
+    throw known(error)
+  }
+}
+
+function known(error: unknown): unknown {
+  if (isNamed(error, 'InvalidDBInstanceStateFault', 'InvalidDBClusterStateFault'))
+    return new Conflict('RDS is at work on the database')
+  const translated = translate('RDS', error)
+  // It lacks the SDK's mark of an error that the service answered: from a VPC there may be no way to RDS.
+  const unanswered = translated instanceof Throttled && !('$fault' in (error as Error))
+  return unanswered ? new Unreachable(translated.message) : translated
+}

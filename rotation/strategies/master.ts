@@ -1,0 +1,56 @@
+import type { Credential } from '../credential.ts'
+import type { Engine } from '../engines/engine.ts'
+import { Conflict, InvalidCredential, LoginRefused, NotPermitted } from '../errors.ts'
+import { awaitLogin, logsIn } from './login.ts'
+import { restoreCurrent } from './restore.ts'
+import type { Change, FailedChange, Outcome, Strategy } from './strategy.ts'
+
+/**
+ * The master user of an RDS database gets a new password through RDS, which keeps what it knows of it in step. One user,
+ * so current does not log in between setSecret and finishSecret. RDS takes its time, and every wait is a Conflict in the
+ * end, so that the state machine goes on waiting.
+ */
+export class Master implements Strategy {
+  nextUser(current: Credential): string {
+    return current.username
+  }
+
+  /** As a single user: by whoever logs in with current; or with previous, if the database was restored. */
+  async apply(engine: Engine, { current, pending, previous, rds }: Change): Promise<void> {
+    if (!(await logsIn(engine, current))) {
+      if (await logsIn(engine, pending)) return
+      const older = await previous()
+      if (!older?.sameUser(current) || !(await logsIn(engine, older)))
+        throw new LoginRefused(`${current}: current, pending and previous were all refused`)
+    }
+    await (await rds()).setMasterPassword(pending)
+    await awaitLogin(engine, pending)
+  }
+
+  /** What RDS was told may not have come yet: current logs in until it does. */
+  async undo(engine: Engine, change: FailedChange): Promise<Outcome> {
+    const { current } = change
+    const rds = await change.rds()
+    if (await mayStillChange(rds, current))
+      throw new Conflict(`${current}: RDS is setting its password; waiting until that is done`)
+    return restoreCurrent(engine, change, async key => {
+      if (!(await logsIn(engine, key))) return false
+      await rds.setMasterPassword(current)
+      await awaitLogin(engine, current)
+      return true
+    })
+  }
+}
+
+/** Who may not look at the database, or finds another master there, could not have its password set either. */
+async function mayStillChange(
+  rds: Awaited<ReturnType<Change['rds']>>,
+  current: Credential,
+): Promise<boolean> {
+  try {
+    return await rds.isSettingPassword(current)
+  } catch (error) {
+    if (error instanceof NotPermitted || error instanceof InvalidCredential) return false
+    throw error
+  }
+}

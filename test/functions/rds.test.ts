@@ -1,0 +1,105 @@
+import { randomUUID } from 'node:crypto'
+import { CreateDBInstanceCommand } from '@aws-sdk/client-rds'
+import { GetSecretValueCommand } from '@aws-sdk/client-secrets-manager'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { type Embedded, startEmbedded } from '../../local/embedded.ts'
+import { pythonBin } from '../../local/python.ts'
+import { SecretsShelf } from '../../local/shelves.ts'
+import { runRotation } from '../../local/stateMachine.ts'
+import type { Admin } from '../../local/users.ts'
+import { instance, type RdsServer, startRds } from '../rds.ts'
+
+const bin = await pythonBin()
+
+describe.skipIf(!bin)('the functions on RDS', () => {
+  let embedded: Embedded
+  let rds: RdsServer
+  let admin: Admin
+  let instanceArn: string
+  beforeAll(async () => {
+    ;[embedded, rds] = await Promise.all([startEmbedded(), startRds(bin ?? '')])
+    process.env.AWS_ENDPOINT_URL_RDS = rds.url
+    const { host, port } = embedded.postgres
+    // The database that RDS knows is the one that is there.
+    rds.edit = answer => answer.replace(/(?<=<Address>)[^<]+/, host)
+    const { DBInstance } = await rds.client.send(
+      new CreateDBInstanceCommand({
+        ...{ ...instance, DBInstanceIdentifier: 'shop', Port: port },
+      }),
+    )
+    instanceArn = `${DBInstance?.DBInstanceArn}`
+    admin = await embedded.users.makeAdmin('master')
+  })
+  afterAll(() => Promise.all([embedded?.stop(), rds?.stop()]))
+
+  const value = async (id: string): Promise<Record<string, string>> => {
+    const { SecretString = '' } = await embedded.secrets.send(new GetSecretValueCommand({ SecretId: id }))
+    return JSON.parse(SecretString)
+  }
+
+  /** Keeps the admin's user and password as RDS does, for the database that the tag names. */
+  async function manage(tag: string, database: string): Promise<Admin> {
+    const { username, password } = await value(admin.arn)
+    const shelf = new SecretsShelf(embedded.secrets)
+    const arn = await shelf.put(`rds!db-${randomUUID()}`, JSON.stringify({ username, password }), {
+      'keyturn:admin': 'true',
+      [tag]: database,
+    })
+    return { ...admin, arn }
+  }
+
+  const rotate = (id: string) => {
+    const announced = () => ({ FailedEntryCount: 0 })
+    const events = { AnnounceSuccess: announced, AnnounceFailure: announced, AnnounceLockout: announced }
+    return runRotation({ ...embedded.tasks, ...events }, randomUUID(), { store: 'secrets-manager', id })
+  }
+
+  test('an admin whose secret RDS manages: it rotates, and RDS is asked where', async () => {
+    const managed = await manage('aws:rds:primaryDBInstanceArn', instanceArn)
+    const id = await embedded.users.enrol('basket', { admin: managed })
+    for (const username of ['basket_clone', 'basket']) {
+      rds.calls = []
+      const { failure } = await rotate(id)
+      expect(failure).toBeUndefined()
+      expect(await value(id)).toMatchObject({ username })
+      // By setSecret and by retireSecret.
+      expect(rds.calls).toEqual(['DescribeDBInstances', 'DescribeDBInstances'])
+    }
+  })
+
+  test.each([
+    ['another database', 'aws:rds:primaryDBInstanceArn', (arn: string) => `${arn}-2`],
+    ['none', 'other', (arn: string) => arn],
+  ])('the tag of such a secret names %s: a typed error, and nothing changes', async (name, tag, database) => {
+    const managed = await manage(tag, database(instanceArn))
+    const id = await embedded.users.enrol(`cart ${name}`, { admin: managed })
+    const before = await value(id)
+    const { failure } = await rotate(id)
+    expect(failure).toMatchObject({
+      error: 'InvalidCredential',
+      cause: { errorMessage: expect.stringMatching(/^setSecret: masterarn: /) },
+    })
+    expect(await value(id)).toEqual(before)
+  })
+
+  test('any other admin: RDS is not asked', async () => {
+    const id = await embedded.users.enrol('usual', { admin })
+    rds.calls = []
+    expect((await rotate(id)).failure).toBeUndefined()
+    expect(rds.calls).toEqual([])
+  })
+
+  test('a secret that names RDS Proxy is refused before anything is written', async () => {
+    const host = 'shop.proxy-abcdefghijkl.eu-west-1.rds.amazonaws.com'
+    const json = { engine: 'postgres', host, username: 'shop', password: 'x' }
+    const id = await new SecretsShelf(embedded.secrets).put('proxied', JSON.stringify(json), {})
+    embedded.secretsManager.calls.length = 0
+    const { failure, states } = await rotate(id)
+    expect(failure).toMatchObject({
+      error: 'InvalidCredential',
+      cause: { errorMessage: expect.stringMatching(/^createSecret: host: .*not RDS Proxy's/) },
+    })
+    expect(states).not.toContain('SetSecret')
+    expect(embedded.secretsManager.calls.map(({ action }) => action)).not.toContain('PutSecretValue')
+  })
+})

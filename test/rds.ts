@@ -1,0 +1,70 @@
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { RDSClient } from '@aws-sdk/client-rds'
+import { startMoto } from './moto.ts'
+
+export type RdsServer = {
+  url: string
+  client: RDSClient
+  /** The actions that were called, in order. */
+  calls: string[]
+  /** Changes what is answered. */
+  edit: (answer: string) => string
+  /** The code that a call is refused with, if it is. */
+  refuse: (call: URLSearchParams) => string | undefined
+  stop(): Promise<void>
+}
+
+/**
+ * moto's RDS behind a server that passes calls on: it writes them down and may change the answers, for what moto does
+ * not know, such as custom endpoints, and for host names, as moto's lead nowhere.
+ */
+export async function startRds(bin: string): Promise<RdsServer> {
+  const moto = await startMoto(bin)
+  const server = createServer(async (incoming, outgoing) => {
+    const body = Buffer.concat(await incoming.toArray()).toString()
+    const call = new URLSearchParams(body)
+    rds.calls.push(`${call.get('Action')}`)
+    const code = rds.refuse(call)
+    const headers = incoming.headers as Record<string, string>
+    const answer = code ? undefined : await fetch(moto.url, { method: 'POST', headers, body })
+    outgoing.writeHead(answer?.status ?? 403, { 'content-type': 'text/xml' })
+    outgoing.end(
+      answer
+        ? rds.edit(await answer.text())
+        : `<ErrorResponse><Error><Type>Sender</Type><Code>${code}</Code><Message>no</Message></Error></ErrorResponse>`,
+    )
+  })
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const rds: RdsServer = {
+    url,
+    client: rdsClient(url),
+    calls: [],
+    edit: answer => answer,
+    refuse: () => undefined,
+    async stop() {
+      server.close()
+      server.closeAllConnections()
+      await moto.stop()
+    },
+  }
+  return rds
+}
+
+export function rdsClient(endpoint: string): RDSClient {
+  const credentials = { accessKeyId: 'local', secretAccessKey: 'local' }
+  return new RDSClient({ endpoint, region: 'eu-west-1', credentials, maxAttempts: 1 })
+}
+
+const database = { MasterUsername: 'master', MasterUserPassword: 'a-password' }
+/** What every instance of the tests has. */
+export const instance = {
+  ...database,
+  DBInstanceClass: 'db.t4g.micro',
+  Engine: 'postgres',
+  AllocatedStorage: 20,
+}
+/** What every cluster has. */
+export const cluster = { ...database, Engine: 'aurora-postgresql' }

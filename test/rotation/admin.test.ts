@@ -1,0 +1,214 @@
+import {
+  CreateDBClusterCommand,
+  CreateDBInstanceCommand,
+  CreateDBInstanceReadReplicaCommand,
+} from '@aws-sdk/client-rds'
+import { afterAll, beforeAll, beforeEach, describe, expect, inject, test, vi } from 'vitest'
+import { pythonBin } from '../../local/python.ts'
+import { Credential } from '../../rotation/credential.ts'
+import type { Engine } from '../../rotation/engines/engine.ts'
+import { Postgres } from '../../rotation/engines/postgres.ts'
+import { LoginRefused } from '../../rotation/errors.ts'
+import { parseOptions } from '../../rotation/options.ts'
+import { Rds } from '../../rotation/rds.ts'
+import * as steps from '../../rotation/steps.ts'
+import { MemoryStore } from '../../rotation/stores/memory.ts'
+import { type App, admits, hex, makeApp } from '../database.ts'
+import { cluster, instance, type RdsServer, rdsClient, startRds } from '../rds.ts'
+
+const bin = await pythonBin()
+const [postgres] = inject('postgres')
+if (!postgres) throw new Error('no PostgreSQL')
+const id = 'app'
+
+describe.skipIf(!bin)('an admin at another endpoint of the database', () => {
+  let server: RdsServer
+  const hosts: Record<string, string> = {}
+  let app: App
+  let store: MemoryStore
+  let rds: ReturnType<typeof vi.fn<() => Promise<Rds>>>
+  /** How often a login at a copy is refused before what was set has come there. */
+  let late: number
+  /** Where who logged in. */
+  let logins: string[]
+
+  beforeAll(async () => {
+    server = await startRds(bin ?? '')
+    const { port: Port } = postgres
+    const { DBCluster } = await server.client.send(
+      new CreateDBClusterCommand({ ...cluster, DBClusterIdentifier: 'shop', Port }),
+    )
+    hosts.writer = `${DBCluster?.Endpoint}`
+    hosts.reader = `${DBCluster?.ReaderEndpoint}`
+    const one = { ...instance, DBInstanceIdentifier: 'one', Port }
+    const { DBInstance } = await server.client.send(new CreateDBInstanceCommand(one))
+    hosts.primary = `${DBInstance?.Endpoint?.Address}`
+    await server.client.send(
+      new CreateDBInstanceReadReplicaCommand({
+        DBInstanceIdentifier: 'copy',
+        SourceDBInstanceIdentifier: 'one',
+      }),
+    )
+    hosts.replica = hosts.primary.replace('one.', 'copy.')
+  })
+  afterAll(() => server.stop())
+
+  beforeEach(async () => {
+    server.refuse = () => undefined
+    rds = vi.fn(async () => new Rds(server.client))
+    late = 0
+    logins = []
+    app = await makeApp(postgres)
+    return () => app.drop()
+  })
+
+  /** Every name leads to the one server that there is; what is set there comes late to a copy. */
+  const engine: Engine = {
+    async login(credential) {
+      const { username } = credential
+      const [name] = Object.entries(hosts).find(([, host]) => host === credential.host) ?? []
+      logins.push(`${username.startsWith('admin') ? 'admin' : username.replace(app.user, 'user')} ${name}`)
+      const isCopy = name === 'reader' || name === 'replica'
+      if (isCopy && username.endsWith('_clone') && late-- > 0) throw new LoginRefused('not here yet')
+      return new Postgres({ caFile: postgres.caFile }).login(credential.with({ host: postgres.host }))
+    },
+  }
+
+  function pipelineFor(user: string, admin: string): steps.Pipeline {
+    store = new MemoryStore()
+    store.create(id, 'first', app.current.with({ host: hosts[user] ?? user }))
+    return {
+      store,
+      engine: async () => engine,
+      admin: async () => app.admin.with({ host: hosts[admin] ?? admin }),
+      connection: () => Promise.reject(new Error('there is none')),
+      rds,
+      running: async () => false,
+      defaults: parseOptions({}),
+    }
+  }
+  const begin = async (pipeline: steps.Pipeline) => steps.create(pipeline, { id, token: `t-${hex(16)}` })
+  const value = async (token: string): Promise<Credential> => {
+    const version = await store.read(id, { token })
+    if (!version) throw new Error('no such version')
+    return version.credential.with({ host: postgres.host })
+  }
+
+  async function rotate(pipeline: steps.Pipeline) {
+    const rotation = await begin(pipeline)
+    for (const step of [steps.set, steps.test, steps.finish]) await step(pipeline, rotation)
+    await steps.retire(pipeline, rotation)
+    return rotation
+  }
+
+  test.each([
+    ['reader', 'writer'],
+    ['writer', 'reader'],
+    ['replica', 'primary'],
+  ])('the user at the %s, the admin at the %s: it rotates', async (user, admin) => {
+    const pipeline = pipelineFor(user, admin)
+    const { token } = await rotate(pipeline)
+    expect(await admits(postgres, await value(token))).toBe(true)
+    expect(await admits(postgres, app.current)).toBe(false)
+    // The user is proven where its value says, and set where the admin is.
+    expect(new Set(logins)).toEqual(new Set([`user ${user}`, `admin ${admin}`, `user_clone ${user}`]))
+  })
+
+  test('where both name one server, whatever its letters, RDS is not asked', async () => {
+    await rotate(pipelineFor('writer', hosts.writer?.toUpperCase() ?? ''))
+    expect(rds).not.toHaveBeenCalled()
+  })
+
+  test.each([
+    ['primary', 'replica'],
+    ['primary', 'writer'],
+    ['reader', 'db.example.com'],
+  ])('the user at the %s, the admin at the %s: HostMismatch, and nothing changes', async (user, admin) => {
+    const pipeline = pipelineFor(user, admin)
+    const rotation = await begin(pipeline)
+    await expect(steps.set(pipeline, rotation)).rejects.toMatchObject({
+      name: 'HostMismatch',
+      message: expect.stringContaining('the admin was not used'),
+    })
+    expect(logins).toEqual([`user ${user}`])
+    expect(await admits(postgres, await value(rotation.token))).toBe(false)
+  })
+
+  test('an admin of another engine: RDS is not asked', async () => {
+    const pipeline = pipelineFor('reader', 'writer')
+    const { username, password } = app.admin
+    const other = Credential.parse(
+      JSON.stringify({ engine: 'mysql', host: hosts.writer, username, password }),
+    )
+    const rotation = await begin(pipeline)
+    await expect(steps.set({ ...pipeline, admin: async () => other }, rotation)).rejects.toMatchObject({
+      name: 'HostMismatch',
+      message: expect.stringMatching(/mysql:.*postgres:/),
+    })
+    expect(rds).not.toHaveBeenCalled()
+  })
+
+  test('RDS may not be asked, or does not answer: HostMismatch says both', async () => {
+    const pipeline = pipelineFor('reader', 'writer')
+    const rotation = await begin(pipeline)
+    server.refuse = () => 'AccessDenied'
+    await expect(steps.set(pipeline, rotation)).rejects.toMatchObject({
+      name: 'HostMismatch',
+      message: expect.stringMatching(/cluster-ro-.* RDS did not tell .*\(RDS: no\); the admin was not used/),
+    })
+    rds.mockResolvedValue(new Rds(rdsClient('http://127.0.0.1:1')))
+    await expect(steps.set(pipeline, rotation)).rejects.toMatchObject({
+      name: 'HostMismatch',
+      message: expect.stringMatching(/cluster-ro-.*\(RDS: ECONNREFUSED\)/),
+    })
+    expect(logins.some(login => login.startsWith('admin'))).toBe(false)
+  })
+
+  test('RDS is busy: retried', async () => {
+    const pipeline = pipelineFor('reader', 'writer')
+    const rotation = await begin(pipeline)
+    server.refuse = () => 'Throttling'
+    await expect(steps.set(pipeline, rotation)).rejects.toMatchObject({ name: 'Throttled' })
+  })
+
+  test('a replica that is late: set waits until the password is there', async () => {
+    const pipeline = pipelineFor('replica', 'primary')
+    const rotation = await begin(pipeline)
+    late = 3
+    await steps.set(pipeline, rotation)
+    await steps.test(pipeline, rotation)
+    expect(late).toBeLessThan(0)
+  })
+
+  test('a replica that is later than a step can wait: Conflict, and the next try goes on', {
+    timeout: 60_000,
+  }, async () => {
+    const pipeline = pipelineFor('replica', 'primary')
+    const rotation = await begin(pipeline)
+    late = Number.POSITIVE_INFINITY
+    await expect(steps.set(pipeline, rotation)).rejects.toMatchObject({
+      name: 'Conflict',
+      message: expect.stringContaining('has not come to this server yet'),
+    })
+    late = 0
+    await steps.set(pipeline, rotation)
+    await steps.test(pipeline, rotation)
+  })
+
+  test('rolled back before the replica has the password: it is taken from the primary', async () => {
+    const pipeline = pipelineFor('replica', 'primary')
+    const rotation = await begin(pipeline)
+    await steps.set(pipeline, rotation)
+    late = 1
+    expect(await steps.rollback(pipeline, rotation)).toMatchObject({ outcome: 'intact' })
+    expect(await admits(postgres, await value(rotation.token))).toBe(false)
+    expect(await admits(postgres, app.current)).toBe(true)
+  })
+
+  test('rolled back by an admin who is of no use any more: current logs in, as before', async () => {
+    const pipeline = pipelineFor('replica', 'primary')
+    const rotation = await begin(pipeline)
+    server.refuse = () => 'AccessDenied'
+    expect(await steps.rollback(pipeline, rotation)).toMatchObject({ outcome: 'intact' })
+  })
+})

@@ -1,0 +1,232 @@
+import {
+  CreateDBClusterCommand,
+  CreateDBInstanceCommand,
+  CreateDBInstanceReadReplicaCommand,
+  DescribeDBInstancesCommand,
+} from '@aws-sdk/client-rds'
+import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { pythonBin } from '../../local/python.ts'
+import { parseOptions } from '../../rotation/options.ts'
+import { Rds } from '../../rotation/rds.ts'
+import { check, create } from '../../rotation/steps.ts'
+import { SecretsManager } from '../../rotation/stores/secretsManager.ts'
+import { cluster, instance, type RdsServer, rdsClient, startRds } from '../rds.ts'
+
+const bin = await pythonBin()
+
+describe.skipIf(!bin)('RDS, as moto plays it', () => {
+  let server: RdsServer
+  let rds: Rds
+  beforeAll(async () => {
+    server = await startRds(bin ?? '')
+    rds = new Rds(server.client)
+  })
+  afterAll(() => server.stop())
+  afterEach(() => {
+    server.edit = answer => answer
+    server.refuse = () => undefined
+  })
+
+  const arn = (resource: string) => `arn:aws:rds:eu-west-1:123456789012:${resource}`
+
+  const createInstance = (DBInstanceIdentifier: string, more = {}) =>
+    server.client.send(new CreateDBInstanceCommand({ ...instance, DBInstanceIdentifier, ...more }))
+  const createCluster = (DBClusterIdentifier: string, more = {}) =>
+    server.client.send(new CreateDBClusterCommand({ ...cluster, DBClusterIdentifier, ...more }))
+
+  test('target: where the master of an instance or a cluster logs in', async () => {
+    const { DBInstance } = await createInstance('lone', { Port: 5433 })
+    expect(DBInstance?.DBInstanceArn).toBe(arn('db:lone'))
+    expect(await rds.target(arn('db:lone'))).toEqual({
+      engine: 'postgres',
+      host: DBInstance?.Endpoint?.Address,
+      port: 5433,
+    })
+    const { DBCluster } = await createCluster('pair')
+    expect(DBCluster?.DBClusterArn).toBe(arn('cluster:pair'))
+    expect(await rds.target(arn('cluster:pair'))).toEqual({
+      engine: 'aurora-postgresql',
+      host: DBCluster?.Endpoint,
+      port: 5432,
+    })
+  })
+
+  test.each(['db:absent', 'cluster:absent'])('target: there is no %s', async resource => {
+    await expect(rds.target(arn(resource))).rejects.toMatchObject({
+      name: 'InvalidCredential',
+      field: 'masterarn',
+      message: expect.stringContaining(arn(resource)),
+    })
+  })
+
+  test('target: an instance that is being made has no endpoint', async () => {
+    server.edit = answer => answer.replace(/<Address>.*<\/Address>/, '')
+    await createInstance('new')
+    await expect(rds.target(arn('db:new'))).rejects.toMatchObject({ field: 'masterarn' })
+  })
+
+  describe('follows', () => {
+    /** Host names as RDS gives them. */
+    const hosts: Record<string, string> = {}
+    const at = (name: string, port = 5432) => `${hosts[name]}:${port}`
+    beforeAll(async () => {
+      const keep = async (name: string, options = {}) => {
+        const { DBInstance } = await createInstance(name, { Port: 5432, ...options })
+        hosts[name] = `${DBInstance?.Endpoint?.Address}`
+      }
+      const copy = async (name: string, source: string) => {
+        const command = new CreateDBInstanceReadReplicaCommand({
+          DBInstanceIdentifier: name,
+          SourceDBInstanceIdentifier: source,
+        })
+        await server.client.send(command)
+        const found = await server.client.send(new DescribeDBInstancesCommand({ DBInstanceIdentifier: name }))
+        hosts[name] = `${found.DBInstances?.[0]?.Endpoint?.Address}`
+      }
+      const group = async (name: string, options = {}) => {
+        const { DBCluster } = await createCluster(name, options)
+        hosts[name] = `${DBCluster?.Endpoint}`
+        hosts[`${name} ro`] = `${DBCluster?.ReaderEndpoint}`
+      }
+      const aurora = { Engine: 'aurora-postgresql' }
+      await keep('one')
+      await keep('two')
+      await copy('copy', 'one')
+      await copy('copy-of-copy', 'copy')
+      await group('shop')
+      await keep('shop-1', { ...aurora, DBClusterIdentifier: 'shop' })
+      await keep('shop-2', { ...aurora, DBClusterIdentifier: 'shop' })
+      await group('stock')
+      await keep('stock-1', { ...aurora, DBClusterIdentifier: 'stock' })
+      await group('shop-abroad', { ReplicationSourceIdentifier: arn('cluster:shop') })
+      await group('three-zones', {
+        ...{ Engine: 'postgres', DBClusterInstanceClass: 'db.m6gd.large' },
+        ...{ AllocatedStorage: 100, StorageType: 'io1', Iops: 1000 },
+      })
+      hosts.custom = hosts.shop?.replace('shop.cluster-', 'reports.cluster-custom-') ?? ''
+    })
+    beforeEach(() => {
+      server.calls = []
+      const custom = `<CustomEndpoints><member>${hosts.custom}</member></CustomEndpoints>`
+      server.edit = answer => answer.replace(`<Endpoint>${hosts.shop}</Endpoint>`, `$&${custom}`)
+    })
+
+    test.each([
+      // Who logs in, the admin, and how many calls that takes.
+      ['shop ro', 'shop', 1],
+      ['custom', 'shop', 1],
+      ['shop-1', 'shop', 3],
+      ['shop', 'shop-1', 2],
+      ['shop ro', 'shop-1', 2],
+      ['custom', 'shop-1', 2],
+      ['shop-2', 'shop-1', 4],
+      ['three-zones ro', 'three-zones', 1],
+      ['copy', 'one', 2],
+      ['copy-of-copy', 'one', 3],
+      ['shop-abroad', 'shop', 2],
+      ['shop-abroad ro', 'shop-1', 3],
+    ])('%s is the database of %s, or a copy of it', async (user, admin, calls) => {
+      expect(await rds.follows(at(user), at(admin))).toBe(true)
+      expect(server.calls).toHaveLength(calls)
+    })
+
+    test.each([
+      ['two', 'one'],
+      // Whoever sets a password on a copy does not set it on the source.
+      ['one', 'copy'],
+      ['shop', 'shop-abroad'],
+      ['copy', 'two'],
+      ['stock', 'shop'],
+      ['stock-1', 'shop'],
+      ['shop-1', 'stock-1'],
+      ['one', 'shop'],
+    ])('%s is no copy of %s', async (user, admin) => {
+      expect(await rds.follows(at(user), at(admin))).toBe(false)
+    })
+
+    test('ports have to fit too', async () => {
+      expect(await rds.follows(at('shop ro', 5433), at('shop'))).toBe(false)
+      expect(await rds.follows(at('shop ro'), at('shop', 5433))).toBe(false)
+      expect(await rds.follows(at('copy', 5433), at('one'))).toBe(false)
+    })
+
+    test('a name that only looks as if it were one of them is not', async () => {
+      for (const name of ['shop ro', 'shop-1', 'copy'])
+        for (const [like, from] of [
+          ['.eu-west-1.', '.eu-west-2.'],
+          ['.', '.x'],
+        ] as const) {
+          const fake = at(name).replace(like, from)
+          expect(await rds.follows(fake, at('shop')), fake).toBe(false)
+          expect(await rds.follows(fake, at('one')), fake).toBe(false)
+          expect(await rds.follows(at(name), at('one').replace(like, from))).toBe(false)
+        }
+    })
+
+    test('a copy of what is in another Region, and names that no database has', async () => {
+      server.edit = answer =>
+        answer.replace(
+          /(?<=<ReadReplicaSourceDBInstanceIdentifier>)[^<]+/,
+          'arn:aws:rds:us-east-1:123456789012:db:far',
+        )
+      expect(await rds.follows(at('copy'), at('one'))).toBe(false)
+      server.refuse = () => 'InvalidParameterValue'
+      expect(await rds.follows(at('copy'), at('one'))).toBe(false)
+    })
+
+    test.each([
+      'localhost:5432',
+      'db.example.com:5432',
+      'shop.cluster-x.eu-west-1.rds.amazonaws.com.evil.com:5432',
+    ])('RDS is not asked about %s in vain', async address => {
+      expect(await rds.follows(at('one'), address)).toBe(false)
+      expect(server.calls.length).toBeLessThan(2)
+    })
+  })
+
+  test('the secret of a master that RDS manages names its database, and is not for Keyturn to rotate', async () => {
+    const { DBInstance } = await createInstance('managed', {
+      MasterUserPassword: undefined,
+      ManageMasterUserPassword: true,
+    })
+    const id = DBInstance?.MasterUserSecret?.SecretArn ?? ''
+    expect(id).toContain(':secret:rds!')
+    const { credentials, region } = server.client.config
+    const store = new SecretsManager(new SecretsManagerClient({ endpoint: server.url, region, credentials }))
+    expect(await store.describe(id)).toMatchObject({
+      owner: 'rds',
+      tags: { 'aws:rds:primaryDBInstanceArn': arn('db:managed') },
+    })
+    const never = () => Promise.reject(new Error('not needed'))
+    const pipeline = {
+      ...{ store, engine: never, admin: never, connection: never, running: never, rds: never },
+      defaults: parseOptions({}),
+    }
+    const before = await store.tokens(id)
+    for (const step of [create, check])
+      await expect(step(pipeline, { id, token: 'x'.repeat(32) })).rejects.toMatchObject({
+        name: 'InvalidCredential',
+        field: 'id',
+        message: expect.stringContaining('rds manages this secret'),
+      })
+    expect(await store.tokens(id)).toEqual(before)
+  })
+
+  test.each([
+    ['AccessDenied', 'NotPermitted'],
+    ['Throttling', 'Throttled'],
+    ['InternalFailure', 'StoreFailed'],
+  ])('RDS answers %s: %s', async (code, name) => {
+    server.refuse = () => code
+    await expect(rds.target(arn('db:lone'))).rejects.toMatchObject({ name })
+  })
+
+  test('nobody answers: Unreachable', async () => {
+    const nowhere = new Rds(rdsClient('http://127.0.0.1:1'))
+    await expect(nowhere.target(arn('db:lone'))).rejects.toMatchObject({
+      name: 'Unreachable',
+      message: 'RDS: ECONNREFUSED',
+    })
+  })
+})
