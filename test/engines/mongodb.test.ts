@@ -101,11 +101,11 @@ function mongodb(users: Document[], { refuse = {} as Record<string, number>, sou
         if (verb in refuse)
           throw new MongoServerError({ code: refuse[verb], message: JSON.stringify(command) })
         if (verb !== 'usersInfo') changes.push({ ...command, $db: name })
-        return {
-          users: users.filter(
-            ({ user, db }) => user === command.usersInfo?.user && db === command.usersInfo?.db,
-          ),
-        }
+        const { usersInfo, showAuthenticationRestrictions } = command
+        const found = users.filter(({ user, db }) => user === usersInfo?.user && db === usersInfo?.db)
+        const told = ({ authenticationRestrictions, ...rest }: Document) =>
+          showAuthenticationRestrictions ? { authenticationRestrictions, ...rest } : rest
+        return { users: found.map(told) }
       }
       return { command } as never
     }
