@@ -38,10 +38,12 @@ describe.each(inject('mongodb'))('$name', server => {
     const { current } = await makeApp(server)
     const lost = await startGateway({ ...server.gateway, primary: 'localhost:1' })
     const astray = await startGateway({ ...server.gateway, primary: `localhost:${lost.port}` })
-    for (const { port } of [lost, astray])
+    const odd = await startGateway({ ...server.gateway, primary: 'localhost:1/?authSource=x' })
+    for (const { port } of [lost, astray, odd])
       await expect(engine.login(other(current, { port }))).rejects.toMatchObject({ name: 'Unreachable' })
     lost.stop()
     astray.stop()
+    odd.stop()
   })
 
   test.each(['a/b', 'a b', 'a.b', '$external', 'x'.repeat(64)])(
