@@ -60,8 +60,10 @@ export class Mongodb implements Engine {
   async #loginFrom(source: string, credential: Credential, host = source): Promise<MongodbSession> {
     const { statementTimeout } = this.#options
     const client = await this.#connect(address(credential), source, credential).catch(error => {
-      if (!(error instanceof Secondary) || !error.primary) throw error
-      return this.#connect(error.primary, source, credential)
+      const primary = error instanceof Secondary ? `${error.primary}` : ''
+      // It becomes part of a URL.
+      if (!/^[\w.[\]:-]+:\d+$/.test(primary)) throw error
+      return this.#connect(primary, source, credential)
     })
     return new MongodbSession(client, credential, host, statementTimeout, other => this.login(other))
   }

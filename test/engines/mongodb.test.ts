@@ -38,10 +38,12 @@ describe.each(inject('mongodb'))('$name', server => {
     const { current } = await makeApp(server)
     const lost = await startGateway({ ...server.gateway, primary: 'localhost:1' })
     const astray = await startGateway({ ...server.gateway, primary: `localhost:${lost.port}` })
-    for (const { port } of [lost, astray])
+    const odd = await startGateway({ ...server.gateway, primary: 'localhost:1/?authSource=x' })
+    for (const { port } of [lost, astray, odd])
       await expect(engine.login(other(current, { port }))).rejects.toMatchObject({ name: 'Unreachable' })
     lost.stop()
     astray.stop()
+    odd.stop()
   })
 
   test.each(['a/b', 'a b', 'a.b', '$external', 'x'.repeat(64)])(
@@ -101,11 +103,11 @@ function mongodb(users: Document[], { refuse = {} as Record<string, number>, sou
         if (verb in refuse)
           throw new MongoServerError({ code: refuse[verb], message: JSON.stringify(command) })
         if (verb !== 'usersInfo') changes.push({ ...command, $db: name })
-        return {
-          users: users.filter(
-            ({ user, db }) => user === command.usersInfo?.user && db === command.usersInfo?.db,
-          ),
-        }
+        const { usersInfo, showAuthenticationRestrictions } = command
+        const found = users.filter(({ user, db }) => user === usersInfo?.user && db === usersInfo?.db)
+        const told = ({ authenticationRestrictions, ...rest }: Document) =>
+          showAuthenticationRestrictions ? { authenticationRestrictions, ...rest } : rest
+        return { users: found.map(told) }
       }
       return { command } as never
     }

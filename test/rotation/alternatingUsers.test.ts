@@ -11,6 +11,7 @@ test.each([
   ['redshift', 'ü', 60, '121 bytes'],
   ['mysql', 'ü', 26, '26 characters'],
   ['mariadb', 'ü', 74, '74 characters'],
+  ['mongo', 'ü', 28, '57 bytes'],
 ])('%s: a user name may be as long as leaves room for its clone', (engine, letter, longest, said) => {
   const strategy = new AlternatingUsers()
   const fits = letter.repeat(longest)
