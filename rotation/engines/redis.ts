@@ -97,7 +97,7 @@ class RedisSession implements Session {
       ['ACL', 'SETUSER', clone, 'reset', 'on', ...original.rules, ...passwords],
       ['ACL', 'LIST'],
     )
-    // Later it may be that nobody can look: see differences.
+    // Later there may be nobody who can tell: see differences.
     const now = after as string[]
     if (differences(theUser(now, user), theUser(now, clone)).length)
       throw new Conflict(`as ${this.#credential}: the rules of ${user} changed meanwhile`)
@@ -132,7 +132,10 @@ class RedisSession implements Session {
       if (error instanceof NotPermitted) return undefined
       throw error
     })
-    return users ? differences(theUser(users, user), theUser(users, clone)) : []
+    if (!users) return []
+    const [original, copy] = [findUser(users, user), findUser(users, clone)]
+    if (!original || !copy) return [`${original ? clone : user} is not there any more`]
+    return differences(original, copy)
   }
 
   async run(query: string): Promise<void> {
@@ -151,7 +154,7 @@ class RedisSession implements Session {
   }
 
   /**
-   * Runs commands and saves what they changed, all of it or nothing.
+   * Runs commands, and saves what they changed, in one transaction.
    * @returns what each was answered
    * @throws NotPermitted if it could not be saved, so that a restart would bring the old password back
    */
