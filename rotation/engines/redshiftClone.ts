@@ -318,7 +318,7 @@ export function followStatements(user: Account, clone: Account): string[] {
 
 /** The statements that hand what the clone owns to the user. */
 export function handOverStatements(user: Account, clone: Account): string[] {
-  return transferable(clone).map(([key]) => `alter ${key} owner to ${escapeIdentifier(user.name)}`)
+  return [...clone.owned.keys()].map(key => `alter ${key} owner to ${escapeIdentifier(user.name)}`)
 }
 
 /** The statements that let the clone do with what the user owns, then, whatever can be granted. */
@@ -328,11 +328,7 @@ export function shareStatements(user: Account, clone: Account): string[] {
     const has = present.get(key)
     return [key, new Map([...all].filter(([privilege]) => !has?.has(privilege)))] as const
   })
-  return grantStatements(
-    escapeIdentifier(clone.name),
-    new Map([...transferable(clone), ...missing]),
-    new Map(),
-  )
+  return grantStatements(escapeIdentifier(clone.name), new Map([...clone.owned, ...missing]), new Map())
 }
 
 /** Whether it owns something in this database or was granted something on it. */
@@ -340,9 +336,6 @@ export function holdsHere({ owned, grants, defaults }: Account): boolean {
   const things = [...owned.keys(), ...grants.keys()].filter(key => !key.startsWith('database '))
   return things.length > 0 || !isDeepStrictEqual(defaults, newAccount('').defaults)
 }
-
-/** Redshift has no statement that gives a function another owner. */
-const transferable = ({ owned }: Account) => [...owned].filter(([key]) => !key.startsWith('function '))
 
 /** The statements that leave the clone with nothing in this database, as DROP USER wants it. */
 export function leaveStatements(user: Account, clone: Account): string[] {

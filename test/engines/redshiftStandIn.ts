@@ -102,7 +102,7 @@ async function furnish(server: PostgresServer, database: string): Promise<void> 
      create view pg_proc_info as select * from pg_proc;
      grant select on svv_user_info, svv_redshift_databases, pg_attribute_info, pg_proc_info,
        stand_in_default_acl to public;
-     create function array_to_string(acl aclitem[], separator text) returns text language sql
+     create function array_to_string(acl aclitem[], separator text) returns text language sql strict
        set standard_conforming_strings = on as $$
        select string_agg(regexp_replace(item::text, '=([a-zA-Z*]*)D(\\*?)([a-zA-Z*]*)/', '=\\1D\\2P\\2A\\2\\3/'), separator)
        from unnest(acl) item
