@@ -1,7 +1,6 @@
 import type pg from 'pg'
 import { escapeIdentifier, escapeLiteral } from 'pg'
 import type { Credential } from '../credential.ts'
-import { Conflict } from '../errors.ts'
 import type { Pair } from './engine.ts'
 import {
   handOverStatements,
@@ -11,7 +10,7 @@ import {
   rolesQuery,
   syncStatements,
 } from './postgresClone.ts'
-import { NoSuchRole } from './postgresErrors.ts'
+import { conflictIfDropped } from './postgresErrors.ts'
 import { PostgresFamily, PostgresFamilySession, type PostgresOptions } from './postgresFamily.ts'
 import { md5Verifier, scramVerifier } from './scram.ts'
 
@@ -62,10 +61,7 @@ class PostgresSession extends PostgresFamilySession {
     const verifier = escapeLiteral(await this.#verifier(user, password))
     // One message of several statements is one transaction.
     const open = `alter role ${escapeIdentifier(user)} login password ${verifier}`
-    await this.query([...statements, open].join('; ')).catch(error => {
-      if (!(error instanceof NoSuchRole)) throw error
-      throw new Conflict(`as ${this.credential}: another session dropped the same role`)
-    })
+    await this.query([...statements, open].join('; ')).catch(conflictIfDropped)
   }
 
   override async lockUser(user: string): Promise<void> {

@@ -9,7 +9,7 @@ import {
   Unreachable,
 } from '../errors.ts'
 
-/** The role that a statement names is not there. */
+/** The role that a statement names, or the user in Redshift, is not there. */
 export class NoSuchRole extends NotPermitted {}
 
 /** SQLSTATEs, and their two-letter classes: https://www.postgresql.org/docs/current/errcodes-appendix.html */
@@ -27,7 +27,7 @@ const bySqlState: Record<string, (message: string, where: string) => RotationErr
     new Unreachable(`${where}: the server is read-only: a replica, or a failover is under way`),
   57014: (_, where) => new Unreachable(`${where}: the statement took too long`),
   42704: (message, where) =>
-    message.startsWith('role ')
+    /^(role|user) /.test(message)
       ? new NoSuchRole(`${where}: ${message}`)
       : new DatabaseFailed(`${where}: SQLSTATE 42704`),
   42710: (_, where) => new Conflict(`${where}: another session made the same role`),
@@ -69,4 +69,10 @@ export function translate(error: unknown, where: string): unknown {
   if (unanswered.test(error.message)) return new Unreachable(`${where}: no answer in time`)
   if (broken.test(error.message)) return new Unreachable(`${where}: the connection broke`)
   return error
+}
+
+/** For statements that were made when the role was there. @throws Conflict instead of NoSuchRole */
+export function conflictIfDropped(error: unknown): never {
+  if (!(error instanceof NoSuchRole)) throw error
+  throw new Conflict(`${error.message}: another session dropped it`)
 }

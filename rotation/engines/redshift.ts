@@ -4,6 +4,7 @@ import { escapeIdentifier } from 'pg'
 import type { Credential } from '../credential.ts'
 import { NotPermitted } from '../errors.ts'
 import type { Pair } from './engine.ts'
+import { conflictIfDropped } from './postgresErrors.ts'
 import { PostgresFamily, PostgresFamilySession, type PostgresOptions } from './postgresFamily.ts'
 import {
   type Account,
@@ -82,7 +83,7 @@ class RedshiftSession extends PostgresFamilySession {
       ...shareStatements(user, clone),
       ...followStatements(user, clone),
       this.#setPassword(open.user, open.password),
-    ])
+    ]).catch(conflictIfDropped)
   }
 
   /** Not by PASSWORD DISABLE, which Redshift refuses for a superuser. */
