@@ -544,7 +544,9 @@ test('a strategy that the engine does not allow is InvalidOption, before anythin
   const refusal = {
     name: 'InvalidOption',
     option: 'keyturn:strategy',
-    message: expect.stringMatching(/single-user or alternating-users or temporary-clone, .* postgres allows/),
+    message: expect.stringMatching(
+      /single-user or alternating-users or temporary-clone or master, .* postgres allows/,
+    ),
   }
   await expect(create(pipeline, { id, token })).rejects.toMatchObject(refusal)
   await expect(check(pipeline, { id, token })).rejects.toMatchObject(refusal)

@@ -1,4 +1,4 @@
 import { faultMatrix } from './matrix.ts'
 import { mysqlPlaces } from './places.ts'
 
-faultMatrix('alternating-users', mysqlPlaces('mariadb'), { thorough: false })
+faultMatrix('alternating-users', mysqlPlaces('mariadb'), { extent: 'first' })

@@ -1,4 +1,4 @@
 import { faultMatrix } from './matrix.ts'
 import { mysqlPlaces } from './places.ts'
 
-faultMatrix('dual-password', mysqlPlaces('mariadb'), { thorough: false })
+faultMatrix('dual-password', mysqlPlaces('mariadb'), { extent: 'first' })

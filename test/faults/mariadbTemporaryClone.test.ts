@@ -1,4 +1,4 @@
 import { faultMatrix } from './matrix.ts'
 import { mysqlPlaces } from './places.ts'
 
-faultMatrix('temporary-clone', mysqlPlaces('mariadb'), { thorough: false })
+faultMatrix('temporary-clone', mysqlPlaces('mariadb'), { extent: 'brief' })

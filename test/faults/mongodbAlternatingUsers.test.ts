@@ -1,4 +1,4 @@
 import { faultMatrix } from './matrix.ts'
 import { mongodbPlaces } from './places.ts'
 
-faultMatrix('alternating-users', mongodbPlaces(), { thorough: false })
+faultMatrix('alternating-users', mongodbPlaces(), { extent: 'brief' })

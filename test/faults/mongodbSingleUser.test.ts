@@ -1,4 +1,4 @@
 import { faultMatrix } from './matrix.ts'
 import { mongodbPlaces } from './places.ts'
 
-faultMatrix('single-user', mongodbPlaces())
+faultMatrix('single-user', mongodbPlaces(), { extent: 'brief' })

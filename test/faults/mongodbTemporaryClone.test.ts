@@ -1,4 +1,4 @@
 import { faultMatrix } from './matrix.ts'
 import { mongodbPlaces } from './places.ts'
 
-faultMatrix('temporary-clone', mongodbPlaces(), { thorough: false })
+faultMatrix('temporary-clone', mongodbPlaces(), { extent: 'brief' })

@@ -1,4 +1,4 @@
 import { faultMatrix } from './matrix.ts'
 import { mysqlPlaces } from './places.ts'
 
-faultMatrix('alternating-users', mysqlPlaces('mysql'), { thorough: false })
+faultMatrix('alternating-users', mysqlPlaces('mysql'), { extent: 'first' })

@@ -1,4 +1,4 @@
 import { faultMatrix } from './matrix.ts'
 import { mysqlPlaces } from './places.ts'
 
-faultMatrix('dual-password', mysqlPlaces('mysql'), { thorough: false })
+faultMatrix('dual-password', mysqlPlaces('mysql'), { extent: 'first' })

@@ -1,4 +1,4 @@
 import { faultMatrix } from './matrix.ts'
 import { mysqlPlaces } from './places.ts'
 
-faultMatrix('temporary-clone', mysqlPlaces('mysql'), { thorough: false })
+faultMatrix('temporary-clone', mysqlPlaces('mysql'), { extent: 'first' })

@@ -1,4 +1,4 @@
 import { faultMatrix } from './matrix.ts'
 import { postgresPlaces } from './places.ts'
 
-faultMatrix('master', postgresPlaces().slice(0, 1), { thorough: false })
+faultMatrix('master', postgresPlaces().slice(0, 1), { extent: 'brief' })

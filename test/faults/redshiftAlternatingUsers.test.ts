@@ -1,4 +1,4 @@
 import { faultMatrix } from './matrix.ts'
 import { redshiftPlaces } from './places.ts'
 
-faultMatrix('alternating-users', redshiftPlaces(), { thorough: false })
+faultMatrix('alternating-users', redshiftPlaces(), { extent: 'brief' })

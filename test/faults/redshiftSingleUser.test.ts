@@ -1,4 +1,4 @@
 import { faultMatrix } from './matrix.ts'
 import { redshiftPlaces } from './places.ts'
 
-faultMatrix('single-user', redshiftPlaces(), { thorough: false })
+faultMatrix('single-user', redshiftPlaces(), { extent: 'brief' })

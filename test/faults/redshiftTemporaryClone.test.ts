@@ -1,4 +1,4 @@
 import { faultMatrix } from './matrix.ts'
 import { redshiftPlaces } from './places.ts'
 
-faultMatrix('temporary-clone', redshiftPlaces(), { thorough: false })
+faultMatrix('temporary-clone', redshiftPlaces(), { extent: 'brief' })
