@@ -31,7 +31,7 @@ const expected: Record<string, string> = {
 
 const text = v.pipe(v.string(), v.nonEmpty(), v.excludes('\0'))
 /** An endpoint of RDS Proxy. AWS alone gives such names. */
-const proxy = /\.proxy-[^.]+\.[^.]+\.rds\.amazonaws\./i
+const proxy = /\.proxy-[^.]+\.([^.]+\.rds|rds\.[^.]+)\.amazonaws\./i
 /** AWS's JSON for a database secret; what is not named here is kept as it is. */
 const schema = v.object({
   engine: v.pipe(

@@ -103,7 +103,8 @@ export class Rds {
   }
 
   async #at(address: string): Promise<Database | undefined> {
-    const [, id, inCluster] = /^([^.]+)\.(cluster-)?[^.]+\.[^.]+\.rds\.amazonaws\./.exec(address) ?? []
+    const [, id, inCluster] =
+      /^([^.]+)\.(cluster-)?[^.]+\.([^.]+\.rds|rds\.[^.]+)\.amazonaws\./.exec(address) ?? []
     if (!id) return undefined
     const found = await (inCluster ? this.#ofCluster(id) : this.#ofInstance(id))
     return found?.addresses.includes(address) ? found : undefined

@@ -251,7 +251,7 @@ export async function rollback(pipeline: Pipeline, rotation: RotationId & Essent
     if (found.current === token) return { token, outcome: 'finished' }
     const known = rotation.engine ? rotation : parseEssentials(found.tags, pipeline.defaults)
     const store = await storeOf(pipeline, known)
-    const pending = await readWritten(store, id, token)
+    const pending = await readWritten(store, id, { token })
     if (!pending) {
       if (found.pending === token) await store.discard(id, token)
       return { token, outcome: 'nothing' }
@@ -276,9 +276,13 @@ export async function rollbackAbandoned(pipeline: Pipeline, id: string): Promise
 }
 
 /** A value that cannot be parsed was never set in a database by Keyturn: there is nothing to undo. */
-async function readWritten(store: Store, id: string, token: string): Promise<Version | undefined> {
+async function readWritten(
+  store: Store,
+  id: string,
+  which: { token: string } | { stage: 'previous' },
+): Promise<Version | undefined> {
   try {
-    return await store.read(id, { token })
+    return await store.read(id, which)
   } catch (error) {
     if (error instanceof InvalidCredential) return undefined
     throw error
@@ -310,7 +314,7 @@ async function undo(
     },
     async *stored() {
       for (const token of await others()) {
-        const version = await readWritten(store, id, token)
+        const version = await readWritten(store, id, { token })
         if (version?.credential.sameUser(current.credential)) yield version.credential
       }
     },
@@ -323,7 +327,7 @@ function change(pipeline: Pipeline, id: string, current: Version, pending: Versi
   return {
     current: current.credential,
     pending: pending.credential,
-    previous: async () => (await pipeline.store.read(id, { stage: 'previous' }))?.credential,
+    previous: async () => (await readWritten(pipeline.store, id, { stage: 'previous' }))?.credential,
     admin: () => adminOf(pipeline, current.credential),
     rds: pipeline.rds,
   }
@@ -344,8 +348,10 @@ export async function retire(pipeline: Pipeline, rotation: Rotation): Promise<Re
   const { id, token, clone } = rotation
   const strategy = strategies[rotation.strategy]
   const before = await store.describe(id)
-  const current = before.current === token && !before.pending ? await store.read(id, { token }) : undefined
+  const current = before.current === token ? await store.read(id, { token }) : undefined
   if (!current || !strategy.retire) return { outcome: 'superseded' }
+  // What it becomes of that one is not known yet: should it fail, what was replaced has still to be closed.
+  if (before.pending) throw new Conflict(`version ${before.pending} is pending; waiting for its rotation`)
   const { credential } = current
   if (strategy.halfway?.(credential.username)) return { outcome: 'halfway' }
   const engine = await pipeline.engine(credential.engine)

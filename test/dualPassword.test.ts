@@ -136,6 +136,24 @@ describe.skipIf(!servers.length).each(servers)('two passwords of one user, $name
     expect(await admitted(second, third)).toEqual([true, true])
   })
 
+  test('a value of another user that is there when the older one is closed sets nobody’s password', async () => {
+    const { current: victim } = await makeApp(server)
+    const rotation = await rotate(second)
+    const plain = store.as(Credential.parse)
+    const describe = store.describe.bind(store)
+    let looks = 0
+    vi.spyOn(store, 'describe').mockImplementation(async which => {
+      const { username } = victim
+      if (++looks === 2)
+        await plain.propose(id, third, (await value(second)).with({ username, password: 'stolen' }))
+      return describe(which)
+    })
+    await steps.retire(pipeline, rotation)
+    expect(await admits(server, victim)).toBe(true)
+    expect(await admits(server, victim.with({ password: 'stolen' }))).toBe(false)
+    expect(await admitted(second)).toEqual([true])
+  })
+
   if (mysql) {
     test('an account that may not use a password again is NotPermitted, and nothing changes', async () => {
       for (const rule of ['password history 3', 'password reuse interval 7 day']) {

@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, inject, test, vi } from 'vitest'
 import { Credential } from '../rotation/credential.ts'
 import { Opaque } from '../rotation/engines/opaque.ts'
 import { Postgres } from '../rotation/engines/postgres.ts'
-import { Unreachable } from '../rotation/errors.ts'
+import { InvalidCredential, Unreachable } from '../rotation/errors.ts'
 import { parseOptions } from '../rotation/options.ts'
 import type { Rds } from '../rotation/rds.ts'
 import {
@@ -173,7 +173,7 @@ describe('create', () => {
     await create(pipeline, { id, token })
     const next = await byToken(token)
     expect(next.serialize()).toBe(
-      text.replace('"password":"p"', `"password":${JSON.stringify(next.password)}`),
+      text.replace('"password":"p"', () => `"password":${JSON.stringify(next.password)}`),
     )
   })
 })
@@ -452,11 +452,12 @@ describe('retire', () => {
     expect(await admits(server, await current())).toBe(true)
   })
 
-  test('leaves the user alone if a newer rotation runs or has run', async () => {
+  test('waits for a newer rotation that runs, and leaves the user alone if it has run', async () => {
     const rotation = await rotate(token)
     const third = 'third-'.padEnd(32, '0')
     const newer = await create(pipeline, { id, token: third })
-    expect(await retire(pipeline, rotation)).toEqual({ outcome: 'superseded' })
+    await expect(retire(pipeline, rotation)).rejects.toMatchObject({ name: 'Conflict' })
+    expect(await admits(server, app.current)).toBe(true)
     await set(pipeline, newer)
     await finish(pipeline, newer)
     expect(await retire(pipeline, rotation)).toEqual({ outcome: 'superseded' })
@@ -468,6 +469,53 @@ describe('retire', () => {
     await asSuperuser(server, `alter role "${app.user}_clone" password 'changed by hand'`)
     await expect(retire(pipeline, rotation)).rejects.toMatchObject({ name: 'LoginRefused' })
     expect(await admits(server, app.current)).toBe(true)
+  })
+})
+
+describe('what somebody else wrote', () => {
+  const third = 'third-'.padEnd(32, '0')
+  let victim: Credential
+  beforeEach(async () => {
+    const other = await makeApp(server)
+    victim = app.current.with({ username: other.user, password: other.current.password })
+    return () => other.drop()
+  })
+
+  test('a pending value of another user: the rollback takes it back, and uses no admin', async () => {
+    await store.propose(id, token, victim.with({ password: 'stolen' }))
+    expect(await rollback(pipeline, { id, token })).toEqual({ token, outcome: 'intact' })
+    expect(admin).not.toHaveBeenCalled()
+    expect(await admits(server, victim)).toBe(true)
+  })
+
+  test('a previous value of another user: the rollback does not set its password', async () => {
+    await rotate(token)
+    await store.propose(id, third, victim)
+    await store.promote(id, third, token)
+    const last = 'last-'.padEnd(32, '0')
+    await store.propose(id, last, app.current.with({ username: `${app.user}_clone`, password: 'mine' }))
+    await store.promote(id, last, third)
+    await asSuperuser(server, `alter role "${app.user}_clone" password 'mine'`)
+    running.add(last)
+    const rotation = await create(pipeline, { id, token: 'next-'.padEnd(32, '0') })
+    await set(pipeline, rotation)
+    expect(await rollback(pipeline, rotation)).toMatchObject({ outcome: 'intact' })
+    expect(await admits(server, victim)).toBe(true)
+    expect(await admits(server, await byToken(rotation.token))).toBe(false)
+  })
+
+  test('a previous value that cannot be read: what was pending is closed all the same', async () => {
+    const rotation = await rotate(token)
+    await retire(pipeline, rotation)
+    const next = await create(pipeline, { id, token: third })
+    await set(pipeline, next)
+    const read = store.read.bind(store)
+    vi.spyOn(store, 'read').mockImplementation(async (id, which) => {
+      if (which.stage === 'previous') throw new InvalidCredential('host', 'should be there')
+      return read(id, which)
+    })
+    expect(await rollback(pipeline, next)).toMatchObject({ outcome: 'intact' })
+    expect(await admits(server, await byToken(third))).toBe(false)
   })
 })
 

@@ -16,7 +16,7 @@ export type Pair = { user: string; clone: string }
 
 /** Idempotent, as all of a session. A password that is to log in afterwards logs in at every instant if it did before. */
 export interface TwoPasswords {
-  /** Makes `password` log in beside `current`. A third one may go on or not. */
+  /** Makes `password` log in beside `current`, and no third one. */
   add(user: string, password: string, current: string): Promise<void>
   /** Makes `password` log in, and no other. */
   keep(user: string, password: string): Promise<void>

@@ -156,7 +156,7 @@ class MongodbSession implements Session {
   async setPassword(user: string, password: string): Promise<void> {
     const { mechanisms } = await this.#user(user)
     try {
-      await this.#command({ updateUser: user, pwd: password, ...(mechanisms && { mechanisms }) })
+      await this.#change({ updateUser: user, pwd: password, ...(mechanisms && { mechanisms }) })
     } catch (error) {
       if (!(error instanceof NotPermitted) || user !== this.#credential.username) throw error
       throw new NotPermitted(
@@ -178,7 +178,7 @@ class MongodbSession implements Session {
     try {
       // One command changes one user as a whole or not at all.
       if (Object.keys(fields).length)
-        await this.#command(found ? { updateUser: clone, ...fields } : { createUser: clone, ...fields })
+        await this.#change(found ? { updateUser: clone, ...fields } : { createUser: clone, ...fields })
       if (open.user === user) await this.setPassword(user, open.password)
     } catch (error) {
       if (!(error instanceof NoSuchUser)) throw error
@@ -194,7 +194,7 @@ class MongodbSession implements Session {
     const found = await this.#found(clone)
     if (!found) return
     refuseStranger(await this.#user(user), found)
-    await this.#command({ dropUser: clone }).catch(error => {
+    await this.#change({ dropUser: clone }).catch(error => {
       if (!(error instanceof NoSuchUser)) throw error
     })
   }
@@ -217,6 +217,11 @@ class MongodbSession implements Session {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#client.close().catch(() => {})
+  }
+
+  /** Changes users so that a failover cannot undo it. */
+  #change(command: Document): Promise<Document> {
+    return this.#command({ ...command, writeConcern: { w: 'majority', wtimeout: this.#timeout } })
   }
 
   async #command(command: Document, database = this.host): Promise<Document> {
@@ -250,4 +255,4 @@ class MongodbSession implements Session {
   }
 }
 
-const unknownPassword = () => randomBytes(32).toString('base64')
+const unknownPassword = () => randomBytes(32).toString('base64url')

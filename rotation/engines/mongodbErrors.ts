@@ -36,6 +36,7 @@ const byCode: Record<number, Translation> = {
   24: raced,
   46: raced,
   50: where => new Unreachable(`${where}: the command took too long`),
+  64: where => new Conflict(`${where}: the replica set has not confirmed it in time`),
   91: stopping,
   112: raced,
   117: raced,

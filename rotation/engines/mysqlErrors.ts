@@ -37,6 +37,7 @@ const byNumber: Record<number, Translation> = {
   1045: refused,
   1698: refused,
   3118: locked,
+  3955: locked,
   4151: locked,
   1049: (_, where) => new InvalidCredential('dbname', `${where}: there is no such database`),
   1130: (_, where) => new NotPermitted(`${where}: no account admits a login from this address`),

@@ -119,7 +119,8 @@ class RedisSession implements Session {
   }
 
   readonly passwords: TwoPasswords = {
-    add: (user, password, current) => this.#alter(user, `#${digest(password)}`, `#${digest(current)}`),
+    add: (user, password, current) =>
+      this.#alter(user, 'resetpass', `#${digest(password)}`, `#${digest(current)}`),
     keep: (user, password) => this.setPassword(user, password),
   }
 

@@ -351,7 +351,9 @@ function refuseStranger(user: Account, clone: Account): void {
   const [u, c] = [escapeIdentifier(user.name), escapeIdentifier(clone.name)]
   if (clone.superuser && !user.superuser)
     throw new NotPermitted(`${c} is a superuser and ${u} is not; ALTER USER ${c} NOCREATEUSER, or rename it`)
-  const held = clone.groups.size + clone.roles.size + clone.grants.size
+  // A clone whose user may do nothing shares nothing with it, and may still have made something.
+  const holds = ({ groups, roles, grants }: Account) => groups.size + roles.size + grants.size
+  const held = holds(clone) + (holds(user) + user.owned.size ? clone.owned.size : 0)
   const shared =
     !clone.groups.isDisjointFrom(user.groups) ||
     [...clone.roles.keys()].some(role => user.roles.has(role)) ||
@@ -361,7 +363,7 @@ function refuseStranger(user: Account, clone: Account): void {
     })
   if (held && !shared)
     throw new NotPermitted(
-      `${c} exists but is no clone of ${u}: it has privileges, and none of them is the user's; rename it`,
+      `${c} exists but is no clone of ${u}: it owns or may do something, and nothing of that is the user's; rename it`,
     )
 }
 

@@ -45,11 +45,16 @@ export class AlternatingUsers implements Strategy {
     const close = async () => {
       const before = await previous()
       await using session = await adminSession(engine, current, admin)
-      if (before?.username === pending.username && (await previousIsOpen()))
+      if (before?.sameUser(pending) && (await previousIsOpen()))
         await session.setPassword(before.username, before.password)
       else await session.lockUser(pending.username)
+      return true
     }
-    return undoBesideCurrent(engine, change, { close, restore: key => this.#restore(engine, key, change) })
+    return undoBesideCurrent(engine, change, {
+      user: this.#partner(current.username),
+      close,
+      restore: key => this.#restore(engine, key, change),
+    })
   }
 
   /** Not every user may set its own password: the admin then does it, for who has logged in as that user. */
@@ -72,7 +77,7 @@ export class AlternatingUsers implements Strategy {
     else await session.lockUser(partner)
     // In the same session: by now current may be closed as well, and could not prove us again.
     const taken = await takenUp()
-    if (taken?.username === partner)
+    if (taken?.sameUser(current.with({ username: partner })))
       await session.cloneUser(pair, { user: partner, password: taken.password })
   }
 

@@ -45,8 +45,9 @@ export class DualPassword implements Strategy {
       return session !== undefined
     }
     return undoBesideCurrent(engine, change, {
+      user: current.username,
       restore: keepCurrent,
-      close: () => keepCurrent(pending),
+      close: () => keepCurrent(setsItsOwn(current) ? pending : current),
       // Who sets its own password names the one it replaces, so it cannot take another rotation's away; and that
       // one cannot go on before ours is gone.
       heedRival: !setsItsOwn(current),
@@ -59,7 +60,7 @@ export class DualPassword implements Strategy {
     const passwords = passwordsOf(session)
     await passwords.keep(current.username, current.password)
     const taken = await takenUp()
-    if (taken) await passwords.add(taken.username, taken.password, current.password)
+    if (taken?.sameUser(current)) await passwords.add(current.username, taken.password, current.password)
   }
 
   /** A session that may set the user's passwords; undefined if `key`, the proof, is refused. */

@@ -1,7 +1,8 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Credential } from '../credential.ts'
 import type { Engine } from '../engines/engine.ts'
 import { Conflict, InvalidCredential, LoginRefused, NotPermitted } from '../errors.ts'
-import { awaitLogin, logsIn } from './login.ts'
+import { awaitLogin, logsIn, PAUSES } from './login.ts'
 import { restoreCurrent } from './restore.ts'
 import type { Change, FailedChange, Outcome, Strategy } from './strategy.ts'
 
@@ -23,7 +24,12 @@ export class Master implements Strategy {
       if (!older?.sameUser(current) || !(await logsIn(engine, older)))
         throw new LoginRefused(`${current}: current, pending and previous were all refused`)
     }
-    await (await rds()).setMasterPassword(pending)
+    const api = await rds()
+    await api.setMasterPassword(pending)
+    for (const pause of PAUSES) {
+      await sleep(pause)
+      if (!(await api.isSettingPassword(pending))) break
+    }
     await awaitLogin(engine, pending)
   }
 

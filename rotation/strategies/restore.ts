@@ -50,8 +50,10 @@ export async function setBack(engine: Engine, key: Credential, current: Credenti
 }
 
 type Undoing = {
-  /** Takes pending's password away. */
-  close(): Promise<unknown>
+  /** The user that pending is for. What names another, or another server, was written by somebody else. */
+  user: string
+  /** Takes pending's password away; false if nobody could be proven for that. */
+  close(): Promise<boolean>
   restore?: Restore
   /** Whether closing could break another rotation that runs. */
   heedRival?: boolean
@@ -61,14 +63,15 @@ type Undoing = {
 export async function undoBesideCurrent(
   engine: Engine,
   change: FailedChange,
-  { close, restore, heedRival = true }: Undoing,
+  { user, close, restore, heedRival = true }: Undoing,
 ): Promise<Outcome> {
+  const { current, pending } = change
   const outcome = await restoreCurrent(engine, change, restore)
+  if (!pending.sameUser(current.with({ username: user }))) return outcome
   if (outcome === 'left' || !(await isOpen(engine, change))) return outcome
   if (heedRival && (await change.rival())) return outcome
   try {
-    await close()
-    return outcome
+    return (await close()) ? outcome : 'open'
   } catch (error) {
     if (isTemporary(error)) throw error
     // What would close it is of no use any more. Current logs in, and that is what must not be put at stake.

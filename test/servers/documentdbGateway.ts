@@ -158,7 +158,7 @@ class Connection {
     if (verb === 'saslContinue') return await this.#saslContinue(command)
     if (verb === 'endSessions') return {}
     if (!this.#client) throw new MongoFailure(13, 'Unauthorized', `${verb} requires authentication`)
-    const { $db, lsid: _, $readPreference: __, maxTimeMS = 0, ...plain } = command
+    const { $db, lsid: _, $readPreference: __, writeConcern: ___, maxTimeMS = 0, ...plain } = command
     const user = name(String(command[verb]))
     switch (verb) {
       case 'ping':

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process'
 import { once } from 'node:events'
 import { closeSync, globSync, openSync } from 'node:fs'
-import { chmod, mkdtemp, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises'
+import { chmod, cp, mkdtemp, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -41,7 +41,7 @@ const drop =
  * @throws if it cannot be had or does not start
  */
 export async function startMongodb(): Promise<MongodbServer & { stop(): Promise<void> }> {
-  const root = await unpack(
+  const unpacked = await unpack(
     // The second has the files by which PostGIS becomes an extension, and a default only as a recommendation.
     { suite: 'sid', main: 'postgresql-18-documentdb', alone: ['postgresql-18-postgis-3-scripts'] },
     makeRunnable,
@@ -51,6 +51,7 @@ export async function startMongodb(): Promise<MongodbServer & { stop(): Promise<
   const logFile = join(folder, 'statements.log')
   const [log, data] = [openSync(logFile, 'a'), join(folder, 'data')]
   if (drop.length) await run('chown', [UNPRIVILEGED, folder])
+  const root = await reachable(unpacked, folder)
   const bin = join(root, 'usr/lib/postgresql/18/bin')
   const [initdb = '', ...args] = [...drop, join(bin, 'initdb'), '-D', data, '-U', 'postgres']
   await run(initdb, [...args, '-A', 'trust', '-E', 'UTF8', '--locale', 'C', '--no-sync'], { cwd: folder })
@@ -94,6 +95,20 @@ export async function startMongodb(): Promise<MongodbServer & { stop(): Promise<
     const said = await readFile(logFile, 'utf8')
     await stop()
     throw new Error(`DocumentDB did not start:\n${said}`, { cause: error })
+  }
+}
+
+/** As it is; or copied for root, if the unprivileged user may not enter root's own folders. */
+async function reachable(root: string, folder: string): Promise<string> {
+  const [command, ...args] = [...drop, 'test', '-x', join(root, 'usr/lib/postgresql/18/bin/postgres')]
+  if (!command || !drop.length) return root
+  try {
+    await run(command, args)
+    return root
+  } catch {
+    const copy = join(folder, 'root')
+    await cp(root, copy, { recursive: true, verbatimSymlinks: true })
+    return copy
   }
 }
 
