@@ -152,6 +152,20 @@ describe.skipIf(!servers.length).each(servers)('Redshift, with PostgreSQL $versi
     expect(await sql(`select 1 from pg_user where usename = '${clone.username}'`)).toEqual([])
   })
 
+  test('a stranger that owns something, and was granted nothing, is refused like any other', async () => {
+    const { clone, sync, sql, u, c } = await makeClone()
+    const schema = `strange_${hex()}`
+    await sql(`create table public.t_${schema} (n int); grant select on public.t_${schema} to ${u};
+               create user ${c}; create schema ${schema} authorization ${c}`)
+    await expect(sync()).rejects.toMatchObject({
+      name: 'NotPermitted',
+      message: expect.stringContaining('no clone'),
+    })
+    expect(
+      await sql(`select nspowner::regrole::text as owner from pg_namespace where nspname = '${schema}'`),
+    ).toEqual([{ owner: c }])
+  })
+
   test('a clone that holds something in another database is not dropped', async () => {
     const { app, clone, both, asAdmin, sync, c } = await makeClone()
     await sync()
