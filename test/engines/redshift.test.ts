@@ -163,7 +163,7 @@ describe.skipIf(!servers.length).each(servers)('Redshift, with PostgreSQL $versi
     })
     expect(
       await sql(`select nspowner::regrole::text as owner from pg_namespace where nspname = '${schema}'`),
-    ).toEqual([{ owner: c }])
+    ).toEqual([{ owner: clone.username }])
   })
 
   test('a clone that holds something in another database is not dropped', async () => {
