@@ -1,11 +1,11 @@
 import { mkdir, rm } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { createClient } from '@redis/client'
+import { createClient, type RedisArgument } from '@redis/client'
 import { afterEach, describe, expect, inject, test } from 'vitest'
 import type { Credential } from '../../rotation/credential.ts'
 import { Redis } from '../../rotation/engines/redis.ts'
 import { digest } from '../../rotation/engines/redisAcl.ts'
-import { RedisConnection } from '../../rotation/engines/redisConnection.ts'
+import { connect } from '../../rotation/engines/redisConnection.ts'
 import { AlternatingUsers } from '../../rotation/strategies/alternatingUsers.ts'
 import { DualPassword } from '../../rotation/strategies/dualPassword.ts'
 import { SingleUser } from '../../rotation/strategies/singleUser.ts'
@@ -54,12 +54,13 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
     const watching = new Redis({
       caFile: server.caFile,
       async connect(target) {
-        const connection = await RedisConnection.open(target)
-        const send = connection.send.bind(connection)
-        connection.send = async command => {
-          sent.push(command)
-          await before(command)
-          return send(command)
+        const connection = await connect(target)
+        const send = connection.sendCommand.bind(connection)
+        connection.sendCommand = async <T>(command: readonly RedisArgument[]) => {
+          const words = command.map(String)
+          sent.push(words)
+          await before(words)
+          return send<T>(command)
         }
         return connection
       },
