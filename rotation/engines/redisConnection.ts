@@ -51,6 +51,7 @@ export async function connect({ secureContext, commandTimeout, ...target }: Redi
   try {
     return await client.connect()
   } catch (error) {
+    // The library keeps a list of its clients.
     client.destroy()
     throw unreadable ?? error
   }

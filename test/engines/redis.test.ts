@@ -71,11 +71,10 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
   describe('login', () => {
     test('sends AUTH alone, so that a user who may do nothing logs in; and SELECT for another database than 0', async () => {
       const current = await makeUser()
-      const { sent, watching } = watched()
       for (const value of [current, other(current, { dbname: '0' })]) {
-        await using _ = await watching.login(value)
+        await using _ = await engine.login(value)
       }
-      expect(sent).toEqual(Array(2).fill(['AUTH', current.username, 'first']))
+      expect(JSON.stringify(await run(['ACL', 'LOG']))).not.toContain(current.username)
       await expect(engine.login(other(current, { dbname: '3' }))).rejects.toMatchObject({
         name: 'NotPermitted',
         message: expect.stringContaining("'select'"),
@@ -145,7 +144,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
       /SETUSER|DELUSER|EXEC/,
     )
     expect(order.match(/EXEC/g)).toHaveLength(8)
-    const others = JSON.stringify(sent.filter(([command]) => command !== 'AUTH'))
+    const others = JSON.stringify(sent)
     const told =
       JSON.stringify(await run(['SLOWLOG', 'GET', '-1'])) + JSON.stringify(await run(['ACL', 'LOG']))
     expect(told).toContain('SETUSER')

@@ -16,7 +16,7 @@ afterEach(async () => {
 })
 
 /** Logs in to a server that does what `serve` says. */
-async function open(serve: (socket: Socket) => void, { commandTimeout = 5_000, database = 0 } = {}) {
+async function open(serve: (socket: Socket) => void, { commandTimeout = 600_000, database = 0 } = {}) {
   server = createServer(socket => {
     socket.on('error', () => {})
     serve(socket)
@@ -90,6 +90,25 @@ test('after a command that was not answered in time no other is', async () => {
   for (const error of await Promise.all(both))
     expect(error).toMatchObject({ name: 'Unreachable', message: expect.stringContaining('50ms') })
   expect(await failed(client.sendCommand(['third']))).toMatchObject({ name: 'Unreachable' })
+})
+
+test('no command of several is left out when the process stood still before they were sent', async () => {
+  let sent = ''
+  const client = await open(
+    afterLogin(socket =>
+      socket.on('data', bytes => {
+        sent += bytes
+        socket.write('+OK\r\n'.repeat(2))
+      }),
+    ),
+  )
+  // Timers then come before what is sent.
+  await new Promise(setImmediate)
+  const both = [client.sendCommand(['first']), client.sendCommand(['second'])]
+  // Longer than the client by itself lets a command wait for that.
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5_500)
+  expect(await Promise.all(both)).toEqual(['OK', 'OK'])
+  expect(sent).toMatch(/first.*second/s)
 })
 
 test.each([
