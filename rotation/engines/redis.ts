@@ -1,10 +1,11 @@
 import { readFileSync } from 'node:fs'
 import { createSecureContext, type SecureContext } from 'node:tls'
+import { ConnectionTimeoutError, ErrorReply } from '@redis/client'
 import type { Credential } from '../credential.ts'
-import { Conflict, InvalidCredential, NotPermitted, TlsFailed } from '../errors.ts'
+import { Conflict, InvalidCredential, NotPermitted, TlsFailed, Unreachable } from '../errors.ts'
 import type { Engine, Pair, Session, TwoPasswords } from './engine.ts'
 import { type AclUser, differences, digest, findUser, refuseStranger } from './redisAcl.ts'
-import { RedisConnection, RedisError, type Reply } from './redisConnection.ts'
+import { connect, type RedisConnection } from './redisConnection.ts'
 import { NoFile, translate } from './redisErrors.ts'
 import { tested } from './testQuery.ts'
 import { traits } from './traits.ts'
@@ -16,7 +17,7 @@ export type RedisOptions = {
   connectTimeout?: number
   statementTimeout?: number
   /** Opens the connection, to be wrapped by tests. */
-  connect?: typeof RedisConnection.open
+  connect?: typeof connect
 }
 
 /** Redis and Valkey, by ACL users. The tests run it against Redis 7 and 8 and Valkey 8. */
@@ -28,7 +29,7 @@ export class Redis implements Engine {
     this.#options = {
       connectTimeout: 5_000,
       statementTimeout: 15_000,
-      connect: RedisConnection.open,
+      connect,
       ...options,
     }
   }
@@ -39,21 +40,24 @@ export class Redis implements Engine {
     if (dbname && !/^\d+$/.test(dbname))
       throw new InvalidCredential('dbname', 'should be the number of a database, or left out')
     const secureContext = ssl ? this.#trust() : undefined
-    let connection: RedisConnection | undefined
     try {
-      connection = await connect({
+      const connection = await connect({
         host,
         port,
+        username,
+        password,
+        // Every connection begins in 0, and not every user may run SELECT.
+        database: Number(dbname ?? 0),
         connectTimeout,
         commandTimeout: statementTimeout,
         ...(secureContext && { secureContext }),
       })
-      await connection.send(['AUTH', username, password])
-      // Every connection begins in 0, and not every user may run SELECT.
-      if (Number(dbname)) await connection.send(['SELECT', String(dbname)])
       return new RedisSession(connection, credential)
     } catch (error) {
-      connection?.close()
+      if (ssl && error instanceof ConnectionTimeoutError)
+        throw new Unreachable(
+          `login as ${credential}: no answer, or none to TLS; Redis without it is silent like this: to accept that, store "ssl": false`,
+        )
       throw translate(error, `login as ${credential}`)
     }
   }
@@ -145,7 +149,7 @@ class RedisSession implements Session {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#connection.close()
+    this.#connection.destroy()
   }
 
   /** Changes a user that there is: the server would make any other. */
@@ -159,15 +163,15 @@ class RedisSession implements Session {
    * @returns what each was answered
    * @throws NotPermitted if it could not be saved, so that a restart would bring the old password back
    */
-  async #change(...commands: string[][]): Promise<Reply[]> {
+  async #change(...commands: string[][]): Promise<unknown[]> {
     this.#save ??= await this.#tryToSave(['ACL', 'SAVE'], ['CONFIG', 'REWRITE'])
     await this.#send(['MULTI'])
     // All at once: whatever was refused, EXEC ends the transaction.
-    const queued = [...commands, this.#save, ['EXEC']].map(command => this.#send(command))
+    const queued = [...commands, this.#save, ['EXEC']].map(command => this.#send<unknown[]>(command))
     for (const answer of await Promise.allSettled(queued))
       if (answer.status === 'rejected') throw answer.reason
-    const replies = (await queued.at(-1)) as Reply[]
-    for (const reply of replies) if (reply instanceof RedisError) throw this.#translate(reply)
+    const replies = (await queued.at(-1)) ?? []
+    for (const reply of replies) if (reply instanceof ErrorReply) throw this.#translate(reply)
     return replies
   }
 
@@ -184,12 +188,12 @@ class RedisSession implements Session {
   }
 
   async #list(): Promise<string[]> {
-    return (await this.#send(['ACL', 'LIST'])) as string[]
+    return await this.#send(['ACL', 'LIST'])
   }
 
-  async #send(command: string[]): Promise<Reply> {
+  async #send<T>(command: string[]): Promise<T> {
     try {
-      return await this.#connection.send(command)
+      return await this.#connection.sendCommand<T>(command)
     } catch (error) {
       throw this.#translate(error)
     }

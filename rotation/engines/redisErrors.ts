@@ -1,4 +1,12 @@
 import {
+  ClientClosedError,
+  ConnectionTimeoutError,
+  DisconnectsClientError,
+  ErrorReply,
+  SocketClosedUnexpectedlyError,
+  SocketTimeoutError,
+} from '@redis/client'
+import {
   DatabaseFailed,
   InvalidCredential,
   LoginRefused,
@@ -7,7 +15,6 @@ import {
   TlsFailed,
   Unreachable,
 } from '../errors.ts'
-import { RedisError } from './redisConnection.ts'
 
 /** The server has no file of the kind that a change was to be saved in. */
 export class NoFile extends NotPermitted {}
@@ -25,7 +32,6 @@ const byBeginning: [RegExp, (message: string, where: string) => RotationError][]
     /^(LOADING|BUSY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN)\b/,
     (message, where) => new Unreachable(`${where}: not now, says the server: ${codeOf(message)}`),
   ],
-  [/^PROTOCOL/, (_, where) => new InvalidCredential('engine', `${where}: what answers there is not Redis`)],
   [
     /^ERR max number of clients/,
     (_, where) => new Unreachable(`${where}: the server has no room for another connection`),
@@ -64,6 +70,13 @@ const codeOf = (message: string) =>
     message,
   )?.[0] ?? 'an answer without a code'
 
+const lost = [
+  ConnectionTimeoutError,
+  SocketTimeoutError,
+  SocketClosedUnexpectedlyError,
+  DisconnectsClientError,
+  ClientClosedError,
+]
 const unreachable = /^(ECONN|EHOST|ENET|ENOTFOUND|EAI_|ETIMEDOUT|EPIPE|EADDRNOTAVAIL)/
 const untrusted = /^(ERR_TLS|ERR_SSL|EPROTO|CERT_|SELF_SIGNED|DEPTH_ZERO|UNABLE_TO_)/
 
@@ -73,16 +86,15 @@ const untrusted = /^(ERR_TLS|ERR_SSL|EPROTO|CERT_|SELF_SIGNED|DEPTH_ZERO|UNABLE_
  */
 export function translate(error: unknown, where: string): unknown {
   if (!(error instanceof Error)) return error
-  if (error instanceof RedisError) {
+  if (error instanceof ErrorReply) {
     const message = error.message.replace('EXECABORT Transaction discarded because of: ', '')
     const [, known] = byBeginning.find(([beginning]) => beginning.test(message)) ?? []
     return known?.(message, where) ?? new DatabaseFailed(`${where}: ${codeOf(message)}`)
   }
   const { code = '' } = error as { code?: string }
-  if (code === 'TLS_UNANSWERED')
-    return new Unreachable(
-      `${where}: no answer to TLS; Redis without it is silent like this: to accept that, store "ssl": false`,
-    )
+  if (lost.some(kind => error instanceof kind)) return new Unreachable(`${where}: ${error.message}`)
+  if (error.message.startsWith('Unknown RESP type'))
+    return new InvalidCredential('engine', `${where}: what answers there is not Redis`)
   if (untrusted.test(code)) return new TlsFailed(`${where}: ${code}`)
   if (unreachable.test(code)) return new Unreachable(`${where}: ${code}`)
   return error

@@ -1,112 +1,148 @@
 import { once } from 'node:events'
 import { createServer, type Server, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { ErrorReply } from '@redis/client'
 import { afterEach, expect, test } from 'vitest'
-import { RedisConnection, RedisError, readReply } from '../../rotation/engines/redisConnection.ts'
+import { connect, type RedisConnection } from '../../rotation/engines/redisConnection.ts'
 import { translate } from '../../rotation/engines/redisErrors.ts'
 
 let server: Server | undefined
-afterEach(() => server?.close())
+let connection: RedisConnection | undefined
+afterEach(async () => {
+  connection?.destroy()
+  connection = undefined
+  // It is closed once every connection is.
+  await new Promise(closed => server?.close(closed))
+})
 
-/** A connection to a server that does what `serve` says. */
-async function connected(serve: (socket: Socket) => void, commandTimeout = 5_000): Promise<RedisConnection> {
+/** Logs in to a server that does what `serve` says. */
+async function open(serve: (socket: Socket) => void, { commandTimeout = 600_000, database = 0 } = {}) {
   server = createServer(socket => {
     socket.on('error', () => {})
     serve(socket)
+    socket.resume()
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   const { port } = server.address() as { port: number }
-  return RedisConnection.open({ host: '127.0.0.1', port, connectTimeout: 5_000, commandTimeout })
+  const login = { username: 'ü', password: 'p', database }
+  connection = await connect({ host: '127.0.0.1', port, ...login, connectTimeout: 5_000, commandTimeout })
+  return connection
 }
 
-const stream =
-  '+OK\r\n-ERR no\r\n:-7\r\n$5\r\nä\r\nb\r\n$0\r\n\r\n$-1\r\n*-1\r\n*3\r\n:1\r\n*2\r\n$1\r\nx\r\n-WRONGTYPE y\r\n*0\r\n'
-const replies = [
-  'OK',
-  new RedisError('ERR no'),
-  -7,
-  'ä\r\nb',
-  '',
-  null,
-  null,
-  [1, ['x', new RedisError('WRONGTYPE y')], []],
-]
+/** Lets everybody in, and then does what `serve` says. */
+const afterLogin = (serve: (socket: Socket) => void) => (socket: Socket) =>
+  socket.once('data', () => {
+    serve(socket)
+    socket.write('+OK\r\n')
+  })
 
-test('a reply is read once all of it is there, wherever it is cut', () => {
-  const bytes = Buffer.from(stream)
-  for (let size = 1; size <= bytes.length; size++) {
-    let rest: Buffer = Buffer.alloc(0)
-    const read: unknown[] = []
-    for (let at = 0; at < bytes.length; at += size) {
-      rest = Buffer.concat([rest, bytes.subarray(at, at + size)])
-      for (let next = readReply(rest); next; next = readReply(rest)) {
-        read.push(next.reply)
-        rest = rest.subarray(next.end)
-      }
-    }
-    expect(read, `in pieces of ${size}`).toEqual(replies)
-    expect(rest).toHaveLength(0)
-  }
+const failed = (attempt: Promise<unknown>) =>
+  attempt.then(
+    () => expect.unreachable(),
+    error => translate(error, 'here'),
+  )
+
+test.each([
+  [0, ''],
+  [3, '*2\r\n$6\r\nSELECT\r\n$1\r\n3\r\n'],
+])(
+  'a login to database %i sends what it must, and then nothing unless it is asked to',
+  async (database, select) => {
+    let sent = ''
+    await open(
+      socket =>
+        socket.on('data', bytes => {
+          sent += bytes
+          socket.write('+OK\r\n'.repeat(bytes.toString().split('*').length - 1))
+        }),
+      { database },
+    )
+    await sleep(100)
+    expect(sent).toBe(`*3\r\n$4\r\nAUTH\r\n$2\r\nü\r\n$1\r\np\r\n${select}`)
+  },
+)
+
+test('what EXEC is answered is told as it came, with what failed in it', async () => {
+  const client = await open(
+    afterLogin(socket =>
+      socket.on('data', async () => {
+        for (const byte of Buffer.from('*3\r\n+OK\r\n*1\r\n$5\r\nä\r\nb\r\n-ERR no\r\n')) {
+          socket.write(Buffer.of(byte))
+          await sleep(0)
+        }
+      }),
+    ),
+  )
+  expect(await client.sendCommand(['EXEC'])).toEqual(['OK', ['ä\r\nb'], new ErrorReply('ERR no')])
 })
 
-test('commands are sent by their lengths in bytes, and answers given in their order', async () => {
-  const sent: Buffer[] = []
-  const connection = await connected(socket =>
-    socket.on('data', async bytes => {
-      sent.push(bytes)
-      for (const byte of stream) {
-        socket.write(byte)
-        await sleep(0)
-      }
-    }),
-  )
-  const answers = await Promise.allSettled(
-    ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'].map(word => connection.send([word, 'ü \r\n'])),
-  )
-  expect(answers.map(answer => (answer.status === 'fulfilled' ? answer.value : answer.reason))).toEqual(
-    replies,
-  )
-  expect(Buffer.concat(sent).toString()).toMatch(/^\*2\r\n\$1\r\na\r\n\$5\r\nü \r\n\r\n\*2\r\n\$1\r\nb/)
-  connection.close()
+test('a login that is not answered in time is Unreachable', async () => {
+  expect(await failed(open(() => {}, { commandTimeout: 50 }))).toMatchObject({ name: 'Unreachable' })
 })
 
 test('after a command that was not answered in time no other is', async () => {
-  const connection = await connected(
-    socket => socket.on('data', () => setTimeout(() => socket.write('+late\r\n'), 100)),
-    50,
+  const client = await open(
+    afterLogin(socket => socket.on('data', () => setTimeout(() => socket.write('+late\r\n'), 100))),
+    { commandTimeout: 50 },
   )
-  const both = await Promise.allSettled([connection.send(['first']), connection.send(['second'])])
-  const next = await connection.send(['third']).catch(error => error)
-  for (const error of [...both.map(result => result.status === 'rejected' && result.reason), next])
-    expect(translate(error, 'here')).toMatchObject({ name: 'Unreachable', message: 'here: ETIMEDOUT' })
+  const both = [client.sendCommand(['first']), client.sendCommand(['second'])].map(failed)
+  for (const error of await Promise.all(both))
+    expect(error).toMatchObject({ name: 'Unreachable', message: expect.stringContaining('50ms') })
+  expect(await failed(client.sendCommand(['third']))).toMatchObject({ name: 'Unreachable' })
 })
 
-test('a server that hangs up ends what waits, and what comes after', async () => {
-  const connection = await connected(socket => socket.on('data', () => socket.end()))
-  const errors = [
-    await connection.send(['first']).catch(error => error),
-    await connection.send(['second']).catch(error => error),
-  ]
-  for (const error of errors) expect(translate(error, 'here')).toMatchObject({ name: 'Unreachable' })
+test('no command of several is left out when the process stood still before they were sent', async () => {
+  let sent = ''
+  const client = await open(
+    afterLogin(socket =>
+      socket.on('data', bytes => {
+        sent += bytes
+        socket.write('+OK\r\n'.repeat(2))
+      }),
+    ),
+  )
+  // Timers then come before what is sent.
+  await new Promise(setImmediate)
+  const both = [client.sendCommand(['first']), client.sendCommand(['second'])]
+  // Longer than the client by itself lets a command wait for that.
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5_500)
+  expect(await Promise.all(both)).toEqual(['OK', 'OK'])
+  expect(sent).toMatch(/first.*second/s)
 })
 
-test('what is told before anything was asked is the answer to the first command', async () => {
-  const connection = await connected(socket => socket.end('-ERR max number of clients reached\r\n'))
-  await sleep(50)
-  const error = await connection.send(['AUTH']).catch(error => error)
-  expect(translate(error, 'here')).toMatchObject({
+test.each([
+  ['hangs up', (socket: Socket) => socket.end()],
+  ['breaks the connection', (socket: Socket) => socket.resetAndDestroy()],
+])('a server that %s ends what waits, and what comes after', async (_, end) => {
+  const client = await open(afterLogin(socket => socket.on('data', () => end(socket))))
+  for (const command of ['first', 'second'])
+    expect(await failed(client.sendCommand([command]))).toMatchObject({ name: 'Unreachable' })
+})
+
+test('a connection that breaks while nothing is asked shows at the next command', async () => {
+  const client = await open(afterLogin(socket => setTimeout(() => socket.resetAndDestroy(), 20)))
+  await sleep(100)
+  expect(await failed(client.sendCommand(['PING']))).toMatchObject({ name: 'Unreachable' })
+})
+
+test('what is told before anything was asked is the answer to the login', async () => {
+  expect(await failed(open(socket => socket.end('-ERR max number of clients reached\r\n')))).toMatchObject({
     name: 'Unreachable',
     message: expect.stringContaining('room'),
   })
 })
 
 test('another kind of server is InvalidCredential, and names the field', async () => {
-  const connection = await connected(socket =>
-    socket.on('data', () => socket.write('HTTP/1.1 400 Bad Request\r\n')),
-  )
-  const error = await connection.send(['AUTH']).catch(error => error)
-  expect(translate(error, 'here')).toMatchObject({ name: 'InvalidCredential', field: 'engine' })
+  expect(
+    await failed(open(socket => socket.on('data', () => socket.write('HTTP/1.1 400 Bad Request\r\n')))),
+  ).toMatchObject({ name: 'InvalidCredential', field: 'engine' })
+})
+
+test('what cannot be read in place of an answer ends the connection', async () => {
+  const client = await open(afterLogin(socket => socket.on('data', () => socket.write('?'.repeat(9)))))
+  for (const command of ['first', 'second'])
+    expect(await failed(client.sendCommand([command]))).toMatchObject({ name: 'Unreachable' })
 })
 
 test.each([
@@ -119,7 +155,7 @@ test.each([
   ["ERR unknown command 'x', with args beginning with: 'secret'", 'NotPermitted', 'ERR unknown command'],
   ['secret', 'DatabaseFailed', 'without a code'],
 ])('%s is %s', (answer, name, message) => {
-  const error = translate(new RedisError(answer), 'here')
+  const error = translate(new ErrorReply(answer), 'here')
   expect(error).toMatchObject({ name, message: expect.stringContaining(message) })
   expect(String(error)).not.toContain('secret')
 })

@@ -12,7 +12,7 @@ import { accountName } from '../../rotation/engines/mysqlClone.ts'
 import { Postgres } from '../../rotation/engines/postgres.ts'
 import { Redis } from '../../rotation/engines/redis.ts'
 import { digest } from '../../rotation/engines/redisAcl.ts'
-import { RedisConnection } from '../../rotation/engines/redisConnection.ts'
+import { connect, type RedisConnection } from '../../rotation/engines/redisConnection.ts'
 import { Redshift } from '../../rotation/engines/redshift.ts'
 import { scramVerifier } from '../../rotation/engines/scram.ts'
 import type { StrategyName } from '../../rotation/strategies/strategy.ts'
@@ -271,13 +271,22 @@ function redisPlace(server: RedisServer): Place {
       new Redis({
         caFile: server.caFile,
         async connect(target) {
-          const connection = await RedisConnection.open(target)
-          const send = connection.send.bind(connection)
+          let opened: RedisConnection | undefined
+          const login = async () => {
+            opened = await connect(target)
+            return opened
+          }
+          // As the system does for a process that dies.
+          const connection = await call('login', login).catch(error => {
+            opened?.destroy()
+            throw error
+          })
+          const send = connection.sendCommand.bind(connection)
           let queued: string[] = []
-          connection.send = command => {
-            const [name, subcommand = ''] = command
-            if (name === 'AUTH') return call('login', () => send(command))
-            if (['SETUSER', 'DELUSER'].includes(subcommand)) queued = command
+          connection.sendCommand = command => {
+            const words = command.map(String)
+            const [name, subcommand = ''] = words
+            if (['SETUSER', 'DELUSER'].includes(subcommand)) queued = words
             // Before that nothing has an effect.
             return name === 'EXEC'
               ? call(`statement ${redisKind(queued)}`, () => send(command))
