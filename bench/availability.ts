@@ -95,7 +95,7 @@ export async function measureAvailability(
   const client = (async () => {
     const began = performance.now()
     for (let count = 0; running; count++) {
-      await sleep(began + (count * 1000) / rate - performance.now())
+      await sleep(Math.max(0, began + (count * 1000) / rate - performance.now()))
       const asked = ask().finally(() => open.delete(asked))
       open.add(asked)
     }

@@ -1294,7 +1294,9 @@ describe('packages', () => {
         if (kind === 'import-statement' && !external) first.add(path.split('/').pop())
     const packages = (names: Iterable<string | undefined>) => {
       const sources = [...names].flatMap(file => Object.keys(files.get(file)?.inputs ?? {})).join('\n')
-      const found = sources.matchAll(/node_modules\/(pg|mysql2|mongodb|@aws-sdk\/client-[\w-]+)\//g)
+      const found = sources.matchAll(
+        /node_modules\/(pg|mysql2|mongodb|@redis\/client|@aws-sdk\/client-[\w-]+)\//g,
+      )
       return new Set([...found].map(([, name = '']) => name.replace('@aws-sdk/client-', '')))
     }
     const atStart = packages(first)
@@ -1304,7 +1306,12 @@ describe('packages', () => {
   test.each([
     // A rotation that goes well needs no Step Functions, and only one of the two stores.
     ...[...steps, 'rotateSecret'].map(
-      name => [name, ['secrets-manager'], ['mongodb', 'mysql2', 'pg', 'rds', 'sfn', 'ssm']] as const,
+      name =>
+        [
+          name,
+          ['secrets-manager'],
+          ['@redis/client', 'mongodb', 'mysql2', 'pg', 'rds', 'sfn', 'ssm'],
+        ] as const,
     ),
     ['findDue', ['resource-groups-tagging-api', 'secrets-manager', 'sfn', 'ssm'], []],
     // Only Parameter Store's own events make it look at a parameter.
