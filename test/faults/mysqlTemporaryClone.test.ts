@@ -1,4 +1,4 @@
 import { faultMatrix } from './matrix.ts'
 import { mysqlPlaces } from './places.ts'
 
-faultMatrix('temporary-clone', mysqlPlaces('mysql'), { extent: 'first' })
+faultMatrix('temporary-clone', mysqlPlaces('mysql'), { extent: 'brief' })
