@@ -23,7 +23,7 @@ export async function logsIn(engine: Engine, credential: Credential): Promise<bo
  * Milliseconds between two tries: a read replica is late by less than a second as a rule. They are few, as some servers
  * lock an account after a number of refused logins.
  */
-export const PAUSES = [300, 1000, 4000, 10_000]
+export const PAUSES = [100, 1000, 4000, 10_000]
 
 /**
  * Waits until what was set elsewhere, on another server or by RDS, has come to where the credential logs in.

@@ -1,0 +1,4 @@
+import { faultMatrix } from './matrix.ts'
+import { mysqlPlaces } from './places.ts'
+
+faultMatrix('master', mysqlPlaces('mariadb'), { extent: 'brief' })
