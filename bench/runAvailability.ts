@@ -1,5 +1,5 @@
 import { writeFile } from 'node:fs/promises'
-import { arch, availableParallelism, type } from 'node:os'
+import { arch, availableParallelism, loadavg, type } from 'node:os'
 import { join } from 'node:path'
 import { startEmbedded } from '../local/embedded.ts'
 import { flavours, startMysql } from '../test/servers/mysql.ts'
@@ -46,10 +46,13 @@ function report(found: Availability[]): string {
     ].join(' | '),
   )
   const { rotations, rate, cached, grace } = settings
+  const busy = (loadavg()[0] ?? 0) > availableParallelism()
   return `# What an application sees of rotations
 
 Written by \`npm run availability\`; do not edit. Real servers, and the functions and the state machine that are deployed to
-AWS, all on one machine (${type()} on ${arch()}, ${availableParallelism()} processors).
+AWS, all on one machine (${type()} on ${arch()}, ${availableParallelism()} processors).${
+    busy ? ' Others worked there too, so the outages are too long.' : ''
+  }
 
 The application makes ${rate} queries a second, each over a login of its own. It reads the secret again when what it has is
 ${cached / 1000} s old, and at once after a refused login; that query is lost. Meanwhile its credential rotates ${rotations} times, with a
