@@ -3,15 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Bench, checks, type Measured, scenarios } from './counts.ts'
 import { report } from './report.ts'
-import {
-  driverCheck,
-  packageCheck,
-  packFunctions,
-  startCheck,
-  timeDrivers,
-  timeNode,
-  timeStarts,
-} from './start.ts'
+import { packageCheck, packFunctions, startCheck, timeDrivers, timeNode, timeStarts } from './start.ts'
 
 /** How often everything that takes time is measured. */
 const TIMES = 10
@@ -57,8 +49,6 @@ const limits = [
   ...measured.flatMap(([first]) => (first ? checks(first) : [])),
   ...packages.map(packageCheck),
   ...starts.map(startCheck),
-  // Of the other engines it is told, but none is promised.
-  ...drivers.filter(({ engine }) => engine === 'postgres').map(driverCheck),
 ]
 await writeFile(
   join(import.meta.dirname, 'RESULTS.md'),

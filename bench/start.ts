@@ -43,11 +43,6 @@ export function startCheck({ name, load }: Start): Check {
   return { what: `${name}: start`, found: median(load), limit: limits.load, unit: 'ms' }
 }
 
-export function driverCheck({ name, load, driver }: DriverStart): Check {
-  const both = load.map((value, i) => value + (driver[i] ?? Number.NaN))
-  return { what: `${name}: start and driver`, found: median(both), limit: limits.load, unit: 'ms' }
-}
-
 export function median(values: number[]): number {
   const sorted = values.toSorted((a, b) => a - b)
   const middle = sorted.length / 2
