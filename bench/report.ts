@@ -47,8 +47,8 @@ three, the counts can be compared with the table above, the time with the tables
 
 ${packagesTable(packages)}
 
-Bytes. The last four columns are parts of the unpacked ones; the drivers are those of all engines together. The others are parts of the AWS SDK that no call with a Lambda's
-own credentials loads: other sources of credentials above all.
+Bytes. The last four columns are parts of the unpacked ones; the drivers are those of all engines together. The others are
+parts of the AWS SDK that no call with a Lambda's own credentials loads: other sources of credentials above all.
 
 ## Times: of this machine
 

@@ -1,5 +1,16 @@
 import type { Credential } from '../credential.ts'
 
+/** What every engine is made with. */
+export type EngineOptions = {
+  /** PEM file with the certificates of the issuers to trust; no others are. */
+  caFile: string
+  /** Milliseconds until a connection or a statement counts as unanswered. */
+  connectTimeout?: number
+  statementTimeout?: number
+}
+
+export const timeouts = { connectTimeout: 5_000, statementTimeout: 15_000 }
+
 /** What must accept a credential: one kind of database server. */
 export interface Engine {
   /**

@@ -1,10 +1,5 @@
 import type { EngineName } from '../credential.ts'
-import type { Engine } from './engine.ts'
-
-export type EngineOptions = {
-  /** PEM file with the certificates of the issuers to trust; no others are. */
-  caFile: string
-}
+import type { Engine, EngineOptions } from './engine.ts'
 
 /** Every engine; its driver is loaded when it is first asked for. */
 export const loadEngine: Record<EngineName, (options: EngineOptions) => Promise<Engine>> = {

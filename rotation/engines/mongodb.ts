@@ -1,31 +1,24 @@
 import { randomBytes } from 'node:crypto'
-import { readFileSync } from 'node:fs'
 import { isIPv6 } from 'node:net'
-import { createSecureContext, type SecureContext } from 'node:tls'
 import { type Document, MongoClient } from 'mongodb'
 import type { Credential } from '../credential.ts'
 import {
-  Conflict,
   DatabaseFailed,
   InvalidCredential,
   LoginRefused,
   NotPermitted,
   TestFailed,
-  TlsFailed,
   Unreachable,
 } from '../errors.ts'
-import type { Engine, Pair, Session } from './engine.ts'
+import { type Engine, type EngineOptions, type Pair, type Session, timeouts } from './engine.ts'
 import { differences, refuseStranger, syncFields, type User } from './mongodbClone.ts'
-import { NoSuchUser, translate } from './mongodbErrors.ts'
+import { translate } from './mongodbErrors.ts'
+import { conflictIfDropped, NoSuchUser, undefinedIfAbsent } from './noSuchUser.ts'
 import { tested } from './testQuery.ts'
 import { traits } from './traits.ts'
+import { trustIn } from './trust.ts'
 
-export type MongodbOptions = {
-  /** PEM file with the certificates of the issuers to trust; no others are. */
-  caFile: string
-  /** Milliseconds until a connection or a command counts as unanswered. */
-  connectTimeout?: number
-  statementTimeout?: number
+export type MongodbOptions = EngineOptions & {
   /** The driver's client, to be wrapped by tests. */
   Client?: typeof MongoClient
 }
@@ -36,10 +29,11 @@ const ADMIN = 'admin'
 /** Amazon DocumentDB and MongoDB. The tests run it against DocumentDB's open-source engine. */
 export class Mongodb implements Engine {
   readonly #options: Required<MongodbOptions>
-  #context: SecureContext | undefined
+  readonly #trust: ReturnType<typeof trustIn>
 
   constructor(options: MongodbOptions) {
-    this.#options = { connectTimeout: 5_000, statementTimeout: 15_000, Client: MongoClient, ...options }
+    this.#options = { ...timeouts, Client: MongoClient, ...options }
+    this.#trust = trustIn(options.caFile)
   }
 
   /** `host` is the database whose users the session acts on: a user of MongoDB is a name in a database. */
@@ -99,17 +93,6 @@ export class Mongodb implements Engine {
     } catch (error) {
       await client.close()
       throw translate(error, where)
-    }
-  }
-
-  /** Parsing a bundle of issuers takes milliseconds, so it is done once. */
-  #trust(): SecureContext {
-    const { caFile } = this.#options
-    try {
-      this.#context ??= createSecureContext({ ca: readFileSync(caFile, 'utf8') })
-      return this.#context
-    } catch {
-      throw new TlsFailed(`the CA file ${caFile} cannot be read as PEM`)
     }
   }
 }
@@ -181,8 +164,7 @@ class MongodbSession implements Session {
         await this.#change(found ? { updateUser: clone, ...fields } : { createUser: clone, ...fields })
       if (open.user === user) await this.setPassword(user, open.password)
     } catch (error) {
-      if (!(error instanceof NoSuchUser)) throw error
-      throw new Conflict(`as ${this.#credential}: another session dropped the same user`)
+      conflictIfDropped(error)
     }
   }
 
@@ -194,9 +176,7 @@ class MongodbSession implements Session {
     const found = await this.#found(clone)
     if (!found) return
     refuseStranger(await this.#user(user), found)
-    await this.#change({ dropUser: clone }).catch(error => {
-      if (!(error instanceof NoSuchUser)) throw error
-    })
+    await this.#change({ dropUser: clone }).catch(undefinedIfAbsent)
   }
 
   async differences({ user, clone }: Pair, other: () => Promise<Credential>): Promise<string[]> {
@@ -248,10 +228,7 @@ class MongodbSession implements Session {
   }
 
   #found(user: string): Promise<User | undefined> {
-    return this.#user(user).catch(error => {
-      if (error instanceof NoSuchUser) return undefined
-      throw error
-    })
+    return this.#user(user).catch(undefinedIfAbsent)
   }
 }
 

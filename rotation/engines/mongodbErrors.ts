@@ -15,9 +15,8 @@ import {
   TlsFailed,
   Unreachable,
 } from '../errors.ts'
-
-/** The user that a command names is not there. */
-export class NoSuchUser extends NotPermitted {}
+import { untrusted } from './networkErrors.ts'
+import { NoSuchUser } from './noSuchUser.ts'
 
 type Translation = (where: string) => RotationError
 
@@ -50,8 +49,6 @@ const byCode: Record<number, Translation> = {
   13436: readOnly,
   51003: raced,
 }
-
-const untrusted = /^(ERR_TLS|ERR_SSL|EPROTO|CERT_|SELF_SIGNED|DEPTH_ZERO|UNABLE_TO_)/
 
 /**
  * A driver's error as one of ours. The server's words are never kept, as they may quote the command; so no `cause` is

@@ -9,9 +9,8 @@ import {
   TlsFailed,
   Unreachable,
 } from '../errors.ts'
-
-/** The account that a statement names is not there. */
-export class NoSuchAccount extends NotPermitted {}
+import { unreachable } from './networkErrors.ts'
+import { NoSuchUser } from './noSuchUser.ts'
 
 type Translation = (message: string, where: string) => RotationError
 
@@ -55,8 +54,8 @@ const byNumber: Record<number, Translation> = {
   4006: notPermitted,
   1819: against,
   3638: against,
-  1133: (_, where) => new NoSuchAccount(`${where}: there is no such account`),
-  1396: (_, where) => new NoSuchAccount(`${where}: there is no such account`),
+  1133: (_, where) => new NoSuchUser(`${where}: there is no such account`),
+  1396: (_, where) => new NoSuchUser(`${where}: there is no such account`),
   1141: (_, where) => new Conflict(`${where}: another session revoked the same`),
   1147: (_, where) => new Conflict(`${where}: another session revoked the same`),
   3891: (_, where) => new Conflict(`${where}: another session changed the password`),
@@ -75,9 +74,6 @@ const byNumber: Record<number, Translation> = {
   3169: broken,
   4031: broken,
 }
-
-const unreachable =
-  /^(ECONN|EHOST|ENET|ENOTFOUND|EAI_|ETIMEDOUT|EPIPE|EADDRNOTAVAIL|PROTOCOL_CONNECTION_LOST)/
 
 /** As translate, for an error at login, where some say less than they mean. */
 export function translateLogin(error: unknown, credential: Credential): unknown {
@@ -109,7 +105,8 @@ export function translate(error: unknown, where: string): unknown {
   if (code === 'AUTH_SWITCH_PLUGIN_ERROR' || code === 'MYSQL_CLEAR_PASSWORD_NOT_ENABLED')
     return new NotPermitted(`${where}: the account does not log in by a password that can be rotated`)
   if (code === 'PROTOCOL_SEQUENCE_TIMEOUT') return slow('', where)
-  if (unreachable.test(code)) return new Unreachable(`${where}: ${code}`)
+  if (code === 'PROTOCOL_CONNECTION_LOST' || unreachable.test(code))
+    return new Unreachable(`${where}: ${code}`)
   if (error.message.includes('closed state')) return broken('', where)
   return error
 }

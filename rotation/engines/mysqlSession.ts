@@ -1,10 +1,16 @@
 import { randomBytes } from 'node:crypto'
-import { readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
 import mysql, { type Connection, type ConnectionOptions, type RowDataPacket } from 'mysql2/promise'
 import type { Credential } from '../credential.ts'
-import { Conflict, InvalidCredential, NotPermitted, TlsFailed } from '../errors.ts'
-import type { Engine, Pair, Session, TwoPasswords } from './engine.ts'
+import { InvalidCredential, NotPermitted } from '../errors.ts'
+import {
+  type Engine,
+  type EngineOptions,
+  type Pair,
+  type Session,
+  type TwoPasswords,
+  timeouts,
+} from './engine.ts'
 import {
   type Account,
   accountName,
@@ -13,16 +19,13 @@ import {
   readAccount,
   syncStatements,
 } from './mysqlClone.ts'
-import { NoSuchAccount, translate, translateLogin } from './mysqlErrors.ts'
+import { translate, translateLogin } from './mysqlErrors.ts'
+import { conflictIfDropped, undefinedIfAbsent } from './noSuchUser.ts'
 import { tested } from './testQuery.ts'
 import { traits } from './traits.ts'
+import { readIssuers } from './trust.ts'
 
-export type MysqlOptions = {
-  /** PEM file with the certificates of the issuers to trust; no others are. */
-  caFile: string
-  /** Milliseconds until a connection or a statement counts as unanswered. */
-  connectTimeout?: number
-  statementTimeout?: number
+export type MysqlOptions = EngineOptions & {
   /** Opens the driver's connection, to be wrapped by tests. */
   connect?: (config: ConnectionOptions) => Promise<Connection>
 }
@@ -70,8 +73,7 @@ export abstract class MysqlFamily implements Engine {
   constructor(flavour: Flavour, options: MysqlOptions) {
     this.#flavour = flavour
     this.#options = {
-      connectTimeout: 5_000,
-      statementTimeout: 15_000,
+      ...timeouts,
       connect: mysql.createConnection,
       ...options,
     }
@@ -114,12 +116,8 @@ export abstract class MysqlFamily implements Engine {
   /** One object for all logins: the driver keeps what it parsed by it. */
   #tls() {
     const { caFile } = this.#options
-    try {
-      this.#trust ??= { ca: readFileSync(caFile, 'utf8'), verifyIdentity: true, minVersion: 'TLSv1.2' }
-      return this.#trust
-    } catch {
-      throw new TlsFailed(`the CA file ${caFile} cannot be read as PEM`)
-    }
+    this.#trust ??= { ca: readIssuers(caFile), verifyIdentity: true, minVersion: 'TLSv1.2' }
+    return this.#trust
   }
 }
 
@@ -197,12 +195,7 @@ class MysqlSession implements Session {
       ...statements,
       `alter user ${this.#name(open.user)} ${flavour.identified(plugin, verify(open.password))} account unlock`,
     ]
-    try {
-      for (const statement of all) await this.#query(statement)
-    } catch (error) {
-      if (!(error instanceof NoSuchAccount)) throw error
-      throw new Conflict(`as ${this.#credential}: another session dropped the same account`)
-    }
+    for (const statement of all) await this.#query(statement).catch(conflictIfDropped)
   }
 
   /** The account is left as it is, but for a password that nobody knows: setting one is all that opens it. */
@@ -254,7 +247,7 @@ class MysqlSession implements Session {
     return accountName(user, this.host)
   }
 
-  /** @throws NoSuchAccount if there is none of this name and the session's host */
+  /** @throws NoSuchUser if there is none of this name and the session's host */
   async #account(user: string): Promise<Account> {
     const created = await this.#show(`create user ${this.#name(user)}`)
     return readAccount(
@@ -267,10 +260,7 @@ class MysqlSession implements Session {
   }
 
   #found(user: string): Promise<Account | undefined> {
-    return this.#account(user).catch(error => {
-      if (error instanceof NoSuchAccount) return undefined
-      throw error
-    })
+    return this.#account(user).catch(undefinedIfAbsent)
   }
 
   async #show(what: string): Promise<string[]> {

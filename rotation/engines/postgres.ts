@@ -2,6 +2,7 @@ import type pg from 'pg'
 import { escapeIdentifier, escapeLiteral } from 'pg'
 import type { Credential } from '../credential.ts'
 import type { Pair } from './engine.ts'
+import { conflictIfDropped } from './noSuchUser.ts'
 import {
   handOverStatements,
   heldElsewhere,
@@ -10,7 +11,6 @@ import {
   rolesQuery,
   syncStatements,
 } from './postgresClone.ts'
-import { conflictIfDropped } from './postgresErrors.ts'
 import { PostgresFamily, PostgresFamilySession, type PostgresOptions } from './postgresFamily.ts'
 import { md5Verifier, scramVerifier } from './scram.ts'
 

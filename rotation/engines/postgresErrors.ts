@@ -8,9 +8,8 @@ import {
   TlsFailed,
   Unreachable,
 } from '../errors.ts'
-
-/** The role that a statement names, or the user in Redshift, is not there. */
-export class NoSuchRole extends NotPermitted {}
+import { unreachable, untrusted } from './networkErrors.ts'
+import { NoSuchUser } from './noSuchUser.ts'
 
 /** SQLSTATEs, and their two-letter classes: https://www.postgresql.org/docs/current/errcodes-appendix.html */
 const bySqlState: Record<string, (message: string, where: string) => RotationError> = {
@@ -28,7 +27,7 @@ const bySqlState: Record<string, (message: string, where: string) => RotationErr
   57014: (_, where) => new Unreachable(`${where}: the statement took too long`),
   42704: (message, where) =>
     /^(role|user) /.test(message)
-      ? new NoSuchRole(`${where}: ${message}`)
+      ? new NoSuchUser(`${where}: ${message}`)
       : new DatabaseFailed(`${where}: SQLSTATE 42704`),
   42710: (_, where) => new Conflict(`${where}: another session made the same role`),
   // Dropping a user that owns or may do something: the first is PostgreSQL's, the second Redshift's.
@@ -43,8 +42,6 @@ const bySqlState: Record<string, (message: string, where: string) => RotationErr
 
 /** What Redshift says of two transactions that met. */
 const conflicting = /conflict with concurrent transaction|serializable isolation violation/i
-const unreachable = /^(ECONN|EHOST|ENET|ENOTFOUND|EAI_|ETIMEDOUT|EPIPE|EADDRNOTAVAIL)/
-const untrusted = /^(ERR_TLS|ERR_SSL|EPROTO|CERT_|SELF_SIGNED|DEPTH_ZERO|UNABLE_TO_)/
 const broken = /terminated|not queryable|closed/i
 const unanswered = /timeout/i
 
@@ -69,10 +66,4 @@ export function translate(error: unknown, where: string): unknown {
   if (unanswered.test(error.message)) return new Unreachable(`${where}: no answer in time`)
   if (broken.test(error.message)) return new Unreachable(`${where}: the connection broke`)
   return error
-}
-
-/** For statements that were made when the role was there. @throws Conflict instead of NoSuchRole */
-export function conflictIfDropped(error: unknown): never {
-  if (!(error instanceof NoSuchRole)) throw error
-  throw new Conflict(`${error.message}: another session dropped it`)
 }

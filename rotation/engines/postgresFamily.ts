@@ -1,19 +1,12 @@
-import { readFileSync } from 'node:fs'
-import { createSecureContext, type SecureContext } from 'node:tls'
 import pg from 'pg'
 import type { Credential } from '../credential.ts'
-import { TlsFailed } from '../errors.ts'
-import type { Engine, Pair, Session } from './engine.ts'
+import { type Engine, type EngineOptions, type Pair, type Session, timeouts } from './engine.ts'
 import { translate } from './postgresErrors.ts'
 import { tested } from './testQuery.ts'
 import { traits } from './traits.ts'
+import { trustIn } from './trust.ts'
 
-export type PostgresOptions = {
-  /** PEM file with the certificates of the issuers to trust; no others are. */
-  caFile: string
-  /** Milliseconds until a connection or a statement counts as unanswered. */
-  connectTimeout?: number
-  statementTimeout?: number
+export type PostgresOptions = EngineOptions & {
   /** The driver's client, to be wrapped by tests. */
   Client?: typeof pg.Client
 }
@@ -22,11 +15,12 @@ export type PostgresOptions = {
 export abstract class PostgresFamily<S extends PostgresFamilySession> implements Engine {
   readonly #engine: 'postgres' | 'redshift'
   readonly #options: Required<PostgresOptions>
-  #context: SecureContext | undefined
+  readonly #trust: ReturnType<typeof trustIn>
 
   constructor(engine: 'postgres' | 'redshift', options: PostgresOptions) {
     this.#engine = engine
-    this.#options = { connectTimeout: 5_000, statementTimeout: 15_000, Client: pg.Client, ...options }
+    this.#options = { ...timeouts, Client: pg.Client, ...options }
+    this.#trust = trustIn(options.caFile)
   }
 
   protected abstract session(client: pg.Client, credential: Credential, host?: string): S
@@ -56,17 +50,6 @@ export abstract class PostgresFamily<S extends PostgresFamilySession> implements
       throw translate(error, `login as ${credential}`)
     }
     return session
-  }
-
-  /** Parsing a bundle of issuers takes milliseconds, so it is done once. */
-  #trust(): SecureContext {
-    const { caFile } = this.#options
-    try {
-      this.#context ??= createSecureContext({ ca: readFileSync(caFile, 'utf8') })
-      return this.#context
-    } catch {
-      throw new TlsFailed(`the CA file ${caFile} cannot be read as PEM`)
-    }
   }
 }
 

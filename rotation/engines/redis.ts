@@ -1,21 +1,22 @@
-import { readFileSync } from 'node:fs'
-import { createSecureContext, type SecureContext } from 'node:tls'
 import { ConnectionTimeoutError, ErrorReply } from '@redis/client'
 import type { Credential } from '../credential.ts'
-import { Conflict, InvalidCredential, NotPermitted, TlsFailed, Unreachable } from '../errors.ts'
-import type { Engine, Pair, Session, TwoPasswords } from './engine.ts'
+import { Conflict, InvalidCredential, NotPermitted, Unreachable } from '../errors.ts'
+import {
+  type Engine,
+  type EngineOptions,
+  type Pair,
+  type Session,
+  type TwoPasswords,
+  timeouts,
+} from './engine.ts'
 import { type AclUser, differences, digest, findUser, refuseStranger } from './redisAcl.ts'
 import { connect, type RedisConnection } from './redisConnection.ts'
 import { NoFile, translate } from './redisErrors.ts'
 import { tested } from './testQuery.ts'
 import { traits } from './traits.ts'
+import { trustIn } from './trust.ts'
 
-export type RedisOptions = {
-  /** PEM file with the certificates of the issuers to trust; no others are. */
-  caFile: string
-  /** Milliseconds until a connection or a command counts as unanswered. */
-  connectTimeout?: number
-  statementTimeout?: number
+export type RedisOptions = EngineOptions & {
   /** Opens the connection, to be wrapped by tests. */
   connect?: typeof connect
 }
@@ -23,15 +24,15 @@ export type RedisOptions = {
 /** Redis and Valkey, by ACL users. The tests run it against Redis 7 and 8 and Valkey 8. */
 export class Redis implements Engine {
   readonly #options: Required<RedisOptions>
-  #context: SecureContext | undefined
+  readonly #trust: ReturnType<typeof trustIn>
 
   constructor(options: RedisOptions) {
     this.#options = {
-      connectTimeout: 5_000,
-      statementTimeout: 15_000,
+      ...timeouts,
       connect,
       ...options,
     }
+    this.#trust = trustIn(options.caFile)
   }
 
   async login(credential: Credential): Promise<RedisSession> {
@@ -59,17 +60,6 @@ export class Redis implements Engine {
           `login as ${credential}: no answer, or none to TLS; Redis without it is silent like this: to accept that, store "ssl": false`,
         )
       throw translate(error, `login as ${credential}`)
-    }
-  }
-
-  /** Parsing a bundle of issuers takes milliseconds, so it is done once. */
-  #trust(): SecureContext {
-    const { caFile } = this.#options
-    try {
-      this.#context ??= createSecureContext({ ca: readFileSync(caFile, 'utf8') })
-      return this.#context
-    } catch {
-      throw new TlsFailed(`the CA file ${caFile} cannot be read as PEM`)
     }
   }
 }

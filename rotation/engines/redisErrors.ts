@@ -15,6 +15,7 @@ import {
   TlsFailed,
   Unreachable,
 } from '../errors.ts'
+import { unreachable, untrusted } from './networkErrors.ts'
 
 /** The server has no file of the kind that a change was to be saved in. */
 export class NoFile extends NotPermitted {}
@@ -77,8 +78,6 @@ const lost = [
   DisconnectsClientError,
   ClientClosedError,
 ]
-const unreachable = /^(ECONN|EHOST|ENET|ENOTFOUND|EAI_|ETIMEDOUT|EPIPE|EADDRNOTAVAIL)/
-const untrusted = /^(ERR_TLS|ERR_SSL|EPROTO|CERT_|SELF_SIGNED|DEPTH_ZERO|UNABLE_TO_)/
 
 /**
  * An answer of the server, or an error of the connection, as one of ours. Server texts are kept only where they name

@@ -4,7 +4,7 @@ import { escapeIdentifier } from 'pg'
 import type { Credential } from '../credential.ts'
 import { NotPermitted } from '../errors.ts'
 import type { Pair } from './engine.ts'
-import { conflictIfDropped } from './postgresErrors.ts'
+import { conflictIfDropped } from './noSuchUser.ts'
 import { PostgresFamily, PostgresFamilySession, type PostgresOptions } from './postgresFamily.ts'
 import {
   type Account,

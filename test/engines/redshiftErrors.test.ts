@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
-import { conflictIfDropped, translate } from '../../rotation/engines/postgresErrors.ts'
+import { conflictIfDropped } from '../../rotation/engines/noSuchUser.ts'
+import { translate } from '../../rotation/engines/postgresErrors.ts'
 
 // As AWS's Developer Guide quotes them.
 test.each([

@@ -1,0 +1,29 @@
+import { readFileSync } from 'node:fs'
+import { createSecureContext, type SecureContext } from 'node:tls'
+import { TlsFailed } from '../errors.ts'
+
+/** The certificates of a PEM file, as text. @throws TlsFailed if it cannot be read */
+export function readIssuers(caFile: string): string {
+  return asPem(caFile, () => readFileSync(caFile, 'utf8'))
+}
+
+/**
+ * What verifies a server by the issuers in a PEM file. Parsing a bundle of them takes milliseconds, so it is done once,
+ * at the first call.
+ * @returns a function that throws TlsFailed if the file cannot be read
+ */
+export function trustIn(caFile: string): () => SecureContext {
+  let context: SecureContext | undefined
+  return () => {
+    context ??= asPem(caFile, () => createSecureContext({ ca: readFileSync(caFile, 'utf8') }))
+    return context
+  }
+}
+
+function asPem<T>(caFile: string, read: () => T): T {
+  try {
+    return read()
+  } catch {
+    throw new TlsFailed(`the CA file ${caFile} cannot be read as PEM`)
+  }
+}
