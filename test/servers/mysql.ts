@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { closeSync, globSync, openSync } from 'node:fs'
 import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type ConnectionOptions, createConnection } from 'mysql2/promise'
 import { makeCertificate } from '../../local/certificate.ts'
@@ -115,6 +115,8 @@ function daemon(
     basedir: join(root, 'usr'),
     plugin_dir: join(root, 'usr/lib/mysql/plugin'),
     datadir: data,
+    // Not the one that all share: a server that starts removes every other's temporary tables there.
+    tmpdir: dirname(data),
     ...(engine === 'mysql' && { secure_file_priv: '' }),
     // Both refuse to run as root unless told so.
     ...(process.getuid?.() === 0 && { user: 'root' }),
