@@ -21,18 +21,14 @@ export class DualPassword implements Strategy {
 
   /** With current; or, if the database was restored to an older state, with previous. */
   async apply(engine: Engine, { current, pending, previous, admin }: Change): Promise<void> {
-    const older = async () => {
-      const found = await previous()
-      return found?.sameUser(current) ? found : undefined
+    const addWith = async (key: Credential) => {
+      await using session = await this.#actingFor(engine, key, admin)
+      if (session) await passwordsOf(session).add(pending.username, pending.password, key.password)
+      return session !== undefined
     }
-    for (const key of [async () => current, older]) {
-      const credential = await key()
-      if (!credential) continue
-      await using session = await this.#actingFor(engine, credential, admin)
-      if (!session) continue
-      await passwordsOf(session).add(pending.username, pending.password, credential.password)
-      return
-    }
+    if (await addWith(current)) return
+    const older = await previous()
+    if (older?.sameUser(current) && (await addWith(older))) return
     throw new LoginRefused(`${current}: current and previous were both refused`)
   }
 
