@@ -82,6 +82,11 @@ export class Conflict extends RotationError {
   override readonly name = 'Conflict'
 }
 
+/** RDS is at work on the database, which takes it minutes. It is retried for longer than the others. */
+export class RdsBusy extends RotationError {
+  override readonly name = 'RdsBusy'
+}
+
 /** AWS asked for fewer calls, or failed on its side. May pass by itself, so it is retried. */
 export class Throttled extends RotationError {
   override readonly name = 'Throttled'

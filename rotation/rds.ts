@@ -8,7 +8,7 @@ import {
   type RDSClient,
 } from '@aws-sdk/client-rds'
 import type { Credential } from './credential.ts'
-import { Conflict, InvalidCredential, Throttled, Unreachable } from './errors.ts'
+import { InvalidCredential, RdsBusy, Throttled, Unreachable } from './errors.ts'
 import { isNamed, translate } from './stores/awsErrors.ts'
 
 type Database = {
@@ -68,11 +68,11 @@ export class Rds {
   /**
    * Tells RDS to set the password of a database's master to the credential's. It comes into force some time after.
    * @throws InvalidCredential if there is no such database, this is not its master, or RDS manages that one's password
-   * @throws Conflict if RDS is at work on the database; Unreachable, NotPermitted, Throttled
+   * @throws RdsBusy if RDS is at work on the database; Unreachable, NotPermitted, Throttled
    */
   async setMasterPassword(master: Credential): Promise<void> {
     const { arn, setting } = await this.#databaseOf(master)
-    if (setting) throw new Conflict(`${master}: RDS is setting its password already`)
+    if (setting) throw new RdsBusy(`${master}: RDS is setting its password`)
     const id = arn.split(':').at(-1)
     const change = { MasterUserPassword: master.password, ApplyImmediately: true }
     const command: Promise<unknown> = isCluster(arn)
@@ -194,7 +194,7 @@ async function unlessAbsent<T>(answer: Promise<T>): Promise<T | undefined> {
 
 function known(error: unknown): unknown {
   if (isNamed(error, 'InvalidDBInstanceStateFault', 'InvalidDBClusterStateFault'))
-    return new Conflict('RDS is at work on the database')
+    return new RdsBusy('RDS is at work on the database')
   const translated = translate('RDS', error)
   // It lacks the SDK's mark of an error that the service answered: from a VPC there may be no way to RDS.
   const unanswered = translated instanceof Throttled && !('$fault' in (error as Error))

@@ -1,15 +1,17 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Credential } from '../credential.ts'
 import type { Engine } from '../engines/engine.ts'
-import { Conflict, InvalidCredential, LoginRefused, NotPermitted } from '../errors.ts'
+import { InvalidCredential, LoginRefused, NotPermitted, RdsBusy } from '../errors.ts'
 import { awaitLogin, logsIn, PAUSES } from './login.ts'
 import { restoreCurrent } from './restore.ts'
 import type { Change, FailedChange, Outcome, Strategy } from './strategy.ts'
 
+type Api = Awaited<ReturnType<Change['rds']>>
+
 /**
  * The master user of an RDS database gets a new password through RDS, which keeps what it knows of it in step. One user,
- * so current does not log in between setSecret and finishSecret. RDS takes its time, and every wait is a Conflict in the
- * end, so that the state machine goes on waiting.
+ * so current does not log in between setSecret and finishSecret. RDS takes its time: a wait that is too long for a step ends
+ * with RdsBusy, so that the state machine goes on waiting.
  */
 export class Master implements Strategy {
   nextUser(current: Credential): string {
@@ -26,10 +28,7 @@ export class Master implements Strategy {
     }
     const api = await rds()
     await api.setMasterPassword(pending)
-    for (const pause of PAUSES) {
-      await sleep(pause)
-      if (!(await api.isSettingPassword(pending))) break
-    }
+    await whenSet(api, pending)
     await awaitLogin(engine, pending)
   }
 
@@ -37,22 +36,30 @@ export class Master implements Strategy {
   async undo(engine: Engine, change: FailedChange): Promise<Outcome> {
     const { current } = change
     const rds = await change.rds()
-    if (await mayStillChange(rds, current))
-      throw new Conflict(`${current}: RDS is setting its password; waiting until that is done`)
+    if (await mayStillChange(rds, current)) throw busyWith(current)
     return restoreCurrent(engine, change, async key => {
       if (!(await logsIn(engine, key))) return false
       await rds.setMasterPassword(current)
+      await whenSet(rds, current)
       await awaitLogin(engine, current)
       return true
     })
   }
 }
 
+/** @throws RdsBusy if RDS takes longer than a step can wait */
+async function whenSet(rds: Api, master: Credential): Promise<void> {
+  for (const pause of PAUSES) {
+    await sleep(pause)
+    if (!(await rds.isSettingPassword(master))) return
+  }
+  throw busyWith(master)
+}
+
+const busyWith = (master: Credential) => new RdsBusy(`${master}: RDS is setting its password`)
+
 /** Who may not look at the database, or finds another master there, could not have its password set either. */
-async function mayStillChange(
-  rds: Awaited<ReturnType<Change['rds']>>,
-  current: Credential,
-): Promise<boolean> {
+async function mayStillChange(rds: Api, current: Credential): Promise<boolean> {
   try {
     return await rds.isSettingPassword(current)
   } catch (error) {

@@ -202,8 +202,8 @@ export function faultMatrix(
       /** The other may have dropped the clone that TestSecret compares the user with. */
       const reasons =
         strategy === 'temporary-clone'
-          ? /^(RotationInProgress|Superseded|LoginRefused|Conflict|TestFailed)$/
-          : /^(RotationInProgress|Superseded|LoginRefused|Conflict)$/
+          ? /^(RotationInProgress|Superseded|LoginRefused|Conflict|RdsBusy|TestFailed)$/
+          : /^(RotationInProgress|Superseded|LoginRefused|Conflict|RdsBusy)$/
       // Three switches where the rotation is short enough, else two: A's second stop is then its end. In brief one less,
       // and one for a temporary clone: B's first stop is then its end as well.
       const most = { 'single-user': 3, 'temporary-clone': 1 }[strategy as string] ?? 2

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { inspect } from 'node:util'
 import { expect } from 'vitest'
 import { Credential, type Format } from '../../rotation/credential.ts'
-import { Conflict, RotationError } from '../../rotation/errors.ts'
+import { RdsBusy, RotationError } from '../../rotation/errors.ts'
 import { parseOptions } from '../../rotation/options.ts'
 import * as steps from '../../rotation/steps.ts'
 import { MemoryStore } from '../../rotation/stores/memory.ts'
@@ -169,7 +169,7 @@ class SlowRds {
   }
 
   async setMasterPassword(master: Credential): Promise<void> {
-    if (await this.isSettingPassword()) throw new Conflict('RDS is setting a password already')
+    if (await this.isSettingPassword()) throw new RdsBusy('RDS is setting a password already')
     const set = async () => {
       await sleep(10)
       await this.#place.reset({ ...this.#app, current: master }, undefined)
@@ -190,7 +190,7 @@ class SlowRds {
 
 export const token = () => `${hex(16)}`
 
-const retried = ['Unreachable', 'Throttled', 'Conflict']
+const retried = ['Unreachable', 'Throttled', 'Conflict', 'RdsBusy']
 
 /**
  * What the state machine does, in a few lines: the steps in order, retries by name, rollback when a step fails for

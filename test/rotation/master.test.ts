@@ -14,6 +14,7 @@ import { parseOptions } from '../../rotation/options.ts'
 import { Rds } from '../../rotation/rds.ts'
 import * as steps from '../../rotation/steps.ts'
 import { MemoryStore } from '../../rotation/stores/memory.ts'
+import { PAUSES } from '../../rotation/strategies/login.ts'
 import { type App, hex } from '../database.ts'
 import { mysqlPlaces, postgresPlaces } from '../faults/places.ts'
 import { cluster, instance, type RdsServer, startRds } from '../rds.ts'
@@ -63,6 +64,7 @@ describe.skipIf(!bin).each(found)(
     let taking: Promise<void> | undefined
 
     beforeAll(async () => {
+      PAUSES.splice(0, Infinity, 10, 100, 400, 1000)
       rds = await startRds(bin ?? '')
       app = await place.makeApp('master')
       const Port = server.port
@@ -153,14 +155,24 @@ describe.skipIf(!bin).each(found)(
       expect(modified()).toEqual([action, action])
     })
 
-    test('a try that comes while RDS is at work: Conflict, and no other password is set', async () => {
+    test('a try that comes while RDS is at work: RdsBusy, and no other password is set', async () => {
       delay = 1000
       const rotation = await create()
       const pending = await store.read(id, { token: rotation.token })
       if (pending) await (await pipeline.rds()).setMasterPassword(pending.credential)
-      await expect(steps.set(pipeline, rotation)).rejects.toMatchObject({ name: 'Conflict' })
+      await expect(steps.set(pipeline, rotation)).rejects.toMatchObject({ name: 'RdsBusy' })
       await taking
       await steps.set(pipeline, rotation)
+      expect(modified()).toHaveLength(1)
+    })
+
+    test('a password that takes RDS longer than a step can wait: RdsBusy, until it is there', async () => {
+      delay = 2000
+      const rotation = await create()
+      await expect(steps.set(pipeline, rotation)).rejects.toMatchObject({ name: 'RdsBusy' })
+      await taking
+      await steps.set(pipeline, rotation)
+      expect(await admits(rotation.token)).toBe(true)
       expect(modified()).toHaveLength(1)
     })
 
@@ -182,7 +194,7 @@ describe.skipIf(!bin).each(found)(
       if (pending) await (await pipeline.rds()).setMasterPassword(pending.credential)
       // Current still logs in; that says nothing.
       expect(await admits('first')).toBe(true)
-      await expect(steps.rollback(pipeline, rotation)).rejects.toMatchObject({ name: 'Conflict' })
+      await expect(steps.rollback(pipeline, rotation)).rejects.toMatchObject({ name: 'RdsBusy' })
       await taking
       expect(await admits('first')).toBe(false)
       expect(await steps.rollback(pipeline, rotation)).toMatchObject({ outcome: 'restored' })
@@ -225,7 +237,7 @@ describe.skipIf(!bin).each(found)(
 
     test.each([
       ['InvalidParameterValue', 'InvalidCredential', /^password: .*8 to 41/],
-      ['InvalidDBInstanceState', 'Conflict', /at work/],
+      ['InvalidDBInstanceState', 'RdsBusy', /at work/],
       ['AccessDenied', 'NotPermitted', /^RDS: no$/],
     ])('RDS answers %s to the change: %s', async (code, name, message) => {
       rds.refuse = call => (call.get('Action')?.startsWith('Modify') ? code : undefined)

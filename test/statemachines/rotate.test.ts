@@ -70,6 +70,12 @@ const lambdas = [
 ]
 const retried = ['Unreachable', 'Throttled', 'Conflict', ...lambdas]
 const every = [...ours, ...lambdas, 'TypeError', 'States.TaskFailed']
+/** The states that ask RDS, which takes its time. */
+const patient = ['SetSecret', 'DiscardSecret', 'RollbackAbandoned', 'RollbackSecret']
+const triesOf = (state: string, error: string) => {
+  if (error === 'RdsBusy' && patient.includes(state)) return 241
+  return retried.includes(error) ? TRIES : 1
+}
 const TRIES = 10
 
 describe('a rotation that goes well', () => {
@@ -189,7 +195,7 @@ describe.each(['CreateSecret', 'SetSecret', 'TestSecret', 'FinishSecret'])('%s f
     async error => {
       const { events, all } = tasks({ [step]: fails(error) })
       const execution = await runRotation(all, name, input)
-      expect(execution.tries[step]).toBe(retried.includes(error) ? TRIES : 1)
+      expect(execution.tries[step]).toBe(triesOf(step, error))
       const undo = step === 'CreateSecret' ? 'DiscardSecret' : 'RollbackSecret'
       expect(execution.states.slice(execution.states.indexOf(step) + 1)).toEqual([
         ...(error === 'InvalidInput' && step === 'CreateSecret' ? [] : [undo]),
@@ -265,7 +271,7 @@ describe('DiscardSecret fails', () => {
   test.each(every)('with %s for good: the failure of createSecret is announced, no lockout', async error => {
     const { events, all } = tasks({ CreateSecret: fails('NotPermitted'), DiscardSecret: fails(error) })
     const execution = await runRotation(all, name, input)
-    expect(execution.tries.DiscardSecret).toBe(retried.includes(error) ? TRIES : 1)
+    expect(execution.tries.DiscardSecret).toBe(triesOf('DiscardSecret', error))
     expect(execution.states.slice(-3)).toEqual(['DiscardSecret', 'AnnounceFailure', 'RotationFailed'])
     expect(execution.failure?.error).toBe('NotPermitted')
     expect(events).toMatchObject([
@@ -278,7 +284,7 @@ describe('RollbackSecret fails', () => {
   test.each(every)('with %s for good: the highest severity', async error => {
     const { events, all } = tasks({ TestSecret: fails('TestFailed'), RollbackSecret: fails(error) })
     const execution = await runRotation(all, name, input)
-    expect(execution.tries.RollbackSecret).toBe(retried.includes(error) ? TRIES : 1)
+    expect(execution.tries.RollbackSecret).toBe(triesOf('RollbackSecret', error))
     expect(execution.states.slice(-3)).toEqual(['RollbackSecret', 'AnnounceLockout', 'RollbackFailed'])
     expect(execution.failure?.error).toBe(error)
     expect(events).toMatchObject([
@@ -321,7 +327,7 @@ describe('what comes after the rotation', () => {
     const { all } = tasks({ CreateSecret: () => ({ ...rotation, grace: 1 }), RetireSecret: fails(error) })
     const execution = await runRotation(all, name, input)
     expect(execution.states.at(-1)).toBe('RetireSecret')
-    expect(execution.tries.RetireSecret).toBe(retried.includes(error) ? TRIES : 1)
+    expect(execution.tries.RetireSecret).toBe(triesOf('RetireSecret', error))
     expect(execution.failure?.error).toBe(error)
   })
 })
@@ -338,10 +344,19 @@ describe('the definition', () => {
     JitterStrategy: string
   }
 
-  test('every function is retried alike: the errors that pass by themselves, with full jitter', () => {
+  test('every function is retried alike: the errors that pass by themselves, with full jitter; RDS is waited for', () => {
     expect(functions.length).toBe(9)
-    for (const [, { Retry, TimeoutSeconds }] of functions) {
-      expect(Retry).toMatchObject([{ ErrorEquals: retried, JitterStrategy: 'FULL', MaxAttempts: TRIES - 1 }])
+    for (const [state, { Retry, TimeoutSeconds }] of functions) {
+      const untilRdsIsReady = {
+        ErrorEquals: ['RdsBusy'],
+        IntervalSeconds: 5,
+        BackoffRate: 1,
+        MaxAttempts: 240,
+      }
+      expect(Retry).toMatchObject([
+        { ErrorEquals: retried, JitterStrategy: 'FULL', MaxAttempts: TRIES - 1 },
+        ...(patient.includes(state) ? [untilRdsIsReady] : []),
+      ])
       expect(TimeoutSeconds).toBeGreaterThan(60)
     }
   })
