@@ -44,8 +44,11 @@ export interface Session extends AsyncDisposable {
    */
   readonly host?: string
 
-  /** Gives `user` a new password; other sessions stay. */
-  setPassword(user: string, password: string): Promise<void>
+  /**
+   * Gives `user` a new password; other sessions stay. `reversibly`, only if the server's rules would also take the one
+   * back that it replaces.
+   */
+  setPassword(user: string, password: string, how?: { reversibly: boolean }): Promise<void>
 
   /**
    * Makes the clone able to do exactly what the user may, creating it if absent; whatever the clone owns goes over

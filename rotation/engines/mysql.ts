@@ -30,10 +30,11 @@ const flavour: Flavour = {
   // MySQL takes no verifier from a user without CREATE USER, but writes `<secret>` into its logs.
   changeOwn: (_, password) =>
     `alter user current_user() identified by ${quoteText(password.new)} replace ${quoteText(password.old)}`,
+  refuseIrreversible: (session, account) => refuseIfBound(session, account, 1),
   afterLock: account => `alter user ${account} discard old password`,
   // The password to be replaced is named, so of two rotations that meet one gets a Conflict and nothing is lost.
   async add(session, account, password, current) {
-    await refuseIfBound(session, account)
+    await refuseOthers(session, account)
     const retain = (next: string, old: string) => session.query(`${set(next, old)} retain current password`)
     try {
       await retain(password, current)
@@ -45,7 +46,7 @@ const flavour: Flavour = {
     }
   },
   async keep(session, account, password) {
-    await refuseIfBound(session, account)
+    await refuseOthers(session, account)
     try {
       await session.query(`${set(password, session.password)}, ${DISCARD}`)
     } catch (error) {
@@ -61,17 +62,20 @@ const DISCARD = 'current_user() discard old password'
 const set = (next: string, old: string) =>
   `alter user current_user() identified by ${quoteText(next)} replace ${quoteText(old)}`
 
-/**
- * MySQL takes no verifier with a second password, and checks the old one only for a user's own account. A rule against
- * using a password again would stand in the way of a rollback.
- */
-async function refuseIfBound(session: Statements, { name, user, clauses }: Method): Promise<void> {
-  if (user !== session.user) throw new NotPermitted(`${name}: only the user itself can set a second password`)
+/** MySQL takes no verifier with a second password, and checks the old one only for a user's own account. */
+async function refuseOthers(session: Statements, account: Method): Promise<void> {
+  if (account.user !== session.user)
+    throw new NotPermitted(`${account.name}: only the user itself can set a second password`)
+  await refuseIfBound(session, account)
+}
+
+/** A rule against using a password again would stand in the way of a rollback, unless it is of the last `few` only. */
+async function refuseIfBound(session: Statements, { name, clauses }: Method, few = 0): Promise<void> {
   const [row] = await session.query('select @@password_history as history, @@password_reuse_interval as days')
   const { history, days } = row as { history: number; days: number }
-  const bound = (clause = '', byDefault: number) =>
-    (clause.endsWith('DEFAULT') ? byDefault : Number.parseInt(clause.replace(/\D+/, ''), 10)) > 0
-  if (bound(clauses.history, history) || bound(clauses.reuse, days))
+  const limit = (clause = '', byDefault: number) =>
+    clause.endsWith('DEFAULT') ? byDefault : Number.parseInt(clause.replace(/\D+/, ''), 10)
+  if (limit(clauses.history, history) > few || limit(clauses.reuse, days) > 0)
     throw new NotPermitted(
       `${name} may not use a password again (PASSWORD HISTORY or REUSE INTERVAL), so nothing could be rolled back`,
     )

@@ -61,10 +61,13 @@ const byNumber: Record<number, Translation> = {
   3891: (_, where) => new Conflict(`${where}: another session changed the password`),
   1205: (_, where) => new Conflict(`${where}: a lock was not to be had`),
   1213: (_, where) => new Conflict(`${where}: another session changed the same rows`),
-  1290: (message, where) =>
-    message.includes('read-only') || message.includes('read_only')
-      ? readOnly(message, where)
-      : notPermitted(message, where),
+  1290: (message, where) => {
+    if (/read[-_]only/.test(message)) return readOnly(message, where)
+    if (!message.includes('strict-password-validation')) return notPermitted(message, where)
+    return new NotPermitted(
+      `${where}: strict_password_validation is on, so the server takes no verifiers, which are all that it gets`,
+    )
+  },
   1836: readOnly,
   1317: slow,
   3024: slow,

@@ -43,6 +43,8 @@ export type Flavour = Dialect & {
   identified(plugin: string, verifier: string): string
   /** The statement by which a user without privileges changes its own password. */
   changeOwn(plugin: string, password: { old: string; new: string }): string
+  /** @throws NotPermitted if a user that changes its own password could not have the old one back */
+  refuseIrreversible?(session: Statements, account: Method): Promise<void>
   /** Run after a user was locked, to close what `identified` leaves open. */
   afterLock?(account: string): string
   /** How a user gets and loses a second password: as TwoPasswords says. */
@@ -170,11 +172,13 @@ class MysqlSession implements Session {
     this.host = host ?? account.slice(at + 1)
   }
 
-  async setPassword(user: string, password: string): Promise<void> {
-    const { name, plugin, verify, plugins } = await this.#method(user)
+  async setPassword(user: string, password: string, { reversibly = false } = {}): Promise<void> {
+    const method = await this.#method(user)
+    const { name, plugin, verify, plugins } = method
     if (user === this.#credential.username) {
       if (plugins.length > 1)
         throw new NotPermitted(`${name} has several passwords, of which a user can change the first only`)
+      if (reversibly) await this.#flavour.refuseIrreversible?.(this.#statements(), method)
       await this.#query(this.#flavour.changeOwn(plugin, { old: this.#password, new: password }))
       this.#password = password
     } else
@@ -239,8 +243,18 @@ class MysqlSession implements Session {
     } catch (error) {
       // What comes late must not be taken for the answer to the next statement.
       this.#unanswered ||= (error as { code?: string }).code === 'PROTOCOL_SEQUENCE_TIMEOUT'
-      throw translate(error, `as ${this.#credential}`)
+      throw translate(await this.#reason(error), `as ${this.#credential}`)
     }
+  }
+
+  /** MariaDB says of any reason but its own that an account could not be changed, and keeps the reason as a warning. */
+  async #reason(error: unknown): Promise<unknown> {
+    if ((error as { errno?: number }).errno !== 1396) return error
+    const [warnings] = await this.#connection
+      .query<RowDataPacket[]>({ sql: 'show warnings' })
+      .catch(() => [[]])
+    const strict = warnings.find(({ Code }) => Code === 1290)
+    return strict ? Object.assign(error as Error, { errno: 1290, message: strict.Message }) : error
   }
 
   #name(user: string): string {

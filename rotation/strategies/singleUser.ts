@@ -31,6 +31,6 @@ export class SingleUser implements Strategy {
 
 async function setWith(engine: Engine, key: Credential, pending: Credential): Promise<boolean> {
   await using session = await tryLogin(engine, key)
-  await session?.setPassword(pending.username, pending.password)
+  await session?.setPassword(pending.username, pending.password, { reversibly: true })
   return session !== undefined
 }

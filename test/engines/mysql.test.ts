@@ -7,6 +7,7 @@ import { ed25519Verifier } from '../../rotation/engines/mariadbPlugins.ts'
 import { Mysql } from '../../rotation/engines/mysql.ts'
 import { nativeVerifier } from '../../rotation/engines/mysqlVerifiers.ts'
 import { AlternatingUsers } from '../../rotation/strategies/alternatingUsers.ts'
+import { SingleUser } from '../../rotation/strategies/singleUser.ts'
 import { engineContract, other } from '../contracts/engine.ts'
 import { type App, hex } from '../database.ts'
 import { admits, asSuperuser, credentialFor, identified, makeApp } from '../mysqlDatabase.ts'
@@ -179,6 +180,30 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
       await session.setPassword(app.user, 'second')
       await session.setPassword(app.user, 'third')
       expect(await admits(server, app.current.with({ password: 'third' }))).toBe(true)
+    })
+
+  if (mysqlItself)
+    test.each([
+      ['password history 1', true],
+      ['password history 2', false],
+      ['password reuse interval 1 day', false],
+    ])('a single user with %s turns, as a rollback could take it back: %s', async (rule, may) => {
+      const { current, user } = await makeApp(server)
+      await sql(`alter user ${user} ${rule}`)
+      const pending = current.with({ password: `second-${hex(8)}` })
+      const none = () => Promise.reject(new Error('not needed'))
+      const change = { current, pending, previous: none, admin: none, rds: none }
+      const turned = new SingleUser().apply(engine, change)
+      if (may) {
+        await turned
+        await using session = await engine.login(pending)
+        await session.setPassword(user, current.password)
+      } else
+        await expect(turned).rejects.toMatchObject({
+          name: 'NotPermitted',
+          message: expect.stringContaining('PASSWORD HISTORY'),
+        })
+      expect([await admits(server, current), await admits(server, pending)]).toEqual([true, false])
     })
 
   describe('plugins', () => {
@@ -444,6 +469,30 @@ describe.each(possible)('a $engine of its own, whose settings matter', flavour =
       await sql('set global sql_mode = default')
     }
   })
+
+  if (flavour.engine === 'mariadb')
+    test('a server that takes no verifiers is NotPermitted', async () => {
+      const app = await makeApp(server)
+      await sql("install soname 'simple_password_check'")
+      try {
+        const both = pair(app.user)
+        await using session = await engine.login(app.admin, '%')
+        await using own = await engine.login(app.current)
+        for (const change of [
+          own.setPassword(app.user, 'x'),
+          session.setPassword(app.user, 'x'),
+          session.lockUser(app.user),
+          session.cloneUser(both, { user: both.clone, password: 'x' }),
+        ])
+          await expect(change).rejects.toMatchObject({
+            name: 'NotPermitted',
+            message: expect.stringContaining('strict_password_validation'),
+          })
+        expect(await admits(server, app.current)).toBe(true)
+      } finally {
+        await sql("uninstall soname 'simple_password_check'")
+      }
+    })
 
   test('an anonymous account that takes the login is NotPermitted', async () => {
     // It goes before all others, being for one address only.
