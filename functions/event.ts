@@ -21,19 +21,21 @@ const expected: Record<string, string> = {
   SecretId: "the secret's ARN",
   ClientRequestToken: '32 to 64 letters, digits, - or _',
   RotationToken: 'a text',
+  moveBack: 'true, or left out',
   run: 'the name of the execution',
   at: 'a time, such as 2026-11-21T10:00:00Z',
   until: 'a time, such as 2026-11-21T10:00:00Z',
 }
 
-const start = v.object({
+const common = {
   store: v.picklist(storeNames),
   id: text,
   token: v.exactOptional(v.string()),
   group: v.exactOptional(text),
-})
+}
+const start = v.object({ ...common, moveBack: v.exactOptional(v.literal(true)) })
 const facts = v.object({
-  ...start.entries,
+  ...common,
   strategy: v.picklist(strategyNames),
   replaces: text,
   grace: v.exactOptional(v.number()),
@@ -54,7 +56,7 @@ const rotation = v.variant('engine', [
   v.object({ ...facts.entries, engine: v.literal('opaque'), host: none, user: none, nextUser: none }),
 ])
 const rollback = v.object({
-  ...start.entries,
+  ...common,
   engine: v.exactOptional(v.picklist([...engineNames, 'opaque'])),
   connection: v.exactOptional(text),
   strategy: v.exactOptional(v.picklist(strategyNames)),

@@ -4,9 +4,13 @@ import { rotationEvent } from './event.ts'
 import { count, measure } from './handler.ts'
 import { stepHandler } from './stepHandler.ts'
 
+/** Milliseconds after which an execution was retried, or redriven, and others may have met what it left. */
+const PROMPT = 60_000
+
 /** Makes the pending value current. */
 export const handler = stepHandler('finishSecret', rotationEvent, async (pipeline, { rotation, started }) => {
-  await finish(pipeline, rotation)
+  const late = !started || Date.now() - started.getTime() > PROMPT
+  await finish(pipeline, rotation, { late })
   const kind = { engine: rotation.engine, strategy: rotation.strategy }
   count('CredentialRotated', kind)
   if (started) measure('RotationDuration', Date.now() - started.getTime(), MetricUnit.Milliseconds, kind)

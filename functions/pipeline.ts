@@ -36,6 +36,11 @@ export async function pipelineFor(name: StoreName): Promise<Pipeline> {
     admin: readAdmin,
     connection: readConnection,
     rds: loadRds,
+    async rotating(token) {
+      const latest = await executions.latest(token)
+      if (latest?.status !== 'RUNNING') return false
+      return (await executions.progress(latest, 'AnnounceSuccess')) === 'running'
+    },
     running: async token => (await executions.latest(token))?.status === 'RUNNING',
     defaults: environment.defaults,
   }

@@ -99,13 +99,13 @@ class Rotate {
     },
 
     GetExecutionHistory: ({ executionArn, includeExecutionData = true }: Request) => {
-      const events = this.#find(lastOf(executionArn)).history.map(
-        ({ stateEnteredEventDetails, ...event }) => {
-          if (!stateEnteredEventDetails) return event
-          const { name, input } = stateEnteredEventDetails
-          return { ...event, stateEnteredEventDetails: { name, ...(includeExecutionData && { input }) } }
-        },
-      )
+      const name = lastOf(executionArn)
+      const history = this.running.has(name) ? [] : this.#find(name).history
+      const events = history.map(({ stateEnteredEventDetails, ...event }) => {
+        if (!stateEnteredEventDetails) return event
+        const { name, input } = stateEnteredEventDetails
+        return { ...event, stateEnteredEventDetails: { name, ...(includeExecutionData && { input }) } }
+      })
       return { events: events.reverse() }
     },
   }

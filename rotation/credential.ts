@@ -201,6 +201,17 @@ export class Credential {
     return this.username === other.username && this.sameTarget(other)
   }
 
+  /** True when both log in as the same user, whatever else the values say: somebody may have edited one. */
+  sameLogin(other: Credential): boolean {
+    const { database } = traits[this.engine]
+    return (
+      this.engine === other.engine &&
+      this.address === other.address &&
+      this.username === other.username &&
+      (this.dbname ?? database) === (other.dbname ?? database)
+    )
+  }
+
   /** The text to store. Holds the password. */
   serialize(): string {
     return this.#bare ? this.password : JSON.stringify(this.#json)

@@ -44,7 +44,7 @@ const strategiesOf: Record<keyof Kind, readonly StrategyName[]> = {
 
 const expected: Record<string, string> = {
   strategy: `one of: ${strategyNames.join(', ')}`,
-  grace: '`never`, or a whole number with s, m, h or d, such as 24h; a year at most',
+  grace: '`never`, or a whole number with s, m, h or d, such as 24h; 360d at most',
   clone: '`drop` or `keep`',
   'test-query': 'one SQL statement',
   every: 'a whole number with m, h or d, such as 30d; a year at most',
@@ -70,9 +70,14 @@ const window = v.pipe(
   v.check(({ from, to }) => (to - from + 1440) % 1440 >= 60),
 )
 
+/** The execution waits for it, and Step Functions ends an execution after a year. */
+const LONGEST_GRACE = 360 * 86_400
+
+const PREFIX = 'keyturn:'
+
 const schema = v.strictObject({
   strategy: v.exactOptional(v.picklist(strategyNames)),
-  grace: v.exactOptional(v.union([v.literal('never'), duration])),
+  grace: v.exactOptional(v.union([v.literal('never'), v.pipe(duration, v.maxValue(LONGEST_GRACE))])),
   clone: v.exactOptional(v.picklist(['drop', 'keep'])),
   'test-query': v.exactOptional(v.pipe(v.string(), v.nonEmpty())),
   every: v.exactOptional(v.pipe(duration, v.minValue(60))),
@@ -85,8 +90,6 @@ const schema = v.strictObject({
   admin: v.exactOptional(v.string()),
   ...passwordSettings.entries,
 })
-
-const PREFIX = 'keyturn:'
 
 /**
  * Reads the tags `keyturn:*` of a secret over the deployment's defaults. Other tags are none of our business.
@@ -106,6 +109,12 @@ export function parseEssentials(tags: Record<string, string>, defaults: Options)
   if (connection) return { connection, strategy: chosen(strategiesOf.connection) ?? 'single-user' }
   if (engine === 'opaque') return { engine, strategy: 'single-user' }
   return { strategy: chosen(strategyNames) ?? defaults.strategy }
+}
+
+/** Reads the grace time likewise. */
+export function parseGrace(tags: Record<string, string>, defaults: Options): Options['grace'] {
+  const result = v.safeParse(schema.entries.grace.wrapped, tags[`${PREFIX}grace`])
+  return result.success ? result.output : defaults.grace
 }
 
 const none: Options = { grace: 86_400, password: {} }

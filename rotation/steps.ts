@@ -13,13 +13,20 @@ import {
   Superseded,
   TestFailed,
 } from './errors.ts'
-import { type Essentials, type Kind, type Options, parseEssentials, parseTags } from './options.ts'
+import {
+  type Essentials,
+  type Kind,
+  type Options,
+  parseEssentials,
+  parseGrace,
+  parseTags,
+} from './options.ts'
 import { generatePassword } from './password.ts'
 import type { Rds } from './rds.ts'
 import type { Description, Store, Version } from './stores/store.ts'
 import { strategies } from './strategies/index.ts'
-import { awaitLogin } from './strategies/login.ts'
-import type { Change, Outcome, StrategyName } from './strategies/strategy.ts'
+import { awaitLogin, logsIn } from './strategies/login.ts'
+import type { Change, FailedChange, Outcome, StrategyName } from './strategies/strategy.ts'
 
 /** What the steps work with. */
 export type Pipeline = {
@@ -31,7 +38,9 @@ export type Pipeline = {
   connection(name: string): Promise<string>
   /** What RDS tells about its databases. */
   rds(): Promise<Pick<Rds, 'follows' | 'isSettingPassword' | 'setMasterPassword'>>
-  /** Whether the execution of the rotation with this token still runs. */
+  /** Whether the rotation with this token is at work: its execution runs and has not announced how it ended. */
+  rotating(token: string): Promise<boolean>
+  /** Whether its execution runs, be it that it waits until what was replaced is closed. */
   running(token: string): Promise<boolean>
   /** The deployment's defaults. */
   defaults: Options
@@ -39,6 +48,9 @@ export type Pipeline = {
 
 /** Names one rotation: `token` is the id of the version it makes. */
 export type RotationId = { id: string; token: string }
+
+/** With `moveBack`, this is the way back from a temporary clone, whatever the tags say by now. */
+export type Start = RotationId & { moveBack?: true | undefined }
 
 /** What createSecret found out and the later steps need. Anybody may read it: no secret value is in it. */
 export type Rotation = RotationId & {
@@ -68,9 +80,9 @@ export type Rotation = RotationId & {
  * @throws RotationAbandoned if another rotation died and left its value pending: roll it back, then try again
  * @throws InvalidCredential, InvalidOption, TokenReused
  */
-export async function create(pipeline: Pipeline, { id, token }: RotationId): Promise<Rotation> {
+export async function create(pipeline: Pipeline, { id, token, moveBack }: Start): Promise<Rotation> {
   const found = await pipeline.store.describe(id)
-  const options = optionsOf(found, pipeline)
+  const options = optionsOf(found, pipeline, moveBack)
   const done = found.current === token
   if (!done) await refuseForeign(pipeline, found, token)
   const store = await storeOf(pipeline, options)
@@ -102,9 +114,13 @@ export async function create(pipeline: Pipeline, { id, token }: RotationId): Pro
   }
 }
 
-function optionsOf({ owner, tags }: Description, { defaults }: Pipeline): Options {
+function optionsOf(
+  { owner, tags }: Description,
+  { defaults }: Pipeline,
+  moveBack?: true | undefined,
+): Options {
   if (owner) throw new InvalidCredential('id', `${owner} manages this secret and rotates it by itself`)
-  return parseTags(tags, defaults)
+  return parseTags(moveBack ? { ...tags, 'keyturn:strategy': 'temporary-clone' } : tags, defaults)
 }
 
 /** The store, reading values as what they are. @throws InvalidCredential if the connection is of no use */
@@ -137,9 +153,9 @@ function allowedStrategy(credential: Credential, options: Options): StrategyName
   return strategy
 }
 
-async function refuseForeign({ running }: Pipeline, { pending }: Description, token: string): Promise<void> {
+async function refuseForeign({ rotating }: Pipeline, { pending }: Description, token: string): Promise<void> {
   if (!pending || pending === token) return
-  if (await running(pending))
+  if (await rotating(pending))
     throw new RotationInProgress(`version ${pending} is pending and its rotation runs`)
   throw new RotationAbandoned(`version ${pending} is pending, but its rotation does not run any more`)
 }
@@ -222,9 +238,17 @@ export async function test(pipeline: Pipeline, rotation: Rotation): Promise<void
   if (testQuery) await session.run(testQuery)
 }
 
-/** Makes pending current, if what it replaces still is. @throws Superseded */
-export async function finish({ store }: Pipeline, { id, token, replaces }: Rotation): Promise<void> {
-  await store.promote(id, token, replaces)
+/**
+ * Makes pending current, if what it replaces still is. `late`: others have had the time to roll it back, and then the
+ * database does not know it.
+ * @throws Superseded
+ */
+export async function finish(
+  { store }: Pipeline,
+  { id, token, replaces }: Rotation,
+  { late = false } = {},
+): Promise<void> {
+  await store.promote(id, token, replaces, late)
 }
 
 /**
@@ -271,7 +295,8 @@ export async function rollback(pipeline: Pipeline, rotation: RotationId & Essent
 export async function rollbackAbandoned(pipeline: Pipeline, id: string): Promise<RolledBack> {
   const { pending } = await pipeline.store.describe(id)
   if (!pending) return { outcome: 'nothing' }
-  if (await pipeline.running(pending)) throw new RotationInProgress(`the rotation of version ${pending} runs`)
+  if (await pipeline.rotating(pending))
+    throw new RotationInProgress(`the rotation of version ${pending} runs`)
   return rollback(pipeline, { id, token: pending })
 }
 
@@ -297,30 +322,47 @@ async function undo(
   pending: Version,
   known: Essentials,
 ): Promise<Outcome> {
-  const { store, running } = pipeline
-  const strategy = strategies[strategyFor(current.credential, known)]
+  const { store, rotating, running } = pipeline
+  const engine = await pipeline.engine(current.credential.engine)
+  const name = strategyThatSet(pending.credential, current.credential, known)
   const others = async () =>
     (await store.tokens(id))
       .filter(token => token !== current.token && token !== pending.token)
       .slice(0, NEWEST)
-  return strategy.undo(await pipeline.engine(current.credential.engine), {
+  const failed: FailedChange = {
     ...change(pipeline, id, current, pending),
     async rival() {
       // All at once: the application may be waiting for its password.
       const candidates = (await others()).filter(token => token !== found.previous)
-      const run = await Promise.all(candidates.map(running))
+      const run = await Promise.all(candidates.map(rotating))
       const rival = candidates.find((_, i) => run[i])
       return rival === undefined ? undefined : { pending: rival === found.pending }
     },
     async *stored() {
       for (const token of await others()) {
         const version = await readWritten(store, id, { token })
-        if (version?.credential.sameUser(current.credential)) yield version.credential
+        if (version?.credential.sameLogin(current.credential)) yield version.credential
       }
     },
     previousIsOpen: async () =>
-      parseTags(found.tags, pipeline.defaults).grace === 'never' || (await running(current.token)),
-  })
+      parseGrace(found.tags, pipeline.defaults) === 'never' || (await running(current.token)),
+  }
+  const outcome = await strategies[name].undo(engine, failed)
+  if (name !== 'single-user' || outcome !== 'intact') return outcome
+  // Two passwords log in: dual-password set one, and the tag was changed since.
+  const both =
+    traits[current.credential.engine].strategies['dual-password'] &&
+    pending.credential.sameLogin(current.credential) &&
+    (await logsIn(engine, pending.credential))
+  return both ? strategies['dual-password'].undo(engine, failed) : outcome
+}
+
+/** The tag may have been changed since, but whether it turned one user or two is to be seen. */
+function strategyThatSet(pending: Credential, current: Credential, known: Essentials): StrategyName {
+  const name = strategyFor(current, known)
+  const two = pending.username !== current.username
+  if (two === (strategies[name].pair !== undefined)) return name
+  return two ? 'alternating-users' : 'single-user'
 }
 
 function change(pipeline: Pipeline, id: string, current: Version, pending: Version): Change {
@@ -345,10 +387,10 @@ export type Retired = { outcome: 'retired' | 'superseded' | 'halfway' }
  */
 export async function retire(pipeline: Pipeline, rotation: Rotation): Promise<Retired> {
   const store = await storeOf(pipeline, rotation)
-  const { id, token, clone } = rotation
+  const { id, clone } = rotation
   const strategy = strategies[rotation.strategy]
   const before = await store.describe(id)
-  const current = before.current === token ? await store.read(id, { token }) : undefined
+  const current = await inCharge(pipeline, store, rotation, before)
   if (!current || !strategy.retire) return { outcome: 'superseded' }
   // What it becomes of that one is not known yet: should it fail, what was replaced has still to be closed.
   if (before.pending) throw new Conflict(`version ${before.pending} is pending; waiting for its rotation`)
@@ -361,7 +403,7 @@ export async function retire(pipeline: Pipeline, rotation: Rotation): Promise<Re
     admin: () => adminOf(pipeline, credential),
     async takenUp() {
       const after = await store.describe(id)
-      const newer = after.current === token ? after.pending : after.current
+      const newer = after.current === current.token ? after.pending : after.current
       if (!newer) return undefined
       outcome = 'superseded'
       return (await store.read(id, { token: newer }))?.credential
@@ -369,4 +411,23 @@ export async function retire(pipeline: Pipeline, rotation: Rotation): Promise<Re
     drop: clone === 'drop',
   })
   return { outcome }
+}
+
+/**
+ * The current version, if what the rotation replaced is still its own to close. That may be a later version than the
+ * rotation's: somebody edited the value, or another strategy goes on with the user, and closes nothing of this.
+ */
+async function inCharge(
+  { defaults }: Pipeline,
+  store: Store,
+  { id, token, host, user, nextUser, strategy }: Rotation,
+  { tags }: Description,
+): Promise<Version | undefined> {
+  const current = await store.read(id, { stage: 'current' })
+  if (current?.token === token) return current
+  if (current?.credential.host !== host || current.credential.username !== nextUser) return undefined
+  if (user === nextUser)
+    return strategyFor(current.credential, parseEssentials(tags, defaults)) === strategy ? undefined : current
+  const previous = await readWritten(store, id, { stage: 'previous' })
+  return previous?.credential.username === user ? undefined : current
 }

@@ -36,6 +36,7 @@ describe.skipIf(!servers.length).each(servers)('two passwords of one user, $name
       admin: vi.fn(async () => app.admin),
       connection: async () => connectionOf(app.current),
       rds: noRds,
+      rotating: async token => running.has(token),
       running: async token => running.has(token),
       defaults: parseOptions({}),
     }
@@ -105,6 +106,34 @@ describe.skipIf(!servers.length).each(servers)('two passwords of one user, $name
     const rotation = await steps.create(pipeline, { id, token: second })
     await expect(steps.set(pipeline, rotation)).rejects.toMatchObject({ name: 'LoginRefused' })
     await expect(steps.rollback(pipeline, rotation)).rejects.toMatchObject({ name: 'LockedOut' })
+  })
+
+  const retag = (tags: Record<string, string>) => {
+    const describe = MemoryStore.prototype.describe
+    vi.spyOn(store, 'describe').mockImplementation(async id => ({
+      ...(await describe.call(store, id)),
+      tags,
+    }))
+  }
+
+  if (mysql)
+    test('what a rotation of another strategy left open is closed, when the first one’s grace time is over', async () => {
+      const rotation = await rotate(second)
+      retag({ 'keyturn:strategy': 'single-user' })
+      await rotate(third)
+      expect(await admitted(first, second, third)).toEqual([true, false, true])
+      expect(await steps.retire(pipeline, rotation)).toEqual({ outcome: 'retired' })
+      expect(await admitted(first, third)).toEqual([false, true])
+    })
+
+  test('an abandoned rotation is rolled back, though the tag says single-user by now', async () => {
+    const rotation = await steps.create(pipeline, { id, token: second })
+    await steps.set(pipeline, rotation)
+    retag({ 'keyturn:strategy': 'single-user' })
+    expect(await steps.rollbackAbandoned(pipeline, id)).toEqual({ token: second, outcome: 'intact' })
+    expect(await admitted(first, second)).toEqual([true, false])
+    await rotate(third)
+    expect(await admitted(third)).toEqual([true])
   })
 
   test('two rotations that meet: current goes on, and what is left over is taken away', async () => {

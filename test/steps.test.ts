@@ -29,6 +29,8 @@ const token = 'second-'.padEnd(32, '0')
 let app: App
 let store: MemoryStore
 let running: Set<string>
+/** Of these, those that wait until what they replaced is closed. */
+let waiting: Set<string>
 let pipeline: Pipeline
 let admin: ReturnType<typeof vi.fn<(arn: string) => Promise<Credential>>>
 let rds: ReturnType<typeof vi.fn<() => Promise<Rds>>>
@@ -38,6 +40,7 @@ async function begin(tags: Record<string, string> = {}, value = app.current): Pr
   store = new MemoryStore()
   store.create(id, first, value, tags)
   running = new Set()
+  waiting = new Set()
   admin = vi.fn(async () => app.admin)
   rds = vi.fn(() => Promise.reject(new Unreachable('RDS: no route')))
   connection = vi.fn(async () => connectionOf(app.current))
@@ -47,6 +50,7 @@ async function begin(tags: Record<string, string> = {}, value = app.current): Pr
     admin,
     connection,
     rds,
+    rotating: async which => running.has(which) && !waiting.has(which),
     running: async which => running.has(which),
     defaults: parseOptions({}),
   }
@@ -379,6 +383,7 @@ describe('rollback', () => {
     running.add(token)
     await create(pipeline, { id, token: third })
     await set(pipeline, rotation)
+    retag({ 'keyturn:strategy': 'alternating-users', 'keyturn:nonsense': 'x' })
     expect(await rollback(pipeline, rotation)).toMatchObject({ outcome: 'intact' })
     expect(await admits(server, await byToken(third))).toBe(false)
     expect(await admits(server, app.current)).toBe(true)
@@ -469,6 +474,140 @@ describe('retire', () => {
     await asSuperuser(server, `alter role "${app.user}_clone" password 'changed by hand'`)
     await expect(retire(pipeline, rotation)).rejects.toMatchObject({ name: 'LoginRefused' })
     expect(await admits(server, app.current)).toBe(true)
+  })
+})
+
+describe('a value that somebody edits', () => {
+  const edited = 'edited-'.padEnd(32, '0')
+  /** Stores current's value once more, with one more field in front. */
+  async function edit(): Promise<void> {
+    const { current, pending } = await store.describe(id)
+    const value = JSON.parse((await byToken(current ?? '')).serialize())
+    await store.propose(id, edited, Credential.parse(JSON.stringify({ note: 'hello', ...value })))
+    await store.promote(id, edited, current ?? '')
+    if (pending) await store.propose(id, pending, await byToken(pending))
+  }
+
+  test('single user, after set: the rollback brings it back', async () => {
+    await begin(single)
+    const rotation = await create(pipeline, { id, token })
+    await set(pipeline, rotation)
+    await edit()
+    await expect(finish(pipeline, rotation)).rejects.toMatchObject({ name: 'Superseded' })
+    expect(await rollback(pipeline, rotation)).toMatchObject({ outcome: 'restored' })
+    expect(await admits(server, await current())).toBe(true)
+  })
+
+  test('alternating, after set: the rollback closes the other user', async () => {
+    const rotation = await create(pipeline, { id, token })
+    await set(pipeline, rotation)
+    await edit()
+    expect(await rollback(pipeline, rotation)).toMatchObject({ outcome: 'intact' })
+    expect(await admits(server, await byToken(token))).toBe(false)
+    expect(await admits(server, await current())).toBe(true)
+  })
+
+  test('alternating, within the grace time: what was replaced is closed', async () => {
+    const rotation = await rotate(token)
+    await edit()
+    expect(await retire(pipeline, rotation)).toEqual({ outcome: 'retired' })
+    expect(await admits(server, app.current)).toBe(false)
+    expect(await admits(server, await current())).toBe(true)
+  })
+
+  test('on a temporary clone: the application moves back all the same', async () => {
+    await begin({ 'keyturn:strategy': 'temporary-clone' })
+    const there = await rotate(token)
+    await edit()
+    expect(await retire(pipeline, there)).toEqual({ outcome: 'halfway' })
+  })
+
+  test('into another server’s within the grace time: nothing is closed', async () => {
+    const rotation = await rotate(token)
+    await store.propose(id, edited, (await current()).with({ host: 'elsewhere' }))
+    await store.promote(id, edited, token)
+    expect(await retire(pipeline, rotation)).toEqual({ outcome: 'superseded' })
+    expect(await admits(server, app.current)).toBe(true)
+  })
+})
+
+describe('a strategy that somebody changes', () => {
+  const third = 'third-'.padEnd(32, '0')
+
+  test('within the grace time: what the first replaced is closed all the same', async () => {
+    const rotation = await rotate(token)
+    retag(single)
+    await rotate(third)
+    expect((await current()).username).toBe(`${app.user}_clone`)
+    expect(await retire(pipeline, rotation)).toEqual({ outcome: 'retired' })
+    expect(await admits(server, app.current)).toBe(false)
+    expect(await admits(server, await current())).toBe(true)
+  })
+
+  test('while the application is on a temporary clone: it moves back, and the clone goes', async () => {
+    await begin({ 'keyturn:strategy': 'temporary-clone' })
+    await rotate(token)
+    retag(single)
+    const back = await create(pipeline, { id, token: third, moveBack: true })
+    expect(back).toMatchObject({ strategy: 'temporary-clone', nextUser: app.user, clone: 'drop' })
+    for (const step of [set, try_, finish]) await step(pipeline, back)
+    expect(await retire(pipeline, back)).toEqual({ outcome: 'retired' })
+    expect(await admits(server, await current())).toBe(true)
+  })
+
+  test('the way back from a clone is no way for a value without a user', async () => {
+    await begin({ 'keyturn:connection': '/app/connection' })
+    const forced = create(pipeline, { id, token, moveBack: true })
+    await expect(forced).rejects.toMatchObject({ name: 'InvalidOption', option: 'keyturn:strategy' })
+  })
+
+  test('after a rotation that died: the other user is closed', async () => {
+    await set(pipeline, await create(pipeline, { id, token }))
+    retag(single)
+    expect(await rollbackAbandoned(pipeline, id)).toEqual({ token, outcome: 'intact' })
+    expect(await admits(server, await byToken(token))).toBe(false)
+  })
+
+  test('from one user to two, after a rotation that died: the user has its password back', async () => {
+    await begin(single)
+    await set(pipeline, await create(pipeline, { id, token }))
+    retag({ 'keyturn:strategy': 'alternating-users' })
+    expect(await rollbackAbandoned(pipeline, id)).toEqual({ token, outcome: 'restored' })
+    expect(await admits(server, app.current)).toBe(true)
+  })
+})
+
+describe('rotations that wait for their grace time', () => {
+  const [third, fourth, fifth] = ['third-', 'fourth-', 'fifth-'].map(name => name.padEnd(32, '0'))
+
+  test('are no rivals: current is brought back by whatever stored value logs in', async () => {
+    for (const which of [token, third, fourth]) {
+      await rotate(which ?? '')
+      running.add(which ?? '')
+      waiting.add(which ?? '')
+    }
+    const old = await byToken(token)
+    const rotation = await create(pipeline, { id, token: fifth ?? '' })
+    await asSuperuser(server, `alter role "${old.username}" password '${old.password}'`)
+    expect(await admits(server, await current())).toBe(false)
+    expect(await rollback(pipeline, rotation)).toMatchObject({ outcome: 'restored' })
+    expect(await admits(server, await current())).toBe(true)
+  })
+
+  test('current moved back by hand, which leaves the other pending: it is abandoned, and rolled back', async () => {
+    await begin(single)
+    await rotate(token)
+    running.add(token)
+    waiting.add(token)
+    await store.propose(id, first, app.current)
+    await store.promote(id, first, token)
+    await store.propose(id, token, await byToken(token))
+    expect(await store.describe(id)).toMatchObject({ current: first, pending: token })
+    const again = () => create(pipeline, { id, token: third ?? '' })
+    await expect(again()).rejects.toMatchObject({ name: 'RotationAbandoned' })
+    expect(await rollbackAbandoned(pipeline, id)).toEqual({ token, outcome: 'restored' })
+    expect(await admits(server, app.current)).toBe(true)
+    await again()
   })
 })
 

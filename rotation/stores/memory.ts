@@ -59,10 +59,11 @@ export class MemoryStore implements Store {
   }
 
   async promote(id: string, token: string, replacing: string): Promise<void> {
-    const { versions, stages } = this.#secret(id)
+    const { stages } = this.#secret(id)
     if (stages.current === token) return
-    if (stages.current !== replacing || !versions.has(token))
-      throw new Superseded(`current is version ${stages.current}, not ${replacing}`)
+    if (stages.current !== replacing)
+      throw new Superseded(`current is version ${stages.current}, no longer ${replacing}`)
+    if (stages.pending !== token) throw new Superseded(`version ${token} is not pending any more`)
     stages.previous = replacing
     stages.current = token
   }

@@ -104,7 +104,12 @@ export class SecretsManager implements Store {
     }
   }
 
-  async promote(id: string, token: string, replacing: string): Promise<void> {
+  async promote(id: string, token: string, replacing: string, late = false): Promise<void> {
+    if (late) {
+      const { current, pending } = await this.describe(id)
+      if (current !== token && pending !== token)
+        throw new Superseded(`version ${token} is not pending any more`)
+    }
     try {
       await this.#move('current', { id, to: token, from: replacing })
     } catch (error) {

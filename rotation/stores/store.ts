@@ -48,9 +48,10 @@ export interface Store {
 
   /**
    * Compare-and-set: `token` becomes current if `replacing` still is. Current already: success.
-   * @throws Superseded if another version became current meanwhile.
+   * @throws Superseded if another version became current meanwhile; `late`, also if `token` is not pending any more. A
+   *   store that needs no further call for that (all but Secrets Manager) always looks.
    */
-  promote(id: string, token: string, replacing: string): Promise<void>
+  promote(id: string, token: string, replacing: string, late?: boolean): Promise<void>
 
   /**
    * `token` is no longer pending. Not pending, or no such version: success. The value stays readable by token for a

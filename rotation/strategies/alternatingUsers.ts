@@ -45,7 +45,7 @@ export class AlternatingUsers implements Strategy {
     const close = async () => {
       const before = await previous()
       await using session = await adminSession(engine, current, admin)
-      if (before?.sameUser(pending) && (await previousIsOpen()))
+      if (before?.sameLogin(pending) && (await previousIsOpen()))
         await session.setPassword(before.username, before.password)
       else await session.lockUser(pending.username)
       return true
@@ -77,7 +77,7 @@ export class AlternatingUsers implements Strategy {
     else await session.lockUser(partner)
     // In the same session: by now current may be closed as well, and could not prove us again.
     const taken = await takenUp()
-    if (taken?.sameUser(current.with({ username: partner })))
+    if (taken?.sameLogin(current.with({ username: partner })))
       await session.cloneUser(pair, { user: partner, password: taken.password })
   }
 

@@ -28,7 +28,7 @@ export class DualPassword implements Strategy {
     }
     if (await addWith(current)) return
     const older = await previous()
-    if (older?.sameUser(current) && (await addWith(older))) return
+    if (older?.sameLogin(current) && (await addWith(older))) return
     throw new LoginRefused(`${current}: current and previous were both refused`)
   }
 
@@ -56,7 +56,7 @@ export class DualPassword implements Strategy {
     const passwords = passwordsOf(session)
     await passwords.keep(current.username, current.password)
     const taken = await takenUp()
-    if (taken?.sameUser(current)) await passwords.add(current.username, taken.password, current.password)
+    if (taken?.sameLogin(current)) await passwords.add(current.username, taken.password, current.password)
   }
 
   /** A session that may set the user's passwords; undefined if `key`, the proof, is refused. */

@@ -23,7 +23,7 @@ export class Master implements Strategy {
     if (!(await logsIn(engine, current))) {
       if (await logsIn(engine, pending)) return
       const older = await previous()
-      if (!older?.sameUser(current) || !(await logsIn(engine, older)))
+      if (!older?.sameLogin(current) || !(await logsIn(engine, older)))
         throw new LoginRefused(`${current}: current, pending and previous were all refused`)
     }
     const api = await rds()

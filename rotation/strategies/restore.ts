@@ -32,7 +32,7 @@ export async function restoreCurrent(
     throw new LockedOut(`${current}: refused right after its password was set`)
   }
   const rival = await change.rival()
-  if (pending.sameUser(current)) {
+  if (pending.sameLogin(current)) {
     if (rival?.pending && (await logsIn(engine, pending)))
       throw new Conflict(`${current}: another rotation is at work; waiting for it to end`)
     if (await restoredWith(pending)) return 'restored'
@@ -67,7 +67,7 @@ export async function undoBesideCurrent(
 ): Promise<Outcome> {
   const { current, pending } = change
   const outcome = await restoreCurrent(engine, change, restore)
-  if (!pending.sameUser(current.with({ username: user }))) return outcome
+  if (!pending.sameLogin(current.with({ username: user }))) return outcome
   if (outcome === 'left' || !(await isOpen(engine, change))) return outcome
   if (heedRival && (await change.rival())) return outcome
   try {

@@ -20,7 +20,7 @@ export class SingleUser implements Strategy {
     if (await setWith(engine, current, pending)) return
     if (await logsIn(engine, pending)) return
     const older = await previous()
-    if (older?.sameUser(current) && (await setWith(engine, older, pending))) return
+    if (older?.sameLogin(current) && (await setWith(engine, older, pending))) return
     throw new LoginRefused(`${current}: current, pending and previous were all refused`)
   }
 

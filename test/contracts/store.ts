@@ -319,6 +319,21 @@ export function storeContract(name: string, makeShelf: () => Promise<Shelf>, gap
         expect(await labels(id)).toEqual({ current: later, pending: undefined, previous: next })
       })
 
+      promise(
+        'late, Superseded if it is not pending any more: rolled back, or another took the label',
+        async () => {
+          const { id, first, next } = await proposed()
+          await store.discard(id, next)
+          await expect(store.promote(id, next, first, true)).rejects.toThrow(Superseded)
+          const rival = randomUUID()
+          await store.propose(id, rival, credential('rival'))
+          await expect(store.promote(id, next, first, true)).rejects.toThrow(Superseded)
+          expect(await labels(id)).toEqual({ current: first, pending: rival, previous: undefined })
+          for (const _ of [1, 2]) await store.promote(id, rival, first, true)
+          expect(await labels(id)).toEqual({ current: rival, pending: undefined, previous: first })
+        },
+      )
+
       promise('a version that does not exist never becomes current', async () => {
         const { id, first } = await secret()
         await expect(store.promote(id, randomUUID(), first)).rejects.toThrow()

@@ -35,6 +35,7 @@ export class Process {
           setMasterPassword: master => call('setMasterPassword', () => rds.setMasterPassword(master)),
         }
       },
+      rotating: token => call('rotating', () => base.rotating(token)),
       running: token => call('running', () => base.running(token)),
       store: this.#storeOf(base.store),
     }

@@ -67,6 +67,7 @@ export class Scene {
       admin: async () => app.admin,
       connection: async () => connectionOf(app.current),
       rds: async () => new SlowRds(place, app),
+      rotating: async token => this.running.has(token),
       running: async token => this.running.has(token),
       defaults: parseOptions({}),
     }

@@ -67,6 +67,13 @@ describe('event.ts', () => {
     expect(startEvent({ ...start, rotation: { ...start.rotation, token } }).rotation.token).toBe(token)
   })
 
+  test('startEvent: the way back from a temporary clone', () => {
+    const back = { ...start.rotation, moveBack: true }
+    expect(startEvent({ ...start, rotation: back }).rotation).toMatchObject(back)
+    const other = { ...start, rotation: { ...back, moveBack: 'soon' } }
+    expect(() => startEvent(other)).toThrow('moveBack: should be true, or left out')
+  })
+
   test('a further attempt is named after its token, which the input must then name', () => {
     for (const execution of [`${token}-2`, `${token}-10`])
       expect(startEvent({ execution, rotation: { ...start.rotation, token } }).rotation.token).toBe(token)
@@ -416,6 +423,25 @@ describe('executions.ts: running asks Step Functions', () => {
       expect(asked).toEqual([describing(token), describing(`${token}-2`), describing(`${token}-3`)])
     },
   )
+
+  test.each([
+    ['SetSecret', true],
+    ['AnnounceSuccess', false],
+  ])('rotating: one that runs and has entered %s: %j', async (name, answer) => {
+    asked = []
+    const events = [{ type: 'TaskStateEntered', stateEnteredEventDetails: { name } }]
+    execution = { status: 200, body: { status: 'RUNNING', events } }
+    expect(await (await pipelineFor('secrets-manager')).rotating(token)).toBe(answer)
+    const history = { ...describing(token), target: 'AWSStepFunctions.GetExecutionHistory' }
+    expect(asked).toEqual([describing(token), history])
+  })
+
+  test('rotating: one that does not run is not asked for more', async () => {
+    asked = []
+    execution = { status: 200, body: { status: 'SUCCEEDED' } }
+    expect(await (await pipelineFor('secrets-manager')).rotating(token)).toBe(false)
+    expect(asked).toEqual([describing(token)])
+  })
 
   test('ExecutionDoesNotExist is false', async () => {
     expect(await running(400, { __type: 'ExecutionDoesNotExist', message: 'no' })).toBe(false)

@@ -353,6 +353,19 @@ describe('a rotation that fails', () => {
     expect((await read()).token).toBe(token)
   })
 
+  test('an execution that goes on long after its version was rolled back is Superseded', async () => {
+    const execution = begin()
+    const { CreateSecret, SetSecret, RollbackSecret, FinishSecret } = embedded.tasks
+    const before = await read()
+    const rotation = await CreateSecret?.({ execution, rotation: { store: 'secrets-manager', id } })
+    await SetSecret?.({ execution, rotation })
+    await RollbackSecret?.({ execution, rotation })
+    const started = new Date(Date.now() - 3_600_000).toISOString()
+    const finished = Promise.resolve(FinishSecret?.({ execution, started, rotation }))
+    await expect(finished).rejects.toMatchObject({ name: 'Superseded' })
+    expect(await read()).toEqual(before)
+  })
+
   test('another rotation runs: nothing is changed', async () => {
     const other = begin()
     embedded.stepFunctions.running.add(other)

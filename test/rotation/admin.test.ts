@@ -84,6 +84,7 @@ describe.skipIf(!bin)('an admin at another endpoint of the database', () => {
       admin: async () => app.admin.with({ host: hosts[admin] ?? admin }),
       connection: () => Promise.reject(new Error('there is none')),
       rds,
+      rotating: async () => false,
       running: async () => false,
       defaults: parseOptions({}),
     }

@@ -125,6 +125,7 @@ describe.skipIf(!bin).each(found)(
         admin: () => Promise.reject(new Error('not needed')),
         connection: () => Promise.reject(new Error('there is none')),
         rds: async () => new Rds(rds.client),
+        rotating: async () => false,
         running: async () => false,
         defaults: parseOptions({}),
       }

@@ -200,7 +200,15 @@ describe.skipIf(!bin)('RDS, as moto plays it', () => {
     })
     const never = () => Promise.reject(new Error('not needed'))
     const pipeline = {
-      ...{ store, engine: never, admin: never, connection: never, running: never, rds: never },
+      ...{
+        store,
+        engine: never,
+        admin: never,
+        connection: never,
+        rotating: never,
+        running: never,
+        rds: never,
+      },
       defaults: parseOptions({}),
     }
     const before = await store.tokens(id)

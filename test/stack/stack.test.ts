@@ -415,7 +415,7 @@ describe('roles', () => {
       ],
       PendingParameters: ['ssm:DeleteParameters', 'ssm:GetParameter', 'ssm:PutParameter'],
       CustomerKeyForParameters: writeKey,
-      OtherRotations: ['states:DescribeExecution'],
+      Executions: watchExecutions,
       ...everyFunction,
     },
     SetSecretRole: {
@@ -461,7 +461,7 @@ describe('roles', () => {
       ManagedParameters: describeParameter,
       PendingParameters: ['ssm:DeleteParameters', 'ssm:GetParameter', 'ssm:GetParametersByPath'],
       ...readKey,
-      OtherRotations: ['states:DescribeExecution'],
+      Executions: watchExecutions,
       ...everyFunction,
       ...vpc,
     },

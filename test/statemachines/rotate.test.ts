@@ -69,13 +69,16 @@ const lambdas = [
   'States.Timeout',
 ]
 const retried = ['Unreachable', 'Throttled', 'Conflict', ...lambdas]
-const every = [...ours, ...lambdas, 'TypeError', 'States.TaskFailed']
-/** The states that ask RDS, which takes its time. */
-const patient = ['SetSecret', 'DiscardSecret', 'RollbackAbandoned', 'RollbackSecret']
-const triesOf = (state: string, error: string) => {
-  if (error === 'RdsBusy' && patient.includes(state)) return 241
-  return retried.includes(error) ? TRIES : 1
-}
+/** What takes minutes: RDS at work, and a function that Lambda makes ready again after weeks without a call. */
+const slow = [
+  'RdsBusy',
+  'Lambda.CodeArtifactUserPendingException',
+  'Lambda.ENINotReadyException',
+  'Lambda.ResourceConflictException',
+  'Lambda.ResourceNotReadyException',
+]
+const every = [...new Set([...ours, ...lambdas, ...slow, 'TypeError', 'States.TaskFailed'])]
+const triesOf = (error: string) => (slow.includes(error) ? 241 : retried.includes(error) ? TRIES : 1)
 const TRIES = 10
 
 describe('a rotation that goes well', () => {
@@ -130,7 +133,7 @@ describe('a rotation that goes well', () => {
         {
           StateMachineArn: 'arn:aws:states:eu-west-1:123456789012:stateMachine:keyturn-local-rotate',
           Name: hash('sha256', name),
-          Input: input,
+          Input: { ...input, moveBack: true },
         },
       ])
       expect(isToken(hash('sha256', name))).toBe(true)
@@ -195,10 +198,10 @@ describe.each(['CreateSecret', 'SetSecret', 'TestSecret', 'FinishSecret'])('%s f
     async error => {
       const { events, all } = tasks({ [step]: fails(error) })
       const execution = await runRotation(all, name, input)
-      expect(execution.tries[step]).toBe(triesOf(step, error))
-      const undo = step === 'CreateSecret' ? 'DiscardSecret' : 'RollbackSecret'
+      expect(execution.tries[step]).toBe(triesOf(error))
+      const undo = step === 'CreateSecret' ? ['DiscardSecret'] : ['RollbackSecret', 'HadFinished']
       expect(execution.states.slice(execution.states.indexOf(step) + 1)).toEqual([
-        ...(error === 'InvalidInput' && step === 'CreateSecret' ? [] : [undo]),
+        ...(error === 'InvalidInput' && step === 'CreateSecret' ? [] : undo),
         'AnnounceFailure',
         'RotationFailed',
       ])
@@ -271,7 +274,7 @@ describe('DiscardSecret fails', () => {
   test.each(every)('with %s for good: the failure of createSecret is announced, no lockout', async error => {
     const { events, all } = tasks({ CreateSecret: fails('NotPermitted'), DiscardSecret: fails(error) })
     const execution = await runRotation(all, name, input)
-    expect(execution.tries.DiscardSecret).toBe(triesOf('DiscardSecret', error))
+    expect(execution.tries.DiscardSecret).toBe(triesOf(error))
     expect(execution.states.slice(-3)).toEqual(['DiscardSecret', 'AnnounceFailure', 'RotationFailed'])
     expect(execution.failure?.error).toBe('NotPermitted')
     expect(events).toMatchObject([
@@ -284,7 +287,7 @@ describe('RollbackSecret fails', () => {
   test.each(every)('with %s for good: the highest severity', async error => {
     const { events, all } = tasks({ TestSecret: fails('TestFailed'), RollbackSecret: fails(error) })
     const execution = await runRotation(all, name, input)
-    expect(execution.tries.RollbackSecret).toBe(triesOf('RollbackSecret', error))
+    expect(execution.tries.RollbackSecret).toBe(triesOf(error))
     expect(execution.states.slice(-3)).toEqual(['RollbackSecret', 'AnnounceLockout', 'RollbackFailed'])
     expect(execution.failure?.error).toBe(error)
     expect(events).toMatchObject([
@@ -297,6 +300,19 @@ describe('RollbackSecret fails', () => {
       },
     ])
   })
+})
+
+test('FinishSecret failed though it was done: the rotation succeeded, is announced and goes on', async () => {
+  const { events, all } = tasks({
+    CreateSecret: () => ({ ...rotation, grace: 60 }),
+    FinishSecret: fails('Throttled'),
+    RollbackSecret: () => ({ outcome: 'finished' }),
+  })
+  const execution = await runRotation(all, name, input)
+  const after = execution.states.slice(execution.states.indexOf('RollbackSecret') + 1)
+  expect(after).toEqual(['HadFinished', 'AnnounceSuccess', 'MustRetire', 'Grace', 'RetireSecret'])
+  expect(execution.failure).toBeUndefined()
+  expect(events).toMatchObject([{ DetailType: 'Credential Rotated', Detail: { token: name } }])
 })
 
 describe('what comes after the rotation', () => {
@@ -327,7 +343,7 @@ describe('what comes after the rotation', () => {
     const { all } = tasks({ CreateSecret: () => ({ ...rotation, grace: 1 }), RetireSecret: fails(error) })
     const execution = await runRotation(all, name, input)
     expect(execution.states.at(-1)).toBe('RetireSecret')
-    expect(execution.tries.RetireSecret).toBe(triesOf('RetireSecret', error))
+    expect(execution.tries.RetireSecret).toBe(triesOf(error))
     expect(execution.failure?.error).toBe(error)
   })
 })
@@ -344,18 +360,12 @@ describe('the definition', () => {
     JitterStrategy: string
   }
 
-  test('every function is retried alike: the errors that pass by themselves, with full jitter; RDS is waited for', () => {
+  test('every function is retried alike: the errors that pass by themselves, with full jitter; what takes minutes is waited for', () => {
     expect(functions.length).toBe(9)
-    for (const [state, { Retry, TimeoutSeconds }] of functions) {
-      const untilRdsIsReady = {
-        ErrorEquals: ['RdsBusy'],
-        IntervalSeconds: 5,
-        BackoffRate: 1,
-        MaxAttempts: 240,
-      }
+    for (const [, { Retry, TimeoutSeconds }] of functions) {
       expect(Retry).toMatchObject([
         { ErrorEquals: retried, JitterStrategy: 'FULL', MaxAttempts: TRIES - 1 },
-        ...(patient.includes(state) ? [untilRdsIsReady] : []),
+        { ErrorEquals: slow, IntervalSeconds: 5, BackoffRate: 1, MaxAttempts: 240 },
       ])
       expect(TimeoutSeconds).toBeGreaterThan(60)
     }

@@ -207,6 +207,8 @@ describe('what fails', () => {
     async state => {
       for (const error of ['Throttled', 'Lambda.TooManyRequestsException', 'States.Timeout'])
         expect((await run({ a: 1 }, { [state]: throwing(error) })).execution.tries[state]).toBe(10)
+      const idle = throwing('Lambda.CodeArtifactUserPendingException')
+      expect((await run({ a: 1 }, { [state]: idle })).execution.tries[state]).toBe(241)
       expect((await run({ a: 1 }, { [state]: throwing('NotPermitted') })).execution.tries[state]).toBe(1)
     },
   )
