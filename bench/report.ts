@@ -39,9 +39,8 @@ ${countsTable(measured)}
 - A rotation that is rolled back was failed by its test query, after the database had learned the password, and after two
   rotations that went well. Each older version that is still stored may cost one more Step Functions call.
 
-For comparison: AWS's own rotation functions, of one Lambda each, make 14 API calls and 4 to 5 database logins a rotation,
-and need 190 ms to start. These figures were measured elsewhere, on another machine, and not by this benchmark; of the
-three, the counts can be compared with the table above, the time with the tables below only as an order of magnitude.
+For comparison, a measurement of AWS's own rotation functions on another machine, which this benchmark does not repeat:
+14 API calls and 4 to 5 database logins a rotation, and 190 ms to start.
 
 ## Packages: the same on every machine
 

@@ -27,7 +27,11 @@ try {
     console.log(found.at(-1))
   }
   await writeFile(join(import.meta.dirname, 'AVAILABILITY.md'), report(found))
-  process.exitCode = found.some(({ strategy, refused }) => strategy !== 'single-user' && refused > 0) ? 1 : 0
+  process.exitCode = found.some(
+    ({ strategy, refused, failed }) => failed > 0 || (strategy !== 'single-user' && refused > 0),
+  )
+    ? 1
+    : 0
 } finally {
   await embedded.stop()
   await server.stop()
