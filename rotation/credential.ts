@@ -94,6 +94,16 @@ function readJson<T>(text: string, schema: v.GenericSchema<unknown, T>, required
   throw new InvalidCredential(field, `should be ${expected[field] ?? value}`)
 }
 
+/** @throws InvalidCredential if the engine takes less than others do */
+function formed<T extends Pick<Fields, 'engine' | 'host' | 'dbname' | 'ssl'>>(fields: T): T {
+  const { engine, ssl } = fields
+  for (const field of ['host', 'dbname'] as const) {
+    const [form, text] = [traits[engine].forms?.[field], fields[field]]
+    if (text && form && !form.fits(text, ssl)) throw new InvalidCredential(field, `should be ${form.should}`)
+  }
+  return fields
+}
+
 /** How a stored text is read. Which way is right, only the tags say, never the text. */
 export type Format = (text: string) => Credential
 
@@ -119,7 +129,8 @@ export class Credential {
    * @throws InvalidCredential naming the field and what it should be; never quoting its value.
    */
   static parse(text: string): Credential {
-    return new Credential(...readJson(text, schema, 'engine, host, username and password'), false)
+    const [json, fields] = readJson(text, schema, 'engine, host, username and password')
+    return new Credential(json, formed(fields), false)
   }
 
   /**
@@ -129,6 +140,7 @@ export class Credential {
    */
   static passwordOnly(connection: string): Format {
     const [json, fields] = readJson(connection, connectionSchema, 'engine, host and username')
+    formed(fields)
     return password => {
       if (!v.is(schema.entries.password, password))
         throw new InvalidCredential('password', `should be ${expected.password}`)

@@ -2,14 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { isIPv6 } from 'node:net'
 import { type Document, MongoClient } from 'mongodb'
 import type { Credential } from '../credential.ts'
-import {
-  DatabaseFailed,
-  InvalidCredential,
-  LoginRefused,
-  NotPermitted,
-  TestFailed,
-  Unreachable,
-} from '../errors.ts'
+import { DatabaseFailed, LoginRefused, NotPermitted, TestFailed, Unreachable } from '../errors.ts'
 import { type Engine, type EngineOptions, type Pair, type Session, timeouts } from './engine.ts'
 import { differences, refuseStranger, syncFields, type User } from './mongodbClone.ts'
 import { translate } from './mongodbErrors.ts'
@@ -39,8 +32,6 @@ export class Mongodb implements Engine {
   /** `host` is the database whose users the session acts on: a user of MongoDB is a name in a database. */
   async login(credential: Credential, host?: string): Promise<MongodbSession> {
     const { dbname = traits.mongo.database } = credential
-    if (!/^[^/\\. "$*<>:|?]{1,63}$/.test(dbname))
-      throw new InvalidCredential('dbname', 'should be the name of a database, or left out')
     try {
       return await this.#loginFrom(ADMIN, credential, host)
     } catch (error) {
@@ -107,11 +98,8 @@ class Secondary extends Unreachable {
 }
 
 /** `host:port`, which becomes part of a URL. */
-function address({ host, port = traits.mongo.port }: Credential): string {
-  if (!isIPv6(host) && !/^[\w.-]+$/.test(host))
-    throw new InvalidCredential('host', 'should be the name of one server, without scheme, port or path')
-  return `${isIPv6(host) ? `[${host}]` : host}:${port}`
-}
+const address = ({ host, port = traits.mongo.port }: Credential) =>
+  `${isIPv6(host) ? `[${host}]` : host}:${port}`
 
 class MongodbSession implements Session {
   readonly host: string

@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto'
-import { isIP } from 'node:net'
 import mysql, { type Connection, type ConnectionOptions, type RowDataPacket } from 'mysql2/promise'
 import type { Credential } from '../credential.ts'
 import { InvalidCredential, NotPermitted } from '../errors.ts'
@@ -83,8 +82,6 @@ export abstract class MysqlFamily implements Engine {
 
   async login(credential: Credential, host?: string): Promise<MysqlSession> {
     const { connect, connectTimeout, statementTimeout } = this.#options
-    if (credential.ssl && isIP(credential.host))
-      throw new InvalidCredential('host', 'should be a name: a certificate is not checked against an address')
     let connection: Connection
     try {
       connection = await connect({

@@ -1,6 +1,6 @@
 import { ConnectionTimeoutError, ErrorReply } from '@redis/client'
 import type { Credential } from '../credential.ts'
-import { Conflict, InvalidCredential, NotPermitted, Unreachable } from '../errors.ts'
+import { Conflict, NotPermitted, Unreachable } from '../errors.ts'
 import {
   type Engine,
   type EngineOptions,
@@ -38,8 +38,6 @@ export class Redis implements Engine {
   async login(credential: Credential): Promise<RedisSession> {
     const { connect, connectTimeout, statementTimeout } = this.#options
     const { host, port = traits.redis.port, username, password, dbname, ssl } = credential
-    if (dbname && !/^\d+$/.test(dbname))
-      throw new InvalidCredential('dbname', 'should be the number of a database, or left out')
     const secureContext = ssl ? this.#trust() : undefined
     try {
       const connection = await connect({

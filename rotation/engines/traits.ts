@@ -1,10 +1,16 @@
+import { isIP, isIPv6 } from 'node:net'
 import type { EngineName } from '../credential.ts'
 import type { StrategyName } from '../strategies/strategy.ts'
 
 /** Who changes the database under a strategy: the user itself; an admin, whom the value then must name; or RDS. */
 export type Actor = 'user' | 'admin' | 'rds'
 
+/** What a field of a value has to be, in words, and whether a text is that. */
+type Form = { should: string; fits(text: string, tls: boolean): boolean }
+
 export type Traits = {
+  /** Where it takes less than others do. A value that is refused for it is refused before anything was written. */
+  forms?: { host?: Form; dbname?: Form }
   /** The longest user name, and what the server counts: bytes of UTF-8, or characters. */
   userName: { longest: number; unit: 'bytes' | 'characters' }
   /** What a value means that leaves `port` or `dbname` out; no database is an empty text. */
@@ -19,6 +25,10 @@ const oneOrTwoUsers = {
   'alternating-users': 'admin',
   'temporary-clone': 'admin',
 } as const
+const name: Form = {
+  should: 'a name: a certificate is not checked against an address',
+  fits: (host, tls) => !tls || !isIP(host),
+}
 const ofRds = { ...oneOrTwoUsers, master: 'rds' } as const
 
 /** What can be known of an engine without loading its driver. */
@@ -36,24 +46,39 @@ export const traits: Record<EngineName, Traits> = {
     strategies: oneOrTwoUsers,
   },
   mysql: {
+    forms: { host: name },
     userName: { longest: 32, unit: 'characters' },
     port: 3306,
     database: '',
     strategies: { ...ofRds, 'dual-password': 'user' },
   },
   mariadb: {
+    forms: { host: name },
     userName: { longest: 80, unit: 'characters' },
     port: 3306,
     database: '',
     strategies: { ...ofRds, 'dual-password': 'admin' },
   },
   mongo: {
+    forms: {
+      host: {
+        should: 'the name of one server, without scheme, port or path',
+        fits: host => isIPv6(host) || /^[\w.-]+$/.test(host),
+      },
+      dbname: {
+        should: 'the name of a database, or left out',
+        fits: name => /^[^/\\. "$*<>:|?]{1,63}$/.test(name),
+      },
+    },
     userName: { longest: 63, unit: 'bytes' },
     port: 27017,
     database: 'admin',
     strategies: oneOrTwoUsers,
   },
   redis: {
+    forms: {
+      dbname: { should: 'the number of a database, or left out', fits: name => /^\d+$/.test(name) },
+    },
     // It knows no limit.
     userName: { longest: Number.POSITIVE_INFINITY, unit: 'bytes' },
     port: 6379,

@@ -89,14 +89,6 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
       expect(await run(['EXISTS', key])).toBe(0)
     })
 
-    test.each(['16', '-1', 'shop'])('database %s is InvalidCredential, and names the field', async dbname => {
-      const current = await makeUser('+select')
-      await expect(engine.login(other(current, { dbname }))).rejects.toMatchObject({
-        name: 'InvalidCredential',
-        field: 'dbname',
-      })
-    })
-
     test('a user that is off is LoginRefused', async () => {
       const current = await makeUser()
       await alter(current.username, 'off')

@@ -31,6 +31,7 @@ export function subjectOf(server: RedisServer): Subject {
       name: () => `${'ü'.repeat(500)}${hex()}`,
       cloned: () => `${'ü'.repeat(500)}${hex()}`,
     },
+    absentDatabase: '16',
     noSpaces: true,
     async encrypted(user) {
       const clients = await asSuperuser<string>(server, [['CLIENT', 'LIST']])

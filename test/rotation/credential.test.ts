@@ -118,6 +118,34 @@ describe('what is refused names the field and what it should be, and never quote
     else expect(refusal(JSON.stringify({ ...least, host })).message).toMatch(/^host: .*not RDS Proxy's/)
   })
 
+  test.each([
+    [
+      'mongo',
+      'dbname',
+      ['a/b', 'a b', 'a.b', '$external', 'x'.repeat(64)],
+      /should be the name of a database/,
+    ],
+    ['mongo', 'host', ['mongodb://h', 'h:27017', 'a,b', 'h/x', 'u@h'], /should be the name of one server/],
+    ['redis', 'dbname', ['-1', 'shop', '1.0'], /should be the number of a database/],
+    ['mysql', 'host', ['127.0.0.1', '::1'], /should be a name/],
+    ['mariadb', 'host', ['127.0.0.1', '::1'], /should be a name/],
+  ])('what %s takes as %s', (engine, field, values, message) => {
+    for (const value of values) {
+      const text = JSON.stringify({ ...least, engine, [field]: value })
+      expect(refusal(text)).toMatchObject({ field, message: expect.stringMatching(message) })
+      expect(() => Credential.passwordOnly(text)).toThrow(message)
+    }
+  })
+
+  test.each([
+    { engine: 'mongo', host: '::1', dbname: 'shop-1' },
+    { engine: 'redis', host: '127.0.0.1', dbname: '3' },
+    { engine: 'mysql', host: '127.0.0.1', ssl: false },
+    { engine: 'postgres', host: '127.0.0.1', dbname: 'a/b' },
+  ])('and what it takes: %j', value => {
+    expect(parse(value)).toMatchObject(value)
+  })
+
   test.each(['engine', 'host', 'username', 'password'])('%s missing', field => {
     const error = refusal(JSON.stringify({ ...least, [field]: undefined }))
     expect(error.field).toBe(field)
