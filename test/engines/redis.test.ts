@@ -89,6 +89,14 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
       expect(await run(['EXISTS', key])).toBe(0)
     })
 
+    test('a database that there is not is InvalidCredential, and names the field', async () => {
+      const current = await makeUser('+select')
+      await expect(engine.login(other(current, { dbname: '16' }))).rejects.toMatchObject({
+        name: 'InvalidCredential',
+        field: 'dbname',
+      })
+    })
+
     test('a user that is off is LoginRefused', async () => {
       const current = await makeUser()
       await alter(current.username, 'off')
