@@ -1,6 +1,6 @@
 import type { Credential } from './credential.ts'
 import { HostMismatch, InvalidCredential, RotationError, Throttled } from './errors.ts'
-import type { Pipeline } from './steps.ts'
+import type { RdsCalls } from './rds.ts'
 
 /**
  * The admin that current's `masterarn` names, provided that it is for the database that current logs in to: else whoever
@@ -9,11 +9,11 @@ import type { Pipeline } from './steps.ts'
  * @throws HostMismatch, InvalidCredential
  */
 export async function adminOf(
-  pipeline: Pick<Pipeline, 'admin' | 'rds'>,
+  read: { admin(arn: string): Promise<Credential>; rds(): Promise<RdsCalls> },
   current: Credential,
 ): Promise<Credential> {
   if (!current.masterarn) throw new InvalidCredential('masterarn', "should be the ARN of the admin's secret")
-  const admin = await pipeline.admin(current.masterarn)
+  const admin = await read.admin(current.masterarn)
   if (admin.engine === current.engine && admin.address === current.address) return admin
   const refusal = (why: string) =>
     new HostMismatch(
@@ -22,7 +22,7 @@ export async function adminOf(
   if (admin.engine !== current.engine) throw refusal('')
   let follows: boolean
   try {
-    follows = await (await pipeline.rds()).follows(current.address, admin.address)
+    follows = await (await read.rds()).follows(current.address, admin.address)
   } catch (error) {
     if (!(error instanceof RotationError) || error instanceof Throttled) throw error
     throw refusal(`, and RDS did not tell whether they are one database (${error.message})`)

@@ -159,6 +159,9 @@ export class Rds {
   }
 }
 
+/** What a rotation asks of it. */
+export type RdsCalls = Pick<Rds, 'follows' | 'isSettingPassword' | 'setMasterPassword'>
+
 const isCluster = (arn: string) => arn.split(':')[5] === 'cluster'
 
 function masterOf(

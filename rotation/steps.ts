@@ -22,7 +22,7 @@ import {
   parseTags,
 } from './options.ts'
 import { generatePassword } from './password.ts'
-import type { Rds } from './rds.ts'
+import type { RdsCalls } from './rds.ts'
 import type { Description, Store, Version } from './stores/store.ts'
 import { strategies } from './strategies/index.ts'
 import { awaitLogin, logsIn } from './strategies/login.ts'
@@ -37,7 +37,7 @@ export type Pipeline = {
   /** Reads the parameter that the tag `keyturn:connection` names. */
   connection(name: string): Promise<string>
   /** What RDS tells about its databases. */
-  rds(): Promise<Pick<Rds, 'follows' | 'isSettingPassword' | 'setMasterPassword'>>
+  rds(): Promise<RdsCalls>
   /** Whether the rotation with this token is at work: its execution runs and has not announced how it ended. */
   rotating(token: string): Promise<boolean>
   /** Whether its execution runs, be it that it waits until what was replaced is closed. */

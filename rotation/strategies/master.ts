@@ -2,11 +2,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Credential } from '../credential.ts'
 import type { Engine } from '../engines/engine.ts'
 import { InvalidCredential, LoginRefused, NotPermitted, RdsBusy } from '../errors.ts'
+import type { RdsCalls } from '../rds.ts'
 import { awaitLogin, logsIn, PAUSES } from './login.ts'
 import { restoreCurrent } from './restore.ts'
 import type { Change, FailedChange, Outcome, Strategy } from './strategy.ts'
-
-type Api = Awaited<ReturnType<Change['rds']>>
 
 /**
  * The master user of an RDS database gets a new password through RDS, which keeps what it knows of it in step. One user,
@@ -48,7 +47,7 @@ export class Master implements Strategy {
 }
 
 /** @throws RdsBusy if RDS takes longer than a step can wait */
-async function whenSet(rds: Api, master: Credential): Promise<void> {
+async function whenSet(rds: RdsCalls, master: Credential): Promise<void> {
   for (const pause of PAUSES) {
     await sleep(pause)
     if (!(await rds.isSettingPassword(master))) return
@@ -59,7 +58,7 @@ async function whenSet(rds: Api, master: Credential): Promise<void> {
 const busyWith = (master: Credential) => new RdsBusy(`${master}: RDS is setting its password`)
 
 /** Who may not look at the database, or finds another master there, could not have its password set either. */
-async function mayStillChange(rds: Api, current: Credential): Promise<boolean> {
+async function mayStillChange(rds: RdsCalls, current: Credential): Promise<boolean> {
   try {
     return await rds.isSettingPassword(current)
   } catch (error) {

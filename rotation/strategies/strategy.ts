@@ -1,6 +1,6 @@
 import type { Credential } from '../credential.ts'
 import type { Engine, Pair } from '../engines/engine.ts'
-import type { Pipeline } from '../steps.ts'
+import type { RdsCalls } from '../rds.ts'
 
 export const strategyNames = [
   'single-user',
@@ -19,7 +19,7 @@ export type Change = {
   /** The admin that `masterarn` names, for the same database. @throws HostMismatch */
   admin(): Promise<Credential>
   /** RDS, for a master's password. */
-  rds: Pipeline['rds']
+  rds(): Promise<RdsCalls>
 }
 
 /** A change that failed, and what else may have happened to the secret meanwhile. */
