@@ -102,7 +102,7 @@ export class LockedOut extends RotationError {
   override readonly name = 'LockedOut'
 }
 
-/** The database refused a statement for a reason Keyturn does not know. `code` is its SQLSTATE. */
+/** The database refused a statement for a reason Keyturn does not know, or said what it does not. The message has its code. */
 export class DatabaseFailed extends RotationError {
   override readonly name = 'DatabaseFailed'
 }

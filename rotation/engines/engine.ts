@@ -34,13 +34,14 @@ export interface TwoPasswords {
 }
 
 /**
- * One login. Each method is idempotent and never shows the server a password in clear text. They throw NotPermitted,
+ * One login. Each method is idempotent. It shows the server a verifier instead of a password, where it takes one; where
+ * not, the password in clear text, only in a field that the server keeps out of its logs. They throw NotPermitted,
  * Unreachable, Conflict, or DatabaseFailed with the server's code.
  */
 export interface Session extends AsyncDisposable {
   /**
-   * Which of the user's accounts this is, where a name alone does not say it: MySQL's are `user`@`host`, Redshift's keep
-   * their password in one of two ways.
+   * Which of the user's accounts this is, where a name alone does not say it: MySQL's are `user`@`host`, MongoDB's are a
+   * name in a database, Redshift's keep their password in one of two ways.
    */
   readonly host?: string
 
@@ -52,7 +53,8 @@ export interface Session extends AsyncDisposable {
 
   /**
    * Makes the clone able to do exactly what the user may, creating it if absent; whatever the clone owns goes over
-   * to the user; then `open`, one of the two, may log in with `password`. All of it or nothing.
+   * to the user; then `open`, one of the two, may log in with `password`. All of it; or the next call completes it, and
+   * until then `open`'s password does not log in.
    * @throws NotPermitted if the clone exists and is not a clone of this user. Nothing is changed then.
    */
   cloneUser(pair: Pair, open: { user: string; password: string }): Promise<void>

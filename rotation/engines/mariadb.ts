@@ -42,7 +42,7 @@ async function identifyBy(
   await query(`alter user ${name} identified via ${ways.join(' or ')} account unlock`)
 }
 
-/** MariaDB, also as RDS. The tests run it against 10.11 and 11.8. */
+/** MariaDB, also as RDS. */
 export class Mariadb extends MysqlFamily {
   constructor(options: MysqlOptions) {
     super(flavour, options)

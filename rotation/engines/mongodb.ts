@@ -19,7 +19,7 @@ export type MongodbOptions = EngineOptions & {
 /** Where DocumentDB keeps every user, and MongoDB most. */
 const ADMIN = 'admin'
 
-/** Amazon DocumentDB and MongoDB. The tests run it against DocumentDB's open-source engine. */
+/** Amazon DocumentDB and MongoDB. */
 export class Mongodb implements Engine {
   readonly #options: Required<MongodbOptions>
   readonly #trust: ReturnType<typeof trustIn>

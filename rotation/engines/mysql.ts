@@ -81,7 +81,7 @@ async function refuseIfBound(session: Statements, { name, clauses }: Method, few
     )
 }
 
-/** MySQL, also as RDS and Aurora. The tests run it against MySQL 9. */
+/** MySQL, also as RDS and Aurora. */
 export class Mysql extends MysqlFamily {
   constructor(options: MysqlOptions) {
     super(flavour, options)

@@ -14,7 +14,7 @@ import {
 import { PostgresFamily, PostgresFamilySession, type PostgresOptions } from './postgresFamily.ts'
 import { md5Verifier, scramVerifier } from './scram.ts'
 
-/** PostgreSQL, also as RDS and Aurora. The tests run it against 14 to 18. */
+/** PostgreSQL, also as RDS and Aurora. */
 export class Postgres extends PostgresFamily<PostgresSession> {
   constructor(options: PostgresOptions) {
     super('postgres', options)

@@ -21,7 +21,7 @@ export type RedisOptions = EngineOptions & {
   connect?: typeof connect
 }
 
-/** Redis and Valkey, by ACL users. The tests run it against Redis 7 and 8 and Valkey 8. */
+/** Redis and Valkey, by ACL users. */
 export class Redis implements Engine {
   readonly #options: Required<RedisOptions>
   readonly #trust: ReturnType<typeof trustIn>

@@ -23,7 +23,7 @@ import {
 import { answerDigest, sha256Verifier } from './redshiftDigest.ts'
 import { md5Verifier } from './scram.ts'
 
-/** Redshift, provisioned or serverless. The tests run it against PostgreSQL 14, which stands in: see docs/engines.md. */
+/** Redshift, provisioned or serverless. */
 export class Redshift extends PostgresFamily<RedshiftSession> {
   constructor(options: PostgresOptions) {
     super('redshift', options)
