@@ -1,0 +1,24 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import type { EngineName } from '../../rotation/credential.ts'
+import { traits } from '../../rotation/engines/traits.ts'
+
+/** How a file here names the servers of an engine. */
+const places: Record<EngineName, string> = {
+  postgres: 'postgresPlaces()',
+  redshift: 'redshiftPlaces()',
+  mysql: `mysqlPlaces('mysql')`,
+  mariadb: `mysqlPlaces('mariadb')`,
+  mongo: 'mongodbPlaces()',
+  redis: 'redisPlaces()',
+  opaque: `postgresPlaces(), { value: 'opaque'`,
+}
+
+test('every strategy that an engine allows has a fault matrix of its own', () => {
+  const here = readdirSync(import.meta.dirname).filter(file => file.endsWith('.test.ts'))
+  const written = here.map(file => readFileSync(join(import.meta.dirname, file), 'utf8')).join('')
+  for (const [engine, { strategies }] of Object.entries(traits))
+    for (const strategy of Object.keys(strategies))
+      expect(written).toContain(`\nfaultMatrix('${strategy}', ${places[engine as EngineName]}`)
+})
