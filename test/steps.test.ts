@@ -416,6 +416,86 @@ describe('rollback', () => {
     expect(await admits(server, app.current)).toBe(true)
   })
 
+  test.each([false, true])(
+    'alternating: an admin that cannot be read just now: Unreachable, and the value stays pending; set: %s',
+    async changed => {
+      const rotation = await create(pipeline, { id, token })
+      if (changed) await set(pipeline, rotation)
+      admin.mockRejectedValueOnce(new Unreachable('Secrets Manager: no route'))
+      await expect(rollback(pipeline, rotation)).rejects.toMatchObject({ name: 'Unreachable' })
+      expect((await store.describe(id)).pending).toBe(token)
+      expect(await rollback(pipeline, rotation)).toMatchObject({ outcome: 'intact' })
+      expect(await admits(server, await byToken(token))).toBe(false)
+    },
+  )
+
+  test('a password that was set and does not log in: LockedOut', async () => {
+    await begin(single)
+    const rotation = await create(pipeline, { id, token })
+    await set(pipeline, rotation)
+    pipeline.engine = async () => ({
+      login: async credential =>
+        Object.assign(await engine.login(credential), { setPassword: async () => {} }),
+    })
+    await expect(rollback(pipeline, rotation)).rejects.toMatchObject({
+      name: 'LockedOut',
+      message: expect.stringContaining('right after'),
+    })
+    expect((await store.describe(id)).pending).toBe(token)
+  })
+
+  test.each([
+    [10, 'restored'],
+    [11, 'LockedOut'],
+  ])('the one value that logs in is the last of %i others: %s', async (others, result) => {
+    await begin(single)
+    for (let n = 0; n < others; n++) {
+      const { current } = await store.describe(id)
+      await store.propose(id, `edited-${n}`, app.current.with({ password: `never set ${n}` }))
+      await store.promote(id, `edited-${n}`, current ?? '')
+    }
+    const rotation = await create(pipeline, { id, token })
+    const ended = rollback(pipeline, rotation).then(
+      ({ outcome }) => outcome,
+      ({ name }) => name,
+    )
+    expect(await ended).toBe(result)
+  })
+
+  test('a secret without a current version: LockedOut, and the value stays pending', async () => {
+    await create(pipeline, { id, token })
+    const describe = vi
+      .spyOn(store, 'describe')
+      .mockResolvedValueOnce({ ...(await store.describe(id)), current: undefined })
+    await expect(rollback(pipeline, { id, token })).rejects.toMatchObject({ name: 'LockedOut' })
+    describe.mockRestore()
+    expect((await store.describe(id)).pending).toBe(token)
+  })
+
+  test('a pending value that cannot be read is taken back', async () => {
+    await store.as(Credential.opaque).propose(id, token, Credential.opaque('{'))
+    expect(await rollback(pipeline, { id, token })).toEqual({ token, outcome: 'nothing' })
+    expect((await store.describe(id)).pending).toBeUndefined()
+  })
+
+  test('current that moves while it is brought back: the one that is current then is', async () => {
+    await begin(single)
+    const rotation = await create(pipeline, { id, token })
+    await set(pipeline, rotation)
+    const moved = 'moved-'.padEnd(32, '0')
+    const describe = store.describe.bind(store)
+    vi.spyOn(store, 'describe')
+      .mockImplementationOnce(describe)
+      .mockImplementationOnce(async () => {
+        await store.propose(id, moved, app.current.with({ password: 'moved' }))
+        await store.promote(id, moved, first)
+        return describe(id)
+      })
+    expect(await rollback(pipeline, rotation)).toMatchObject({ outcome: 'restored' })
+    expect((await current()).password).toBe('moved')
+    expect(await admits(server, await current())).toBe(true)
+  })
+
   test('a database that does not answer: Unreachable, and the value stays pending', async () => {
     await begin(single)
     const rotation = await create(pipeline, { id, token })
