@@ -1,0 +1,36 @@
+import { describe, expect, test } from 'vitest'
+import { type Dialect, readAccount } from '../../rotation/engines/mysqlClone.ts'
+
+const dialect: Dialect = {
+  plugin: 'caching_sha2_password',
+  limits: ['MAX_QUERIES_PER_HOUR'],
+  clauses: { require: 'REQUIRE NONE', expire: 'PASSWORD EXPIRE DEFAULT' },
+  defaultRoles: () => '',
+}
+const made = "CREATE USER `app`@`%` IDENTIFIED WITH 'caching_sha2_password' AS 'secret' REQUIRE NONE"
+const granted = 'GRANT SELECT ON `shop`.* TO `app`@`%`'
+const read = (created: string, ...grants: string[]) => readAccount(dialect, 'app', '%', [created], grants)
+
+describe('what Keyturn does not know is told, and nothing of what was said is', () => {
+  test.each([
+    ['SHOW CREATE USER', `${made} PASSWORD SECRET 3 ACCOUNT UNLOCK`, granted],
+    ['SHOW CREATE USER', "CREATE USER `app`@`%` IDENTIFIED BY MAGIC 'secret'", granted],
+    ['SHOW GRANTS', made, 'GRANT SELECT ON MODEL `secret` TO `app`@`%`'],
+    ['SHOW GRANTS', made, 'DENY SELECT ON `secret`.* TO `app`@`%`'],
+  ])('%s: %s; %s', (what, created, grant) => {
+    expect(() => read(created, granted, grant)).toThrow(
+      expect.objectContaining({
+        name: 'DatabaseFailed',
+        message: `\`app\`@\`%\`: ${what} says what Keyturn does not know`,
+      }),
+    )
+  })
+})
+
+test.each([
+  ['PASSWORD EXPIRE', 'PASSWORD EXPIRE DEFAULT'],
+  ['PASSWORD EXPIRE NEVER', 'PASSWORD EXPIRE NEVER'],
+  ['PASSWORD EXPIRE INTERVAL 90 DAY', 'PASSWORD EXPIRE INTERVAL 90 DAY'],
+])('%s is the rule %s: a clone does not begin expired', (shown, rule) => {
+  expect(read(`${made} ${shown} ACCOUNT UNLOCK`).clauses.expire).toBe(rule)
+})
