@@ -59,6 +59,21 @@ describe.each(inject('postgres'))('PostgreSQL $version', server => {
     })
   })
 
+  test('the server gives a statement up as well, after the time that it has', async () => {
+    const { current } = await makeApp(server)
+    const clients: pg.Client[] = []
+    class Client extends pg.Client {
+      constructor(config: pg.ClientConfig) {
+        super(config)
+        clients.push(this)
+      }
+    }
+    const hasty = new Postgres({ caFile: server.caFile, Client, statementTimeout: 200 })
+    await using _ = await hasty.login(current)
+    const shown = await clients[0]?.query('show statement_timeout')
+    expect(shown?.rows).toEqual([{ statement_timeout: '200ms' }])
+  })
+
   describe('setPassword', () => {
     test('the verifier is what the server itself would have stored', async () => {
       const { current } = await makeApp(server)
@@ -227,34 +242,91 @@ describe.each(inject('postgres'))('PostgreSQL $version', server => {
       expect(await differences()).toEqual([])
     })
 
-    test('what the clone owns or was granted is handed over, in every database', async () => {
+    test('a role that user and clone have, and the clone may give to others, is taken from it', async () => {
       const app = await makeApp(server)
-      const { sync, differences, u, c, clone } = await makeClone(app)
-      const elsewhere = `db_${hex()}`
-      await asSuperuser(server, `create database ${elsewhere} owner ${name(app.admin.username)}`)
-      // As AWS's templates leave it: a member of the user, which owns what it made.
+      const { sync, differences, u, c } = await makeClone(app)
+      await sync()
+      const shared = `shared_${hex()}`
       await asSuperuser(
         server,
-        `create role ${c} login password ${text(clone.password)}; grant ${u} to ${c}`,
-        'postgres',
-        { user: app.admin.username, password: app.admin.password },
+        `create role ${shared}; grant ${shared} to ${u};
+         grant ${shared} to ${name(app.admin.username)} with admin option`,
       )
-      for (const database of [app.database, elsewhere])
-        await asSuperuser(
-          server,
-          `create table public.owned (n int); alter table public.owned owner to ${c};
-           create table public.granted (n int); alter table public.granted owner to ${name(app.admin.username)};
-           grant select on public.granted to ${c}`,
-          database,
-        )
-      expect(await differences()).toContainEqual(expect.stringContaining(elsewhere))
+      const asAdmin = { user: app.admin.username, password: app.admin.password }
+      await asSuperuser(server, `grant ${shared} to ${c} with admin option`, 'postgres', asAdmin)
+      expect(await differences()).toEqual([`revoke ${name(shared)} from ${c}`])
       await sync()
       expect(await differences()).toEqual([])
-      for (const database of [app.database, elsewhere])
-        expect(
-          await asSuperuser(server, `select tableowner from pg_tables where tablename = 'owned'`, database),
-        ).toEqual([{ tableowner: app.user }])
     })
+
+    test('a clone that was made NOLOGIN is opened', async () => {
+      const app = await makeApp(server)
+      const { sync, clone, c } = await makeClone(app)
+      await sync()
+      await asSuperuser(server, `alter role ${c} nologin`)
+      await sync()
+      await using _ = await engine.login(clone)
+    })
+
+    test('a clone that is dropped meanwhile is a Conflict', async () => {
+      const app = await makeApp(server)
+      const { both, clone, sync, c } = await makeClone(app)
+      await sync()
+      class Client extends pg.Client {
+        override query = (async (statement: string) => {
+          if (statement.includes(' login password ')) await asSuperuser(server, `drop role ${c}`)
+          return super.query(statement)
+        }) as unknown as pg.Client['query']
+      }
+      const late = new Postgres({ caFile: server.caFile, Client })
+      await using session = await late.login(app.admin.with({ dbname: app.database }))
+      await expect(
+        session.cloneUser(both, { user: clone.username, password: clone.password }),
+      ).rejects.toMatchObject({ name: 'Conflict' })
+    })
+
+    test.each([
+      ['synchronised', false],
+      ['dropped', true],
+    ])(
+      'what the clone owns or was granted is handed over, in every database, when it is %s',
+      async (_, drops) => {
+        const app = await makeApp(server)
+        const { both, sync, differences, u, c, clone } = await makeClone(app)
+        const elsewhere = `db_${hex()}`
+        await asSuperuser(server, `create database ${elsewhere} owner ${name(app.admin.username)}`)
+        // As AWS's templates leave it: a member of the user, which owns what it made.
+        await asSuperuser(
+          server,
+          `create role ${c} login password ${text(clone.password)}; grant ${u} to ${c}`,
+          'postgres',
+          { user: app.admin.username, password: app.admin.password },
+        )
+        for (const database of [app.database, elsewhere])
+          await asSuperuser(
+            server,
+            `create table public.owned (n int); alter table public.owned owner to ${c};
+           create table public.granted (n int); alter table public.granted owner to ${name(app.admin.username)};
+           grant select on public.granted to ${c}`,
+            database,
+          )
+        expect(await differences()).toContainEqual(expect.stringContaining(elsewhere))
+        if (drops) {
+          await using session = await engine.login(app.admin.with({ dbname: app.database }))
+          await session.dropUser(both)
+          expect(await admits(server, clone)).toBe(false)
+        } else {
+          await sync()
+          expect(await differences()).toEqual([])
+        }
+        const keeps = `select pg_has_role(${text(app.admin.username)}, ${text(app.user)}, 'usage') as rights`
+        expect(await asSuperuser(server, keeps)).toEqual([{ rights: false }])
+        for (const database of [app.database, elsewhere])
+          expect(
+            await asSuperuser(server, `select tableowner from pg_tables where tablename = 'owned'`, database),
+          ).toEqual([{ tableowner: app.user }])
+      },
+    )
 
     test('the user and the clone open each other’s default privileges and tables', async () => {
       const app = await makeApp(server)
