@@ -74,6 +74,25 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
     })
   })
 
+  test('the server gives a statement up as well, after the time that it has', async () => {
+    const { current } = await makeApp(server)
+    const connections: mysql.Connection[] = []
+    const Engine = mysqlItself ? Mysql : Mariadb
+    const hasty = new Engine({
+      caFile: server.caFile,
+      statementTimeout: 200,
+      async connect(config) {
+        const connection = await mysql.createConnection(config)
+        connections.push(connection)
+        return connection
+      },
+    })
+    await using _ = await hasty.login(current)
+    const setting = mysqlItself ? '@@max_execution_time' : '@@max_statement_time * 1000'
+    const [rows] = (await connections[0]?.query(`select ${setting} as milliseconds`)) ?? []
+    expect(rows).toEqual([{ milliseconds: 200 }])
+  })
+
   test('a clone that something names as its DEFINER: MySQL drops it not, MariaDB does', async () => {
     const app = await makeApp(server)
     const { both, clone, sync } = await makeClone(app)

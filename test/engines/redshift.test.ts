@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import type pg from 'pg'
 import { escapeIdentifier as name } from 'pg'
 import { describe, expect, test } from 'vitest'
 import { Redshift } from '../../rotation/engines/redshift.ts'
@@ -182,6 +183,21 @@ describe.skipIf(!servers.length).each(servers)('Redshift, with PostgreSQL $versi
       message: expect.stringContaining(elsewhere.database),
     })
     expect(await subjectOf(server).admits(clone)).toBe(true)
+  })
+
+  test('the server gives a statement up as well, after the time that it has', async () => {
+    const { current } = await makeApp(server)
+    const clients: StandInClient[] = []
+    class Client extends StandInClient {
+      constructor(config: pg.ClientConfig) {
+        super(config)
+        clients.push(this)
+      }
+    }
+    const hasty = new Redshift({ caFile: server.caFile, Client, statementTimeout: 200 })
+    await using _ = await hasty.login(current)
+    const shown = await clients[0]?.query('show statement_timeout')
+    expect(shown?.rows).toEqual([{ statement_timeout: '200ms' }])
   })
 
   test('the whole of it is one transaction, in which an admin gives the kind of password that the user has', async () => {
