@@ -67,12 +67,28 @@ describe.each(inject('mongodb'))('$name', server => {
   })
 })
 
-/** A MongoDB in memory, for what DocumentDB's engine has not. It tells what it was asked to change. */
-function mongodb(users: Document[], { refuse = {} as Record<string, number>, source = 'admin' } = {}) {
+/**
+ * A MongoDB in memory, for what DocumentDB's engine has not. It tells what it was asked to change, and by which clients.
+ * `source` is the database that has all users, or each by its name; `refuse` has the error of each command, or of
+ * `connect`.
+ */
+function mongodb(
+  users: Document[],
+  {
+    refuse = {} as Record<string, number>,
+    source = 'admin' as string | Record<string, string>,
+    more = {} as Document,
+  } = {},
+) {
   const changes: Document[] = []
+  const clients: MongoClient[] = []
   class Client extends MongoClient {
     override async connect() {
-      if (this.options.credentials?.source !== source) throw new MongoServerError({ code: 18 })
+      clients.push(this)
+      if (refuse.connect) throw new MongoServerError({ code: refuse.connect })
+      const { source: asked, username = '' } = this.options.credentials ?? {}
+      if (asked !== (typeof source === 'string' ? source : source[username]))
+        throw new MongoServerError({ code: 18 })
       return this
     }
     override db(name: string) {
@@ -82,7 +98,7 @@ function mongodb(users: Document[], { refuse = {} as Record<string, number>, sou
           throw new MongoServerError({ code: refuse[verb], message: JSON.stringify(command) })
         const { writeConcern, ...change } = command
         // What a failover could undo would be no change.
-        if (verb !== 'usersInfo') expect(writeConcern).toMatchObject({ w: 'majority' })
+        if (/user$/i.test(verb)) expect(writeConcern).toEqual({ w: 'majority', wtimeout: 15_000 })
         if (verb !== 'usersInfo') changes.push({ ...change, $db: name })
         const { usersInfo, showAuthenticationRestrictions } = command
         const found = users.filter(({ user, db }) => user === usersInfo?.user && db === usersInfo?.db)
@@ -94,9 +110,17 @@ function mongodb(users: Document[], { refuse = {} as Record<string, number>, sou
     }
   }
   const engine = new Mongodb({ caFile: '', Client })
-  const value = { engine: 'mongo', host: 'h', username: 'shop', password: 'p', dbname: 'shop', ssl: false }
+  const value = {
+    engine: 'mongo',
+    host: 'h',
+    username: 'shop',
+    password: 'p',
+    dbname: 'shop',
+    ssl: false,
+    ...more,
+  }
   const login = () => engine.login(Credential.parse(JSON.stringify(value)))
-  return { login, changes }
+  return { login, changes, clients }
 }
 
 const user = (name: string, more: Document = {}) => ({
@@ -106,6 +130,9 @@ const user = (name: string, more: Document = {}) => ({
   ...more,
 })
 const open = { user: 'shop_clone', password: 'open' }
+const cloneCredential = Credential.parse(
+  JSON.stringify({ engine: 'mongo', host: 'h', username: 'shop_clone', password: 'p', ssl: false }),
+)
 
 describe('as MongoDB has it', () => {
   test('a user in the database of the value is found there, and its clone is made there', async () => {
@@ -119,6 +146,43 @@ describe('as MongoDB has it', () => {
       { createUser: 'shop_clone', roles: user('').roles, pwd: 'open', $db: 'shop' },
     ])
     await expect(mongodb([], { source: 'elsewhere' }).login()).rejects.toMatchObject({ name: 'LoginRefused' })
+  })
+
+  test('the database of the value is tried only if `admin` does not know the user', async () => {
+    const { login, clients } = mongodb([], { refuse: { connect: 91 }, source: 'shop' })
+    await expect(login()).rejects.toMatchObject({ name: 'Unreachable' })
+    expect(clients).toHaveLength(1)
+  })
+
+  test('users of different databases are no pair', async () => {
+    const users = [user('shop', { db: 'shop' }), user('shop_clone')]
+    const session = await mongodb(users, { source: { shop: 'shop', shop_clone: 'admin' } }).login()
+    expect(await session.differences(both, async () => cloneCredential)).toEqual([
+      'shop and shop_clone are users of different databases',
+    ])
+  })
+
+  test('the driver is kept to one server, one connection and one try, and to what a step has time for', async () => {
+    const { login, clients } = mongodb([user('shop')])
+    await login()
+    expect(clients[0]?.options).toMatchObject({
+      ...{ directConnection: true, maxPoolSize: 1, serverMonitoringMode: 'poll' },
+      ...{ retryReads: false, retryWrites: false },
+      ...{ connectTimeoutMS: 5_000, serverSelectionTimeoutMS: 5_000, socketTimeoutMS: 16_000 },
+    })
+  })
+
+  test('the server gives a test query up as well, after the time that it has', async () => {
+    const { login, changes } = mongodb([user('shop')])
+    await (await login()).run('shop.orders')
+    const find = { find: 'orders', limit: 1, singleBatch: true, maxTimeMS: 15_000 }
+    expect(changes).toEqual([{ ...find, $db: 'shop' }])
+  })
+
+  test('a host may be an address of IPv6', async () => {
+    const { login, clients } = mongodb([user('shop')], { more: { host: '2001:db8::1' } })
+    await login()
+    expect(clients[0]?.options.hosts.map(String)).toEqual(['[2001:db8::1]:27017'])
   })
 
   test('a user keeps the only way to log in that it has', async () => {
@@ -202,10 +266,7 @@ describe('as MongoDB has it', () => {
       }),
     ])
     const session = await login()
-    const clone = Credential.parse(
-      JSON.stringify({ engine: 'mongo', host: 'h', username: 'shop_clone', password: 'p', ssl: false }),
-    )
-    expect(await session.differences(both, async () => clone)).toEqual([
+    expect(await session.differences(both, async () => cloneCredential)).toEqual([
       'grant a@x to shop_clone',
       'revoke b@x from shop_clone',
       'shop_clone has other customData than shop',
@@ -252,7 +313,11 @@ test.each([
   [189, 'Unreachable'],
   [10107, 'Unreachable'],
   [13435, 'Unreachable'],
+  [24, 'Conflict'],
+  [46, 'Conflict'],
+  [64, 'Conflict'],
   [112, 'Conflict'],
+  [117, 'Conflict'],
   [51003, 'Conflict'],
   [9, 'DatabaseFailed'],
 ])('error %i is %s, and none of its words are kept', (code, name) => {
