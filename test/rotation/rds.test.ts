@@ -7,6 +7,7 @@ import {
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { pythonBin } from '../../local/python.ts'
+import { Credential } from '../../rotation/credential.ts'
 import { parseOptions } from '../../rotation/options.ts'
 import { Rds } from '../../rotation/rds.ts'
 import { check, create } from '../../rotation/steps.ts'
@@ -183,6 +184,28 @@ describe.skipIf(!bin)('RDS, as moto plays it', () => {
       expect(await rds.follows(at('one'), address)).toBe(false)
       expect(server.calls.length).toBeLessThan(2)
     })
+  })
+
+  test('a master’s password is being set while the status says so', async () => {
+    const { DBInstance } = await createInstance('busy')
+    const { DBCluster } = await createCluster('busy-group')
+    for (const [host, status, port, username] of [
+      [
+        DBInstance?.Endpoint?.Address,
+        'DBInstanceStatus',
+        DBInstance?.Endpoint?.Port,
+        DBInstance?.MasterUsername,
+      ],
+      [DBCluster?.Endpoint, 'Status', DBCluster?.Port, DBCluster?.MasterUsername],
+    ]) {
+      const value = { engine: 'postgres', host, port, username, password: 'p' }
+      const master = Credential.parse(JSON.stringify(value))
+      server.edit = answer => answer
+      expect(await rds.isSettingPassword(master)).toBe(false)
+      server.edit = answer =>
+        answer.replace(new RegExp(`(?<=<${status}>)[a-z]+`), 'resetting-master-credentials')
+      expect(await rds.isSettingPassword(master)).toBe(true)
+    }
   })
 
   test('the secret of a master that RDS manages names its database, and is not for Keyturn to rotate', async () => {
