@@ -74,16 +74,81 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
     })
   })
 
-  test('a clone that something names as its DEFINER: MySQL drops it not, MariaDB does', async () => {
-    const app = await makeApp(server)
-    const { both, clone, sync } = await makeClone(app)
-    await sync()
-    await sql(`create definer = ${both.clone} procedure ${app.database}.p() select 1`)
-    await using session = await engine.login(app.admin, '%')
-    const dropped = session.dropUser(both)
-    if (mysqlItself) await expect(dropped).rejects.toMatchObject({ name: 'NotPermitted' })
-    else await dropped
-    expect(await admits(server, clone)).toBe(mysqlItself)
+  describe('a clone that something names as its DEFINER', () => {
+    test.each([
+      ['views', 'view', '{}.v as select 1'],
+      ['routines', 'procedure', '{}.p() select 1'],
+      ['routines', 'function', '{}.f() returns int deterministic return 1'],
+      ['triggers', 'trigger', '{}.tr before insert on {}.t for each row set new.a = 1'],
+      ['events', 'event', '{}.e on schedule every 1 day do select 1'],
+    ])('of %s (%s) is not dropped', async (kind, thing, rest) => {
+      const app = await makeApp(server)
+      // As the master of RDS may: then MySQL would drop it.
+      if (mysqlItself) await sql(`grant allow_nonexistent_definer on *.* to ${app.admin.username}`)
+      const { both, clone, sync } = await makeClone(app)
+      await sync()
+      const name = `${app.database}.${/\w+/.exec(rest)}`
+      const makeFor = (definer: string) =>
+        sql(
+          `drop ${thing} if exists ${name}`,
+          `create definer = ${definer} ${thing} ${rest.replaceAll('{}', app.database)}`,
+        )
+      await sql(`create table ${app.database}.t (a int)`)
+      await makeFor(both.clone)
+      await using session = await engine.login(app.admin, '%')
+      await expect(session.dropUser(both)).rejects.toMatchObject({
+        name: 'NotPermitted',
+        message: expect.stringContaining(`is the DEFINER of ${kind}, which`),
+      })
+      expect(await admits(server, clone)).toBe(true)
+      await makeFor(app.user)
+      await sql(`create definer = ${both.clone}@'10.%' view ${app.database}.elsewhere as select 1`)
+      await sql(`create definer = ${both.clone.toUpperCase()} view ${app.database}.capital as select 1`)
+      await session.dropUser(both)
+      expect(await admits(server, clone)).toBe(false)
+    })
+
+    test('where the admin does not see it: MySQL drops it not, MariaDB does', async () => {
+      const app = await makeApp(server)
+      const hidden = `db_${hex()}`
+      const { both, clone, sync } = await makeClone(app)
+      await sync()
+      await sql(
+        `create database ${hidden}`,
+        `create table ${hidden}.t (a int)`,
+        `create definer = ${both.clone} trigger ${hidden}.tr before insert on ${hidden}.t for each row set @x = 1`,
+      )
+      await using session = await engine.login(app.admin, '%')
+      const dropped = session.dropUser(both)
+      if (mysqlItself)
+        await expect(dropped).rejects.toMatchObject({
+          name: 'NotPermitted',
+          message: expect.stringContaining('referenced as a definer'),
+        })
+      else await dropped
+      expect(await admits(server, clone)).toBe(mysqlItself)
+    })
+
+    test('what a clone can make, an admin sees that can grant what it takes', async () => {
+      const app = await makeApp(server)
+      const made = `db_${hex()}`
+      const { both, sync } = await makeClone(app)
+      await sync()
+      await sql(
+        `create database ${made}`,
+        `grant create view, create routine, trigger, event on ${made}.* to ${app.admin.username} with grant option`,
+        `create table ${made}.t (a int)`,
+        ...[
+          'view {}.v as select 1',
+          'procedure {}.p() select 1',
+          'trigger {}.tr before insert on {}.t for each row set @x = 1',
+          'event {}.e on schedule every 1 day do select 1',
+        ].map(rest => `create definer = ${both.clone} ${rest.replaceAll('{}', made)}`),
+      )
+      await using session = await engine.login(app.admin, '%')
+      const refused = await session.dropUser(both).catch((error: Error) => error.message)
+      for (const kind of ['views', 'routines', 'triggers', 'events']) expect(refused).toContain(kind)
+    })
   })
 
   describe('accounts of several hosts', () => {
