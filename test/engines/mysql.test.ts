@@ -5,6 +5,7 @@ import type { Engine } from '../../rotation/engines/engine.ts'
 import { Mariadb } from '../../rotation/engines/mariadb.ts'
 import { ed25519Verifier } from '../../rotation/engines/mariadbPlugins.ts'
 import { Mysql } from '../../rotation/engines/mysql.ts'
+import { quoteText } from '../../rotation/engines/mysqlClone.ts'
 import { nativeVerifier } from '../../rotation/engines/mysqlVerifiers.ts'
 import { AlternatingUsers } from '../../rotation/strategies/alternatingUsers.ts'
 import { SingleUser } from '../../rotation/strategies/singleUser.ts'
@@ -443,6 +444,32 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
         expect(await differences()).not.toEqual([])
         await sync()
         expect(await differences()).toEqual([])
+      })
+
+    if (mysqlItself)
+      test('attributes follow, and what is taken out of one, however deep', async () => {
+        const app = await makeApp(server)
+        const { both, sync, differences } = await makeClone(app)
+        const attributes = async (user: string) => {
+          const [row] = await sql(
+            `select attribute from information_schema.user_attributes where user = '${user}'`,
+          )
+          return JSON.parse(row?.ATTRIBUTE)
+        }
+        for (const change of [
+          `{"team": {"name": "it's", "of": {"x": 1, "y": [1, {"z": 2}]}}, "same": {"a": 1}, "tags": [{"a": 1, "b": 2}]}`,
+          `{"team": {"of": {"x": null}}, "tags": [{"b": 2}]}`,
+          `{"team": {"of": {"y": null}}, "more": {"k": {}}}`,
+          `{"team": {"of": null}, "more": null}`,
+          `{"team": "none", "tags": {"now": "an object"}}`,
+          `{"team": {"again": 1}, "tags": null}`,
+        ]) {
+          await sql(`alter user ${app.user} attribute ${quoteText(change)}`)
+          await sync()
+          expect(await differences()).toEqual([])
+          expect(await attributes(both.clone)).toEqual(await attributes(app.user))
+        }
+        expect(await attributes(both.clone)).toEqual({ same: { a: 1 }, team: { again: 1 } })
       })
 
     test('one that dies after any statement is mended by the next, and the user is never harmed', async () => {
