@@ -42,10 +42,11 @@ const UNPRIVILEGED = 65534
 /**
  * Starts a PostgreSQL of its own on a free port of 127.0.0.1, in a temporary folder, and waits until it answers. It
  * admits TLS logins by SCRAM, or by MD5 who has such a verifier, and a user named `plain` without TLS. The server ends
- * when this process does, however that happens.
+ * when this process does, however that happens. A `standby` waits for a primary that there is not, and is read-only.
  */
 export async function startPostgres(
   version: PostgresVersion = 18,
+  { standby = false } = {},
 ): Promise<PostgresServer & { stop(): Promise<void> }> {
   const root = process.getuid?.() === 0
   const folder = mkdtempSync(join(tmpdir(), `keyturn-postgres-${version}-`))
@@ -71,6 +72,7 @@ export async function startPostgres(
     join(data, 'pg_hba.conf'),
     'hostnossl all plain 127.0.0.1/32 scram-sha-256\nhostssl all all 127.0.0.1/32 md5\n',
   )
+  if (standby) writeFileSync(join(data, 'standby.signal'), '')
 
   const port = await freePort()
   const settings = {

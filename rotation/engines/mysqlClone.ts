@@ -233,19 +233,30 @@ function clauseStatements(user: Account, clone: Account): string[] {
   const keys = ['require', 'limits', 'expire', 'history', 'reuse', 'current', 'attempts', 'lockTime']
   const wanted = keys.map(key => user.clauses[key] ?? '').filter(clause => clause)
   const present = keys.map(key => clone.clauses[key] ?? '').filter(clause => clause)
-  const gone = Object.keys(clone.attributes).filter(key => !(key in user.attributes))
-  const attributes = JSON.stringify({
-    ...user.attributes,
-    ...Object.fromEntries(gone.map(key => [key, null])),
-  })
   return [
     ...(String(wanted) === String(present) ? [] : [`alter user ${clone.name} ${wanted.join(' ')}`]),
-    ...(sorted(user.attributes) === sorted(clone.attributes)
-      ? []
-      : [`alter user ${clone.name} attribute ${quoteText(attributes)}`]),
+    ...attributeStatements(user, clone),
   ]
 }
 
+/** What ALTER USER says is merged into what there is, in objects within too; null takes a key away. */
+function attributeStatements(user: Account, clone: Account): string[] {
+  const [wanted, present] = [user.attributes, clone.attributes]
+  if (sorted(wanted) === sorted(present)) return []
+  const alter = (attributes: object) =>
+    `alter user ${clone.name} attribute ${quoteText(JSON.stringify(attributes))}`
+  const away = (keys: string[]) => Object.fromEntries(keys.map(key => [key, null]))
+  const differs = (key: string) => JSON.stringify(wanted[key]) !== JSON.stringify(present[key])
+  const merged = Object.keys(present).filter(
+    key => differs(key) && isObject(wanted[key]) && isObject(present[key]),
+  )
+  return [
+    ...(merged.length ? [alter(away(merged))] : []),
+    alter({ ...wanted, ...away(Object.keys(present).filter(key => !(key in wanted))) }),
+  ]
+}
+
+const isObject = (value: unknown) => typeof value === 'object' && value !== null && !Array.isArray(value)
 const sorted = (attributes: Record<string, unknown>) =>
   JSON.stringify(Object.entries(attributes).sort(([a], [b]) => (a < b ? -1 : 1)))
 

@@ -48,7 +48,7 @@ class PostgresSession extends PostgresFamilySession {
     // A clone acts as its user (SET role), who may not change the clone's password; on oneself the login counts.
     const own = user === this.credential.username ? 'set role none; ' : ''
     const verifier = escapeLiteral(await this.#verifier(user, password))
-    await this.query(`${own}alter role ${escapeIdentifier(user)} password ${verifier}`)
+    await this.#write(`${own}alter role ${escapeIdentifier(user)} password ${verifier}`)
   }
 
   override async cloneUser(
@@ -61,11 +61,11 @@ class PostgresSession extends PostgresFamilySession {
     const verifier = escapeLiteral(await this.#verifier(user, password))
     // One message of several statements is one transaction.
     const open = `alter role ${escapeIdentifier(user)} login password ${verifier}`
-    await this.query([...statements, open].join('; ')).catch(conflictIfDropped)
+    await this.#write([...statements, open].join('; ')).catch(conflictIfDropped)
   }
 
   override async lockUser(user: string): Promise<void> {
-    await this.query(`alter role ${escapeIdentifier(user)} password null`)
+    await this.#write(`alter role ${escapeIdentifier(user)} password null`)
   }
 
   override async dropUser(pair: Pair): Promise<void> {
@@ -73,7 +73,7 @@ class PostgresSession extends PostgresFamilySession {
     if (!roles.clone) return
     const statements = handOverStatements(pair, roles)
     await this.#handOverElsewhere(pair, roles)
-    await this.query([...statements, `drop role if exists ${escapeIdentifier(pair.clone)}`].join('; '))
+    await this.#write([...statements, `drop role if exists ${escapeIdentifier(pair.clone)}`].join('; '))
   }
 
   override async differences(pair: Pair): Promise<string[]> {
@@ -90,8 +90,20 @@ class PostgresSession extends PostgresFamilySession {
   async #handOverElsewhere(pair: Pair, roles: Roles): Promise<void> {
     for (const dbname of heldElsewhere(roles)) {
       await using elsewhere = await this.#login(this.credential.with({ dbname }))
-      await elsewhere.query(handOverStatements(pair, await elsewhere.#roles(pair)).join('; '))
+      await elsewhere.#write(handOverStatements(pair, await elsewhere.#roles(pair)).join('; '))
     }
+  }
+
+  /**
+   * Who reads only, by a setting of the user or the database, changes roles all the same, but runs its test query as it
+   * is set. Where the server's own setting says so, or it is a replica, the server refuses.
+   */
+  async #write(statements: string): Promise<void> {
+    await this.query(
+      `select set_config(name, 'off', false) from pg_settings
+       where name = 'default_transaction_read_only' and source in ('user', 'database', 'database user')`,
+    )
+    await this.query(statements)
   }
 
   async #roles(pair: Pair): Promise<Roles> {

@@ -5,6 +5,7 @@ import type { Engine } from '../../rotation/engines/engine.ts'
 import { Mariadb } from '../../rotation/engines/mariadb.ts'
 import { ed25519Verifier } from '../../rotation/engines/mariadbPlugins.ts'
 import { Mysql } from '../../rotation/engines/mysql.ts'
+import { quoteText } from '../../rotation/engines/mysqlClone.ts'
 import { nativeVerifier } from '../../rotation/engines/mysqlVerifiers.ts'
 import { AlternatingUsers } from '../../rotation/strategies/alternatingUsers.ts'
 import { SingleUser } from '../../rotation/strategies/singleUser.ts'
@@ -93,16 +94,81 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
     expect(rows).toEqual([{ milliseconds: 200 }])
   })
 
-  test('a clone that something names as its DEFINER: MySQL drops it not, MariaDB does', async () => {
-    const app = await makeApp(server)
-    const { both, clone, sync } = await makeClone(app)
-    await sync()
-    await sql(`create definer = ${both.clone} procedure ${app.database}.p() select 1`)
-    await using session = await engine.login(app.admin, '%')
-    const dropped = session.dropUser(both)
-    if (mysqlItself) await expect(dropped).rejects.toMatchObject({ name: 'NotPermitted' })
-    else await dropped
-    expect(await admits(server, clone)).toBe(mysqlItself)
+  describe('a clone that something names as its DEFINER', () => {
+    test.each([
+      ['views', 'view', '{}.v as select 1'],
+      ['routines', 'procedure', '{}.p() select 1'],
+      ['routines', 'function', '{}.f() returns int deterministic return 1'],
+      ['triggers', 'trigger', '{}.tr before insert on {}.t for each row set new.a = 1'],
+      ['events', 'event', '{}.e on schedule every 1 day do select 1'],
+    ])('of %s (%s) is not dropped', async (kind, thing, rest) => {
+      const app = await makeApp(server)
+      // As the master of RDS may: then MySQL would drop it.
+      if (mysqlItself) await sql(`grant allow_nonexistent_definer on *.* to ${app.admin.username}`)
+      const { both, clone, sync } = await makeClone(app)
+      await sync()
+      const name = `${app.database}.${/\w+/.exec(rest)}`
+      const makeFor = (definer: string) =>
+        sql(
+          `drop ${thing} if exists ${name}`,
+          `create definer = ${definer} ${thing} ${rest.replaceAll('{}', app.database)}`,
+        )
+      await sql(`create table ${app.database}.t (a int)`)
+      await makeFor(both.clone)
+      await using session = await engine.login(app.admin, '%')
+      await expect(session.dropUser(both)).rejects.toMatchObject({
+        name: 'NotPermitted',
+        message: expect.stringContaining(`is the DEFINER of ${kind}, which`),
+      })
+      expect(await admits(server, clone)).toBe(true)
+      await makeFor(app.user)
+      await sql(`create definer = ${both.clone}@'10.%' view ${app.database}.elsewhere as select 1`)
+      await sql(`create definer = ${both.clone.toUpperCase()} view ${app.database}.capital as select 1`)
+      await session.dropUser(both)
+      expect(await admits(server, clone)).toBe(false)
+    })
+
+    test('where the admin does not see it: MySQL drops it not, MariaDB does', async () => {
+      const app = await makeApp(server)
+      const hidden = `db_${hex()}`
+      const { both, clone, sync } = await makeClone(app)
+      await sync()
+      await sql(
+        `create database ${hidden}`,
+        `create table ${hidden}.t (a int)`,
+        `create definer = ${both.clone} trigger ${hidden}.tr before insert on ${hidden}.t for each row set @x = 1`,
+      )
+      await using session = await engine.login(app.admin, '%')
+      const dropped = session.dropUser(both)
+      if (mysqlItself)
+        await expect(dropped).rejects.toMatchObject({
+          name: 'NotPermitted',
+          message: expect.stringContaining('referenced as a definer'),
+        })
+      else await dropped
+      expect(await admits(server, clone)).toBe(mysqlItself)
+    })
+
+    test('what a clone can make, an admin sees that can grant what it takes', async () => {
+      const app = await makeApp(server)
+      const made = `db_${hex()}`
+      const { both, sync } = await makeClone(app)
+      await sync()
+      await sql(
+        `create database ${made}`,
+        `grant create view, create routine, trigger, event on ${made}.* to ${app.admin.username} with grant option`,
+        `create table ${made}.t (a int)`,
+        ...[
+          'view {}.v as select 1',
+          'procedure {}.p() select 1',
+          'trigger {}.tr before insert on {}.t for each row set @x = 1',
+          'event {}.e on schedule every 1 day do select 1',
+        ].map(rest => `create definer = ${both.clone} ${rest.replaceAll('{}', made)}`),
+      )
+      await using session = await engine.login(app.admin, '%')
+      const refused = await session.dropUser(both).catch((error: Error) => error.message)
+      for (const kind of ['views', 'routines', 'triggers', 'events']) expect(refused).toContain(kind)
+    })
   })
 
   describe('accounts of several hosts', () => {
@@ -397,6 +463,32 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
         expect(await differences()).not.toEqual([])
         await sync()
         expect(await differences()).toEqual([])
+      })
+
+    if (mysqlItself)
+      test('attributes follow, and what is taken out of one, however deep', async () => {
+        const app = await makeApp(server)
+        const { both, sync, differences } = await makeClone(app)
+        const attributes = async (user: string) => {
+          const [row] = await sql(
+            `select attribute from information_schema.user_attributes where user = '${user}'`,
+          )
+          return JSON.parse(row?.ATTRIBUTE)
+        }
+        for (const change of [
+          `{"team": {"name": "it's", "of": {"x": 1, "y": [1, {"z": 2}]}}, "same": {"a": 1}, "tags": [{"a": 1, "b": 2}]}`,
+          `{"team": {"of": {"x": null}}, "tags": [{"b": 2}]}`,
+          `{"team": {"of": {"y": null}}, "more": {"k": {}}}`,
+          `{"team": {"of": null}, "more": null}`,
+          `{"team": "none", "tags": {"now": "an object"}}`,
+          `{"team": {"again": 1}, "tags": null}`,
+        ]) {
+          await sql(`alter user ${app.user} attribute ${quoteText(change)}`)
+          await sync()
+          expect(await differences()).toEqual([])
+          expect(await attributes(both.clone)).toEqual(await attributes(app.user))
+        }
+        expect(await attributes(both.clone)).toEqual({ same: { a: 1 }, team: { again: 1 } })
       })
 
     test('one that dies after any statement is mended by the next, and the user is never harmed', async () => {

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import pg, { escapeIdentifier as name, escapeLiteral as text } from 'pg'
 import { describe, expect, inject, test } from 'vitest'
+import { startPostgres } from '../../local/postgres.ts'
 import type { Engine } from '../../rotation/engines/engine.ts'
 import { Postgres } from '../../rotation/engines/postgres.ts'
 import { scramVerifier } from '../../rotation/engines/scram.ts'
@@ -97,12 +98,24 @@ describe.each(inject('postgres'))('PostgreSQL $version', server => {
       expect(await admits(server, current.with({ password: 'next' }))).toBe(true)
     })
 
-    test('a read-only server is Unreachable', async () => {
-      const { current } = await makeApp(server)
-      await asSuperuser(server, `alter role ${name(current.username)} set default_transaction_read_only = on`)
-      await using session = await engine.login(current)
-      await expect(session.setPassword(current.username, 'x')).rejects.toMatchObject({ name: 'Unreachable' })
-    })
+    test.each(['user', 'database', 'user in the database'])(
+      'one that reads only, by a setting of the %s, turns, and its test query goes on reading only',
+      async whose => {
+        const { user, current, database } = await makeApp(server)
+        const readOnly = {
+          user: `alter role ${name(user)} set`,
+          database: `alter database ${database} set`,
+          'user in the database': `alter role ${name(user)} in database ${database} set`,
+        }[whose]
+        await asSuperuser(server, `${readOnly} default_transaction_read_only = on`)
+        await using session = await engine.login(current)
+        await expect(session.run('create table public.t (n int)')).rejects.toMatchObject({
+          message: expect.stringContaining('read-only'),
+        })
+        await session.setPassword(user, 'next')
+        expect(await admits(server, current.with({ password: 'next' }))).toBe(true)
+      },
+    )
   })
 
   describe('cloneUser', () => {
@@ -177,6 +190,25 @@ describe.each(inject('postgres'))('PostgreSQL $version', server => {
       )
       await sync()
       expect(await differences()).toEqual([])
+    })
+
+    test('an admin and a user that read only by a setting of theirs turn, and the clone reads only', async () => {
+      const app = await makeApp(server)
+      const { both, clone, sync, differences, u } = await makeClone(app)
+      for (const role of [u, name(app.admin.username)])
+        await asSuperuser(server, `alter role ${role} set default_transaction_read_only = on`)
+      await sync()
+      expect(await differences()).toEqual([])
+      const asClone = { user: clone.username, password: clone.password }
+      const [seen] = await asSuperuser(server, 'show transaction_read_only', app.database, asClone)
+      expect(seen).toEqual({ transaction_read_only: 'on' })
+      await using session = await engine.login(app.admin.with({ dbname: app.database }))
+      await session.lockUser(clone.username)
+      expect(await admits(server, clone)).toBe(false)
+      await session.dropUser(both)
+      expect(await asSuperuser(server, `select from pg_roles where rolname = ${text(both.clone)}`)).toEqual(
+        [],
+      )
     })
 
     test('a setting that only a superuser may give takes a superuser as admin', async () => {
@@ -428,5 +460,39 @@ describe.each(inject('postgres'))('PostgreSQL $version', server => {
         { tablename: 'after', tableowner: app.user },
       ])
     })
+  })
+})
+
+describe('a server that is read-only is Unreachable', () => {
+  test.each([
+    ['as a replica', { standby: true }],
+    ['by its own settings', { standby: false }],
+  ])('%s', async (_, options) => {
+    const server = await startPostgres(18, options)
+    try {
+      if (!options.standby) {
+        await asSuperuser(server, 'alter system set default_transaction_read_only = on')
+        await asSuperuser(server, 'select pg_reload_conf()')
+        await expect
+          .poll(() => asSuperuser(server, 'show transaction_read_only'))
+          .toEqual([{ transaction_read_only: 'on' }])
+      }
+      const { user, password } = server.superuser
+      const superuser = credentialFor(server, user, password)
+      await using session = await new Postgres({ caFile: server.caFile }).login(superuser)
+      const both = pair(user)
+      for (const change of [
+        () => session.setPassword(user, 'x'),
+        () => session.lockUser(user),
+        () => session.cloneUser(both, { user: both.clone, password: 'x' }),
+      ])
+        await expect(change()).rejects.toMatchObject({
+          name: 'Unreachable',
+          message: expect.stringContaining('read-only'),
+        })
+      expect(await admits(server, superuser)).toBe(true)
+    } finally {
+      await server.stop()
+    }
   })
 })
