@@ -1,5 +1,5 @@
 import type { SecureContext } from 'node:tls'
-import { createClient } from '@redis/client'
+import { RedisClient } from '@redis/client'
 
 export type RedisTarget = {
   host: string
@@ -16,6 +16,15 @@ export type RedisTarget = {
 
 export type RedisConnection = Awaited<ReturnType<typeof connect>>
 
+/** 3 begins with HELLO. */
+const protocol = { RESP: 2 } as const
+
+/**
+ * Makes clients. The library's createClient makes a class with all commands for each set of options, which takes tens of
+ * milliseconds, and keeps the last set, password and all.
+ */
+export const clientOf = RedisClient.factory(protocol)
+
 /**
  * One connection, for as long as it lasts, that is logged in by AUTH and sends nothing of its own accord: not every user
  * may run what the client would else ask. It is closed too when it was idle for `commandTimeout`.
@@ -23,12 +32,11 @@ export type RedisConnection = Awaited<ReturnType<typeof connect>>
  */
 export async function connect({ secureContext, commandTimeout, ...target }: RedisTarget) {
   const { host, port, connectTimeout, username, password, database } = target
-  const client = createClient({
+  const client = clientOf({
+    ...protocol,
     username,
     password,
     database,
-    // 3 begins with HELLO.
-    RESP: 2,
     disableClientInfo: true,
     socket: {
       host,

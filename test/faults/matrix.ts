@@ -3,7 +3,7 @@ import type { StrategyName } from '../../rotation/strategies/strategy.ts'
 import type { App } from '../database.ts'
 import type { Place } from './places.ts'
 import { Process, type Visit } from './process.ts'
-import { Execution, ofOneUser, Scene, type Start, type Value } from './scene.ts'
+import { type Counts, Execution, ofOneUser, Scene, type Start, type Value } from './scene.ts'
 
 const startsOf: Record<StrategyName, Start[]> = {
   'single-user': ['first'],
@@ -34,15 +34,8 @@ export function faultMatrix(
     return
   }
 
-  const counts = { cases: 0, lockouts: 0, stuck: 0 }
-
-  /** One case, counted by what an operator would count. */
-  async function settle(scene: Scene, winners: string[], where = ''): Promise<void> {
-    counts.cases++
-    if (!(await scene.currentLogsIn())) counts.lockouts++
-    if ((await scene.store.describe('app')).pending) counts.stuck++
-    await scene.check(winners, where)
-  }
+  const counts: Counts = { cases: 0, lockouts: 0, stuck: 0 }
+  const settle = (scene: Scene, winners: string[], where = '') => scene.check(winners, where, counts)
 
   /** Runs a rotation; `visit` decides at each point, by its number, who dies. Returns the points that were passed. */
   async function rotate(scene: Scene, fatal: (n: number) => boolean, deaths = 1) {
@@ -52,8 +45,12 @@ export function faultMatrix(
     return { execution, points }
   }
 
+  /** Its points are the one before its first call, and the one after each: between two calls it does nothing lasting. */
   function newProcess(scene: Scene, points: string[], fatal: (n: number) => boolean): Process {
+    let begun = false
     const process: Process = new Process(scene.base, scene.place, point => {
+      if (begun && point.startsWith('before')) return
+      begun = true
       points.push(point)
       if (fatal(points.length - 1)) process.die()
     })
@@ -214,8 +211,12 @@ export function faultMatrix(
         async start => {
           const app = await newest.makeApp(strategy)
           const tally = { both: 0, one: 0, none: 0 }
-          const clean = await rotate(await Scene.set(newest, app, strategy, start), never)
-          const befores = clean.points.filter(point => point.startsWith('before'))
+          const befores: string[] = []
+          const scene = await Scene.set(newest, app, strategy, start)
+          const clean = new Process(scene.base, scene.place, point => {
+            if (point.startsWith('before')) befores.push(point)
+          })
+          await new Execution(scene, () => clean).run()
           const points = befores.length
           // Until it drops the clone it is a turn of alternating users.
           const from = strategy === 'temporary-clone' ? befores.indexOf('before promote') : 0

@@ -35,6 +35,9 @@ const formats: Record<Value, { tags: Record<string, string>; format(app: App): F
   opaque: { tags: { 'keyturn:engine': 'opaque' }, format: () => Credential.opaque },
 }
 
+/** How many cases there were, by what an operator would count. */
+export type Counts = { cases: number; lockouts: number; stuck: number }
+
 /**
  * One secret in a store and its users in a real database, put back to a known start for every case. Every password
  * that turns up is remembered, so that `check` can look for it where it must not be.
@@ -117,13 +120,17 @@ export class Scene {
     this.#seen.push(thing)
   }
 
-  /** What must hold after every case. `winners` are the tokens that may be current. */
-  async check(winners: string[], where: string): Promise<void> {
+  /** What must hold after every case, counted too. `winners` are the tokens that may be current. */
+  async check(winners: string[], where: string, counts: Counts): Promise<void> {
     const found = await this.store.describe(id)
-    expect(found.pending, `${where}: nothing is pending`).toBeUndefined()
     await this.idle()
+    const logsIn = await this.currentLogsIn()
+    counts.cases++
+    if (!logsIn) counts.lockouts++
+    if (found.pending) counts.stuck++
+    expect(found.pending, `${where}: nothing is pending`).toBeUndefined()
     expect(winners, `${where}: at most one value won`).toContain(found.current)
-    expect(await this.currentLogsIn(), `${where}: current logs in`).toBe(true)
+    expect(logsIn, `${where}: current logs in`).toBe(true)
     const log = readFrom(this.place.logFile, this.#logFrom)
     const seen = this.#seen
       .map(thing => `${JSON.stringify(thing)} ${inspect(thing, { depth: 9 })}`)
