@@ -20,7 +20,7 @@ import {
   syncStatements,
 } from './mysqlClone.ts'
 import { translate, translateLogin } from './mysqlErrors.ts'
-import { conflictIfDropped, undefinedIfAbsent } from './noSuchUser.ts'
+import { conflictIfDropped, gone, undefinedIfAbsent, undefinedIfRefused } from './noSuchUser.ts'
 import { tested } from './testQuery.ts'
 import { traits } from './traits.ts'
 import { readIssuers } from './trust.ts'
@@ -218,12 +218,12 @@ class MysqlSession implements Session {
 
   async differences({ user, clone }: Pair, other: () => Promise<Credential>): Promise<string[]> {
     // No user may look at the privileges of another.
-    await using partner = await this.#login(await other())
-    const sessionOf = (name: string) => (this.#credential.username === name ? this : partner)
-    const [original, copy] = [await sessionOf(user).#found(user), await sessionOf(clone).#found(clone)]
-    if (!original || !copy) return [`${original ? clone : user} is not there any more`]
+    await using partner = await this.#login(await other()).catch(undefinedIfRefused)
+    const isUs = (name: string) => this.#credential.username === name
+    if (!partner) return [gone(isUs(user) ? clone : user)]
     if (partner.host !== this.host) return [`${user} and ${clone} come in by accounts of different hosts`]
-    return syncStatements(this.#flavour, original, copy)
+    const accountOf = (name: string) => (isUs(name) ? this : partner).#account(name)
+    return syncStatements(this.#flavour, await accountOf(user), await accountOf(clone))
   }
 
   run(query: string): Promise<void> {

@@ -4,7 +4,7 @@ import { escapeIdentifier } from 'pg'
 import type { Credential } from '../credential.ts'
 import { NotPermitted } from '../errors.ts'
 import type { Pair } from './engine.ts'
-import { conflictIfDropped } from './noSuchUser.ts'
+import { conflictIfDropped, gone, undefinedIfRefused } from './noSuchUser.ts'
 import { PostgresFamily, PostgresFamilySession, type PostgresOptions } from './postgresFamily.ts'
 import {
   type Account,
@@ -112,13 +112,15 @@ class RedshiftSession extends PostgresFamilySession {
 
   /** As a user sees only its own roles and default privileges, each of the two is asked about itself. */
   override async differences({ user, clone }: Pair, other: () => Promise<Credential>): Promise<string[]> {
-    await using partner = await this.#login(await other())
-    const sessionOf = (name: string) => (this.credential.username === name ? this : partner)
+    await using partner = await this.#login(await other()).catch(undefinedIfRefused)
+    const isUs = (name: string) => this.credential.username === name
+    if (!partner) return [gone(isUs(user) ? clone : user)]
+    const sessionOf = (name: string) => (isUs(name) ? this : partner)
     const [[original], [copy]] = [
       await sessionOf(user).#accounts(user),
       await sessionOf(clone).#accounts(clone),
     ]
-    return original && copy ? followStatements(original, copy) : [`there is no ${original ? clone : user}`]
+    return original && copy ? followStatements(original, copy) : [gone(original ? clone : user)]
   }
 
   #setPassword(user: string, password: string): string {
