@@ -1,8 +1,8 @@
-import { randomBytes } from 'node:crypto'
 import { isIPv6 } from 'node:net'
 import { type Document, MongoClient } from 'mongodb'
 import type { Credential } from '../credential.ts'
 import { DatabaseFailed, LoginRefused, NotPermitted, TestFailed, Unreachable } from '../errors.ts'
+import { unknownPassword } from '../password.ts'
 import { type Engine, type EngineOptions, type Pair, type Session, timeouts } from './engine.ts'
 import { differences, refuseStranger, syncFields, type User } from './mongodbClone.ts'
 import { translate } from './mongodbErrors.ts'
@@ -221,5 +221,3 @@ class MongodbSession implements Session {
     return this.#user(user).catch(undefinedIfAbsent)
   }
 }
-
-const unknownPassword = () => randomBytes(32).toString('base64url')

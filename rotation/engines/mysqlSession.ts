@@ -1,7 +1,7 @@
-import { randomBytes } from 'node:crypto'
 import mysql, { type Connection, type ConnectionOptions, type RowDataPacket } from 'mysql2/promise'
 import type { Credential } from '../credential.ts'
 import { InvalidCredential, NotPermitted } from '../errors.ts'
+import { unknownPassword } from '../password.ts'
 import {
   type Engine,
   type EngineOptions,
@@ -323,7 +323,6 @@ class MysqlSession implements Session {
   }
 
   #unknown(plugin: string): string {
-    const password = randomBytes(32).toString('base64')
-    return this.#flavour.identified(plugin, this.#flavour.verifiers[plugin]?.(password) ?? '')
+    return this.#flavour.identified(plugin, this.#flavour.verifiers[plugin]?.(unknownPassword()) ?? '')
   }
 }

@@ -1,8 +1,8 @@
-import { randomBytes } from 'node:crypto'
 import type pg from 'pg'
 import { escapeIdentifier } from 'pg'
 import type { Credential } from '../credential.ts'
 import { NotPermitted } from '../errors.ts'
+import { unknownPassword } from '../password.ts'
 import type { Pair } from './engine.ts'
 import { conflictIfDropped, gone, undefinedIfRefused } from './noSuchUser.ts'
 import { PostgresFamily, PostgresFamilySession, type PostgresOptions } from './postgresFamily.ts'
@@ -78,7 +78,9 @@ class RedshiftSession extends PostgresFamilySession {
     await this.#transaction([
       ...(existing
         ? []
-        : [`create user ${escapeIdentifier(pair.clone)} password ${this.#verifier(pair.clone, unknown())}`]),
+        : [
+            `create user ${escapeIdentifier(pair.clone)} password ${this.#verifier(pair.clone, unknownPassword())}`,
+          ]),
       ...handOverStatements(user, clone),
       ...shareStatements(user, clone),
       ...followStatements(user, clone),
@@ -88,7 +90,7 @@ class RedshiftSession extends PostgresFamilySession {
 
   /** Not by PASSWORD DISABLE, which Redshift refuses for a superuser. */
   override async lockUser(user: string): Promise<void> {
-    await this.query(this.#setPassword(user, unknown()))
+    await this.query(this.#setPassword(user, unknownPassword()))
   }
 
   override async dropUser(pair: Pair): Promise<void> {
@@ -156,6 +158,3 @@ class RedshiftSession extends PostgresFamilySession {
     }
   }
 }
-
-/** A password that nobody knows. */
-const unknown = () => randomBytes(32).toString('base64')
