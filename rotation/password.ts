@@ -1,4 +1,4 @@
-import { randomInt } from 'node:crypto'
+import { randomBytes, randomInt } from 'node:crypto'
 import * as v from 'valibot'
 import { InvalidOption } from './errors.ts'
 
@@ -58,6 +58,9 @@ export function generatePassword(settings: PasswordSettings): string {
     if (complete || !rules.REQUIRE_EACH_INCLUDED_TYPE) return password.join('')
   }
 }
+
+/** A password that nobody learns, so that no password logs in. */
+export const unknownPassword = () => randomBytes(32).toString('base64url')
 
 type Rules = Required<PasswordSettings>
 

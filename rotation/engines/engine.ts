@@ -72,8 +72,8 @@ export interface Session extends AsyncDisposable {
   readonly passwords?: TwoPasswords
 
   /**
-   * What the clone may and the user may not, or the other way round: a sentence each, none if they are equal. `other`
-   * is the one of the two that this session is not, for servers that tell a user only about itself.
+   * What the clone may and the user may not, or the other way round: a sentence each, none if they are equal, one if
+   * either is gone. `other` is the one of the two that this session is not, for servers that tell a user only about itself.
    */
   differences(pair: Pair, other: () => Promise<Credential>): Promise<string[]>
 

@@ -1,12 +1,12 @@
-import { randomBytes } from 'node:crypto'
 import { isIPv6 } from 'node:net'
 import { type Document, MongoClient } from 'mongodb'
 import type { Credential } from '../credential.ts'
 import { DatabaseFailed, LoginRefused, NotPermitted, TestFailed, Unreachable } from '../errors.ts'
+import { unknownPassword } from '../password.ts'
 import { type Engine, type EngineOptions, type Pair, type Session, timeouts } from './engine.ts'
 import { differences, refuseStranger, syncFields, type User } from './mongodbClone.ts'
 import { translate } from './mongodbErrors.ts'
-import { conflictIfDropped, NoSuchUser, undefinedIfAbsent } from './noSuchUser.ts'
+import { conflictIfDropped, gone, NoSuchUser, undefinedIfAbsent, undefinedIfRefused } from './noSuchUser.ts'
 import { tested } from './testQuery.ts'
 import { traits } from './traits.ts'
 import { trustIn } from './trust.ts'
@@ -169,9 +169,11 @@ class MongodbSession implements Session {
 
   async differences({ user, clone }: Pair, other: () => Promise<Credential>): Promise<string[]> {
     // No user may look at another.
-    await using partner = await this.#login(await other())
+    await using partner = await this.#login(await other()).catch(undefinedIfRefused)
+    const isUs = (name: string) => this.#credential.username === name
+    if (!partner) return [gone(isUs(user) ? clone : user)]
     if (partner.host !== this.host) return [`${user} and ${clone} are users of different databases`]
-    const of = (name: string) => (this.#credential.username === name ? this : partner).#user(name)
+    const of = (name: string) => (isUs(name) ? this : partner).#user(name)
     return differences(await of(user), await of(clone))
   }
 
@@ -219,5 +221,3 @@ class MongodbSession implements Session {
     return this.#user(user).catch(undefinedIfAbsent)
   }
 }
-
-const unknownPassword = () => randomBytes(32).toString('base64url')

@@ -1,7 +1,7 @@
-import { randomBytes } from 'node:crypto'
 import mysql, { type Connection, type ConnectionOptions, type RowDataPacket } from 'mysql2/promise'
 import type { Credential } from '../credential.ts'
 import { InvalidCredential, NotPermitted } from '../errors.ts'
+import { unknownPassword } from '../password.ts'
 import {
   type Engine,
   type EngineOptions,
@@ -20,7 +20,7 @@ import {
   syncStatements,
 } from './mysqlClone.ts'
 import { translate, translateLogin } from './mysqlErrors.ts'
-import { conflictIfDropped, undefinedIfAbsent } from './noSuchUser.ts'
+import { conflictIfDropped, gone, undefinedIfAbsent, undefinedIfRefused } from './noSuchUser.ts'
 import { tested } from './testQuery.ts'
 import { traits } from './traits.ts'
 import { readIssuers } from './trust.ts'
@@ -218,12 +218,12 @@ class MysqlSession implements Session {
 
   async differences({ user, clone }: Pair, other: () => Promise<Credential>): Promise<string[]> {
     // No user may look at the privileges of another.
-    await using partner = await this.#login(await other())
-    const sessionOf = (name: string) => (this.#credential.username === name ? this : partner)
-    const [original, copy] = [await sessionOf(user).#found(user), await sessionOf(clone).#found(clone)]
-    if (!original || !copy) return [`${original ? clone : user} is not there any more`]
+    await using partner = await this.#login(await other()).catch(undefinedIfRefused)
+    const isUs = (name: string) => this.#credential.username === name
+    if (!partner) return [gone(isUs(user) ? clone : user)]
     if (partner.host !== this.host) return [`${user} and ${clone} come in by accounts of different hosts`]
-    return syncStatements(this.#flavour, original, copy)
+    const accountOf = (name: string) => (isUs(name) ? this : partner).#account(name)
+    return syncStatements(this.#flavour, await accountOf(user), await accountOf(clone))
   }
 
   run(query: string): Promise<void> {
@@ -323,7 +323,6 @@ class MysqlSession implements Session {
   }
 
   #unknown(plugin: string): string {
-    const password = randomBytes(32).toString('base64')
-    return this.#flavour.identified(plugin, this.#flavour.verifiers[plugin]?.(password) ?? '')
+    return this.#flavour.identified(plugin, this.#flavour.verifiers[plugin]?.(unknownPassword()) ?? '')
   }
 }

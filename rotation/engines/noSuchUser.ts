@@ -1,4 +1,4 @@
-import { Conflict, NotPermitted } from '../errors.ts'
+import { Conflict, LoginRefused, NotPermitted } from '../errors.ts'
 
 /** The user that a statement names is not there. */
 export class NoSuchUser extends NotPermitted {}
@@ -13,3 +13,11 @@ export function conflictIfDropped(error: unknown): never {
   if (!(error instanceof NoSuchUser)) throw error
   throw new Conflict(`${error.message}: another session dropped it`)
 }
+
+/** For a login as the other one of a pair, which there need not be any more. */
+export function undefinedIfRefused(error: unknown): undefined {
+  if (!(error instanceof LoginRefused)) throw error
+}
+
+/** What `differences` says of one of a pair that is gone; where only itself may look at it, it does not log in then. */
+export const gone = (user: string) => `${user} is not there any more, or does not log in`

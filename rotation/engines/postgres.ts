@@ -2,7 +2,7 @@ import type pg from 'pg'
 import { escapeIdentifier, escapeLiteral } from 'pg'
 import type { Credential } from '../credential.ts'
 import type { Pair } from './engine.ts'
-import { conflictIfDropped } from './noSuchUser.ts'
+import { conflictIfDropped, gone } from './noSuchUser.ts'
 import {
   handOverStatements,
   heldElsewhere,
@@ -78,6 +78,7 @@ class PostgresSession extends PostgresFamilySession {
 
   override async differences(pair: Pair): Promise<string[]> {
     const roles = await this.#roles(pair)
+    if (!roles.user || !roles.clone) return [gone(roles.user ? pair.clone : pair.user)]
     return [
       ...syncStatements(pair, roles),
       ...heldElsewhere(roles).map(

@@ -9,6 +9,7 @@ import {
   type TwoPasswords,
   timeouts,
 } from './engine.ts'
+import { gone } from './noSuchUser.ts'
 import { type AclUser, differences, digest, findUser, refuseStranger } from './redisAcl.ts'
 import { connect, type RedisConnection } from './redisConnection.ts'
 import { NoFile, translate } from './redisErrors.ts'
@@ -127,7 +128,7 @@ class RedisSession implements Session {
     })
     if (!users) return []
     const [original, copy] = [findUser(users, user), findUser(users, clone)]
-    if (!original || !copy) return [`${original ? clone : user} is not there any more`]
+    if (!original || !copy) return [gone(original ? clone : user)]
     return differences(original, copy)
   }
 

@@ -1,10 +1,10 @@
-import { randomBytes } from 'node:crypto'
 import type pg from 'pg'
 import { escapeIdentifier } from 'pg'
 import type { Credential } from '../credential.ts'
 import { NotPermitted } from '../errors.ts'
+import { unknownPassword } from '../password.ts'
 import type { Pair } from './engine.ts'
-import { conflictIfDropped } from './noSuchUser.ts'
+import { conflictIfDropped, gone, undefinedIfRefused } from './noSuchUser.ts'
 import { PostgresFamily, PostgresFamilySession, type PostgresOptions } from './postgresFamily.ts'
 import {
   type Account,
@@ -78,7 +78,9 @@ class RedshiftSession extends PostgresFamilySession {
     await this.#transaction([
       ...(existing
         ? []
-        : [`create user ${escapeIdentifier(pair.clone)} password ${this.#verifier(pair.clone, unknown())}`]),
+        : [
+            `create user ${escapeIdentifier(pair.clone)} password ${this.#verifier(pair.clone, unknownPassword())}`,
+          ]),
       ...handOverStatements(user, clone),
       ...shareStatements(user, clone),
       ...followStatements(user, clone),
@@ -88,7 +90,7 @@ class RedshiftSession extends PostgresFamilySession {
 
   /** Not by PASSWORD DISABLE, which Redshift refuses for a superuser. */
   override async lockUser(user: string): Promise<void> {
-    await this.query(this.#setPassword(user, unknown()))
+    await this.query(this.#setPassword(user, unknownPassword()))
   }
 
   override async dropUser(pair: Pair): Promise<void> {
@@ -112,13 +114,15 @@ class RedshiftSession extends PostgresFamilySession {
 
   /** As a user sees only its own roles and default privileges, each of the two is asked about itself. */
   override async differences({ user, clone }: Pair, other: () => Promise<Credential>): Promise<string[]> {
-    await using partner = await this.#login(await other())
-    const sessionOf = (name: string) => (this.credential.username === name ? this : partner)
+    await using partner = await this.#login(await other()).catch(undefinedIfRefused)
+    const isUs = (name: string) => this.credential.username === name
+    if (!partner) return [gone(isUs(user) ? clone : user)]
+    const sessionOf = (name: string) => (isUs(name) ? this : partner)
     const [[original], [copy]] = [
       await sessionOf(user).#accounts(user),
       await sessionOf(clone).#accounts(clone),
     ]
-    return original && copy ? followStatements(original, copy) : [`there is no ${original ? clone : user}`]
+    return original && copy ? followStatements(original, copy) : [gone(original ? clone : user)]
   }
 
   #setPassword(user: string, password: string): string {
@@ -154,6 +158,3 @@ class RedshiftSession extends PostgresFamilySession {
     }
   }
 }
-
-/** A password that nobody knows. */
-const unknown = () => randomBytes(32).toString('base64')

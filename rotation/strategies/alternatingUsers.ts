@@ -3,7 +3,8 @@ import type { Engine, Pair } from '../engines/engine.ts'
 import { traits } from '../engines/traits.ts'
 import { InvalidCredential, NotPermitted } from '../errors.ts'
 import { adminSession, requireAdmin, tryAdminSession } from './adminSession.ts'
-import { setBack, undoBesideCurrent } from './restore.ts'
+import { setWith } from './login.ts'
+import { undoBesideCurrent } from './restore.ts'
 import type { Change, FailedChange, Outcome, Retirement, Strategy, StrategyName } from './strategy.ts'
 
 /** AWS's convention for the second user's name. */
@@ -60,7 +61,7 @@ export class AlternatingUsers implements Strategy {
   /** Not every user may set its own password: the admin then does it, for who has logged in as that user. */
   async #restore(engine: Engine, key: Credential, { current, admin }: FailedChange): Promise<boolean> {
     try {
-      return await setBack(engine, key, current)
+      return await setWith(engine, key, current)
     } catch (error) {
       if (!(error instanceof NotPermitted)) throw error
       await using session = await tryAdminSession(engine, key, admin)

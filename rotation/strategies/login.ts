@@ -20,6 +20,22 @@ export async function logsIn(engine: Engine, credential: Credential): Promise<bo
 }
 
 /**
+ * Sets the password of `wanted`, for who logs in with `key`, as the same user: it sets its own. `how` is that of
+ * setPassword.
+ * @returns false if nobody logs in
+ */
+export async function setWith(
+  engine: Engine,
+  key: Credential,
+  wanted: Credential,
+  how?: { reversibly: boolean },
+): Promise<boolean> {
+  await using session = await tryLogin(engine, key)
+  await session?.setPassword(wanted.username, wanted.password, how)
+  return session !== undefined
+}
+
+/**
  * Milliseconds between two tries: a read replica is late by less than a second as a rule. They are few, as some servers
  * lock an account after a number of refused logins.
  */

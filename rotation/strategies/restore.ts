@@ -1,7 +1,7 @@
 import type { Credential } from '../credential.ts'
 import type { Engine } from '../engines/engine.ts'
 import { Conflict, LockedOut, Throttled, Unreachable } from '../errors.ts'
-import { logsIn, tryLogin } from './login.ts'
+import { logsIn, setWith } from './login.ts'
 import type { FailedChange, Outcome } from './strategy.ts'
 
 /** Sets current's password back, for who logs in with `key`. False if nobody does. */
@@ -22,7 +22,7 @@ export type Restore = (key: Credential) => Promise<boolean>
 export async function restoreCurrent(
   engine: Engine,
   change: FailedChange,
-  restore: Restore = key => setBack(engine, key, change.current),
+  restore: Restore = key => setWith(engine, key, change.current),
 ): Promise<Outcome> {
   const { current, pending } = change
   if (await logsIn(engine, current)) return 'intact'
@@ -40,13 +40,6 @@ export async function restoreCurrent(
   if (rival) return 'left'
   for await (const stored of change.stored()) if (await restoredWith(stored)) return 'restored'
   throw new LockedOut(`${current}: neither current nor any other stored value logs in`)
-}
-
-/** For who logs in with `key`, as current's user: it sets its own password. */
-export async function setBack(engine: Engine, key: Credential, current: Credential): Promise<boolean> {
-  await using session = await tryLogin(engine, key)
-  await session?.setPassword(current.username, current.password)
-  return session !== undefined
 }
 
 type Undoing = {

@@ -1,7 +1,7 @@
 import type { Credential } from '../credential.ts'
 import type { Engine } from '../engines/engine.ts'
 import { LoginRefused } from '../errors.ts'
-import { logsIn, tryLogin } from './login.ts'
+import { logsIn, setWith } from './login.ts'
 import { restoreCurrent } from './restore.ts'
 import type { Change, FailedChange, Outcome, Strategy } from './strategy.ts'
 
@@ -17,20 +17,15 @@ export class SingleUser implements Strategy {
    * 3. Previous logs in, as the same user: the database was restored to an older state; set the new password.
    */
   async apply(engine: Engine, { current, pending, previous }: Change): Promise<void> {
-    if (await setWith(engine, current, pending)) return
+    const set = (key: Credential) => setWith(engine, key, pending, { reversibly: true })
+    if (await set(current)) return
     if (await logsIn(engine, pending)) return
     const older = await previous()
-    if (older?.sameLogin(current) && (await setWith(engine, older, pending))) return
+    if (older?.sameLogin(current) && (await set(older))) return
     throw new LoginRefused(`${current}: current, pending and previous were all refused`)
   }
 
   undo(engine: Engine, change: FailedChange): Promise<Outcome> {
     return restoreCurrent(engine, change)
   }
-}
-
-async function setWith(engine: Engine, key: Credential, pending: Credential): Promise<boolean> {
-  await using session = await tryLogin(engine, key)
-  await session?.setPassword(pending.username, pending.password, { reversibly: true })
-  return session !== undefined
 }

@@ -362,6 +362,19 @@ export function engineContract(subject: Subject): void {
       expect(await differences()).toEqual([])
     })
 
+    test('one of the two that is gone is a difference', async () => {
+      const app = await makeApp()
+      const orphan = app.current.with({ username: `orphan_${hex()}` })
+      await using session = await engine.login(app.current)
+      for (const both of [
+        { user: app.user, clone: orphan.username },
+        { user: orphan.username, clone: app.user },
+      ])
+        expect(await session.differences(both, async () => orphan)).toEqual([
+          expect.stringContaining(`${orphan.username} is not there any more`),
+        ])
+    })
+
     test('a locked clone is opened again', async () => {
       const app = await makeApp()
       const { both, clone, sync, differences } = await makeClone(app)

@@ -223,13 +223,6 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
       ])
       expect(await admits(server, clone)).toBe(true)
     })
-
-    test('a clone that is gone is a difference', async () => {
-      const app = await makeApp(server)
-      const { both } = await makeClone(app)
-      await using session = await engine.login(app.current)
-      expect(await session.differences(both)).toEqual([`${both.clone} is not there any more`])
-    })
   })
 
   describe('a rollback of alternating users whose current was taken away', () => {

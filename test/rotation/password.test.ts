@@ -1,6 +1,11 @@
 import { describe, expect, test } from 'vitest'
 import { InvalidOption } from '../../rotation/errors.ts'
-import { defaultPasswordSettings, generatePassword, type PasswordSettings } from '../../rotation/password.ts'
+import {
+  defaultPasswordSettings,
+  generatePassword,
+  type PasswordSettings,
+  unknownPassword,
+} from '../../rotation/password.ts'
 
 const types = {
   lower: /[a-z]/,
@@ -172,4 +177,10 @@ describe('settings that leave fewer than 80 bits are refused', () => {
   ])('%s pass', (_, settings) => {
     expect(generatePassword(settings)).toHaveLength(settings.PASSWORD_LENGTH)
   })
+})
+
+test('a password that nobody is to know is another one each time, of 256 bits', () => {
+  const passwords = Array.from({ length: 100 }, unknownPassword)
+  expect(new Set(passwords).size).toBe(100)
+  for (const password of passwords) expect(password).toMatch(/^[\w-]{43}$/)
 })
