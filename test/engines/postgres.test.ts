@@ -242,6 +242,43 @@ describe.each(inject('postgres'))('PostgreSQL $version', server => {
       expect(seen?.search_path.replaceAll('"', '')).toBe('a;create_role_evil;--')
     })
 
+    test('lists that are empty, or stored in a form that SET does not make, follow', async () => {
+      const app = await makeApp(server)
+      const { sync, differences, u, clone } = await makeClone(app)
+      const reset = `alter role ${u} reset all; alter role ${u} in database ${app.database} reset all`
+      const seen = async () => {
+        const asClone = { user: clone.username, password: clone.password }
+        const [row] = await asSuperuser(server, 'show search_path', app.database, asClone)
+        return row?.search_path
+      }
+      for (const [value = '', is] of [
+        ['', ''],
+        [' ', ''],
+        ['"a b",C', '"a b", c'],
+      ])
+        for (const where of ['', `in database ${app.database}`]) {
+          await asSuperuser(
+            server,
+            `select set_config('search_path', ${text(value)}, false), set_config('temp_tablespaces', '', false);
+             ${reset};
+             alter role ${u} ${where} set search_path from current;
+             alter role ${u} ${where} set temp_tablespaces from current;
+             alter role ${u} ${where} set work_mem = '7MB'`,
+          )
+          await sync()
+          expect(await differences()).toEqual([])
+          expect(await seen()).toBe(is)
+        }
+      await asSuperuser(server, `${reset}; alter role ${u} set search_path to ''`)
+      await sync()
+      expect(await differences()).toEqual([])
+      expect(await seen()).toBe('""')
+      await asSuperuser(server, `alter role ${u} set session_preload_libraries from current`)
+      await sync(credentialFor(server, server.superuser.user, server.superuser.password))
+      expect(await differences()).toEqual([])
+      expect(await seen()).toBe('""')
+    })
+
     test('memberships: the clone has the user’s through it, and no others', async () => {
       const app = await makeApp(server)
       const { sync, differences, u, c } = await makeClone(app)
