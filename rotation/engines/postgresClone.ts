@@ -172,12 +172,22 @@ function settingStatements(user: Role, clone: Role): string[] {
     const alter = `alter role ${escapeIdentifier(clone.name)}${where}`
     return [
       ...(present.has(database) ? [`${alter} reset all`] : []),
-      ...(wanted.get(database) ?? []).map(setting => `${alter} set ${assignment(setting)}`),
+      ...(wanted.get(database) ?? []).flatMap(setting => setStatements(alter, setting)),
     ]
   })
 }
 
-const sorted = (values: string[] = []) => JSON.stringify([...values].sort())
+/** By what they say, as a list may have been stored in more than one form. */
+const sorted = (settings: string[] = []) =>
+  JSON.stringify(settings.map(setting => assignment(setting)).sort())
+
+/** An empty list cannot be written in SET: '' is a list of one, and a library of that name lets nobody log in. */
+function setStatements(alter: string, setting: string): string[] {
+  const list = lists.find(list => setting.startsWith(`${list}=`))
+  if (!list || listElements(setting.slice(list.length + 1)).length)
+    return [`${alter} set ${assignment(setting)}`]
+  return [`select set_config('${list}', '', true)`, `${alter} set ${list} from current`]
+}
 
 /** Settings whose stored value is a list of quoted names. */
 const lists = ['search_path', 'temp_tablespaces', 'local_preload_libraries', 'session_preload_libraries']

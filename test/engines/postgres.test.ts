@@ -1,4 +1,6 @@
+import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
+import { type AddressInfo, connect, createServer } from 'node:net'
 import pg, { escapeIdentifier as name, escapeLiteral as text } from 'pg'
 import { describe, expect, inject, test } from 'vitest'
 import { startPostgres } from '../../local/postgres.ts'
@@ -27,12 +29,21 @@ describe.each(inject('postgres'))('PostgreSQL $version', server => {
       })
     })
 
-    test('a certificate for another address is TlsFailed', async () => {
+    test('a certificate for another address is TlsFailed, also if it is for localhost', async () => {
       const { current } = await makeApp(server)
       await using _ = await engine.login(other(current, { host: '127.0.0.1' }))
-      await expect(engine.login(other(current, { host: '127.0.0.2' }))).rejects.toMatchObject({
-        name: expect.stringMatching(/TlsFailed|Unreachable/),
+      const relay = createServer(socket => {
+        const onward = connect(server.port, '127.0.0.1')
+        for (const end of [socket, onward]) end.on('error', () => {})
+        socket.pipe(onward).pipe(socket)
+      }).listen(0, '127.0.0.2')
+      await once(relay, 'listening')
+      const { address: host, port } = relay.address() as AddressInfo
+      await expect(engine.login(other(current, { host, port }))).rejects.toMatchObject({
+        name: 'TlsFailed',
+        message: expect.stringContaining('ERR_TLS_CERT_ALTNAME_INVALID'),
       })
+      relay.close()
     })
 
     test('a server that wants TLS is TlsFailed without', async () => {
@@ -255,6 +266,43 @@ describe.each(inject('postgres'))('PostgreSQL $version', server => {
         password: clone.password,
       })
       expect(seen?.search_path.replaceAll('"', '')).toBe('a;create_role_evil;--')
+    })
+
+    test('lists that are empty, or stored in a form that SET does not make, follow', async () => {
+      const app = await makeApp(server)
+      const { sync, differences, u, clone } = await makeClone(app)
+      const reset = `alter role ${u} reset all; alter role ${u} in database ${app.database} reset all`
+      const seen = async () => {
+        const asClone = { user: clone.username, password: clone.password }
+        const [row] = await asSuperuser(server, 'show search_path', app.database, asClone)
+        return row?.search_path
+      }
+      for (const [value = '', is] of [
+        ['', ''],
+        [' ', ''],
+        ['"a b",C', '"a b", c'],
+      ])
+        for (const where of ['', `in database ${app.database}`]) {
+          await asSuperuser(
+            server,
+            `select set_config('search_path', ${text(value)}, false), set_config('temp_tablespaces', '', false);
+             ${reset};
+             alter role ${u} ${where} set search_path from current;
+             alter role ${u} ${where} set temp_tablespaces from current;
+             alter role ${u} ${where} set work_mem = '7MB'`,
+          )
+          await sync()
+          expect(await differences()).toEqual([])
+          expect(await seen()).toBe(is)
+        }
+      await asSuperuser(server, `${reset}; alter role ${u} set search_path to ''`)
+      await sync()
+      expect(await differences()).toEqual([])
+      expect(await seen()).toBe('""')
+      await asSuperuser(server, `alter role ${u} set session_preload_libraries from current`)
+      await sync(credentialFor(server, server.superuser.user, server.superuser.password))
+      expect(await differences()).toEqual([])
+      expect(await seen()).toBe('""')
     })
 
     test('memberships: the clone has the user’s through it, and no others', async () => {
