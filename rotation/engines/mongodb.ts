@@ -5,7 +5,7 @@ import type { Credential } from '../credential.ts'
 import { DatabaseFailed, LoginRefused, NotPermitted, TestFailed, Unreachable } from '../errors.ts'
 import { type Engine, type EngineOptions, type Pair, type Session, timeouts } from './engine.ts'
 import { differences, refuseStranger, syncFields, type User } from './mongodbClone.ts'
-import { translate } from './mongodbErrors.ts'
+import { OtherMechanism, translate } from './mongodbErrors.ts'
 import { conflictIfDropped, NoSuchUser, undefinedIfAbsent } from './noSuchUser.ts'
 import { tested } from './testQuery.ts'
 import { traits } from './traits.ts'
@@ -44,22 +44,34 @@ export class Mongodb implements Engine {
   /** As the user of this name in the database `source`. */
   async #loginFrom(source: string, credential: Credential, host = source): Promise<MongodbSession> {
     const { statementTimeout } = this.#options
-    const client = await this.#connect(address(credential), source, credential).catch(error => {
+    const connect = (server: string) =>
+      this.#connect(server, source, credential).catch(error => {
+        // Most clusters of Amazon DocumentDB know no other, and do not tell; the driver then takes SCRAM-SHA-256.
+        if (!(error instanceof OtherMechanism)) throw error
+        return this.#connect(server, source, credential, 'SCRAM-SHA-1')
+      })
+    const client = await connect(address(credential)).catch(error => {
       const primary = error instanceof Secondary ? `${error.primary}` : ''
       // It becomes part of a URL.
       if (!/^[\w.[\]:-]+:\d+$/.test(primary)) throw error
-      return this.#connect(primary, source, credential)
+      return connect(primary)
     })
     return new MongodbSession(client, credential, host, statementTimeout, other => this.login(other))
   }
 
   /** @throws Secondary before the password is tried: a replica may not have heard of a new one yet */
-  async #connect(server: string, source: string, credential: Credential): Promise<MongoClient> {
+  async #connect(
+    server: string,
+    source: string,
+    credential: Credential,
+    authMechanism?: 'SCRAM-SHA-1',
+  ): Promise<MongoClient> {
     const { Client, connectTimeout, statementTimeout } = this.#options
     const where = `login as ${credential}`
     const client = new Client(`mongodb://${server}/`, {
       auth: { username: credential.username, password: credential.password },
       authSource: source,
+      ...(authMechanism && { authMechanism }),
       // This one server, and not whatever others of its set it names.
       directConnection: true,
       tls: credential.ssl,
