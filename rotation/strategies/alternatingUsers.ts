@@ -1,8 +1,9 @@
 import type { Credential } from '../credential.ts'
 import type { Engine, Pair } from '../engines/engine.ts'
 import { traits } from '../engines/traits.ts'
-import { InvalidCredential, NotPermitted } from '../errors.ts'
+import { InvalidCredential, NotPermitted, Unreachable } from '../errors.ts'
 import { adminSession, requireAdmin, tryAdminSession } from './adminSession.ts'
+import { awaitLogin, logsIn } from './login.ts'
 import { setBack, undoBesideCurrent } from './restore.ts'
 import type { Change, FailedChange, Outcome, Retirement, Strategy, StrategyName } from './strategy.ts'
 
@@ -57,14 +58,20 @@ export class AlternatingUsers implements Strategy {
     })
   }
 
-  /** Not every user may set its own password: the admin then does it, for who has logged in as that user. */
+  /**
+   * Not every user may set its own password, and none may on a read replica: the admin then does it, for who has logged
+   * in as that user.
+   */
   async #restore(engine: Engine, key: Credential, { current, admin }: FailedChange): Promise<boolean> {
     try {
       return await setBack(engine, key, current)
     } catch (error) {
-      if (!(error instanceof NotPermitted)) throw error
+      if (!(error instanceof NotPermitted || error instanceof Unreachable)) throw error
+      const elsewhere = (await admin().catch(() => current)).address !== current.address
+      if (error instanceof Unreachable && !elsewhere) throw error
       await using session = await tryAdminSession(engine, key, admin)
       await session?.setPassword(current.username, current.password)
+      if (session && elsewhere) await awaitLogin(engine, current)
       return session !== undefined
     }
   }

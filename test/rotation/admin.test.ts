@@ -8,11 +8,12 @@ import { pythonBin } from '../../local/python.ts'
 import { Credential } from '../../rotation/credential.ts'
 import type { Engine } from '../../rotation/engines/engine.ts'
 import { Postgres } from '../../rotation/engines/postgres.ts'
-import { LoginRefused } from '../../rotation/errors.ts'
+import { LoginRefused, Unreachable } from '../../rotation/errors.ts'
 import { parseOptions } from '../../rotation/options.ts'
 import { Rds } from '../../rotation/rds.ts'
 import * as steps from '../../rotation/steps.ts'
 import { MemoryStore } from '../../rotation/stores/memory.ts'
+import { AlternatingUsers } from '../../rotation/strategies/alternatingUsers.ts'
 import { PAUSES } from '../../rotation/strategies/login.ts'
 import { type App, admits, hex, makeApp } from '../database.ts'
 import { cluster, instance, type RdsServer, rdsClient, startRds } from '../rds.ts'
@@ -71,7 +72,11 @@ describe.skipIf(!bin)('an admin at another endpoint of the database', () => {
       logins.push(`${username.startsWith('admin') ? 'admin' : username.replace(app.user, 'user')} ${name}`)
       const isCopy = name === 'reader' || name === 'replica'
       if (isCopy && username.endsWith('_clone') && late-- > 0) throw new LoginRefused('not here yet')
-      return new Postgres({ caFile: postgres.caFile }).login(credential.with({ host: postgres.host }))
+      const session = await new Postgres({ caFile: postgres.caFile }).login(
+        credential.with({ host: postgres.host }),
+      )
+      const readOnly = () => Promise.reject(new Unreachable('a read replica'))
+      return isCopy ? Object.assign(session, { setPassword: readOnly }) : session
     },
   }
 
@@ -204,6 +209,28 @@ describe.skipIf(!bin)('an admin at another endpoint of the database', () => {
     expect(await steps.rollback(pipeline, rotation)).toMatchObject({ outcome: 'intact' })
     expect(await admits(postgres, await value(rotation.token))).toBe(false)
     expect(await admits(postgres, app.current)).toBe(true)
+  })
+
+  test.each([
+    ['at the primary', 'primary', 'restored'],
+    ['at the replica too', 'replica', 'Unreachable'],
+  ])('current is set back for who logs in at a replica by the admin; %s: %s', async (_, admin, outcome) => {
+    const current = app.current.with({ host: hosts.replica ?? '', password: `lost-${hex()}` })
+    const undone = new AlternatingUsers().undo(engine, {
+      current,
+      pending: current.with({ username: `${app.user}_clone` }),
+      previous: async () => undefined,
+      rds,
+      admin: async () => app.admin.with({ host: hosts[admin] ?? '' }),
+      rival: async () => undefined,
+      async *stored() {
+        yield current.with({ password: app.current.password })
+      },
+      previousIsOpen: async () => false,
+    })
+    expect(await undone.catch(error => error.name)).toBe(outcome)
+    const back = await admits(postgres, current.with({ host: postgres.host }))
+    expect(back).toBe(outcome === 'restored')
   })
 
   test('rolled back by an admin who is of no use any more: current logs in, as before', async () => {
