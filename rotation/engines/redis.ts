@@ -1,6 +1,6 @@
 import { ConnectionTimeoutError, ErrorReply } from '@redis/client'
 import type { Credential } from '../credential.ts'
-import { Conflict, NotPermitted, Unreachable } from '../errors.ts'
+import { Conflict, DatabaseFailed, NotPermitted, Unreachable } from '../errors.ts'
 import {
   type Engine,
   type EngineOptions,
@@ -11,7 +11,7 @@ import {
 } from './engine.ts'
 import { type AclUser, differences, digest, findUser, refuseStranger } from './redisAcl.ts'
 import { connect, type RedisConnection } from './redisConnection.ts'
-import { NoFile, translate } from './redisErrors.ts'
+import { NoFile, NotWritten, translate } from './redisErrors.ts'
 import { tested } from './testQuery.ts'
 import { traits } from './traits.ts'
 import { trustIn } from './trust.ts'
@@ -73,8 +73,16 @@ class RedisSession implements Session {
     this.#credential = credential
   }
 
-  async setPassword(user: string, password: string): Promise<void> {
-    await this.#alter(user, 'resetpass', `#${digest(password)}`)
+  async setPassword(user: string, password: string, { reversibly = false } = {}): Promise<void> {
+    const rules = ['resetpass', `#${digest(password)}`]
+    try {
+      await this.#alter(user, ...rules)
+    } catch (error) {
+      const unsaved = error instanceof NotWritten || error instanceof DatabaseFailed
+      // What is set back comes into force all the same, until a restart; the error says that it does no longer.
+      if (unsaved && !reversibly) await this.#send(['ACL', 'SETUSER', user, ...rules])
+      throw error
+    }
   }
 
   async cloneUser({ user, clone }: Pair, open: { user: string; password: string }): Promise<void> {

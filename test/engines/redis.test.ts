@@ -567,7 +567,7 @@ describe.skipIf(!servers.length).each(servers)('$name alone', ({ packages }) => 
       await rm(file)
       await mkdir(file)
       await using session = await engine.login(app.current)
-      await expect(session.setPassword(app.user, 'next')).rejects.toMatchObject({
+      await expect(session.setPassword(app.user, 'next', { reversibly: true })).rejects.toMatchObject({
         name: 'DatabaseFailed',
         message: expect.stringContaining('save the ACLs'),
       })
@@ -586,13 +586,45 @@ describe.skipIf(!servers.length).each(servers)('$name alone', ({ packages }) => 
       const file = /config_file:(.*)\r/.exec(await run<string>(['INFO', 'server']))?.[1] ?? ''
       await rm(file)
       await mkdir(file)
-      await expect(session.setPassword(app.user, 'next')).rejects.toMatchObject({
+      await expect(session.setPassword(app.user, 'next', { reversibly: true })).rejects.toMatchObject({
         name: 'NotPermitted',
         message: expect.stringContaining('Rewriting config file'),
       })
       expect(await admits(server, app.current)).toBe(true)
     })
   })
+
+  test.each([
+    ['aclfile', 'DatabaseFailed'],
+    ['config file', 'NotPermitted'],
+  ] as const)(
+    'a rollback that cannot save the %s: current logs in all the same, and %s',
+    async (users, name) => {
+      const { server, run, engine } = await start({ users })
+      const app = await makeApp(server)
+      await run(['ACL', 'SETUSER', app.user, '+config|rewrite'])
+      const change = {
+        current: app.current,
+        pending: app.current.with({ password: 'pending' }),
+        previous: async () => undefined,
+        rds: noRds,
+        admin: async () => app.admin,
+      }
+      await new SingleUser().apply(engine, change)
+      const [, aclfile = ''] = await run<string[]>(['CONFIG', 'GET', 'aclfile'])
+      const file = aclfile || (/config_file:(.*)\r/.exec(await run<string>(['INFO', 'server']))?.[1] ?? '')
+      await rm(file)
+      await mkdir(file)
+      const undone = new SingleUser().undo(engine, {
+        ...change,
+        rival: async () => undefined,
+        async *stored() {},
+        previousIsOpen: async () => false,
+      })
+      await expect(undone).rejects.toMatchObject({ name })
+      expect([await admits(server, app.current), await admits(server, change.pending)]).toEqual([true, false])
+    },
+  )
 
   test('a server without room is Unreachable, over TLS and without', async () => {
     const { server, run, engine } = await start()
