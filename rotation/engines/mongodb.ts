@@ -151,7 +151,7 @@ class MongodbSession implements Session {
   async cloneUser({ user, clone }: Pair, open: { user: string; password: string }): Promise<void> {
     const original = await this.#user(user)
     const found = await this.#found(clone)
-    if (found) refuseStranger(original, found)
+    if (found) refuseStranger(original, found, open.user === user)
     const { mechanisms } = original
     const pwd = open.user === clone ? open.password : found ? undefined : unknownPassword()
     const fields = {
@@ -168,14 +168,16 @@ class MongodbSession implements Session {
     }
   }
 
-  async lockUser(user: string): Promise<void> {
+  async lockUser(user: string, pair: Pair): Promise<void> {
+    const found = await this.#found(pair.clone)
+    if (found) refuseStranger(await this.#user(pair.user), found, user === pair.user)
     await this.setPassword(user, unknownPassword())
   }
 
   async dropUser({ user, clone }: Pair): Promise<void> {
     const found = await this.#found(clone)
     if (!found) return
-    refuseStranger(await this.#user(user), found)
+    refuseStranger(await this.#user(user), found, false)
     await this.#change({ dropUser: clone }).catch(undefinedIfAbsent)
   }
 

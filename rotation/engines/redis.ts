@@ -89,7 +89,7 @@ class RedisSession implements Session {
     const before = await this.#list()
     const original = theUser(before, user)
     const found = findUser(before, clone)
-    if (found) refuseStranger(original, found)
+    if (found) refuseStranger(original, found, open.user === user)
     const password = `#${digest(open.password)}`
     const passwords = open.user === clone ? [password] : (found?.passwords ?? [])
     const [, after] = await this.#change(
@@ -105,8 +105,12 @@ class RedisSession implements Session {
   }
 
   /** Not `off`: setting a password is all that opens the user again. */
-  async lockUser(user: string): Promise<void> {
-    await this.#alter(user, 'resetpass')
+  async lockUser(user: string, pair: Pair): Promise<void> {
+    const users = await this.#list()
+    theUser(users, user)
+    const found = findUser(users, pair.clone)
+    if (found) refuseStranger(theUser(users, pair.user), found, user === pair.user)
+    await this.#change(['ACL', 'SETUSER', user, 'resetpass'])
   }
 
   /** It closes the open sessions of the clone. */
@@ -114,7 +118,7 @@ class RedisSession implements Session {
     const users = await this.#list()
     const found = findUser(users, clone)
     if (!found) return
-    refuseStranger(theUser(users, user), found)
+    refuseStranger(theUser(users, user), found, false)
     await this.#change(['ACL', 'DELUSER', clone])
   }
 

@@ -1,5 +1,7 @@
+import { randomBytes } from 'node:crypto'
 import type { Credential } from '../credential.ts'
 import type { Engine, Pair } from '../engines/engine.ts'
+import { Stranger } from '../engines/stranger.ts'
 import { traits } from '../engines/traits.ts'
 import { InvalidCredential, NotPermitted, Unreachable } from '../errors.ts'
 import { adminSession, requireAdmin, tryAdminSession } from './adminSession.ts'
@@ -48,7 +50,15 @@ export class AlternatingUsers implements Strategy {
       await using session = await adminSession(engine, current, admin)
       if (before?.sameLogin(pending) && (await previousIsOpen()))
         await session.setPassword(before.username, before.password)
-      else await session.lockUser(pending.username)
+      else {
+        try {
+          await session.lockUser(pending.username, this.pair(pending.username))
+        } catch (error) {
+          if (!(error instanceof Stranger)) throw error
+          // Somebody else's user that lets everybody in was not opened by us.
+          return logsIn(engine, pending.with({ password: randomBytes(32).toString('base64url') }))
+        }
+      }
       return true
     }
     return undoBesideCurrent(engine, change, {
@@ -81,7 +91,7 @@ export class AlternatingUsers implements Strategy {
     const pair = this.pair(current.username)
     const partner = this.#partner(current.username)
     if (drop) await session.dropUser(pair)
-    else await session.lockUser(partner)
+    else await session.lockUser(partner, pair)
     // In the same session: by now current may be closed as well, and could not prove us again.
     const taken = await takenUp()
     if (taken?.sameLogin(current.with({ username: partner })))

@@ -243,7 +243,7 @@ describe('as MongoDB has it', () => {
     const { login, changes } = mongodb([user('shop', { mechanisms }), user('shop_clone')])
     const session = await login()
     await session.setPassword('shop', 'next')
-    await session.lockUser('shop')
+    await session.lockUser('shop', both)
     await session.cloneUser(both, open)
     expect(changes).toMatchObject([
       { updateUser: 'shop', pwd: 'next', mechanisms },
@@ -341,6 +341,33 @@ describe('as MongoDB has it', () => {
       await expect((await equals.login()).cloneUser(both, open)).resolves.toBeUndefined()
     },
   )
+
+  const role = (role: string) => ({ role, db: 'shop' })
+  test.each([
+    ['no role', [role('a')], []],
+    ['no role of several', [role('a'), role('b')], []],
+    ['one role of several', [role('a'), role('b')], [role('b')]],
+    ['roles of its own', [], [role('c')]],
+  ])('a clone with %s whose password was proven gets nothing of the user’s', async (_, roles, held) => {
+    const { login, changes } = mongodb([user('shop', { roles }), user('shop_clone', { roles: held })])
+    const session = await login()
+    const refused = { name: 'NotPermitted', message: expect.stringContaining('no clone') }
+    await expect(session.cloneUser(both, { user: 'shop', password: 'taken' })).rejects.toMatchObject(refused)
+    await expect(session.lockUser('shop', both)).rejects.toMatchObject(refused)
+    expect(changes).toEqual([])
+  })
+
+  test.each([
+    ['the only role', [role('a')], [role('a'), role('c')]],
+    ['two roles of several', [role('a'), role('b'), role('c')], [role('a'), role('b')]],
+    ['none, as the user has', [], []],
+  ])('a clone with %s whose password was proven is one', async (_, roles, held) => {
+    const { login, changes } = mongodb([user('shop', { roles }), user('shop_clone', { roles: held })])
+    const session = await login()
+    await session.cloneUser(both, { user: 'shop', password: 'next' })
+    await session.lockUser('shop', both)
+    expect(changes.slice(-2)).toMatchObject([{ updateUser: 'shop', pwd: 'next' }, { updateUser: 'shop' }])
+  })
 
   test('a user without the right to change its password is told what it lacks', async () => {
     const { login } = mongodb([user('shop'), user('shop_clone')], { refuse: { updateUser: 13 } })

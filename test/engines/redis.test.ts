@@ -129,7 +129,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
       await session.passwords.keep(both.user, second)
       await session.cloneUser(both, { user: both.clone, password: third })
       await session.cloneUser(both, { user: both.user, password: fourth })
-      await session.lockUser(both.user)
+      await session.lockUser(both.user, both)
       await session.dropUser(both)
     }
     await expect(watching.login(app.current.with({ password: wrong }))).rejects.toMatchObject({
@@ -166,7 +166,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
         const { both, clone } = await makeClone(app)
         for (const change of [
           (session: Awaited<ReturnType<Redis['login']>>) => session.setPassword(app.user, 'x'),
-          (session: Awaited<ReturnType<Redis['login']>>) => session.lockUser(app.user),
+          (session: Awaited<ReturnType<Redis['login']>>) => session.lockUser(app.user, pair(app.user)),
           (session: Awaited<ReturnType<Redis['login']>>) => session.passwords.add(app.user, 'x', 'y'),
           (session: Awaited<ReturnType<Redis['login']>>) =>
             session.cloneUser(both, { user: both.clone, password: 'x' }),
@@ -200,7 +200,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
       for (const name of [`nobody_${hex()}`, 'two words', `${app.user} on`, 'line\nfeed', ''])
         for (const change of [
           session.setPassword(name, 'x'),
-          session.lockUser(name),
+          session.lockUser(name, pair(name)),
           session.passwords.add(name, 'x', 'y'),
         ])
           await expect(change).rejects.toMatchObject({
@@ -229,6 +229,41 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
       const { both } = await makeClone(app)
       await using session = await engine.login(app.current)
       expect(await session.differences(both)).toEqual([`${both.clone} is not there any more`])
+    })
+  })
+
+  describe('a rollback of alternating users where the clone’s name is', () => {
+    async function undo(...rules: string[]) {
+      const app = await makeApp(server, { ordinary: true })
+      const { both, clone } = await makeClone(app)
+      await alter(both.clone, 'on', ...rules, `~cache:*`, '+publish')
+      const before = await lineOf(both.clone)
+      const change = {
+        current: app.current,
+        pending: clone.with({ password: 'pending' }),
+        previous: async () => undefined,
+        rds: noRds,
+        admin: async () => app.admin,
+      }
+      await expect(new AlternatingUsers().apply(engine, change)).rejects.toMatchObject({
+        name: 'NotPermitted',
+      })
+      const outcome = await new AlternatingUsers().undo(engine, {
+        ...change,
+        rival: async () => undefined,
+        async *stored() {},
+        previousIsOpen: async () => false,
+      })
+      expect(await lineOf(both.clone)).toBe(before)
+      return outcome
+    }
+
+    test('somebody’s who takes any password: there is nothing to close', async () => {
+      expect(await undo('nopass')).toBe('intact')
+    })
+
+    test('no clone’s any more, but has the password that was to be closed', async () => {
+      expect(await undo(`#${digest('pending')}`)).toBe('open')
     })
   })
 
@@ -294,7 +329,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
       await admin.passwords.add(app.user, 'another', 'next')
       await admin.passwords.keep(app.user, 'another')
       expect(await rules()).toBe(before)
-      await admin.lockUser(app.user)
+      await admin.lockUser(app.user, pair(app.user))
       expect(await rules()).toBe(before?.replace('# ', ''))
       await session.run('PING')
       await alter(app.user, 'off')
@@ -460,6 +495,38 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
       await alter(both.clone, 'on', `#${digest('its own')}`, ...rules)
       await sync()
       expect(await differences()).toEqual([])
+    })
+
+    test.each([
+      ['what everybody has', ['~own:*', '&*', '+ping', '+geoadd']],
+      ['one rule of several', ['~shared:*', '~own:*', '+geoadd']],
+      ['nothing', []],
+    ])(
+      'a clone that shares %s, and whose password was proven, gets nothing of the user’s',
+      async (_, rules) => {
+        const app = await makeApp(server, { ordinary: true })
+        await alter(app.user, 'allchannels')
+        const { both, sync } = await makeClone(app)
+        await alter(both.clone, 'on', `#${digest('its own')}`, ...rules)
+        const before = [await lineOf(both.user), await lineOf(both.clone)]
+        const stranger = { name: 'NotPermitted', message: expect.stringContaining('no clone') }
+        await expect(sync(app.current.with({ password: 'taken' }))).rejects.toMatchObject(stranger)
+        await using session = await engine.login(app.admin)
+        await expect(session.lockUser(both.user, both)).rejects.toMatchObject(stranger)
+        expect([await lineOf(both.user), await lineOf(both.clone)]).toEqual(before)
+      },
+    )
+
+    test('a user whose rules are everybody’s takes turns with its clone', async () => {
+      const user = `app_${hex()}`
+      const app = await makeApp(server, { user })
+      await alter(user, 'reset', 'on', `#${digest(app.current.password)}`, '~*', '&*', '+ping')
+      const { both, clone, sync } = await makeClone(app)
+      await sync()
+      await sync(app.current.with({ password: 'next' }))
+      await using session = await engine.login(app.admin)
+      await session.lockUser(both.clone, both)
+      expect(await admits(server, clone)).toBe(false)
     })
 
     test('the order of rules that are about categories is one of the differences', async () => {
