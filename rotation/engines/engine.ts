@@ -47,7 +47,7 @@ export interface Session extends AsyncDisposable {
 
   /**
    * Gives `user` a new password; other sessions stay. `reversibly`, only if the server's rules would also take the one
-   * back that it replaces.
+   * back that it replaces, and can keep it over a restart; without, what cannot be kept is set all the same, and throws.
    */
   setPassword(user: string, password: string, how?: { reversibly: boolean }): Promise<void>
 
