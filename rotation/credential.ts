@@ -13,6 +13,7 @@ const aliases = {
   'aurora-postgresql': 'postgres',
   'aurora-mysql': 'mysql',
   aurora: 'mysql',
+  docdb: 'mongo',
   valkey: 'redis',
 } as const
 const aliasNames = Object.keys(aliases) as (keyof typeof aliases)[]

@@ -74,9 +74,12 @@ export class Rds {
     const { arn, setting } = await this.#databaseOf(master)
     if (setting) throw new RdsBusy(`${master}: RDS is setting its password`)
     const id = arn.split(':').at(-1)
-    const change = { MasterUserPassword: master.password, ApplyImmediately: true }
+    const change = { MasterUserPassword: master.password }
+    // An instance takes a password at once anyhow, and by ApplyImmediately all else that waits for its window too.
     const command: Promise<unknown> = isCluster(arn)
-      ? this.#client.send(new ModifyDBClusterCommand({ DBClusterIdentifier: id, ...change }))
+      ? this.#client.send(
+          new ModifyDBClusterCommand({ DBClusterIdentifier: id, ApplyImmediately: true, ...change }),
+        )
       : this.#client.send(new ModifyDBInstanceCommand({ DBInstanceIdentifier: id, ...change }))
     await command.catch(error => {
       if (isNamed(error, 'InvalidParameterValue'))

@@ -47,7 +47,7 @@ export interface Session extends AsyncDisposable {
 
   /**
    * Gives `user` a new password; other sessions stay. `reversibly`, only if the server's rules would also take the one
-   * back that it replaces.
+   * back that it replaces, and can keep it over a restart; without, what cannot be kept is set all the same, and throws.
    */
   setPassword(user: string, password: string, how?: { reversibly: boolean }): Promise<void>
 
@@ -55,16 +55,19 @@ export interface Session extends AsyncDisposable {
    * Makes the clone able to do exactly what the user may, creating it if absent; whatever the clone owns goes over
    * to the user; then `open`, one of the two, may log in with `password`. All of it; or the next call completes it, and
    * until then `open`'s password does not log in.
-   * @throws NotPermitted if the clone exists and is not a clone of this user. Nothing is changed then.
+   * @throws Stranger if the clone exists and is not a clone of this user. Nothing is changed then.
    */
   cloneUser(pair: Pair, open: { user: string; password: string }): Promise<void>
 
-  /** No password logs `user` in any more; what it owns and may do stays, and sessions go on. */
-  lockUser(user: string): Promise<void>
+  /**
+   * No password logs `user`, one of the pair, in any more; what it owns and may do stays, and sessions go on.
+   * @throws Stranger if the clone is not a clone of this user. Nothing is changed then.
+   */
+  lockUser(user: string, pair: Pair): Promise<void>
 
   /**
    * There is no clone any more; what it owned is the user's.
-   * @throws NotPermitted if it is not a clone of this user. Nothing is changed then.
+   * @throws Stranger if it is not a clone of this user. Nothing is changed then.
    */
   dropUser(pair: Pair): Promise<void>
 

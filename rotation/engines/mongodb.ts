@@ -5,7 +5,7 @@ import { DatabaseFailed, LoginRefused, NotPermitted, TestFailed, Unreachable } f
 import { unknownPassword } from '../password.ts'
 import { type Engine, type EngineOptions, type Pair, type Session, timeouts } from './engine.ts'
 import { differences, refuseStranger, syncFields, type User } from './mongodbClone.ts'
-import { translate } from './mongodbErrors.ts'
+import { OtherMechanism, translate } from './mongodbErrors.ts'
 import { conflictIfDropped, gone, NoSuchUser, undefinedIfAbsent, undefinedIfRefused } from './noSuchUser.ts'
 import { tested } from './testQuery.ts'
 import { traits } from './traits.ts'
@@ -44,22 +44,34 @@ export class Mongodb implements Engine {
   /** As the user of this name in the database `source`. */
   async #loginFrom(source: string, credential: Credential, host = source): Promise<MongodbSession> {
     const { statementTimeout } = this.#options
-    const client = await this.#connect(address(credential), source, credential).catch(error => {
+    const connect = (server: string) =>
+      this.#connect(server, source, credential).catch(error => {
+        // Most clusters of Amazon DocumentDB know no other, and do not tell; the driver then takes SCRAM-SHA-256.
+        if (!(error instanceof OtherMechanism)) throw error
+        return this.#connect(server, source, credential, 'SCRAM-SHA-1')
+      })
+    const client = await connect(address(credential)).catch(error => {
       const primary = error instanceof Secondary ? `${error.primary}` : ''
       // It becomes part of a URL.
       if (!/^[\w.[\]:-]+:\d+$/.test(primary)) throw error
-      return this.#connect(primary, source, credential)
+      return connect(primary)
     })
     return new MongodbSession(client, credential, host, statementTimeout, other => this.login(other))
   }
 
   /** @throws Secondary before the password is tried: a replica may not have heard of a new one yet */
-  async #connect(server: string, source: string, credential: Credential): Promise<MongoClient> {
+  async #connect(
+    server: string,
+    source: string,
+    credential: Credential,
+    authMechanism?: 'SCRAM-SHA-1',
+  ): Promise<MongoClient> {
     const { Client, connectTimeout, statementTimeout } = this.#options
     const where = `login as ${credential}`
     const client = new Client(`mongodb://${server}/`, {
       auth: { username: credential.username, password: credential.password },
       authSource: source,
+      ...(authMechanism && { authMechanism }),
       // This one server, and not whatever others of its set it names.
       directConnection: true,
       tls: credential.ssl,
@@ -139,7 +151,7 @@ class MongodbSession implements Session {
   async cloneUser({ user, clone }: Pair, open: { user: string; password: string }): Promise<void> {
     const original = await this.#user(user)
     const found = await this.#found(clone)
-    if (found) refuseStranger(original, found)
+    if (found) refuseStranger(original, found, open.user === user)
     const { mechanisms } = original
     const pwd = open.user === clone ? open.password : found ? undefined : unknownPassword()
     const fields = {
@@ -156,14 +168,16 @@ class MongodbSession implements Session {
     }
   }
 
-  async lockUser(user: string): Promise<void> {
+  async lockUser(user: string, pair: Pair): Promise<void> {
+    const found = await this.#found(pair.clone)
+    if (found) refuseStranger(await this.#user(pair.user), found, user === pair.user)
     await this.setPassword(user, unknownPassword())
   }
 
   async dropUser({ user, clone }: Pair): Promise<void> {
     const found = await this.#found(clone)
     if (!found) return
-    refuseStranger(await this.#user(user), found)
+    refuseStranger(await this.#user(user), found, false)
     await this.#change({ dropUser: clone }).catch(undefinedIfAbsent)
   }
 

@@ -1,5 +1,5 @@
 import { BSON, type Document } from 'mongodb'
-import { NotPermitted } from '../errors.ts'
+import { Stranger } from './stranger.ts'
 
 type Role = { role: string; db: string }
 
@@ -54,15 +54,20 @@ export function differences(user: User, clone: User): string[] {
 }
 
 /**
- * A clone has a role of its user, or none at all.
- * @throws NotPermitted if it is somebody else's, or more powerful
+ * A clone has a role of its user, or none at all. If `byClone`, it is the clone whose password was proven, so it has two
+ * of the user's roles, if there are two.
+ * @throws Stranger if it is somebody else's, or more powerful
  */
-export function refuseStranger(user: User, clone: User): void {
+export function refuseStranger(user: User, clone: User, byClone: boolean): void {
   const [had, has] = [rolesOf(user), rolesOf(clone)]
+  const shared = had.intersection(has).size
   const name = JSON.stringify(clone.user)
-  if (has.size && has.isDisjointFrom(had))
-    throw new NotPermitted(`${name} is no clone of ${JSON.stringify(user.user)}: they have no role in common`)
+  if (has.size && !shared)
+    throw new Stranger(`${name} is no clone of ${JSON.stringify(user.user)}: they have no role in common`)
+  if (byClone && shared < Math.min(had.size, 2))
+    throw new Stranger(
+      `${name} is no clone of ${JSON.stringify(user.user)}: they have too few roles in common; if it is one, grant it the user's`,
+    )
   const more = superuser.find(role => has.has(role) && !had.has(role))
-  if (more)
-    throw new NotPermitted(`${name} is a superuser (${more}), and ${JSON.stringify(user.user)} is none`)
+  if (more) throw new Stranger(`${name} is a superuser (${more}), and ${JSON.stringify(user.user)} is none`)
 }

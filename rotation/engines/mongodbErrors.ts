@@ -18,6 +18,9 @@ import {
 import { untrusted } from './networkErrors.ts'
 import { NoSuchUser } from './noSuchUser.ts'
 
+/** It knows another way to prove a password than it was offered. None was tried. */
+export class OtherMechanism extends LoginRefused {}
+
 type Translation = (where: string) => RotationError
 
 const refused: Translation = where => new LoginRefused(`${where}: the user or its password was refused`)
@@ -26,6 +29,9 @@ const readOnly: Translation = where =>
   new Unreachable(`${where}: the server is a replica, or a failover is under way`)
 const stopping: Translation = where => new Unreachable(`${where}: the server is starting or stopping`)
 const raced: Translation = where => new Conflict(`${where}: another session changed the same user`)
+
+const otherMechanism: Translation = where =>
+  new OtherMechanism(`${where}: the server does not know this way to log in`)
 
 /** Codes of https://www.mongodb.com/docs/manual/reference/error-codes/ */
 const byCode: Record<number, Translation> = {
@@ -40,6 +46,7 @@ const byCode: Record<number, Translation> = {
   112: raced,
   117: raced,
   189: readOnly,
+  334: otherMechanism,
   // MongoDB Atlas, where users are changed by its API alone.
   8000: notPermitted,
   10107: readOnly,
@@ -57,6 +64,8 @@ const byCode: Record<number, Translation> = {
 export function translate(error: unknown, where: string): unknown {
   if (error instanceof RotationError || !(error instanceof MongoError)) return error
   if (error instanceof MongoServerError) {
+    // Amazon DocumentDB's words, whose code nobody tells.
+    if (error.message.startsWith('Unsupported mechanism')) return otherMechanism(where)
     const code = Number(error.code)
     return (byCode[code] ?? (() => new DatabaseFailed(`${where}: error ${code}`)))(where)
   }

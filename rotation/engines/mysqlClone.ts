@@ -1,4 +1,5 @@
-import { DatabaseFailed, NotPermitted } from '../errors.ts'
+import { DatabaseFailed } from '../errors.ts'
+import { Stranger } from './stranger.ts'
 
 /**
  * Privileges on one object, or one role: all that a GRANT statement of its own gives. What has its option by itself
@@ -196,10 +197,10 @@ function add(
 /**
  * The statements that make the clone equal to the user; none if it is. Each may be the last one to be run: the next run
  * goes on from there. What the clone may already do is taken away only where the user may not do it.
- * @throws NotPermitted if the clone is not this user's clone, or the user logs in in a way that no password changes
+ * @throws Stranger if the clone is not this user's clone
  */
 export function syncStatements(dialect: Dialect, user: Account, clone: Account): string[] {
-  refuseStranger(user, clone)
+  refuseStranger(user, clone, false)
   const roles = sync(user, clone, true)
   return [
     ...clauseStatements(user, clone),
@@ -214,18 +215,22 @@ export function syncStatements(dialect: Dialect, user: Account, clone: Account):
   ]
 }
 
-/** Somebody else's account that happens to have the clone's name must not be handed to whoever reads the secret. */
-function refuseStranger(user: Account, clone: Account): void {
-  const held = [...clone.grants].filter(([, { privileges }]) => privileges.size)
+/**
+ * Somebody else's account that happens to have the clone's name must not be handed to whoever reads the secret. If
+ * `byClone`, it is the clone whose password was proven: then one that may do nothing is no clone either.
+ */
+export function refuseStranger(user: Account, clone: Account, byClone: boolean): void {
+  const heldBy = ({ grants }: Account) => [...grants].filter(([, { privileges }]) => privileges.size)
+  const held = heldBy(clone)
   const shared = held.some(([key, grant]) => {
     const own = user.grants.get(key)
     // What may do all on the whole server is nobody's clone who may not.
     const all = (own && has(own, ALL)) || (has(grant, ALL) && key !== '*.*')
     return own && (all || !own.privileges.isDisjointFrom(grant.privileges))
   })
-  if (held.length && !shared)
-    throw new NotPermitted(
-      `${clone.name} exists but is no clone of ${user.name}: it has privileges, and none of them is the user's; rename it`,
+  if ((held.length || (byClone && heldBy(user).length)) && !shared)
+    throw new Stranger(
+      `${clone.name} exists but is no clone of ${user.name}: none of the user's privileges is its; rename it`,
     )
 }
 

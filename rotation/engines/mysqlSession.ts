@@ -17,6 +17,7 @@ import {
   newAccount,
   quoteText,
   readAccount,
+  refuseStranger,
   syncStatements,
 } from './mysqlClone.ts'
 import { translate, translateLogin } from './mysqlErrors.ts'
@@ -190,6 +191,7 @@ class MysqlSession implements Session {
     const { plugin, verify } = await this.#method(user)
     const original = await this.#account(user)
     const found = await this.#found(clone)
+    if (found) refuseStranger(original, found, open.user === user)
     const statements = syncStatements(flavour, original, found ?? newAccount(flavour, clone, this.host))
     const all = [
       // With a password that nobody knows, until the clone is complete.
@@ -201,8 +203,10 @@ class MysqlSession implements Session {
   }
 
   /** The account is left as it is, but for a password that nobody knows: setting one is all that opens it. */
-  async lockUser(user: string): Promise<void> {
+  async lockUser(user: string, pair: Pair): Promise<void> {
     const { name, plugin } = await this.#method(user)
+    const found = await this.#found(pair.clone)
+    if (found) refuseStranger(await this.#account(pair.user), found, user === pair.user)
     await this.#query(`alter user ${name} ${this.#unknown(plugin)}`)
     const after = this.#flavour.afterLock?.(name)
     if (after) await this.#query(after)

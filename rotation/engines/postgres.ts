@@ -7,6 +7,7 @@ import {
   handOverStatements,
   heldElsewhere,
   type Roles,
+  refuseStranger,
   rolesFrom,
   rolesQuery,
   syncStatements,
@@ -64,7 +65,9 @@ class PostgresSession extends PostgresFamilySession {
     await this.#write([...statements, open].join('; ')).catch(conflictIfDropped)
   }
 
-  override async lockUser(user: string): Promise<void> {
+  override async lockUser(user: string, pair: Pair): Promise<void> {
+    const { user: original, clone } = await this.#roles(pair)
+    if (original && clone) refuseStranger(original, clone)
     await this.#write(`alter role ${escapeIdentifier(user)} password null`)
   }
 

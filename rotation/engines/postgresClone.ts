@@ -1,6 +1,7 @@
 import { escapeIdentifier, escapeLiteral } from 'pg'
 import { NotPermitted } from '../errors.ts'
 import type { Pair } from './engine.ts'
+import { Stranger } from './stranger.ts'
 
 type Membership = { role: string; admin: boolean; inherit: boolean; set: boolean; shared: boolean }
 /** What PostgreSQL's catalogs say of one role. */
@@ -67,7 +68,7 @@ export function rolesFrom(rows: (Role & { database: string; version: number })[]
 /**
  * The statements that make the clone equal to the user; none if it is. What the clone owns in this database is handed
  * to the user; `role` is set so that what it creates from now on is the user's as well.
- * @throws NotPermitted if the clone is not this user's clone, or there is no such user.
+ * @throws Stranger if the clone is not this user's clone; NotPermitted if there is no such user
  */
 export function syncStatements(pair: Pair, { user, clone, database, version }: Roles): string[] {
   if (!user) throw new NotPermitted(`there is no user ${escapeIdentifier(pair.user)} for a clone to follow`)
@@ -112,13 +113,16 @@ const newRole: Role = {
   ours: false,
 }
 
-/** Somebody else's role that happens to have the clone's name must not be handed to whoever reads the secret. */
-function refuseStranger(user: Role, clone: Role): void {
+/**
+ * Somebody else's role that happens to have the clone's name must not be handed to whoever reads the secret.
+ * @throws Stranger
+ */
+export function refuseStranger(user: Role, clone: Role): void {
   const [u, c] = [escapeIdentifier(user.name), escapeIdentifier(clone.name)]
   if (!clone.memberOf.some(membership => membership.role === user.name))
-    throw new NotPermitted(`${c} exists but is no clone of ${u}; if it should be, GRANT ${u} TO ${c}`)
+    throw new Stranger(`${c} exists but is no clone of ${u}; if it should be, GRANT ${u} TO ${c}`)
   if (clone.superuser && !user.superuser)
-    throw new NotPermitted(`${c} is a superuser and ${u} is not; ALTER ROLE ${c} NOSUPERUSER, or rename it`)
+    throw new Stranger(`${c} is a superuser and ${u} is not; ALTER ROLE ${c} NOSUPERUSER, or rename it`)
 }
 
 /** Reassigning needs the rights of both roles; an admin who is no superuser takes them for this transaction only. */

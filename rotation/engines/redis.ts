@@ -1,6 +1,6 @@
 import { ConnectionTimeoutError, ErrorReply } from '@redis/client'
 import type { Credential } from '../credential.ts'
-import { Conflict, NotPermitted, Unreachable } from '../errors.ts'
+import { Conflict, DatabaseFailed, NotPermitted, Unreachable } from '../errors.ts'
 import {
   type Engine,
   type EngineOptions,
@@ -12,7 +12,7 @@ import {
 import { gone } from './noSuchUser.ts'
 import { type AclUser, differences, digest, findUser, refuseStranger } from './redisAcl.ts'
 import { connect, type RedisConnection } from './redisConnection.ts'
-import { NoFile, translate } from './redisErrors.ts'
+import { NoFile, NotWritten, translate } from './redisErrors.ts'
 import { tested } from './testQuery.ts'
 import { traits } from './traits.ts'
 import { trustIn } from './trust.ts'
@@ -74,15 +74,23 @@ class RedisSession implements Session {
     this.#credential = credential
   }
 
-  async setPassword(user: string, password: string): Promise<void> {
-    await this.#alter(user, 'resetpass', `#${digest(password)}`)
+  async setPassword(user: string, password: string, { reversibly = false } = {}): Promise<void> {
+    const rules = ['resetpass', `#${digest(password)}`]
+    try {
+      await this.#alter(user, ...rules)
+    } catch (error) {
+      const unsaved = error instanceof NotWritten || error instanceof DatabaseFailed
+      // What is set back comes into force all the same, until a restart; the error says that it does no longer.
+      if (unsaved && !reversibly) await this.#send(['ACL', 'SETUSER', user, ...rules])
+      throw error
+    }
   }
 
   async cloneUser({ user, clone }: Pair, open: { user: string; password: string }): Promise<void> {
     const before = await this.#list()
     const original = theUser(before, user)
     const found = findUser(before, clone)
-    if (found) refuseStranger(original, found)
+    if (found) refuseStranger(original, found, open.user === user)
     const password = `#${digest(open.password)}`
     const passwords = open.user === clone ? [password] : (found?.passwords ?? [])
     const [, after] = await this.#change(
@@ -98,8 +106,12 @@ class RedisSession implements Session {
   }
 
   /** Not `off`: setting a password is all that opens the user again. */
-  async lockUser(user: string): Promise<void> {
-    await this.#alter(user, 'resetpass')
+  async lockUser(user: string, pair: Pair): Promise<void> {
+    const users = await this.#list()
+    theUser(users, user)
+    const found = findUser(users, pair.clone)
+    if (found) refuseStranger(theUser(users, pair.user), found, user === pair.user)
+    await this.#change(['ACL', 'SETUSER', user, 'resetpass'])
   }
 
   /** It closes the open sessions of the clone. */
@@ -107,7 +119,7 @@ class RedisSession implements Session {
     const users = await this.#list()
     const found = findUser(users, clone)
     if (!found) return
-    refuseStranger(theUser(users, user), found)
+    refuseStranger(theUser(users, user), found, false)
     await this.#change(['ACL', 'DELUSER', clone])
   }
 

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
-import { DatabaseFailed, NotPermitted } from '../errors.ts'
+import { DatabaseFailed } from '../errors.ts'
+import { Stranger } from './stranger.ts'
 
 /** One user as ACL LIST tells it, in words that ACL SETUSER takes. */
 export type AclUser = {
@@ -65,21 +66,34 @@ export function differences(user: AclUser, clone: AclUser): string[] {
 /** Whoever may do one of these can give itself the rest. */
 const isMighty = (rule: string) => /^\+(@all|@admin|@dangerous|acl|acl\|setuser)$/.test(rule)
 
+/** What users that have nothing to do with each other have in common. */
+const isCommon = (rule: string) =>
+  /^(&\*|~\*|%(R|W|RW|WR)~\*|\+(ping|auth|hello|select|client\|set\w+|@connection))$/.test(rule)
+
 /**
- * Somebody else's user that happens to have the clone's name must not be taken over by whoever reads the secret.
- * @throws NotPermitted if none of what it was given is the user's, or if it administers and the user does not
+ * Somebody else's user that happens to have the clone's name must not be taken over by whoever reads the secret, nor
+ * take the user over: `byClone` says that it is the clone whose password was proven. It then has to have two of the
+ * user's rules, if there are two.
+ * @throws Stranger if none of what it was given is the user's, or if it administers and the user does not
  */
-export function refuseStranger(user: AclUser, clone: AclUser): void {
-  const given = clone.rules.filter(rule => /^[+~%&(]/.test(rule))
+export function refuseStranger(user: AclUser, clone: AclUser, byClone: boolean): void {
+  const givenTo = ({ rules }: AclUser) =>
+    new Set(rules.filter(rule => /^[+~%&(]/.test(rule) && !isCommon(rule)))
+  const [had, has] = [givenTo(user), givenTo(clone)]
+  const shared = had.intersection(has).size
   // Also by a selector.
   const mightOf = ({ rules }: AclUser) => rules.flatMap(rule => rule.match(/[^ ()]+/g) ?? []).filter(isMighty)
   const more = mightOf(clone).find(rule => !mightOf(user).includes(rule))
   if (more)
-    throw new NotPermitted(
+    throw new Stranger(
       `${clone.name} exists but is no clone of ${user.name}: it has ${more}; take that away, or rename it`,
     )
-  if (given.length && !given.some(rule => user.rules.includes(rule)))
-    throw new NotPermitted(
+  if (has.size && !shared)
+    throw new Stranger(
       `${clone.name} exists but is no clone of ${user.name}: nothing that it may do is the user's; rename it`,
+    )
+  if (byClone && shared < Math.min(had.size, 2))
+    throw new Stranger(
+      `${clone.name} exists but is no clone of ${user.name}: it may do too little of what the user may; rename it, or give it the user's rules`,
     )
 }

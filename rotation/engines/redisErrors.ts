@@ -20,6 +20,9 @@ import { unreachable, untrusted } from './networkErrors.ts'
 /** The server has no file of the kind that a change was to be saved in. */
 export class NoFile extends NotPermitted {}
 
+/** There is one, and it could not be written. */
+export class NotWritten extends NotPermitted {}
+
 /** By how an answer begins: with a code, and after ERR, which can mean anything, with words. */
 const byBeginning: [RegExp, (message: string, where: string) => RotationError][] = [
   [
@@ -61,7 +64,7 @@ const byBeginning: [RegExp, (message: string, where: string) => RotationError][]
   ],
   [
     /^ERR Rewriting config file/,
-    (message, where) => new NotPermitted(`${where}: ${message}; a restart would bring the old password back`),
+    (message, where) => new NotWritten(`${where}: ${message}; a restart would bring the old password back`),
   ],
 ]
 

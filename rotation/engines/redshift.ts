@@ -73,7 +73,7 @@ class RedshiftSession extends PostgresFamilySession {
 
   override async cloneUser(pair: Pair, open: { user: string; password: string }): Promise<void> {
     const [found, existing] = await this.#accounts(pair.user, pair.clone)
-    const user = checkPair(pair, found, existing)
+    const user = checkPair(pair, found, existing, open.user === pair.user)
     const clone = existing ?? newAccount(pair.clone)
     await this.#transaction([
       ...(existing
@@ -89,7 +89,9 @@ class RedshiftSession extends PostgresFamilySession {
   }
 
   /** Not by PASSWORD DISABLE, which Redshift refuses for a superuser. */
-  override async lockUser(user: string): Promise<void> {
+  override async lockUser(user: string, pair: Pair): Promise<void> {
+    const [found, clone] = await this.#accounts(pair.user, pair.clone)
+    if (clone) checkPair(pair, found, clone, user === pair.user)
     await this.query(this.#setPassword(user, unknownPassword()))
   }
 

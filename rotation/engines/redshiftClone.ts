@@ -3,6 +3,7 @@ import { escapeIdentifier } from 'pg'
 import { DatabaseFailed, NotPermitted } from '../errors.ts'
 import type { Pair } from './engine.ts'
 import { assignment } from './postgresClone.ts'
+import { Stranger } from './stranger.ts'
 
 /** What one user may do with one thing: each privilege, as GRANT names it, and whether it may pass it on. */
 type Privileges = Map<string, boolean>
@@ -287,10 +288,18 @@ function readLetters(letters: string): Privileges {
   return found
 }
 
-/** What has to be there to act on a pair. @throws NotPermitted if there is no user, or the clone is not its clone */
-export function checkPair(pair: Pair, user: Account | undefined, clone: Account | undefined): Account {
+/**
+ * What has to be there to act on a pair. `byClone` says that it is the clone whose password was proven.
+ * @throws NotPermitted if there is no user; Stranger if the clone is not its clone
+ */
+export function checkPair(
+  pair: Pair,
+  user: Account | undefined,
+  clone: Account | undefined,
+  byClone = false,
+): Account {
   if (!user) throw new NotPermitted(`there is no user ${escapeIdentifier(pair.user)} for a clone to follow`)
-  if (clone) refuseStranger(user, clone)
+  if (clone) refuseStranger(user, clone, byClone)
   return user
 }
 
@@ -347,13 +356,14 @@ export function leaveStatements(user: Account, clone: Account): string[] {
 }
 
 /** Somebody else's user that happens to have the clone's name must not be handed to whoever reads the secret. */
-function refuseStranger(user: Account, clone: Account): void {
+function refuseStranger(user: Account, clone: Account, byClone: boolean): void {
   const [u, c] = [escapeIdentifier(user.name), escapeIdentifier(clone.name)]
   if (clone.superuser && !user.superuser)
-    throw new NotPermitted(`${c} is a superuser and ${u} is not; ALTER USER ${c} NOCREATEUSER, or rename it`)
+    throw new Stranger(`${c} is a superuser and ${u} is not; ALTER USER ${c} NOCREATEUSER, or rename it`)
   // A clone whose user may do nothing shares nothing with it, and may still have made something.
   const holds = ({ groups, roles, grants }: Account) => groups.size + roles.size + grants.size
-  const held = holds(clone) + (holds(user) + user.owned.size ? clone.owned.size : 0)
+  const userHolds = holds(user) + user.owned.size
+  const held = holds(clone) + (userHolds ? clone.owned.size : 0)
   const shared =
     !clone.groups.isDisjointFrom(user.groups) ||
     [...clone.roles.keys()].some(role => user.roles.has(role)) ||
@@ -361,9 +371,9 @@ function refuseStranger(user: Account, clone: Account): void {
       const own = user.owned.get(key) ?? user.grants.get(key)
       return own && [...privileges.keys()].some(privilege => own.has(privilege))
     })
-  if (held && !shared)
-    throw new NotPermitted(
-      `${c} exists but is no clone of ${u}: it owns or may do something, and nothing of that is the user's; rename it`,
+  if ((held || (byClone && userHolds)) && !shared)
+    throw new Stranger(
+      `${c} exists but is no clone of ${u}: nothing that it owns or may do is the user's; rename it`,
     )
 }
 

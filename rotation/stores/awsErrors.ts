@@ -5,7 +5,7 @@ export function isNamed(error: unknown, ...names: string[]): boolean {
 }
 
 const temporary =
-  /Throttl|TooManyRequests|TooManyUpdates|InternalService|InternalServer|ServiceUnavailable|RequestTimeout|Timeout|ECONN|ENOTFOUND|EAI_AGAIN/
+  /Throttl|TooManyRequests|TooManyUpdates|Internal(Service|Server|Failure|Error)|ServiceUnavailable|RequestTimeout|Timeout|ECONN|EHOSTUNREACH|ENETUNREACH|EPIPE|ENOTFOUND|EAI_AGAIN/
 
 /**
  * What an AWS client threw, in our terms: Throttled, NotPermitted, StoreFailed; whatever else it is, unchanged.

@@ -1,9 +1,11 @@
 import type { Credential } from '../credential.ts'
 import type { Engine, Pair } from '../engines/engine.ts'
+import { Stranger } from '../engines/stranger.ts'
 import { traits } from '../engines/traits.ts'
-import { InvalidCredential, NotPermitted } from '../errors.ts'
+import { InvalidCredential, NotPermitted, Unreachable } from '../errors.ts'
+import { unknownPassword } from '../password.ts'
 import { adminSession, requireAdmin, tryAdminSession } from './adminSession.ts'
-import { setWith } from './login.ts'
+import { awaitLogin, logsIn, setWith } from './login.ts'
 import { undoBesideCurrent } from './restore.ts'
 import type { Change, FailedChange, Outcome, Retirement, Strategy, StrategyName } from './strategy.ts'
 
@@ -48,7 +50,15 @@ export class AlternatingUsers implements Strategy {
       await using session = await adminSession(engine, current, admin)
       if (before?.sameLogin(pending) && (await previousIsOpen()))
         await session.setPassword(before.username, before.password)
-      else await session.lockUser(pending.username)
+      else {
+        try {
+          await session.lockUser(pending.username, this.pair(pending.username))
+        } catch (error) {
+          if (!(error instanceof Stranger)) throw error
+          // Somebody else's user that lets everybody in was not opened by us.
+          return logsIn(engine, pending.with({ password: unknownPassword() }))
+        }
+      }
       return true
     }
     return undoBesideCurrent(engine, change, {
@@ -58,14 +68,20 @@ export class AlternatingUsers implements Strategy {
     })
   }
 
-  /** Not every user may set its own password: the admin then does it, for who has logged in as that user. */
+  /**
+   * Not every user may set its own password, and none may on a read replica: the admin then does it, for who has logged
+   * in as that user.
+   */
   async #restore(engine: Engine, key: Credential, { current, admin }: FailedChange): Promise<boolean> {
     try {
       return await setWith(engine, key, current)
     } catch (error) {
-      if (!(error instanceof NotPermitted)) throw error
+      if (!(error instanceof NotPermitted || error instanceof Unreachable)) throw error
+      const elsewhere = (await admin().catch(() => current)).address !== current.address
+      if (error instanceof Unreachable && !elsewhere) throw error
       await using session = await tryAdminSession(engine, key, admin)
       await session?.setPassword(current.username, current.password)
+      if (session && elsewhere) await awaitLogin(engine, current)
       return session !== undefined
     }
   }
@@ -75,7 +91,7 @@ export class AlternatingUsers implements Strategy {
     const pair = this.pair(current.username)
     const partner = this.#partner(current.username)
     if (drop) await session.dropUser(pair)
-    else await session.lockUser(partner)
+    else await session.lockUser(partner, pair)
     // In the same session: by now current may be closed as well, and could not prove us again.
     const taken = await takenUp()
     if (taken?.sameLogin(current.with({ username: partner })))

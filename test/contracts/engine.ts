@@ -104,15 +104,15 @@ export function engineContract(subject: Subject): void {
       for (const wrong of [current.with({ password: 'wrong' }), current.with({ username: 'nobody' })])
         await expect(engine.login(wrong)).rejects.toEqual(rejection('LoginRefused'))
       await using session = await actingFor(app)
-      await session.lockUser(current.username)
-      await session.lockUser(current.username)
+      await session.lockUser(current.username, pair(app.user))
+      await session.lockUser(current.username, pair(app.user))
       await expect(engine.login(current)).rejects.toEqual(rejection('LoginRefused'))
     })
 
     test('a locked user is opened by a new password alone', async () => {
       const app = await makeApp()
       await using session = await actingFor(app)
-      await session.lockUser(app.user)
+      await session.lockUser(app.user, pair(app.user))
       await session.setPassword(app.user, 'opened')
       expect(await admits(app.current.with({ password: 'opened' }))).toBe(true)
     })
@@ -230,7 +230,9 @@ export function engineContract(subject: Subject): void {
       const { current: victim } = await makeApp()
       await using session = await engine.login(current)
       await expect(session.setPassword(victim.username, 'taken')).rejects.toEqual(rejection('NotPermitted'))
-      await expect(session.lockUser(victim.username)).rejects.toEqual(rejection('NotPermitted'))
+      await expect(session.lockUser(victim.username, pair(victim.username))).rejects.toEqual(
+        rejection('NotPermitted'),
+      )
       expect(await admits(victim)).toBe(true)
     })
 
@@ -381,7 +383,7 @@ export function engineContract(subject: Subject): void {
       await sync()
       {
         await using session = await actingFor(app)
-        await session.lockUser(both.clone)
+        await session.lockUser(both.clone, both)
       }
       expect(await admits(clone)).toBe(false)
       await sync()
@@ -425,6 +427,19 @@ export function engineContract(subject: Subject): void {
         rejection('NotPermitted', { message: expect.stringContaining('no clone') }),
       )
       await expect(session.dropUser(pair(`orphan_${hex()}`))).resolves.toBeUndefined()
+    })
+
+    test('where a stranger has the clone’s name, neither it nor the user is locked', async () => {
+      const app = await makeApp()
+      const both = pair(app.user)
+      const stranger = other(app.current, { username: both.clone, password: 'its own', dbname: undefined })
+      await subject.makeStranger(app, both.clone, stranger.password)
+      await using session = await actingFor(app)
+      for (const name of [both.clone, both.user])
+        await expect(session.lockUser(name, both)).rejects.toEqual(
+          rejection('NotPermitted', { message: expect.stringContaining('no clone') }),
+        )
+      for (const credential of [stranger, app.current]) expect(await admits(credential)).toBe(true)
     })
 
     test('a stranger with the clone’s name is NotPermitted, and nothing changes', async () => {

@@ -46,6 +46,59 @@ describe.each(inject('mongodb'))('$name', server => {
     odd.stop()
   })
 
+  test('a server that knows SCRAM-SHA-1 alone and does not say so, as most clusters of Amazon DocumentDB', async () => {
+    const { user, current, admin } = await makeApp(server)
+    const sha1 = new Map([current, admin].map(({ username, password }) => [username, password]))
+    const old = await startGateway({ ...server.gateway, sha1 })
+    const [app, boss] = [current, admin].map(value =>
+      other(value, { port: old.port, dbname: undefined }),
+    ) as [Credential, Credential]
+    const before = subjectOf(server).logged().length
+    const tried = () =>
+      [
+        ...subjectOf(server)
+          .logged()
+          .slice(before)
+          .matchAll(/^\{"sasl(Start":1,"mechanism":"[^"]+|Continue)/gm),
+      ]
+        .map(([, what]) => what?.replace(/.*"/, ''))
+        .join(' ')
+    await expect(engine.login(app.with({ password: 'wrong' }))).rejects.toMatchObject({
+      name: 'LoginRefused',
+    })
+    // A password was tried once.
+    expect(tried()).toBe('SCRAM-SHA-256 SCRAM-SHA-1 Continue')
+    const clone = `${user}_clone`
+    {
+      await using session = await engine.login(app)
+      await session.setPassword(user, 'next')
+      await using admin = await engine.login(boss)
+      await admin.cloneUser({ user, clone }, { user: clone, password: 'turn' })
+    }
+    for (const [username, password] of [
+      [user, 'next'],
+      [clone, 'turn'],
+    ] as const) {
+      await using _ = await engine.login(app.with({ username, password }))
+    }
+    expect(subjectOf(server).logged().slice(before)).not.toContain('"mechanisms"')
+    old.stop()
+  })
+
+  test('where SCRAM-SHA-256 is known, a refused password is tried once', async () => {
+    const { current } = await makeApp(server)
+    const before = subjectOf(server).logged().length
+    await expect(
+      engine.login(other(current, { password: 'wrong', dbname: undefined })),
+    ).rejects.toMatchObject({ name: 'LoginRefused' })
+    expect(
+      subjectOf(server)
+        .logged()
+        .slice(before)
+        .match(/^{"saslStart"/gm),
+    ).toHaveLength(1)
+  })
+
   test('a test query that names no database is TestFailed, and says what it should be', async () => {
     const { current } = await makeApp(server)
     await using session = await engine.login(current)
@@ -190,7 +243,7 @@ describe('as MongoDB has it', () => {
     const { login, changes } = mongodb([user('shop', { mechanisms }), user('shop_clone')])
     const session = await login()
     await session.setPassword('shop', 'next')
-    await session.lockUser('shop')
+    await session.lockUser('shop', both)
     await session.cloneUser(both, open)
     expect(changes).toMatchObject([
       { updateUser: 'shop', pwd: 'next', mechanisms },
@@ -289,6 +342,33 @@ describe('as MongoDB has it', () => {
     },
   )
 
+  const role = (role: string) => ({ role, db: 'shop' })
+  test.each([
+    ['no role', [role('a')], []],
+    ['no role of several', [role('a'), role('b')], []],
+    ['one role of several', [role('a'), role('b')], [role('b')]],
+    ['roles of its own', [], [role('c')]],
+  ])('a clone with %s whose password was proven gets nothing of the user’s', async (_, roles, held) => {
+    const { login, changes } = mongodb([user('shop', { roles }), user('shop_clone', { roles: held })])
+    const session = await login()
+    const refused = { name: 'NotPermitted', message: expect.stringContaining('no clone') }
+    await expect(session.cloneUser(both, { user: 'shop', password: 'taken' })).rejects.toMatchObject(refused)
+    await expect(session.lockUser('shop', both)).rejects.toMatchObject(refused)
+    expect(changes).toEqual([])
+  })
+
+  test.each([
+    ['the only role', [role('a')], [role('a'), role('c')]],
+    ['two roles of several', [role('a'), role('b'), role('c')], [role('a'), role('b')]],
+    ['none, as the user has', [], []],
+  ])('a clone with %s whose password was proven is one', async (_, roles, held) => {
+    const { login, changes } = mongodb([user('shop', { roles }), user('shop_clone', { roles: held })])
+    const session = await login()
+    await session.cloneUser(both, { user: 'shop', password: 'next' })
+    await session.lockUser('shop', both)
+    expect(changes.slice(-2)).toMatchObject([{ updateUser: 'shop', pwd: 'next' }, { updateUser: 'shop' }])
+  })
+
   test('a user without the right to change its password is told what it lacks', async () => {
     const { login } = mongodb([user('shop'), user('shop_clone')], { refuse: { updateUser: 13 } })
     const session = await login()
@@ -305,6 +385,7 @@ describe('as MongoDB has it', () => {
 
 test.each([
   [18, 'LoginRefused'],
+  [334, 'LoginRefused'],
   [11, 'NotPermitted'],
   [13, 'NotPermitted'],
   [8000, 'NotPermitted'],

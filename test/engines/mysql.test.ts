@@ -195,7 +195,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
       expect(await stored('10.%')).toEqual(before)
       await using proof = await engine.login(clone)
       await using session = await engine.login(app.admin, proof.host)
-      await session.lockUser(app.user)
+      await session.lockUser(app.user, pair(app.user))
       expect(await admits(server, next)).toBe(false)
       expect(await stored('10.%')).toEqual(before)
     })
@@ -244,7 +244,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
       await sql(`alter user ${app.user} identified by 'newer' retain current password`)
       expect(await admits(server, app.current)).toBe(true)
       await using session = await engine.login(app.admin, '%')
-      await session.lockUser(app.user)
+      await session.lockUser(app.user, pair(app.user))
       for (const password of [app.current.password, 'newer'])
         expect(await admits(server, app.current.with({ password }))).toBe(false)
     })
@@ -314,7 +314,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
           `select distinct plugin from mysql.user where user in ('${both.user}', '${both.clone}')`,
         )
         expect(plugins).toEqual([{ plugin }])
-        await session.lockUser(app.user)
+        await session.lockUser(app.user, pair(app.user))
         await expect(engine.login(next)).rejects.toMatchObject({ name: 'LoginRefused' })
         expect(subjectOf(server).logged()).not.toMatch(new RegExp(`${clone.password}|pässwörd of ${plugin}`))
       })
@@ -344,7 +344,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
       const both = pair(app.user)
       for (const change of [
         session.setPassword(app.user, 'x'),
-        session.lockUser(app.user),
+        session.lockUser(app.user, pair(app.user)),
         session.cloneUser(both, { user: both.clone, password: 'x' }),
       ])
         await expect(change).rejects.toMatchObject({
@@ -357,6 +357,22 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
   })
 
   describe('cloneUser', () => {
+    test('an account that may do nothing is no clone if its own password was proven', async () => {
+      const app = await makeApp(server)
+      const { both, clone, sync } = await makeClone(app)
+      await sql(`create user ${both.clone}@'%'`)
+      await using proof = await engine.login(app.current)
+      await using session = await engine.login(app.admin, proof.host)
+      const refused = { name: 'NotPermitted', message: expect.stringContaining('no clone') }
+      await expect(session.cloneUser(both, { user: both.user, password: 'taken' })).rejects.toMatchObject(
+        refused,
+      )
+      await expect(session.lockUser(both.user, both)).rejects.toMatchObject(refused)
+      expect(await admits(server, app.current)).toBe(true)
+      await sync()
+      expect(await admits(server, clone)).toBe(true)
+    })
+
     test('ALL gives way to less, and less to ALL', async () => {
       const app = await makeApp(server)
       const { both, sync, differences } = await makeClone(app)
@@ -538,7 +554,7 @@ describe.each(possible)('a $engine of its own, whose settings matter', flavour =
       await using own = await engine.login(app.current)
       await expect(own.setPassword(app.user, 'x')).rejects.toMatchObject({ name: 'Unreachable' })
       await using session = await engine.login(app.admin, '%')
-      await expect(session.lockUser(app.user)).rejects.toMatchObject({ name: 'Unreachable' })
+      await expect(session.lockUser(app.user, pair(app.user))).rejects.toMatchObject({ name: 'Unreachable' })
       expect(await admits(server, app.current)).toBe(true)
     } finally {
       await sql('set global read_only = off')
@@ -582,12 +598,12 @@ describe.each(possible)('a $engine of its own, whose settings matter', flavour =
         await using session = await engine.login(app.admin, '%')
         await using own = await engine.login(app.current)
         for (const change of [
-          own.setPassword(app.user, 'x'),
-          session.setPassword(app.user, 'x'),
-          session.lockUser(app.user),
-          session.cloneUser(both, { user: both.clone, password: 'x' }),
+          () => own.setPassword(app.user, 'x'),
+          () => session.setPassword(app.user, 'x'),
+          () => session.lockUser(app.user, both),
+          () => session.cloneUser(both, { user: both.clone, password: 'x' }),
         ])
-          await expect(change).rejects.toMatchObject({
+          await expect(change()).rejects.toMatchObject({
             name: 'NotPermitted',
             message: expect.stringContaining('strict_password_validation'),
           })

@@ -129,7 +129,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
       await session.passwords.keep(both.user, second)
       await session.cloneUser(both, { user: both.clone, password: third })
       await session.cloneUser(both, { user: both.user, password: fourth })
-      await session.lockUser(both.user)
+      await session.lockUser(both.user, both)
       await session.dropUser(both)
     }
     await expect(watching.login(app.current.with({ password: wrong }))).rejects.toMatchObject({
@@ -166,7 +166,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
         const { both, clone } = await makeClone(app)
         for (const change of [
           (session: Awaited<ReturnType<Redis['login']>>) => session.setPassword(app.user, 'x'),
-          (session: Awaited<ReturnType<Redis['login']>>) => session.lockUser(app.user),
+          (session: Awaited<ReturnType<Redis['login']>>) => session.lockUser(app.user, pair(app.user)),
           (session: Awaited<ReturnType<Redis['login']>>) => session.passwords.add(app.user, 'x', 'y'),
           (session: Awaited<ReturnType<Redis['login']>>) =>
             session.cloneUser(both, { user: both.clone, password: 'x' }),
@@ -200,7 +200,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
       for (const name of [`nobody_${hex()}`, 'two words', `${app.user} on`, 'line\nfeed', ''])
         for (const change of [
           session.setPassword(name, 'x'),
-          session.lockUser(name),
+          session.lockUser(name, pair(name)),
           session.passwords.add(name, 'x', 'y'),
         ])
           await expect(change).rejects.toMatchObject({
@@ -222,6 +222,41 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
         expect.stringContaining('revoke +acl|list'),
       ])
       expect(await admits(server, clone)).toBe(true)
+    })
+  })
+
+  describe('a rollback of alternating users where the clone’s name is', () => {
+    async function undo(...rules: string[]) {
+      const app = await makeApp(server, { ordinary: true })
+      const { both, clone } = await makeClone(app)
+      await alter(both.clone, 'on', ...rules, `~cache:*`, '+publish')
+      const before = await lineOf(both.clone)
+      const change = {
+        current: app.current,
+        pending: clone.with({ password: 'pending' }),
+        previous: async () => undefined,
+        rds: noRds,
+        admin: async () => app.admin,
+      }
+      await expect(new AlternatingUsers().apply(engine, change)).rejects.toMatchObject({
+        name: 'NotPermitted',
+      })
+      const outcome = await new AlternatingUsers().undo(engine, {
+        ...change,
+        rival: async () => undefined,
+        async *stored() {},
+        previousIsOpen: async () => false,
+      })
+      expect(await lineOf(both.clone)).toBe(before)
+      return outcome
+    }
+
+    test('somebody’s who takes any password: there is nothing to close', async () => {
+      expect(await undo('nopass')).toBe('intact')
+    })
+
+    test('no clone’s any more, but has the password that was to be closed', async () => {
+      expect(await undo(`#${digest('pending')}`)).toBe('open')
     })
   })
 
@@ -287,7 +322,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
       await admin.passwords.add(app.user, 'another', 'next')
       await admin.passwords.keep(app.user, 'another')
       expect(await rules()).toBe(before)
-      await admin.lockUser(app.user)
+      await admin.lockUser(app.user, pair(app.user))
       expect(await rules()).toBe(before?.replace('# ', ''))
       await session.run('PING')
       await alter(app.user, 'off')
@@ -455,6 +490,38 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
       expect(await differences()).toEqual([])
     })
 
+    test.each([
+      ['what everybody has', ['~own:*', '&*', '+ping', '+geoadd']],
+      ['one rule of several', ['~shared:*', '~own:*', '+geoadd']],
+      ['nothing', []],
+    ])(
+      'a clone that shares %s, and whose password was proven, gets nothing of the user’s',
+      async (_, rules) => {
+        const app = await makeApp(server, { ordinary: true })
+        await alter(app.user, 'allchannels')
+        const { both, sync } = await makeClone(app)
+        await alter(both.clone, 'on', `#${digest('its own')}`, ...rules)
+        const before = [await lineOf(both.user), await lineOf(both.clone)]
+        const stranger = { name: 'NotPermitted', message: expect.stringContaining('no clone') }
+        await expect(sync(app.current.with({ password: 'taken' }))).rejects.toMatchObject(stranger)
+        await using session = await engine.login(app.admin)
+        await expect(session.lockUser(both.user, both)).rejects.toMatchObject(stranger)
+        expect([await lineOf(both.user), await lineOf(both.clone)]).toEqual(before)
+      },
+    )
+
+    test('a user whose rules are everybody’s takes turns with its clone', async () => {
+      const user = `app_${hex()}`
+      const app = await makeApp(server, { user })
+      await alter(user, 'reset', 'on', `#${digest(app.current.password)}`, '~*', '&*', '+ping')
+      const { both, clone, sync } = await makeClone(app)
+      await sync()
+      await sync(app.current.with({ password: 'next' }))
+      await using session = await engine.login(app.admin)
+      await session.lockUser(both.clone, both)
+      expect(await admits(server, clone)).toBe(false)
+    })
+
     test('the order of rules that are about categories is one of the differences', async () => {
       const app = await makeApp(server)
       const { both, sync, differences } = await makeClone(app)
@@ -560,7 +627,7 @@ describe.skipIf(!servers.length).each(servers)('$name alone', ({ packages }) => 
       await rm(file)
       await mkdir(file)
       await using session = await engine.login(app.current)
-      await expect(session.setPassword(app.user, 'next')).rejects.toMatchObject({
+      await expect(session.setPassword(app.user, 'next', { reversibly: true })).rejects.toMatchObject({
         name: 'DatabaseFailed',
         message: expect.stringContaining('save the ACLs'),
       })
@@ -579,13 +646,45 @@ describe.skipIf(!servers.length).each(servers)('$name alone', ({ packages }) => 
       const file = /config_file:(.*)\r/.exec(await run<string>(['INFO', 'server']))?.[1] ?? ''
       await rm(file)
       await mkdir(file)
-      await expect(session.setPassword(app.user, 'next')).rejects.toMatchObject({
+      await expect(session.setPassword(app.user, 'next', { reversibly: true })).rejects.toMatchObject({
         name: 'NotPermitted',
         message: expect.stringContaining('Rewriting config file'),
       })
       expect(await admits(server, app.current)).toBe(true)
     })
   })
+
+  test.each([
+    ['aclfile', 'DatabaseFailed'],
+    ['config file', 'NotPermitted'],
+  ] as const)(
+    'a rollback that cannot save the %s: current logs in all the same, and %s',
+    async (users, name) => {
+      const { server, run, engine } = await start({ users })
+      const app = await makeApp(server)
+      await run(['ACL', 'SETUSER', app.user, '+config|rewrite'])
+      const change = {
+        current: app.current,
+        pending: app.current.with({ password: 'pending' }),
+        previous: async () => undefined,
+        rds: noRds,
+        admin: async () => app.admin,
+      }
+      await new SingleUser().apply(engine, change)
+      const [, aclfile = ''] = await run<string[]>(['CONFIG', 'GET', 'aclfile'])
+      const file = aclfile || (/config_file:(.*)\r/.exec(await run<string>(['INFO', 'server']))?.[1] ?? '')
+      await rm(file)
+      await mkdir(file)
+      const undone = new SingleUser().undo(engine, {
+        ...change,
+        rival: async () => undefined,
+        async *stored() {},
+        previousIsOpen: async () => false,
+      })
+      await expect(undone).rejects.toMatchObject({ name })
+      expect([await admits(server, app.current), await admits(server, change.pending)]).toEqual([true, false])
+    },
+  )
 
   test('a server without room is Unreachable, over TLS and without', async () => {
     const { server, run, engine } = await start()

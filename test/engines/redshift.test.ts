@@ -167,6 +167,22 @@ describe.skipIf(!servers.length).each(servers)('Redshift, with PostgreSQL $versi
     ).toEqual([{ owner: clone.username }])
   })
 
+  test('a user that may do nothing is no clone if its own password was proven', async () => {
+    const { app, both, asAdmin, sql, u, c } = await makeClone()
+    const table = `t_${hex()}`
+    await sql(
+      `create table public.${table} (n int); grant select on public.${table} to ${u}; create user ${c}`,
+    )
+    await using session = await asAdmin()
+    const refused = { name: 'NotPermitted', message: expect.stringContaining('no clone') }
+    await expect(session.cloneUser(both, { user: both.user, password: 'taken' })).rejects.toMatchObject(
+      refused,
+    )
+    await expect(session.lockUser(both.user, both)).rejects.toMatchObject(refused)
+    expect(await subjectOf(server).admits(app.current)).toBe(true)
+    await session.cloneUser(both, { user: both.clone, password: 'turn' })
+  })
+
   test('a clone that holds something in another database is not dropped', async () => {
     const { app, clone, both, asAdmin, sync, c } = await makeClone()
     await sync()

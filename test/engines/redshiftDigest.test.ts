@@ -66,8 +66,9 @@ describe('a user whose password Redshift keeps as sha256', () => {
               : message('E', 'SFATAL\0C28000\0Mpassword authentication failed for user "app"\0\0'),
           )
         } else if (data[0] === 'Q'.charCodeAt(0)) {
-          statements.push(data.toString('utf8', 5, data.length - 1))
-          socket.write(Buffer.concat([message('C', 'SET\0'), ready]))
+          const text = data.toString('utf8', 5, data.length - 1)
+          statements.push(text)
+          socket.write(Buffer.concat([...text.split('; ').map(() => message('C', 'SET\0')), ready]))
         }
       })
     })
@@ -91,7 +92,7 @@ describe('a user whose password Redshift keeps as sha256', () => {
     const [, digest, salt = ''] =
       /^alter user "app" password 'sha256\|(\w{64})\|(\w{64})'$/.exec(statements.at(-1) ?? '') ?? []
     expect(digest).toBe(sha256('Mypassword1', Buffer.from(salt, 'hex')).toString('hex'))
-    await session.lockUser('app')
+    await session.lockUser('app', { user: 'app', clone: 'app_clone' })
     expect(statements.at(-1)).toMatch(/^alter user "app" password 'sha256\|\w{64}\|\w{64}'$/)
   })
 

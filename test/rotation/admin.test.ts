@@ -8,11 +8,12 @@ import { pythonBin } from '../../local/python.ts'
 import { Credential } from '../../rotation/credential.ts'
 import type { Engine } from '../../rotation/engines/engine.ts'
 import { Postgres } from '../../rotation/engines/postgres.ts'
-import { LoginRefused } from '../../rotation/errors.ts'
+import { LoginRefused, Unreachable } from '../../rotation/errors.ts'
 import { parseOptions } from '../../rotation/options.ts'
 import { Rds } from '../../rotation/rds.ts'
 import * as steps from '../../rotation/steps.ts'
 import { MemoryStore } from '../../rotation/stores/memory.ts'
+import { AlternatingUsers } from '../../rotation/strategies/alternatingUsers.ts'
 import { PAUSES } from '../../rotation/strategies/login.ts'
 import { type App, admits, hex, makeApp } from '../database.ts'
 import { cluster, instance, type RdsServer, rdsClient, startRds } from '../rds.ts'
@@ -71,7 +72,11 @@ describe.skipIf(!bin)('an admin at another endpoint of the database', () => {
       logins.push(`${username.startsWith('admin') ? 'admin' : username.replace(app.user, 'user')} ${name}`)
       const isCopy = name === 'reader' || name === 'replica'
       if (isCopy && username.endsWith('_clone') && late-- > 0) throw new LoginRefused('not here yet')
-      return new Postgres({ caFile: postgres.caFile }).login(credential.with({ host: postgres.host }))
+      const session = await new Postgres({ caFile: postgres.caFile }).login(
+        credential.with({ host: postgres.host }),
+      )
+      const readOnly = () => Promise.reject(new Unreachable('a read replica'))
+      return isCopy ? Object.assign(session, { setPassword: readOnly }) : session
     },
   }
 
@@ -150,7 +155,7 @@ describe.skipIf(!bin)('an admin at another endpoint of the database', () => {
     expect(rds).not.toHaveBeenCalled()
   })
 
-  test('RDS may not be asked, or does not answer: HostMismatch says both', async () => {
+  test('RDS may not be asked: HostMismatch; or does not answer: Unreachable; both say so', async () => {
     const pipeline = pipelineFor('reader', 'writer')
     const rotation = await begin(pipeline)
     server.refuse = () => 'AccessDenied'
@@ -160,8 +165,8 @@ describe.skipIf(!bin)('an admin at another endpoint of the database', () => {
     })
     rds.mockResolvedValue(new Rds(rdsClient('http://127.0.0.1:1')))
     await expect(steps.set(pipeline, rotation)).rejects.toMatchObject({
-      name: 'HostMismatch',
-      message: expect.stringMatching(/cluster-ro-.*\(RDS: ECONNREFUSED\)/),
+      name: 'Unreachable',
+      message: expect.stringMatching(/cluster-ro-.*\(RDS: ECONNREFUSED\); the admin was not used/),
     })
     expect(logins.some(login => login.startsWith('admin'))).toBe(false)
   })
@@ -205,6 +210,31 @@ describe.skipIf(!bin)('an admin at another endpoint of the database', () => {
     expect(await admits(postgres, await value(rotation.token))).toBe(false)
     expect(await admits(postgres, app.current)).toBe(true)
   })
+
+  test.each([
+    ['primary', 'restored'],
+    ['replica', 'Unreachable'],
+  ])(
+    'current is set back for who logs in at a replica, by an admin at the %s: %s',
+    async (admin, outcome) => {
+      const current = app.current.with({ host: hosts.replica ?? '', password: `lost-${hex()}` })
+      const undone = new AlternatingUsers().undo(engine, {
+        current,
+        pending: current.with({ username: `${app.user}_clone` }),
+        previous: async () => undefined,
+        rds,
+        admin: async () => app.admin.with({ host: hosts[admin] ?? '' }),
+        rival: async () => undefined,
+        async *stored() {
+          yield current.with({ password: app.current.password })
+        },
+        previousIsOpen: async () => false,
+      })
+      expect(await undone.catch(error => error.name)).toBe(outcome)
+      const back = await admits(postgres, current.with({ host: postgres.host }))
+      expect(back).toBe(outcome === 'restored')
+    },
+  )
 
   test('rolled back by an admin who is of no use any more: current logs in, as before', async () => {
     const pipeline = pipelineFor('replica', 'primary')

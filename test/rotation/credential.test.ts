@@ -34,6 +34,7 @@ describe('what is accepted', () => {
     ['aurora-mysql', 'mysql'],
     ['aurora', 'mysql'],
     ['valkey', 'redis'],
+    ['docdb', 'mongo'],
   ])('the other name %s is understood, and kept', (name, engine) => {
     const credential = parse({ engine: name })
     expect(credential.engine).toBe(engine)

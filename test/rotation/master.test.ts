@@ -53,6 +53,8 @@ describe.skipIf(!bin).each(found)(
     /** What becomes of a password that RDS is told to set: milliseconds until the server has it. */
     let delay: number
     let setting: boolean
+    /** What RDS was told to apply at once. */
+    let immediately: (string | null)[]
 
     /** Does to the real server what RDS does some time after it was told. */
     async function take(password: string): Promise<void> {
@@ -97,6 +99,7 @@ describe.skipIf(!bin).each(found)(
       delay = 300
       await place.reset(app, undefined)
       rds.calls = []
+      immediately = []
       rds.edit = answer =>
         setting
           ? answer.replace(
@@ -106,6 +109,7 @@ describe.skipIf(!bin).each(found)(
           : answer
       rds.refuse = call => {
         const password = call.get('MasterUserPassword')
+        if (password) immediately.push(call.get('ApplyImmediately'))
         if (password && Number.isFinite(delay)) taking = take(password)
         return undefined
       }
@@ -139,9 +143,10 @@ describe.skipIf(!bin).each(found)(
     const modified = () => rds.calls.filter(action => action.startsWith('Modify'))
 
     test.each([
-      ['lone', 'ModifyDBInstance'],
-      ['group', 'ModifyDBCluster'],
-    ] as const)('%s: set waits until the server has taken the password', async (name, action) => {
+      // What else waits for the instance's window is left to wait.
+      ['lone', 'ModifyDBInstance', null],
+      ['group', 'ModifyDBCluster', 'true'],
+    ] as const)('%s: set waits until the server has taken the password', async (name, action, atOnce) => {
       begin({ host: hosts[name] })
       const rotation = await create()
       await steps.set(pipeline, rotation)
@@ -154,6 +159,7 @@ describe.skipIf(!bin).each(found)(
       for (const step of [steps.set, steps.set, steps.test, steps.finish]) await step(pipeline, next)
       expect(await admits(next.token)).toBe(true)
       expect(modified()).toEqual([action, action])
+      expect(immediately).toEqual([atOnce, atOnce])
     })
 
     test('a try that comes while RDS is at work: RdsBusy, and no other password is set', async () => {

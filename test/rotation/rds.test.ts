@@ -247,7 +247,8 @@ describe.skipIf(!bin)('RDS, as moto plays it', () => {
   test.each([
     ['AccessDenied', 'NotPermitted'],
     ['Throttling', 'Throttled'],
-    ['InternalFailure', 'StoreFailed'],
+    ['InternalFailure', 'Throttled'],
+    ['DBUpgradeDependencyFailure', 'StoreFailed'],
   ])('RDS answers %s: %s', async (code, name) => {
     server.refuse = () => code
     await expect(rds.target(arn('db:lone'))).rejects.toMatchObject({ name })

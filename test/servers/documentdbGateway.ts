@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { createHash, createHmac, pbkdf2Sync, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { appendFileSync, readFileSync } from 'node:fs'
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
@@ -15,6 +15,11 @@ export type GatewayOptions = {
   logFile: string
   /** The host and port of the server that takes writes, if this one is to say that it does not. */
   primary?: string
+  /**
+   * Each user's password, if this one is to be as most clusters of Amazon DocumentDB: it knows SCRAM-SHA-1 alone, for
+   * which the engine keeps nothing.
+   */
+  sha1?: Map<string, string>
 }
 
 /** What mongod calls an error, by the SQLSTATE that DocumentDB's engine has for it. */
@@ -119,7 +124,7 @@ class Connection {
   readonly #idle: pg.Client[]
   #client: pg.Client | undefined
   /** The login that is under way. */
-  #login = { user: '', first: '', challenge: '' }
+  #login = { user: '', first: '', challenge: '', salted: Buffer.alloc(0) }
 
   constructor(tls: boolean, options: GatewayOptions, idle: pg.Client[]) {
     this.#tls = tls
@@ -168,6 +173,7 @@ class Connection {
       case 'dropUser':
         return await this.#call('drop_user', plain)
       case 'createUser':
+        this.#options.sha1?.set(plain.createUser, plain.pwd)
         return await this.#atOnce(async () => {
           await this.#call('create_user', { ...plain, roles: [{ role: 'readAnyDatabase', db: 'admin' }] })
           await this.#setRoles(user, plain.roles)
@@ -177,6 +183,7 @@ class Connection {
           const { roles, ...rest } = plain
           if (roles) await this.#setRoles(user, roles)
           if (rest.pwd) await this.#call('update_user', rest)
+          if (rest.pwd) this.#options.sha1?.set(rest.updateUser, rest.pwd)
         })
       case 'find':
         await this.#query(`set statement_timeout = ${Number(maxTimeMS)}`)
@@ -186,7 +193,7 @@ class Connection {
   }
 
   #hello({ speculativeAuthenticate: _, ...command }: Document): Document {
-    const { primary } = this.#options
+    const { primary, sha1 } = this.#options
     return {
       ...('helloOk' in command && { helloOk: true }),
       isWritablePrimary: !primary,
@@ -196,29 +203,41 @@ class Connection {
       maxWriteBatchSize: 100_000,
       minWireVersion: 0,
       maxWireVersion: 21,
-      ...('saslSupportedMechs' in command && { saslSupportedMechs: ['SCRAM-SHA-256'] }),
+      ...('saslSupportedMechs' in command && !sha1 && { saslSupportedMechs: ['SCRAM-SHA-256'] }),
     }
   }
 
   /** RFC 5802. The engine has the salt, and checks the proof. */
-  async #saslStart({ payload }: Document): Promise<Document> {
+  async #saslStart({ mechanism, payload }: Document): Promise<Document> {
+    const { sha1 } = this.#options
+    if (mechanism !== (sha1 ? 'SCRAM-SHA-1' : 'SCRAM-SHA-256'))
+      throw new MongoFailure(303, 'Unsupported', 'Unsupported mechanism [ -301 ]')
     const [, first = '', encoded = '', nonce = ''] = /^n,,(n=([^,]*),r=(.*))$/.exec(text(payload)) ?? []
     const user = encoded.replaceAll('=2C', ',').replaceAll('=3D', '=')
     this.#client = this.#idle.pop() ?? (await this.#open())
-    const known = await this.#value('documentdb_api_internal.scram_sha256_get_salt_and_iterations($1)', user)
+    const salt = randomBytes(16)
+    const known = sha1
+      ? { ok: sha1.has(user), salt: salt.toString('base64'), iterations: 10_000 }
+      : await this.#value('documentdb_api_internal.scram_sha256_get_salt_and_iterations($1)', user)
     if (!known.ok) throw refused()
     const challenge = `r=${nonce}${randomBytes(18).toString('base64')},s=${known.salt},i=${known.iterations}`
-    this.#login = { user, first, challenge }
+    const digest = createHash('md5')
+      .update(`${user}:mongo:${sha1?.get(user)}`)
+      .digest('hex')
+    this.#login = { user, first, challenge, salted: pbkdf2Sync(digest, salt, 10_000, 20, 'sha1') }
     return { conversationId: 1, done: false, payload: binary(challenge) }
   }
 
   async #saslContinue({ payload }: Document): Promise<Document> {
-    const { user, first, challenge } = this.#login
+    const { user, first, challenge, salted } = this.#login
     const [, final = '', proof = ''] = /^(.*),p=(.*)$/.exec(text(payload)) ?? []
-    const { ok, ServerSignature } = await this.#value(
-      'documentdb_api_internal.authenticate_with_scram_sha256($1, $2, $3)',
-      ...[user, `${first},${challenge},${final}`, proof],
-    )
+    const message = `${first},${challenge},${final}`
+    const { ok, ServerSignature } = this.#options.sha1
+      ? provenBySha1(salted, message, proof)
+      : await this.#value(
+          'documentdb_api_internal.authenticate_with_scram_sha256($1, $2, $3)',
+          ...[user, message, proof],
+        )
     if (!ok) throw refused()
     await this.#query(
       `set documentdb.enableUsernamePasswordConstraints = off; set application_name = ${literal(user)};
@@ -292,6 +311,17 @@ const memberships: Record<string, string[]> = {
   readAnyDatabase: ['documentdb_readonly_role', 'pg_read_all_data'],
   readWriteAnyDatabase: ['documentdb_readwrite_role'],
   clusterAdmin: ['documentdb_admin_role'],
+}
+
+function provenBySha1(salted: Buffer, message: string, proof: string) {
+  const hmac = (key: Buffer, text: string) => createHmac('sha1', key).update(text).digest()
+  const clientKey = hmac(salted, 'Client Key')
+  const signature = hmac(createHash('sha1').update(clientKey).digest(), message)
+  const expected = Buffer.from(clientKey.map((byte, i) => byte ^ (signature[i] ?? 0))).toString('base64')
+  return {
+    ok: proof === expected,
+    ServerSignature: hmac(hmac(salted, 'Server Key'), message).toString('base64'),
+  }
 }
 
 const refused = () => new MongoFailure(18, 'AuthenticationFailed', 'Authentication failed.')
