@@ -12,6 +12,7 @@ import {
   rolesQuery,
   syncStatements,
 } from './postgresClone.ts'
+import { ReadOnly } from './postgresErrors.ts'
 import { PostgresFamily, PostgresFamilySession, type PostgresOptions } from './postgresFamily.ts'
 import { md5Verifier, scramVerifier } from './scram.ts'
 
@@ -103,11 +104,16 @@ class PostgresSession extends PostgresFamilySession {
    * is set. Where the server's own setting says so, or it is a replica, the server refuses.
    */
   async #write(statements: string): Promise<void> {
-    await this.query(
-      `select set_config(name, 'off', false) from pg_settings
-       where name = 'default_transaction_read_only' and source in ('user', 'database', 'database user')`,
-    )
-    await this.query(statements)
+    try {
+      await this.query(statements)
+    } catch (error) {
+      if (!(error instanceof ReadOnly)) throw error
+      await this.query(
+        `select set_config(name, 'off', false) from pg_settings
+         where name = 'default_transaction_read_only' and source in ('user', 'database', 'database user')`,
+      )
+      await this.query(statements)
+    }
   }
 
   async #roles(pair: Pair): Promise<Roles> {

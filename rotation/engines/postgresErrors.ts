@@ -11,6 +11,9 @@ import {
 import { unreachable, untrusted } from './networkErrors.ts'
 import { NoSuchUser } from './noSuchUser.ts'
 
+/** The transaction is read-only: the server is, or the user or the database is set so. */
+export class ReadOnly extends Unreachable {}
+
 /** SQLSTATEs, and their two-letter classes: https://www.postgresql.org/docs/current/errcodes-appendix.html */
 const bySqlState: Record<string, (message: string, where: string) => RotationError> = {
   '28P01': (_, where) => new LoginRefused(`${where}: the password was refused`),
@@ -23,7 +26,7 @@ const bySqlState: Record<string, (message: string, where: string) => RotationErr
   '3D000': (_, where) => new InvalidCredential('dbname', `${where}: there is no such database`),
   42501: (message, where) => new NotPermitted(`${where}: ${message}`),
   '25006': (_, where) =>
-    new Unreachable(`${where}: the server is read-only: a replica, or a failover is under way`),
+    new ReadOnly(`${where}: the server is read-only: a replica, or a failover is under way`),
   57014: (_, where) => new Unreachable(`${where}: the statement took too long`),
   42704: (message, where) =>
     /^(role|user) /.test(message)
