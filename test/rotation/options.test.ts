@@ -91,6 +91,10 @@ describe('parseTags', () => {
     })
   })
 
+  test('the longest grace time', () => {
+    expect(parseTags({ 'keyturn:grace': '360d' }, nothing).grace).toBe(31_104_000)
+  })
+
   test.each(strategyNames)('strategy %s', strategy => {
     expect(parseTags({ 'keyturn:strategy': strategy }, nothing).strategy).toBe(strategy)
   })
@@ -167,8 +171,8 @@ describe('a wrong tag is InvalidOption that names the tag and what it should be'
     ['strategy', '', /should be one of: single-user, alternating-users/],
     ['strategy', 'Single-User', /should be one of: /],
     ['grace', '', /should be `never`, or a whole number with s, m, h or d/],
-    ['grace', '1y', /such as 24h; a year at most/],
-    ['grace', '366d', /a year at most/],
+    ['grace', '1y', /such as 24h; 360d at most/],
+    ['grace', '361d', /360d at most/],
     ['grace', 'Never', /should be `never`/],
     ['clone', 'Drop', /should be `drop` or `keep`/],
     ['test-query', '', /should be one SQL statement/],
