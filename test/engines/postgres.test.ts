@@ -203,7 +203,7 @@ describe.each(inject('postgres'))('PostgreSQL $version', server => {
       const [seen] = await asSuperuser(server, 'show transaction_read_only', app.database, asClone)
       expect(seen).toEqual({ transaction_read_only: 'on' })
       await using session = await engine.login(app.admin.with({ dbname: app.database }))
-      await session.lockUser(clone.username)
+      await session.lockUser(clone.username, both)
       expect(await admits(server, clone)).toBe(false)
       await session.dropUser(both)
       expect(await asSuperuser(server, `select from pg_roles where rolname = ${text(both.clone)}`)).toEqual(
@@ -483,7 +483,7 @@ describe('a server that is read-only is Unreachable', () => {
       const both = pair(user)
       for (const change of [
         () => session.setPassword(user, 'x'),
-        () => session.lockUser(user),
+        () => session.lockUser(user, both),
         () => session.cloneUser(both, { user: both.clone, password: 'x' }),
       ])
         await expect(change()).rejects.toMatchObject({

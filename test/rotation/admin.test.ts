@@ -212,26 +212,29 @@ describe.skipIf(!bin)('an admin at another endpoint of the database', () => {
   })
 
   test.each([
-    ['at the primary', 'primary', 'restored'],
-    ['at the replica too', 'replica', 'Unreachable'],
-  ])('current is set back for who logs in at a replica by the admin; %s: %s', async (_, admin, outcome) => {
-    const current = app.current.with({ host: hosts.replica ?? '', password: `lost-${hex()}` })
-    const undone = new AlternatingUsers().undo(engine, {
-      current,
-      pending: current.with({ username: `${app.user}_clone` }),
-      previous: async () => undefined,
-      rds,
-      admin: async () => app.admin.with({ host: hosts[admin] ?? '' }),
-      rival: async () => undefined,
-      async *stored() {
-        yield current.with({ password: app.current.password })
-      },
-      previousIsOpen: async () => false,
-    })
-    expect(await undone.catch(error => error.name)).toBe(outcome)
-    const back = await admits(postgres, current.with({ host: postgres.host }))
-    expect(back).toBe(outcome === 'restored')
-  })
+    ['primary', 'restored'],
+    ['replica', 'Unreachable'],
+  ])(
+    'current is set back for who logs in at a replica, by an admin at the %s: %s',
+    async (admin, outcome) => {
+      const current = app.current.with({ host: hosts.replica ?? '', password: `lost-${hex()}` })
+      const undone = new AlternatingUsers().undo(engine, {
+        current,
+        pending: current.with({ username: `${app.user}_clone` }),
+        previous: async () => undefined,
+        rds,
+        admin: async () => app.admin.with({ host: hosts[admin] ?? '' }),
+        rival: async () => undefined,
+        async *stored() {
+          yield current.with({ password: app.current.password })
+        },
+        previousIsOpen: async () => false,
+      })
+      expect(await undone.catch(error => error.name)).toBe(outcome)
+      const back = await admits(postgres, current.with({ host: postgres.host }))
+      expect(back).toBe(outcome === 'restored')
+    },
+  )
 
   test('rolled back by an admin who is of no use any more: current logs in, as before', async () => {
     const pipeline = pipelineFor('replica', 'primary')
