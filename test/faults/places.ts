@@ -307,7 +307,7 @@ function redisPlace(server: RedisServer): Place {
       await redis.asSuperuser(server, [
         ['ACL', 'SETUSER', user, ...password(current)],
         clone
-          ? ['ACL', 'SETUSER', clone.username, 'on', '~shared:*', ...password(clone)]
+          ? ['ACL', 'SETUSER', clone.username, 'on', '~shared:*', '+@read', ...password(clone)]
           : ['ACL', 'DELUSER', `${user}_clone`],
       ])
     },
