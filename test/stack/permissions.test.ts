@@ -30,7 +30,7 @@ import type { Admin } from '../../local/users.ts'
 import { asSuperuser } from '../database.ts'
 import { startMoto } from '../moto.ts'
 import { cluster, instance, type RdsServer, startRds } from '../rds.ts'
-import { deployed, packageStack } from './package.ts'
+import { deployed, packageStack, type Template } from './package.ts'
 
 /** Every call that each function made, as IAM names it, over all that can happen to it. */
 let made: Record<string, Set<string>> = {}
@@ -39,8 +39,12 @@ const recordedCalls: string[] = []
 let embedded: Embedded
 let admin: Admin
 let rds: RdsServer | undefined
+/** With the defaults of all parameters. */
+let template: Template
 
 beforeAll(async () => {
+  await using stack = await packageStack()
+  template = stack.template
   embedded = await startEmbedded()
   admin = await embedded.users.makeAdmin('master')
 })
@@ -87,11 +91,7 @@ async function recorded(name: string, run: () => unknown): Promise<unknown> {
 type Statement = { Sid: string; Effect: string; Action: string | string[] }
 
 /** The actions that a function's role allows, but for logs and traces, in those statements that `of` picks. */
-function allowed(
-  template: Awaited<ReturnType<typeof packageStack>>['template'],
-  name: string,
-  of: (statement: Statement) => boolean,
-): string[] {
+function allowed(name: string, of: (statement: Statement) => boolean): string[] {
   type Policy = { PolicyDocument: { Statement: Statement[] } }
   const role = `${name[0]?.toUpperCase()}${name.slice(1)}Role`
   const policies = deployed(template).Resources[role]?.Properties.Policies as Policy[]
@@ -170,14 +170,9 @@ test('secrets: each role allows exactly what its function calls, in good times a
   )
   await service('createSecret', due)
 
-  await using stack = await packageStack()
   for (const [name, actions] of Object.entries(made))
     expect([...actions].sort(), name).toEqual(
-      allowed(
-        stack.template,
-        name,
-        ({ Sid }) => !/Parameters$|^ManagedMasters$|^Databases$|^MasterPasswords$/.test(Sid),
-      ),
+      allowed(name, ({ Sid }) => !/Parameters$|^ManagedMasters$|^Databases$|^MasterPasswords$/.test(Sid)),
     )
   expect(Object.keys(made).length).toBe(new Set(Object.values(functionOf)).size + 1)
 })
@@ -304,14 +299,13 @@ test.skipIf(!bin)(
       const ClientRequestToken = embedded.secretsManager.stagePending(SecretId)
       await recorded('rotateSecret', () => rotateSecret({ Step: 'testSecret', SecretId, ClientRequestToken }))
 
-      await using stack = await packageStack()
       const calls = (name: string, pending: boolean) =>
         [...(made[name] ?? [])]
           .filter(call => call.startsWith('ssm:') && call.endsWith(' of pending') === pending)
           .map(call => call.replace(' of pending', ''))
           .sort()
       for (const name of new Set([...Object.values(functionOf), 'rotateSecret'])) {
-        const of = (wanted: string) => allowed(stack.template, name, ({ Sid }) => Sid === wanted)
+        const of = (wanted: string) => allowed(name, ({ Sid }) => Sid === wanted)
         expect(calls(name, false), name).toEqual(of('ManagedParameters'))
         expect(calls(name, true), name).toEqual(of('PendingParameters'))
       }
@@ -414,9 +408,8 @@ test.skipIf(!bin)(
       }
       vi.restoreAllMocks()
 
-      await using stack = await packageStack()
       for (const name of new Set([...Object.values(functionOf), 'rotateSecret'])) {
-        const of = (wanted: string) => allowed(stack.template, name, ({ Sid }) => Sid === wanted)
+        const of = (wanted: string) => allowed(name, ({ Sid }) => Sid === wanted)
         const calls = (wanted: RegExp) =>
           [...(made[name] ?? [])].flatMap(call => wanted.exec(call)?.[1] ?? []).sort()
         expect(calls(/^(rds:D.*)/), name).toEqual(of('Databases'))
@@ -555,13 +548,10 @@ test.skipIf(!bin)(
       const results = [{ store: 'secrets-manager', id: 'shop/due', outcome: 'rotated' }]
       expect(await ask('reportRotations', { host: 'db:5432', results })).toMatchObject({ rotated: 1 })
 
-      await using stack = await packageStack()
       expect(Object.keys(made)).toHaveLength(4)
       // Dead letters are sent by Lambda, not by the function.
       for (const [name, actions] of Object.entries(made))
-        expect([...actions].sort(), name).toEqual(
-          allowed(stack.template, name, ({ Sid }) => Sid !== 'DeadLetters'),
-        )
+        expect([...actions].sort(), name).toEqual(allowed(name, ({ Sid }) => Sid !== 'DeadLetters'))
     } finally {
       vi.useRealTimers()
       recorder.stop()
