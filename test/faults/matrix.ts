@@ -13,6 +13,13 @@ const startsOf: Record<StrategyName, Start[]> = {
   master: ['first'],
 }
 
+type Options = {
+  value?: Value
+  extent?: 'full' | 'first' | 'brief'
+  /** One start of those that the strategy has: the others are in another file, which runs at the same time. */
+  only?: Start
+}
+
 /**
  * The fault matrix of one strategy on servers of one engine, the newest first: whatever single thing goes wrong at
  * whatever point of a rotation, the application logs in and nothing is left pending. Prints how many cases there were.
@@ -25,7 +32,7 @@ const startsOf: Record<StrategyName, Start[]> = {
 export function faultMatrix(
   strategy: StrategyName,
   places: Place[],
-  { value = 'json', extent = 'full' }: { value?: Value; extent?: 'full' | 'first' | 'brief' } = {},
+  { value = 'json', extent = 'full', only }: Options = {},
 ): void {
   const [newest] = places
   // Where it cannot be had; test/servers.ts has said so.
@@ -58,7 +65,7 @@ export function faultMatrix(
   }
 
   const never = () => false
-  const all: Start[] = startsOf[strategy]
+  const all = startsOf[strategy].filter(start => !only || start === only)
   // What only a temporary clone does, to drop the clone, comes at the end of its second half.
   const starts = extent !== 'brief' ? all : strategy === 'temporary-clone' ? all.slice(1) : all.slice(0, 1)
   // Both halves are turns of alternating users, which have a matrix of their own.

@@ -1,4 +1,4 @@
 import { faultMatrix } from './matrix.ts'
 import { postgresPlaces } from './places.ts'
 
-faultMatrix('alternating-users', postgresPlaces())
+faultMatrix('alternating-users', postgresPlaces(), { only: 'first' })
