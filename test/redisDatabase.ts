@@ -1,6 +1,6 @@
 import { Credential } from '../rotation/credential.ts'
 import { digest } from '../rotation/engines/redisAcl.ts'
-import { clientOf } from '../rotation/engines/redisConnection.ts'
+import { createClient } from '../rotation/engines/redisConnection.ts'
 import { type App, adminArn, hex } from './database.ts'
 import type { RedisServer } from './servers/redis.ts'
 
@@ -11,7 +11,7 @@ export async function asSuperuser<T>(
   login: { username: string; password: string } = superuser,
 ): Promise<T> {
   const socket = { host, port: plainPort, reconnectStrategy: false as const }
-  const client = clientOf({ ...login, socket, disableClientInfo: true })
+  const client = createClient({ ...login, socket, disableClientInfo: true })
   client.on('error', () => {})
   await client.connect()
   try {

@@ -19,11 +19,13 @@ export type RedisConnection = Awaited<ReturnType<typeof connect>>
 /** 3 begins with HELLO. */
 const protocol = { RESP: 2 } as const
 
-/**
- * Makes clients. The library's createClient makes a class with all commands for each set of options, which takes tens of
- * milliseconds, and keeps the last set, password and all.
- */
-export const clientOf = RedisClient.factory(protocol)
+/** With all commands. The library's createClient makes it anew for every password, in 50 ms, and keeps the last one. */
+const construct = RedisClient.factory(protocol)
+
+/** A client that is not connected yet, as the library's createClient makes it, for RESP 2. */
+export function createClient(options: Parameters<typeof construct<Record<never, never>>>[0]) {
+  return construct({ ...options, ...protocol })
+}
 
 /**
  * One connection, for as long as it lasts, that is logged in by AUTH and sends nothing of its own accord: not every user
@@ -32,8 +34,7 @@ export const clientOf = RedisClient.factory(protocol)
  */
 export async function connect({ secureContext, commandTimeout, ...target }: RedisTarget) {
   const { host, port, connectTimeout, username, password, database } = target
-  const client = clientOf({
-    ...protocol,
+  const client = createClient({
     username,
     password,
     database,

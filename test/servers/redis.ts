@@ -6,10 +6,10 @@ import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { createClient } from '@redis/client'
 import { makeCertificate } from '../../local/certificate.ts'
 import { freePort, spawnUntilWeEnd } from '../../local/spawn.ts'
 import { digest } from '../../rotation/engines/redisAcl.ts'
+import { createClient } from '../../rotation/engines/redisConnection.ts'
 import { type Packages, program, unpack } from './debian.ts'
 
 export type RedisServer = {
