@@ -1,12 +1,12 @@
 import type { Credential } from './credential.ts'
-import { HostMismatch, InvalidCredential, RotationError, Throttled, Unreachable } from './errors.ts'
+import { HostMismatch, InvalidCredential, RotationError, Throttled } from './errors.ts'
 import type { RdsCalls } from './rds.ts'
 
 /**
  * The admin that current's `masterarn` names, provided that it is for the database that current logs in to: else whoever
  * may write the secret could have any user's password set (a confused deputy). RDS is asked only where they name
  * different servers, as with an Aurora cluster's endpoints, or a read replica and its source.
- * @throws HostMismatch, InvalidCredential; Unreachable or Throttled if RDS did not answer
+ * @throws HostMismatch, InvalidCredential
  */
 export async function adminOf(
   read: { admin(arn: string): Promise<Credential>; rds(): Promise<RdsCalls> },
@@ -15,18 +15,19 @@ export async function adminOf(
   if (!current.masterarn) throw new InvalidCredential('masterarn', "should be the ARN of the admin's secret")
   const admin = await read.admin(current.masterarn)
   if (admin.engine === current.engine && admin.address === current.address) return admin
-  const refusal = (why = '') =>
-    `the admin's secret is for ${server(admin)}, this one for ${server(current)}${why}; the admin was not used`
-  if (admin.engine !== current.engine) throw new HostMismatch(refusal())
+  const refusal = (why: string) =>
+    new HostMismatch(
+      `the admin's secret is for ${server(admin)}, this one for ${server(current)}${why}; the admin was not used`,
+    )
+  if (admin.engine !== current.engine) throw refusal('')
   let follows: boolean
   try {
     follows = await (await read.rds()).follows(current.address, admin.address)
   } catch (error) {
     if (!(error instanceof RotationError) || error instanceof Throttled) throw error
-    const Kind = error instanceof Unreachable ? Unreachable : HostMismatch
-    throw new Kind(refusal(`, and RDS did not tell whether they are one database (${error.message})`))
+    throw refusal(`, and RDS did not tell whether they are one database (${error.message})`)
   }
-  if (!follows) throw new HostMismatch(refusal())
+  if (!follows) throw refusal('')
   return admin
 }
 
