@@ -357,12 +357,10 @@ async function undo(
   return both ? strategies['dual-password'].undo(engine, failed) : outcome
 }
 
-/** The tag may have been changed since, but whether it turned one user or two is to be seen. */
+/** The tag may have been changed since, but that it turned two users is to be seen. */
 function strategyThatSet(pending: Credential, current: Credential, known: Essentials): StrategyName {
   const name = strategyFor(current, known)
-  const two = pending.username !== current.username
-  if (two === (strategies[name].pair !== undefined)) return name
-  return two ? 'alternating-users' : 'single-user'
+  return pending.username === current.username || strategies[name].pair ? name : 'alternating-users'
 }
 
 function change(pipeline: Pipeline, id: string, current: Version, pending: Version): Change {

@@ -1,4 +1,4 @@
 import { faultMatrix } from './matrix.ts'
 import { redisPlaces } from './places.ts'
 
-faultMatrix('alternating-users', redisPlaces(), { extent: 'brief' })
+faultMatrix('alternating-users', redisPlaces())

@@ -1,4 +1,4 @@
 import { faultMatrix } from './matrix.ts'
 import { redisPlaces } from './places.ts'
 
-faultMatrix('dual-password', redisPlaces(), { extent: 'brief' })
+faultMatrix('dual-password', redisPlaces())

@@ -1,4 +1,4 @@
 import { faultMatrix } from './matrix.ts'
 import { redisPlaces } from './places.ts'
 
-faultMatrix('single-user', redisPlaces(), { extent: 'brief' })
+faultMatrix('single-user', redisPlaces())

@@ -1,4 +1,4 @@
 import { faultMatrix } from './matrix.ts'
 import { redisPlaces } from './places.ts'
 
-faultMatrix('temporary-clone', redisPlaces(), { extent: 'brief' })
+faultMatrix('temporary-clone', redisPlaces(), { extent: 'first' })
