@@ -31,8 +31,8 @@ export default defineConfig({
     globalSetup: ['test/servers.ts'],
     // Each file in a process of its own: what a test does to its environment stays there.
     pool: 'forks',
-    // Also on two cores, where it would be one: half of a test's time is waiting for a server.
-    maxWorkers: Math.max(2, availableParallelism() - 1),
+    // One more than there are cores: half of a test's time is waiting for a server.
+    maxWorkers: availableParallelism() + 1,
     sequence: { sequencer: LongFirst },
     testTimeout: 60_000,
     hookTimeout: 180_000,
