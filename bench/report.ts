@@ -53,7 +53,7 @@ parts of the AWS SDK that no call with a Lambda's own credentials loads: other s
 
 ${type()} on ${arch()}, ${availableParallelism()} processors (${cpus()[0]?.model.trim()}), Node ${process.versions.node}.
 The load average of the last minute was ${loadavg()[0]?.toFixed(1)} at the end${
-    (loadavg()[0] ?? 0) > availableParallelism() ? ': others worked here too, so the times are too long' : ''
+    (loadavg()[0] ?? 0) > availableParallelism() ? ': more than they can do, so the times are too long' : ''
   }.
 Each time is the median of ${times}.
 

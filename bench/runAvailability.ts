@@ -55,7 +55,7 @@ function report(found: Availability[]): string {
 
 Written by \`npm run availability\`; do not edit. Real servers, and the functions and the state machine that are deployed to
 AWS, all on one machine (${type()} on ${arch()}, ${availableParallelism()} processors).${
-    busy ? ' Others worked there too, so the outages are too long.' : ''
+    busy ? ' They had more to do than they could, so the outages are too long.' : ''
   }
 
 The application makes ${rate} queries a second, each over a login of its own. It reads the secret again when what it has is
