@@ -3,10 +3,11 @@ import { type Document, MongoClient } from 'mongodb'
 import type { Credential } from '../credential.ts'
 import { DatabaseFailed, LoginRefused, NotPermitted, TestFailed, Unreachable } from '../errors.ts'
 import { unknownPassword } from '../password.ts'
+import { compareOwn } from './compareOwn.ts'
 import { type Engine, type EngineOptions, type Pair, type Session, timeouts } from './engine.ts'
 import { differences, refuseStranger, syncFields, type User } from './mongodbClone.ts'
 import { OtherMechanism, translate } from './mongodbErrors.ts'
-import { conflictIfDropped, gone, NoSuchUser, undefinedIfAbsent, undefinedIfRefused } from './noSuchUser.ts'
+import { conflictIfDropped, NoSuchUser, undefinedIfAbsent } from './noSuchUser.ts'
 import { tested } from './testQuery.ts'
 import { traits } from './traits.ts'
 import { trustIn } from './trust.ts'
@@ -181,14 +182,13 @@ class MongodbSession implements Session {
     await this.#change({ dropUser: clone }).catch(undefinedIfAbsent)
   }
 
-  async differences({ user, clone }: Pair, other: () => Promise<Credential>): Promise<string[]> {
-    // No user may look at another.
-    await using partner = await this.#login(await other()).catch(undefinedIfRefused)
-    const isUs = (name: string) => this.#credential.username === name
-    if (!partner) return [gone(isUs(user) ? clone : user)]
-    if (partner.host !== this.host) return [`${user} and ${clone} are users of different databases`]
-    const of = (name: string) => (isUs(name) ? this : partner).#user(name)
-    return differences(await of(user), await of(clone))
+  async differences(pair: Pair, other: () => Promise<Credential>): Promise<string[]> {
+    const { user, clone } = pair
+    const us = { name: this.#credential.username, session: this }
+    return compareOwn(pair, us, this.#login(await other()), async of => {
+      if (of(user).host !== of(clone).host) return [`${user} and ${clone} are users of different databases`]
+      return differences(await of(user).#user(user), await of(clone).#user(clone))
+    })
   }
 
   /** The query is the name of a collection, with its database; one document of it is read. */

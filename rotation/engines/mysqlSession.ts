@@ -2,6 +2,7 @@ import mysql, { type Connection, type ConnectionOptions, type RowDataPacket } fr
 import type { Credential } from '../credential.ts'
 import { InvalidCredential, NotPermitted } from '../errors.ts'
 import { unknownPassword } from '../password.ts'
+import { compareOwn } from './compareOwn.ts'
 import {
   type Engine,
   type EngineOptions,
@@ -21,7 +22,7 @@ import {
   syncStatements,
 } from './mysqlClone.ts'
 import { translate, translateLogin } from './mysqlErrors.ts'
-import { conflictIfDropped, gone, undefinedIfAbsent, undefinedIfRefused } from './noSuchUser.ts'
+import { conflictIfDropped, undefinedIfAbsent } from './noSuchUser.ts'
 import { tested } from './testQuery.ts'
 import { traits } from './traits.ts'
 import { readIssuers } from './trust.ts'
@@ -215,19 +216,19 @@ class MysqlSession implements Session {
   async dropUser({ user, clone }: Pair): Promise<void> {
     const found = await this.#found(clone)
     if (!found) return
-    syncStatements(this.#flavour, await this.#account(user), found)
+    refuseStranger(await this.#account(user), found, false)
     await this.#refuseDefiner(clone)
     await this.#query(`drop user if exists ${this.#name(clone)}`)
   }
 
-  async differences({ user, clone }: Pair, other: () => Promise<Credential>): Promise<string[]> {
-    // No user may look at the privileges of another.
-    await using partner = await this.#login(await other()).catch(undefinedIfRefused)
-    const isUs = (name: string) => this.#credential.username === name
-    if (!partner) return [gone(isUs(user) ? clone : user)]
-    if (partner.host !== this.host) return [`${user} and ${clone} come in by accounts of different hosts`]
-    const accountOf = (name: string) => (isUs(name) ? this : partner).#account(name)
-    return syncStatements(this.#flavour, await accountOf(user), await accountOf(clone))
+  async differences(pair: Pair, other: () => Promise<Credential>): Promise<string[]> {
+    const { user, clone } = pair
+    const us = { name: this.#credential.username, session: this }
+    return compareOwn(pair, us, this.#login(await other()), async of => {
+      if (of(user).host !== of(clone).host)
+        return [`${user} and ${clone} come in by accounts of different hosts`]
+      return syncStatements(this.#flavour, await of(user).#account(user), await of(clone).#account(clone))
+    })
   }
 
   run(query: string): Promise<void> {

@@ -3,8 +3,9 @@ import { escapeIdentifier } from 'pg'
 import type { Credential } from '../credential.ts'
 import { NotPermitted } from '../errors.ts'
 import { unknownPassword } from '../password.ts'
+import { compareOwn } from './compareOwn.ts'
 import type { Pair } from './engine.ts'
-import { conflictIfDropped, gone, undefinedIfRefused } from './noSuchUser.ts'
+import { conflictIfDropped, gone } from './noSuchUser.ts'
 import { PostgresFamily, PostgresFamilySession, type PostgresOptions } from './postgresFamily.ts'
 import {
   type Account,
@@ -114,17 +115,14 @@ class RedshiftSession extends PostgresFamilySession {
     ])
   }
 
-  /** As a user sees only its own roles and default privileges, each of the two is asked about itself. */
-  override async differences({ user, clone }: Pair, other: () => Promise<Credential>): Promise<string[]> {
-    await using partner = await this.#login(await other()).catch(undefinedIfRefused)
-    const isUs = (name: string) => this.credential.username === name
-    if (!partner) return [gone(isUs(user) ? clone : user)]
-    const sessionOf = (name: string) => (isUs(name) ? this : partner)
-    const [[original], [copy]] = [
-      await sessionOf(user).#accounts(user),
-      await sessionOf(clone).#accounts(clone),
-    ]
-    return original && copy ? followStatements(original, copy) : [gone(original ? clone : user)]
+  /** A user sees only its own roles and default privileges. */
+  override async differences(pair: Pair, other: () => Promise<Credential>): Promise<string[]> {
+    const { user, clone } = pair
+    const us = { name: this.credential.username, session: this }
+    return compareOwn(pair, us, this.#login(await other()), async of => {
+      const [[original], [copy]] = [await of(user).#accounts(user), await of(clone).#accounts(clone)]
+      return original && copy ? followStatements(original, copy) : [gone(original ? clone : user)]
+    })
   }
 
   #setPassword(user: string, password: string): string {
