@@ -77,9 +77,10 @@ export class AlternatingUsers implements Strategy {
       return await setWith(engine, key, current)
     } catch (error) {
       if (!(error instanceof NotPermitted || error instanceof Unreachable)) throw error
-      const elsewhere = (await admin().catch(() => current)).address !== current.address
+      const found = await admin().catch(() => undefined)
+      const elsewhere = found !== undefined && found.address !== current.address
       if (error instanceof Unreachable && !elsewhere) throw error
-      await using session = await tryAdminSession(engine, key, admin)
+      await using session = await tryAdminSession(engine, key, async () => found ?? admin())
       await session?.setPassword(current.username, current.password)
       if (session && elsewhere) await awaitLogin(engine, current)
       return session !== undefined
