@@ -66,12 +66,6 @@ const single = { 'keyturn:strategy': 'single-user' }
 const current = async () => (await store.read(id, { stage: 'current' }))?.credential as Credential
 const byToken = async (which: string) => (await store.read(id, { token: which }))?.credential as Credential
 
-/** Changes the tags of the secret, for what is described from now on. */
-function retag(tags: Record<string, string>): void {
-  const describe = MemoryStore.prototype.describe
-  vi.spyOn(store, 'describe').mockImplementation(async id => ({ ...(await describe.call(store, id)), tags }))
-}
-
 async function rotate(which: string) {
   const rotation = await create(pipeline, { id, token: which })
   await set(pipeline, rotation)
@@ -383,7 +377,7 @@ describe('rollback', () => {
     running.add(token)
     await create(pipeline, { id, token: third })
     await set(pipeline, rotation)
-    retag({ 'keyturn:strategy': 'alternating-users', 'keyturn:nonsense': 'x' })
+    store.tag(id, { 'keyturn:strategy': 'alternating-users', 'keyturn:nonsense': 'x' })
     expect(await rollback(pipeline, rotation)).toMatchObject({ outcome: 'intact' })
     expect(await admits(server, await byToken(third))).toBe(false)
     expect(await admits(server, app.current)).toBe(true)
@@ -508,7 +502,7 @@ describe('rollback', () => {
     await begin(single)
     const rotation = await create(pipeline, { id, token })
     await set(pipeline, rotation)
-    retag({ ...single, 'keyturn:grace': 'soon' })
+    store.tag(id, { ...single, 'keyturn:grace': 'soon' })
     expect(await rollback(pipeline, { id, token })).toMatchObject({ outcome: 'restored' })
     expect(await admits(server, app.current)).toBe(true)
   })
@@ -616,7 +610,7 @@ describe('a strategy that somebody changes', () => {
 
   test('within the grace time: what the first replaced is closed all the same', async () => {
     const rotation = await rotate(token)
-    retag(single)
+    store.tag(id, single)
     await rotate(third)
     expect((await current()).username).toBe(`${app.user}_clone`)
     expect(await retire(pipeline, rotation)).toEqual({ outcome: 'retired' })
@@ -627,7 +621,7 @@ describe('a strategy that somebody changes', () => {
   test('while the application is on a temporary clone: it moves back, and the clone goes', async () => {
     await begin({ 'keyturn:strategy': 'temporary-clone' })
     await rotate(token)
-    retag(single)
+    store.tag(id, single)
     const back = await create(pipeline, { id, token: third, moveBack: true })
     expect(back).toMatchObject({ strategy: 'temporary-clone', nextUser: app.user, clone: 'drop' })
     for (const step of [set, try_, finish]) await step(pipeline, back)
@@ -643,7 +637,7 @@ describe('a strategy that somebody changes', () => {
 
   test('after a rotation that died: the other user is closed', async () => {
     await set(pipeline, await create(pipeline, { id, token }))
-    retag(single)
+    store.tag(id, single)
     expect(await rollbackAbandoned(pipeline, id)).toEqual({ token, outcome: 'intact' })
     expect(await admits(server, await byToken(token))).toBe(false)
   })
@@ -651,7 +645,7 @@ describe('a strategy that somebody changes', () => {
   test('from one user to two, after a rotation that died: the user has its password back', async () => {
     await begin(single)
     await set(pipeline, await create(pipeline, { id, token }))
-    retag({ 'keyturn:strategy': 'alternating-users' })
+    store.tag(id, { 'keyturn:strategy': 'alternating-users' })
     expect(await rollbackAbandoned(pipeline, id)).toEqual({ token, outcome: 'restored' })
     expect(await admits(server, app.current)).toBe(true)
   })
@@ -942,7 +936,7 @@ describe('a password alone', () => {
       await begin(tags, alone())
       const rotation = await create(pipeline, { id, token })
       await set(pipeline, rotation)
-      retag(now)
+      store.tag(id, now)
       const rolledBack = rollback(pipeline, known ? rotation : { id, token })
       expect(await rolledBack).toEqual({ token, outcome: 'restored' })
       expect([await stored('current'), await stored('pending')]).toEqual([app.current.password, undefined])
@@ -1021,7 +1015,7 @@ describe('an opaque value', () => {
       await begin(tags, Credential.opaque('first'))
       const rotation = await create(pipeline, { id, token })
       await set(pipeline, rotation)
-      retag({ ...(!known && tags), 'keyturn:strategy': 'none' })
+      store.tag(id, { ...(!known && tags), 'keyturn:strategy': 'none' })
       expect(await rollback(pipeline, known ? rotation : { id, token })).toEqual({ token, outcome: 'intact' })
       expect([await stored('current'), await stored('pending')]).toEqual(['first', undefined])
     }

@@ -98,7 +98,7 @@ export function heldElsewhere({ clone, database }: Roles): string[] {
   return clone?.holdsIn.filter(other => other !== database) ?? []
 }
 
-const newRole: Role = {
+export const newRole: Role = {
   name: '',
   superuser: false,
   createdb: false,

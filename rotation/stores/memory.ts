@@ -28,6 +28,11 @@ export class MemoryStore implements Store {
     this.#secrets.set(id, { versions, stages: { current: token }, tags })
   }
 
+  /** Changes the secret's tags. */
+  tag(id: string, tags: Record<string, string>): void {
+    this.#secret(id).tags = tags
+  }
+
   async describe(id: string): Promise<Description> {
     const { stages, tags } = this.#secret(id)
     const { current, pending, previous } = stages

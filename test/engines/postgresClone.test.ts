@@ -1,23 +1,10 @@
 import { expect, test } from 'vitest'
-import { type Roles, syncStatements } from '../../rotation/engines/postgresClone.ts'
+import { newRole, type Roles, syncStatements } from '../../rotation/engines/postgresClone.ts'
 
 type Role = NonNullable<Roles['user']>
 
 const pair = { user: 'app', clone: 'app_clone' }
-const role: Role = {
-  name: 'app',
-  superuser: false,
-  createdb: false,
-  createrole: false,
-  replication: false,
-  bypassrls: false,
-  connectionLimit: -1,
-  validUntil: 'infinity',
-  memberOf: [],
-  settings: [],
-  holdsIn: [],
-  ours: true,
-}
+const role: Role = { ...newRole, name: 'app', ours: true }
 const membership = { role: 'app', admin: false, inherit: true, set: true, shared: true }
 const clone: Role = {
   ...role,
