@@ -102,7 +102,10 @@ export class LockedOut extends RotationError {
   override readonly name = 'LockedOut'
 }
 
-/** The database refused a statement for a reason Keyturn does not know, or said what it does not. The message has its code. */
+/**
+ * The database refused a statement for a reason Keyturn does not know, or said what it does not. The message has its
+ * code.
+ */
 export class DatabaseFailed extends RotationError {
   override readonly name = 'DatabaseFailed'
 }

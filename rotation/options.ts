@@ -73,8 +73,6 @@ const window = v.pipe(
 /** The execution waits for it, and Step Functions ends an execution after a year. */
 const LONGEST_GRACE = 360 * 86_400
 
-const PREFIX = 'keyturn:'
-
 const schema = v.strictObject({
   strategy: v.exactOptional(v.picklist(strategyNames)),
   grace: v.exactOptional(v.union([v.literal('never'), v.pipe(duration, v.maxValue(LONGEST_GRACE))])),
@@ -90,6 +88,8 @@ const schema = v.strictObject({
   admin: v.exactOptional(v.string()),
   ...passwordSettings.entries,
 })
+
+const PREFIX = 'keyturn:'
 
 /**
  * Reads the tags `keyturn:*` of a secret over the deployment's defaults. Other tags are none of our business.
