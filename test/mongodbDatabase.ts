@@ -57,11 +57,12 @@ export async function makeApp(
 ): Promise<App> {
   const database = `db_${hex()}`
   const admin = { user: `admin_${hex()}`, password: `admin-${hex(12)}` }
+  await behind(server, createUser(admin.user, admin.password, 'readWriteAnyDatabase', 'clusterAdmin'))
+  // PostgreSQL locks each role until the commit: all take them in this order, or two of them would deadlock.
   await behind(
     server,
-    `${createUser(admin.user, admin.password, 'readWriteAnyDatabase', 'clusterAdmin')};
-     alter role ${admin.user} createrole;
-     grant documentdb_readonly_role, documentdb_readwrite_role, documentdb_admin_role, pg_read_all_data
+    `alter role ${admin.user} createrole;
+     grant documentdb_readonly_role, pg_read_all_data, documentdb_readwrite_role, documentdb_admin_role
        to ${admin.user} with admin option`,
   )
   await behind(server, createUser(user, password, 'readAnyDatabase'), admin.user)
