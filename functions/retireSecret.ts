@@ -1,4 +1,4 @@
-import { retire } from '../rotation/steps.ts'
+import { retire } from '../rotation/retire.ts'
 import { rotationEvent } from './event.ts'
 import { stepHandler } from './stepHandler.ts'
 

@@ -1,5 +1,5 @@
 import { LockedOut } from '../rotation/errors.ts'
-import { rollback, rollbackAbandoned } from '../rotation/steps.ts'
+import { rollback, rollbackAbandoned } from '../rotation/rollback.ts'
 import { rollbackEvent } from './event.ts'
 import { count } from './handler.ts'
 import { stepHandler } from './stepHandler.ts'

@@ -1,5 +1,6 @@
 import { InvalidInput, RotationError } from '../rotation/errors.ts'
-import { check, create, type Pipeline } from '../rotation/steps.ts'
+import type { Pipeline } from '../rotation/pipeline.ts'
+import { check, create } from '../rotation/steps.ts'
 import { type ServiceEvent, serviceEvent } from './event.ts'
 import type { Attempt, Executions } from './executions.ts'
 import { logger } from './handler.ts'

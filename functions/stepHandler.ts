@@ -1,4 +1,4 @@
-import type { Pipeline } from '../rotation/steps.ts'
+import type { Pipeline } from '../rotation/pipeline.ts'
 import type { StoreName } from '../rotation/stores/store.ts'
 import { type Context, functionHandler } from './handler.ts'
 import { pipelineFor } from './pipeline.ts'

@@ -3,6 +3,9 @@ import { Credential } from '../rotation/credential.ts'
 import { loadEngine } from '../rotation/engines/load.ts'
 import { quoteText } from '../rotation/engines/mysqlClone.ts'
 import { parseOptions } from '../rotation/options.ts'
+import type { Pipeline } from '../rotation/pipeline.ts'
+import { retire } from '../rotation/retire.ts'
+import { rollback, rollbackAbandoned } from '../rotation/rollback.ts'
 import * as steps from '../rotation/steps.ts'
 import { MemoryStore } from '../rotation/stores/memory.ts'
 import { type App, connectionOf, hex, noRds } from './database.ts'
@@ -22,7 +25,7 @@ describe.skipIf(!servers.length).each(servers)('two passwords of one user, $name
   let app: App
   let store: MemoryStore
   let running: Set<string>
-  let pipeline: steps.Pipeline
+  let pipeline: Pipeline
 
   beforeEach(async () => {
     app = await makeApp(server)
@@ -63,8 +66,8 @@ describe.skipIf(!servers.length).each(servers)('two passwords of one user, $name
       grace: 3600,
     })
     expect(await admitted(first, second)).toEqual([true, true])
-    expect(await steps.retire(pipeline, rotation)).toEqual({ outcome: 'retired' })
-    expect(await steps.retire(pipeline, rotation)).toEqual({ outcome: 'retired' })
+    expect(await retire(pipeline, rotation)).toEqual({ outcome: 'retired' })
+    expect(await retire(pipeline, rotation)).toEqual({ outcome: 'retired' })
     expect(await admitted(first, second)).toEqual([false, true])
     if (mysql) expect(pipeline.admin).not.toHaveBeenCalled()
     else expect(pipeline.admin).toHaveBeenCalled()
@@ -75,21 +78,21 @@ describe.skipIf(!servers.length).each(servers)('two passwords of one user, $name
     await rotate(third)
     expect(await admitted(second, third)).toEqual([true, true])
     expect(await admitted(first)).toEqual([false])
-    expect(await steps.retire(pipeline, rotation)).toEqual({ outcome: 'superseded' })
+    expect(await retire(pipeline, rotation)).toEqual({ outcome: 'superseded' })
     expect(await admitted(second, third)).toEqual([true, true])
   })
 
   test('rolled back, the new one is gone and the old one as it was; the next rotation goes well', async () => {
     const rotation = await steps.create(pipeline, { id, token: second })
     await steps.set(pipeline, rotation)
-    expect(await steps.rollback(pipeline, rotation)).toEqual({ token: second, outcome: 'intact' })
+    expect(await rollback(pipeline, rotation)).toEqual({ token: second, outcome: 'intact' })
     expect(await admitted(first, second)).toEqual([true, false])
     await rotate(third)
     expect(await admitted(first, third)).toEqual([true, true])
   })
 
   test('a database that was restored to the time before has the previous one: it is taken up from there', async () => {
-    await steps.retire(pipeline, await rotate(second))
+    await retire(pipeline, await rotate(second))
     const restored = (await value(first)).password
     const kind = mysql ? 'caching_sha2_password' : 'mysql_native_password'
     await sql(
@@ -105,7 +108,7 @@ describe.skipIf(!servers.length).each(servers)('two passwords of one user, $name
     await sql(`alter user ${app.user} identified by 'by hand'`)
     const rotation = await steps.create(pipeline, { id, token: second })
     await expect(steps.set(pipeline, rotation)).rejects.toMatchObject({ name: 'LoginRefused' })
-    await expect(steps.rollback(pipeline, rotation)).rejects.toMatchObject({ name: 'LockedOut' })
+    await expect(rollback(pipeline, rotation)).rejects.toMatchObject({ name: 'LockedOut' })
   })
 
   if (mysql)
@@ -114,7 +117,7 @@ describe.skipIf(!servers.length).each(servers)('two passwords of one user, $name
       store.tag(id, { 'keyturn:strategy': 'single-user' })
       await rotate(third)
       expect(await admitted(first, second, third)).toEqual([true, false, true])
-      expect(await steps.retire(pipeline, rotation)).toEqual({ outcome: 'retired' })
+      expect(await retire(pipeline, rotation)).toEqual({ outcome: 'retired' })
       expect(await admitted(first, third)).toEqual([false, true])
     })
 
@@ -122,7 +125,7 @@ describe.skipIf(!servers.length).each(servers)('two passwords of one user, $name
     const rotation = await steps.create(pipeline, { id, token: second })
     await steps.set(pipeline, rotation)
     store.tag(id, { 'keyturn:strategy': 'single-user' })
-    expect(await steps.rollbackAbandoned(pipeline, id)).toEqual({ token: second, outcome: 'intact' })
+    expect(await rollbackAbandoned(pipeline, id)).toEqual({ token: second, outcome: 'intact' })
     expect(await admitted(first, second)).toEqual([true, false])
     await rotate(third)
     expect(await admitted(third)).toEqual([true])
@@ -136,7 +139,7 @@ describe.skipIf(!servers.length).each(servers)('two passwords of one user, $name
     await expect(steps.create(pipeline, { id, token: third })).rejects.toMatchObject({
       name: 'RotationAbandoned',
     })
-    await steps.rollbackAbandoned(pipeline, id)
+    await rollbackAbandoned(pipeline, id)
     await rotate(third)
     expect(await admitted(first, second, third)).toEqual([true, false, true])
   })
@@ -153,7 +156,7 @@ describe.skipIf(!servers.length).each(servers)('two passwords of one user, $name
       }
       return describe(which)
     })
-    expect(await steps.retire(pipeline, rotation)).toEqual({ outcome: 'superseded' })
+    expect(await retire(pipeline, rotation)).toEqual({ outcome: 'superseded' })
     expect(await admitted(second, third)).toEqual([true, true])
   })
 
@@ -169,7 +172,7 @@ describe.skipIf(!servers.length).each(servers)('two passwords of one user, $name
         await plain.propose(id, third, (await value(second)).with({ username, password: 'stolen' }))
       return describe(which)
     })
-    await steps.retire(pipeline, rotation)
+    await retire(pipeline, rotation)
     expect(await admits(server, victim)).toBe(true)
     expect(await admits(server, victim.with({ password: 'stolen' }))).toBe(false)
     expect(await admitted(second)).toEqual([true])
@@ -197,7 +200,7 @@ describe.skipIf(!servers.length).each(servers)('two passwords of one user, $name
       expect(rotation).toMatchObject({ connection: '/app/connection', strategy: 'dual-password' })
       const next = (await store.as(passwordOnly).read(id, { token: second }))?.credential as Credential
       expect([await admits(server, current), await admits(server, next)]).toEqual([true, true])
-      await steps.retire(pipeline, rotation)
+      await retire(pipeline, rotation)
       expect([await admits(server, current), await admits(server, next)]).toEqual([false, true])
     })
   } else

@@ -4,18 +4,11 @@ import { Opaque } from '../rotation/engines/opaque.ts'
 import { Postgres } from '../rotation/engines/postgres.ts'
 import { InvalidCredential, Unreachable } from '../rotation/errors.ts'
 import { parseOptions } from '../rotation/options.ts'
+import type { Pipeline } from '../rotation/pipeline.ts'
 import type { Rds } from '../rotation/rds.ts'
-import {
-  check,
-  create,
-  finish,
-  type Pipeline,
-  retire,
-  rollback,
-  rollbackAbandoned,
-  set,
-  test as try_,
-} from '../rotation/steps.ts'
+import { retire } from '../rotation/retire.ts'
+import { rollback, rollbackAbandoned } from '../rotation/rollback.ts'
+import { check, create, finish, set, test as try_ } from '../rotation/steps.ts'
 import { MemoryStore } from '../rotation/stores/memory.ts'
 import { type App, admits, asSuperuser, connectionOf, credentialFor, hex, makeApp } from './database.ts'
 

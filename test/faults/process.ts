@@ -1,5 +1,5 @@
 import { Opaque } from '../../rotation/engines/opaque.ts'
-import type { Pipeline } from '../../rotation/steps.ts'
+import type { Pipeline } from '../../rotation/pipeline.ts'
 import type { Store } from '../../rotation/stores/store.ts'
 import type { Place } from './places.ts'
 

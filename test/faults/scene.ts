@@ -5,6 +5,9 @@ import { expect } from 'vitest'
 import { Credential, type Format } from '../../rotation/credential.ts'
 import { RdsBusy, RotationError } from '../../rotation/errors.ts'
 import { parseOptions } from '../../rotation/options.ts'
+import type { Pipeline, Rotation } from '../../rotation/pipeline.ts'
+import { retire } from '../../rotation/retire.ts'
+import { rollback, rollbackAbandoned } from '../../rotation/rollback.ts'
 import * as steps from '../../rotation/steps.ts'
 import { MemoryStore } from '../../rotation/stores/memory.ts'
 import type { StrategyName } from '../../rotation/strategies/strategy.ts'
@@ -45,7 +48,7 @@ export type Counts = { cases: number; lockouts: number; stuck: number }
 export class Scene {
   readonly store: MemoryStore
   readonly running = new Set<string>()
-  readonly base: steps.Pipeline
+  readonly base: Pipeline
   readonly original: string
   /** The same store, which reads what the values are. */
   readonly #values: MemoryStore
@@ -242,7 +245,7 @@ export class Execution {
       await this.#step(pipeline => steps.finish(pipeline, rotation))
       this.outcome = 'rotated'
       if (!rotation.grace) return
-      const { outcome } = await this.#step(pipeline => steps.retire(pipeline, rotation))
+      const { outcome } = await this.#step(pipeline => retire(pipeline, rotation))
       if (outcome !== 'halfway' || this.#alone) return
       this.second = new Execution(this.#scene, this.#next, this.#deaths, { wait: this.#wait })
       await this.second.run()
@@ -263,7 +266,7 @@ export class Execution {
 
   async rollback(): Promise<void> {
     try {
-      await this.#step(pipeline => steps.rollback(pipeline, { id, token: this.token }))
+      await this.#step(pipeline => rollback(pipeline, { id, token: this.token }))
       this.outcome = 'rolled back'
     } catch (error) {
       this.#scene.show(error)
@@ -273,17 +276,17 @@ export class Execution {
     }
   }
 
-  async #create(): Promise<steps.Rotation> {
+  async #create(): Promise<Rotation> {
     try {
       return await this.#step(pipeline => steps.create(pipeline, { id, token: this.token }))
     } catch (error) {
       if (!(error instanceof RotationError) || error.name !== 'RotationAbandoned') throw error
-      await this.#step(pipeline => steps.rollbackAbandoned(pipeline, id))
+      await this.#step(pipeline => rollbackAbandoned(pipeline, id))
       return this.#create()
     }
   }
 
-  async #step<T>(step: (pipeline: steps.Pipeline) => Promise<T>): Promise<T> {
+  async #step<T>(step: (pipeline: Pipeline) => Promise<T>): Promise<T> {
     for (let deaths = 0, retries = 0; ; ) {
       try {
         const result = await this.#next().run(step)

@@ -10,7 +10,10 @@ import type { Engine } from '../../rotation/engines/engine.ts'
 import { Postgres } from '../../rotation/engines/postgres.ts'
 import { LoginRefused, Unreachable } from '../../rotation/errors.ts'
 import { parseOptions } from '../../rotation/options.ts'
+import type { Pipeline } from '../../rotation/pipeline.ts'
 import { Rds } from '../../rotation/rds.ts'
+import { retire } from '../../rotation/retire.ts'
+import { rollback } from '../../rotation/rollback.ts'
 import * as steps from '../../rotation/steps.ts'
 import { MemoryStore } from '../../rotation/stores/memory.ts'
 import { AlternatingUsers } from '../../rotation/strategies/alternatingUsers.ts'
@@ -80,7 +83,7 @@ describe.skipIf(!bin)('an admin at another endpoint of the database', () => {
     },
   }
 
-  function pipelineFor(user: string, admin: string): steps.Pipeline {
+  function pipelineFor(user: string, admin: string): Pipeline {
     store = new MemoryStore()
     store.create(id, 'first', app.current.with({ host: hosts[user] ?? user }))
     return {
@@ -94,17 +97,17 @@ describe.skipIf(!bin)('an admin at another endpoint of the database', () => {
       defaults: parseOptions({}),
     }
   }
-  const begin = async (pipeline: steps.Pipeline) => steps.create(pipeline, { id, token: `t-${hex(16)}` })
+  const begin = async (pipeline: Pipeline) => steps.create(pipeline, { id, token: `t-${hex(16)}` })
   const value = async (token: string): Promise<Credential> => {
     const version = await store.read(id, { token })
     if (!version) throw new Error('no such version')
     return version.credential.with({ host: postgres.host })
   }
 
-  async function rotate(pipeline: steps.Pipeline) {
+  async function rotate(pipeline: Pipeline) {
     const rotation = await begin(pipeline)
     for (const step of [steps.set, steps.test, steps.finish]) await step(pipeline, rotation)
-    await steps.retire(pipeline, rotation)
+    await retire(pipeline, rotation)
     return rotation
   }
 
@@ -206,7 +209,7 @@ describe.skipIf(!bin)('an admin at another endpoint of the database', () => {
     const rotation = await begin(pipeline)
     await steps.set(pipeline, rotation)
     late = 1
-    expect(await steps.rollback(pipeline, rotation)).toMatchObject({ outcome: 'intact' })
+    expect(await rollback(pipeline, rotation)).toMatchObject({ outcome: 'intact' })
     expect(await admits(postgres, await value(rotation.token))).toBe(false)
     expect(await admits(postgres, app.current)).toBe(true)
   })
@@ -240,6 +243,6 @@ describe.skipIf(!bin)('an admin at another endpoint of the database', () => {
     const pipeline = pipelineFor('replica', 'primary')
     const rotation = await begin(pipeline)
     server.refuse = () => 'AccessDenied'
-    expect(await steps.rollback(pipeline, rotation)).toMatchObject({ outcome: 'intact' })
+    expect(await rollback(pipeline, rotation)).toMatchObject({ outcome: 'intact' })
   })
 })

@@ -11,7 +11,9 @@ import type { Engine } from '../../rotation/engines/engine.ts'
 import { Mysql } from '../../rotation/engines/mysql.ts'
 import { Postgres } from '../../rotation/engines/postgres.ts'
 import { parseOptions } from '../../rotation/options.ts'
+import type { Pipeline } from '../../rotation/pipeline.ts'
 import { Rds } from '../../rotation/rds.ts'
+import { rollback } from '../../rotation/rollback.ts'
 import * as steps from '../../rotation/steps.ts'
 import { MemoryStore } from '../../rotation/stores/memory.ts'
 import { PAUSES } from '../../rotation/strategies/login.ts'
@@ -49,7 +51,7 @@ describe.skipIf(!bin).each(found)(
     let app: App
     let hosts: Record<'lone' | 'copy' | 'group', string>
     let store: MemoryStore
-    let pipeline: steps.Pipeline
+    let pipeline: Pipeline
     /** What becomes of a password that RDS is told to set: milliseconds until the server has it. */
     let delay: number
     let setting: boolean
@@ -190,7 +192,7 @@ describe.skipIf(!bin).each(found)(
         name: 'Conflict',
         message: expect.stringContaining('has not come to this server yet'),
       })
-      expect(await steps.rollback(pipeline, rotation)).toMatchObject({ outcome: 'intact' })
+      expect(await rollback(pipeline, rotation)).toMatchObject({ outcome: 'intact' })
       expect([await admits('first'), await admits(rotation.token)]).toEqual([true, false])
     })
 
@@ -201,10 +203,10 @@ describe.skipIf(!bin).each(found)(
       if (pending) await (await pipeline.rds()).setMasterPassword(pending.credential)
       // Current still logs in; that says nothing.
       expect(await admits('first')).toBe(true)
-      await expect(steps.rollback(pipeline, rotation)).rejects.toMatchObject({ name: 'RdsBusy' })
+      await expect(rollback(pipeline, rotation)).rejects.toMatchObject({ name: 'RdsBusy' })
       await taking
       expect(await admits('first')).toBe(false)
-      expect(await steps.rollback(pipeline, rotation)).toMatchObject({ outcome: 'restored' })
+      expect(await rollback(pipeline, rotation)).toMatchObject({ outcome: 'restored' })
       expect([await admits('first'), await admits(rotation.token)]).toEqual([true, false])
       expect((await store.describe(id)).pending).toBeUndefined()
     })
@@ -239,7 +241,7 @@ describe.skipIf(!bin).each(found)(
         message,
       })
       expect(modified()).toEqual([])
-      expect(await steps.rollback(pipeline, rotation)).toMatchObject({ outcome: 'intact' })
+      expect(await rollback(pipeline, rotation)).toMatchObject({ outcome: 'intact' })
     })
 
     test.each([
@@ -257,13 +259,13 @@ describe.skipIf(!bin).each(found)(
       rds.refuse = () => 'AccessDenied'
       const rotation = await create()
       await expect(steps.set(pipeline, rotation)).rejects.toMatchObject({ name: 'NotPermitted' })
-      expect(await steps.rollback(pipeline, rotation)).toMatchObject({ outcome: 'intact' })
+      expect(await rollback(pipeline, rotation)).toMatchObject({ outcome: 'intact' })
     })
 
     test('RDS does not answer: a rollback waits, as nobody knows what it was told', async () => {
       const rotation = await create()
       rds.refuse = () => 'Throttling'
-      await expect(steps.rollback(pipeline, rotation)).rejects.toMatchObject({ name: 'Throttled' })
+      await expect(rollback(pipeline, rotation)).rejects.toMatchObject({ name: 'Throttled' })
     })
   },
 )

@@ -1047,8 +1047,8 @@ describe('alarms', () => {
       ...properties(full, 'FindDueLambdaFunction').Environment.Variables,
     }))
       vi.stubEnv(name, `${value}`)
-    vi.doMock('../../rotation/steps.ts', () => ({
-      finish: async () => {},
+    vi.doMock('../../rotation/steps.ts', () => ({ finish: async () => {} }))
+    vi.doMock('../../rotation/rollback.ts', () => ({
       rollback: async () => ({ outcome: 'restored' }),
       rollbackAbandoned: async () => {
         throw new LockedOut('shop on db.example.com')
@@ -1081,6 +1081,7 @@ describe('alarms', () => {
     } finally {
       vi.restoreAllMocks()
       vi.doUnmock('../../rotation/steps.ts')
+      vi.doUnmock('../../rotation/rollback.ts')
       vi.unstubAllEnvs()
     }
     const lines = output.join('').split('\n')

@@ -1,0 +1,97 @@
+import { adminOf } from './admin.ts'
+import { Credential, type EngineName } from './credential.ts'
+import type { Engine } from './engines/engine.ts'
+import { InvalidCredential } from './errors.ts'
+import type { Essentials, Kind, Options } from './options.ts'
+import type { RdsCalls } from './rds.ts'
+import type { Store, Version } from './stores/store.ts'
+import type { Change, StrategyName } from './strategies/strategy.ts'
+
+/** What the steps work with. */
+export type Pipeline = {
+  store: Store
+  engine(name: EngineName): Promise<Engine>
+  /** Reads the admin's value that `masterarn` names. */
+  admin(arn: string): Promise<Credential>
+  /** Reads the parameter that the tag `keyturn:connection` names. */
+  connection(name: string): Promise<string>
+  /** What RDS tells about its databases. */
+  rds(): Promise<RdsCalls>
+  /** Whether the rotation with this token is at work: its execution runs and has not announced how it ended. */
+  rotating(token: string): Promise<boolean>
+  /** Whether its execution runs, be it that it waits until what was replaced is closed. */
+  running(token: string): Promise<boolean>
+  /** The deployment's defaults. */
+  defaults: Options
+}
+
+/** Names one rotation: `token` is the id of the version it makes. */
+export type RotationId = { id: string; token: string }
+
+/** With `moveBack`, this is the way back from a temporary clone, whatever the tags say by now. */
+export type Start = RotationId & { moveBack?: true | undefined }
+
+/** What createSecret found out and the later steps need. Anybody may read it: no secret value is in it. */
+export type Rotation = RotationId & {
+  /** With `connection`, what the stored values are: see Kind. */
+  engine: EngineName
+  connection?: string
+  /** Empty, as are the users, for an opaque value. */
+  host: string
+  strategy: StrategyName
+  /** The user of the version that is replaced, and of the one that takes over. */
+  user: string
+  nextUser: string
+  /** The version that was current when the rotation began. */
+  replaces: string
+  /** Seconds until what was replaced is closed; unset if it never is. */
+  grace?: number
+  /** What becomes of a temporary clone. */
+  clone?: 'drop' | 'keep'
+  /** Another rotation has to follow when the grace time is over: see Strategy. */
+  halfway?: true
+  testQuery?: string
+}
+
+/** The store, reading values as what they are. @throws InvalidCredential if the connection is of no use */
+export async function storeOf(pipeline: Pipeline, { engine, connection }: Kind): Promise<Store> {
+  const { store } = pipeline
+  if (!connection) return engine === 'opaque' ? store.as(Credential.opaque) : store
+  const text = await pipeline.connection(connection)
+  try {
+    return store.as(Credential.passwordOnly(text))
+  } catch (error) {
+    if (!(error instanceof InvalidCredential)) throw error
+    throw new InvalidCredential('keyturn:connection', `in parameter ${connection}, ${error.message}`)
+  }
+}
+
+/** AWS's templates rotate a value that names an admin with alternating users. */
+export function strategyFor(credential: Credential, options: Essentials): StrategyName {
+  return options.strategy ?? (credential.masterarn ? 'alternating-users' : 'single-user')
+}
+
+/** The values of a change, as a strategy gets them. */
+export function change(pipeline: Pipeline, id: string, current: Version, pending: Version): Change {
+  return {
+    current: current.credential,
+    pending: pending.credential,
+    previous: async () => (await readWritten(pipeline.store, id, { stage: 'previous' }))?.credential,
+    admin: () => adminOf(pipeline, current.credential),
+    rds: pipeline.rds,
+  }
+}
+
+/** A value that cannot be parsed was never set in a database by Keyturn: there is nothing to undo. */
+export async function readWritten(
+  store: Store,
+  id: string,
+  which: { token: string } | { stage: 'previous' },
+): Promise<Version | undefined> {
+  try {
+    return await store.read(id, which)
+  } catch (error) {
+    if (error instanceof InvalidCredential) return undefined
+    throw error
+  }
+}

@@ -1,0 +1,63 @@
+import { adminOf } from './admin.ts'
+import { Conflict } from './errors.ts'
+import { parseEssentials } from './options.ts'
+import { type Pipeline, type Rotation, readWritten, storeOf, strategyFor } from './pipeline.ts'
+import type { Description, Store, Version } from './stores/store.ts'
+import { strategies } from './strategies/index.ts'
+
+/**
+ * `superseded`: a newer rotation runs or has run, and what this one replaced is its business. `halfway`: nothing is to
+ * be closed yet, another rotation has to follow.
+ */
+export type Retired = { outcome: 'retired' | 'superseded' | 'halfway' }
+
+/**
+ * Closes what this rotation replaced. If another rotation takes it up at the same moment, it is opened again with that
+ * rotation's password.
+ */
+export async function retire(pipeline: Pipeline, rotation: Rotation): Promise<Retired> {
+  const store = await storeOf(pipeline, rotation)
+  const { id, clone } = rotation
+  const strategy = strategies[rotation.strategy]
+  const before = await store.describe(id)
+  const current = await inCharge(pipeline, store, rotation, before)
+  if (!current || !strategy.retire) return { outcome: 'superseded' }
+  // What it becomes of that one is not known yet: should it fail, what was replaced has still to be closed.
+  if (before.pending) throw new Conflict(`version ${before.pending} is pending; waiting for its rotation`)
+  const { credential } = current
+  if (strategy.halfway?.(credential.username)) return { outcome: 'halfway' }
+  const engine = await pipeline.engine(credential.engine)
+  let outcome: Retired['outcome'] = 'retired'
+  await strategy.retire(engine, {
+    current: credential,
+    admin: () => adminOf(pipeline, credential),
+    async takenUp() {
+      const after = await store.describe(id)
+      const newer = after.current === current.token ? after.pending : after.current
+      if (!newer) return undefined
+      outcome = 'superseded'
+      return (await store.read(id, { token: newer }))?.credential
+    },
+    drop: clone === 'drop',
+  })
+  return { outcome }
+}
+
+/**
+ * The current version, if what the rotation replaced is still its own to close. That may be a later version than the
+ * rotation's: somebody edited the value, or another strategy goes on with the user, and closes nothing of this.
+ */
+async function inCharge(
+  { defaults }: Pipeline,
+  store: Store,
+  { id, token, host, user, nextUser, strategy }: Rotation,
+  { tags }: Description,
+): Promise<Version | undefined> {
+  const current = await store.read(id, { stage: 'current' })
+  if (current?.token === token) return current
+  if (current?.credential.host !== host || current.credential.username !== nextUser) return undefined
+  if (user === nextUser)
+    return strategyFor(current.credential, parseEssentials(tags, defaults)) === strategy ? undefined : current
+  const previous = await readWritten(store, id, { stage: 'previous' })
+  return previous?.credential.username === user ? undefined : current
+}

@@ -1,0 +1,107 @@
+import type { Credential } from './credential.ts'
+import { traits } from './engines/traits.ts'
+import { Conflict, LockedOut, RotationInProgress } from './errors.ts'
+import { type Essentials, parseEssentials, parseGrace } from './options.ts'
+import { change, type Pipeline, type RotationId, readWritten, storeOf, strategyFor } from './pipeline.ts'
+import type { Description, Version } from './stores/store.ts'
+import { strategies } from './strategies/index.ts'
+import { logsIn } from './strategies/login.ts'
+import type { FailedChange, Outcome, StrategyName } from './strategies/strategy.ts'
+
+/**
+ * How a rollback ended: as its strategy says (see Outcome); `nothing`, there was no value to take back; `finished`,
+ * the rotation had in fact succeeded.
+ */
+export type RolledBack = { token?: string; outcome: Outcome | 'nothing' | 'finished' }
+
+/** Moved by others more often than this within one rollback: give up, and be retried. */
+const ROUNDS = 3
+
+/** How many stored versions a rollback looks at when neither current nor its own value logs in. */
+const NEWEST = 10
+
+/**
+ * Takes a rotation back: current logs in, and its value is no longer pending. What createSecret found out is used if it
+ * is there, else the tags tell.
+ * @throws LockedOut if current cannot be brought back
+ */
+export async function rollback(pipeline: Pipeline, rotation: RotationId & Essentials): Promise<RolledBack> {
+  const { id, token } = rotation
+  for (let round = 0; round < ROUNDS; round++) {
+    const found = await pipeline.store.describe(id)
+    if (found.current === token) return { token, outcome: 'finished' }
+    const known = rotation.engine ? rotation : parseEssentials(found.tags, pipeline.defaults)
+    const store = await storeOf(pipeline, known)
+    const pending = await readWritten(store, id, { token })
+    if (!pending) {
+      if (found.pending === token) await store.discard(id, token)
+      return { token, outcome: 'nothing' }
+    }
+    if (!found.current) throw new LockedOut('the secret has no current version')
+    const current = await store.read(id, { token: found.current, stage: 'current' })
+    if (!current) continue
+    const outcome = await undo({ ...pipeline, store }, id, found, current, pending, known)
+    if (outcome === 'restored' && (await store.describe(id)).current !== current.token) continue
+    await store.discard(id, token)
+    return { token, outcome }
+  }
+  throw new Conflict('current keeps moving')
+}
+
+/** Rolls back whichever rotation died and left its value pending. @throws RotationInProgress if it runs after all */
+export async function rollbackAbandoned(pipeline: Pipeline, id: string): Promise<RolledBack> {
+  const { pending } = await pipeline.store.describe(id)
+  if (!pending) return { outcome: 'nothing' }
+  if (await pipeline.rotating(pending))
+    throw new RotationInProgress(`the rotation of version ${pending} runs`)
+  return rollback(pipeline, { id, token: pending })
+}
+
+async function undo(
+  pipeline: Pipeline,
+  id: string,
+  found: Description,
+  current: Version,
+  pending: Version,
+  known: Essentials,
+): Promise<Outcome> {
+  const { store, rotating, running } = pipeline
+  const engine = await pipeline.engine(current.credential.engine)
+  const name = strategyThatSet(pending.credential, current.credential, known)
+  const others = async () =>
+    (await store.tokens(id))
+      .filter(token => token !== current.token && token !== pending.token)
+      .slice(0, NEWEST)
+  const failed: FailedChange = {
+    ...change(pipeline, id, current, pending),
+    async rival() {
+      // All at once: the application may be waiting for its password.
+      const candidates = (await others()).filter(token => token !== found.previous)
+      const run = await Promise.all(candidates.map(rotating))
+      const rival = candidates.find((_, i) => run[i])
+      return rival === undefined ? undefined : { pending: rival === found.pending }
+    },
+    async *stored() {
+      for (const token of await others()) {
+        const version = await readWritten(store, id, { token })
+        if (version?.credential.sameLogin(current.credential)) yield version.credential
+      }
+    },
+    previousIsOpen: async () =>
+      parseGrace(found.tags, pipeline.defaults) === 'never' || (await running(current.token)),
+  }
+  const outcome = await strategies[name].undo(engine, failed)
+  if (name !== 'single-user' || outcome !== 'intact') return outcome
+  // Two passwords log in: dual-password set one, and the tag was changed since.
+  const both =
+    traits[current.credential.engine].strategies['dual-password'] &&
+    pending.credential.sameLogin(current.credential) &&
+    (await logsIn(engine, pending.credential))
+  return both ? strategies['dual-password'].undo(engine, failed) : outcome
+}
+
+/** The tag may have been changed since, but that it turned two users is to be seen. */
+function strategyThatSet(pending: Credential, current: Credential, known: Essentials): StrategyName {
+  const name = strategyFor(current, known)
+  return pending.username === current.username || strategies[name].pair ? name : 'alternating-users'
+}
