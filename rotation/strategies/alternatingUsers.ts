@@ -91,12 +91,18 @@ export class AlternatingUsers implements Strategy {
     await using session = await adminSession(engine, current, admin)
     const pair = this.pair(current.username)
     const partner = this.#partner(current.username)
-    if (drop) await session.dropUser(pair)
-    else await session.lockUser(partner, pair)
+    let refusal: unknown
+    if (drop)
+      await session.dropUser(pair).catch(error => {
+        refusal = error
+      })
+    // What cannot be dropped is closed at least.
+    if (!drop || refusal) await session.lockUser(partner, pair)
     // In the same session: by now current may be closed as well, and could not prove us again.
     const taken = await takenUp()
     if (taken?.sameLogin(current.with({ username: partner })))
       await session.cloneUser(pair, { user: partner, password: taken.password })
+    if (refusal) throw refusal
   }
 
   #partner(username: string): string {

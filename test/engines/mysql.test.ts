@@ -9,6 +9,7 @@ import { quoteText } from '../../rotation/engines/mysqlClone.ts'
 import { nativeVerifier } from '../../rotation/engines/mysqlVerifiers.ts'
 import { AlternatingUsers } from '../../rotation/strategies/alternatingUsers.ts'
 import { SingleUser } from '../../rotation/strategies/singleUser.ts'
+import { TemporaryClone } from '../../rotation/strategies/temporaryClone.ts'
 import { engineContract, other } from '../contracts/engine.ts'
 import { type App, hex } from '../database.ts'
 import { admits, asSuperuser, credentialFor, identified, makeApp } from '../mysqlDatabase.ts'
@@ -126,6 +127,26 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
       await sql(`create definer = ${both.clone.toUpperCase()} view ${app.database}.capital as select 1`)
       await session.dropUser(both)
       expect(await admits(server, clone)).toBe(false)
+    })
+
+    test('it is closed when its grace time is over; unless another rotation takes it up', async () => {
+      const app = await makeApp(server)
+      const { both, clone, sync } = await makeClone(app)
+      await sync()
+      await sql(`create definer = ${both.clone} view ${app.database}.v as select 1`)
+      const retire = (taken?: Credential) =>
+        new TemporaryClone().retire(engine, {
+          current: app.current,
+          admin: async () => app.admin,
+          takenUp: async () => taken,
+          drop: true,
+        })
+      const refused = { name: 'NotPermitted', message: expect.stringContaining('is the DEFINER of views') }
+      await expect(retire()).rejects.toMatchObject(refused)
+      expect(await admits(server, clone)).toBe(false)
+      const next = clone.with({ password: 'next' })
+      await expect(retire(next)).rejects.toMatchObject(refused)
+      expect(await admits(server, next)).toBe(true)
     })
 
     test('where the admin does not see it: MySQL drops it not, MariaDB does', async () => {
