@@ -1,5 +1,6 @@
 import type { SFNClient, SFNClientConfig } from '@aws-sdk/client-sfn'
 import { InvalidInput, NotPermitted, RotationError, Throttled } from '../rotation/errors.ts'
+import { UNTOUCHED } from '../rotation/pipeline.ts'
 import type { StoreName } from '../rotation/stores/store.ts'
 import { isToken } from './event.ts'
 
@@ -91,6 +92,38 @@ export class Executions {
         ended ||= events.some(({ type }) => /^Execution(Succeeded|Failed|Aborted|TimedOut)$/.test(type ?? ''))
       }
       return ended ? 'ended' : 'running'
+    })
+  }
+
+  /**
+   * Whether no attempt under `token` came as far as the database: each of its tries of SetSecret failed, with an error
+   * that says so. False if that is not known.
+   */
+  async untouched(token: string): Promise<boolean> {
+    const latest = await this.latest(token)
+    if (!latest) return false
+    for (let number = 1; number <= latest.number; number++)
+      if (!(await this.#leftUntouched({ token, number }))) return false
+    return true
+  }
+
+  async #leftUntouched(attempt: Attempt): Promise<boolean> {
+    const query = { executionArn: `${this.#arns()}:${nameOf(attempt)}`, maxResults: 1000 }
+    return this.#call(async ({ paginateGetExecutionHistory }, client) => {
+      const pages = paginateGetExecutionHistory({ client }, { ...query, includeExecutionData: false })
+      let state: string | undefined
+      let open = 0
+      for await (const { events = [] } of pages)
+        for (const event of events) {
+          state = event.stateEnteredEventDetails?.name ?? state
+          if (state !== 'SetSecret') continue
+          // By which kind of resource the state machine calls its functions makes no difference here.
+          if (/^(LambdaFunction|Task)Scheduled$/.test(event.type ?? '')) open++
+          const failed = event.lambdaFunctionFailedEventDetails ?? event.taskFailedEventDetails
+          if (messageIn(failed?.cause)?.endsWith(UNTOUCHED)) open--
+        }
+      // While it is in SetSecret, the history may lack its last try.
+      return open === 0 && state !== 'SetSecret'
     })
   }
 

@@ -42,6 +42,7 @@ export async function pipelineFor(name: StoreName): Promise<Pipeline> {
       return (await executions.progress(latest, 'AnnounceSuccess')) === 'running'
     },
     running: async token => (await executions.latest(token))?.status === 'RUNNING',
+    untouched: token => executions.untouched(token),
     defaults: environment.defaults,
   }
 }

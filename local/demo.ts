@@ -8,7 +8,7 @@ import { Application, type Value } from './application.ts'
 import { type Embedded, functionOf, startEmbedded } from './embedded.ts'
 import { type Proof, rotated, sayProofs, unharmed } from './proofs.ts'
 import { SecretsShelf } from './shelves.ts'
-import { type Execution, runRotation, type Task } from './stateMachine.ts'
+import { type Execution, type Failure, runRotation, type Task } from './stateMachine.ts'
 
 /** What a state does, for a reader who sees it go by. */
 const meaning: Record<string, string> = {
@@ -78,12 +78,12 @@ async function play(scene: Scene, number: number, embedded: Embedded): Promise<R
 async function watch(tasks: Record<string, Task>, id: string): Promise<Execution> {
   let since = 0
   let state = ''
-  let error: Error | undefined
+  let failure: Failure | undefined
   const close = () => {
     if (!state) return
     const took = `${Math.round(performance.now() - since)} ms`.padStart(10)
     say(`${took}  ${meaning[state] ?? ''}`)
-    if (error) say(`      failed: ${error.name}: ${error.message}`)
+    if (failure) say(`      failed: ${failure.error}: ${failure.cause.errorMessage}`)
   }
   const execution = await runRotation(
     tasks,
@@ -96,12 +96,12 @@ async function watch(tasks: Record<string, Task>, id: string): Promise<Execution
         close()
         state = next
         since = performance.now()
-        error = undefined
+        failure = undefined
         process.stdout.write(`   ${state.padEnd(16)}`)
       },
-      failed(_, why) {
-        if (error) process.stdout.write('.')
-        error = why
+      tried(_, why) {
+        if (failure) process.stdout.write('.')
+        failure = why
       },
     },
   )

@@ -42,14 +42,16 @@ export type Execution = {
   tries: Record<string, number>
   output?: unknown
   /** What the execution failed with: the error's name, and the cause as Lambda words it. */
-  failure?: { error: string; cause: { errorType: string; errorMessage: string } }
+  failure?: Failure
 }
+
+export type Failure = { error: string; cause: { errorType: string; errorMessage: string } }
 
 const nothing = {
   retryPause: 0,
   grace: 0,
   entered: (_state: string, _input: unknown) => {},
-  failed: (_state: string, _error: Error) => {},
+  tried: (_state: string, _failure?: Failure) => {},
 }
 
 /** Runs one execution of rotate. */
@@ -62,7 +64,8 @@ export const runRotation = (
 
 /**
  * Runs one execution of a state machine in this process. Before a retry it pauses `retryPause` milliseconds, and for
- * the grace time `grace`. `entered` is told of each state as it goes by, with its input.
+ * the grace time `grace`. `entered` is told of each state as it goes by, with its input; `tried`, of each try of a
+ * task, with what it failed with.
  */
 export async function runExecution(
   stateMachine: Name,
@@ -71,7 +74,7 @@ export async function runExecution(
   input: unknown,
   options: Partial<typeof nothing> = {},
 ): Promise<Execution> {
-  const { retryPause, grace, entered, failed } = { ...nothing, ...options }
+  const { retryPause, grace, entered, tried } = { ...nothing, ...options }
   const states = statesOf(definitionOf(stateMachine))
   const execution: Execution = { states: [], tries: {} }
   const handlers = Object.entries(tasks).map(([state, task]) => [
@@ -81,7 +84,6 @@ export async function runExecution(
       try {
         return json((await task(json(event))) ?? null)
       } catch (error) {
-        failed(state, error as Error)
         throw asLambdaFails(error as Error)
       }
     },
@@ -103,11 +105,16 @@ export async function runExecution(
   })
   // How it ended is told by the events; the rejection says the same.
   run.result.catch(() => {})
+  let caught = false
   for await (const event of run.eventLogs) {
     if (event.type === 'StateEntered') {
       execution.states.push(event.state.name)
       entered(event.state.name, event.state.input)
     }
+    if (event.type === 'StateFailed')
+      tried(event.state.name, { error: event.Error, cause: causeIn(String(event.Cause)) })
+    if (event.type === 'StateExited' && event.state.type === 'Task' && !caught) tried(event.state.name)
+    caught = event.type === 'StateCaught'
     if (event.type === 'ExecutionSucceeded') execution.output = event.output
     if (event.type === 'ExecutionFailed')
       execution.failure = { error: event.Error, cause: causeIn(String(event.Cause)) }

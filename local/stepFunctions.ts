@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
-import { type Execution, runRotation, type Task } from './stateMachine.ts'
+import { type Execution, type Failure, runRotation, type Task } from './stateMachine.ts'
 
 export type StepFunctionsServer = {
   /** For AWS_ENDPOINT_URL_SFN. */
@@ -23,14 +23,16 @@ export type Started = { input: string; history: Event[]; ended: Promise<Executio
 type Event = {
   type: string
   stateEnteredEventDetails?: { name: string; input: string }
-  executionFailedEventDetails?: Failure
+  lambdaFunctionFailedEventDetails?: ErrorDetails
+  executionFailedEventDetails?: ErrorDetails
 }
-type Failure = { error: string; cause: string }
+type ErrorDetails = { error: string; cause: string }
 type Request = {
   executionArn?: string
   name?: string
   input?: string
   includeExecutionData?: boolean
+  reverseOrder?: boolean
 }
 
 class Refused extends Error {}
@@ -95,10 +97,10 @@ class Rotate {
       const { input, result } = this.#find(name)
       if (!result) return { status: 'RUNNING', input }
       if (!result.failure) return { status: 'SUCCEEDED', input, output: JSON.stringify(result.output) }
-      return { status: 'FAILED', input, ...failureOf(result.failure) }
+      return { status: 'FAILED', input, ...detailsOf(result.failure) }
     },
 
-    GetExecutionHistory: ({ executionArn, includeExecutionData = true }: Request) => {
+    GetExecutionHistory: ({ executionArn, includeExecutionData = true, reverseOrder }: Request) => {
       const name = lastOf(executionArn)
       const history = this.running.has(name) ? [] : this.#find(name).history
       const events = history.map(({ stateEnteredEventDetails, ...event }) => {
@@ -106,7 +108,7 @@ class Rotate {
         const { name, input } = stateEnteredEventDetails
         return { ...event, stateEnteredEventDetails: { name, ...(includeExecutionData && { input }) } }
       })
-      return { events: events.reverse() }
+      return { events: reverseOrder ? events.reverse() : events }
     },
   }
 
@@ -124,6 +126,11 @@ class Rotate {
           type: 'StateEntered',
           stateEnteredEventDetails: { name: state, input: JSON.stringify(input) },
         }),
+      tried(_, failure) {
+        history.push({ type: 'LambdaFunctionScheduled' })
+        if (failure)
+          history.push({ type: 'LambdaFunctionFailed', lambdaFunctionFailedEventDetails: detailsOf(failure) })
+      },
     })
     const started: Started = { input, history, ended }
     this.executions.set(name, started)
@@ -131,7 +138,7 @@ class Rotate {
       started.result = result
       history.push(
         result.failure
-          ? { type: 'ExecutionFailed', executionFailedEventDetails: failureOf(result.failure) }
+          ? { type: 'ExecutionFailed', executionFailedEventDetails: detailsOf(result.failure) }
           : { type: 'ExecutionSucceeded' },
       )
     })
@@ -140,7 +147,7 @@ class Rotate {
 
 const lastOf = (arn = '') => arn.split(':').at(-1) ?? ''
 
-const failureOf = ({ error, cause }: NonNullable<Execution['failure']>): Failure => ({
+const detailsOf = ({ error, cause }: Failure): ErrorDetails => ({
   error,
   cause: JSON.stringify(cause),
 })

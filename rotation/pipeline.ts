@@ -21,9 +21,17 @@ export type Pipeline = {
   rotating(token: string): Promise<boolean>
   /** Whether its execution runs, be it that it waits until what was replaced is closed. */
   running(token: string): Promise<boolean>
+  /**
+   * Whether no execution with this token can have changed a database: each error of its setSecret says so (see
+   * UNTOUCHED). False if that is not known.
+   */
+  untouched(token: string): Promise<boolean>
   /** The deployment's defaults. */
   defaults: Options
 }
+
+/** What the message of an error of setSecret ends with if nobody had logged in yet. */
+export const UNTOUCHED = '; nothing was changed'
 
 /** Names one rotation: `token` is the id of the version it makes. */
 export type RotationId = { id: string; token: string }

@@ -1,6 +1,6 @@
 import type { Credential } from './credential.ts'
 import { traits } from './engines/traits.ts'
-import { Conflict, LockedOut, RotationInProgress } from './errors.ts'
+import { Conflict, LockedOut, RotationError, RotationInProgress } from './errors.ts'
 import { type Essentials, parseEssentials, parseGrace } from './options.ts'
 import { change, type Pipeline, type RotationId, readWritten, storeOf, strategyFor } from './pipeline.ts'
 import type { Description, Version } from './stores/store.ts'
@@ -9,10 +9,11 @@ import { logsIn } from './strategies/login.ts'
 import type { FailedChange, Outcome, StrategyName } from './strategies/strategy.ts'
 
 /**
- * How a rollback ended: as its strategy says (see Outcome); `nothing`, there was no value to take back; `finished`,
- * the rotation had in fact succeeded.
+ * How a rollback ended: as its strategy says (see Outcome); `nothing`, there was no value to take back; `untouched`,
+ * the rotation had not come as far as the database, which cannot be asked about current either; `finished`, the
+ * rotation had in fact succeeded.
  */
-export type RolledBack = { token?: string; outcome: Outcome | 'nothing' | 'finished' }
+export type RolledBack = { token?: string; outcome: Outcome | 'nothing' | 'untouched' | 'finished' }
 
 /** Moved by others more often than this within one rollback: give up, and be retried. */
 const ROUNDS = 3
@@ -22,7 +23,7 @@ const NEWEST = 10
 
 /**
  * Takes a rotation back: current logs in, and its value is no longer pending. What createSecret found out is used if it
- * is there, else the tags tell.
+ * is there, else the tags tell. If the database does not let us look, that is no failure as long as it is untouched.
  * @throws LockedOut if current cannot be brought back
  */
 export async function rollback(pipeline: Pipeline, rotation: RotationId & Essentials): Promise<RolledBack> {
@@ -40,7 +41,15 @@ export async function rollback(pipeline: Pipeline, rotation: RotationId & Essent
     if (!found.current) throw new LockedOut('the secret has no current version')
     const current = await store.read(id, { token: found.current, stage: 'current' })
     if (!current) continue
-    const outcome = await undo({ ...pipeline, store }, id, found, current, pending, known)
+    let outcome: RolledBack['outcome']
+    try {
+      outcome = await undo({ ...pipeline, store }, id, found, current, pending, known)
+    } catch (error) {
+      if (error instanceof LockedOut || !(error instanceof RotationError)) throw error
+      // The server is down, or nobody can log in as the value says; nothing has to be undone there.
+      if (!(await pipeline.untouched(token))) throw error
+      outcome = 'untouched'
+    }
     if (outcome === 'restored' && (await store.describe(id)).current !== current.token) continue
     await store.discard(id, token)
     return { token, outcome }

@@ -6,6 +6,7 @@ import {
   InvalidCredential,
   InvalidOption,
   RotationAbandoned,
+  RotationError,
   RotationInProgress,
   Superseded,
   TestFailed,
@@ -20,6 +21,7 @@ import {
   type Start,
   storeOf,
   strategyFor,
+  UNTOUCHED,
 } from './pipeline.ts'
 import type { Description, Store, Version } from './stores/store.ts'
 import { strategies } from './strategies/index.ts'
@@ -120,8 +122,35 @@ export async function check(pipeline: Pipeline, { id, token }: RotationId): Prom
   if (options.testQuery) await session.run(options.testQuery)
 }
 
-/** Makes the pending value valid in the database. @throws Superseded, RotationInProgress, HostMismatch, LoginRefused … */
+/**
+ * Makes the pending value valid in the database, for somebody who logs in. If nobody had before it failed, the error
+ * ends with UNTOUCHED.
+ * @throws Superseded, RotationInProgress, HostMismatch, LoginRefused …
+ */
 export async function set(pipeline: Pipeline, rotation: Rotation): Promise<void> {
+  let touched = false
+  const watched: Pipeline = {
+    ...pipeline,
+    async engine(name) {
+      const engine = await pipeline.engine(name)
+      return {
+        async login(...credential) {
+          const session = await engine.login(...credential)
+          touched = true
+          return session
+        },
+      }
+    },
+  }
+  try {
+    await makeValid(watched, rotation)
+  } catch (error) {
+    if (!touched && error instanceof RotationError) error.message += UNTOUCHED
+    throw error
+  }
+}
+
+async function makeValid(pipeline: Pipeline, rotation: Rotation): Promise<void> {
   const store = await storeOf(pipeline, rotation)
   const { id, token, replaces, host, user, nextUser } = rotation
   const current = await store.read(id, { stage: 'current' })
@@ -135,10 +164,10 @@ export async function set(pipeline: Pipeline, rotation: Rotation): Promise<void>
   // A version stays as it is, but its connection may have been changed.
   if (credential.host !== host || credential.username !== user)
     throw new HostMismatch(
-      `the rotation began for user ${JSON.stringify(user)} on ${host}, and current is now ${credential}; nothing was changed`,
+      `the rotation began for user ${JSON.stringify(user)} on ${host}, and current is now ${credential}`,
     )
   if (!pending.credential.sameUser(credential.with({ username: nextUser })))
-    throw new HostMismatch(`pending differs from current in more than password and user; nothing was changed`)
+    throw new HostMismatch('pending differs from current in more than password and user')
   const engine = await pipeline.engine(rotation.engine)
   const told = change({ ...pipeline, store }, id, current, pending)
   let admin: Credential | undefined

@@ -41,6 +41,7 @@ describe.skipIf(!servers.length).each(servers)('two passwords of one user, $name
       rds: noRds,
       rotating: async token => running.has(token),
       running: async token => running.has(token),
+      untouched: async () => false,
       defaults: parseOptions({}),
     }
   })

@@ -24,6 +24,8 @@ let store: MemoryStore
 let running: Set<string>
 /** Of these, those that wait until what they replaced is closed. */
 let waiting: Set<string>
+/** Those whose setSecret never came as far as a login. */
+let untouched: Set<string>
 let pipeline: Pipeline
 let admin: ReturnType<typeof vi.fn<(arn: string) => Promise<Credential>>>
 let rds: ReturnType<typeof vi.fn<() => Promise<Rds>>>
@@ -34,6 +36,7 @@ async function begin(tags: Record<string, string> = {}, value = app.current): Pr
   store.create(id, first, value, tags)
   running = new Set()
   waiting = new Set()
+  untouched = new Set()
   admin = vi.fn(async () => app.admin)
   rds = vi.fn(() => Promise.reject(new Unreachable('RDS: no route')))
   connection = vi.fn(async () => connectionOf(app.current))
@@ -45,6 +48,7 @@ async function begin(tags: Record<string, string> = {}, value = app.current): Pr
     rds,
     rotating: async which => running.has(which) && !waiting.has(which),
     running: async which => running.has(which),
+    untouched: async which => untouched.has(which),
     defaults: parseOptions({}),
   }
 }
@@ -55,6 +59,7 @@ beforeEach(async () => {
   return () => app.drop()
 })
 
+const unreachable = async () => new Postgres({ caFile: server.caFile, connectTimeout: 1 })
 const single = { 'keyturn:strategy': 'single-user' }
 const current = async () => (await store.read(id, { stage: 'current' }))?.credential as Credential
 const byToken = async (which: string) => (await store.read(id, { token: which }))?.credential as Credential
@@ -193,6 +198,20 @@ describe('set', () => {
     const rotation = await create(pipeline, { id, token })
     await expect(set(pipeline, rotation)).rejects.toMatchObject({ name: 'LoginRefused' })
     expect(await admits(server, app.current)).toBe(true)
+  })
+
+  test('an error says whether anything can have been changed: nobody had logged in', async () => {
+    const error = async (change: () => Promise<unknown>) => {
+      await begin({ 'keyturn:strategy': 'alternating-users' })
+      const rotation = await create(pipeline, { id, token })
+      await change()
+      return set(pipeline, rotation).catch((error: Error) => error)
+    }
+    const saysSo = { message: expect.stringMatching(/; nothing was changed$/) }
+    expect(await error(async () => (pipeline.engine = unreachable))).toMatchObject(saysSo)
+    expect(await error(async () => store.discard(id, token))).toMatchObject(saysSo)
+    const noAdmin = async () => admin.mockRejectedValue(new Unreachable('Secrets Manager: no route'))
+    expect(await error(noAdmin)).toMatchObject({ message: 'Secrets Manager: no route' })
   })
 
   test('current moved meanwhile: Superseded', async () => {
@@ -486,9 +505,36 @@ describe('rollback', () => {
   test('a database that does not answer: Unreachable, and the value stays pending', async () => {
     await begin(single)
     const rotation = await create(pipeline, { id, token })
-    pipeline.engine = async () => new Postgres({ caFile: server.caFile, connectTimeout: 1 })
+    pipeline.engine = unreachable
     await expect(rollback(pipeline, rotation)).rejects.toMatchObject({ name: 'Unreachable' })
     expect((await store.describe(id)).pending).toBe(token)
+  })
+
+  test('a database that lets nobody look, and was not touched: that, and nothing is pending', async () => {
+    const absent = app.current.with({ dbname: 'absent' })
+    const strange = async () => new Postgres({ caFile: inject('postgres')[1]?.caFile ?? '' })
+    for (const [value, engine] of [
+      [app.current, unreachable],
+      [app.current, strange],
+      [absent, pipeline.engine],
+    ] as const) {
+      await begin(single, value)
+      const rotation = await create(pipeline, { id, token })
+      pipeline.engine = engine
+      untouched.add(token)
+      const rolledBack = { token, outcome: 'untouched' }
+      expect(await rollback(pipeline, rotation)).toEqual(rolledBack)
+      expect((await store.describe(id)).pending).toBeUndefined()
+      await store.propose(id, token, value)
+      expect(await rollbackAbandoned(pipeline, id)).toEqual(rolledBack)
+    }
+  })
+
+  test('nothing logs in, though the rotation has not touched it: LockedOut all the same', async () => {
+    await begin(single, app.current.with({ password: 'wrong' }))
+    const rotation = await create(pipeline, { id, token })
+    untouched.add(token)
+    await expect(rollback(pipeline, rotation)).rejects.toMatchObject({ name: 'LockedOut' })
   })
 
   test('a wrong tag does not stop it', async () => {

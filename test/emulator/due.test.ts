@@ -170,7 +170,7 @@ describe.skipIf(!possible)('what is due, deployed on a local AWS', () => {
     const host = `127.0.0.1:${servers[1]?.port}`
     const about = (text: string) => stack.alarms(text)
     expect(await about(`Host:        ${host}`)).toMatchObject([
-      { Subject: `CRITICAL Unreachable: 3 rotations on ${host} failed` },
+      { Subject: `ERROR Unreachable: 3 rotations on ${host} failed` },
     ])
     const [{ Message } = { Message: '' }] = await about(`Host:        ${host}`)
     for (const id of ids[2] ?? []) expect(Message).toContain(`parameter-store ${id}`)
@@ -179,7 +179,7 @@ describe.skipIf(!possible)('what is due, deployed on a local AWS', () => {
       failed.flat().map(({ executionArn = '' }) => stack.alarms(`Execution:   ${executionArn}`)),
     )
     expect(told.flat()).toMatchObject([
-      { Subject: expect.stringMatching(/^CRITICAL Unreachable: rotation of \/local-.*app_2_\d failed$/) },
+      { Subject: expect.stringMatching(/^ERROR Unreachable: rotation of \/local-.*app_2_\d failed$/) },
     ])
   })
 

@@ -37,6 +37,7 @@ export class Process {
       },
       rotating: token => call('rotating', () => base.rotating(token)),
       running: token => call('running', () => base.running(token)),
+      untouched: token => call('untouched', () => base.untouched(token)),
       store: this.#storeOf(base.store),
     }
   }

@@ -75,6 +75,7 @@ export class Scene {
       rds: async () => new SlowRds(place, app),
       rotating: async token => this.running.has(token),
       running: async token => this.running.has(token),
+      untouched: async () => false,
       defaults: parseOptions({}),
     }
   }

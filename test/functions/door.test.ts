@@ -443,6 +443,63 @@ describe('executions.ts: running asks Step Functions', () => {
     expect(asked).toEqual([describing(token)])
   })
 
+  const entered = (name: string) => ({ type: 'TaskStateEntered', stateEnteredEventDetails: { name } })
+  const scheduled = { type: 'LambdaFunctionScheduled' }
+  const failed = (errorMessage: string) => ({
+    type: 'LambdaFunctionFailed',
+    lambdaFunctionFailedEventDetails: { error: 'E', cause: JSON.stringify({ errorMessage }) },
+  })
+  const lost = { type: 'LambdaFunctionTimedOut', lambdaFunctionTimedOutEventDetails: {} }
+  const created = [entered('CreateSecret'), scheduled, { type: 'LambdaFunctionSucceeded' }]
+  const early = [scheduled, failed('no answer; nothing was changed')]
+  const over = entered('RollbackSecret')
+  test.each([
+    ['an error before the login', true, [entered('SetSecret'), ...early, over]],
+    ['several of them', true, [entered('SetSecret'), ...early, ...early, over]],
+    ['no try at all', true, [entered('DiscardSecret')]],
+    ['an error after it', false, [entered('SetSecret'), scheduled, failed('no answer'), over]],
+    [
+      'first one before, then one after',
+      false,
+      [entered('SetSecret'), ...early, scheduled, failed('no'), over],
+    ],
+    ['a try that gave no answer', false, [entered('SetSecret'), scheduled, lost, ...early, over]],
+    ['a try that went well', false, [entered('SetSecret'), scheduled, over]],
+    ['it is still at it, as far as the history is known', false, [entered('SetSecret'), ...early]],
+  ])('untouched: %s: %j', async (_, answer, events) => {
+    asked = []
+    execution = { status: 200, body: { status: 'RUNNING', events: [...created, ...events] } }
+    expect(await (await pipelineFor('secrets-manager')).untouched(token)).toBe(answer)
+    const history = { ...describing(token), target: 'AWSStepFunctions.GetExecutionHistory' }
+    expect(asked).toEqual([describing(token), history])
+  })
+
+  test('untouched: every attempt counts', async () => {
+    const untouched = async (...histories: object[][]) => {
+      const body = { status: 'FAILED' }
+      execution = { status: 200, body: { ...body, events: histories[0] } }
+      attempts = histories.slice(1).map(() => ({ status: 200, body }))
+      attempts.push({ status: 400, body: { __type: 'ExecutionDoesNotExist' } })
+      attempts.push(...histories.slice(1).map(events => ({ status: 200, body: { ...body, events } })))
+      return (await pipelineFor('secrets-manager')).untouched(token)
+    }
+    const [yes, no] = [
+      [entered('SetSecret'), ...early, over],
+      [entered('SetSecret'), scheduled, over],
+    ]
+    expect(await untouched(yes, yes, yes)).toBe(true)
+    expect(await untouched(yes, no, yes)).toBe(false)
+    expect(await untouched(no, yes, yes)).toBe(false)
+    attempts = []
+  })
+
+  test('untouched: false of an execution that is not known', async () => {
+    execution = { status: 400, body: { __type: 'ExecutionDoesNotExist' } }
+    const { untouched } = await pipelineFor('secrets-manager')
+    expect(await untouched(token)).toBe(false)
+    expect(await untouched('terraform-20261121')).toBe(false)
+  })
+
   test('ExecutionDoesNotExist is false', async () => {
     expect(await running(400, { __type: 'ExecutionDoesNotExist', message: 'no' })).toBe(false)
   })

@@ -305,15 +305,32 @@ describe('a rotation that fails', () => {
     expect(executions()).toHaveLength(3)
   })
 
-  test('a database that takes no connections fails even the rollback; once it does, the next attempt succeeds', async () => {
+  test('a database that takes no connections was not touched; once it does, the next attempt succeeds', async () => {
     const token = begin()
     await superuser(`alter role ${user} connection limit 0`)
     const { passed, error } = await rotate(token)
     expect([passed, error?.name]).toEqual([['createSecret'], 'Unreachable'])
-    expect(statesOf(token).at(-1)).toBe('RollbackFailed')
+    expect(statesOf(token).slice(-2)).toEqual(['AnnounceFailure', 'RotationFailed'])
+    await expect(read({ VersionStage: 'AWSPENDING' })).rejects.toMatchObject({
+      name: 'ResourceNotFoundException',
+    })
     await superuser(`alter role ${user} connection limit -1`)
     expect(await rotate(token)).toEqual({ passed: [...steps] })
     expect(executions()).toEqual([token, `${token}-2`])
+    expect(await logsIn(await read())).toBe(true)
+  })
+
+  test('one that takes none any more when the password was set fails even the rollback', async () => {
+    const held = holding('TestSecret')
+    const token = begin()
+    const rotated = rotate(token)
+    await held.reached
+    await superuser(`alter role ${user} connection limit 0`)
+    held.release()
+    expect((await rotated).error?.name).toBe('Unreachable')
+    expect(statesOf(token).slice(-2)).toEqual(['AnnounceLockout', 'RollbackFailed'])
+    await superuser(`alter role ${user} connection limit -1`)
+    expect(await rotate(token)).toEqual({ passed: [...steps] })
     expect(await logsIn(await read())).toBe(true)
   })
 

@@ -94,6 +94,7 @@ describe.skipIf(!bin)('an admin at another endpoint of the database', () => {
       rds,
       rotating: async () => false,
       running: async () => false,
+      untouched: async () => false,
       defaults: parseOptions({}),
     }
   }

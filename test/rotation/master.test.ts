@@ -133,6 +133,7 @@ describe.skipIf(!bin).each(found)(
         rds: async () => new Rds(rds.client),
         rotating: async () => false,
         running: async () => false,
+        untouched: async () => false,
         defaults: parseOptions({}),
       }
     }

@@ -230,6 +230,7 @@ describe.skipIf(!bin)('RDS, as moto plays it', () => {
         connection: never,
         rotating: never,
         running: never,
+        untouched: never,
         rds: never,
       },
       defaults: parseOptions({}),
