@@ -11,14 +11,16 @@ import {
   type Account,
   type AccountRows,
   accountQuery,
+  newAccount,
+  quoteText,
+  readAccount,
+} from './redshiftAccount.ts'
+import {
   checkPair,
   followStatements,
   handOverStatements,
   holdsHere,
   leaveStatements,
-  newAccount,
-  quoteText,
-  readAccount,
   shareStatements,
 } from './redshiftClone.ts'
 import { answerDigest, sha256Verifier } from './redshiftDigest.ts'

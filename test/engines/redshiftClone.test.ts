@@ -3,12 +3,14 @@ import {
   type Account,
   type AccountRows,
   accountQuery,
-  followStatements,
-  handOverStatements,
-  leaveStatements,
   newAccount,
   quoteText,
   readAccount,
+} from '../../rotation/engines/redshiftAccount.ts'
+import {
+  followStatements,
+  handOverStatements,
+  leaveStatements,
   shareStatements,
 } from '../../rotation/engines/redshiftClone.ts'
 
