@@ -1,12 +1,16 @@
 import { readFileSync } from 'node:fs'
 import { createConnection, type RowDataPacket } from 'mysql2/promise'
 import { Credential } from '../rotation/credential.ts'
+import { authPlugins } from '../rotation/engines/mariadbPlugins.ts'
 import { accountName, quoteText } from '../rotation/engines/mysqlClone.ts'
 import { cachingSha2Verifier, nativeVerifier } from '../rotation/engines/mysqlVerifiers.ts'
 import { type App, adminArn, hex } from './database.ts'
 import type { MysqlServer } from './servers/mysql.ts'
 
-/** Runs statements, one after the other, as the server's superuser or as `login`. Gives back the last one's rows. */
+/**
+ * Runs statements, one after the other, as the server's superuser or as `login`. Gives back the last one's rows. MariaDB
+ * asks a user that is not there for a proof as some other account gives it, so all of those have to be known.
+ */
 export async function asSuperuser<T = RowDataPacket>(
   server: MysqlServer,
   statements: string | string[],
@@ -14,7 +18,7 @@ export async function asSuperuser<T = RowDataPacket>(
 ): Promise<T[]> {
   const { host, port, caFile } = server
   const ssl = { ca: trust(caFile), verifyIdentity: true }
-  const connection = await createConnection({ host, port, ssl, charset: 'utf8mb4', ...login })
+  const connection = await createConnection({ host, port, ssl, charset: 'utf8mb4', authPlugins, ...login })
   try {
     let rows: T[] = []
     for (const statement of [statements].flat())

@@ -1,3 +1,4 @@
+import { readFileSync, writeFileSync } from 'node:fs'
 import { beforeEach, describe, expect, inject, test, vi } from 'vitest'
 import { Credential } from '../rotation/credential.ts'
 import { Opaque } from '../rotation/engines/opaque.ts'
@@ -411,6 +412,28 @@ describe('rollback', () => {
     running.clear()
     expect(await rollback(pipeline, rotation)).toEqual({ token, outcome: 'intact' })
     expect(await admits(server, await byToken(token))).toBe(false)
+  })
+
+  test('alternating: a clone that the server does not let in is closed', async () => {
+    const [{ hba_file: file } = { hba_file: '' }] = await asSuperuser<{ hba_file: string }>(
+      server,
+      'show hba_file',
+    )
+    const rules = readFileSync(file, 'utf8')
+    writeFileSync(file, `hostssl all "${app.user}_clone" all reject\n${rules}`)
+    await asSuperuser(server, 'select pg_reload_conf()')
+    try {
+      const rotation = await create(pipeline, { id, token })
+      await set(pipeline, rotation)
+      const tested = () => try_(pipeline, rotation).catch(({ name }) => name)
+      await expect.poll(tested).toBe('NotPermitted')
+      expect(await rollback(pipeline, rotation)).toEqual({ token, outcome: 'intact' })
+      const verifier = `select rolpassword from pg_authid where rolname = '${app.user}_clone'`
+      expect(await asSuperuser(server, verifier)).toEqual([{ rolpassword: null }])
+    } finally {
+      writeFileSync(file, rules)
+      await asSuperuser(server, 'select pg_reload_conf()')
+    }
   })
 
   test('alternating: an admin that is of no use any more does not keep the value pending', async () => {

@@ -1,6 +1,7 @@
 import type { Credential } from '../credential.ts'
 import type { Engine } from '../engines/engine.ts'
-import { Conflict, LockedOut, Throttled, Unreachable } from '../errors.ts'
+import { NoSuchUser } from '../engines/noSuchUser.ts'
+import { Conflict, LockedOut, NotPermitted, Throttled, Unreachable } from '../errors.ts'
 import { logsIn, setWith } from './login.ts'
 import type { FailedChange, Outcome } from './strategy.ts'
 
@@ -67,14 +68,21 @@ export async function undoBesideCurrent(
     return (await close()) ? outcome : 'open'
   } catch (error) {
     if (isTemporary(error)) throw error
+    if (error instanceof NoSuchUser) return outcome
     // What would close it is of no use any more. Current logs in, and that is what must not be put at stake.
     return 'open'
   }
 }
 
-/** Whether pending logs in: here, or where the admin sets passwords, of which this server may be a late copy. */
+/** Whether pending may log in: here, or where the admin sets passwords, of which this server may be a late copy. */
 async function isOpen(engine: Engine, { pending, admin: readAdmin }: FailedChange): Promise<boolean> {
-  if (await logsIn(engine, pending)) return true
+  try {
+    if (await logsIn(engine, pending)) return true
+  } catch (error) {
+    if (!(error instanceof NotPermitted)) throw error
+    // From here it may not, whatever its password; and MariaDB answers so for some users that are not there.
+    return true
+  }
   if (!pending.masterarn) return false
   try {
     const admin = await readAdmin()

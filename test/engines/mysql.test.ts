@@ -634,6 +634,30 @@ describe.each(possible)('a $engine of its own, whose settings matter', flavour =
       }
     })
 
+  if (flavour.engine === 'mariadb')
+    test('a clone that is not there, whom the server asks for what some other account needs, is not open', async () => {
+      const others = Array.from({ length: 20 }, () => `create user pam_${hex()} identified via pam`)
+      await sql("install soname 'auth_pam'", ...others)
+      for (let tries = 0; tries < 100; tries++) {
+        const user = `app_${hex()}`
+        const pending = credentialFor(server, pair(user).clone, 'p')
+        const name = await engine.login(pending).catch((error: Error) => error.name)
+        if (name !== 'NotPermitted') continue
+        const { current, admin } = await makeApp(server, { user })
+        const none = async () => undefined
+        const failed = { current, previous: none, rival: none, previousIsOpen: async () => false }
+        const undone = new AlternatingUsers().undo(engine, {
+          ...failed,
+          pending: current.with({ username: pending.username, password: 'p' }),
+          admin: async () => admin,
+          rds: () => Promise.reject(new Error('RDS is not asked')),
+          async *stored() {},
+        })
+        return expect(await undone).toBe('intact')
+      }
+      expect.fail('the server asks nobody for what it asks the others')
+    })
+
   test('an anonymous account that takes the login is NotPermitted', async () => {
     // It goes before all others, being for one address only.
     await sql(`create user ''@'127.0.0.1' ${identified(server, 'p')}`)
