@@ -19,7 +19,7 @@ import { tested } from './testQuery.ts'
 import { traits } from './traits.ts'
 import { trustIn } from './trust.ts'
 
-export type MongodbOptions = EngineOptions & {
+type MongodbOptions = EngineOptions & {
   /** The driver's client, to be wrapped by tests. */
   Client?: typeof MongoClient
 }

@@ -8,7 +8,7 @@ export type Actor = 'user' | 'admin' | 'rds'
 /** What a field of a value has to be, in words, and whether a text is that. */
 type Form = { should: string; fits(text: string, tls: boolean): boolean }
 
-export type Traits = {
+type Traits = {
   /** Where it takes less than others do. A value that is refused for it is refused before anything was written. */
   forms?: { host?: Form; dbname?: Form; username?: Form }
   /** The longest user name, and what the server counts: bytes of UTF-8, or characters. */
