@@ -5,8 +5,13 @@ import mysql from 'mysql2/promise'
 import pg from 'pg'
 import type { Embedded } from '../local/embedded.ts'
 import type { Admin } from '../local/users.ts'
+import { createClient } from '../rotation/engines/redisConnection.ts'
 import type { StrategyName } from '../rotation/strategies/strategy.ts'
+import type { App } from '../test/database.ts'
+import * as family from '../test/mysqlDatabase.ts'
+import * as redis from '../test/redisDatabase.ts'
 import type { MysqlServer } from '../test/servers/mysql.ts'
+import type { RedisServer } from '../test/servers/redis.ts'
 import type { Target } from './availability.ts'
 
 /** A user of the embedded PostgreSQL, and an application of it. */
@@ -46,36 +51,62 @@ export async function onPostgres(
   }
 }
 
-/** A user of MySQL who may set its own two passwords, and an application of it. */
-export async function onMysql({ users }: Embedded, server: MysqlServer): Promise<Target> {
-  const { host, port, caFile, superuser, name } = server
+/** A user of MySQL, who may set its own two passwords, or of MariaDB, where an admin does, and an application of it. */
+export async function onMysql(embedded: Embedded, server: MysqlServer): Promise<Target> {
+  const { caFile, engine, name } = server
   const ssl = { ca: readFileSync(caFile, 'utf8'), verifyIdentity: true }
-  const value = {
-    engine: 'mysql',
-    host,
-    port,
-    username: `app_${randomUUID().slice(0, 8)}`,
-    password: randomUUID(),
-  }
-  const connection = await mysql.createConnection({ host, port, ssl, ...superuser })
-  await connection.query(`create user ${value.username} identified by ?`, [value.password])
-  await connection.query(`grant application_password_admin on *.* to ${value.username}`)
-  await connection.end()
+  const app = await family.makeApp(server)
+  if (engine === 'mysql')
+    await family.asSuperuser(server, `grant application_password_admin on *.* to ${app.user}`)
+  return withTwoPasswords(embedded, name, app, async ({ host, port, username, password }) => {
+    try {
+      const client = await mysql.createConnection({ host, port, ssl, user: username, password })
+      await client.query('select now()')
+      await client.end()
+      return true
+    } catch (error) {
+      if ((error as { errno?: number }).errno === 1045) return false
+      throw error
+    }
+  })
+}
+
+/** A user of Redis, whose passwords an admin sets, and an application of it. */
+export async function onRedis(embedded: Embedded, server: RedisServer): Promise<Target> {
+  const secureContext = createSecureContext({ ca: readFileSync(server.caFile, 'utf8') })
+  const app = await redis.makeApp(server, { ordinary: true })
+  return withTwoPasswords(embedded, server.name, app, async ({ host, port, username, password }) => {
+    const socket = { host, port, tls: true as const, secureContext, reconnectStrategy: false as const }
+    const client = createClient({ username, password, socket })
+    client.on('error', () => {})
+    try {
+      await client.connect()
+      await client.sendCommand(['PING'])
+      return true
+    } catch (error) {
+      if ((error as Error).message.startsWith('WRONGPASS')) return false
+      throw error
+    } finally {
+      client.destroy()
+    }
+  })
+}
+
+async function withTwoPasswords(
+  { users }: Embedded,
+  server: string,
+  { current, admin }: App,
+  query: Target['query'],
+): Promise<Target> {
+  const masterarn = await users.shelf.put(`bench/${admin.username}`, admin.serialize(), {
+    'keyturn:admin': 'true',
+  })
+  const value = { ...JSON.parse(current.serialize()), masterarn }
   const tags = { 'keyturn:managed': 'true', 'keyturn:strategy': 'dual-password' }
   return {
     strategy: 'dual-password',
-    server: name,
-    secret: await users.shelf.put(`bench/${value.username}`, JSON.stringify(value), tags),
-    async query({ host, port, username, password }) {
-      try {
-        const client = await mysql.createConnection({ host, port, ssl, user: username, password })
-        await client.query('select now()')
-        await client.end()
-        return true
-      } catch (error) {
-        if ((error as { errno?: number }).errno === 1045) return false
-        throw error
-      }
-    },
+    server,
+    secret: await users.shelf.put(`bench/${current.username}`, JSON.stringify(value), tags),
+    query,
   }
 }

@@ -6,7 +6,7 @@ import { runRotation, type Task } from '../local/stateMachine.ts'
 import type { Admin } from '../local/users.ts'
 
 /** One kind of rotation. */
-export type Scenario = {
+type Scenario = {
   title: string
   /** Its value names an admin, so that two users take turns. */
   alternating: boolean

@@ -1,6 +1,6 @@
 import { arch, availableParallelism, cpus, loadavg, type } from 'node:os'
 import type { Check, Count, Measured } from './counts.ts'
-import { type DriverStart, median, type Package, type Start } from './start.ts'
+import { type DriverStart, median, type Package, type Start, withDriver } from './start.ts'
 
 /** All that was measured; what takes time was measured `times` times. */
 export type Results = {
@@ -136,8 +136,9 @@ function startsTable(starts: Start[]): string {
 }
 
 function driversTable(drivers: DriverStart[]): string {
-  const rows = drivers.map(({ engine, bytes, load, driver }) => {
-    const both = load.map((value, i) => value + (driver[i] ?? Number.NaN))
+  const rows = drivers.map(start => {
+    const { engine, bytes, driver } = start
+    const both = withDriver(start)
     return [engine, count(bytes), ms(median(driver)), ms(median(both)), ms(Math.min(...both))]
   })
   return table(['', 'bytes', 'driver', 'start and driver', 'the fastest'], rows)

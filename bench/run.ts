@@ -3,7 +3,15 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Bench, checks, type Measured, scenarios } from './counts.ts'
 import { report } from './report.ts'
-import { packageCheck, packFunctions, startCheck, timeDrivers, timeNode, timeStarts } from './start.ts'
+import {
+  driverChecks,
+  packageCheck,
+  packFunctions,
+  startCheck,
+  timeDrivers,
+  timeNode,
+  timeStarts,
+} from './start.ts'
 
 /** How often everything that takes time is measured. */
 const TIMES = 10
@@ -49,6 +57,7 @@ const limits = [
   ...measured.flatMap(([first]) => (first ? checks(first) : [])),
   ...packages.map(packageCheck),
   ...starts.map(startCheck),
+  ...driverChecks(drivers),
 ]
 await writeFile(
   join(import.meta.dirname, 'RESULTS.md'),

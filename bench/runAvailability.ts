@@ -3,23 +3,42 @@ import { arch, availableParallelism, loadavg, type } from 'node:os'
 import { join } from 'node:path'
 import { startEmbedded } from '../local/embedded.ts'
 import { flavours, startMysql } from '../test/servers/mysql.ts'
-import { onMysql, onPostgres } from './applications.ts'
+import { redisPackages, startRedis } from '../test/servers/redis.ts'
+import { onMysql, onPostgres, onRedis } from './applications.ts'
 import { type Availability, measureAvailability } from './availability.ts'
 import { median } from './start.ts'
 
 const settings = { rotations: 20, rate: 200, cached: 5_000, grace: 6_000 }
 
-const [newest] = flavours
-if (!newest) throw new Error('no MySQL')
-const server = await startMysql(newest)
-const embedded = await startEmbedded({ trust: [server.caFile] })
+await using servers = new AsyncDisposableStack()
+/** Starts the last of several, which is the newest. */
+async function startNewest<From, S extends { stop(): Promise<void> }>(
+  from: From[],
+  start: (newest: From) => Promise<S>,
+): Promise<S> {
+  const [newest] = from.slice(-1)
+  if (newest === undefined) throw new Error('there is no such server')
+  return servers.adopt(await start(newest), server => server.stop())
+}
+const mysql = await startNewest(
+  flavours.filter(({ engine }) => engine === 'mysql'),
+  startMysql,
+)
+const mariadb = await startNewest(
+  flavours.filter(({ engine }) => engine === 'mariadb'),
+  startMysql,
+)
+const redis = await startNewest(redisPackages, packages => startRedis(packages))
+const embedded = await startEmbedded({ trust: [mysql, mariadb, redis].map(({ caFile }) => caFile) })
 try {
   const admin = await embedded.users.makeAdmin('master')
   const targets = [
     await onPostgres(embedded, admin, 'single-user'),
     await onPostgres(embedded, admin, 'alternating-users'),
     await onPostgres(embedded, admin, 'temporary-clone'),
-    await onMysql(embedded, server),
+    await onMysql(embedded, mysql),
+    await onMysql(embedded, mariadb),
+    await onRedis(embedded, redis),
   ]
   const found: Availability[] = []
   for (const target of targets) {
@@ -34,7 +53,6 @@ try {
     : 0
 } finally {
   await embedded.stop()
-  await server.stop()
 }
 
 function report(found: Availability[]): string {

@@ -1,4 +1,5 @@
 import { readFileSync, writeFileSync } from 'node:fs'
+import { withBlock } from './block.ts'
 
 type States = {
   StartAt: string
@@ -58,7 +59,7 @@ const block = /```mermaid\n[\s\S]*?```/
 
 /** A page with its picture as the state machine is now. */
 export function drawn(page: Page): string {
-  return read(page).replace(block, `\`\`\`mermaid\n${diagram(pages[page])}\n\`\`\``)
+  return withBlock(read(page), block, `\`\`\`mermaid\n${diagram(pages[page])}\n\`\`\``)
 }
 
 if (import.meta.main)

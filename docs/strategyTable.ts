@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { type Actor, traits } from '../rotation/engines/traits.ts'
 import { strategyNames } from '../rotation/strategies/strategy.ts'
+import { withBlock } from './block.ts'
 
 const page = new URL('strategies.md', import.meta.url)
 
@@ -20,6 +21,6 @@ export function strategyTable(): string {
 const block = /\| engine \| `[\s\S]*?\n(?=\n)/
 
 /** The page with its table as traits.ts is now. */
-export const written = () => readFileSync(page, 'utf8').replace(block, `${strategyTable()}\n`)
+export const written = () => withBlock(readFileSync(page, 'utf8'), block, `${strategyTable()}\n`)
 
 if (import.meta.main) writeFileSync(page, written())

@@ -96,9 +96,9 @@ function readJson<T>(text: string, schema: v.GenericSchema<unknown, T>, required
 }
 
 /** @throws InvalidCredential if the engine takes less than others do */
-function formed<T extends Pick<Fields, 'engine' | 'host' | 'dbname' | 'ssl'>>(fields: T): T {
+function formed<T extends Pick<Fields, 'engine' | 'host' | 'dbname' | 'username' | 'ssl'>>(fields: T): T {
   const { engine, ssl } = fields
-  for (const field of ['host', 'dbname'] as const) {
+  for (const field of ['host', 'dbname', 'username'] as const) {
     const [form, text] = [traits[engine].forms?.[field], fields[field]]
     if (text && form && !form.fits(text, ssl)) throw new InvalidCredential(field, `should be ${form.should}`)
   }

@@ -9,7 +9,7 @@ import { strategies } from './strategies/index.ts'
  * `superseded`: a newer rotation runs or has run, and what this one replaced is its business. `halfway`: nothing is to
  * be closed yet, another rotation has to follow.
  */
-export type Retired = { outcome: 'retired' | 'superseded' | 'halfway' }
+type Retired = { outcome: 'retired' | 'superseded' | 'halfway' }
 
 /**
  * Closes what this rotation replaced. If another rotation takes it up at the same moment, it is opened again with that

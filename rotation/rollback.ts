@@ -13,7 +13,7 @@ import type { FailedChange, Outcome, StrategyName } from './strategies/strategy.
  * the rotation had not come as far as the database, which cannot be asked about current either; `finished`, the
  * rotation had in fact succeeded.
  */
-export type RolledBack = { token?: string; outcome: Outcome | 'nothing' | 'untouched' | 'finished' }
+type RolledBack = { token?: string; outcome: Outcome | 'nothing' | 'untouched' | 'finished' }
 
 /** Moved by others more often than this within one rollback: give up, and be retried. */
 const ROUNDS = 3

@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { expect, test } from 'vitest'
+import { withBlock } from '../docs/block.ts'
 import { drawn, pages as drawnPages } from '../docs/diagram.ts'
 import { written } from '../docs/strategyTable.ts'
 import { readAlarm } from '../functions/alarm/alarm.ts'
@@ -33,6 +34,12 @@ test.each(Object.keys(drawnPages) as (keyof typeof drawnPages)[])(
 
 test('the table in docs/strategies.md is what the engines allow', () => {
   expect(read('docs/strategies.md')).toBe(written())
+})
+
+test('a page that has no block to compare, or two, is not taken for one that is up to date', () => {
+  expect(withBlock('a block', /block/, '$&')).toBe('a $&')
+  for (const page of ['', 'a block, and another block'])
+    expect(() => withBlock(page, /block/, 'x'), page).toThrow('there should be one')
 })
 
 const errorNames = Object.values(errors)

@@ -1,7 +1,14 @@
 import { isIPv6 } from 'node:net'
 import { type Document, MongoClient } from 'mongodb'
 import type { Credential } from '../credential.ts'
-import { DatabaseFailed, LoginRefused, NotPermitted, TestFailed, Unreachable } from '../errors.ts'
+import {
+  DatabaseFailed,
+  InvalidCredential,
+  LoginRefused,
+  NotPermitted,
+  TestFailed,
+  Unreachable,
+} from '../errors.ts'
 import { unknownPassword } from '../password.ts'
 import { compareOwn } from './compareOwn.ts'
 import { type Engine, type EngineOptions, type Pair, type Session, timeouts } from './engine.ts'
@@ -12,7 +19,7 @@ import { tested } from './testQuery.ts'
 import { traits } from './traits.ts'
 import { trustIn } from './trust.ts'
 
-export type MongodbOptions = EngineOptions & {
+type MongodbOptions = EngineOptions & {
   /** The driver's client, to be wrapped by tests. */
   Client?: typeof MongoClient
 }
@@ -49,6 +56,12 @@ export class Mongodb implements Engine {
       this.#connect(server, source, credential).catch(error => {
         // Most clusters of Amazon DocumentDB know no other, and do not tell; the driver then takes SCRAM-SHA-256.
         if (!(error instanceof OtherMechanism)) throw error
+        // The driver makes the proof of the escaped name, and no server does.
+        if (/[=,]/.test(credential.username))
+          throw new InvalidCredential(
+            'username',
+            'should have no = and no comma: the server knows SCRAM-SHA-1 alone',
+          )
         return this.#connect(server, source, credential, 'SCRAM-SHA-1')
       })
     const client = await connect(address(credential)).catch(error => {

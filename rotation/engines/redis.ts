@@ -17,7 +17,7 @@ import { tested } from './testQuery.ts'
 import { traits } from './traits.ts'
 import { trustIn } from './trust.ts'
 
-export type RedisOptions = EngineOptions & {
+type RedisOptions = EngineOptions & {
   /** Opens the connection, to be wrapped by tests. */
   connect?: typeof connect
 }

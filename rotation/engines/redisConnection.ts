@@ -1,7 +1,7 @@
 import type { SecureContext } from 'node:tls'
 import { RedisClient } from '@redis/client'
 
-export type RedisTarget = {
+type RedisTarget = {
   host: string
   port: number
   username: string

@@ -8,9 +8,9 @@ export type Actor = 'user' | 'admin' | 'rds'
 /** What a field of a value has to be, in words, and whether a text is that. */
 type Form = { should: string; fits(text: string, tls: boolean): boolean }
 
-export type Traits = {
+type Traits = {
   /** Where it takes less than others do. A value that is refused for it is refused before anything was written. */
-  forms?: { host?: Form; dbname?: Form }
+  forms?: { host?: Form; dbname?: Form; username?: Form }
   /** The longest user name, and what the server counts: bytes of UTF-8, or characters. */
   userName: { longest: number; unit: 'bytes' | 'characters' }
   /** What a value means that leaves `port` or `dbname` out; no database is an empty text. */
@@ -68,6 +68,11 @@ export const traits: Record<EngineName, Traits> = {
       dbname: {
         should: 'the name of a database, or left out',
         fits: name => /^[^/\\. "$*<>:|?]{1,63}$/.test(name),
+      },
+      // The driver escapes the first comma and the first `=` alone, and a server takes each =2C and =3D for an escape.
+      username: {
+        should: 'a name that the driver can send: with no second comma, nor =2C or =3D after another =',
+        fits: name => !/,.*,|=.*=(2C|3D)/s.test(name),
       },
     },
     userName: { longest: 63, unit: 'bytes' },

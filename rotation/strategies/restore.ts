@@ -6,7 +6,7 @@ import { logsIn, setWith } from './login.ts'
 import type { FailedChange, Outcome } from './strategy.ts'
 
 /** Sets current's password back, for who logs in with `key`. False if nobody does. */
-export type Restore = (key: Credential) => Promise<boolean>
+type Restore = (key: Credential) => Promise<boolean>
 
 /**
  * Makes current log in again. The user itself sets its password back, with whichever stored value still logs it in; an

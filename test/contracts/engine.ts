@@ -284,6 +284,7 @@ export function engineContract(subject: Subject): void {
     ['umlauts', () => `käsespätzle_${hex()}`],
     ['backslash and dollar', () => `back\\slash$$${hex()}`],
     ['percent, backtick and at', () => `a\`%@'%'_${hex()}`],
+    ['a comma and equals signs', () => `uid=2C=a,b_${hex()}`],
     ['the greatest length that leaves room for a clone', subject.longest.cloned],
   ]
   const fitting = (name: string) => (subject.noSpaces ? name.replaceAll(' ', '_') : name)

@@ -81,6 +81,11 @@ describe.each(inject('mongodb'))('$name', server => {
     ] as const) {
       await using _ = await engine.login(app.with({ username, password }))
     }
+    for (const username of ['a=b', 'a,b'])
+      await expect(engine.login(app.with({ username }))).rejects.toMatchObject({
+        name: 'InvalidCredential',
+        field: 'username',
+      })
     expect(subjectOf(server).logged().slice(before)).not.toContain('"mechanisms"')
     old.stop()
   })

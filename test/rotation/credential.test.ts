@@ -127,6 +127,12 @@ describe('what is refused names the field and what it should be, and never quote
       /should be the name of a database/,
     ],
     ['mongo', 'host', ['mongodb://h', 'h:27017', 'a,b', 'h/x', 'u@h'], /should be the name of one server/],
+    [
+      'mongo',
+      'username',
+      ['a,b,c', 'a,\n,', 'a==2C', 'a=b=3Dc'],
+      /should be a name that the driver can send/,
+    ],
     ['redis', 'dbname', ['-1', 'shop', '1.0'], /should be the number of a database/],
     ['mysql', 'host', ['127.0.0.1', '::1'], /should be a name/],
     ['mariadb', 'host', ['127.0.0.1', '::1'], /should be a name/],
@@ -139,7 +145,8 @@ describe('what is refused names the field and what it should be, and never quote
   })
 
   test.each([
-    { engine: 'mongo', host: '::1', dbname: 'shop-1' },
+    { engine: 'mongo', host: '::1', dbname: 'shop-1', username: 'a=2C=b,c' },
+    { engine: 'redis', host: '127.0.0.1', username: 'a,b,c==2C' },
     { engine: 'redis', host: '127.0.0.1', dbname: '3' },
     { engine: 'mysql', host: '127.0.0.1', ssl: false },
     { engine: 'postgres', host: '127.0.0.1', dbname: 'a/b' },

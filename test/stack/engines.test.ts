@@ -1,0 +1,155 @@
+import { execFile } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import {
+  CreateSecretCommand,
+  PutSecretValueCommand,
+  SecretsManagerClient,
+} from '@aws-sdk/client-secrets-manager'
+import { afterAll, beforeAll, expect, inject, test } from 'vitest'
+import { bundleFunction } from '../../bundle.ts'
+import { type SecretsManagerServer, startSecretsManager } from '../../local/secretsManager.ts'
+import type { Credential, engineNames } from '../../rotation/credential.ts'
+import * as postgres from '../database.ts'
+import * as redshift from '../engines/redshiftStandIn.ts'
+import * as mongodb from '../mongodbDatabase.ts'
+import * as family from '../mysqlDatabase.ts'
+import * as redis from '../redisDatabase.ts'
+
+/** A server, a user on it who may set its own password, and who can log in there, seen from outside. */
+type Place = {
+  name: string
+  caFile: string
+  makeApp(): Promise<postgres.App>
+  admits(credential: Credential): Promise<boolean>
+}
+
+/** Binds what the tests of an engine have for all its servers to one of them. */
+const on = <S extends { caFile: string }>(
+  server: S,
+  name: string,
+  its: { makeApp(server: S): Promise<postgres.App>; admits(server: S, c: Credential): Promise<boolean> },
+): Place => ({
+  name,
+  caFile: server.caFile,
+  makeApp: () => its.makeApp(server),
+  admits: credential => its.admits(server, credential),
+})
+
+const mysqls = (engine: string) =>
+  inject('mysql')
+    .filter(server => server.engine === engine)
+    .slice(-1)
+    .map(server => on(server, server.name, family))
+
+/** None where this system cannot have it; test/servers.ts has said so. */
+const places: Record<(typeof engineNames)[number], Place[]> = {
+  postgres: inject('postgres')
+    .slice(0, 1)
+    .map(server => on(server, `PostgreSQL ${server.version}`, postgres)),
+  redshift: redshift.standIns().map(server =>
+    on(server, 'its stand-in', {
+      makeApp: redshift.makeApp,
+      // Who has Redshift's verifier; PostgreSQL's own would do as well for a login.
+      async admits(server, credential) {
+        const [role] = await postgres.asSuperuser(
+          server,
+          `select rolpassword from pg_authid where rolname = '${credential.username}'`,
+        )
+        return /^md5/.test(role?.rolpassword) && postgres.admits(server, credential)
+      },
+    }),
+  ),
+  mysql: mysqls('mysql'),
+  mariadb: mysqls('mariadb'),
+  mongo: inject('mongodb').map(server => on(server, server.name, mongodb)),
+  redis: inject('redis').map(server => on(server, server.name, redis)),
+}
+
+/**
+ * Runs in a process of its own, as in Lambda: the bundle's handler, for one event. Of what the login to Redshift sends,
+ * PostgreSQL lacks one setting, which becomes as many spaces.
+ */
+const script = `
+  import { Duplex } from 'node:stream'
+  const [event, engine] = process.argv.slice(2)
+  const lacking = 'set enable_case_sensitive_identifier to true'
+  const { write } = Duplex.prototype
+  if (engine === 'redshift')
+    Duplex.prototype.write = function (chunk, ...rest) {
+      const at = Buffer.isBuffer(chunk) ? chunk.indexOf(lacking) : -1
+      if (at !== -1) chunk.fill(' ', at, at + lacking.length)
+      return write.call(this, chunk, ...rest)
+    }
+  try {
+    const { handler } = await import('./index.mjs')
+    await handler(JSON.parse(event), { functionName: 'setSecret', awsRequestId: 'one' })
+    process.exit(0)
+  } catch ({ name, message, cause }) {
+    // By itself Node would print the line of the bundle, which is all of it.
+    console.error(name, message, cause?.message ?? '')
+    process.exit(1)
+  }`
+
+// Nowhere near node_modules: what is deployed has none.
+let folder: string
+let secretsManager: SecretsManagerServer
+let env: NodeJS.ProcessEnv
+let client: SecretsManagerClient
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'keyturn-engines-'))
+  ;[secretsManager] = await Promise.all([startSecretsManager(), bundleFunction('setSecret', folder)])
+  await writeFile(join(folder, 'run.mjs'), script)
+  const credentials = { accessKeyId: 'local', secretAccessKey: 'local' }
+  env = {
+    AWS_ENDPOINT_URL_SECRETS_MANAGER: secretsManager.url,
+    AWS_REGION: 'eu-west-1',
+    AWS_ACCESS_KEY_ID: credentials.accessKeyId,
+    AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey,
+    POWERTOOLS_LOG_LEVEL: 'SILENT',
+  }
+  client = new SecretsManagerClient({ endpoint: secretsManager.url, region: 'eu-west-1', credentials })
+})
+afterAll(async () => {
+  client?.destroy()
+  await secretsManager?.stop()
+  await rm(folder, { recursive: true, force: true })
+})
+
+const variants = Object.entries(places).flatMap(([engine, places]) =>
+  places.map(place => ({ engine, place, server: place.name })),
+)
+
+test.each(variants)(
+  'setSecret as it is deployed gives a password to $engine, $server',
+  async ({ engine, place }) => {
+    const { current } = await place.makeApp()
+    const next = current.with({ password: `next-${postgres.hex(12)}` })
+    const { ARN: id, VersionId: replaces } = await client.send(
+      new CreateSecretCommand({ Name: randomUUID(), SecretString: current.serialize() }),
+    )
+    const token = randomUUID()
+    await client.send(
+      new PutSecretValueCommand({
+        SecretId: id,
+        ClientRequestToken: token,
+        SecretString: next.serialize(),
+        VersionStages: ['AWSPENDING'],
+      }),
+    )
+    const { host, username: user } = current
+    const rotation = {
+      ...{ store: 'secrets-manager', id, engine, host, user, nextUser: user, replaces },
+      strategy: 'single-user',
+    }
+    await promisify(execFile)(
+      process.execPath,
+      [join(folder, 'run.mjs'), JSON.stringify({ execution: token, rotation }), engine],
+      { env: { ...env, KEYTURN_CA_FILE: place.caFile } },
+    )
+    expect([await place.admits(current), await place.admits(next)]).toEqual([false, true])
+  },
+)
