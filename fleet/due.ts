@@ -12,7 +12,7 @@ const none = parseOptions({})
  * What is to happen to a credential now. `late` is set where it should have rotated long ago, or never will as its tags
  * are: a day after it could have been, or after its interval if that is shorter, but an hour at least.
  */
-export type Verdict = { late: boolean } & (
+type Verdict = { late: boolean } & (
   | { state: 'due'; token: string; rank: Rank; until?: Date }
   | { state: 'waiting' }
   | { state: 'skipped'; reason: string }
@@ -22,7 +22,7 @@ export type Verdict = { late: boolean } & (
  * What comes first where not all can: the lower try, so that what keeps failing holds up nobody; then what has been due
  * for longer, in milliseconds.
  */
-export type Rank = { attempt: number; due: number }
+type Rank = { attempt: number; due: number }
 export const byRank = (a: Rank, b: Rank) => a.attempt - b.attempt || b.due - a.due
 
 /** Whether a credential is to rotate at the moment `now`, as its tags say. Never throws. */

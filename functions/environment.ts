@@ -48,7 +48,7 @@ const due = v.object({
   KEYTURN_MAX_ROTATIONS_PER_HOST: v.pipe(whole, v.maxValue(40)),
 })
 
-export type DueEnvironment = {
+type DueEnvironment = {
   /** ARN of the state machine that rotates what is due. */
   runs: string
   /** ARN of this stack's rotateSecret. */

@@ -5,7 +5,7 @@ import { functionHandler } from './handler.ts'
 const NAMED = 50
 
 /** What became of the rotations on one database server, and of those that failed for the same reason. */
-export type Report = {
+type Report = {
   host: string
   rotated: number
   failed: number

@@ -23,7 +23,7 @@ import { freePort, spawnUntilWeEnd } from './spawn.ts'
 
 /** The versions that come with `npm ci`, each an npm package of its own; the newest first. 14 is for Linux on x64 only. */
 export const postgresVersions = [18, 17, 16, 15, 14] as const
-export type PostgresVersion = (typeof postgresVersions)[number]
+type PostgresVersion = (typeof postgresVersions)[number]
 
 export type PostgresServer = {
   version: PostgresVersion

@@ -7,7 +7,7 @@ import type * as aws from '@aws-sdk/client-secrets-manager'
 export type Call = { action: string; secret?: string; version?: string; stage?: string; error?: string }
 
 /** An error as AWS would answer it. */
-export type Refusal = { name: string; message?: string; status?: number }
+type Refusal = { name: string; message?: string; status?: number }
 
 export type SecretsManagerServer = {
   /** For AWS_ENDPOINT_URL_SECRETS_MANAGER. */

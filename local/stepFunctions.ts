@@ -19,7 +19,7 @@ export type StepFunctionsServer = {
 }
 
 /** An execution; `history` is what GetExecutionHistory tells of it. */
-export type Started = { input: string; history: Event[]; ended: Promise<Execution>; result?: Execution }
+type Started = { input: string; history: Event[]; ended: Promise<Execution>; result?: Execution }
 type Event = {
   type: string
   stateEnteredEventDetails?: { name: string; input: string }

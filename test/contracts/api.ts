@@ -121,7 +121,7 @@ async function outcome<T>(call: () => Promise<T>): Promise<T | string> {
  * One thing that AWS documents. `aws` is what comes of it; `moto` is what moto makes of it instead, where it differs.
  * What AWS does not document in so many words is marked (?).
  */
-export type Case = {
+type Case = {
   title: string
   run(api: Api): Promise<unknown>
   aws: unknown

@@ -13,7 +13,7 @@ export type Shelf = {
 }
 
 /** Titles of tests that this store fails, each with the reason. One that passes after all fails the run. */
-export type Gaps = Record<string, string>
+type Gaps = Record<string, string>
 
 export const credential = (password: string, change: { username?: string; host?: string } = {}) =>
   Credential.parse(
