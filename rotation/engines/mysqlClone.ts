@@ -57,10 +57,11 @@ const login = String.raw`(?:'(\w+)'|(\w+))(?: (?:AS|USING) (?:${string}|0x[0-9A-
 const identified = new RegExp(
   `^ IDENTIFIED (?:BY PASSWORD ${string}|(?:WITH|VIA) (${login}(?: OR ${login})*))`,
 )
+const certified = `(?:SUBJECT|ISSUER|CIPHER) ${string}`
 
 /** The clauses of SHOW CREATE USER, by what they are called here, in the order that ALTER USER wants. */
 const clausePatterns = Object.entries({
-  require: `REQUIRE (?:NONE|SSL|X509|(?:(?:SUBJECT|ISSUER|CIPHER) ${string} ?(?:AND )?)+)`,
+  require: `REQUIRE (?:NONE|SSL|X509|${certified}(?: (?:AND )?${certified})*)`,
   limits: String.raw`WITH(?: MAX_\w+ [\d.]+)+`,
   expire: String.raw`PASSWORD EXPIRE(?: DEFAULT| NEVER| INTERVAL \d+ DAY)?`,
   history: String.raw`PASSWORD HISTORY (?:DEFAULT|\d+)`,

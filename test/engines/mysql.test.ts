@@ -502,6 +502,36 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
         expect(await differences()).toEqual([])
       })
 
+    // The session is the admin's, as the user cannot log in without the certificate.
+    test('REQUIRE follows, whatever the certificate must be', async () => {
+      const app = await makeApp(server)
+      const both = pair(app.user)
+      await using session = await engine.login(app.admin, '%')
+      const required = async (user: string) => {
+        const [row] = await sql(
+          `select concat_ws(' ', ssl_type, ssl_cipher, x509_issuer, x509_subject) as required
+           from mysql.user where user = '${user}'`,
+        )
+        return String(row?.required)
+      }
+      let before = ''
+      for (const clause of [
+        'ssl',
+        'x509',
+        "subject '/C=DE/O=Some Company/CN=app'",
+        "issuer '/C=DE/CN=ca' and subject '/CN=app' and cipher 'TLS_AES_256_GCM_SHA384'",
+        "cipher 'TLS_AES_128_GCM_SHA256'",
+        'none',
+      ]) {
+        await sql(`alter user ${app.user} require ${clause}`)
+        await session.cloneUser(both, { user: both.clone, password: 'x' })
+        const now = await required(app.user)
+        expect(now).not.toBe(before)
+        expect(await required(both.clone)).toBe(now)
+        before = now
+      }
+    })
+
     if (mysqlItself)
       test('attributes follow, and what is taken out of one, however deep', async () => {
         const app = await makeApp(server)
