@@ -240,7 +240,10 @@ function clauseStatements(user: Account, clone: Account): string[] {
   const keys = ['require', 'limits', 'expire', 'history', 'reuse', 'current', 'attempts', 'lockTime']
   const wanted = keys.map(key => user.clauses[key] ?? '').filter(clause => clause)
   const present = keys.map(key => clone.clauses[key] ?? '').filter(clause => clause)
+  // MySQL goes on showing an interval that DEFAULT came after, but for NEVER between the two.
+  const interval = user.clauses.expire?.endsWith('DEFAULT') && clone.clauses.expire?.includes('INTERVAL')
   return [
+    ...(interval ? [`alter user ${clone.name} password expire never`] : []),
     ...(String(wanted) === String(present) ? [] : [`alter user ${clone.name} ${wanted.join(' ')}`]),
     ...attributeStatements(user, clone),
   ]

@@ -378,6 +378,42 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
   })
 
   describe('cloneUser', () => {
+    test('what the server says of user and clone differs in name and password alone', async () => {
+      const subject = subjectOf(server)
+      const app = await makeApp(server)
+      const { both, sync } = await makeClone(app)
+      const told = async (account: string) =>
+        [...(await sql(`show create user ${account}`)), ...(await sql(`show grants for ${account}`))]
+          .map(row => String(Object.values(row)[0]).replaceAll(account, ''))
+          .map(line => line.replace(/(AS|PASSWORD) '[^']+'| ATTRIBUTE '{}'/g, ''))
+          .toSorted()
+      const plain = await told(app.user)
+      await subject.change(app)
+      const changed = await told(app.user)
+      await sync()
+      expect(await told(both.clone)).toEqual(changed)
+      await subject.changeBack(app)
+      await sync()
+      expect(await told(both.clone)).toEqual(plain)
+      expect(await told(app.user)).toEqual(plain)
+      for (const clause of [
+        ...['REQUIRE SSL', 'MAX_QUERIES', 'MAX_UPDATES', 'MAX_CONNECTIONS', 'MAX_USER', 'INTERVAL 90 DAY'],
+        ...(mysqlItself
+          ? [
+              'HISTORY 5',
+              'REUSE INTERVAL 6',
+              'CURRENT ',
+              'ATTEMPTS 3',
+              'LOCK_TIME 2',
+              'comment',
+              'DEFAULT ROLE',
+            ]
+          : ['MAX_STATEMENT_TIME', 'SET DEFAULT ROLE']),
+        ...['GRANT PROXY', 'GRANT OPTION', 'ADMIN OPTION', 'EXECUTE ON PROCEDURE', 'SELECT (`a`)'],
+      ])
+        expect(changed.join('\n')).toContain(clause)
+    })
+
     test('an account that may do nothing is no clone if its own password was proven', async () => {
       const app = await makeApp(server)
       const { both, clone, sync } = await makeClone(app)
@@ -477,30 +513,41 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
         expect(await differences()).toEqual([])
       })
 
-    if (mysqlItself)
-      test('the option of a role, a dynamic privilege or a proxy goes by itself', async () => {
-        const app = await makeApp(server)
-        const [role, admin] = [`role_${hex()}`, app.admin.username]
+    test('the option of a role, a dynamic privilege or a proxy goes by itself', async () => {
+      const app = await makeApp(server)
+      const [role, proxied] = [`role_${hex()}`, `for_${hex()}`]
+      const kinds = [role, `proxy on ${proxied}`, ...(mysqlItself ? ['role_admin on *.*'] : [])]
+      const give = (what: string, to: string) => `grant ${what} to ${to}`
+      const giveOption = (what: string, to: string) =>
+        `${give(what, to)} with ${what === role ? 'admin' : 'grant'} option`
+      await sql(
+        `create role ${role}`,
+        `create user ${proxied}`,
+        ...kinds.flatMap(what => [giveOption(what, app.admin.username), give(what, app.user)]),
+        mysqlItself
+          ? `alter user ${app.user} default role ${role}`
+          : `set default role ${role} for ${app.user}`,
+      )
+      if (mysqlItself)
         await sql(
-          `create role ${role}`,
-          `grant ${role} to ${admin} with admin option`,
-          `grant role_admin, connection_admin on *.* to ${admin} with grant option`,
-          `grant ${role} to ${app.user}`,
-          `alter user ${app.user} default role ${role}`,
-          `grant role_admin on *.* to ${app.user}`,
-          `grant connection_admin on *.* to ${app.user} with grant option`,
+          giveOption('connection_admin on *.*', app.admin.username),
+          giveOption('connection_admin on *.*', app.user),
         )
-        const { both, sync, differences } = await makeClone(app)
-        await sync()
-        expect(await differences()).toEqual([])
-        await sql(
-          `grant ${role} to ${both.clone} with admin option`,
-          `grant role_admin on *.* to ${both.clone} with grant option`,
-        )
+      const { both, sync, differences } = await makeClone(app)
+      const options = async (account: string) =>
+        (await grantsOf(account))
+          .map(line => line.replaceAll(account, ''))
+          .filter(line => /OPTION/.test(line))
+      await sync()
+      expect(await differences()).toEqual([])
+      for (const what of kinds) {
+        await sql(giveOption(what, both.clone))
         expect(await differences()).not.toEqual([])
         await sync()
         expect(await differences()).toEqual([])
-      })
+        expect(await options(both.clone)).toEqual(await options(app.user))
+      }
+    })
 
     // The session is the admin's, as the user cannot log in without the certificate.
     test('REQUIRE follows, whatever the certificate must be', async () => {

@@ -61,6 +61,9 @@ export async function startMysql({
   const statements = [
     `create user ${user} identified by '${password}';`,
     `grant all on *.* to ${user} with grant option;`,
+    // For PROXY on everybody, which MariaDB does not let a session of this kind grant.
+    `insert into mysql.proxies_priv (host, user, with_grant) values ('%', '${user}', 1);`,
+    'flush privileges;',
   ]
   await writeFile(initFile, statements.join('\n'), { mode: 0o600 })
   const port = await freePort()
