@@ -1,5 +1,6 @@
+import { readFileSync } from 'node:fs'
 import mysql from 'mysql2/promise'
-import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest'
 import type { Credential } from '../../rotation/credential.ts'
 import type { Engine } from '../../rotation/engines/engine.ts'
 import { Mariadb } from '../../rotation/engines/mariadb.ts'
@@ -650,7 +651,7 @@ describe.each(possible)('a $engine of its own, whose settings matter', flavour =
   let engine: Engine
   const sql = (...statements: string[]) => asSuperuser(server, statements)
   beforeAll(async () => {
-    server = await startMysql(flavour)
+    server = await startMysql(flavour, { performance_schema: 'on' })
     engine = engineOf(server)
   })
   afterAll(() => server?.stop())
@@ -720,6 +721,75 @@ describe.each(possible)('a $engine of its own, whose settings matter', flavour =
         await sql("uninstall soname 'simple_password_check'")
       }
     })
+
+  test('performance_schema has what every session runs and ran, and no password', async () => {
+    const app = await makeApp(server)
+    const itself = flavour.engine === 'mysql'
+    await sql(
+      "update performance_schema.setup_consumers set enabled = 'YES'",
+      "update performance_schema.setup_instruments set enabled = 'YES' where name like 'statement/%'",
+      ...(itself ? [`grant application_password_admin on *.* to ${app.user}`] : []),
+    )
+    const both = pair(app.user)
+    const [set, added, opened, cloned, running] = ['set', 'added', 'opened', 'cloned', 'running'].map(
+      word => `${word}${hex()}`,
+    ) as [string, string, string, string, string]
+    await using session = await engine.login(app.admin, '%')
+    await using own = await engine.login(app.current)
+    const { passwords } = itself ? own : session
+    await own.setPassword(app.user, set)
+    await passwords?.add(app.user, added, set)
+    await passwords?.keep(app.user, added)
+    await session.setPassword(app.user, opened)
+    await session.cloneUser(both, { user: both.clone, password: cloned })
+    await session.lockUser(both.clone, both)
+    await using last = await engine.login(app.current.with({ password: opened }))
+    const mark = `mark${hex()}`
+    await own.run(`select '${mark}'`)
+    const { host, port, caFile, superuser } = server
+    const watch = await mysql.createConnection({
+      host,
+      port,
+      ...superuser,
+      ssl: { ca: readFileSync(caFile) },
+    })
+    const query = async (statement: string) => {
+      const [rows] = await watch.query({ sql: statement, rowsAsArray: true })
+      return rows as unknown[][]
+    }
+    /** The tables of performance_schema in which each text is at this moment. */
+    const tablesWith = async (texts: string[]) => {
+      const found = texts.map((): string[] => [])
+      for (const [table] of await query('show tables from performance_schema')) {
+        const values = (await query(`select * from performance_schema.${table}`)).flat().join('\n')
+        for (const [i, text] of texts.entries()) if (values.includes(text)) found[i]?.push(String(table))
+      }
+      return found
+    }
+    try {
+      await query(`prepare kept from "select '${mark}'"`)
+      // Now one has to wait, and is seen while it runs.
+      await query('flush tables with read lock')
+      const waiting = last.setPassword(app.user, running)
+      await vi.waitFor(async () => {
+        const info = `select info from information_schema.processlist where user = '${app.user}' and state like '%lock%'`
+        expect(await query(info)).toHaveLength(1)
+      })
+      const secrets = [app.current.password, set, added, opened, cloned, running]
+      const statement = itself ? 'BY <secret> REPLACE <secret>' : 'set password'
+      const [run, ran, ...told] = await tablesWith([statement, mark, ...secrets])
+      await query('unlock tables')
+      await waiting
+      expect(run).toContain('threads')
+      for (const table of ['events_statements_history', 'events_statements_history_long'])
+        expect(ran).toContain(table)
+      expect(ran).toContain('prepared_statements_instances')
+      expect(told).toEqual(secrets.map(() => []))
+      expect(await tablesWith([running])).toEqual([[]])
+    } finally {
+      await watch.end()
+    }
+  })
 
   test('an anonymous account that takes the login is NotPermitted', async () => {
     // It goes before all others, being for one address only.

@@ -43,10 +43,10 @@ export const flavours: Flavour[] = [
  * TLS and admits clear text. It ends when this process does, however that happens.
  * @throws if it cannot be had or does not start
  */
-export async function startMysql({
-  engine,
-  packages,
-}: Flavour): Promise<MysqlServer & { stop(): Promise<void> }> {
+export async function startMysql(
+  { engine, packages }: Flavour,
+  settings: Record<string, string> = {},
+): Promise<MysqlServer & { stop(): Promise<void> }> {
   const root = await unpack(packages, root => initialise(engine, root))
   const folder = await mkdtemp(join(tmpdir(), `keyturn-${engine}-`))
   const data = join(folder, 'data')
@@ -85,6 +85,7 @@ export async function startMysql({
     innodb_flush_log_at_trx_commit: 0,
     max_connections: 300,
     ...(engine === 'mysql' ? { mysqlx: 'off' } : { plugin_load_add: passwordPlugins(root) }),
+    ...settings,
   })
   const log = openSync(errorFile, 'a')
   const server = spawnUntilWeEnd(command, { cwd: folder, log })
