@@ -550,6 +550,17 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
       }
     })
 
+    test('a proxy that the admin may not grant is NotPermitted', async () => {
+      const app = await makeApp(server)
+      const proxied = `for_${hex()}`
+      await sql(`create user ${proxied}`, `grant proxy on ${proxied} to ${app.user}`)
+      const { sync } = await makeClone(app)
+      await expect(sync()).rejects.toMatchObject({
+        name: 'NotPermitted',
+        message: expect.stringContaining(`Access denied for user '${app.admin.username}'`),
+      })
+    })
+
     // The session is the admin's, as the user cannot log in without the certificate.
     test('REQUIRE follows, whatever the certificate must be', async () => {
       const app = await makeApp(server)
