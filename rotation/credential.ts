@@ -2,6 +2,7 @@ import { inspect } from 'node:util'
 import * as v from 'valibot'
 import { traits } from './engines/traits.ts'
 import { InvalidCredential } from './errors.ts'
+import { parseExactly } from './exactJson.ts'
 
 /** The engines that a credential may name, by AWS's own names in the secret's JSON. */
 export const engineNames = ['postgres', 'redshift', 'mysql', 'mariadb', 'mongo', 'redis'] as const
@@ -71,20 +72,12 @@ const masterSchema = v.pick(schema, ['username', 'password'])
 type Json = Record<string, unknown>
 type Fields = Omit<v.InferOutput<typeof schema>, 'engine'> & { engine: EngineName }
 
-/** TypeScript's library does not know this part of the language yet. */
-const { rawJSON } = JSON as unknown as { rawJSON(source: string): unknown }
-
-/** Numbers keep their source text, so that a field Keyturn does not know survives to the last digit. */
-function keepDigits(_key: string, value: unknown, context?: { source: string }): unknown {
-  return typeof value === 'number' && context ? rawJSON(context.source) : value
-}
-
 /** Reads the JSON of an object; `required` are the fields that it must have, in words. @throws InvalidCredential */
 function readJson<T>(text: string, schema: v.GenericSchema<unknown, T>, required: string): [Json, T] {
   const value = `a JSON object with ${required}`
   let json: Json
   try {
-    json = JSON.parse(text, keepDigits)
+    json = parseExactly(text) as Json
   } catch {
     // The parser's own message quotes the text, so it must not be kept as a cause.
     throw new InvalidCredential('value', `should be ${value}`)

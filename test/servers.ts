@@ -25,7 +25,7 @@ type Stoppable = { stop(): Promise<void> }
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const [postgres, mysql, mongodb, redis] = await Promise.all([
     startable(postgresVersions.map(version => startPostgres(version))),
-    startable(flavours.map(startMysql)),
+    startable(flavours.map(flavour => startMysql(flavour))),
     startable([startMongodb()]),
     startable(redisPackages.map(packages => startRedis(packages))),
   ])

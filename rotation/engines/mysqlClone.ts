@@ -1,4 +1,5 @@
 import { DatabaseFailed } from '../errors.ts'
+import { parseExactly } from '../exactJson.ts'
 import { Stranger } from './stranger.ts'
 
 /**
@@ -28,7 +29,7 @@ export type Account = {
   defaultRoles: string[]
   /** The clauses of ALTER USER that make another account like this one, in the order that they must have. */
   clauses: Record<string, string>
-  /** MySQL's ATTRIBUTE; a comment is one of its keys. */
+  /** MySQL's ATTRIBUTE; a comment is one of its keys. Numbers in it are their text. */
   attributes: Record<string, unknown>
 }
 
@@ -56,10 +57,11 @@ const login = String.raw`(?:'(\w+)'|(\w+))(?: (?:AS|USING) (?:${string}|0x[0-9A-
 const identified = new RegExp(
   `^ IDENTIFIED (?:BY PASSWORD ${string}|(?:WITH|VIA) (${login}(?: OR ${login})*))`,
 )
+const certified = `(?:SUBJECT|ISSUER|CIPHER) ${string}`
 
 /** The clauses of SHOW CREATE USER, by what they are called here, in the order that ALTER USER wants. */
 const clausePatterns = Object.entries({
-  require: `REQUIRE (?:NONE|SSL|X509|(?:(?:SUBJECT|ISSUER|CIPHER) ${string} ?(?:AND )?)+)`,
+  require: `REQUIRE (?:NONE|SSL|X509|${certified}(?: (?:AND )?${certified})*)`,
   limits: String.raw`WITH(?: MAX_\w+ [\d.]+)+`,
   expire: String.raw`PASSWORD EXPIRE(?: DEFAULT| NEVER| INTERVAL \d+ DAY)?`,
   history: String.raw`PASSWORD HISTORY (?:DEFAULT|\d+)`,
@@ -103,7 +105,7 @@ export function readAccount(
     }
     found.defaultRoles = names(take(defaultRoles)?.[1]) ?? found.defaultRoles
     const json = take(attribute)?.[1]
-    if (json) found.attributes = JSON.parse(unquote(json))
+    if (json) found.attributes = parseExactly(unquote(json)) as Account['attributes']
     take(lock)
   }
   if (rest) throw new DatabaseFailed(`${found.name}: SHOW CREATE USER says what Keyturn does not know`)
@@ -238,30 +240,32 @@ function clauseStatements(user: Account, clone: Account): string[] {
   const keys = ['require', 'limits', 'expire', 'history', 'reuse', 'current', 'attempts', 'lockTime']
   const wanted = keys.map(key => user.clauses[key] ?? '').filter(clause => clause)
   const present = keys.map(key => clone.clauses[key] ?? '').filter(clause => clause)
+  // MySQL goes on showing an interval that DEFAULT came after, but for NEVER between the two.
+  const interval = user.clauses.expire?.endsWith('DEFAULT') && clone.clauses.expire?.includes('INTERVAL')
   return [
+    ...(interval ? [`alter user ${clone.name} password expire never`] : []),
     ...(String(wanted) === String(present) ? [] : [`alter user ${clone.name} ${wanted.join(' ')}`]),
     ...attributeStatements(user, clone),
   ]
 }
 
-/** What ALTER USER says is merged into what there is, in objects within too; null takes a key away. */
+/**
+ * What ALTER USER says is merged into what there is, in objects within too, and 1 leaves a 1.0 as it is. So what differs
+ * is taken away first, which null does.
+ */
 function attributeStatements(user: Account, clone: Account): string[] {
   const [wanted, present] = [user.attributes, clone.attributes]
   if (sorted(wanted) === sorted(present)) return []
   const alter = (attributes: object) =>
     `alter user ${clone.name} attribute ${quoteText(JSON.stringify(attributes))}`
-  const away = (keys: string[]) => Object.fromEntries(keys.map(key => [key, null]))
   const differs = (key: string) => JSON.stringify(wanted[key]) !== JSON.stringify(present[key])
-  const merged = Object.keys(present).filter(
-    key => differs(key) && isObject(wanted[key]) && isObject(present[key]),
-  )
+  const away = Object.keys(present).filter(differs)
   return [
-    ...(merged.length ? [alter(away(merged))] : []),
-    alter({ ...wanted, ...away(Object.keys(present).filter(key => !(key in wanted))) }),
+    ...(away.length ? [alter(Object.fromEntries(away.map(key => [key, null])))] : []),
+    ...(Object.keys(wanted).some(differs) ? [alter(wanted)] : []),
   ]
 }
 
-const isObject = (value: unknown) => typeof value === 'object' && value !== null && !Array.isArray(value)
 const sorted = (attributes: Record<string, unknown>) =>
   JSON.stringify(Object.entries(attributes).sort(([a], [b]) => (a < b ? -1 : 1)))
 

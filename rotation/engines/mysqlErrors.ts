@@ -14,7 +14,6 @@ import { NoSuchUser } from './noSuchUser.ts'
 
 type Translation = (message: string, where: string) => RotationError
 
-const refused: Translation = (_, where) => new LoginRefused(`${where}: the user or its password was refused`)
 const locked: Translation = (_, where) => new LoginRefused(`${where}: the account is locked`)
 const notPermitted: Translation = (message, where) => new NotPermitted(`${where}: ${message}`)
 const full: Translation = (_, where) =>
@@ -33,8 +32,8 @@ const byNumber: Record<number, Translation> = {
   1203: full,
   1226: full,
   1044: notPermitted,
-  1045: refused,
-  1698: refused,
+  1045: notPermitted,
+  1698: notPermitted,
   3118: locked,
   3955: locked,
   4151: locked,
@@ -87,6 +86,8 @@ export function translateLogin(error: unknown, credential: Credential): unknown 
   // An account that requires TLS is refused like a wrong password; by MariaDB 10.11 so is everybody.
   if (errno === 1045 && !credential.ssl)
     return new LoginRefused(`${where}: refused; the server may want TLS, but the credential says ssl: false`)
+  if (errno === 1045 || errno === 1698)
+    return new LoginRefused(`${where}: the user or its password was refused`)
   return translate(error, where)
 }
 

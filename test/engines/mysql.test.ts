@@ -1,5 +1,6 @@
+import { readFileSync } from 'node:fs'
 import mysql from 'mysql2/promise'
-import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest'
 import type { Credential } from '../../rotation/credential.ts'
 import type { Engine } from '../../rotation/engines/engine.ts'
 import { Mariadb } from '../../rotation/engines/mariadb.ts'
@@ -378,6 +379,42 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
   })
 
   describe('cloneUser', () => {
+    test('what the server says of user and clone differs in name and password alone', async () => {
+      const subject = subjectOf(server)
+      const app = await makeApp(server)
+      const { both, sync } = await makeClone(app)
+      const told = async (account: string) =>
+        [...(await sql(`show create user ${account}`)), ...(await sql(`show grants for ${account}`))]
+          .map(row => String(Object.values(row)[0]).replaceAll(account, ''))
+          .map(line => line.replace(/(AS|PASSWORD) '[^']+'| ATTRIBUTE '{}'/g, ''))
+          .toSorted()
+      const plain = await told(app.user)
+      await subject.change(app)
+      const changed = await told(app.user)
+      await sync()
+      expect(await told(both.clone)).toEqual(changed)
+      await subject.changeBack(app)
+      await sync()
+      expect(await told(both.clone)).toEqual(plain)
+      expect(await told(app.user)).toEqual(plain)
+      for (const clause of [
+        ...['REQUIRE SSL', 'MAX_QUERIES', 'MAX_UPDATES', 'MAX_CONNECTIONS', 'MAX_USER', 'INTERVAL 90 DAY'],
+        ...(mysqlItself
+          ? [
+              'HISTORY 5',
+              'REUSE INTERVAL 6',
+              'CURRENT ',
+              'ATTEMPTS 3',
+              'LOCK_TIME 2',
+              'comment',
+              'DEFAULT ROLE',
+            ]
+          : ['MAX_STATEMENT_TIME', 'SET DEFAULT ROLE']),
+        ...['GRANT PROXY', 'GRANT OPTION', 'ADMIN OPTION', 'EXECUTE ON PROCEDURE', 'SELECT (`a`)'],
+      ])
+        expect(changed.join('\n')).toContain(clause)
+    })
+
     test('an account that may do nothing is no clone if its own password was proven', async () => {
       const app = await makeApp(server)
       const { both, clone, sync } = await makeClone(app)
@@ -477,30 +514,82 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
         expect(await differences()).toEqual([])
       })
 
-    if (mysqlItself)
-      test('the option of a role, a dynamic privilege or a proxy goes by itself', async () => {
-        const app = await makeApp(server)
-        const [role, admin] = [`role_${hex()}`, app.admin.username]
+    test('the option of a role, a dynamic privilege or a proxy goes by itself', async () => {
+      const app = await makeApp(server)
+      const [role, proxied] = [`role_${hex()}`, `for_${hex()}`]
+      const kinds = [role, `proxy on ${proxied}`, ...(mysqlItself ? ['role_admin on *.*'] : [])]
+      const give = (what: string, to: string) => `grant ${what} to ${to}`
+      const giveOption = (what: string, to: string) =>
+        `${give(what, to)} with ${what === role ? 'admin' : 'grant'} option`
+      await sql(
+        `create role ${role}`,
+        `create user ${proxied}`,
+        ...kinds.flatMap(what => [giveOption(what, app.admin.username), give(what, app.user)]),
+        mysqlItself
+          ? `alter user ${app.user} default role ${role}`
+          : `set default role ${role} for ${app.user}`,
+      )
+      if (mysqlItself)
         await sql(
-          `create role ${role}`,
-          `grant ${role} to ${admin} with admin option`,
-          `grant role_admin, connection_admin on *.* to ${admin} with grant option`,
-          `grant ${role} to ${app.user}`,
-          `alter user ${app.user} default role ${role}`,
-          `grant role_admin on *.* to ${app.user}`,
-          `grant connection_admin on *.* to ${app.user} with grant option`,
+          giveOption('connection_admin on *.*', app.admin.username),
+          giveOption('connection_admin on *.*', app.user),
         )
-        const { both, sync, differences } = await makeClone(app)
-        await sync()
-        expect(await differences()).toEqual([])
-        await sql(
-          `grant ${role} to ${both.clone} with admin option`,
-          `grant role_admin on *.* to ${both.clone} with grant option`,
-        )
+      const { both, sync, differences } = await makeClone(app)
+      const options = async (account: string) =>
+        (await grantsOf(account))
+          .map(line => line.replaceAll(account, ''))
+          .filter(line => /OPTION/.test(line))
+      await sync()
+      expect(await differences()).toEqual([])
+      for (const what of kinds) {
+        await sql(giveOption(what, both.clone))
         expect(await differences()).not.toEqual([])
         await sync()
         expect(await differences()).toEqual([])
+        expect(await options(both.clone)).toEqual(await options(app.user))
+      }
+    })
+
+    test('a proxy that the admin may not grant is NotPermitted', async () => {
+      const app = await makeApp(server)
+      const proxied = `for_${hex()}`
+      await sql(`create user ${proxied}`, `grant proxy on ${proxied} to ${app.user}`)
+      const { sync } = await makeClone(app)
+      await expect(sync()).rejects.toMatchObject({
+        name: 'NotPermitted',
+        message: expect.stringContaining(`Access denied for user '${app.admin.username}'`),
       })
+    })
+
+    // The session is the admin's, as the user cannot log in without the certificate.
+    test('REQUIRE follows, whatever the certificate must be', async () => {
+      const app = await makeApp(server)
+      const both = pair(app.user)
+      await using session = await engine.login(app.admin, '%')
+      const required = async (user: string) => {
+        const [row] = await sql(
+          `select concat_ws(' ', ssl_type, ssl_cipher, x509_issuer, x509_subject) as required
+           from mysql.user where user = '${user}'`,
+        )
+        return String(row?.required)
+      }
+      let before = ''
+      for (const clause of [
+        'ssl',
+        'x509',
+        "subject '/C=DE/O=Some Company/CN=app'",
+        "issuer '/C=DE/CN=ca' and subject '/CN=app' and cipher 'TLS_AES_256_GCM_SHA384'",
+        "cipher 'TLS_AES_128_GCM_SHA256'",
+        'none',
+      ]) {
+        await sql(`alter user ${app.user} require ${clause}`)
+        await session.cloneUser(both, { user: both.clone, password: 'x' })
+        const now = await required(app.user)
+        expect(now).not.toBe(before)
+        expect(await required(both.clone)).toBe(now)
+        before = now
+      }
+    })
 
     if (mysqlItself)
       test('attributes follow, and what is taken out of one, however deep', async () => {
@@ -510,7 +599,14 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
           const [row] = await sql(
             `select attribute from information_schema.user_attributes where user = '${user}'`,
           )
-          return JSON.parse(row?.ATTRIBUTE)
+          // As text: a number may have more digits than JavaScript's.
+          return String(row?.ATTRIBUTE)
+        }
+        const follows = async (...changes: string[]) => {
+          await sql(...changes.map(change => `alter user ${app.user} attribute ${quoteText(change)}`))
+          await sync()
+          expect(await differences()).toEqual([])
+          expect(await attributes(both.clone)).toBe(await attributes(app.user))
         }
         for (const change of [
           `{"team": {"name": "it's", "of": {"x": 1, "y": [1, {"z": 2}]}}, "same": {"a": 1}, "tags": [{"a": 1, "b": 2}]}`,
@@ -519,13 +615,16 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
           `{"team": {"of": null}, "more": null}`,
           `{"team": "none", "tags": {"now": "an object"}}`,
           `{"team": {"again": 1}, "tags": null}`,
-        ]) {
-          await sql(`alter user ${app.user} attribute ${quoteText(change)}`)
-          await sync()
-          expect(await differences()).toEqual([])
-          expect(await attributes(both.clone)).toEqual(await attributes(app.user))
+        ])
+          await follows(change)
+        expect(await attributes(both.clone)).toBe('{"same": {"a": 1}, "team": {"again": 1}}')
+        for (const n of ['12345678901234567890', '12345678901234567891', '1.0', '1', '2']) {
+          // Merged into a 1.0, a 1 leaves it as it is.
+          await follows(`{"n": null, "in": null}`, `{"n": ${n}, "in": {"n": [${n}]}}`)
+          expect(await attributes(both.clone)).toContain(`{"n": ${n}, "in": {"n": [${n}]}`)
         }
-        expect(await attributes(both.clone)).toEqual({ same: { a: 1 }, team: { again: 1 } })
+        await follows(`{"n": null, "in": null, "team": null}`)
+        expect(await attributes(both.clone)).toBe('{"same": {"a": 1}}')
       })
 
     test('one that dies after any statement is mended by the next, and the user is never harmed', async () => {
@@ -563,7 +662,7 @@ describe.each(possible)('a $engine of its own, whose settings matter', flavour =
   let engine: Engine
   const sql = (...statements: string[]) => asSuperuser(server, statements)
   beforeAll(async () => {
-    server = await startMysql(flavour)
+    server = await startMysql(flavour, { performance_schema: 'on' })
     engine = engineOf(server)
   })
   afterAll(() => server?.stop())
@@ -657,6 +756,75 @@ describe.each(possible)('a $engine of its own, whose settings matter', flavour =
       }
       expect.fail('the server asks nobody for what it asks the others')
     })
+
+  test('performance_schema has what every session runs and ran, and no password', async () => {
+    const app = await makeApp(server)
+    const itself = flavour.engine === 'mysql'
+    await sql(
+      "update performance_schema.setup_consumers set enabled = 'YES'",
+      "update performance_schema.setup_instruments set enabled = 'YES' where name like 'statement/%'",
+      ...(itself ? [`grant application_password_admin on *.* to ${app.user}`] : []),
+    )
+    const both = pair(app.user)
+    const [set, added, opened, cloned, running] = ['set', 'added', 'opened', 'cloned', 'running'].map(
+      word => `${word}${hex()}`,
+    ) as [string, string, string, string, string]
+    await using session = await engine.login(app.admin, '%')
+    await using own = await engine.login(app.current)
+    const { passwords } = itself ? own : session
+    await own.setPassword(app.user, set)
+    await passwords?.add(app.user, added, set)
+    await passwords?.keep(app.user, added)
+    await session.setPassword(app.user, opened)
+    await session.cloneUser(both, { user: both.clone, password: cloned })
+    await session.lockUser(both.clone, both)
+    await using last = await engine.login(app.current.with({ password: opened }))
+    const mark = `mark${hex()}`
+    await own.run(`select '${mark}'`)
+    const { host, port, caFile, superuser } = server
+    const watch = await mysql.createConnection({
+      host,
+      port,
+      ...superuser,
+      ssl: { ca: readFileSync(caFile) },
+    })
+    const query = async (statement: string) => {
+      const [rows] = await watch.query({ sql: statement, rowsAsArray: true })
+      return rows as unknown[][]
+    }
+    /** The tables of performance_schema in which each text is at this moment. */
+    const tablesWith = async (texts: string[]) => {
+      const found = texts.map((): string[] => [])
+      for (const [table] of await query('show tables from performance_schema')) {
+        const values = (await query(`select * from performance_schema.${table}`)).flat().join('\n')
+        for (const [i, text] of texts.entries()) if (values.includes(text)) found[i]?.push(String(table))
+      }
+      return found
+    }
+    try {
+      await query(`prepare kept from "select '${mark}'"`)
+      // Now one has to wait, and is seen while it runs.
+      await query('flush tables with read lock')
+      const waiting = last.setPassword(app.user, running)
+      await vi.waitFor(async () => {
+        const info = `select info from information_schema.processlist where user = '${app.user}' and state like '%lock%'`
+        expect(await query(info)).toHaveLength(1)
+      })
+      const secrets = [app.current.password, set, added, opened, cloned, running]
+      const statement = itself ? 'BY <secret> REPLACE <secret>' : 'set password'
+      const [run, ran, ...told] = await tablesWith([statement, mark, ...secrets])
+      await query('unlock tables')
+      await waiting
+      expect(run).toContain('threads')
+      for (const table of ['events_statements_history', 'events_statements_history_long'])
+        expect(ran).toContain(table)
+      expect(ran).toContain('prepared_statements_instances')
+      expect(told).toEqual(secrets.map(() => []))
+      expect(await tablesWith([running])).toEqual([[]])
+    } finally {
+      await watch.end()
+    }
+  })
 
   test('an anonymous account that takes the login is NotPermitted', async () => {
     // It goes before all others, being for one address only.

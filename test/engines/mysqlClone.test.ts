@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { type Dialect, readAccount } from '../../rotation/engines/mysqlClone.ts'
+import { type Dialect, readAccount, syncStatements } from '../../rotation/engines/mysqlClone.ts'
 
 const dialect: Dialect = {
   plugin: 'caching_sha2_password',
@@ -33,4 +33,14 @@ test.each([
   ['PASSWORD EXPIRE INTERVAL 90 DAY', 'PASSWORD EXPIRE INTERVAL 90 DAY'],
 ])('%s is the rule %s: a clone does not begin expired', (shown, rule) => {
   expect(read(`${made} ${shown} ACCOUNT UNLOCK`).clauses.expire).toBe(rule)
+})
+
+test('numbers in attributes keep their text, and equal no other', () => {
+  const having = (text: string) => read(`${made} ACCOUNT UNLOCK ATTRIBUTE '{"n": ${text}}'`)
+  const alter = (json: string) => `alter user \`app\`@\`%\` attribute '${json}'`
+  const texts = ['1', '1.0', '1e400', '2e400', '12345678901234567890', '12345678901234567000']
+  for (const [user, clone] of texts.flatMap(text => texts.map(other => [text, other] as const)))
+    expect(syncStatements(dialect, having(user), having(clone))).toEqual(
+      user === clone ? [] : [alter('{"n":null}'), alter(`{"n":${user}}`)],
+    )
 })

@@ -23,8 +23,19 @@ export function subjectOf(server: MysqlServer): Subject {
     `select id from information_schema.processlist where user = ${quoteText(user)}`
   const setDefaultRole = (user: string, role: string) =>
     mysql ? `alter user ${at(user)} default role ${role}` : `set default role ${role} for ${at(user)}`
-  /** The role that `change` gives a user of this name. */
-  const roleOf = (database: string) => `role_of_${database}`
+  /** The roles that `change` gives a user, the second with its option, and the accounts that it may stand for. */
+  const rolesOf = (database: string) => [`role_of_${database}`, `option_of_${database}`] as const
+  const proxiedOf = (database: string) => [`for_${database}`, `also_for_${database}`] as const
+  const limits = (to: (i: number) => number) =>
+    `with ${[
+      'max_queries_per_hour',
+      'max_updates_per_hour',
+      'max_connections_per_hour',
+      'max_user_connections',
+      ...(mysql ? [] : ['max_statement_time']),
+    ]
+      .map((name, i) => `${name} ${to(i)}`)
+      .join(' ')}`
   return {
     engine: options => new Engine({ caFile: server.caFile, ...options }),
     makeApp: options => makeApp(server, options),
@@ -69,36 +80,54 @@ export function subjectOf(server: MysqlServer): Subject {
       forbidden: 'select * from mysql.user',
     },
     async change({ user, database, admin }) {
-      const role = roleOf(database)
+      const [role, option] = rolesOf(database)
+      const [proxied, optional] = proxiedOf(database)
       await sql(
-        `create role ${role}`,
-        `grant ${role} to ${at(admin.username)} with admin option`,
+        ...[role, option].flatMap(each => [
+          `create role ${each}`,
+          `grant ${each} to ${at(admin.username)} with admin option`,
+        ]),
         `grant ${role} to ${at(user)}`,
+        `grant ${option} to ${at(user)} with admin option`,
         setDefaultRole(user, role),
+        ...[proxied, optional].flatMap(each => [
+          `create user ${each}`,
+          `grant proxy on ${each} to ${at(admin.username)} with grant option`,
+        ]),
+        `grant proxy on ${proxied} to ${at(user)}`,
+        `grant proxy on ${optional} to ${at(user)} with grant option`,
         `create table ${database}.t (a int, b int)`,
         `create procedure ${database}.p() select 1`,
         `grant process on *.* to ${at(user)} with grant option`,
         `grant index on ${database}.* to ${at(user)} with grant option`,
         `grant select (a), update (a, b), delete on ${database}.t to ${at(user)}`,
         `grant execute on procedure ${database}.p to ${at(user)}`,
-        `alter user ${at(user)} require ssl with max_queries_per_hour 70 max_user_connections 7 password expire interval 90 day`,
+        `alter user ${at(user)} require ssl ${limits(i => 7000 + i)} password expire interval 90 day`,
         ...(mysql
-          ? [`alter user ${at(user)} failed_login_attempts 3 password_lock_time 2 comment 'it''s \\\\'`]
+          ? [
+              `alter user ${at(user)} password history 5 password reuse interval 6 day password require current
+               failed_login_attempts 3 password_lock_time 2 comment 'it''s \\\\'`,
+            ]
           : []),
       )
     },
     async changeBack({ user, database }) {
       await sql(
         setDefaultRole(user, 'none'),
-        `revoke ${roleOf(database)} from ${at(user)}`,
+        ...[...rolesOf(database), ...proxiedOf(database).map(each => `proxy on ${each}`)].map(
+          what => `revoke ${what} from ${at(user)}`,
+        ),
         `revoke process, grant option on *.* from ${at(user)}`,
         `revoke index, grant option on ${database}.* from ${at(user)}`,
         `revoke select (a), update (a, b), delete on ${database}.t from ${at(user)}`,
         `revoke execute on procedure ${database}.p from ${at(user)}`,
-        `alter user ${at(user)} require none with max_queries_per_hour 0 max_user_connections 0 password expire default`,
+        // Without, MySQL goes on showing the interval.
+        `alter user ${at(user)} password expire never`,
+        `alter user ${at(user)} require none ${limits(() => 0)} password expire default`,
         ...(mysql
           ? [
-              `alter user ${at(user)} failed_login_attempts 0 password_lock_time 0 attribute '{"comment": null}'`,
+              `alter user ${at(user)} password history default password reuse interval default
+               password require current default failed_login_attempts 0 password_lock_time 0 attribute '{"comment": null}'`,
             ]
           : []),
       )

@@ -43,10 +43,10 @@ export const flavours: Flavour[] = [
  * TLS and admits clear text. It ends when this process does, however that happens.
  * @throws if it cannot be had or does not start
  */
-export async function startMysql({
-  engine,
-  packages,
-}: Flavour): Promise<MysqlServer & { stop(): Promise<void> }> {
+export async function startMysql(
+  { engine, packages }: Flavour,
+  settings: Record<string, string> = {},
+): Promise<MysqlServer & { stop(): Promise<void> }> {
   const root = await unpack(packages, root => initialise(engine, root))
   const folder = await mkdtemp(join(tmpdir(), `keyturn-${engine}-`))
   const data = join(folder, 'data')
@@ -61,6 +61,9 @@ export async function startMysql({
   const statements = [
     `create user ${user} identified by '${password}';`,
     `grant all on *.* to ${user} with grant option;`,
+    // For PROXY on everybody, which MariaDB does not let a session of this kind grant.
+    `insert into mysql.proxies_priv (host, user, with_grant) values ('%', '${user}', 1);`,
+    'flush privileges;',
   ]
   await writeFile(initFile, statements.join('\n'), { mode: 0o600 })
   const port = await freePort()
@@ -82,6 +85,7 @@ export async function startMysql({
     innodb_flush_log_at_trx_commit: 0,
     max_connections: 300,
     ...(engine === 'mysql' ? { mysqlx: 'off' } : { plugin_load_add: passwordPlugins(root) }),
+    ...settings,
   })
   const log = openSync(errorFile, 'a')
   const server = spawnUntilWeEnd(command, { cwd: folder, log })
