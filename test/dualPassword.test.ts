@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, inject, test, vi } from 'vitest'
 import { Credential } from '../rotation/credential.ts'
 import { loadEngine } from '../rotation/engines/load.ts'
-import { quoteText } from '../rotation/engines/mysqlClone.ts'
+import { quoteText } from '../rotation/engines/mysqlAccount.ts'
 import { parseOptions } from '../rotation/options.ts'
 import type { Pipeline } from '../rotation/pipeline.ts'
 import { retire } from '../rotation/retire.ts'

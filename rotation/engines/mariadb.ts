@@ -1,5 +1,5 @@
 import { authPlugins, ed25519Verifier, parsecVerifier } from './mariadbPlugins.ts'
-import { quoteText } from './mysqlClone.ts'
+import { quoteText } from './mysqlAccount.ts'
 import { type Flavour, type Method, MysqlFamily, type MysqlOptions, type Statements } from './mysqlSession.ts'
 import { nativeVerifier } from './mysqlVerifiers.ts'
 

@@ -1,5 +1,5 @@
 import { Conflict, NotPermitted } from '../errors.ts'
-import { quoteText } from './mysqlClone.ts'
+import { quoteText } from './mysqlAccount.ts'
 import { type Flavour, type Method, MysqlFamily, type MysqlOptions, type Statements } from './mysqlSession.ts'
 import { cachingSha2Verifier, nativeVerifier } from './mysqlVerifiers.ts'
 

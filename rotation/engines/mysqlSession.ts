@@ -18,9 +18,8 @@ import {
   newAccount,
   quoteText,
   readAccount,
-  refuseStranger,
-  syncStatements,
-} from './mysqlClone.ts'
+} from './mysqlAccount.ts'
+import { refuseStranger, syncStatements } from './mysqlClone.ts'
 import { translate, translateLogin } from './mysqlErrors.ts'
 import { conflictIfDropped, undefinedIfAbsent } from './noSuchUser.ts'
 import { tested } from './testQuery.ts'

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { type Dialect, readAccount, syncStatements } from '../../rotation/engines/mysqlClone.ts'
+import { type Dialect, readAccount } from '../../rotation/engines/mysqlAccount.ts'
+import { syncStatements } from '../../rotation/engines/mysqlClone.ts'
 
 const dialect: Dialect = {
   plugin: 'caching_sha2_password',
