@@ -10,6 +10,10 @@ export type Attempt = { token: string; number: number }
 export type Input = { store: StoreName; id: string; token: string; group?: string }
 type Status = 'RUNNING' | 'SUCCEEDED' | 'FAILED' | 'TIMED_OUT' | 'ABORTED' | 'PENDING_REDRIVE'
 
+/** What Lambda answers that has not run the function at all. */
+const notRun =
+  /^Lambda\.(CodeArtifactUserPending|ENINotReady|ResourceConflict|ResourceNotReady|TooManyRequests)Exception$/
+
 /** The name of an execution: its token, and from the second attempt on its number behind it. */
 export const nameOf = ({ token, number }: Attempt) => (number === 1 ? token : `${token}-${number}`)
 
@@ -96,18 +100,19 @@ export class Executions {
   }
 
   /**
-   * Whether no attempt under `token` came as far as the database: each of its tries of SetSecret failed, with an error
+   * Whether no attempt under `token` can have changed a database: each of its tries of SetSecret failed, with an error
    * that says so. False if that is not known.
    */
   async untouched(token: string): Promise<boolean> {
-    const latest = await this.latest(token)
-    if (!latest) return false
-    for (let number = 1; number <= latest.number; number++)
-      if (!(await this.#leftUntouched({ token, number }))) return false
-    return true
+    if (!isToken(token)) return false
+    for (let number = 1; ; number++) {
+      const untouched = await this.#leftUntouched({ token, number })
+      if (!untouched) return untouched === undefined && number > 1
+    }
   }
 
-  async #leftUntouched(attempt: Attempt): Promise<boolean> {
+  /** Undefined if there is no such attempt. */
+  async #leftUntouched(attempt: Attempt): Promise<boolean | undefined> {
     const query = { executionArn: `${this.#arns()}:${nameOf(attempt)}`, maxResults: 1000 }
     return this.#call(async ({ paginateGetExecutionHistory }, client) => {
       const pages = paginateGetExecutionHistory({ client }, { ...query, includeExecutionData: false })
@@ -119,12 +124,15 @@ export class Executions {
           if (state !== 'SetSecret') continue
           // By which kind of resource the state machine calls its functions makes no difference here.
           if (/^(LambdaFunction|Task)Scheduled$/.test(event.type ?? '')) open++
-          const failed = event.lambdaFunctionFailedEventDetails ?? event.taskFailedEventDetails
-          if (messageIn(failed?.cause)?.endsWith(UNTOUCHED)) open--
+          const failed =
+            event.lambdaFunctionFailedEventDetails ??
+            event.lambdaFunctionStartFailedEventDetails ??
+            event.taskFailedEventDetails
+          if (messageIn(failed?.cause)?.endsWith(UNTOUCHED) || notRun.test(failed?.error ?? '')) open--
         }
       // While it is in SetSecret, the history may lack its last try.
       return open === 0 && state !== 'SetSecret'
-    })
+    }, 'ExecutionDoesNotExist')
   }
 
   /** What an attempt that has ended failed with, in one line. */

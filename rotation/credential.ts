@@ -209,12 +209,13 @@ export class Credential {
 
   /** True when both log in as the same user, whatever else the values say: somebody may have edited one. */
   sameLogin(other: Credential): boolean {
-    const { database } = traits[this.engine]
+    // Of all engines MongoDB alone has users in a database.
+    const home = ({ engine, dbname }: Credential) => engine === 'mongo' && (dbname ?? traits.mongo.database)
     return (
       this.engine === other.engine &&
       this.address === other.address &&
       this.username === other.username &&
-      (this.dbname ?? database) === (other.dbname ?? database)
+      home(this) === home(other)
     )
   }
 

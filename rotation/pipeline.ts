@@ -30,8 +30,8 @@ export type Pipeline = {
   defaults: Options
 }
 
-/** What the message of an error of setSecret ends with if nobody had logged in yet. */
-export const UNTOUCHED = '; nothing was changed'
+/** What the message of an error of setSecret ends with if it came before the first change. */
+export const UNTOUCHED = '; this try changed nothing'
 
 /** Names one rotation: `token` is the id of the version it makes. */
 export type RotationId = { id: string; token: string }

@@ -17,13 +17,15 @@ type Retired = { outcome: 'retired' | 'superseded' | 'halfway' }
  */
 export async function retire(pipeline: Pipeline, rotation: Rotation): Promise<Retired> {
   const store = await storeOf(pipeline, rotation)
-  const { id, clone } = rotation
+  const { id, token, clone } = rotation
   const strategy = strategies[rotation.strategy]
   const before = await store.describe(id)
   const current = await inCharge(pipeline, store, rotation, before)
   if (!current || !strategy.retire) return { outcome: 'superseded' }
-  // What it becomes of that one is not known yet: should it fail, what was replaced has still to be closed.
-  if (before.pending) throw new Conflict(`version ${before.pending} is pending; waiting for its rotation`)
+  // The label of this rotation's own version stays where it is when somebody makes another one current.
+  const pending = (found: Description) => (found.pending === token ? undefined : found.pending)
+  // What becomes of another one is not known yet: should it fail, what was replaced has still to be closed.
+  if (pending(before)) throw new Conflict(`version ${before.pending} is pending; waiting for its rotation`)
   const { credential } = current
   if (strategy.halfway?.(credential.username)) return { outcome: 'halfway' }
   const engine = await pipeline.engine(credential.engine)
@@ -33,7 +35,7 @@ export async function retire(pipeline: Pipeline, rotation: Rotation): Promise<Re
     admin: () => adminOf(pipeline, credential),
     async takenUp() {
       const after = await store.describe(id)
-      const newer = after.current === current.token ? after.pending : after.current
+      const newer = after.current === current.token ? pending(after) : after.current
       if (!newer) return undefined
       outcome = 'superseded'
       return (await store.read(id, { token: newer }))?.credential

@@ -31,30 +31,41 @@ export async function rollback(pipeline: Pipeline, rotation: RotationId & Essent
   for (let round = 0; round < ROUNDS; round++) {
     const found = await pipeline.store.describe(id)
     if (found.current === token) return { token, outcome: 'finished' }
-    const known = rotation.engine ? rotation : parseEssentials(found.tags, pipeline.defaults)
-    const store = await storeOf(pipeline, known)
-    const pending = await readWritten(store, id, { token })
-    if (!pending) {
-      if (found.pending === token) await store.discard(id, token)
-      return { token, outcome: 'nothing' }
-    }
-    if (!found.current) throw new LockedOut('the secret has no current version')
-    const current = await store.read(id, { token: found.current, stage: 'current' })
-    if (!current) continue
-    let outcome: RolledBack['outcome']
     try {
-      outcome = await undo({ ...pipeline, store }, id, found, current, pending, known)
+      const rolledBack = await rollbackFound(pipeline, rotation, found)
+      if (rolledBack) return rolledBack
     } catch (error) {
       if (error instanceof LockedOut || !(error instanceof RotationError)) throw error
-      // The server is down, or nobody can log in as the value says; nothing has to be undone there.
+      // The server is down, or current is of no use to log in with; nothing has to be undone there.
       if (!(await pipeline.untouched(token))) throw error
-      outcome = 'untouched'
+      await pipeline.store.discard(id, token)
+      return { token, outcome: 'untouched' }
     }
-    if (outcome === 'restored' && (await store.describe(id)).current !== current.token) continue
-    await store.discard(id, token)
-    return { token, outcome }
   }
   throw new Conflict('current keeps moving')
+}
+
+/** @returns undefined if current was moved meanwhile */
+async function rollbackFound(
+  pipeline: Pipeline,
+  rotation: RotationId & Essentials,
+  found: Description,
+): Promise<RolledBack | undefined> {
+  const { id, token } = rotation
+  const known = rotation.engine ? rotation : parseEssentials(found.tags, pipeline.defaults)
+  const store = await storeOf(pipeline, known)
+  const pending = await readWritten(store, id, { token })
+  if (!pending) {
+    if (found.pending === token) await store.discard(id, token)
+    return { token, outcome: 'nothing' }
+  }
+  if (!found.current) throw new LockedOut('the secret has no current version')
+  const current = await store.read(id, { token: found.current, stage: 'current' })
+  if (!current) return undefined
+  const outcome = await undo({ ...pipeline, store }, id, found, current, pending, known)
+  if (outcome === 'restored' && (await store.describe(id)).current !== current.token) return undefined
+  await store.discard(id, token)
+  return { token, outcome }
 }
 
 /** Rolls back whichever rotation died and left its value pending. @throws RotationInProgress if it runs after all */
@@ -75,6 +86,8 @@ async function undo(
   known: Essentials,
 ): Promise<Outcome> {
   const { store, rotating, running } = pipeline
+  // Tried in current's database, as the one that an older value names may be gone.
+  const here = (stored: Credential) => stored.with({ dbname: current.credential.dbname })
   const engine = await pipeline.engine(current.credential.engine)
   const name = strategyThatSet(pending.credential, current.credential, known)
   const others = async () =>
@@ -82,7 +95,7 @@ async function undo(
       .filter(token => token !== current.token && token !== pending.token)
       .slice(0, NEWEST)
   const failed: FailedChange = {
-    ...change(pipeline, id, current, pending),
+    ...change(pipeline, id, current, { ...pending, credential: here(pending.credential) }),
     async rival() {
       // All at once: the application may be waiting for its password.
       const candidates = (await others()).filter(token => token !== found.previous)
@@ -93,18 +106,19 @@ async function undo(
     async *stored() {
       for (const token of await others()) {
         const version = await readWritten(store, id, { token })
-        if (version?.credential.sameLogin(current.credential)) yield version.credential
+        if (version?.credential.sameLogin(current.credential)) yield here(version.credential)
       }
     },
     previousIsOpen: async () =>
       parseGrace(found.tags, pipeline.defaults) === 'never' || (await running(current.token)),
   }
   const outcome = await strategies[name].undo(engine, failed)
-  if (name !== 'single-user' || outcome !== 'intact') return outcome
+  if (name === 'dual-password' || outcome !== 'intact') return outcome
   // Two passwords log in: dual-password set one, and the tag was changed since.
   const both =
     traits[current.credential.engine].strategies['dual-password'] &&
     pending.credential.sameLogin(current.credential) &&
+    pending.credential.password !== current.credential.password &&
     (await logsIn(engine, pending.credential))
   return both ? strategies['dual-password'].undo(engine, failed) : outcome
 }

@@ -1,4 +1,5 @@
 import type { Credential } from './credential.ts'
+import type { Session } from './engines/engine.ts'
 import { traits } from './engines/traits.ts'
 import {
   Conflict,
@@ -123,24 +124,21 @@ export async function check(pipeline: Pipeline, { id, token }: RotationId): Prom
 }
 
 /**
- * Makes the pending value valid in the database, for somebody who logs in. If nobody had before it failed, the error
- * ends with UNTOUCHED.
+ * Makes the pending value valid in the database. An error that came before the first change ends with UNTOUCHED.
  * @throws Superseded, RotationInProgress, HostMismatch, LoginRefused …
  */
 export async function set(pipeline: Pipeline, rotation: Rotation): Promise<void> {
   let touched = false
+  const touch = () => {
+    touched = true
+  }
   const watched: Pipeline = {
     ...pipeline,
     async engine(name) {
       const engine = await pipeline.engine(name)
-      return {
-        async login(...credential) {
-          const session = await engine.login(...credential)
-          touched = true
-          return session
-        },
-      }
+      return { login: async (...credential) => watch(await engine.login(...credential), changes, touch) }
     },
+    rds: async () => watch(await pipeline.rds(), ['setMasterPassword'], touch),
   }
   try {
     await makeValid(watched, rotation)
@@ -148,6 +146,19 @@ export async function set(pipeline: Pipeline, rotation: Rotation): Promise<void>
     if (!touched && error instanceof RotationError) error.message += UNTOUCHED
     throw error
   }
+}
+
+const changes: (keyof Session)[] = ['setPassword', 'cloneUser', 'lockUser', 'dropUser', 'passwords']
+
+/** The same object, which calls `touch` before one of these members is used. */
+function watch<T extends object>(object: T, members: (keyof T)[], touch: () => void): T {
+  return new Proxy(object, {
+    get(target, name) {
+      if (members.includes(name as keyof T)) touch()
+      const member = Reflect.get(target, name)
+      return typeof member === 'function' ? member.bind(target) : member
+    },
+  })
 }
 
 async function makeValid(pipeline: Pipeline, rotation: Rotation): Promise<void> {

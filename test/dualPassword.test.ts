@@ -122,15 +122,18 @@ describe.skipIf(!servers.length).each(servers)('two passwords of one user, $name
       expect(await admitted(first, third)).toEqual([false, true])
     })
 
-  test('an abandoned rotation is rolled back, though the tag says single-user by now', async () => {
-    const rotation = await steps.create(pipeline, { id, token: second })
-    await steps.set(pipeline, rotation)
-    store.tag(id, { 'keyturn:strategy': 'single-user' })
-    expect(await rollbackAbandoned(pipeline, id)).toEqual({ token: second, outcome: 'intact' })
-    expect(await admitted(first, second)).toEqual([true, false])
-    await rotate(third)
-    expect(await admitted(third)).toEqual([true])
-  })
+  test.each([{ 'keyturn:strategy': 'single-user' }, { 'keyturn:strategy': 'temporary-clone' }, {}])(
+    'an abandoned rotation is rolled back, though the tags are %j by now',
+    async tags => {
+      const rotation = await steps.create(pipeline, { id, token: second })
+      await steps.set(pipeline, rotation)
+      store.tag(id, tags as Record<string, string>)
+      expect(await rollbackAbandoned(pipeline, id)).toEqual({ token: second, outcome: 'intact' })
+      expect(await admitted(first, second)).toEqual([true, false])
+      await rotate(third)
+      expect(await admitted(third)).toEqual([true])
+    },
+  )
 
   test('two rotations that meet: current goes on, and what is left over is taken away', async () => {
     const ours = await steps.create(pipeline, { id, token: second })

@@ -201,18 +201,26 @@ describe('set', () => {
     expect(await admits(server, app.current)).toBe(true)
   })
 
-  test('an error says whether anything can have been changed: nobody had logged in', async () => {
+  test('an error says whether its try can have changed anything', async () => {
     const error = async (change: () => Promise<unknown>) => {
       await begin({ 'keyturn:strategy': 'alternating-users' })
       const rotation = await create(pipeline, { id, token })
       await change()
       return set(pipeline, rotation).catch((error: Error) => error)
     }
-    const saysSo = { message: expect.stringMatching(/; nothing was changed$/) }
+    const saysSo = { message: expect.stringMatching(/; this try changed nothing$/) }
     expect(await error(async () => (pipeline.engine = unreachable))).toMatchObject(saysSo)
     expect(await error(async () => store.discard(id, token))).toMatchObject(saysSo)
     const noAdmin = async () => admin.mockRejectedValue(new Unreachable('Secrets Manager: no route'))
-    expect(await error(noAdmin)).toMatchObject({ message: 'Secrets Manager: no route' })
+    expect(await error(noAdmin)).toMatchObject(saysSo)
+    admin.mockResolvedValue(app.admin)
+    const superuser = async () => asSuperuser(server, `alter role "${app.user}" superuser`)
+    const { message } = (await error(superuser)) as Error
+    expect(message).not.toMatch(saysSo.message.sample)
+    await begin({ 'keyturn:strategy': 'master' })
+    const rotation = await create(pipeline, { id, token })
+    rds.mockResolvedValue({ setMasterPassword: () => Promise.reject(new Unreachable('RDS: gone')) } as never)
+    await expect(set(pipeline, rotation)).rejects.toMatchObject({ message: 'RDS: gone' })
   })
 
   test('current moved meanwhile: Superseded', async () => {
@@ -369,6 +377,20 @@ describe('rollback', () => {
     await store.propose(id, third, app.current.with({ password: 'never set' }))
     expect(await rollback(pipeline, { id, token: third })).toMatchObject({ outcome: 'restored' })
     expect(await admits(server, app.current)).toBe(true)
+  })
+
+  test('single user: a stored value that cannot be tried does not keep the others from being', async () => {
+    await begin(single)
+    await rotate(token)
+    await asSuperuser(server, `alter role "${app.user}" password '${app.current.password}'`)
+    const third = 'third-'.padEnd(32, '0')
+    const odd = 'odd-'.padEnd(32, '0')
+    const value = JSON.parse((await current()).serialize())
+    await store.propose(id, odd, Credential.parse(JSON.stringify({ ...value, ssl: false })))
+    await store.discard(id, odd)
+    await store.propose(id, third, (await current()).with({ password: 'never set' }))
+    expect(await rollback(pipeline, { id, token: third })).toMatchObject({ outcome: 'restored' })
+    expect(await admits(server, await current())).toBe(true)
   })
 
   test('nothing logs in: LockedOut, and the value stays pending for the next try', async () => {
@@ -533,6 +555,15 @@ describe('rollback', () => {
     expect((await store.describe(id)).pending).toBe(token)
   })
 
+  test('current is of no use any more, and the database was not touched: that, and nothing is pending', async () => {
+    const rotation = await create(pipeline, { id, token })
+    untouched.add(token)
+    store.create(id, first, Credential.opaque('no JSON'))
+    await store.propose(id, token, app.current)
+    expect(await rollback(pipeline, rotation)).toEqual({ token, outcome: 'untouched' })
+    expect((await store.describe(id)).pending).toBeUndefined()
+  })
+
   test('a database that lets nobody look, and was not touched: that, and nothing is pending', async () => {
     const absent = app.current.with({ dbname: 'absent' })
     const strange = async () => new Postgres({ caFile: inject('postgres')[1]?.caFile ?? '' })
@@ -593,6 +624,13 @@ describe('retire', () => {
     expect(await admits(server, await current())).toBe(true)
   })
 
+  test('has nothing to do where somebody dropped what was replaced', async () => {
+    await rotate(token)
+    const rotation = await rotate('third-'.padEnd(32, '0'))
+    await asSuperuser(server, `drop role "${app.user}_clone"`)
+    expect(await retire(pipeline, rotation)).toEqual({ outcome: 'retired' })
+  })
+
   test('waits for a newer rotation that runs, and leaves the user alone if it has run', async () => {
     const rotation = await rotate(token)
     const third = 'third-'.padEnd(32, '0')
@@ -615,13 +653,14 @@ describe('retire', () => {
 
 describe('a value that somebody edits', () => {
   const edited = 'edited-'.padEnd(32, '0')
-  /** Stores current's value once more, with one more field in front. */
+  /** Stores current's value once more, with one more field in front and another database; pending stays where it is. */
   async function edit(): Promise<void> {
-    const { current, pending } = await store.describe(id)
-    const value = JSON.parse((await byToken(current ?? '')).serialize())
-    await store.propose(id, edited, Credential.parse(JSON.stringify({ note: 'hello', ...value })))
-    await store.promote(id, edited, current ?? '')
-    if (pending) await store.propose(id, pending, await byToken(pending))
+    const { current = '', pending = current } = await store.describe(id)
+    const value = JSON.parse((await byToken(current)).serialize())
+    const next = { note: 'hello', ...value, dbname: 'postgres' }
+    await store.propose(id, edited, Credential.parse(JSON.stringify(next)))
+    await store.promote(id, edited, current)
+    await store.propose(id, pending, await byToken(pending))
   }
 
   test('single user, after set: the rollback brings it back', async () => {

@@ -7,7 +7,7 @@ export const headlines = {
   lockout: 'The rotation failed, and so did its rollback: the application may be locked out.',
   execution: 'The execution of a rotation failed.',
   stopped: 'A rotation was stopped midway and not rolled back: the application may be locked out.',
-  retire: 'The credential was rotated, but what it replaced still logs in.',
+  retire: 'The credential was rotated, but what it replaced may still log in.',
   announce: 'The credential was rotated, but that could not be announced.',
   several: 'Rotations that were due failed.',
   run: 'A run of what was due did not come to its end: rotations may not have begun, or their failures not been told.',

@@ -9,7 +9,7 @@ import {
   type TwoPasswords,
   timeouts,
 } from './engine.ts'
-import { gone } from './noSuchUser.ts'
+import { gone, NoSuchUser } from './noSuchUser.ts'
 import { type AclUser, differences, digest, findUser, refuseStranger } from './redisAcl.ts'
 import { connect, type RedisConnection } from './redisConnection.ts'
 import { NoFile, NotWritten, translate } from './redisErrors.ts'
@@ -207,6 +207,6 @@ class RedisSession implements Session {
 
 function theUser(lines: string[], name: string): AclUser {
   const found = findUser(lines, name)
-  if (!found) throw new NotPermitted(`there is no user ${JSON.stringify(name)}`)
+  if (!found) throw new NoSuchUser(`there is no user ${JSON.stringify(name)}`)
   return found
 }

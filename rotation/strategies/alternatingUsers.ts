@@ -1,5 +1,6 @@
 import type { Credential } from '../credential.ts'
 import type { Engine, Pair } from '../engines/engine.ts'
+import { undefinedIfAbsent } from '../engines/noSuchUser.ts'
 import { Stranger } from '../engines/stranger.ts'
 import { traits } from '../engines/traits.ts'
 import { InvalidCredential, NotPermitted, Unreachable } from '../errors.ts'
@@ -97,7 +98,7 @@ export class AlternatingUsers implements Strategy {
         refusal = error
       })
     // What cannot be dropped is closed at least.
-    if (!drop || refusal) await session.lockUser(partner, pair)
+    if (!drop || refusal) await session.lockUser(partner, pair).catch(undefinedIfAbsent)
     // In the same session: by now current may be closed as well, and could not prove us again.
     const taken = await takenUp()
     if (taken?.sameLogin(current.with({ username: partner })))

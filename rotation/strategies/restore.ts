@@ -39,8 +39,16 @@ export async function restoreCurrent(
     if (await restoredWith(pending)) return 'restored'
   }
   if (rival) return 'left'
-  for await (const stored of change.stored()) if (await restoredWith(stored)) return 'restored'
-  throw new LockedOut(`${current}: neither current nor any other stored value logs in`)
+  let obstacle: unknown
+  for await (const stored of change.stored())
+    try {
+      if (await restoredWith(stored)) return 'restored'
+    } catch (error) {
+      if (isTemporary(error) || error instanceof LockedOut) throw error
+      // One that cannot be tried, as it says "ssl": false for example, is no reason not to try the others.
+      obstacle ??= error
+    }
+  throw obstacle ?? new LockedOut(`${current}: neither current nor any other stored value logs in`)
 }
 
 type Undoing = {

@@ -4,6 +4,7 @@ import { afterEach, describe, expect, test, vi } from 'vitest'
 import { freePort } from '../../local/spawn.ts'
 import type { Credential } from '../../rotation/credential.ts'
 import type { Engine, Session, TwoPasswords } from '../../rotation/engines/engine.ts'
+import { NoSuchUser } from '../../rotation/engines/noSuchUser.ts'
 import { traits } from '../../rotation/engines/traits.ts'
 import { AlternatingUsers } from '../../rotation/strategies/alternatingUsers.ts'
 import { type App, hex } from '../database.ts'
@@ -428,6 +429,13 @@ export function engineContract(subject: Subject): void {
         rejection('NotPermitted', { message: expect.stringContaining('no clone') }),
       )
       await expect(session.dropUser(pair(`orphan_${hex()}`))).resolves.toBeUndefined()
+    })
+
+    test('a clone that is not there cannot be locked, which is told from other reasons', async () => {
+      const app = await makeApp()
+      const both = pair(app.user)
+      await using session = await actingFor(app)
+      await expect(session.lockUser(both.clone, both)).rejects.toBeInstanceOf(NoSuchUser)
     })
 
     test('where a stranger has the clone’s name, neither it nor the user is locked', async () => {

@@ -445,17 +445,28 @@ describe('executions.ts: running asks Step Functions', () => {
 
   const entered = (name: string) => ({ type: 'TaskStateEntered', stateEnteredEventDetails: { name } })
   const scheduled = { type: 'LambdaFunctionScheduled' }
-  const failed = (errorMessage: string) => ({
+  const failed = (errorMessage: string, error = 'E') => ({
     type: 'LambdaFunctionFailed',
-    lambdaFunctionFailedEventDetails: { error: 'E', cause: JSON.stringify({ errorMessage }) },
+    lambdaFunctionFailedEventDetails: { error, cause: JSON.stringify({ errorMessage }) },
   })
   const lost = { type: 'LambdaFunctionTimedOut', lambdaFunctionTimedOutEventDetails: {} }
+  const notReady = failed('The function is idle', 'Lambda.ENINotReadyException')
+  const { lambdaFunctionFailedEventDetails } = failed('', 'Lambda.TooManyRequestsException')
+  const notStarted = {
+    type: 'LambdaFunctionStartFailed',
+    lambdaFunctionStartFailedEventDetails: lambdaFunctionFailedEventDetails,
+  }
   const created = [entered('CreateSecret'), scheduled, { type: 'LambdaFunctionSucceeded' }]
-  const early = [scheduled, failed('no answer; nothing was changed')]
+  const early = [scheduled, failed('no answer; this try changed nothing')]
   const over = entered('RollbackSecret')
   test.each([
     ['an error before the login', true, [entered('SetSecret'), ...early, over]],
     ['several of them', true, [entered('SetSecret'), ...early, ...early, over]],
+    [
+      'a function that Lambda had yet to make ready',
+      true,
+      [entered('SetSecret'), scheduled, notReady, ...early, scheduled, notStarted, over],
+    ],
     ['no try at all', true, [entered('DiscardSecret')]],
     ['an error after it', false, [entered('SetSecret'), scheduled, failed('no answer'), over]],
     [
@@ -471,16 +482,15 @@ describe('executions.ts: running asks Step Functions', () => {
     execution = { status: 200, body: { status: 'RUNNING', events: [...created, ...events] } }
     expect(await (await pipelineFor('secrets-manager')).untouched(token)).toBe(answer)
     const history = { ...describing(token), target: 'AWSStepFunctions.GetExecutionHistory' }
-    expect(asked).toEqual([describing(token), history])
+    const next = { ...history, executionArn: `${history.executionArn}-2` }
+    expect(asked).toEqual(answer ? [history, next] : [history])
   })
 
   test('untouched: every attempt counts', async () => {
     const untouched = async (...histories: object[][]) => {
-      const body = { status: 'FAILED' }
-      execution = { status: 200, body: { ...body, events: histories[0] } }
-      attempts = histories.slice(1).map(() => ({ status: 200, body }))
-      attempts.push({ status: 400, body: { __type: 'ExecutionDoesNotExist' } })
-      attempts.push(...histories.slice(1).map(events => ({ status: 200, body: { ...body, events } })))
+      const [first, ...others] = histories.map(events => ({ status: 200, body: { events } }))
+      execution = first as typeof execution
+      attempts = others
       return (await pipelineFor('secrets-manager')).untouched(token)
     }
     const [yes, no] = [
