@@ -22,7 +22,7 @@ const flavour: Flavour = {
   clauses: { require: 'REQUIRE NONE', expire: 'PASSWORD EXPIRE DEFAULT' },
   defaultRoles: (account, [role]) => `set default role ${role ?? 'none'} for ${account}`,
   prepare: seconds =>
-    `set session sql_mode = '', lock_wait_timeout = ${Math.ceil(seconds)}, max_statement_time = ${seconds}`,
+    `set session sql_mode = '', sql_quote_show_create = on, lock_wait_timeout = ${Math.ceil(seconds)}, max_statement_time = ${seconds}`,
   verifiers,
   authPlugins,
   identified: (plugin, verifier) => `identified via ${plugin} using ${quoteText(verifier)}`,

@@ -28,6 +28,8 @@ const notPermitted: Translation = where => new NotPermitted(`${where}: not autho
 const readOnly: Translation = where =>
   new Unreachable(`${where}: the server is a replica, or a failover is under way`)
 const stopping: Translation = where => new Unreachable(`${where}: the server is starting or stopping`)
+const unreached: Translation = where =>
+  new Unreachable(`${where}: the server does not reach a shard or the config servers`)
 const raced: Translation = where => new Conflict(`${where}: another session changed the same user`)
 
 const otherMechanism: Translation = where =>
@@ -35,6 +37,8 @@ const otherMechanism: Translation = where =>
 
 /** Codes of https://www.mongodb.com/docs/manual/reference/error-codes/ */
 const byCode: Record<number, Translation> = {
+  6: unreached,
+  7: unreached,
   11: where => new NoSuchUser(`${where}: there is no such user`),
   13: notPermitted,
   18: refused,
@@ -42,13 +46,18 @@ const byCode: Record<number, Translation> = {
   46: raced,
   50: where => new Unreachable(`${where}: the command took too long`),
   64: where => new Conflict(`${where}: the replica set has not confirmed it in time`),
+  89: unreached,
   91: stopping,
   112: raced,
   117: raced,
+  133: unreached,
   189: readOnly,
+  202: unreached,
+  262: unreached,
   334: otherMechanism,
   // MongoDB Atlas, where users are changed by its API alone.
   8000: notPermitted,
+  9001: unreached,
   10107: readOnly,
   11600: stopping,
   11602: readOnly,

@@ -23,14 +23,17 @@ const flavour: Flavour = {
   },
   defaultRoles: (account, roles) => `alter user ${account} default role ${roles.join(', ') || 'none'}`,
   prepare: seconds =>
-    `set session sql_mode = '', print_identified_with_as_hex = on, lock_wait_timeout = ${Math.ceil(seconds)},
+    `set session sql_mode = '', sql_quote_show_create = on, print_identified_with_as_hex = on, lock_wait_timeout = ${Math.ceil(seconds)},
      max_execution_time = ${seconds * 1000}`,
   verifiers: { caching_sha2_password: cachingSha2Verifier, mysql_native_password: nativeVerifier },
   identified: (plugin, verifier) => `identified with ${quoteText(plugin)} as ${quoteText(verifier)}`,
   // MySQL takes no verifier from a user without CREATE USER, but writes `<secret>` into its logs.
   changeOwn: (_, password) =>
     `alter user current_user() identified by ${quoteText(password.new)} replace ${quoteText(password.old)}`,
-  refuseIrreversible: (session, account) => refuseIfBound(session, account, 1),
+  async refuseIrreversible(session, account) {
+    await refuseIfBound(session, account, 1)
+    refuseIfLockable(account)
+  },
   afterLock: account => `alter user ${account} discard old password`,
   // The password to be replaced is named, so of two rotations that meet one gets a Conflict and nothing is lost.
   async add(session, account, password, current) {
@@ -78,6 +81,14 @@ async function refuseIfBound(session: Statements, { name, clauses }: Method, few
   if (limit(clauses.history, history) > few || limit(clauses.reuse, days) > 0)
     throw new NotPermitted(
       `${name} may not use a password again (PASSWORD HISTORY or REUSE INTERVAL), so nothing could be rolled back`,
+    )
+}
+
+/** The application itself would lock the account: until it has read the new password, it is refused again and again. */
+function refuseIfLockable({ name, clauses: { attempts = '', lockTime = '' } }: Method): void {
+  if (/[1-9]/.test(attempts) && !lockTime.endsWith(' 0'))
+    throw new NotPermitted(
+      `${name} is locked after refused logins (FAILED_LOGIN_ATTEMPTS), which a change of its only password causes`,
     )
 }
 

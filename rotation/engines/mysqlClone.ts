@@ -96,18 +96,21 @@ function sync(user: Account, clone: Account, roles: boolean): string[] {
         ...(missing || anew || less || (wanted.option && !present.option) ? [grant(clone, wanted, on)] : []),
       ]
     }),
-    ...pairs.flatMap(({ on, separate, wanted, present }) => {
-      const extra = shrinks(wanted, present)
-        ? []
-        : [...present.privileges.difference(wanted.privileges)].filter(
-            // ALL takes every other in, but for those on columns.
-            one => !has(wanted, ALL) || one.includes('('),
-          )
-      return [
-        ...(extra.length ? [revoke(clone, extra, on)] : []),
-        ...(present.option && !wanted.option && !separate ? [revoke(clone, ['GRANT OPTION'], on)] : []),
-      ]
-    }),
+    // MySQL forgets to take a dynamic privilege away whose option went with that of the whole server.
+    ...pairs
+      .toSorted((a, b) => Number(b.separate) - Number(a.separate))
+      .flatMap(({ on, separate, wanted, present }) => {
+        const extra = shrinks(wanted, present)
+          ? []
+          : [...present.privileges.difference(wanted.privileges)].filter(
+              // ALL takes every other in, but for those on columns.
+              one => !has(wanted, ALL) || one.includes('('),
+            )
+        return [
+          ...(extra.length ? [revoke(clone, extra, on)] : []),
+          ...(present.option && !wanted.option && !separate ? [revoke(clone, ['GRANT OPTION'], on)] : []),
+        ]
+      }),
   ]
 }
 

@@ -67,6 +67,7 @@ const byNumber: Record<number, Translation> = {
       `${where}: strict_password_validation is on, so the server takes no verifiers, which are all that it gets`,
     )
   },
+  1792: readOnly,
   1836: readOnly,
   1317: slow,
   3024: slow,
@@ -98,7 +99,8 @@ export function translateLogin(error: unknown, credential: Credential): unknown 
 export function translate(error: unknown, where: string): unknown {
   if (!(error instanceof Error)) return error
   const { code = '', errno = 0, sqlState } = error as { code?: string; errno?: number; sqlState?: string }
-  if (sqlState) return (byNumber[errno] ?? unknownNumber(errno))(error.message, where)
+  // Before the handshake a server tells no SQLSTATE; Node's own numbers are negative.
+  if (sqlState || errno >= 1000) return (byNumber[errno] ?? unknownNumber(errno))(error.message, where)
   if (code === 'HANDSHAKE_NO_SSL_SUPPORT')
     return new TlsFailed(`${where}: the server offers no TLS; to accept that, store "ssl": false`)
   // The driver puts this in the place of Node's own code.

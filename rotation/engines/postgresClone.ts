@@ -20,6 +20,8 @@ type Role = {
   settings: { database: string | null; values: string[] }[]
   /** The databases in which it owns something or was granted something itself. */
   holdsIn: string[]
+  /** The role that is set for everybody to act as, by database; null is every database. */
+  roles: { database: string | null; role: string }[]
   /** True if this session may act for the role. */
   ours: boolean
 }
@@ -45,6 +47,11 @@ select current_database() as database, current_setting('server_version_num')::in
     from pg_db_role_setting s left join pg_database d on d.oid = s.setdatabase
     where s.setrole = r.oid order by d.datname nulls first
   ) as settings,
+  array(
+    select json_build_object('database', d.datname, 'role', substr(c, 6))
+    from pg_db_role_setting s left join pg_database d on d.oid = s.setdatabase, unnest(s.setconfig) c
+    where s.setrole = 0 and c like 'role=%' order by d.datname nulls first
+  ) as roles,
   array(
     select distinct coalesce(d.datname, current_database())
     from pg_shdepend s left join pg_database d on d.oid = s.dbid
@@ -110,6 +117,7 @@ export const newRole: Role = {
   memberOf: [],
   settings: [],
   holdsIn: [],
+  roles: [],
   ours: false,
 }
 
@@ -132,10 +140,26 @@ function adoptStatements(user: Role, clone: Role, version: number): string[] {
   const inherit = version >= 160000 ? ' with inherit true' : ''
   return [
     ...borrowed.map(role => `grant ${role} to current_user${inherit}`),
+    // While it waits for a table, everybody else waits behind it.
+    `set local lock_timeout = '1s'`,
     `reassign owned by ${c} to ${u}`,
+    unlessItOwns(clone.name),
     `drop owned by ${c}`,
     ...borrowed.map(role => `revoke ${role} from current_user`),
   ]
+}
+
+/**
+ * DROP OWNED would also drop what a session of the clone has made while REASSIGN OWNED waited for a lock. That is a
+ * Conflict, and the next try hands it over as well.
+ */
+function unlessItOwns(role: string): string {
+  const block = `begin
+    if exists (select from pg_shdepend s join pg_roles r on r.oid = s.refobjid
+      where s.refclassid = 'pg_authid'::regclass and r.rolname = ${escapeLiteral(role)} and s.deptype = 'o'
+        and s.dbid in (0, (select oid from pg_database where datname = current_database())))
+    then raise serialization_failure; end if; end`
+  return `do ${escapeLiteral(block)}`
 }
 
 function attributeStatements(user: Role, clone: Role): string[] {
@@ -162,11 +186,15 @@ function membershipStatements(user: Role, clone: Role, version: number): string[
 }
 
 function settingStatements(user: Role, clone: Role): string[] {
-  const wanted = new Map(user.settings.map(({ database, values }) => [database, values]))
-  const everywhere = wanted.get(null) ?? []
-  // A user that acts as another role by itself goes on doing so, and so does its clone.
-  if (!everywhere.some(setting => setting.startsWith('role=')))
-    wanted.set(null, [...everywhere, `role=${user.name}`])
+  // A user that acts as another role goes on doing so, and so does its clone; one that acts as none is itself.
+  const asUser = (setting: string) => (setting === 'role=none' ? `role=${user.name}` : setting)
+  const wanted = new Map(user.settings.map(({ database, values }) => [database, values.map(asUser)]))
+  const actsIn = (database: string | null) =>
+    wanted.get(database)?.some(setting => setting.startsWith('role='))
+  // What is set for a role goes before what is set for everybody in a database.
+  if (!actsIn(null))
+    for (const { database, role } of [{ database: null, role: user.name }, ...user.roles].reverse())
+      if (!actsIn(database)) wanted.set(database, [...(wanted.get(database) ?? []), asUser(`role=${role}`)])
   const present = new Map(clone.settings.map(({ database, values }) => [database, values]))
   const different = [...new Set([...wanted.keys(), ...present.keys()])].filter(
     database => sorted(wanted.get(database)) !== sorted(present.get(database)),

@@ -27,11 +27,14 @@ const bySqlState: Record<string, (message: string, where: string) => RotationErr
   42501: (message, where) => new NotPermitted(`${where}: ${message}`),
   '25006': (_, where) =>
     new ReadOnly(`${where}: the server is read-only: a replica, or a failover is under way`),
+  '25P04': (_, where) => new Unreachable(`${where}: the statement took too long`),
   57014: (_, where) => new Unreachable(`${where}: the statement took too long`),
   42704: (message, where) =>
     /^(role|user) /.test(message)
       ? new NoSuchUser(`${where}: ${message}`)
       : new DatabaseFailed(`${where}: SQLSTATE 42704`),
+  // The same, met at the instant of the insert.
+  23505: (_, where) => new Conflict(`${where}: another session made the same role`),
   42710: (_, where) => new Conflict(`${where}: another session made the same role`),
   // Dropping a user that owns or may do something: the first is PostgreSQL's, the second Redshift's.
   '2BP01': (message, where) => new NotPermitted(`${where}: ${message}`),

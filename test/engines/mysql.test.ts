@@ -286,6 +286,8 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
       ['password history 1', true],
       ['password history 2', false],
       ['password reuse interval 1 day', false],
+      ['failed_login_attempts 3 password_lock_time 1', false],
+      ['failed_login_attempts 3 password_lock_time 0', true],
     ])('a single user with %s turns, as a rollback could take it back: %s', async (rule, may) => {
       const { current, user } = await makeApp(server)
       await sql(`alter user ${user} ${rule}`)
@@ -300,7 +302,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
       } else
         await expect(turned).rejects.toMatchObject({
           name: 'NotPermitted',
-          message: expect.stringContaining('PASSWORD HISTORY'),
+          message: expect.stringMatching(/PASSWORD HISTORY|FAILED_LOGIN_ATTEMPTS/),
         })
       expect([await admits(server, current), await admits(server, pending)]).toEqual([true, false])
     })
@@ -550,6 +552,21 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
       }
     })
 
+    if (mysqlItself)
+      test('dynamic privileges that go together with the option of the whole server go at once', async () => {
+        const app = await makeApp(server)
+        const all = 'process, connection_admin, xa_recover_admin'
+        await sql(
+          ...[app.admin.username, app.user].map(to => `grant ${all} on *.* to ${to} with grant option`),
+        )
+        const { sync, differences } = await makeClone(app)
+        await sync()
+        await sql(`revoke ${all}, grant option on *.* from ${app.user}`)
+        expect(await differences()).not.toEqual([])
+        await sync()
+        expect(await differences()).toEqual([])
+      })
+
     test('a proxy that the admin may not grant is NotPermitted', async () => {
       const app = await makeApp(server)
       const proxied = `for_${hex()}`
@@ -678,6 +695,22 @@ describe.each(possible)('a $engine of its own, whose settings matter', flavour =
       expect(await admits(server, app.current)).toBe(true)
     } finally {
       await sql('set global read_only = off')
+    }
+  })
+
+  test('what the server quotes, and lets its sessions write, by its own settings, is nothing to us', async () => {
+    const variable = flavour.engine === 'mysql' ? 'transaction_read_only' : 'tx_read_only'
+    await sql('set global sql_quote_show_create = off')
+    try {
+      const app = await makeApp(server)
+      const both = pair(app.user)
+      await using session = await engine.login(app.admin, '%')
+      await session.cloneUser(both, { user: both.clone, password: 'p' })
+      await sql(`set global ${variable} = on`)
+      await using own = await engine.login(app.current)
+      await expect(own.setPassword(app.user, 'x')).rejects.toMatchObject({ name: 'Unreachable' })
+    } finally {
+      await sql(`set global ${variable} = off`, 'set global sql_quote_show_create = on')
     }
   })
 

@@ -3,7 +3,8 @@ import { Credential } from '../../rotation/credential.ts'
 import { translate, translateLogin } from '../../rotation/engines/mysqlErrors.ts'
 
 const serverError = (errno: number, message = '') =>
-  Object.assign(new Error(message), { errno, sqlState: 'HY000' })
+  // Before the handshake, a server says no SQLSTATE.
+  Object.assign(new Error(message), { errno, ...(![1129, 1130].includes(errno) && { sqlState: 'HY000' }) })
 
 test.each([
   [1040, 'Unreachable', 'no room'],
@@ -27,6 +28,7 @@ test.each([
   [3891, 'Conflict', 'changed the password'],
   [1205, 'Conflict', 'lock'],
   [1213, 'Conflict', 'same rows'],
+  [1792, 'Unreachable', 'read-only'],
   [1836, 'Unreachable', 'read-only'],
   [1317, 'Unreachable', 'too long'],
   [3024, 'Unreachable', 'too long'],

@@ -161,6 +161,56 @@ describe.each(inject('postgres'))('PostgreSQL $version', server => {
       return { both, clone, sync, differences, u: name(both.user), c: name(both.clone) }
     }
 
+    test('what the clone makes while it is handed over is not dropped', async () => {
+      const app = await makeApp(server)
+      const { both, clone, sync } = await makeClone(app)
+      await sync()
+      const login = { user: clone.username, password: clone.password }
+      const { host, port } = server
+      const open = async () => {
+        const ssl = { ca: readFileSync(server.caFile, 'utf8') }
+        const client = new pg.Client({ host, port, ssl, database: app.database, ...login })
+        await client.connect()
+        await client.query('set role none')
+        return client
+      }
+      const [reader, worker] = await Promise.all([open(), open()])
+      await reader.query('create table orders ()')
+      await reader.query('begin; table orders')
+      const synced = sync().catch((error: Error) => error)
+      const waiting = `select from pg_locks where mode = 'AccessExclusiveLock' and not granted and relation = 'orders'::regclass`
+      await expect.poll(() => asSuperuser(server, waiting, app.database)).toHaveLength(1)
+      await worker.query('create table orders_2027 ()')
+      await reader.query('commit')
+      expect(await synced).toMatchObject({ name: 'Conflict' })
+      await sync()
+      const owners = `select distinct tableowner from pg_tables where tablename like 'orders%'`
+      expect(await asSuperuser(server, owners, app.database)).toEqual([{ tableowner: both.user }])
+      await Promise.all([reader.end(), worker.end()])
+    })
+
+    test('the clone acts as what the user acts as, whoever sets that', async () => {
+      const app = await makeApp(server)
+      const { clone, sync, differences, u } = await makeClone(app)
+      const owner = `owner_${hex()}`
+      const acting = async ({ username, password }: { username: string; password: string }) =>
+        asSuperuser(server, 'select current_user as who', app.database, { user: username, password })
+      await sync()
+      await asSuperuser(
+        server,
+        `create role ${owner}; grant ${owner} to ${u}; alter database ${app.database} set role = ${owner}`,
+      )
+      expect(await differences()).not.toEqual([])
+      await sync()
+      expect(await differences()).toEqual([])
+      expect(await acting(clone)).toEqual([{ who: owner }])
+      expect(await acting(app.current)).toEqual([{ who: owner }])
+      await asSuperuser(server, `alter database ${app.database} reset role; alter role ${u} set role = none`)
+      await sync()
+      expect(await differences()).toEqual([])
+      expect(await acting(clone)).toEqual([{ who: app.user }])
+    })
+
     test('settings, limits and attributes follow, at every rotation, also when they are taken back', async () => {
       const app = await makeApp(server)
       const { clone, sync, differences, u } = await makeClone(app)

@@ -12,6 +12,8 @@ test.each([
   ['57014', 'Unreachable', 'too long'],
   ['55P03', 'Conflict', 'lock'],
   ['42710', 'Conflict', 'made the same role'],
+  ['23505', 'Conflict', 'made the same role'],
+  ['25P04', 'Unreachable', 'too long'],
   ['40001', 'Conflict', 'same rows'],
   ['40P01', 'Conflict', 'same rows'],
   ['53300', 'Unreachable', 'no room'],
