@@ -150,15 +150,17 @@ export async function set(pipeline: Pipeline, rotation: Rotation): Promise<void>
 
 const changes: (keyof Session)[] = ['setPassword', 'cloneUser', 'lockUser', 'dropUser', 'passwords']
 
-/** The same object, which calls `touch` before one of these members is used. */
+/** The same object, which calls `touch` before one of these members is used. (V8's `await using` takes no Proxy.) */
 function watch<T extends object>(object: T, members: (keyof T)[], touch: () => void): T {
-  return new Proxy(object, {
-    get(target, name) {
-      if (members.includes(name as keyof T)) touch()
-      const member = Reflect.get(target, name)
-      return typeof member === 'function' ? member.bind(target) : member
-    },
-  })
+  for (const name of members) {
+    const member = object[name]
+    const get = () => {
+      touch()
+      return member
+    }
+    Object.defineProperty(object, name, { get, configurable: true })
+  }
+  return object
 }
 
 async function makeValid(pipeline: Pipeline, rotation: Rotation): Promise<void> {
