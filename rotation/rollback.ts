@@ -10,8 +10,8 @@ import type { FailedChange, Outcome, StrategyName } from './strategies/strategy.
 
 /**
  * How a rollback ended: as its strategy says (see Outcome); `nothing`, there was no value to take back; `untouched`,
- * the rotation had not come as far as the database, which cannot be asked about current either; `finished`, the
- * rotation had in fact succeeded.
+ * the rotation had changed nothing in the database, which cannot be asked about current; `finished`, the rotation had
+ * in fact succeeded.
  */
 type RolledBack = { token?: string; outcome: Outcome | 'nothing' | 'untouched' | 'finished' }
 

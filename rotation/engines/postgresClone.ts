@@ -193,7 +193,7 @@ function settingStatements(user: Role, clone: Role): string[] {
     wanted.get(database)?.some(setting => setting.startsWith('role='))
   // What is set for a role goes before what is set for everybody in a database.
   if (!actsIn(null))
-    for (const { database, role } of [{ database: null, role: user.name }, ...user.roles].reverse())
+    for (const { database, role } of [...user.roles, { database: null, role: user.name }])
       if (!actsIn(database)) wanted.set(database, [...(wanted.get(database) ?? []), asUser(`role=${role}`)])
   const present = new Map(clone.settings.map(({ database, values }) => [database, values]))
   const different = [...new Set([...wanted.keys(), ...present.keys()])].filter(
