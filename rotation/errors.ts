@@ -37,6 +37,14 @@ export class LoginRefused extends RotationError {
   override readonly name = 'LoginRefused'
 }
 
+/**
+ * The server refused the admin. Its own password may have turned just now: it is retried, and tried again only once the
+ * admin's value is another one.
+ */
+export class AdminRefused extends RotationError {
+  override readonly name = 'AdminRefused'
+}
+
 /** No answer from the server, or one that says "not now". May pass by itself, so it is retried. */
 export class Unreachable extends RotationError {
   override readonly name = 'Unreachable'

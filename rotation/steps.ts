@@ -123,11 +123,14 @@ export async function check(pipeline: Pipeline, { id, token }: RotationId): Prom
   if (options.testQuery) await session.run(options.testQuery)
 }
 
+/** What setSecret tells: what could not be done and stops no rotation, a sentence each. */
+type SetResult = { left: string[] }
+
 /**
  * Makes the pending value valid in the database. An error that came before the first change ends with UNTOUCHED.
  * @throws Superseded, RotationInProgress, HostMismatch, LoginRefused …
  */
-export async function set(pipeline: Pipeline, rotation: Rotation): Promise<void> {
+export async function set(pipeline: Pipeline, rotation: Rotation): Promise<SetResult> {
   let touched = false
   const touch = () => {
     touched = true
@@ -141,7 +144,8 @@ export async function set(pipeline: Pipeline, rotation: Rotation): Promise<void>
     rds: async () => watch(await pipeline.rds(), ['setMasterPassword'], touch),
   }
   try {
-    await makeValid(watched, rotation)
+    const left = await makeValid(watched, rotation)
+    return { left }
   } catch (error) {
     if (!touched && error instanceof RotationError) error.message += UNTOUCHED
     throw error
@@ -163,11 +167,11 @@ function watch<T extends object>(object: T, members: (keyof T)[], touch: () => v
   return object
 }
 
-async function makeValid(pipeline: Pipeline, rotation: Rotation): Promise<void> {
+async function makeValid(pipeline: Pipeline, rotation: Rotation): Promise<string[]> {
   const store = await storeOf(pipeline, rotation)
   const { id, token, replaces, host, user, nextUser } = rotation
   const current = await store.read(id, { stage: 'current' })
-  if (current?.token === token) return
+  if (current?.token === token) return []
   if (current?.token !== replaces)
     throw new Superseded(`current is version ${current?.token}, no longer ${replaces}`)
   const pending = await store.read(id, { token, stage: 'pending' })
@@ -188,8 +192,9 @@ async function makeValid(pipeline: Pipeline, rotation: Rotation): Promise<void> 
     admin = await told.admin()
     return admin
   }
-  await strategies[rotation.strategy].apply(engine, { ...told, admin: readAdmin })
+  const left = await strategies[rotation.strategy].apply(engine, { ...told, admin: readAdmin })
   if (admin && admin.address !== credential.address) await awaitLogin(engine, pending.credential)
+  return left || []
 }
 
 /** Logs in with pending and proves that it is as good as current. @throws LoginRefused, TestFailed … */
@@ -203,12 +208,14 @@ export async function test(pipeline: Pipeline, rotation: Rotation): Promise<void
   const engine = await pipeline.engine(rotation.engine)
   await using session = await engine.login(version.credential)
   const pair = strategies[strategy].pair?.(nextUser)
+  // The user is what its clone has to equal, and not the other way round: it is brought up to date at its next turn.
+  const compared = pair?.clone === nextUser ? pair : undefined
   const other = async () => {
     const replaced = await store.read(id, { token: replaces })
     if (!replaced) throw new Superseded(`version ${replaces} is not there any more; nothing to compare with`)
     return replaced.credential
   }
-  const differences = pair ? await session.differences(pair, other) : []
+  const differences = compared ? await session.differences(compared, other) : []
   if (differences.length)
     throw new TestFailed(`the two users are not equal; still to be done: ${differences.join('; ')}`)
   if (testQuery) await session.run(testQuery)

@@ -17,6 +17,7 @@ export interface Engine {
    * Opens a session as the credential's user, in its database, over TLS unless it says `ssl: false`. An admin's session
    * acts on the accounts of `host`, which is what a session of the user whose account it is to act on gives.
    * @throws LoginRefused if the server answered and refused user or password.
+   * @throws Unproven if the server let the user in without looking at its password.
    * @throws Unreachable, TlsFailed, NotPermitted, InvalidCredential (no such database)
    */
   login(credential: Credential, host?: string): Promise<Session>
@@ -52,12 +53,14 @@ export interface Session extends AsyncDisposable {
   setPassword(user: string, password: string, how?: { reversibly: boolean }): Promise<void>
 
   /**
-   * Makes the clone able to do exactly what the user may, creating it if absent; whatever the clone owns goes over
-   * to the user; then `open`, one of the two, may log in with `password`. All of it; or the next call completes it, and
-   * until then `open`'s password does not log in.
+   * Lets `open`, one of the two, log in with `password`. Before that, if it is the clone: it may do exactly what the user
+   * may, and is created if absent. If it is the user, the clone may be in use: nothing that could refuse its login is
+   * changed, and it is brought up to date when it is opened next. What the clone owns goes over to the user, as far as
+   * that can be. All of it; or the next call completes it, and until then `open`'s password does not log in.
+   * @returns what stays with the clone, a sentence each; it is no reason not to take turns
    * @throws Stranger if the clone exists and is not a clone of this user. Nothing is changed then.
    */
-  cloneUser(pair: Pair, open: { user: string; password: string }): Promise<void>
+  cloneUser(pair: Pair, open: { user: string; password: string }): Promise<string[]>
 
   /**
    * No password logs `user`, one of the pair, in any more; what it owns and may do stays, and sessions go on.
@@ -67,7 +70,8 @@ export interface Session extends AsyncDisposable {
 
   /**
    * There is no clone any more; what it owned is the user's.
-   * @throws Stranger if it is not a clone of this user. Nothing is changed then.
+   * @throws Stranger if it is not a clone of this user; NotPermitted, naming it, if something of the clone's cannot go
+   * over. Nothing is dropped then.
    */
   dropUser(pair: Pair): Promise<void>
 
@@ -79,6 +83,12 @@ export interface Session extends AsyncDisposable {
    * either is gone. `other` is the one of the two that this session is not, for servers that tell a user only about itself.
    */
   differences(pair: Pair, other: () => Promise<Credential>): Promise<string[]>
+
+  /**
+   * Where a login does not show it by itself: that the server has looked at the password, and would refuse another.
+   * @throws Unproven
+   */
+  proven?(): Promise<void>
 
   /** Runs a test query and throws its rows away. @throws TestFailed with the server's code if it is refused. */
   run(query: string): Promise<void>

@@ -162,7 +162,7 @@ class MongodbSession implements Session {
     }
   }
 
-  async cloneUser({ user, clone }: Pair, open: { user: string; password: string }): Promise<void> {
+  async cloneUser({ user, clone }: Pair, open: { user: string; password: string }): Promise<string[]> {
     const original = await this.#user(user)
     const found = await this.#found(clone)
     if (found) refuseStranger(original, found, open.user === user)
@@ -180,6 +180,7 @@ class MongodbSession implements Session {
     } catch (error) {
       conflictIfDropped(error)
     }
+    return []
   }
 
   async lockUser(user: string, pair: Pair): Promise<void> {

@@ -186,7 +186,7 @@ class MysqlSession implements Session {
       )
   }
 
-  async cloneUser({ user, clone }: Pair, open: { user: string; password: string }): Promise<void> {
+  async cloneUser({ user, clone }: Pair, open: { user: string; password: string }): Promise<string[]> {
     const flavour = this.#flavour
     const { plugin, verify } = await this.#method(user)
     const original = await this.#account(user)
@@ -200,6 +200,7 @@ class MysqlSession implements Session {
       `alter user ${this.#name(open.user)} ${flavour.identified(plugin, verify(open.password))} account unlock`,
     ]
     for (const statement of all) await this.#query(statement).catch(conflictIfDropped)
+    return []
   }
 
   /** The account is left as it is, but for a password that nobody knows: setting one is all that opens it. */

@@ -5,7 +5,7 @@ export class Opaque implements Engine {
   async login(): Promise<Session> {
     return {
       setPassword: async () => {},
-      cloneUser: async () => {},
+      cloneUser: async () => [],
       lockUser: async () => {},
       dropUser: async () => {},
       differences: async () => [],

@@ -56,7 +56,7 @@ class PostgresSession extends PostgresFamilySession {
   override async cloneUser(
     pair: Pair,
     { user, password }: { user: string; password: string },
-  ): Promise<void> {
+  ): Promise<string[]> {
     const roles = await this.#roles(pair)
     const statements = syncStatements(pair, roles)
     await this.#handOverElsewhere(pair, roles)
@@ -64,6 +64,7 @@ class PostgresSession extends PostgresFamilySession {
     // One message of several statements is one transaction.
     const open = `alter role ${escapeIdentifier(user)} login password ${verifier}`
     await this.#write([...statements, open].join('; ')).catch(conflictIfDropped)
+    return []
   }
 
   override async lockUser(user: string, pair: Pair): Promise<void> {

@@ -86,7 +86,7 @@ class RedisSession implements Session {
     }
   }
 
-  async cloneUser({ user, clone }: Pair, open: { user: string; password: string }): Promise<void> {
+  async cloneUser({ user, clone }: Pair, open: { user: string; password: string }): Promise<string[]> {
     const before = await this.#list()
     const original = theUser(before, user)
     const found = findUser(before, clone)
@@ -103,6 +103,7 @@ class RedisSession implements Session {
     if (differences(theUser(now, user), theUser(now, clone)).length)
       throw new Conflict(`as ${this.#credential}: the rules of ${user} changed meanwhile`)
     if (open.user === user) await this.#change(['ACL', 'SETUSER', user, 'on', 'resetpass', password])
+    return []
   }
 
   /** Not `off`: setting a password is all that opens the user again. */

@@ -74,7 +74,7 @@ class RedshiftSession extends PostgresFamilySession {
     await this.query(this.#setPassword(user, password))
   }
 
-  override async cloneUser(pair: Pair, open: { user: string; password: string }): Promise<void> {
+  override async cloneUser(pair: Pair, open: { user: string; password: string }): Promise<string[]> {
     const [found, existing] = await this.#accounts(pair.user, pair.clone)
     const user = checkPair(pair, found, existing, open.user === pair.user)
     const clone = existing ?? newAccount(pair.clone)
@@ -89,6 +89,7 @@ class RedshiftSession extends PostgresFamilySession {
       ...followStatements(user, clone),
       this.#setPassword(open.user, open.password),
     ]).catch(conflictIfDropped)
+    return []
   }
 
   /** Not by PASSWORD DISABLE, which Redshift refuses for a superuser. */

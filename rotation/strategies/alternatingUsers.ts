@@ -3,6 +3,7 @@ import type { Engine, Pair } from '../engines/engine.ts'
 import { undefinedIfAbsent } from '../engines/noSuchUser.ts'
 import { Stranger } from '../engines/stranger.ts'
 import { traits } from '../engines/traits.ts'
+import { Unproven } from '../engines/unproven.ts'
 import { InvalidCredential, NotPermitted, Unreachable } from '../errors.ts'
 import { unknownPassword } from '../password.ts'
 import { adminSession, requireAdmin, tryAdminSession } from './adminSession.ts'
@@ -34,10 +35,10 @@ export class AlternatingUsers implements Strategy {
     return { user, clone: user + SUFFIX }
   }
 
-  async apply(engine: Engine, { current, pending, admin }: Change): Promise<void> {
+  async apply(engine: Engine, { current, pending, admin }: Change): Promise<string[]> {
     await using session = await adminSession(engine, current, admin)
     const { username: user, password } = pending
-    await session.cloneUser(this.pair(current.username), { user, password })
+    return await session.cloneUser(this.pair(current.username), { user, password })
   }
 
   /**
@@ -57,7 +58,7 @@ export class AlternatingUsers implements Strategy {
         } catch (error) {
           if (!(error instanceof Stranger)) throw error
           // Somebody else's user that lets everybody in was not opened by us.
-          return logsIn(engine, pending.with({ password: unknownPassword() }))
+          return await logsIn(engine, pending.with({ password: unknownPassword() })).catch(trueIfUnproven)
         }
       }
       return true
@@ -110,4 +111,9 @@ export class AlternatingUsers implements Strategy {
     const { user, clone } = this.pair(username)
     return username === clone ? user : clone
   }
+}
+
+function trueIfUnproven(error: unknown): true {
+  if (!(error instanceof Unproven)) throw error
+  return true
 }

@@ -3,11 +3,18 @@ import type { Credential } from '../credential.ts'
 import type { Engine, Session } from '../engines/engine.ts'
 import { Conflict, LoginRefused } from '../errors.ts'
 
-/** A session, or undefined if the server refuses user or password. Every other error is thrown on. */
+/**
+ * A session, or undefined if the server refuses user or password. Every other error is thrown on.
+ * @throws Unproven if the server would let the user in with any password
+ */
 export async function tryLogin(engine: Engine, credential: Credential): Promise<Session | undefined> {
+  let session: Session | undefined
   try {
-    return await engine.login(credential)
+    session = await engine.login(credential)
+    await session.proven?.()
+    return session
   } catch (error) {
+    await session?.[Symbol.asyncDispose]()
     if (error instanceof LoginRefused) return undefined
     throw error
   }

@@ -55,8 +55,11 @@ export interface Strategy {
   /** The user that the next value logs in as. @throws InvalidCredential if there can be none */
   nextUser(current: Credential): string
 
-  /** Makes pending valid. Current is proven by a login before an admin's credential is used. */
-  apply(engine: Engine, change: Change): Promise<void>
+  /**
+   * Makes pending valid. Current is proven by a login before an admin's credential is used.
+   * @returns what could not be done on the way and is no reason to stop, a sentence each
+   */
+  apply(engine: Engine, change: Change): Promise<void> | Promise<string[]>
 
   /** Makes current valid again, whatever became of pending. @throws LockedOut if nothing brings it back */
   undo(engine: Engine, change: FailedChange): Promise<Outcome>
