@@ -1,6 +1,6 @@
 import { Credential, type Format } from '../credential.ts'
 import { InvalidCredential, RotationInProgress, Superseded, TokenReused } from '../errors.ts'
-import type { Description, Stage, Store, Version } from './store.ts'
+import { type Description, older, type Stage, type Store, type Version } from './store.ts'
 
 type Secret = {
   versions: Map<string, string>
@@ -58,7 +58,10 @@ export class MemoryStore implements Store {
     }
     if (!this.#format(kept).sameUser(credential))
       throw new TokenReused(`version ${token} already has a value that no longer fits`)
-    if (stages.pending && stages.pending !== token && stages.pending !== stages.current)
+    if (stages.pending === token) return
+    const order = [...versions.keys()]
+    if (order.indexOf(token) < order.indexOf(stages.current ?? '')) throw new TokenReused(older(token))
+    if (stages.pending && stages.pending !== stages.current)
       throw new RotationInProgress(`version ${stages.pending} is pending`)
     stages.pending = token
   }
