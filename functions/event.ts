@@ -60,6 +60,9 @@ const rollback = v.object({
   engine: v.exactOptional(v.picklist([...engineNames, 'opaque'])),
   connection: v.exactOptional(text),
   strategy: v.exactOptional(v.picklist(strategyNames)),
+  host: v.exactOptional(v.string()),
+  user: v.exactOptional(v.string()),
+  replaces: v.exactOptional(text),
 })
 
 /** What createSecret gets: the execution's input. */

@@ -105,17 +105,17 @@ export class TestFailed extends RotationError {
   override readonly name = 'TestFailed'
 }
 
-/** What a LockedOut says that was there when the rotation began. raiseAlarm knows it by these words. */
-export const BEFORE = 'it was so before this rotation began, which changed nothing'
-
 /** Current does not log in and no stored value could bring it back. A person has to act. */
 export class LockedOut extends RotationError {
   override readonly name = 'LockedOut'
-  /** Whether it was so before the rotation began: a rotation is then no reason, and the next one will find the same. */
+  /** By these words raiseAlarm knows one that is no rotation's doing; what stands after them is what was found. */
+  static readonly BEFORE = 'it was so before this rotation began, which changed nothing'
+  /** Whether it is such a one, so that the next rotation will find the same. */
   readonly before: boolean
-  constructor(problem: string, { before }: { before?: string } = {}) {
-    super(before === undefined ? problem : `${problem}: ${BEFORE}; ${before}`)
-    this.before = before !== undefined
+  /** `found` is what else is known of one that was there before. */
+  constructor(problem: string, found?: string) {
+    super(found === undefined ? problem : `${problem}: ${LockedOut.BEFORE}; ${found}`)
+    this.before = found !== undefined
   }
 }
 

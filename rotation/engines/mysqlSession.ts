@@ -231,6 +231,15 @@ class MysqlSession implements Session {
     })
   }
 
+  /** Whatever its host is: who is refused does not tell which of the accounts that was. */
+  async wantsCertificate(user: string): Promise<boolean> {
+    const [row] = await this.#query(
+      `select count(*) as accounts from mysql.user where user = ${quoteText(user)}
+       and (ssl_type = 'X509' or length(x509_issuer) > 0 or length(x509_subject) > 0)`,
+    )
+    return Number(row?.accounts) > 0
+  }
+
   run(query: string): Promise<void> {
     return tested(this.#query(query))
   }

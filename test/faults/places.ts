@@ -49,7 +49,7 @@ export function postgresPlaces(): Place[] {
   return [...servers.slice(0, 1), ...servers.slice(-1)].map(postgresPlace)
 }
 
-function postgresPlace(server: PostgresServer): Place {
+export function postgresPlace(server: PostgresServer): Place {
   const verifier = async ({ password }: Credential) => text(await scramVerifier(password))
   return {
     name: `PostgreSQL ${server.version}`,
@@ -108,7 +108,7 @@ function postgresKind(statement: string): string {
 /** What stands in for Redshift; none where this system cannot have it. */
 export const redshiftPlaces = () => redshift.standIns().map(redshiftPlace)
 
-function redshiftPlace(server: PostgresServer): Place {
+export function redshiftPlace(server: PostgresServer): Place {
   return {
     name: 'Redshift',
     logFile: server.logFile,
@@ -154,7 +154,7 @@ export const mysqlPlaces = (engine: MysqlServer['engine']) =>
     .slice(-1)
     .map(mysqlPlace)
 
-function mysqlPlace(server: MysqlServer): Place {
+export function mysqlPlace(server: MysqlServer): Place {
   const Engine = server.engine === 'mysql' ? Mysql : Mariadb
   return {
     name: server.name,
@@ -219,7 +219,7 @@ function mysqlKind(statement: string): string | undefined {
 
 export const mongodbPlaces = () => inject('mongodb').map(mongodbPlace)
 
-function mongodbPlace(server: MongodbServer): Place {
+export function mongodbPlace(server: MongodbServer): Place {
   return {
     name: server.name,
     logFile: server.logFile,
@@ -263,7 +263,7 @@ function mongodbKind(command: Document): string | undefined {
 /** The newest server of all that speak Redis' protocol. */
 export const redisPlaces = () => inject('redis').slice(-1).map(redisPlace)
 
-function redisPlace(server: RedisServer): Place {
+export function redisPlace(server: RedisServer): Place {
   return {
     name: server.name,
     logFile: server.logFile,

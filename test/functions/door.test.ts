@@ -127,7 +127,11 @@ describe('event.ts', () => {
     expect(rollbackEvent(start)).toEqual({ abandoned: false, rotation: { ...start.rotation, token } })
     expect(rollbackEvent({ ...start, abandoned: true, rotation: created })).toEqual({
       abandoned: true,
-      rotation: { ...start.rotation, token, engine: 'postgres', strategy: 'single-user' },
+      rotation: {
+        ...{ ...start.rotation, token, engine: 'postgres', strategy: 'single-user' },
+        // By these it knows whether the user was changed meanwhile.
+        ...{ host: 'db.example.com', user: 'app', replaces: 'first' },
+      },
     })
     for (const kind of [{ engine: 'opaque' }, { engine: 'postgres', connection: '/shop/connection' }])
       expect(rollbackEvent({ ...start, rotation: { ...start.rotation, ...kind } }).rotation).toMatchObject(
