@@ -326,6 +326,20 @@ describe('handler.ts', () => {
     expect(error).toMatchObject({ name: 'Throttled', message: 'testStep: Secrets Manager: slow down' })
   })
 
+  test.each([
+    ['that retries it', ['AdminRefused'], 'AdminRefused'],
+    ['that retries something else', ['SomethingElse'], 'Conflict'],
+    ['of the first release, which names nothing', undefined, 'Conflict'],
+  ])(
+    'an error that came later leaves by a name that is retried: a definition %s',
+    async (_, retries, name) => {
+      const thrown = new errors.AdminRefused('master: no; this try changed nothing')
+      const event = { ...start, ...(retries && { retries }) }
+      const error = await failure(call(() => Promise.reject(thrown), event))
+      expect(error).toMatchObject({ name, message: 'testStep: master: no; this try changed nothing' })
+    },
+  )
+
   test('a wrong event is InvalidInput, and the step does not run', async () => {
     const run = vi.fn(async () => {})
     const error = await failure(call(run, { ...start, rotation: { id: 'app/db' } }))
