@@ -321,7 +321,7 @@ test('a server that never says goodbye is left', async () => {
     await next()
     stream.write(Buffer.concat([...row('md5', '4096', 'x'), ready]))
   }
-  await using server = await scripted(script)
+  await using server = await scripted(script, { hangsUp: false })
   const engine = new Postgres({ caFile: server.caFile, ...hasty })
   const session = await engine.login(server.credential())
   const began = Date.now()

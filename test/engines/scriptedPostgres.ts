@@ -40,14 +40,16 @@ const column = (name: string) =>
 /** What a scripted server does once it is connected to, and TLS is begun if there is any. */
 export type Script = (stream: Duplex, next: () => Promise<Buffer>) => Promise<void> | void
 
-/** A server that plays a script to whoever comes, over TLS if `tls`; `answer` is what it says to the question for TLS. */
-export async function scripted(script: Script, { tls = false, answer = 'S' as Buffer | string } = {}) {
+/** A server that plays a script to whoever comes, over TLS if `tls`; `answer` is what it says to the question for TLS; it hangs up when the client does, if it `hangsUp`. */
+export async function scripted(
+  script: Script,
+  { tls = false, answer = 'S' as Buffer | string, hangsUp = true } = {},
+) {
   const folder = mkdtempSync(join(tmpdir(), 'keyturn-scripted-'))
   const { caFile, keyFile } = await makeCertificate(folder)
   const [cert, key] = [readFileSync(caFile), readFileSync(keyFile)]
   const sockets = new Set<Socket>()
-  // It hangs up when the script does, and not because the client has.
-  const server = createServer({ allowHalfOpen: true }, async socket => {
+  const server = createServer({ allowHalfOpen: !hangsUp }, async socket => {
     sockets.add(socket)
     socket.on('error', () => {})
     let stream: Duplex = socket
