@@ -28,7 +28,7 @@ import {
   takesAnyPassword,
 } from './redisAcl.ts'
 import { connect, type RedisConnection } from './redisConnection.ts'
-import { NoFile, NotWritten, translate } from './redisErrors.ts'
+import { NoFile, NoRoom, NotWritten, translate } from './redisErrors.ts'
 import { tested } from './testQuery.ts'
 import { traits } from './traits.ts'
 import { trustIn } from './trust.ts'
@@ -96,10 +96,11 @@ class RedisSession implements Session {
     try {
       await this.#alter(user, ...rules)
     } catch (error) {
-      const unsaved = error instanceof NotWritten || error instanceof DatabaseFailed
+      if (reversibly || !unsaved.some(kind => error instanceof kind)) throw error
       // What is set back comes into force all the same, until a restart; the error says that it does no longer.
-      if (unsaved && !reversibly) await this.#send(['ACL', 'SETUSER', user, ...rules])
-      throw error
+      await this.#send(['ACL', 'SETUSER', user, ...rules])
+      if (!(error instanceof NoRoom && this.#save)) throw error
+      await this.#send(this.#save)
     }
   }
 
@@ -272,6 +273,9 @@ class RedisSession implements Session {
     return translate(error, `as ${this.#credential}`)
   }
 }
+
+/** What a change ends with that could not be saved. */
+const unsaved = [NotWritten, DatabaseFailed, NoRoom]
 
 function theUser(lines: string[], name: string): AclUser {
   return there(lookFor(lines, name), name)

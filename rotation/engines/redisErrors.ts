@@ -24,6 +24,9 @@ export class NoFile extends NotPermitted {}
 /** There is one, and it could not be written. */
 export class NotWritten extends NotPermitted {}
 
+/** Its memory is full. Some servers then let nothing into a transaction, not even a change of users. */
+export class NoRoom extends Unreachable {}
+
 /** By how an answer begins: with a code, and after ERR, which can mean anything, with words. */
 const byBeginning: [RegExp, (message: string, where: string) => RotationError][] = [
   [
@@ -37,6 +40,7 @@ const byBeginning: [RegExp, (message: string, where: string) => RotationError][]
     /^(LOADING|BUSY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN)\b/,
     (message, where) => new Unreachable(`${where}: not now, says the server: ${codeOf(message)}`),
   ],
+  [/^OOM\b/, (_, where) => new NoRoom(`${where}: OOM, the server's memory is full`)],
   [
     /^ERR max number of clients/,
     (_, where) => new Unreachable(`${where}: the server has no room for another connection`),
