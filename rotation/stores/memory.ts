@@ -92,9 +92,13 @@ export class MemoryStore implements Store {
     return [...this.#secret(id).versions.keys()].reverse()
   }
 
-  /** Deletes a secret by hand. */
-  delete(id: string): void {
+  /** Deletes a secret by hand. @returns what restores it */
+  delete(id: string): () => void {
+    const secret = this.#secret(id)
     this.#secrets.delete(id)
+    return () => {
+      this.#secrets.set(id, secret)
+    }
   }
 
   #secret(id: string): Secret {
