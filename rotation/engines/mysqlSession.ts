@@ -26,6 +26,7 @@ import { conflictIfDropped, undefinedIfAbsent } from './noSuchUser.ts'
 import { tested } from './testQuery.ts'
 import { traits } from './traits.ts'
 import { readIssuers } from './trust.ts'
+import { Unproven } from './unproven.ts'
 
 export type MysqlOptions = EngineOptions & {
   /** Opens the driver's connection, to be wrapped by tests. */
@@ -67,6 +68,9 @@ export type Method = { name: string; user: string; plugin: string; verify(passwo
   Account,
   'plugins' | 'clauses'
 >
+
+/** What a server that reads no accounts takes everybody for: MariaDB, and MySQL. */
+const unchecked = ['@', 'skip-grants user@skip-grants host']
 
 /** MySQL and MariaDB, which speak one protocol. */
 export abstract class MysqlFamily implements Engine {
@@ -166,6 +170,10 @@ class MysqlSession implements Session {
     const found = version.includes('MariaDB') ? 'mariadb' : 'mysql'
     if (found !== engine)
       throw new InvalidCredential('engine', `should be ${found}: that is what the server is`)
+    if (unchecked.includes(account))
+      throw new Unproven(
+        `login as ${this.#credential}: the server lets everybody in, as it was started with skip-grant-tables`,
+      )
     const at = account.lastIndexOf('@')
     if (account.slice(0, at) !== this.#credential.username)
       throw new NotPermitted(`login as ${this.#credential}: the server takes it for ${account}`)

@@ -8,7 +8,9 @@ import { ed25519Verifier } from '../../rotation/engines/mariadbPlugins.ts'
 import { Mysql } from '../../rotation/engines/mysql.ts'
 import { quoteText } from '../../rotation/engines/mysqlAccount.ts'
 import { nativeVerifier } from '../../rotation/engines/mysqlVerifiers.ts'
+import { Unproven } from '../../rotation/engines/unproven.ts'
 import { AlternatingUsers } from '../../rotation/strategies/alternatingUsers.ts'
+import { tryLogin } from '../../rotation/strategies/login.ts'
 import { SingleUser } from '../../rotation/strategies/singleUser.ts'
 import { TemporaryClone } from '../../rotation/strategies/temporaryClone.ts'
 import { engineContract, other } from '../contracts/engine.ts'
@@ -883,6 +885,28 @@ describe.each(possible)('a $engine of its own, whose settings matter', flavour =
     })
   })
 })
+
+test.each(possible)(
+  'a login at a $engine that was started with skip-grant-tables is Unproven',
+  async flavour => {
+    const server = await startMysql(flavour, { skip_grant_tables: 'on', init_file: '/dev/null' })
+    try {
+      const { socket, caFile } = server
+      const Engine = flavour.engine === 'mysql' ? Mysql : Mariadb
+      // MySQL then listens nowhere else.
+      const connect = ({ user, password }: mysql.ConnectionOptions) =>
+        mysql.createConnection({ socketPath: socket, user: user ?? '', password: password ?? '' })
+      const engine = new Engine({ caFile, connect })
+      for (const password of ['any', 'another']) {
+        const login = tryLogin(engine, credentialFor(server, 'app', password))
+        await expect(login).rejects.toBeInstanceOf(Unproven)
+        await expect(login).rejects.toMatchObject({ message: expect.stringContaining('skip-grant-tables') })
+      }
+    } finally {
+      await server.stop()
+    }
+  },
+)
 
 /** `before` is told every statement before it is sent. */
 function engineOf(server: MysqlServer, before: (statement: string) => void = () => {}): Engine {
