@@ -202,14 +202,17 @@ class MysqlSession implements Session {
     const original = await this.#account(user)
     const found = await this.#found(clone)
     if (found) refuseStranger(original, found, open.user === user)
-    const statements = syncStatements(flavour, original, found ?? newAccount(flavour, clone, this.host))
-    const all = [
-      // With a password that nobody knows, until the clone is complete.
-      ...(found ? [] : [`create user if not exists ${this.#name(clone)} ${this.#unknown(plugin)}`]),
-      ...statements,
-      `alter user ${this.#name(open.user)} ${flavour.identified(plugin, verify(open.password))} account unlock`,
-    ]
-    for (const statement of all) await this.#query(statement).catch(conflictIfDropped)
+    const opening = `alter user ${this.#name(open.user)} ${flavour.identified(plugin, verify(open.password))} account unlock`
+    // The clone may be in use when the user is opened: what is made of it now could keep it from logging in.
+    const following =
+      open.user === user
+        ? []
+        : [
+            // With a password that nobody knows, until the clone is complete.
+            ...(found ? [] : [`create user if not exists ${this.#name(clone)} ${this.#unknown(plugin)}`]),
+            ...syncStatements(flavour, original, found ?? newAccount(flavour, clone, this.host)),
+          ]
+    for (const statement of [...following, opening]) await this.#query(statement).catch(conflictIfDropped)
     return []
   }
 

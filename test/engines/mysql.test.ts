@@ -450,6 +450,76 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
       expect(await admits(server, clone)).toBe(true)
     })
 
+    const changes: [string, (app: App) => string[]][] = [
+      ['require x509', ({ user }) => [`alter user ${user} require x509`]],
+      ['a limit of connections', ({ user }) => [`alter user ${user} with max_user_connections 1`]],
+      ['a password that has expired', ({ user }) => [`alter user ${user} password expire`]],
+      ['a password that expires', ({ user }) => [`alter user ${user} password expire interval 1 day`]],
+      ['a lock', ({ user }) => [`alter user ${user} account lock`]],
+      [
+        'fewer privileges, without those on the database',
+        ({ user, database }) => [
+          `create table ${database}.t (a int)`,
+          `grant select on ${database}.t to ${user}`,
+          `grant select on ${database}.t to ${user}_clone`,
+          `revoke all on ${database}.* from ${user}`,
+        ],
+      ],
+      ['more privileges', ({ user, database }) => [`grant create view on ${database}.* to ${user}`]],
+      [
+        'another role by default',
+        ({ user }) => [
+          `create role role_${user}`,
+          `grant role_${user} to ${user}`,
+          mysqlItself
+            ? `alter user ${user} default role role_${user}`
+            : `set default role role_${user} for ${user}`,
+        ],
+      ],
+      ...(mysqlItself
+        ? ([
+            ['history', ({ user }) => [`alter user ${user} password history 5`]],
+            [
+              'a lock after refused logins',
+              ({ user }) => [`alter user ${user} failed_login_attempts 1 password_lock_time 1`],
+            ],
+            ['a comment', ({ user }) => [`alter user ${user} comment 'hello'`]],
+          ] satisfies [string, (app: App) => string[]][])
+        : []),
+    ]
+    test.each(changes)('%s of the user is nothing to the clone that is in use', async (_, change) => {
+      const app = await makeApp(server)
+      const { both, clone, sync } = await makeClone(app)
+      await sync()
+      await sql(...change(app))
+      const told = async () => [
+        ...(await sql(`show create user ${both.clone}`)),
+        ...(await sql(`show grants for ${both.clone}`)),
+      ]
+      const before = await told()
+      await using proof = await engine.login(clone)
+      const statements: string[] = []
+      await using session = await engineOf(server, statement => statements.push(statement)).login(
+        app.admin,
+        proof.host,
+      )
+      expect(await session.cloneUser(both, { user: both.user, password: 'next' })).toEqual([])
+      expect(await told()).toEqual(before)
+      expect(
+        statements.filter(statement => /^(alter|grant|revoke|create|set default)/.test(statement)),
+      ).toEqual([expect.stringContaining(`alter user \`${both.user}\`@`)])
+      expect(await admits(server, clone)).toBe(true)
+    })
+
+    test('a clone that is gone is not made to open the user', async () => {
+      const app = await makeApp(server)
+      const both = pair(app.user)
+      await using session = await engine.login(app.admin, '%')
+      await session.cloneUser(both, { user: both.user, password: 'next' })
+      expect(await admits(server, app.current.with({ password: 'next' }))).toBe(true)
+      expect(await sql(`select 1 from mysql.user where user = '${both.clone}'`)).toEqual([])
+    })
+
     test('ALL gives way to less, and less to ALL', async () => {
       const app = await makeApp(server)
       const { both, sync, differences } = await makeClone(app)
