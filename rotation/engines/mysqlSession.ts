@@ -46,8 +46,8 @@ export type Flavour = Dialect & {
   identified(plugin: string, verifier: string): string
   /** The statement by which a user without privileges changes its own password. */
   changeOwn(plugin: string, password: { old: string; new: string }): string
-  /** @throws NotPermitted if a user that changes its own password could not have the old one back */
-  refuseIrreversible?(session: Statements, account: Method): Promise<void>
+  /** @throws NotPermitted if a user that changes its own password to `next` could not have the old one back */
+  refuseIrreversible?(session: Statements, account: Method, next: string): Promise<void>
   /** Run after a user was locked, to close what `identified` leaves open. */
   afterLock?(account: string): string
   /** How a user gets and loses a second password: as TwoPasswords says. */
@@ -187,7 +187,7 @@ class MysqlSession implements Session {
     if (user === this.#credential.username) {
       if (plugins.length > 1)
         throw new NotPermitted(`${name} has several passwords, of which a user can change the first only`)
-      if (reversibly) await this.#flavour.refuseIrreversible?.(this.#statements(), method)
+      if (reversibly) await this.#flavour.refuseIrreversible?.(this.#statements(), method, password)
       await this.#query(this.#flavour.changeOwn(plugin, { old: this.#password, new: password }))
       this.#password = password
     } else

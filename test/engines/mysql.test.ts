@@ -7,9 +7,11 @@ import { Mariadb } from '../../rotation/engines/mariadb.ts'
 import { ed25519Verifier } from '../../rotation/engines/mariadbPlugins.ts'
 import { Mysql } from '../../rotation/engines/mysql.ts'
 import { quoteText } from '../../rotation/engines/mysqlAccount.ts'
+import { ruleAgainst } from '../../rotation/engines/mysqlRules.ts'
 import { nativeVerifier } from '../../rotation/engines/mysqlVerifiers.ts'
 import { Unproven } from '../../rotation/engines/unproven.ts'
 import { AlternatingUsers } from '../../rotation/strategies/alternatingUsers.ts'
+import { DualPassword } from '../../rotation/strategies/dualPassword.ts'
 import { tryLogin } from '../../rotation/strategies/login.ts'
 import { SingleUser } from '../../rotation/strategies/singleUser.ts'
 import { TemporaryClone } from '../../rotation/strategies/temporaryClone.ts'
@@ -945,6 +947,106 @@ describe.each(possible)('a $engine of its own, whose settings matter', flavour =
       await watch.end()
     }
   })
+
+  if (flavour.engine === 'mysql')
+    describe('rules for passwords', () => {
+      beforeAll(() => sql("install component 'file://component_validate_password'"))
+      afterAll(() => sql("uninstall component 'file://component_validate_password'"))
+      const rule = (name: string, value: string | number) =>
+        sql(`set global validate_password.${name} = ${value}`)
+      const strong = () => `Aa1!${hex(12)}`
+      const none = () => Promise.reject(new Error('not needed'))
+      const makeOwn = async (password: string) => {
+        const { user, current } = await makeApp(server, { password })
+        await sql(`grant application_password_admin on *.* to ${user}`)
+        return current
+      }
+
+      test.each<[string, string | number, () => string, boolean]>([
+        ['policy', 'LOW', () => hex(4), true],
+        ['length', 20, () => `Aa1!${hex(7)}`, false],
+        ['mixed_case_count', 2, () => `Aa1!${hex(12)}`, false],
+        ['number_count', 40, () => `Aa1!${hex(12)}`, false],
+        ['special_char_count', 2, () => `Aa1!${hex(12)}`, false],
+        ['policy', 'STRONG', strong, true],
+        ['changed_characters_percentage', 100, () => `Aa1!${hex(12)}`, false],
+      ])(
+        '%s %s, %#: neither a single user nor two passwords are begun with what could not be taken back',
+        async (name, value, password, may) => {
+          const current = await makeOwn(password())
+          await rule(name, value)
+          try {
+            for (const strategy of [new SingleUser(), new DualPassword()]) {
+              const pending = current.with({
+                password: `bB2?${'bB2?'.repeat(12)}${hex(20)}1234567890`.slice(0, 90),
+              })
+              const change = { current, pending, previous: none, admin: none, rds: none }
+              const applied = strategy.apply(engine, change)
+              if (may) {
+                await applied
+                const failed = { ...change, previous: async () => undefined, rival: async () => undefined }
+                const rest = { previousIsOpen: async () => false, async *stored() {} }
+                await strategy.undo(engine, { ...failed, ...rest })
+              } else
+                await expect(applied).rejects.toMatchObject({
+                  name: 'NotPermitted',
+                  message: expect.stringMatching(/validate_password\.\w+ the server may refuse/),
+                })
+              expect([await admits(server, current), await admits(server, pending)]).toEqual([true, false])
+            }
+          } finally {
+            await rule(name, 'default')
+          }
+        },
+      )
+
+      test('what is worked out here is never what the server would not take', async () => {
+        const rules: [string, string | number][][] = [
+          [['policy', 'LOW']],
+          [
+            ['policy', 'LOW'],
+            ['length', 4],
+          ],
+          [['policy', 'MEDIUM']],
+          [
+            ['policy', 'MEDIUM'],
+            ['mixed_case_count', 2],
+            ['special_char_count', 0],
+          ],
+          [
+            ['policy', 'MEDIUM'],
+            ['number_count', 3],
+          ],
+        ]
+        for (const some of rules) {
+          for (const [name, value] of some) await rule(name, value)
+          try {
+            const rows = await sql("show global variables like 'validate_password%'")
+            const settings = Object.fromEntries(rows.map(row => Object.values(row).map(String)))
+            for (const password of [
+              ...[
+                '12345678',
+                'aA1!',
+                'aA1!aA1!',
+                'aaBB11!!',
+                'äÄ1!äÄ1!',
+                'aA1 aA1 ',
+                'aA1日aA1日',
+                'aA1\\aA1~',
+                'AA11!!bbb',
+              ],
+              ...['x'.repeat(99), `aA1!${'x'.repeat(97)}`, `aaAA111${'x'.repeat(90)}`],
+            ])
+              if (!ruleAgainst(settings, 'nobody', password, 'other'))
+                await sql(`create user u${hex()} identified by ${quoteText(password)}`)
+          } finally {
+            for (const [name] of some) await rule(name, 'default')
+            await rule('length', 'default')
+          }
+        }
+        expect(await sql("show global variables like 'validate_password.length'")).toHaveLength(1)
+      })
+    })
 
   test('an anonymous account that takes the login is NotPermitted', async () => {
     // It goes before all others, being for one address only.
