@@ -18,6 +18,7 @@ import {
   newAccount,
   quoteText,
   readAccount,
+  readAttributes,
 } from './mysqlAccount.ts'
 import { refuseStranger, syncStatements } from './mysqlClone.ts'
 import { connect } from './mysqlConnection.ts'
@@ -298,13 +299,19 @@ class MysqlSession implements Session {
   /** @throws NoSuchUser if there is none of this name and the session's host */
   async #account(user: string): Promise<Account> {
     const created = await this.#show(`create user ${this.#name(user)}`)
-    return readAccount(
-      this.#flavour,
-      user,
-      this.host,
-      created,
-      await this.#show(`grants for ${this.#name(user)}`),
+    const grants = await this.#show(`grants for ${this.#name(user)}`)
+    const account = readAccount(this.#flavour, user, this.host, created, grants)
+    // MySQL shows question marks for characters of four bytes.
+    if (JSON.stringify(account.attributes).includes('????')) account.attributes = await this.#attributes(user)
+    return account
+  }
+
+  async #attributes(user: string): Promise<Account['attributes']> {
+    const { attribute } = await this.#row(
+      `select attribute as attribute from information_schema.user_attributes
+       where user = ${quoteText(user)} and host = ${quoteText(this.host)}`,
     )
+    return readAttributes(String(attribute))
   }
 
   #found(user: string): Promise<Account | undefined> {
