@@ -108,6 +108,15 @@ export class TestFailed extends RotationError {
 /** Current does not log in and no stored value could bring it back. A person has to act. */
 export class LockedOut extends RotationError {
   override readonly name = 'LockedOut'
+  /** By these words raiseAlarm knows one that is no rotation's doing; what stands after them is what was found. */
+  static readonly BEFORE = 'it was so before this rotation began, which changed nothing'
+  /** Whether it is such a one, so that the next rotation will find the same. */
+  readonly before: boolean
+  /** `found` is what else is known of one that was there before. */
+  constructor(problem: string, found?: string) {
+    super(found === undefined ? problem : `${problem}: ${LockedOut.BEFORE}; ${found}`)
+    this.before = found !== undefined
+  }
 }
 
 /**
