@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { escapeIdentifier as name, escapeLiteral as text } from 'pg'
 import type { PostgresServer } from '../../local/postgres.ts'
 import { scramVerifier } from '../../rotation/engines/scram.ts'
-import { asSuperuser } from '../database.ts'
+import { asSuperuser, hex } from '../database.ts'
 import type { Entry, World } from './world.ts'
 
 /** A state, and what of the server's catalogs it is about: `pg_roles.rolvaliduntil`, say. */
@@ -107,6 +107,15 @@ export function postgresEntries(server: PostgresServer): PostgresEntry[] {
     strategies: pairs,
     ...more,
   })
+  /** A value of an admin that was refused is left alone for two minutes, so this one has another when it is well again. */
+  const renewed = (entry: PostgresEntry): PostgresEntry => ({
+    ...entry,
+    async undo(world) {
+      await entry.undo(world)
+      world.admin = world.app.admin.with({ password: `renewed-${hex()}` })
+      await world.place.setPassword(world.admin)
+    },
+  })
   const database = (
     what: string,
     make: string,
@@ -118,26 +127,27 @@ export function postgresEntries(server: PostgresServer): PostgresEntry[] {
     undo: ({ app }) => sql(undo.replace(/\bD\b/g, app.database)),
     ...more,
   })
-  /** A setting, of the server or of something in it. */
-  const setting = (what: string, assignment: string, more: Partial<PostgresEntry> = {}): PostgresEntry[] => {
-    const [parameter = ''] = assignment.split(' ', 1)
-    const about = ['pg_db_role_setting.setconfig']
-    return [
-      inUse(what, `alter role R set ${assignment}`, `alter role R reset ${parameter}`, {
-        about: [...about, 'pg_db_role_setting.setrole', 'pg_roles.rolconfig'],
-        ...more,
-      }),
-      inUse(
-        `${what} in this database`,
-        `alter role R in database D set ${assignment}`,
-        `alter role R in database D reset ${parameter}`,
-        {
-          about: [...about, 'pg_db_role_setting.setdatabase'],
-          ...more,
-        },
-      ),
-    ]
+  /** A setting of the account in use, or of it in this database. */
+  const setting = (
+    what: string,
+    assignment: string,
+    more: Partial<PostgresEntry> = {},
+    where = '',
+  ): PostgresEntry => {
+    const [parameter] = assignment.split(' ', 1)
+    const alter = `alter role R ${where}`
+    return inUse(`${what} ${where}`.trim(), `${alter} set ${assignment}`, `${alter} reset ${parameter}`, {
+      ends: followed,
+      about: [
+        'pg_roles.rolconfig',
+        'pg_db_role_setting.setconfig',
+        'pg_db_role_setting.setrole',
+        ...(where ? ['pg_db_role_setting.setdatabase'] : []),
+      ],
+      ...more,
+    })
   }
+  const inDatabase = 'in database D'
   /** A line of pg_hba.conf for the account in use and its partner, or for one of them. */
   const asked = (method: string, more: Partial<PostgresEntry> = {}): PostgresEntry => ({
     name: `pg_hba.conf asks both accounts for ${method}`,
@@ -146,6 +156,8 @@ export function postgresEntries(server: PostgresServer): PostgresEntry[] {
       world.kept = { file, lines: readFileSync(file, 'utf8') }
       const { lines } = world.kept as { lines: string }
       writeFileSync(file, `hostssl all ${world.user},${world.clone} 127.0.0.1/32 ${method}\n${lines}`)
+      const wrong = await sql('select error from pg_hba_file_rules where error is not null')
+      if (wrong.length) throw new Error(`pg_hba.conf is wrong: ${wrong[0]?.error}`)
       await reload()
     },
     async undo({ kept }) {
@@ -163,15 +175,11 @@ export function postgresEntries(server: PostgresServer): PostgresEntry[] {
       await reload()
     },
     async undo() {
-      await sql(`set default_transaction_read_only = off; select 1`)
-      await sqlReadWrite(`alter system reset ${assignment.split(' ', 1)[0]}`)
+      await sql(`alter system reset ${assignment.split(' ', 1)[0]}`)
       await reload()
     },
     ...more,
   })
-  /** ALTER SYSTEM cannot be in one message with another statement; it changes no row, so a server that reads only takes it. */
-  const sqlReadWrite = (statement: string) => sql(statement)
-
   /** True of what is tried a few times: a statement that has a millisecond may be given up. */
   const patiently = async ({ place }: World, credential: Parameters<World['place']['admits']>[0]) => {
     for (let tries = 0; tries < 20; tries++)
@@ -180,7 +188,9 @@ export function postgresEntries(server: PostgresServer): PostgresEntry[] {
   }
 
   const fine = () => /^(rotated|Forced)$/
-  const entries: PostgresEntry[] = [
+  /** A clone that is made like its user, and then the user is made different, fails TestSecret. */
+  const followed = () => /^(rotated|Forced|TestFailed)$/
+  return [
     // What keeps a login out is the DBA's wish.
     inUse('expires', `alter role R valid until '2001-01-01'`, `alter role R valid until 'infinity'`, {
       locksOut: true,
@@ -195,6 +205,8 @@ export function postgresEntries(server: PostgresServer): PostgresEntry[] {
     }),
     next('may have no connections', 'alter role R connection limit 0', 'alter role R connection limit -1', {
       about: ['pg_roles.rolconnlimit'],
+      // The same answer as where the server is full for a moment: whether pending is open cannot be told.
+      blind: true,
     }),
     inUse('is NOLOGIN', 'alter role R nologin', 'alter role R login', {
       locksOut: true,
@@ -223,9 +235,14 @@ export function postgresEntries(server: PostgresServer): PostgresEntry[] {
       async undo(world) {
         if (await exists(world.clone)) return
         const { password } = await world.current()
-        const verifier = text(await scramVerifier(password))
-        await sql(
-          `create role ${name(world.clone)} login password ${verifier}; grant ${name(world.user)} to ${name(world.clone)}`,
+        const { admin, database } = world.app
+        // By the admin, who else could not change it.
+        await asSuperuser(
+          server,
+          `create role ${name(world.clone)} login password ${text(await scramVerifier(password))};
+           grant ${name(world.user)} to ${name(world.clone)}`,
+          database,
+          { user: admin.username, password: (world.admin ?? admin).password },
         )
       },
       strategies: pairs,
@@ -300,7 +317,7 @@ export function postgresEntries(server: PostgresServer): PostgresEntry[] {
       ([what, make, undo, about]): PostgresEntry => ({
         name: `the clone owns ${what}`,
         make: world => forRole(world, world.clone, make),
-        undo: world => forRole(world, world.user, undo),
+        undo: async world => forRole(world, (await exists(world.clone)) ? world.clone : world.user, undo),
         strategies: pairs,
         ends: fine,
         about: [about],
@@ -381,31 +398,44 @@ export function postgresEntries(server: PostgresServer): PostgresEntry[] {
       : []),
 
     // Settings.
-    ...setting('reads only', 'default_transaction_read_only = on', { ends: fine }),
-    ...setting('has a millisecond for a statement', 'statement_timeout = 1', { admits: patiently }),
-    ...setting('has a millisecond for a lock', 'lock_timeout = 1', { ends: fine }),
-    ...setting('may be idle for a millisecond', 'idle_session_timeout = 1', { admits: patiently }),
-    ...setting('would make md5 verifiers', `password_encryption = 'md5'`, { ends: fine }),
+    setting('reads only', 'default_transaction_read_only = on'),
+    setting('reads only', 'default_transaction_read_only = on', {}, inDatabase),
+    setting('has a millisecond for a statement', 'statement_timeout = 1', { admits: patiently }),
+    setting('has a millisecond for a lock', 'lock_timeout = 1', {}, inDatabase),
+    setting('may be idle for a moment', 'idle_session_timeout = 200'),
+    setting('would make md5 verifiers', `password_encryption = 'md5'`),
     ...(server.version >= 16
-      ? setting('would make verifiers of too many iterations', 'scram_iterations = 200000', { ends: fine })
+      ? [setting('would make verifiers of too many iterations', 'scram_iterations = 200000', {}, inDatabase)]
       : []),
     ...(server.version >= 17
-      ? setting('has a millisecond for a transaction', 'transaction_timeout = 1', { admits: patiently })
+      ? [setting('has a millisecond for a transaction', 'transaction_timeout = 1', { admits: patiently })]
       : []),
-    ...setting('finds other functions first', `search_path = 'public', 'pg_catalog'`, { ends: fine }),
-    ...setting('writes dates the other way round', `datestyle = 'German, DMY'`, { ends: fine }),
-    ...setting('has backslashes in texts', 'standard_conforming_strings = off', { ends: fine }),
-    ...setting('has all it runs logged', `log_statement = 'all'`),
-    ...setting('acts as nobody else', `role = 'none'`, { ends: fine }),
-    ...setting('loads a library that there is not', `session_preload_libraries = 'nowhere'`, {
+    setting('finds other functions first', `search_path = 'public', 'pg_catalog'`, {}, inDatabase),
+    setting('writes dates the other way round', `datestyle = 'German, DMY'`),
+    setting('has backslashes in texts', 'standard_conforming_strings = off'),
+    setting('has all it runs logged', `log_statement = 'all'`, { ends: () => /./ }),
+    setting('acts as nobody else', `role = 'none'`, {}, inDatabase),
+    setting('loads a library that there is not', `session_preload_libraries = 'nowhere'`, {
       locksOut: true,
+      ends: () => /./,
     }),
+    setting(
+      'loads a library that there is not',
+      `session_preload_libraries = 'nowhere'`,
+      { locksOut: true, ends: () => /./ },
+      inDatabase,
+    ),
 
     // The admin.
     admins('may not create roles any more', 'alter role R nocreaterole', 'alter role R createrole'),
-    admins('expires', `alter role R valid until '2001-01-01'`, `alter role R valid until 'infinity'`),
-    admins('is NOLOGIN', 'alter role R nologin', 'alter role R login'),
-    admins('may have no connections', 'alter role R connection limit 0', 'alter role R connection limit -1'),
+    renewed(
+      admins('expires', `alter role R valid until '2001-01-01'`, `alter role R valid until 'infinity'`),
+    ),
+    renewed(admins('is NOLOGIN', 'alter role R nologin', 'alter role R login')),
+    // As above.
+    admins('may have no connections', 'alter role R connection limit 0', 'alter role R connection limit -1', {
+      blind: true,
+    }),
     admins('does not inherit', 'alter role R noinherit', 'alter role R inherit', { ends: fine }),
     admins('reads only', 'alter role R set default_transaction_read_only = on', 'alter role R reset all', {
       ends: fine,
@@ -439,5 +469,4 @@ export function postgresEntries(server: PostgresServer): PostgresEntry[] {
     ...(server.version >= 16 ? [serverwide('scram_iterations = 200000', { ends: fine })] : []),
     serverwide('default_transaction_read_only = on', { locksOut: single, blind: true }),
   ]
-  return entries
 }
