@@ -28,6 +28,13 @@ export class MemoryStore implements Store {
     this.#secrets.set(id, { versions, stages: { current: token }, tags })
   }
 
+  /** Moves a label by hand, as anybody may who writes the secret; moving current takes previous along. */
+  move(id: string, stage: Stage, token: string): void {
+    const { stages } = this.#secret(id)
+    if (stage === 'current' && stages.current) stages.previous = stages.current
+    stages[stage] = token
+  }
+
   /** Changes the secret's tags. */
   tag(id: string, tags: Record<string, string>): void {
     this.#secret(id).tags = tags
@@ -83,6 +90,15 @@ export class MemoryStore implements Store {
 
   async tokens(id: string): Promise<string[]> {
     return [...this.#secret(id).versions.keys()].reverse()
+  }
+
+  /** Deletes a secret by hand. @returns what restores it */
+  delete(id: string): () => void {
+    const secret = this.#secret(id)
+    this.#secrets.delete(id)
+    return () => {
+      this.#secrets.set(id, secret)
+    }
   }
 
   #secret(id: string): Secret {

@@ -39,6 +39,8 @@ export type Place = {
   /** One whose user may do what the strategy takes. */
   makeApp(strategy: StrategyName): Promise<App>
   admits(credential: Credential): Promise<boolean>
+  /** Gives a user that there is the password of this value, behind everybody's back. */
+  setPassword(credential: Credential): Promise<unknown>
   /** Sets the user's password, and makes its clone with this value, or sees to it that there is none. */
   reset(app: App, clone: Credential | undefined): Promise<void>
 }
@@ -57,6 +59,11 @@ export function postgresPlace(server: PostgresServer): Place {
     engine: call => new Postgres({ caFile: server.caFile, Client: calling(call, pg.Client) }),
     makeApp: () => postgres.makeApp(server),
     admits: credential => postgres.admits(server, credential),
+    setPassword: async credential =>
+      postgres.asSuperuser(
+        server,
+        `alter role ${name(credential.username)} password ${await verifier(credential)}`,
+      ),
     async reset({ user, current, admin }, clone) {
       const [u, c] = [name(user), name(`${user}_clone`)]
       const own = `alter role ${u} password ${await verifier(current)}`
@@ -116,6 +123,7 @@ export function redshiftPlace(server: PostgresServer): Place {
       new Redshift({ caFile: server.caFile, Client: calling(call, redshift.StandInClient, redshiftKind) }),
     makeApp: () => redshift.makeApp(server),
     admits: credential => postgres.admits(server, credential),
+    setPassword: credential => postgres.asSuperuser(server, redshift.setPassword(credential)),
     async reset({ user, current, database }, clone) {
       const c = name(`${user}_clone`)
       const own = redshift.setPassword(current)
@@ -188,6 +196,11 @@ export function mysqlPlace(server: MysqlServer): Place {
       return app
     },
     admits: credential => family.admits(server, credential),
+    setPassword: ({ username, password }) =>
+      family.asSuperuser(
+        server,
+        `alter user ${accountName(username, '%')} ${family.identified(server, password)}`,
+      ),
     async reset({ user, current, database }, clone) {
       const u = accountName(user, '%')
       const c = accountName(`${user}_clone`, '%')
@@ -241,6 +254,7 @@ export function mongodbPlace(server: MongodbServer): Place {
     // TLS and a name to look up take half of a login's time, and are the same for all.
     makeApp: () => mongodb.makeApp(server, { more: { ssl: false, host: '127.0.0.1' } }),
     admits: credential => mongodb.admits(server, credential),
+    setPassword: ({ username, password }) => mongodb.behind(server, mongodb.updateUser(username, password)),
     reset: ({ user, current, admin }, clone) =>
       mongodb.behind(
         server,
@@ -302,6 +316,8 @@ export function redisPlace(server: RedisServer): Place {
         { ordinary: strategy !== 'single-user', more: { ssl: false } },
       ),
     admits: credential => redis.admits(server, credential),
+    setPassword: ({ username, password }) =>
+      redis.asSuperuser(server, [['ACL', 'SETUSER', username, 'resetpass', `#${digest(password)}`]]),
     async reset({ user, current }, clone) {
       const password = ({ password }: Credential) => ['resetpass', `#${digest(password)}`]
       await redis.asSuperuser(server, [
