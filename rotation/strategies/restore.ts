@@ -82,13 +82,20 @@ export async function undoBesideCurrent(
   }
 }
 
-/** Whether pending may log in: here, or where the admin sets passwords, of which this server may be a late copy. */
-async function isOpen(engine: Engine, { pending, admin: readAdmin }: FailedChange): Promise<boolean> {
+/**
+ * Whether pending may log in: here, or where the admin sets passwords, of which this server may be a late copy. What was
+ * never set is not tried: some servers lock an account after refused logins, and it may be current's.
+ */
+export async function isOpen(
+  engine: Engine,
+  { pending, admin: readAdmin, untouched }: FailedChange,
+): Promise<boolean> {
+  if (await untouched()) return false
   try {
     if (await logsIn(engine, pending)) return true
-  } catch (error) {
-    if (isTemporary(error)) throw error
-    // It may not from here, or not into this database, whatever its password; MariaDB says so of some that are not there.
+  } catch {
+    // It may not from here, not into this database, or not so often at once, whatever its password; MariaDB says so of
+    // some that are not there. That the server does not answer any more is seen when it is closed.
     return true
   }
   if (!pending.masterarn) return false
@@ -104,5 +111,5 @@ async function isOpen(engine: Engine, { pending, admin: readAdmin }: FailedChang
 }
 
 /** What may stop even a rollback whose current logs in: another try will know more. */
-export const isTemporary = (error: unknown) =>
+const isTemporary = (error: unknown) =>
   error instanceof Unreachable || error instanceof Conflict || error instanceof Throttled

@@ -888,7 +888,8 @@ describe.each(possible)('a $engine of its own, whose settings matter', flavour =
         if (name !== 'NotPermitted') continue
         const { current, admin } = await makeApp(server, { user })
         const none = async () => undefined
-        const failed = { current, previous: none, rival: none, previousIsOpen: async () => false }
+        const no = async () => false
+        const failed = { current, previous: none, rival: none, previousIsOpen: no, untouched: no }
         const undone = new AlternatingUsers().undo(engine, {
           ...failed,
           pending: current.with({ username: pending.username, password: 'p' }),
@@ -1014,7 +1015,8 @@ describe.each(possible)('a $engine of its own, whose settings matter', flavour =
               if (may) {
                 await applied
                 const failed = { ...change, previous: async () => undefined, rival: async () => undefined }
-                const rest = { previousIsOpen: async () => false, async *stored() {} }
+                const no = async () => false
+                const rest = { previousIsOpen: no, untouched: no, async *stored() {} }
                 await strategy.undo(engine, { ...failed, ...rest })
               } else
                 await expect(applied).rejects.toMatchObject({
