@@ -136,16 +136,21 @@ export function postgresEntries(server: PostgresServer): PostgresEntry[] {
   ): PostgresEntry => {
     const [parameter] = assignment.split(' ', 1)
     const alter = `alter role R ${where}`
-    return inUse(`${what} ${where}`.trim(), `${alter} set ${assignment}`, `${alter} reset ${parameter}`, {
-      ends: followed,
-      about: [
-        'pg_roles.rolconfig',
-        'pg_db_role_setting.setconfig',
-        'pg_db_role_setting.setrole',
-        ...(where ? ['pg_db_role_setting.setdatabase'] : []),
-      ],
-      ...more,
-    })
+    return inUse(
+      where ? `${what} in this database` : what,
+      `${alter} set ${assignment}`,
+      `${alter} reset ${parameter}`,
+      {
+        ends: followed,
+        about: [
+          'pg_roles.rolconfig',
+          'pg_db_role_setting.setconfig',
+          'pg_db_role_setting.setrole',
+          ...(where ? ['pg_db_role_setting.setdatabase'] : []),
+        ],
+        ...more,
+      },
+    )
   }
   const inDatabase = 'in database D'
   /** A line of pg_hba.conf for the account in use and its partner, or for one of them. */
@@ -461,8 +466,6 @@ export function postgresEntries(server: PostgresServer): PostgresEntry[] {
     }),
     asked('reject', { locksOut: true }),
     asked('ident', { locksOut: true }),
-    asked('gss include_realm=0', { locksOut: true }),
-    asked('ldap ldapserver=127.0.0.1 ldapport=1', { locksOut: true }),
 
     // The server.
     serverwide(`password_encryption = 'md5'`, { ends: fine }),
