@@ -1,8 +1,17 @@
-import { type Document, MongoClient, MongoCompatibilityError, MongoServerError } from 'mongodb'
+import {
+  BSON,
+  type Document,
+  MongoClient,
+  MongoCompatibilityError,
+  MongoNetworkError,
+  MongoParseError,
+  MongoRuntimeError,
+  MongoServerError,
+} from 'mongodb'
 import { beforeAll, describe, expect, inject, test } from 'vitest'
 import { Credential } from '../../rotation/credential.ts'
 import { Mongodb } from '../../rotation/engines/mongodb.ts'
-import { translate } from '../../rotation/engines/mongodbErrors.ts'
+import { translate, translateLogin } from '../../rotation/engines/mongodbErrors.ts'
 import { engineContract, other } from '../contracts/engine.ts'
 import { admits, behind, createUser, lockSlowCollection, makeApp } from '../mongodbDatabase.ts'
 import { startGateway } from '../servers/documentdbGateway.ts'
@@ -102,6 +111,14 @@ describe.each(inject('mongodb'))('$name', server => {
         .slice(before)
         .match(/^{"saslStart"/gm),
     ).toHaveLength(1)
+  })
+
+  test('a password that SCRAM-SHA-256 does not take is named by its field', async () => {
+    const { current } = await makeApp(server)
+    await expect(engine.login(current.with({ password: 'bell\u0007' }))).rejects.toMatchObject({
+      name: 'InvalidCredential',
+      field: 'password',
+    })
   })
 
   test('a test query that names no database is TestFailed, and says what it should be', async () => {
@@ -439,5 +456,34 @@ test('a server that is too old for the driver is told apart', () => {
   expect(translate(new MongoCompatibilityError('reports maximum wire version 7'), 'here')).toMatchObject({
     name: 'DatabaseFailed',
     message: expect.stringContaining('older'),
+  })
+})
+
+describe('what the driver throws of itself has a name', () => {
+  const network = (code: string) =>
+    new MongoNetworkError('secret', { cause: Object.assign(new Error('secret'), { code }) })
+
+  test.each([
+    [network('INVALID_PURPOSE'), 'TlsFailed'],
+    [network('DEPTH_ZERO_SELF_SIGNED_CERT'), 'TlsFailed'],
+    [network('EINVAL'), 'Unreachable'],
+    [network('ECONNREFUSED'), 'Unreachable'],
+    [new MongoParseError('secret'), 'InvalidCredential'],
+    [new MongoRuntimeError('secret'), 'InvalidCredential'],
+    [new BSON.BSONError('secret'), 'InvalidCredential'],
+    [new RangeError('secret'), 'InvalidCredential'],
+    [new TypeError('secret'), 'InvalidCredential'],
+    [undefined, 'InvalidCredential'],
+  ])('%s', (error, name) => {
+    const [plain, secured, later] = [
+      translateLogin(error, 'here', false),
+      translateLogin(error, 'here', true),
+      translate(error, 'here'),
+    ]
+    expect(plain.name).toBe(name)
+    // Who showed the host's certificate is the server that was meant, and may be well again in a moment.
+    for (const { name: told } of [secured, later])
+      expect(told).toBe(name === 'InvalidCredential' ? 'Unreachable' : name)
+    for (const { message } of [plain, secured, later]) expect(message).not.toContain('secret')
   })
 })
