@@ -32,7 +32,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   project.provide('postgres', postgres.map(plain))
   project.provide(
     'mysql',
-    mysql.map(({ socket: _, ...server }) => plain(server)),
+    mysql.map(({ socket: _, restart: __, ...server }) => plain(server)),
   )
   project.provide('mongodb', mongodb.map(plain))
   project.provide(

@@ -24,6 +24,8 @@ export type MysqlServer = {
   logFile: string
 }
 
+export type RunningMysql = MysqlServer & { socket: string; restart(): Promise<void>; stop(): Promise<void> }
+
 type Flavour = { engine: MysqlServer['engine']; packages: Packages }
 
 /** By their packages in Debian: the newest MySQL, and the MariaDB versions with long support. */
@@ -46,7 +48,7 @@ export const flavours: Flavour[] = [
 export async function startMysql(
   { engine, packages }: Flavour,
   settings: Record<string, string> = {},
-): Promise<MysqlServer & { socket: string; stop(): Promise<void> }> {
+): Promise<RunningMysql> {
   const root = await unpack(packages, root => initialise(engine, root))
   const folder = await mkdtemp(join(tmpdir(), `keyturn-${engine}-`))
   const data = join(folder, 'data')
@@ -88,24 +90,37 @@ export async function startMysql(
     ...(engine === 'mysql' ? { mysqlx: 'off' } : { plugin_load_add: passwordPlugins(root) }),
     ...settings,
   })
-  const log = openSync(errorFile, 'a')
-  const server = spawnUntilWeEnd(command, { cwd: folder, log })
-  closeSync(log)
+  const start = () => {
+    const log = openSync(errorFile, 'a')
+    const started = spawnUntilWeEnd(command, { cwd: folder, log })
+    closeSync(log)
+    return started
+  }
+  let server = start()
+  const end = async () => {
+    if (server.exitCode !== null) return
+    server.stdin?.end()
+    await once(server, 'exit')
+  }
+  // With skip-grant-tables, MySQL listens at its socket alone.
+  const way = settings.skip_grant_tables
+    ? { socketPath: socket }
+    : { host: '127.0.0.1', port, ssl: { ca: await readFile(caFile) } }
+  const restart = async () => {
+    await end()
+    // Its users are there already.
+    await writeFile(initFile, '')
+    server = start()
+    await answers({ ...way, ...superuser }, server)
+  }
   const stop = async () => {
-    if (server.exitCode === null) {
-      server.stdin?.end()
-      await once(server, 'exit')
-    }
+    await end()
     await rm(folder, { recursive: true, force: true })
   }
   try {
-    // With skip-grant-tables, MySQL listens at its socket alone.
-    const way = settings.skip_grant_tables
-      ? { socketPath: socket }
-      : { host: '127.0.0.1', port, ssl: { ca: await readFile(caFile) } }
     const version = await answers({ ...way, ...superuser }, server)
     const name = `${engine === 'mysql' ? 'MySQL' : 'MariaDB'} ${/^[\d.]+/.exec(version)}`
-    return { engine, name, host: 'localhost', port, caFile, superuser, logFile, socket, stop }
+    return { engine, name, host: 'localhost', port, caFile, superuser, logFile, socket, restart, stop }
   } catch (error) {
     const said = await readFile(errorFile, 'utf8')
     await stop()
