@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { InvalidOption } from '../rotation/errors.ts'
 import { type Options, parseOptions, parseTags } from '../rotation/options.ts'
 import type { Scheduled } from './inventory.ts'
+import { type Opening, openingAt } from './window.ts'
 
 const hour = 3_600_000
 const day = 24 * hour
@@ -25,8 +26,11 @@ type Verdict = { late: boolean } & (
 type Rank = { attempt: number; due: number }
 export const byRank = (a: Rank, b: Rank) => a.attempt - b.attempt || b.due - a.due
 
-/** Whether a credential is to rotate at the moment `now`, as its tags say. Never throws. */
-export function judge(credential: Scheduled, now: Date): Verdict {
+/**
+ * Whether a credential is to rotate at the moment `now`, as its tags say. `interval` is how many milliseconds lie between
+ * two runs, an hour at most. Never throws.
+ */
+export function judge(credential: Scheduled, now: Date, interval = hour): Verdict {
   const { tags, since, nextByService } = credential
   if (nextByService) {
     const late = now.getTime() > nextByService.getTime() + day
@@ -39,32 +43,34 @@ export function judge(credential: Scheduled, now: Date): Verdict {
   if (options instanceof InvalidOption) return { state: 'skipped', reason: options.message, late: true }
   const { every, window, jitter = 0 } = options
   if (every === undefined) return { state: 'waiting', late: false }
-  // The same part of it whenever we look, and another one for each version and credential.
-  const delay = jitter * 1000 * fraction(identity(credential))
-  const opens = opening(since.getTime() + every * 1000 + delay, window)
-  if (now.getTime() < opens) return { state: 'waiting', late: false }
-  const late = now.getTime() > opens + Math.max(hour, Math.min(every * 1000, day))
-  if (opening(now.getTime(), window) > now.getTime()) return { state: 'waiting', late }
-  const rank = { attempt: attemptAfter(now.getTime() - opens), due: now.getTime() - opens }
+  // The schedule's concern alone: a rotation by hand goes on.
+  if (jitter > every)
+    return { state: 'skipped', reason: 'keyturn:jitter: should be no longer than keyturn:every', late: true }
+  const time = now.getTime()
+  const from = since.getTime() + every * 1000
+  const mayBegin = beginning(credential, from, jitter * 1000, interval)
+  const opens = mayBegin(window && openingAt(window, from))
+  if (time < opens) return { state: 'waiting', late: false }
+  const late = time > opens + Math.max(hour, Math.min(every * 1000, day))
+  const opening = window && openingAt(window, time)
+  if (time < mayBegin(opening)) return { state: 'waiting', late }
+  const rank = { attempt: attemptAfter(time - opens), due: time - opens }
   const due = { state: 'due', late, rank, token: tokenFor(credential, rank.attempt) } as const
-  return window ? { ...due, until: new Date(closing(now.getTime(), window)) } : due
+  return opening ? { ...due, until: new Date(opening.closes) } : due
 }
 
-/** The first moment from `time` on that is inside the window. */
-function opening(time: number, window: Options['window']): number {
-  if (!window) return time
-  const midnight = time - (time % day)
-  const minute = (time - midnight) / 60_000
-  const { from, to } = window
-  const inside = from < to ? minute >= from && minute < to : minute >= from || minute < to
-  if (inside) return time
-  return midnight + from * 60_000 + (minute < from ? 0 : day)
-}
-
-/** When the window closes that is open at `time`. */
-function closing(time: number, { to }: NonNullable<Options['window']>): number {
-  const closes = time - (time % day) + to * 60_000
-  return closes > time ? closes : closes + day
+/**
+ * When a credential that is due from `from` on may begin in a window that is open then or later, or without one: as late
+ * as its part of the jitter says, but so that one run is still to come before the window closes. The part is the same
+ * whenever we look, and another one for each version and credential.
+ */
+function beginning(credential: Scheduled, from: number, jitter: number, interval: number) {
+  const part = fraction(identity(credential))
+  return (opening: Opening | undefined): number => {
+    if (!opening) return from + jitter * part
+    const start = Math.max(from, opening.opens)
+    return start + Math.min(jitter, Math.max(0, opening.closes - start - interval)) * part
+  }
 }
 
 /**
