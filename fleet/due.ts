@@ -4,6 +4,9 @@ import { type Options, parseOptions, parseTags } from '../rotation/options.ts'
 import type { Scheduled } from './inventory.ts'
 import { type Opening, openingAt } from './window.ts'
 
+/** What the names of a credential's rotations are made from. */
+type Version = Pick<Scheduled, 'store' | 'id' | 'since'>
+
 const hour = 3_600_000
 const day = 24 * hour
 /** What the deployment's defaults are has no bearing on a schedule. */
@@ -83,13 +86,16 @@ function attemptAfter(due: number): number {
   return hours < 16 ? Math.floor(Math.log2(hours)) + 1 : 5 + Math.floor((hours - 16) / 24)
 }
 
+/** Names the rotation that the policies of a parameter's version ask for, however many of them do so, and how often. */
+export const policyToken = (parameter: Version) => tokenFor(parameter, 'policy')
+
 /** A UUID. Whoever looks at the same credential gets the same one for the same try, so that it begins once. */
-function tokenFor(credential: Scheduled, attempt: number): string {
+function tokenFor(credential: Version, attempt: number | 'policy'): string {
   const digits = digest(`${identity(credential)} ${attempt}`).slice(0, 32)
   return digits.replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-')
 }
 
-const identity = ({ store, id, since }: Scheduled) => `${store} ${id} ${since.toISOString()}`
+const identity = ({ store, id, since }: Version) => `${store} ${id} ${since.toISOString()}`
 const digest = (text: string) => createHash('sha256').update(text).digest('hex')
 const fraction = (text: string) => Number.parseInt(digest(text).slice(0, 8), 16) / 2 ** 32
 

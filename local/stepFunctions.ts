@@ -19,7 +19,13 @@ export type StepFunctionsServer = {
 }
 
 /** An execution; `history` is what GetExecutionHistory tells of it. */
-type Started = { input: string; history: Event[]; ended: Promise<Execution>; result?: Execution }
+type Started = {
+  input: string
+  startDate: number
+  history: Event[]
+  ended: Promise<Execution>
+  result?: Execution
+}
 type Event = {
   type: string
   stateEnteredEventDetails?: { name: string; input: string }
@@ -94,10 +100,11 @@ class Rotate {
     DescribeExecution: ({ executionArn }: Request) => {
       const name = lastOf(executionArn)
       if (this.running.has(name)) return { status: 'RUNNING' }
-      const { input, result } = this.#find(name)
-      if (!result) return { status: 'RUNNING', input }
-      if (!result.failure) return { status: 'SUCCEEDED', input, output: JSON.stringify(result.output) }
-      return { status: 'FAILED', input, ...detailsOf(result.failure) }
+      const { input, startDate, result } = this.#find(name)
+      const common = { input, startDate }
+      if (!result) return { ...common, status: 'RUNNING' }
+      if (!result.failure) return { ...common, status: 'SUCCEEDED', output: JSON.stringify(result.output) }
+      return { ...common, status: 'FAILED', ...detailsOf(result.failure) }
     },
 
     GetExecutionHistory: ({ executionArn, includeExecutionData = true, reverseOrder }: Request) => {
@@ -132,7 +139,7 @@ class Rotate {
           history.push({ type: 'LambdaFunctionFailed', lambdaFunctionFailedEventDetails: detailsOf(failure) })
       },
     })
-    const started: Started = { input, history, ended }
+    const started: Started = { input, startDate: Date.now() / 1000, history, ended }
     this.executions.set(name, started)
     ended.then(result => {
       started.result = result

@@ -1,10 +1,7 @@
 import type { ParameterHistory } from '@aws-sdk/client-ssm'
 import { InvalidCredential } from '../errors.ts'
-import { isOurs } from './parameterLabels.ts'
+import { isOurs, PENDING } from './parameterNames.ts'
 import type { Description } from './store.ts'
-
-/** Where what is pending lives: see ParameterStore. */
-export const PENDING = '/keyturn/pending'
 
 /** What Parameter Store allows. */
 const VERSIONS = 100

@@ -21,8 +21,8 @@ import {
   TokenReused,
 } from '../errors.ts'
 import { isNamed, translate } from './awsErrors.ts'
-import { isOurs, LABEL, labelOf, tokenOf } from './parameterLabels.ts'
-import { PENDING, refusedPut, refuseNoName, refuseTooLong, unfit } from './parameterLimits.ts'
+import { refusedPut, refuseNoName, refuseTooLong, unfit } from './parameterLimits.ts'
+import { folder, isOurs, LABEL, labelOf, lockName, tokenOf, valueName } from './parameterNames.ts'
 import { type Description, older, type Stage, type Store, type Version } from './store.ts'
 import { tagsIn } from './tags.ts'
 
@@ -337,11 +337,6 @@ class LabelsFull extends StoreFailed {}
 function unlessFull(error: unknown): void {
   if (!(error instanceof LabelsFull)) throw error
 }
-
-const folder = (id: string) => `${PENDING}/${id.replace(/^\//, '')}`
-const valueName = (id: string, token: string) => `${folder(id)}/${token}`
-/** No token is so short. */
-const lockName = (id: string) => `${folder(id)}/lock`
 
 const numberOf = ({ Version = 0 }: ParameterHistory) => Version
 const dateOf = ({ LastModifiedDate }: { LastModifiedDate?: Date | undefined }) => Number(LastModifiedDate)

@@ -501,6 +501,8 @@ describe('roles', () => {
     StartRotationRole: {
       Lists: ['ssm:DescribeParameters'],
       Tags: ['ssm:ListTagsForResource'],
+      Labels: ['ssm:GetParameterHistory'],
+      Locks: ['ssm:GetParameter'],
       OtherRotations: ['states:DescribeExecution'],
       StartRotation: ['states:StartExecution'],
       DeadLetters: ['sqs:SendMessage'],

@@ -12,3 +12,10 @@ export const tokenOf = (version: ParameterHistory) =>
 /** Whether Keyturn sets a label, and so may take it off. */
 export const isOurs = (label: string) =>
   label.startsWith(LABEL) || label === 'current' || label === 'previous'
+
+/** Where what is pending lives: see ParameterStore. */
+export const PENDING = '/keyturn/pending'
+export const folder = (id: string) => `${PENDING}/${id.replace(/^\//, '')}`
+export const valueName = (id: string, token: string) => `${folder(id)}/${token}`
+/** Its value is the token of the rotation that goes on. No token is so short. */
+export const lockName = (id: string) => `${folder(id)}/lock`
