@@ -24,9 +24,9 @@ type Verdict = { late: boolean } & (
 
 /**
  * What comes first where not all can: the lower try, so that what keeps failing holds up nobody; then what has been due
- * for longer, in milliseconds.
+ * for longer, in milliseconds. `waits` is for how long this try has been due.
  */
-type Rank = { attempt: number; due: number }
+type Rank = { attempt: number; due: number; waits: number }
 export const byRank = (a: Rank, b: Rank) => a.attempt - b.attempt || b.due - a.due
 
 /**
@@ -57,9 +57,11 @@ export function judge(credential: Scheduled, now: Date, interval = hour): Verdic
   const late = time > opens + Math.max(hour, Math.min(every * 1000, day))
   const opening = window && openingAt(window, time)
   if (time < mayBegin(opening)) return { state: 'waiting', late }
-  const rank = { attempt: attemptAfter(time - opens), due: time - opens }
-  const due = { state: 'due', late, rank, token: tokenFor(credential, rank.attempt) } as const
-  return opening ? { ...due, until: new Date(opening.closes) } : due
+  const due = time - opens
+  const attempt = attemptAfter(due)
+  const rank = { attempt, due, waits: due - beginsAfter(attempt) }
+  const verdict = { state: 'due', late, rank, token: tokenFor(credential, attempt) } as const
+  return opening ? { ...verdict, until: new Date(opening.closes) } : verdict
 }
 
 /**
@@ -84,6 +86,21 @@ function attemptAfter(due: number): number {
   const hours = due / hour
   if (hours < 1) return 0
   return hours < 16 ? Math.floor(Math.log2(hours)) + 1 : 5 + Math.floor((hours - 16) / 24)
+}
+
+/** The milliseconds that a credential has been due when this try of it begins. */
+function beginsAfter(attempt: number): number {
+  if (attempt === 0) return 0
+  return (attempt <= 5 ? 2 ** (attempt - 1) : 16 + 24 * (attempt - 5)) * hour
+}
+
+/** How many of a credential's tries are looked for: those of some weeks. */
+const TRIES = 30
+
+/** The tokens of the tries before this one, the latest first. */
+export function earlierTokens(credential: Version, attempt: number): string[] {
+  const attempts = Array.from({ length: Math.min(attempt, TRIES) }, (_, n) => attempt - 1 - n)
+  return attempts.map(earlier => tokenFor(credential, earlier))
 }
 
 /** Names the rotation that the policies of a parameter's version ask for, however many of them do so, and how often. */
