@@ -30,7 +30,10 @@ export default async function setup(project: TestProject): Promise<() => Promise
     startable(redisPackages.map(packages => startRedis(packages))),
   ])
   project.provide('postgres', postgres.map(plain))
-  project.provide('mysql', mysql.map(plain))
+  project.provide(
+    'mysql',
+    mysql.map(({ socket: _, ...server }) => plain(server)),
+  )
   project.provide('mongodb', mongodb.map(plain))
   project.provide(
     'redis',

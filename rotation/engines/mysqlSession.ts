@@ -1,4 +1,4 @@
-import mysql, { type Connection, type ConnectionOptions, type RowDataPacket } from 'mysql2/promise'
+import type { Connection, ConnectionOptions, RowDataPacket } from 'mysql2/promise'
 import type { Credential } from '../credential.ts'
 import { InvalidCredential, NotPermitted } from '../errors.ts'
 import { unknownPassword } from '../password.ts'
@@ -18,13 +18,16 @@ import {
   newAccount,
   quoteText,
   readAccount,
+  readAttributes,
 } from './mysqlAccount.ts'
 import { refuseStranger, syncStatements } from './mysqlClone.ts'
-import { translate, translateLogin } from './mysqlErrors.ts'
+import { connect } from './mysqlConnection.ts'
+import { notUnderstood, translate, translateLogin } from './mysqlErrors.ts'
 import { conflictIfDropped, undefinedIfAbsent } from './noSuchUser.ts'
 import { tested } from './testQuery.ts'
 import { traits } from './traits.ts'
 import { readIssuers } from './trust.ts'
+import { Unproven } from './unproven.ts'
 
 export type MysqlOptions = EngineOptions & {
   /** Opens the driver's connection, to be wrapped by tests. */
@@ -44,8 +47,8 @@ export type Flavour = Dialect & {
   identified(plugin: string, verifier: string): string
   /** The statement by which a user without privileges changes its own password. */
   changeOwn(plugin: string, password: { old: string; new: string }): string
-  /** @throws NotPermitted if a user that changes its own password could not have the old one back */
-  refuseIrreversible?(session: Statements, account: Method): Promise<void>
+  /** @throws NotPermitted if a user that changes its own password to `next` could not have the old one back */
+  refuseIrreversible?(session: Statements, account: Method, next: string): Promise<void>
   /** Run after a user was locked, to close what `identified` leaves open. */
   afterLock?(account: string): string
   /** How a user gets and loses a second password: as TwoPasswords says. */
@@ -67,6 +70,9 @@ export type Method = { name: string; user: string; plugin: string; verify(passwo
   'plugins' | 'clauses'
 >
 
+/** What a server that reads no accounts takes everybody for: MariaDB, and MySQL. */
+const unchecked = ['@', 'skip-grants user@skip-grants host']
+
 /** MySQL and MariaDB, which speak one protocol. */
 export abstract class MysqlFamily implements Engine {
   readonly #flavour: Flavour
@@ -77,7 +83,7 @@ export abstract class MysqlFamily implements Engine {
     this.#flavour = flavour
     this.#options = {
       ...timeouts,
-      connect: mysql.createConnection,
+      connect,
       ...options,
     }
   }
@@ -159,11 +165,16 @@ class MysqlSession implements Session {
   /** Settles what would bend statements, and learns which account this is; `host` is that of the accounts to act on. */
   async prepare(host?: string): Promise<void> {
     const { engine, prepare } = this.#flavour
-    const [row] = await this.#query('select current_user() as account, version() as version')
-    const { account, version } = row as { account: string; version: string }
+    const { account, version } = await this.#row('select current_user() as account, version() as version')
+    if (typeof account !== 'string' || typeof version !== 'string')
+      throw notUnderstood(`as ${this.#credential}`)
     const found = version.includes('MariaDB') ? 'mariadb' : 'mysql'
     if (found !== engine)
       throw new InvalidCredential('engine', `should be ${found}: that is what the server is`)
+    if (unchecked.includes(account))
+      throw new Unproven(
+        `login as ${this.#credential}: the server lets everybody in, as it was started with skip-grant-tables`,
+      )
     const at = account.lastIndexOf('@')
     if (account.slice(0, at) !== this.#credential.username)
       throw new NotPermitted(`login as ${this.#credential}: the server takes it for ${account}`)
@@ -177,7 +188,7 @@ class MysqlSession implements Session {
     if (user === this.#credential.username) {
       if (plugins.length > 1)
         throw new NotPermitted(`${name} has several passwords, of which a user can change the first only`)
-      if (reversibly) await this.#flavour.refuseIrreversible?.(this.#statements(), method)
+      if (reversibly) await this.#flavour.refuseIrreversible?.(this.#statements(), method, password)
       await this.#query(this.#flavour.changeOwn(plugin, { old: this.#password, new: password }))
       this.#password = password
     } else
@@ -192,14 +203,17 @@ class MysqlSession implements Session {
     const original = await this.#account(user)
     const found = await this.#found(clone)
     if (found) refuseStranger(original, found, open.user === user)
-    const statements = syncStatements(flavour, original, found ?? newAccount(flavour, clone, this.host))
-    const all = [
-      // With a password that nobody knows, until the clone is complete.
-      ...(found ? [] : [`create user if not exists ${this.#name(clone)} ${this.#unknown(plugin)}`]),
-      ...statements,
-      `alter user ${this.#name(open.user)} ${flavour.identified(plugin, verify(open.password))} account unlock`,
-    ]
-    for (const statement of all) await this.#query(statement).catch(conflictIfDropped)
+    const opening = `alter user ${this.#name(open.user)} ${flavour.identified(plugin, verify(open.password))} account unlock`
+    // The clone may be in use when the user is opened: what is made of it now could keep it from logging in.
+    const following =
+      open.user === user
+        ? []
+        : [
+            // With a password that nobody knows, until the clone is complete.
+            ...(found ? [] : [`create user if not exists ${this.#name(clone)} ${this.#unknown(plugin)}`]),
+            ...syncStatements(flavour, original, found ?? newAccount(flavour, clone, this.host)),
+          ]
+    for (const statement of [...following, opening]) await this.#query(statement).catch(conflictIfDropped)
     return []
   }
 
@@ -233,11 +247,11 @@ class MysqlSession implements Session {
 
   /** Whatever its host is: who is refused does not tell which of the accounts that was. */
   async wantsCertificate(user: string): Promise<boolean> {
-    const [row] = await this.#query(
+    const { accounts } = await this.#row(
       `select count(*) as accounts from mysql.user where user = ${quoteText(user)}
        and (ssl_type = 'X509' or length(x509_issuer) > 0 or length(x509_subject) > 0)`,
     )
-    return Number(row?.accounts) > 0
+    return Number(accounts) > 0
   }
 
   run(query: string): Promise<void> {
@@ -252,12 +266,20 @@ class MysqlSession implements Session {
   async #query(sql: string): Promise<RowDataPacket[]> {
     try {
       const [rows] = await this.#connection.query<RowDataPacket[]>({ sql, timeout: this.#timeout + 1_000 })
-      return rows
+      // What is no SELECT has none.
+      return Array.isArray(rows) ? rows : []
     } catch (error) {
       // What comes late must not be taken for the answer to the next statement.
       this.#unanswered ||= (error as { code?: string }).code === 'PROTOCOL_SEQUENCE_TIMEOUT'
       throw translate(await this.#reason(error), `as ${this.#credential}`)
     }
+  }
+
+  /** The one row of a query that always has one. */
+  async #row(sql: string): Promise<RowDataPacket> {
+    const [row] = await this.#query(sql)
+    if (!row) throw notUnderstood(`as ${this.#credential}`)
+    return row
   }
 
   /** MariaDB says of any reason but its own that an account could not be changed, and keeps the reason as a warning. */
@@ -277,13 +299,19 @@ class MysqlSession implements Session {
   /** @throws NoSuchUser if there is none of this name and the session's host */
   async #account(user: string): Promise<Account> {
     const created = await this.#show(`create user ${this.#name(user)}`)
-    return readAccount(
-      this.#flavour,
-      user,
-      this.host,
-      created,
-      await this.#show(`grants for ${this.#name(user)}`),
+    const grants = await this.#show(`grants for ${this.#name(user)}`)
+    const account = readAccount(this.#flavour, user, this.host, created, grants)
+    // MySQL shows question marks for characters of four bytes.
+    if (JSON.stringify(account.attributes).includes('????')) account.attributes = await this.#attributes(user)
+    return account
+  }
+
+  async #attributes(user: string): Promise<Account['attributes']> {
+    const { attribute } = await this.#row(
+      `select attribute as attribute from information_schema.user_attributes
+       where user = ${quoteText(user)} and host = ${quoteText(this.host)}`,
     )
+    return readAttributes(String(attribute))
   }
 
   #found(user: string): Promise<Account | undefined> {

@@ -46,7 +46,7 @@ export const flavours: Flavour[] = [
 export async function startMysql(
   { engine, packages }: Flavour,
   settings: Record<string, string> = {},
-): Promise<MysqlServer & { stop(): Promise<void> }> {
+): Promise<MysqlServer & { socket: string; stop(): Promise<void> }> {
   const root = await unpack(packages, root => initialise(engine, root))
   const folder = await mkdtemp(join(tmpdir(), `keyturn-${engine}-`))
   const data = join(folder, 'data')
@@ -67,11 +67,12 @@ export async function startMysql(
   ]
   await writeFile(initFile, statements.join('\n'), { mode: 0o600 })
   const port = await freePort()
+  const socket = join(folder, 'socket')
   const command = daemon(engine, root, data, {
     port,
     bind_address: '127.0.0.1',
     skip_name_resolve: 'on',
-    socket: join(folder, 'socket'),
+    socket,
     pid_file: join(folder, 'pid'),
     init_file: initFile,
     ssl_ca: caFile,
@@ -98,10 +99,13 @@ export async function startMysql(
     await rm(folder, { recursive: true, force: true })
   }
   try {
-    const ssl = { ca: await readFile(caFile) }
-    const version = await answers({ host: '127.0.0.1', port, ssl, ...superuser }, server)
+    // With skip-grant-tables, MySQL listens at its socket alone.
+    const way = settings.skip_grant_tables
+      ? { socketPath: socket }
+      : { host: '127.0.0.1', port, ssl: { ca: await readFile(caFile) } }
+    const version = await answers({ ...way, ...superuser }, server)
     const name = `${engine === 'mysql' ? 'MySQL' : 'MariaDB'} ${/^[\d.]+/.exec(version)}`
-    return { engine, name, host: 'localhost', port, caFile, superuser, logFile, stop }
+    return { engine, name, host: 'localhost', port, caFile, superuser, logFile, socket, stop }
   } catch (error) {
     const said = await readFile(errorFile, 'utf8')
     await stop()
@@ -168,8 +172,8 @@ async function answers(config: ConnectionOptions, server: ChildProcess): Promise
       await connection.end()
       return (rows as { version: string }[])[0]?.version ?? ''
     } catch (error) {
-      if (server.exitCode !== null || tries > 200 || (error as { code?: string }).code !== 'ECONNREFUSED')
-        throw error
+      const notYet = ['ECONNREFUSED', 'ENOENT'].includes(String((error as { code?: string }).code))
+      if (server.exitCode !== null || tries > 200 || !notYet) throw error
       await sleep(50)
     }
 }
