@@ -63,7 +63,7 @@ export const handler = functionHandler(
     const [credentials, waitsFor] = await Promise.all([inventory.scheduled(), earlierThan(run)])
     const judged = credentials.map(credential => ({
       credential,
-      verdict: judge(credential, now),
+      verdict: judge(credential, now, environment.interval),
     }))
     const late = judged.flatMap(({ credential, verdict }) => (verdict.late ? [nameOf(credential)] : []))
     measure('LateCredentials', late.length, MetricUnit.Count)

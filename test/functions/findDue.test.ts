@@ -40,6 +40,7 @@ beforeAll(async () => {
     KEYTURN_ROTATION_FUNCTION: 'arn:aws:lambda:eu-west-1:123456789012:function:keyturn-test-rotateSecret',
     KEYTURN_MAX_ROTATIONS: '17',
     KEYTURN_MAX_ROTATIONS_PER_HOST: '5',
+    KEYTURN_DUE_SCHEDULE: 'rate(1 minute)',
   })
   findDue = await load('findDue')
 })
@@ -123,6 +124,17 @@ describe('a run', () => {
     scheduled = [credential('/a', 2, { 'keyturn:window': `${from}-${to}` })]
     const { until } = (await look()).groups[0]?.rotations[0] ?? {}
     expect(until?.slice(11, 16)).toBe(to)
+  })
+
+  test('spreads jitter over a window less what lies between two runs of the schedule', async () => {
+    const [from, to] = [-0.5, 0.5].map(hours =>
+      new Date(Date.now() + hours * hour).toISOString().slice(11, 16),
+    )
+    const tags = { 'keyturn:window': `${from}-${to}`, 'keyturn:jitter': '1h' }
+    scheduled = Array.from({ length: 100 }, (_, n) => credential(`/${n}`, 2, tags))
+    const { planned } = await look()
+    expect(planned).toBeGreaterThan(20)
+    expect(planned).toBeLessThan(80)
   })
 
   test('counts what is late for the dashboard', async () => {

@@ -275,6 +275,7 @@ describe('template', () => {
         KEYTURN_ROTATION_FUNCTION: 'RotateSecretLambdaFunction.Arn',
         KEYTURN_MAX_ROTATIONS: '100',
         KEYTURN_MAX_ROTATIONS_PER_HOST: '10',
+        KEYTURN_DUE_SCHEDULE: 'rate(5 minutes)',
       },
       startRotation: { ...common, KEYTURN_EXECUTIONS: executions },
       awaitRotation: { ...common, KEYTURN_EXECUTIONS: executions },
