@@ -272,7 +272,7 @@ class MongodbSession implements Session {
     const usersInfo = { user: name, db: this.host }
     const show = this.#restrictions && { showAuthenticationRestrictions: true }
     try {
-      const { users } = await this.#command({ usersInfo, ...show })
+      const { users = [] } = await this.#command({ usersInfo, ...show })
       if (!isUsers(users))
         throw new Unknown(`usersInfo as ${this.#credential}: the answer is no list of users and their roles`)
       if (users[0]) return users[0]

@@ -53,6 +53,7 @@ class PostgresSession extends PostgresFamilySession {
   readonly #login: (credential: Credential) => Promise<PostgresSession>
   /** What the server may be asked, as this login does not tell it. */
   readonly #asks: { verifier: boolean; method: boolean }
+  readonly #version: number
   /** Who has checked the password, if that is not the server itself. */
   #checkedBy: string | undefined
 
@@ -64,17 +65,20 @@ class PostgresSession extends PostgresFamilySession {
     super({ client, credential, told })
     this.#login = login
     this.host = host ?? told.proof
+    this.#version = Number.parseInt(told.version ?? '', 10) || 0
     const inClearText = told.proof === 'password'
-    this.#asks = {
-      verifier: inClearText && !host,
-      method: inClearText && Number.parseInt(told.version ?? '', 10) >= 16,
-    }
+    this.#asks = { verifier: inClearText && !host, method: inClearText && this.#version >= 16 }
   }
 
   /** Who logs in in clear text may have any kind of verifier: the server's own settings say which it is to have. */
   override async prepare(statementTimeout: number, where: string): Promise<void> {
     const { verifier, method } = this.#asks
-    const settle = `set search_path = pg_catalog; set statement_timeout = ${statementTimeout}; set datestyle = iso`
+    const settle = [
+      `set search_path = pg_catalog; set statement_timeout = ${statementTimeout}; set datestyle = iso`,
+      // However short a user's own are, they are not for this session.
+      ...(this.#version >= 14 ? ['set lock_timeout = 0; set idle_session_timeout = 0'] : []),
+      ...(this.#version >= 17 ? ['set transaction_timeout = 0'] : []),
+    ].join('; ')
     const ask = `select current_setting('password_encryption') as kind,
       coalesce(current_setting('scram_iterations', true), '4096') as iterations, ${method ? 'system_user' : 'null'} as who`
     const [found] = await this.query(verifier || method ? `${settle}; ${ask}` : settle, where)

@@ -976,6 +976,13 @@ describe.each(possible)('a $engine of its own, whose settings matter', flavour =
       afterAll(() => sql("uninstall component 'file://component_validate_password'"))
       const rule = (name: string, value: string | number) =>
         sql(`set global validate_password.${name} = ${value}`)
+      /** DEFAULT does not bring all of them back, and the server raises the length with the others. */
+      const relax = async () => {
+        await rule('policy', 'MEDIUM')
+        await rule('changed_characters_percentage', 0)
+        for (const kind of ['mixed_case', 'number', 'special_char']) await rule(`${kind}_count`, 1)
+        await rule('length', 8)
+      }
       const strong = () => `Aa1!${hex(12)}`
       const none = () => Promise.reject(new Error('not needed'))
       const makeOwn = async (password: string) => {
@@ -1017,7 +1024,7 @@ describe.each(possible)('a $engine of its own, whose settings matter', flavour =
               expect([await admits(server, current), await admits(server, pending)]).toEqual([true, false])
             }
           } finally {
-            await rule(name, 'default')
+            await relax()
           }
         },
       )
@@ -1062,8 +1069,7 @@ describe.each(possible)('a $engine of its own, whose settings matter', flavour =
               if (!ruleAgainst(settings, 'nobody', password, 'other'))
                 await sql(`create user u${hex()} identified by ${quoteText(password)}`)
           } finally {
-            for (const [name] of some) await rule(name, 'default')
-            await rule('length', 8)
+            await relax()
           }
         }
         expect(await sql("show global variables like 'validate_password.length'")).toHaveLength(1)
