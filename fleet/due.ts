@@ -22,12 +22,8 @@ type Verdict = { late: boolean } & (
   | { state: 'skipped'; reason: string }
 )
 
-/**
- * What comes first where not all can: the lower try, so that what keeps failing holds up nobody; then what has been due
- * for longer, in milliseconds. `waits` is for how long this try has been due.
- */
+/** Which try it is; and for how many milliseconds the credential has been due, and this try of it. */
 type Rank = { attempt: number; due: number; waits: number }
-export const byRank = (a: Rank, b: Rank) => a.attempt - b.attempt || b.due - a.due
 
 /**
  * Whether a credential is to rotate at the moment `now`, as its tags say. `interval` is how many milliseconds lie between

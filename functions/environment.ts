@@ -53,6 +53,8 @@ const due = v.object({
 type DueEnvironment = {
   /** ARN of the state machine that rotates what is due. */
   runs: string
+  /** ARN of the state machine that each rotation is an execution of. The other one is named after it. */
+  rotations: string
   /** ARN of this stack's rotateSecret. */
   rotationFunction: string
   /** How many rotations may go on at once, in all and on one database server. */
@@ -77,6 +79,7 @@ export function parseDueEnvironment(variables: NodeJS.ProcessEnv): DueEnvironmen
   const { output } = result
   return {
     runs: output.KEYTURN_RUNS,
+    rotations: output.KEYTURN_RUNS.replace(/-due$/, ''),
     rotationFunction: output.KEYTURN_ROTATION_FUNCTION,
     maxRotations: output.KEYTURN_MAX_ROTATIONS,
     maxRotationsPerHost: output.KEYTURN_MAX_ROTATIONS_PER_HOST,

@@ -39,6 +39,7 @@ type Request = {
   input?: string
   includeExecutionData?: boolean
   reverseOrder?: boolean
+  stateMachineArn?: string
 }
 
 class Refused extends Error {}
@@ -95,7 +96,12 @@ class Rotate {
       return { executionArn: name, startDate: 0 }
     },
 
-    ListExecutions: () => ({ executions: this.runs.map(name => ({ name, startDate: 0 })) }),
+    ListExecutions: ({ stateMachineArn = '' }: Request) => {
+      if (stateMachineArn.endsWith('-due'))
+        return { executions: this.runs.map(name => ({ name, startDate: 0 })) }
+      const all = [...this.executions].map(([name, { startDate }]) => ({ name, startDate }))
+      return { executions: all.reverse() }
+    },
 
     DescribeExecution: ({ executionArn }: Request) => {
       const name = lastOf(executionArn)

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { byRank, judge } from '../../fleet/due.ts'
+import { judge } from '../../fleet/due.ts'
 import type { Scheduled } from '../../fleet/inventory.ts'
 import { openingAt } from '../../fleet/window.ts'
 import { parseOptions, parseTags } from '../../rotation/options.ts'
@@ -70,21 +70,18 @@ describe('the window', () => {
   })
 })
 
-describe('what comes first', () => {
-  const verdict = (at: string, more: Partial<Scheduled> = {}) => {
-    const found = look(at, { 'keyturn:every': '1d' }, more)
-    if (found.state !== 'due') throw new Error('it is not due')
-    return found
-  }
-
-  test('the lower try; then what has been due for longer', () => {
-    const at = '2026-11-03T12:00:00Z'
-    const hoursDue = (hours: number) => ({ since: new Date(Date.parse(at) - 86_400_000 - hours * 3_600_000) })
-    const due = [30, 0.5, 3, 0.2, 2.5].map(hours => ({ hours, ...verdict(at, hoursDue(hours)) }))
-    expect(due.map(({ rank }) => rank.attempt)).toEqual([5, 0, 2, 0, 2])
-    expect(due.toSorted((a, b) => byRank(a.rank, b.rank)).map(({ hours }) => hours)).toEqual([
-      0.5, 0.2, 3, 2.5, 30,
-    ])
+describe('which try it is', () => {
+  test.each([
+    [0.5, 0, 0.5],
+    [3, 2, 1],
+    [15.5, 4, 7.5],
+    [17, 5, 1],
+    [41, 6, 1],
+  ])('due for %f hours: number %i, for %f hours', (hours, attempt, waits) => {
+    const since = new Date(Date.parse('2026-11-03T12:00:00Z') - (24 + hours) * 3_600_000)
+    const found = look('2026-11-03T12:00:00Z', { 'keyturn:every': '1d' }, { since })
+    const rank = { attempt, due: hours * 3_600_000, waits: waits * 3_600_000 }
+    expect(found).toMatchObject({ state: 'due', rank })
   })
 })
 

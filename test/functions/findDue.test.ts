@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import { judge } from '../../fleet/due.ts'
 import type { Scheduled } from '../../fleet/inventory.ts'
 import type { Run } from '../../functions/findDue.ts'
 import { load } from '../../local/embedded.ts'
@@ -50,6 +51,7 @@ beforeEach(() => {
   scheduled = []
   hostOf = () => 'db:5432'
   adminOf = {}
+  stepFunctions.executions.clear()
 })
 
 const look = async () => (await findDue({ run: 'run-1' })) as Run
@@ -58,6 +60,20 @@ function credential(id: string, hoursAgo: number, tags: Record<string, string> =
   const all = { 'keyturn:managed': 'true', 'keyturn:every': '1h', ...tags }
   return { store: 'parameter-store', id, tags: all, since: new Date(Date.now() - hoursAgo * hour) }
 }
+
+/** The token that a try has, so many hours from now. */
+function tokenOf(credential: Scheduled, hours: number): string {
+  const verdict = judge(credential, new Date(Date.now() + hours * hour))
+  return verdict.state === 'due' ? verdict.token : verdict.state
+}
+/** An execution of this name has begun. */
+const began = (name: string) =>
+  stepFunctions.executions.set(name, {
+    input: '{}',
+    startDate: Date.now() / 1000,
+    history: [],
+    ended: new Promise(() => {}),
+  })
 
 describe('a run', () => {
   test('takes what is due, oldest first, by database server; and no value is in what it returns', async () => {
@@ -109,14 +125,24 @@ describe('a run', () => {
     }
   })
 
-  test('takes five hundred at most, and leaves the rest to the next; what keeps failing comes last', async () => {
+  test('takes five hundred at most, and leaves the rest to the next; what was tried comes last', async () => {
     const failing = Array.from({ length: 600 }, (_, n) => credential(`/failing/${n}`, 5))
+    for (const one of failing) began(tokenOf(one, -2))
     scheduled = [...failing, credential('/new', 1.2), credential('/older', 1.5)]
     const run = await look()
     expect(run.planned + run.postponed).toBe(602)
     expect(run.planned).toBeLessThanOrEqual(500)
     const [{ rotations } = { rotations: [] }] = run.groups
     expect(rotations.slice(0, 2).map(({ id }) => id)).toEqual(['/older', '/new'])
+  })
+
+  test('what was tried and waits for its next try takes no place, and is skipped', async () => {
+    const failing = Array.from({ length: 600 }, (_, n) => credential(`/failing/${n}`, 5))
+    for (const one of failing) began(tokenOf(one, 0))
+    scheduled = [...failing, credential('/new', 1.2)]
+    const run = await look()
+    expect(run).toMatchObject({ planned: 1, postponed: 0, skipped: { count: 600 } })
+    expect(run.groups).toMatchObject([{ rotations: [{ id: '/new' }] }])
   })
 
   test('tells how long a window is open', async () => {
