@@ -5,7 +5,7 @@ import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
 import { PublishCommand, SNSClient } from '@aws-sdk/client-sns'
 import middy from '@middy/core'
 import * as v from 'valibot'
-import { type Alarm, readAlarm, textOf } from './alarm/alarm.ts'
+import { type Alarm, lessened, readAlarm, textOf } from './alarm/alarm.ts'
 import { AlarmClaimed, Ledger } from './alarm/ledger.ts'
 import { postWebhook, WebhookFailed } from './alarm/webhook.ts'
 
@@ -33,7 +33,7 @@ const giveWay = 10_000
 
 /** Where an alarm goes. */
 export type Outlets = {
-  ledger: Pick<Ledger, 'leads' | 'claim' | 'tellTopic' | 'tellAll'>
+  ledger: Pick<Ledger, 'leads' | 'isNews' | 'claim' | 'tellTopic' | 'tellAll'>
   /** @throws whatever SNS throws */
   publish(alarm: Alarm): Promise<void>
   /** @throws WebhookFailed */
@@ -47,9 +47,8 @@ export type Outlets = {
  * @throws AlarmClaimed if another event of the failure is being told, WebhookFailed, and whatever SNS throws; the
  * event is to be tried again then, and the topic is not told twice
  */
-export async function tell(alarm: Alarm, { ledger, publish, post, giveWay }: Outlets): Promise<boolean> {
-  if (alarm.outdone) await sleep(giveWay)
-  const [key] = alarm.keys
+export async function tell(read: Alarm, { ledger, publish, post, giveWay }: Outlets): Promise<boolean> {
+  if (read.outdone) await sleep(giveWay)
   // An alarm told twice is better than one that waits for DynamoDB.
   const note = async <T>(work: Promise<T>): Promise<T | undefined> =>
     work.catch(error => {
@@ -57,6 +56,10 @@ export async function tell(alarm: Alarm, { ledger, publish, post, giveWay }: Out
       logger.error('the ledger failed, so this may be told twice', { error })
       return undefined
     })
+  const known =
+    read.standing !== undefined && (await note(ledger.isNews(read.standing, read.keys[0]))) === false
+  const alarm = known ? lessened(read) : read
+  const [key] = alarm.keys
   if (alarm.group && (await note(ledger.leads(alarm.group, key))) === false) return false
   const told = await note(ledger.claim(key, alarm.at))
   if (told === 'everything') return false

@@ -6,7 +6,7 @@ export const secretArn = 'arn:aws:secretsmanager:eu-west-1:123456789012:secret:s
 
 const envelope = { version: '0', account: '123456789012', region: 'eu-west-1', resources: [] }
 /** The cause that Step Functions makes of an error that a function threw. */
-const thrown = (errorType: string, errorMessage: string) => ({
+export const thrown = (errorType: string, errorMessage: string) => ({
   Error: errorType,
   Cause: JSON.stringify({ errorType, errorMessage, trace: ['at somewhere'] }),
 })

@@ -21,11 +21,16 @@ export type Alarm = {
   outdone: boolean
   /** Of the failures with this name only the first is told; a report tells of all of them when they are over. */
   group?: string
+  /**
+   * Names what it tells of, where that was there before the rotation: it is critical once, then an error for as long as
+   * a rotation finds the same.
+   */
+  standing?: string
 }
 
 /** Milliseconds. */
 const day = 86_400_000
-const critical: string[] = ['lockout', 'stopped'] satisfies (keyof typeof headlines)[]
+const critical: string[] = ['lockout', 'before', 'stopped'] satisfies (keyof typeof headlines)[]
 
 /**
  * Reads an event of one of the rules in resources/alarms.yml. Never throws: what cannot be read is left out, and an
@@ -45,6 +50,7 @@ export function readAlarm(raw: unknown, runbook: string): Alarm {
     first,
     more = [],
     group,
+    standing,
     outdone,
   } = failure
   const severity = isCritical(failure) ? 'critical' : 'error'
@@ -84,6 +90,18 @@ export function readAlarm(raw: unknown, runbook: string): Alarm {
     console: execution && consoleOf(execution),
     outdone,
     ...(group && { group: `${group} ${severity}` }),
+    ...(standing && { standing }),
+  }
+}
+
+/** The same alarm as an error, which by its names has been told as what it was before, too. */
+export function lessened({ standing, subject, facts, ...alarm }: Alarm): Alarm {
+  return {
+    ...alarm,
+    keys: [...alarm.keys.slice(1), ...alarm.keys.slice(0, 1)] as Alarm['keys'],
+    severity: 'error',
+    subject: subject.replace('CRITICAL', 'ERROR'),
+    facts: facts.map(([label, value]) => (label === 'Severity' ? [label, 'error'] : [label, value])),
   }
 }
 
@@ -99,6 +117,7 @@ export function textOf({ headline, facts, runbook, console }: Alarm): string {
 function anchorOf({ headline, error = '' }: Failure): string {
   const anchors: Partial<Record<typeof headline, string>> = {
     lockout: 'lockedout',
+    before: 'lockedout',
     retire: 'retiresecret-failed',
     announce: 'announcesuccess-failed',
     several: several(error),

@@ -1,11 +1,14 @@
 import { hash } from 'node:crypto'
 import * as v from 'valibot'
+import { LockedOut } from '../../rotation/errors.ts'
 
 /** What can have happened, in a sentence. */
 export const headlines = {
   failed: 'The rotation failed; the application is unharmed.',
   lockout: 'The rotation failed, and so did its rollback: the application may be locked out.',
   execution: 'The execution of a rotation failed.',
+  before:
+    'Current did not log in before this rotation began, and still does not; the rotation changed nothing.',
   stopped: 'A rotation was stopped midway and not rolled back: the application may be locked out.',
   retire: 'The credential was rotated, but what it replaced may still log in.',
   announce: 'The credential was rotated, but that could not be announced.',
@@ -40,7 +43,9 @@ const schema = part({
     severity: text,
     execution: text,
     rotation: part({
+      store: text,
       id: text,
+      replaces: text,
       group: text,
       failure: problem,
       lockout: problem,
@@ -87,6 +92,8 @@ export type Failure = {
   more?: [label: string, value: string][]
   critical?: boolean
   group?: string | undefined
+  /** Names a lockout that was there before, by credential, current version and what was found. */
+  standing?: string | undefined
   /** Goes on until somebody mends it: it is told once a day. */
   daily?: boolean
   outdone: boolean
@@ -108,11 +115,14 @@ const readers: Record<string, (detail: Detail) => Failure> = {
   'Credential Rotation Failed': ({ severity, execution, rotation }) => {
     const lockout = severity === 'critical'
     const problem = (lockout && rotation?.lockout) || rotation?.failure
+    const found = lockout ? foundBefore(problem) : undefined
+    const which = [rotation?.store, rotation?.id, rotation?.replaces, found]
     return {
-      headline: lockout ? 'lockout' : 'failed',
+      headline: found ? 'before' : lockout ? 'lockout' : 'failed',
       secret: rotation?.id,
       execution,
       ...explain(problem),
+      ...(found && { critical: true, standing: `before ${hash('sha256', JSON.stringify(which))}` }),
       rollback: lockout ? 'failed' : rotation?.rollback?.outcome,
       first: lockout && rotation?.lockout ? rotation.failure && oneLine(rotation.failure) : undefined,
       ...grouped(rotation?.group, problem),
@@ -220,15 +230,25 @@ function headlineOf(status: string | undefined, { error, step }: Pick<Failure, '
   return error?.startsWith('EventBridge.') ? 'announce' : 'execution'
 }
 
+/** What was found of a lockout that was there before its rotation began. */
+function foundBefore(problem: Problem): string | undefined {
+  if (problem?.Error !== 'LockedOut') return undefined
+  return messageIn(problem)?.split(LockedOut.BEFORE)[1]
+}
+
 /** A failed function's cause is JSON and begins with the step; any other is text. */
 function explain(problem: Problem): Pick<Failure, 'error' | 'step' | 'cause'> {
-  const { errorMessage } = v.parse(json(v.object({ errorMessage: text })), problem?.Cause) ?? {}
-  const cause = errorMessage ?? problem?.Cause
+  const cause = messageIn(problem)
   return {
     error: problem?.Error,
     step: /^(\w+Secret): /.exec(cause ?? '')?.[1],
     cause: cause && short(cause),
   }
+}
+
+function messageIn(problem: Problem): string | undefined {
+  const { errorMessage } = v.parse(json(v.object({ errorMessage: text })), problem?.Cause) ?? {}
+  return errorMessage ?? problem?.Cause
 }
 
 /** Some of `count` names. */

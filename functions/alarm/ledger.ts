@@ -16,6 +16,8 @@ const window = 10 * 60_000
 export const lease = 30_000
 /** Seconds. When DynamoDB may forget: after every retry of EventBridge and Lambda. */
 const memory = 24 * 3600
+/** Seconds. As long as a lockout that stays is an error, and not critical again. */
+const longMemory = 90 * memory
 
 /**
  * Remembers in DynamoDB which failures were told. A claim is a lease and no more: who claims, and dies before the
@@ -58,14 +60,27 @@ export class Ledger {
   }
 
   /** Whether failure `key` is the first of its group, and so the one to tell. Asked again, it still is. */
-  async leads(group: string, key: string): Promise<boolean> {
+  leads(group: string, key: string): Promise<boolean> {
+    return this.#first(`group ${group}`, key, memory)
+  }
+
+  /** Whether failure `key` is the first that found what `standing` names, in 90 days. Asked again, it still is. */
+  isNews(standing: string, key: string): Promise<boolean> {
+    return this.#first(standing, key, longMemory)
+  }
+
+  async #first(id: string, key: string, seconds: number): Promise<boolean> {
     try {
       await this.#client.send(
         new PutItemCommand({
           TableName: this.#table,
-          Item: { ...this.#item(`group ${group}`, this.#now()), leader: { S: key } },
-          ConditionExpression: 'attribute_not_exists(id) OR leader = :leader',
-          ExpressionAttributeValues: { ':leader': { S: key } },
+          Item: { ...this.#item(id, this.#now(), seconds), leader: { S: key } },
+          // DynamoDB may take days to forget.
+          ConditionExpression: 'attribute_not_exists(id) OR leader = :leader OR expiresAt < :now',
+          ExpressionAttributeValues: {
+            ':leader': { S: key },
+            ':now': { N: `${Math.floor(this.#now() / 1000)}` },
+          },
         }),
       )
       return true
@@ -106,8 +121,8 @@ export class Ledger {
     }
   }
 
-  #item(key: string, at: number) {
-    const expiresAt = Math.ceil(this.#now() / 1000) + memory
+  #item(key: string, at: number, seconds = memory) {
+    const expiresAt = Math.ceil(this.#now() / 1000) + seconds
     return { id: { S: key }, failedAt: { N: `${at}` }, expiresAt: { N: `${expiresAt}` } }
   }
 

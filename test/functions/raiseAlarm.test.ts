@@ -17,6 +17,7 @@ import { AlarmClaimed, Ledger, lease } from '../../functions/alarm/ledger.ts'
 import { postWebhook, WebhookFailed } from '../../functions/alarm/webhook.ts'
 import type { Outlets } from '../../functions/raiseAlarm.ts'
 import { pythonBin } from '../../local/python.ts'
+import { LockedOut } from '../../rotation/errors.ts'
 import {
   abandoned,
   announced,
@@ -28,6 +29,7 @@ import {
   runFailed,
   secretArn,
   statusChange,
+  thrown,
 } from '../failures.ts'
 import { startMoto } from '../moto.ts'
 
@@ -111,6 +113,40 @@ Secret:      shop/database
 Step:        rollbackSecret
 Error:       LockedOut
 Cause:       rollbackSecret: shop on db.example.com
+Rollback:    failed
+First error: TestFailed, testSecret: the test query failed: 42501 as shop on db.example.com
+Severity:    critical
+Account:     123456789012 eu-west-1
+Time:        2026-11-21T10:00:00Z
+Execution:   ${execution}
+Event:       keyturn, Credential Rotation Failed, event-2
+What to do:  docs/runbook.md#lockedout
+Console:     ${console_}
+`,
+    ],
+    [
+      'a lockout that was there before',
+      {
+        ...lockedOut,
+        detail: {
+          ...lockedOut.detail,
+          rotation: {
+            ...lockedOut.detail.rotation,
+            lockout: thrown(
+              'LockedOut',
+              new LockedOut('rollbackSecret: shop on db.example.com', 'no stored version logs in').message,
+            ),
+          },
+        },
+      },
+      'CRITICAL LockedOut: rotation of shop/database failed',
+      [`execution ${name} critical`, `execution ${name}`, 'secret shop/database'],
+      `Current did not log in before this rotation began, and still does not; the rotation changed nothing.
+
+Secret:      shop/database
+Step:        rollbackSecret
+Error:       LockedOut
+Cause:       rollbackSecret: shop on db.example.com: ${LockedOut.BEFORE}; no stored version logs in
 Rollback:    failed
 First error: TestFailed, testSecret: the test query failed: 42501 as shop on db.example.com
 Severity:    critical
@@ -550,6 +586,7 @@ function outlets(given: Partial<Outlets> = {}) {
   const note = (call: string) => async () => void calls.push(call)
   const ledger = {
     leads: async () => true,
+    isNews: async () => true,
     claim: async () => 'nothing' as const,
     tellTopic: note('told topic'),
     tellAll: note('told all'),
@@ -611,7 +648,9 @@ describe('telling', () => {
   test('a ledger that fails: told all the same', async () => {
     vi.spyOn(process.stdout, 'write').mockReturnValue(true)
     vi.spyOn(process.stderr, 'write').mockReturnValue(true)
-    const parts = outlets({ ledger: { leads: dies, claim: dies, tellTopic: dies, tellAll: dies } })
+    const parts = outlets({
+      ledger: { leads: dies, isNews: dies, claim: dies, tellTopic: dies, tellAll: dies },
+    })
     expect(await tell(alarm, parts)).toBe(true)
     expect(parts.calls).toEqual(['topic', 'webhook'])
     vi.restoreAllMocks()
@@ -689,6 +728,19 @@ describe.skipIf(!moto)('over moto', () => {
       expect(await ledger.leads('run-1 db critical', 'd')).toBe(true)
     })
 
+    test('what was there before is news once, for the failure that found it first; again after 90 days', async () => {
+      const day = 24 * 60 * minute
+      expect(await ledger.isNews('before x', 'a')).toBe(true)
+      expect(await ledger.isNews('before x', 'b')).toBe(false)
+      expect(await ledger.isNews('before x', 'a')).toBe(true)
+      expect(await ledger.isNews('before y', 'b')).toBe(true)
+      now += 89 * day
+      expect(await ledger.isNews('before x', 'b')).toBe(false)
+      now += 2 * day
+      expect(await ledger.isNews('before x', 'b')).toBe(true)
+      now -= 91 * day
+    })
+
     test('ten minutes before or after is another failure', async () => {
       await ledger.tellAll(['three'], at)
       expect(await ledger.claim('three', at + 10 * minute + 1)).toBe('nothing')
@@ -758,6 +810,33 @@ describe.skipIf(!moto)('over moto', () => {
       expect(subjects.sort()).toEqual(
         ['CRITICAL', 'ERROR'].map(word => `${word}: rotation of secret-3 failed`),
       )
+    })
+
+    test('a lockout that was there before: critical once, then an error, until what is found changes', async () => {
+      const found = (n: number, what: string, replaces = 'version-1') => {
+        const event = structuredClone(lockedOut)
+        const { rotation } = event.detail
+        event.id = `before-${n}`
+        event.detail.execution = `${execution}-before-${n}`
+        rotation.id = 'standing'
+        rotation.lockout = thrown('LockedOut', `rollbackSecret: ${new LockedOut('shop on db', what).message}`)
+        return { ...event, detail: { ...event.detail, rotation: { ...rotation, replaces } } }
+      }
+      const [none, previous] = ['no stored version logs in', 'the version before it logs in']
+      await call(found(1, none))
+      // The same event again is no second one.
+      await call(found(1, none))
+      await call(found(2, none))
+      // What Step Functions says of an execution that was told as an error is not critical either.
+      const ended = statusChange('FAILED', 'LockedOut', 'rollbackSecret: shop on db')
+      ended.detail.executionArn = `${execution}-before-2`
+      await tell(read(ended), { ...silent(), ledger })
+      await call(found(3, previous))
+      await call(found(4, previous, 'version-2'))
+      await call(found(5, previous, 'version-2'))
+      const subjects = (await mails()).map(({ Subject }) => Subject)
+      const words = ['CRITICAL', 'CRITICAL', 'CRITICAL', 'ERROR', 'ERROR']
+      expect(subjects.sort()).toEqual(words.map(word => `${word} LockedOut: rotation of standing failed`))
     })
 
     test('a webhook that fails: told to the topic once, to the webhook when it works again', async () => {
