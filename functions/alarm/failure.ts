@@ -186,7 +186,8 @@ function ofRun({ status, error, cause }: Detail): Failure {
 function ofExecution({ status, error, cause, input }: Detail, last: Entered | undefined): Failure {
   const how = status === 'FAILED' ? 'failed' : 'stopped'
   const words = explain({ Error: error, Cause: cause })
-  const headline = last ? headlineOf(last.state, how) : how === 'failed' ? headlineByWords(words) : 'stopped'
+  const state = last && stateOf(last)
+  const headline = state ? headlineOf(state, how) : how === 'failed' ? headlineByWords(words) : 'stopped'
   const known = ofRotation(headline, readDetail({ rotation: last?.input }).rotation)
   return {
     ...known,
@@ -195,10 +196,16 @@ function ofExecution({ status, error, cause, input }: Detail, last: Entered | un
     // What the execution failed with is what it ended by, whatever failed before.
     ...words,
     error: error ?? status,
-    ...(last &&
-      !['RotationFailed', 'RollbackFailed'].includes(last.state) && { more: [['State', last.state]] }),
+    ...(state && !['RotationFailed', 'RollbackFailed'].includes(state) && { more: [['State', state]] }),
     outdone: true,
   }
+}
+
+/** The state that failed, where the last is one that tells of that. */
+function stateOf({ state, input }: Entered): string {
+  const { failedState } = (input ?? {}) as { failedState?: unknown }
+  const telling = ['AnnounceRetirementFailure', 'RetirementFailed'].includes(state)
+  return telling && typeof failedState === 'string' ? failedState : state
 }
 
 /** An error of a function's own begins with the step. Of any other nobody can tell where it came from. */
