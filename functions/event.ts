@@ -60,6 +60,9 @@ const rollback = v.object({
   engine: v.exactOptional(v.picklist([...engineNames, 'opaque'])),
   connection: v.exactOptional(text),
   strategy: v.exactOptional(v.picklist(strategyNames)),
+  host: v.exactOptional(v.string()),
+  user: v.exactOptional(v.string()),
+  replaces: v.exactOptional(text),
 })
 
 /**
@@ -89,9 +92,10 @@ export const rotationEvent = parser(rotation)
 /** What rollbackSecret gets: as much of the above as there was when the rotation failed. */
 export const rollbackEvent = parser(rollback)
 
-/** `started` is when the execution began, where that is of interest. */
+/** `started` is when the execution began, where that is of interest; `retries`, see stepHandler. */
 export type Event<Rotation> = {
   abandoned: boolean
+  retries?: string[]
   started?: Date | undefined
   rotation: Rotation & { token: string }
 }
@@ -179,6 +183,7 @@ function parser<Rotation extends { token?: string }>(schema: v.GenericSchema<unk
   const whole = v.object({
     execution: text,
     abandoned: v.optional(v.boolean(), false),
+    retries: v.exactOptional(v.array(v.string())),
     // For a metric alone: no rotation fails for it.
     started: v.fallback(v.optional(time), undefined),
     rotation: schema,

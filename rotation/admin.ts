@@ -17,7 +17,7 @@ export async function adminOf(
   if (admin.engine === current.engine && admin.address === current.address) return admin
   const refusal = (why: string) =>
     new HostMismatch(
-      `the admin's secret is for ${server(admin)}, this one for ${server(current)}${why}; the admin was not used`,
+      `the admin's secret is for ${admin.server}, this one for ${current.server}${why}; the admin was not used`,
     )
   if (admin.engine !== current.engine) throw refusal('')
   let follows: boolean
@@ -30,5 +30,3 @@ export async function adminOf(
   if (!follows) throw refusal('')
   return admin
 }
-
-const server = ({ engine, address }: Credential) => `${engine}://${address}`

@@ -3,6 +3,7 @@ import * as v from 'valibot'
 import { traits } from './engines/traits.ts'
 import { InvalidCredential } from './errors.ts'
 import { parseExactly } from './exactJson.ts'
+import { isHost } from './host.ts'
 
 /** The engines that a credential may name, by AWS's own names in the secret's JSON. */
 export const engineNames = ['postgres', 'redshift', 'mysql', 'mariadb', 'mongo', 'redis'] as const
@@ -226,11 +227,19 @@ export class Credential {
 
   /** What anybody may see. */
   toJSON(): { engine: EngineName; host: string; username: string } {
-    return { engine: this.engine, host: this.host, username: this.username }
+    return { engine: this.engine, host: this.#shownHost, username: this.username }
   }
   toString(): string {
     if (this.engine === 'opaque') return 'an opaque value'
-    return `${this.engine} user ${JSON.stringify(this.username)} on ${this.host}`
+    return `${this.engine} user ${JSON.stringify(this.username)} on ${this.#shownHost}`
+  }
+  /** The server in words, `engine://host:port`, that anybody may see. */
+  get server(): string {
+    return `${this.engine}://${this.#shownHost}:${this.port ?? traits[this.engine].port}`
+  }
+  /** What is no host may be a URL with a password in it. */
+  get #shownHost(): string {
+    return !this.host || isHost(this.host) ? this.host : '(what is no host)'
   }
   [inspect.custom](): string {
     return `Credential(${this})`

@@ -1,11 +1,21 @@
 import type { Credential } from './credential.ts'
 import { traits } from './engines/traits.ts'
-import { Conflict, LockedOut, RotationError, RotationInProgress } from './errors.ts'
+import { Conflict, InvalidCredential, LockedOut, RotationInProgress } from './errors.ts'
 import { type Essentials, parseEssentials, parseGrace } from './options.ts'
-import { change, type Pipeline, type RotationId, readWritten, storeOf, strategyFor } from './pipeline.ts'
+import {
+  change,
+  type Pipeline,
+  type Rotation,
+  type RotationId,
+  readWritten,
+  storeOf,
+  strategyFor,
+} from './pipeline.ts'
+import { whatIsKnown } from './refusedBefore.ts'
 import type { Description, Version } from './stores/store.ts'
 import { strategies } from './strategies/index.ts'
 import { logsIn } from './strategies/login.ts'
+import { isTemporary } from './strategies/restore.ts'
 import type { FailedChange, Outcome, StrategyName } from './strategies/strategy.ts'
 
 /**
@@ -14,6 +24,9 @@ import type { FailedChange, Outcome, StrategyName } from './strategies/strategy.
  * in fact succeeded.
  */
 type RolledBack = { token?: string; outcome: Outcome | 'nothing' | 'untouched' | 'finished' }
+
+/** What of a failed rotation is known; all but its id and token only if createSecret had come to its end. */
+type FailedRotation = RotationId & Essentials & Partial<Pick<Rotation, 'user' | 'host' | 'replaces'>>
 
 /** Moved by others more often than this within one rollback: give up, and be retried. */
 const ROUNDS = 3
@@ -24,31 +37,40 @@ const NEWEST = 10
 /**
  * Takes a rotation back: current logs in, and its value is no longer pending. What createSecret found out is used if it
  * is there, else the tags tell. If the database does not let us look, that is no failure as long as it is untouched.
- * @throws LockedOut if current cannot be brought back
+ * @throws LockedOut if current cannot be brought back; nothing is pending then if it was `before`
  */
-export async function rollback(pipeline: Pipeline, rotation: RotationId & Essentials): Promise<RolledBack> {
+export async function rollback(pipeline: Pipeline, rotation: FailedRotation): Promise<RolledBack> {
   const { id, token } = rotation
-  for (let round = 0; round < ROUNDS; round++) {
-    const found = await pipeline.store.describe(id)
-    if (found.current === token) return { token, outcome: 'finished' }
+  for (let round = 0; round < ROUNDS; round++)
     try {
+      const found = await pipeline.store.describe(id)
+      if (found.current === token) return { token, outcome: 'finished' }
       const rolledBack = await rollbackFound(pipeline, rotation, found)
       if (rolledBack) return rolledBack
     } catch (error) {
-      if (error instanceof LockedOut || !(error instanceof RotationError)) throw error
-      // The server is down, or current is of no use to log in with; nothing has to be undone there.
-      if (!(await pipeline.untouched(token))) throw error
-      await pipeline.store.discard(id, token)
+      const untouched = error instanceof LockedOut ? error.before : await pipeline.untouched(token)
+      if (!untouched) throw error
+      // The server is down, current is of no use to log in with, or the secret is gone: nothing has to be undone there.
+      await discardIfThere(pipeline, id, token)
+      if (error instanceof LockedOut) throw error
       return { token, outcome: 'untouched' }
     }
-  }
   throw new Conflict('current keeps moving')
+}
+
+/** A secret that was deleted has nothing pending either. */
+async function discardIfThere({ store }: Pipeline, id: string, token: string): Promise<void> {
+  try {
+    await store.discard(id, token)
+  } catch (error) {
+    if (!(error instanceof InvalidCredential) || error.field !== 'id') throw error
+  }
 }
 
 /** @returns undefined if current was moved meanwhile */
 async function rollbackFound(
   pipeline: Pipeline,
-  rotation: RotationId & Essentials,
+  rotation: FailedRotation,
   found: Description,
 ): Promise<RolledBack | undefined> {
   const { id, token } = rotation
@@ -62,7 +84,19 @@ async function rollbackFound(
   if (!found.current) throw new LockedOut('the secret has no current version')
   const current = await store.read(id, { token: found.current, stage: 'current' })
   if (!current) return undefined
-  const outcome = await undo({ ...pipeline, store }, id, found, current, pending, known)
+  // Whose password it is was changed in the parameter that says so; no database was told anything.
+  const { user = current.credential.username, host = current.credential.host } = rotation
+  if (current.credential.username !== user || current.credential.host !== host)
+    if (current.token === rotation.replaces && (await pipeline.untouched(token))) {
+      await store.discard(id, token)
+      return { token, outcome: 'untouched' }
+    }
+  const reading = { ...pipeline, store }
+  const outcome = await undo(reading, id, found, current, pending, known).catch(async error => {
+    if (!(error instanceof LockedOut) || !(await pipeline.untouched(token).catch(() => false))) throw error
+    const engine = await pipeline.engine(current.credential.engine)
+    throw new LockedOut(error.message, await whatIsKnown(engine, change(reading, id, current, pending)))
+  })
   if (outcome === 'restored' && (await store.describe(id)).current !== current.token) return undefined
   await store.discard(id, token)
   return { token, outcome }
@@ -119,8 +153,14 @@ async function undo(
     traits[current.credential.engine].strategies['dual-password'] &&
     pending.credential.sameLogin(current.credential) &&
     pending.credential.password !== current.credential.password &&
-    (await logsIn(engine, pending.credential))
+    (await logsIn(engine, pending.credential).catch(falseIfLasting))
   return both ? strategies['dual-password'].undo(engine, failed) : outcome
+}
+
+/** Current logs in, and that must not fail because of what pending meets. */
+function falseIfLasting(error: unknown): false {
+  if (isTemporary(error)) throw error
+  return false
 }
 
 /** The tag may have been changed since, but that it turned two users is to be seen. */

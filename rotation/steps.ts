@@ -11,7 +11,9 @@ import {
   RotationInProgress,
   Superseded,
   TestFailed,
+  Unexpected,
 } from './errors.ts'
+import { isHost } from './host.ts'
 import { type Options, parseTags } from './options.ts'
 import { generatePassword } from './password.ts'
 import {
@@ -43,6 +45,7 @@ export async function create(pipeline: Pipeline, { id, token, moveBack }: Start)
   const store = await storeOf(pipeline, options)
   const replaced = await readReplaced(store, id, found, done)
   const current = replaced.credential
+  refuseNoHost(current)
   const strategy = allowedStrategy(current, options)
   const nextUser = strategies[strategy].nextUser(current)
   if (!done) {
@@ -76,6 +79,15 @@ function optionsOf(
 ): Options {
   if (owner) throw new InvalidCredential('id', `${owner} manages this secret and rotates it by itself`)
   return parseTags(moveBack ? { ...tags, 'keyturn:strategy': 'temporary-clone' } : tags, defaults)
+}
+
+/** Here alone, and not where values are read: a rollback has to read what an earlier release took. */
+function refuseNoHost({ engine, host }: Credential): void {
+  if (engine !== 'opaque' && !isHost(host))
+    throw new InvalidCredential(
+      'host',
+      'should be the name or the address of a server and nothing else: no scheme, user, port, path or blank',
+    )
 }
 
 /** @throws InvalidOption if the engine does not allow what was chosen */
@@ -117,6 +129,7 @@ export async function check(pipeline: Pipeline, { id, token }: RotationId): Prom
   const version = (await store.read(id, { token })) ?? (await store.read(id, { stage: 'current' }))
   if (!version) throw new InvalidCredential('value', 'the secret has no current version; store a first value')
   const { credential } = version
+  refuseNoHost(credential)
   strategies[allowedStrategy(credential, options)].nextUser(credential)
   const engine = await pipeline.engine(credential.engine)
   await using session = await engine.login(credential)
@@ -147,8 +160,9 @@ export async function set(pipeline: Pipeline, rotation: Rotation): Promise<SetRe
     const left = await makeValid(watched, rotation)
     return { left }
   } catch (error) {
-    if (!touched && error instanceof RotationError) error.message += UNTOUCHED
-    throw error
+    const failure = error instanceof RotationError ? error : new Unexpected(error)
+    if (!touched) failure.message += UNTOUCHED
+    throw failure
   }
 }
 
@@ -190,6 +204,11 @@ async function makeValid(pipeline: Pipeline, rotation: Rotation): Promise<string
   let admin: Credential | undefined
   const readAdmin = async () => {
     admin = await told.admin()
+    if (admin.username === user || admin.username === nextUser)
+      throw new InvalidCredential(
+        'masterarn',
+        `should name the secret of an admin who is another user than ${JSON.stringify(user)} and ${JSON.stringify(nextUser)}: whoever is replaced is closed`,
+      )
     return admin
   }
   const left = await strategies[rotation.strategy].apply(engine, { ...told, admin: readAdmin })

@@ -1,9 +1,16 @@
 import { readFileSync, writeFileSync } from 'node:fs'
+import { inspect } from 'node:util'
 import { beforeEach, describe, expect, inject, test, vi } from 'vitest'
 import { Credential } from '../rotation/credential.ts'
 import { Opaque } from '../rotation/engines/opaque.ts'
 import { Postgres } from '../rotation/engines/postgres.ts'
-import { InvalidCredential, Unreachable } from '../rotation/errors.ts'
+import {
+  DatabaseFailed,
+  InvalidCredential,
+  NotPermitted,
+  TlsFailed,
+  Unreachable,
+} from '../rotation/errors.ts'
 import { parseOptions } from '../rotation/options.ts'
 import type { Pipeline } from '../rotation/pipeline.ts'
 import type { Rds } from '../rotation/rds.ts'
@@ -11,6 +18,8 @@ import { retire } from '../rotation/retire.ts'
 import { rollback, rollbackAbandoned } from '../rotation/rollback.ts'
 import { check, create, finish, set, test as try_ } from '../rotation/steps.ts'
 import { MemoryStore } from '../rotation/stores/memory.ts'
+import { ADMIN_PAUSES } from '../rotation/strategies/adminSession.ts'
+import { AlternatingUsers } from '../rotation/strategies/alternatingUsers.ts'
 import { type App, admits, asSuperuser, connectionOf, credentialFor, hex, makeApp } from './database.ts'
 
 const [server] = inject('postgres')
@@ -53,6 +62,8 @@ async function begin(tags: Record<string, string> = {}, value = app.current): Pr
     defaults: parseOptions({}),
   }
 }
+
+ADMIN_PAUSES.splice(0, Infinity, 10, 100)
 
 beforeEach(async () => {
   app = await makeApp(server)
@@ -155,6 +166,57 @@ describe('create', () => {
     expect((await store.describe(id)).pending).toBeUndefined()
   })
 
+  test.each([
+    ...['db:5432', 'postgres://u:secret@db/x', 'u:secret@db', 'db ', 'x y', 'db\n', '/run/postgresql'],
+    ...['db/secret', '[::1]', 'db..example.com', 'x'.repeat(254)],
+  ])('the host %j is none: it is refused before anything is written, and never repeated', async host => {
+    await begin(single, credentialFor(server, app.user, 'p', { host }))
+    for (const refused of [create, check]) {
+      const error = await refused(pipeline, { id, token }).catch((error: Error) => error)
+      expect(error).toMatchObject({ name: 'InvalidCredential', field: 'host' })
+      expect(inspect(error)).not.toContain(host)
+    }
+    expect((await store.describe(id)).pending).toBeUndefined()
+    expect(`${await current()} ${JSON.stringify(await current())} ${(await current()).server}`).not.toContain(
+      host,
+    )
+  })
+
+  test.each([
+    'db',
+    'db.example.com',
+    'db.example.com.',
+    'my_db-1',
+    'bücher.example',
+    '10.1.2.3',
+    '::1',
+    'fe80::1%eth0',
+  ])('the host %s is one', async host => {
+    await begin(single, credentialFor(server, app.user, 'p', { host }))
+    expect(await create(pipeline, { id, token })).toMatchObject({ host })
+  })
+
+  test('a token of an older version would bring its password back: TokenReused', async () => {
+    await begin(single)
+    await rotate(token)
+    const third = 'third-'.padEnd(32, '0')
+    await rotate(third)
+    for (const old of [first, token]) {
+      await expect(create(pipeline, { id, token: old })).rejects.toMatchObject({ name: 'TokenReused' })
+      expect(await store.describe(id)).toMatchObject({ current: third, pending: undefined })
+    }
+  })
+
+  test('the token of a rotation that was rolled back is taken up again', async () => {
+    await begin(single)
+    const rotation = await create(pipeline, { id, token })
+    await set(pipeline, rotation)
+    await rollback(pipeline, rotation)
+    await rotate(token)
+    expect((await store.describe(id)).current).toBe(token)
+    expect(await admits(server, await current())).toBe(true)
+  })
+
   test('a user name whose clone would be too long names the field and the length', async () => {
     await begin({}, credentialFor(server, 'ü'.repeat(29), 'p', { masterarn: app.current.masterarn }))
     await expect(create(pipeline, { id, token })).rejects.toMatchObject({
@@ -199,6 +261,66 @@ describe('set', () => {
     const rotation = await create(pipeline, { id, token })
     await expect(set(pipeline, rotation)).rejects.toMatchObject({ name: 'LoginRefused' })
     expect(await admits(server, app.current)).toBe(true)
+  })
+
+  test('an admin who is one of the two users: InvalidCredential before anything was changed, whichever it is', async () => {
+    const { clone } = new AlternatingUsers().pair(app.user)
+    for (const username of [app.user, clone]) {
+      await begin({ 'keyturn:strategy': 'alternating-users' })
+      admin.mockResolvedValue(app.admin.with({ username }))
+      const rotation = await create(pipeline, { id, token })
+      await expect(set(pipeline, rotation)).rejects.toMatchObject({
+        name: 'InvalidCredential',
+        field: 'masterarn',
+        message: expect.stringMatching(/another user.*; this try changed nothing$/),
+      })
+      untouched.add(token)
+      expect(await rollback(pipeline, rotation)).toEqual({ token, outcome: 'intact' })
+    }
+  })
+
+  describe('an admin whose own password turns at the same time', () => {
+    const logins = () => {
+      const counted = vi.fn(engine.login.bind(engine))
+      pipeline.engine = async () => ({ login: counted })
+      return () => counted.mock.calls.filter(([{ username }]) => username === app.admin.username).length
+    }
+    /** Its secret has the old value still. */
+    const turned = async () => {
+      const next = app.admin.with({ password: `turned-${hex()}` })
+      await asSuperuser(server, `alter role "${app.admin.username}" password '${next.password}'`)
+      return next
+    }
+
+    test('its value is read again, and the next one logs in', async () => {
+      const rotation = await create(pipeline, { id, token })
+      const next = await turned()
+      admin.mockResolvedValueOnce(app.admin).mockResolvedValueOnce(app.admin).mockResolvedValue(next)
+      const count = logins()
+      await set(pipeline, rotation)
+      expect(count()).toBe(2)
+      expect(await admits(server, await byToken(token))).toBe(true)
+    })
+
+    test('until it has another value: AdminRefused, and no second login with the one that was refused', async () => {
+      const rotation = await create(pipeline, { id, token })
+      const next = await turned()
+      const count = logins()
+      for (let n = 0; n < 3; n++)
+        await expect(set(pipeline, rotation)).rejects.toMatchObject({
+          name: 'AdminRefused',
+          message: expect.stringMatching(/; this try changed nothing$/),
+        })
+      expect(count()).toBe(1)
+      admin.mockResolvedValue(next)
+      await set(pipeline, rotation)
+      expect(count()).toBe(2)
+      await finish(pipeline, rotation)
+      admin.mockResolvedValue(app.admin)
+      await expect(retire(pipeline, rotation)).rejects.toMatchObject({ name: 'AdminRefused' })
+      admin.mockResolvedValue(next)
+      expect(await retire(pipeline, rotation)).toEqual({ outcome: 'retired' })
+    })
   })
 
   test('an error says whether its try can have changed anything', async () => {
@@ -461,7 +583,7 @@ describe('rollback', () => {
   test('alternating: an admin that is of no use any more does not keep the value pending', async () => {
     const rotation = await create(pipeline, { id, token })
     await set(pipeline, rotation)
-    admin.mockResolvedValueOnce(app.admin.with({ password: 'gone' }))
+    admin.mockResolvedValue(app.admin.with({ password: 'gone' }))
     expect(await rollback(pipeline, rotation)).toMatchObject({ outcome: 'open' })
     expect((await store.describe(id)).pending).toBeUndefined()
     expect(await admits(server, app.current)).toBe(true)
@@ -584,11 +706,111 @@ describe('rollback', () => {
     }
   })
 
-  test('nothing logs in, though the rotation has not touched it: LockedOut all the same', async () => {
-    await begin(single, app.current.with({ password: 'wrong' }))
+  describe('current was refused before the rotation began, which changed nothing: LockedOut says so, once', () => {
+    const refused = async (found: RegExp) => {
+      const rotation = await create(pipeline, { id, token })
+      await expect(set(pipeline, rotation)).rejects.toMatchObject({
+        name: 'LoginRefused',
+        message: expect.stringMatching(/this try changed nothing$/),
+      })
+      untouched.add(token)
+      await expect(rollback(pipeline, rotation)).rejects.toMatchObject({
+        name: 'LockedOut',
+        before: true,
+        message: expect.stringMatching(found),
+      })
+      expect((await store.describe(id)).pending).toBeUndefined()
+      // A process that died before it could answer is asked again.
+      await expect(rollback(pipeline, rotation)).rejects.toMatchObject({ name: 'LockedOut', before: true })
+    }
+
+    test('a password that was changed outside', async () => {
+      await begin(single, app.current.with({ password: 'wrong' }))
+      await refused(
+        /: it was so before this rotation began, which changed nothing; no stored version logs in$/,
+      )
+    })
+
+    test('alternating: an edited value that the database never had, though the previous one logs in', async () => {
+      await rotate(token)
+      const edited = 'edited-'.padEnd(32, '0')
+      await store.propose(id, edited, app.current.with({ username: 'mistyped' }))
+      await store.promote(id, edited, token)
+      const rotation = await create(pipeline, { id, token: 'third-'.padEnd(32, '0') })
+      await expect(set(pipeline, rotation)).rejects.toMatchObject({ name: 'LoginRefused' })
+      untouched.add(rotation.token)
+      await expect(rollback(pipeline, rotation)).rejects.toMatchObject({
+        name: 'LockedOut',
+        before: true,
+        message: expect.stringContaining(
+          `changed nothing; the previous value, of user "${app.user}_clone", logs in`,
+        ),
+      })
+      expect((await store.describe(id)).pending).toBeUndefined()
+    })
+
+    test('but not if it is not known whether the rotation changed something', async () => {
+      await begin(single, app.current.with({ password: 'wrong' }))
+      const rotation = await create(pipeline, { id, token })
+      pipeline.untouched = () => Promise.reject(new Unreachable('Step Functions: no route'))
+      await expect(rollback(pipeline, rotation)).rejects.toMatchObject({ name: 'LockedOut', before: false })
+      expect((await store.describe(id)).pending).toBe(token)
+    })
+  })
+
+  test('a secret that was deleted, and was not touched: nothing is pending, and nobody is called', async () => {
     const rotation = await create(pipeline, { id, token })
+    store.delete(id)
+    await expect(rollback(pipeline, rotation)).rejects.toMatchObject({
+      name: 'InvalidCredential',
+      field: 'id',
+    })
     untouched.add(token)
-    await expect(rollback(pipeline, rotation)).rejects.toMatchObject({ name: 'LockedOut' })
+    expect(await rollback(pipeline, rotation)).toEqual({ token, outcome: 'untouched' })
+  })
+
+  test('a connection that names another user since, and was not touched: the same', async () => {
+    await begin({ 'keyturn:connection': '/app/connection' }, Credential.opaque(app.current.password))
+    const rotation = await create(pipeline, { id, token })
+    connection.mockResolvedValue(connectionOf(app.current, { username: 'other' }))
+    await expect(set(pipeline, rotation)).rejects.toMatchObject({ name: 'HostMismatch' })
+    untouched.add(token)
+    expect(await rollback(pipeline, rotation)).toEqual({ token, outcome: 'untouched' })
+    expect((await store.describe(id)).pending).toBeUndefined()
+  })
+
+  test('an error that has no name of ours, and nothing was touched: the same', async () => {
+    const rotation = await create(pipeline, { id, token })
+    pipeline.engine = () => Promise.reject(new RangeError('a driver'))
+    await expect(set(pipeline, rotation)).rejects.toMatchObject({
+      name: 'Unexpected',
+      message: 'an unexpected RangeError; this try changed nothing',
+    })
+    await expect(rollback(pipeline, rotation)).rejects.toThrow('a driver')
+    untouched.add(token)
+    expect(await rollback(pipeline, rotation)).toEqual({ token, outcome: 'untouched' })
+  })
+
+  test('whatever pending meets is no reason to fail, if current logs in', async () => {
+    for (const wrong of [
+      new InvalidCredential('dbname', 'there is none'),
+      new TlsFailed('untrusted'),
+      new DatabaseFailed('SQLSTATE XX000'),
+      new NotPermitted('not from here'),
+    ]) {
+      await begin({ 'keyturn:strategy': 'alternating-users' })
+      const rotation = await create(pipeline, { id, token })
+      await set(pipeline, rotation)
+      const login = engine.login.bind(engine)
+      pipeline.engine = async () => ({
+        login: async (credential, host) => {
+          if (credential.username === rotation.nextUser) throw wrong
+          return await login(credential, host)
+        },
+      })
+      expect(await rollback(pipeline, rotation)).toEqual({ token, outcome: 'intact' })
+      expect(await admits(server, await byToken(token))).toBe(false)
+    }
   })
 
   test('a wrong tag does not stop it', async () => {
@@ -660,7 +882,7 @@ describe('a value that somebody edits', () => {
     const next = { note: 'hello', ...value, dbname: 'postgres' }
     await store.propose(id, edited, Credential.parse(JSON.stringify(next)))
     await store.promote(id, edited, current)
-    await store.propose(id, pending, await byToken(pending))
+    store.move(id, 'pending', pending)
   }
 
   test('single user, after set: the rollback brings it back', async () => {
@@ -774,9 +996,8 @@ describe('rotations that wait for their grace time', () => {
     await rotate(token)
     running.add(token)
     waiting.add(token)
-    await store.propose(id, first, app.current)
-    await store.promote(id, first, token)
-    await store.propose(id, token, await byToken(token))
+    store.move(id, 'current', first)
+    store.move(id, 'pending', token)
     expect(await store.describe(id)).toMatchObject({ current: first, pending: token })
     const again = () => create(pipeline, { id, token: third ?? '' })
     await expect(again()).rejects.toMatchObject({ name: 'RotationAbandoned' })

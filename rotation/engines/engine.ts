@@ -90,6 +90,12 @@ export interface Session extends AsyncDisposable {
    */
   proven?(): Promise<void>
 
+  /**
+   * Whether an account of this name is let in with a certificate of its client alone, which Keyturn has not: the server
+   * refuses such a login as it does a wrong password. It is for words in an alarm alone.
+   */
+  wantsCertificate?(user: string): Promise<boolean>
+
   /** Runs a test query and throws its rows away. @throws TestFailed with the server's code if it is refused. */
   run(query: string): Promise<void>
 }

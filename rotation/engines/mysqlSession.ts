@@ -1,4 +1,4 @@
-import mysql, { type Connection, type ConnectionOptions, type RowDataPacket } from 'mysql2/promise'
+import type { Connection, ConnectionOptions, RowDataPacket } from 'mysql2/promise'
 import type { Credential } from '../credential.ts'
 import { InvalidCredential, NotPermitted } from '../errors.ts'
 import { unknownPassword } from '../password.ts'
@@ -20,7 +20,8 @@ import {
   readAccount,
 } from './mysqlAccount.ts'
 import { refuseStranger, syncStatements } from './mysqlClone.ts'
-import { translate, translateLogin } from './mysqlErrors.ts'
+import { connect } from './mysqlConnection.ts'
+import { notUnderstood, translate, translateLogin } from './mysqlErrors.ts'
 import { conflictIfDropped, undefinedIfAbsent } from './noSuchUser.ts'
 import { tested } from './testQuery.ts'
 import { traits } from './traits.ts'
@@ -77,7 +78,7 @@ export abstract class MysqlFamily implements Engine {
     this.#flavour = flavour
     this.#options = {
       ...timeouts,
-      connect: mysql.createConnection,
+      connect,
       ...options,
     }
   }
@@ -159,8 +160,9 @@ class MysqlSession implements Session {
   /** Settles what would bend statements, and learns which account this is; `host` is that of the accounts to act on. */
   async prepare(host?: string): Promise<void> {
     const { engine, prepare } = this.#flavour
-    const [row] = await this.#query('select current_user() as account, version() as version')
-    const { account, version } = row as { account: string; version: string }
+    const { account, version } = await this.#row('select current_user() as account, version() as version')
+    if (typeof account !== 'string' || typeof version !== 'string')
+      throw notUnderstood(`as ${this.#credential}`)
     const found = version.includes('MariaDB') ? 'mariadb' : 'mysql'
     if (found !== engine)
       throw new InvalidCredential('engine', `should be ${found}: that is what the server is`)
@@ -231,6 +233,15 @@ class MysqlSession implements Session {
     })
   }
 
+  /** Whatever its host is: who is refused does not tell which of the accounts that was. */
+  async wantsCertificate(user: string): Promise<boolean> {
+    const { accounts } = await this.#row(
+      `select count(*) as accounts from mysql.user where user = ${quoteText(user)}
+       and (ssl_type = 'X509' or length(x509_issuer) > 0 or length(x509_subject) > 0)`,
+    )
+    return Number(accounts) > 0
+  }
+
   run(query: string): Promise<void> {
     return tested(this.#query(query))
   }
@@ -243,12 +254,20 @@ class MysqlSession implements Session {
   async #query(sql: string): Promise<RowDataPacket[]> {
     try {
       const [rows] = await this.#connection.query<RowDataPacket[]>({ sql, timeout: this.#timeout + 1_000 })
-      return rows
+      // What is no SELECT has none.
+      return Array.isArray(rows) ? rows : []
     } catch (error) {
       // What comes late must not be taken for the answer to the next statement.
       this.#unanswered ||= (error as { code?: string }).code === 'PROTOCOL_SEQUENCE_TIMEOUT'
       throw translate(await this.#reason(error), `as ${this.#credential}`)
     }
+  }
+
+  /** The one row of a query that always has one. */
+  async #row(sql: string): Promise<RowDataPacket> {
+    const [row] = await this.#query(sql)
+    if (!row) throw notUnderstood(`as ${this.#credential}`)
+    return row
   }
 
   /** MariaDB says of any reason but its own that an account could not be changed, and keeps the reason as a warning. */

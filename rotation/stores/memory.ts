@@ -1,6 +1,6 @@
 import { Credential, type Format } from '../credential.ts'
 import { InvalidCredential, RotationInProgress, Superseded, TokenReused } from '../errors.ts'
-import type { Description, Stage, Store, Version } from './store.ts'
+import { type Description, older, type Stage, type Store, type Version } from './store.ts'
 
 type Secret = {
   versions: Map<string, string>
@@ -26,6 +26,13 @@ export class MemoryStore implements Store {
   create(id: string, token: string, credential: Credential, tags: Record<string, string> = {}): void {
     const versions = new Map([[token, credential.serialize()]])
     this.#secrets.set(id, { versions, stages: { current: token }, tags })
+  }
+
+  /** Moves a label by hand, as anybody may who writes the secret; moving current takes previous along. */
+  move(id: string, stage: Stage, token: string): void {
+    const { stages } = this.#secret(id)
+    if (stage === 'current' && stages.current) stages.previous = stages.current
+    stages[stage] = token
   }
 
   /** Changes the secret's tags. */
@@ -58,7 +65,10 @@ export class MemoryStore implements Store {
     }
     if (!this.#format(kept).sameUser(credential))
       throw new TokenReused(`version ${token} already has a value that no longer fits`)
-    if (stages.pending && stages.pending !== token && stages.pending !== stages.current)
+    if (stages.pending === token) return
+    const order = [...versions.keys()]
+    if (order.indexOf(token) < order.indexOf(stages.current ?? '')) throw new TokenReused(older(token))
+    if (stages.pending && stages.pending !== stages.current)
       throw new RotationInProgress(`version ${stages.pending} is pending`)
     stages.pending = token
   }
@@ -80,6 +90,15 @@ export class MemoryStore implements Store {
 
   async tokens(id: string): Promise<string[]> {
     return [...this.#secret(id).versions.keys()].reverse()
+  }
+
+  /** Deletes a secret by hand. @returns what restores it */
+  delete(id: string): () => void {
+    const secret = this.#secret(id)
+    this.#secrets.delete(id)
+    return () => {
+      this.#secrets.set(id, secret)
+    }
   }
 
   #secret(id: string): Secret {

@@ -21,7 +21,7 @@ import {
   TokenReused,
 } from '../errors.ts'
 import { isNamed, translate } from './awsErrors.ts'
-import type { Description, Stage, Store, Version } from './store.ts'
+import { type Description, older, type Stage, type Store, type Version } from './store.ts'
 import { tagsIn } from './tags.ts'
 
 /** A label cannot begin with a digit, as most tokens do. */
@@ -124,6 +124,8 @@ export class ParameterStore implements Store {
       const kept = await this.value(valueName(id, token))
       if (kept !== undefined && !this.#format(kept).sameUser(credential))
         throw new TokenReused(`version ${token} already has a value that no longer fits`)
+      const since = (await this.#values(id)).find(value => value.token === token)?.date ?? Number.NaN
+      if (since < dateOf(newest)) throw new TokenReused(older(token))
     }
   }
 

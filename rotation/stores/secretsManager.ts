@@ -9,7 +9,7 @@ import {
 import { Credential, type Format } from '../credential.ts'
 import { InvalidCredential, RotationInProgress, Superseded, TokenReused } from '../errors.ts'
 import { isNamed, translate as translateFor } from './awsErrors.ts'
-import type { Description, Stage, Store, Version } from './store.ts'
+import { type Description, older, type Stage, type Store, type Version } from './store.ts'
 import { tagsIn } from './tags.ts'
 
 const labels = { current: 'AWSCURRENT', pending: 'AWSPENDING', previous: 'AWSPREVIOUS' } as const
@@ -52,13 +52,20 @@ export class SecretsManager implements Store {
     }
   }
 
-  async read(id: string, { token, stage }: { token?: string; stage?: Stage }): Promise<Version | undefined> {
+  async read(
+    id: string,
+    { token, stage }: { token?: string; stage?: Stage },
+  ): Promise<(Version & { created: number }) | undefined> {
     const which = { VersionId: token, VersionStage: stage && labels[stage] }
     try {
       const value = await this.#client.send(new GetSecretValueCommand({ SecretId: id, ...which }))
       if (value.SecretString === undefined)
         throw new InvalidCredential('value', 'is SecretBinary; Keyturn rotates what is in SecretString')
-      return { token: value.VersionId ?? '', credential: this.#format(value.SecretString) }
+      return {
+        token: value.VersionId ?? '',
+        credential: this.#format(value.SecretString),
+        created: Number(value.CreatedDate),
+      }
     } catch (error) {
       // No such version, none with this label, or none with a value; or the label sits on another version.
       if (isNamed(error, 'ResourceNotFoundException', 'InvalidRequestException')) return undefined
@@ -92,6 +99,8 @@ export class SecretsManager implements Store {
       throw new TokenReused(`version ${token} already has a value that no longer fits`)
     const { current, pending } = await this.describe(id)
     if (pending === token) return
+    const newest = current && (await this.read(id, { token: current }))
+    if (newest && kept.created < newest.created) throw new TokenReused(older(token))
     if (pending) throw new RotationInProgress(`version ${pending} is pending`)
     // Where it stayed on current, the label must be taken from there first.
     if (current) await this.discard(id, current)

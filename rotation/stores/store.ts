@@ -10,6 +10,10 @@ export type Stage = 'current' | 'pending' | 'previous'
 /** One stored version; `token` is its id, given by the rotation that made it. */
 export type Version = { token: string; credential: Credential }
 
+/** What TokenReused says of a token whose value is older than current's. */
+export const older = (token: string) =>
+  `version ${token} is older than the current one, which has replaced it`
+
 /** What can be known of a secret without reading a value. A label that sits on current too counts as gone. */
 export type Description = {
   current: string | undefined
@@ -39,8 +43,9 @@ export interface Store {
 
   /**
    * Writes `credential` as pending under `token`. A token that already has a value keeps it, and is made pending
-   * again: so a lost answer or a second try is success.
-   * @throws TokenReused if the kept value is for another user or server than `credential`.
+   * again: so a lost answer or a second try is success, and so is one after a rollback.
+   * @throws TokenReused if the kept value is for another user or server than `credential`, or older than current: it
+   *   would bring back a password that was replaced.
    * @throws RotationInProgress if another version is pending. A store that cannot compare (Secrets Manager) throws it
    *   for a kept value alone; a new one takes the label, and steps.ts copes.
    */

@@ -1,7 +1,7 @@
 import type { Credential } from '../credential.ts'
 import type { Engine } from '../engines/engine.ts'
 import { NoSuchUser } from '../engines/noSuchUser.ts'
-import { Conflict, LockedOut, NotPermitted, Throttled, Unreachable } from '../errors.ts'
+import { Conflict, LockedOut, RotationError, Throttled, Unreachable } from '../errors.ts'
 import { logsIn, setWith } from './login.ts'
 import type { FailedChange, Outcome } from './strategy.ts'
 
@@ -39,16 +39,16 @@ export async function restoreCurrent(
     if (await restoredWith(pending)) return 'restored'
   }
   if (rival) return 'left'
-  let obstacle: unknown
+  let untried = ''
   for await (const stored of change.stored())
     try {
       if (await restoredWith(stored)) return 'restored'
     } catch (error) {
-      if (isTemporary(error) || error instanceof LockedOut) throw error
+      if (!(error instanceof RotationError) || isTemporary(error) || error instanceof LockedOut) throw error
       // One that cannot be tried, as it says "ssl": false for example, is no reason not to try the others.
-      obstacle ??= error
+      untried = `; one could not be tried: ${error.message}`
     }
-  throw obstacle ?? new LockedOut(`${current}: neither current nor any other stored value logs in`)
+  throw new LockedOut(`${current}: neither current nor any other stored value logs in${untried}`)
 }
 
 type Undoing = {
@@ -71,8 +71,8 @@ export async function undoBesideCurrent(
   const outcome = await restoreCurrent(engine, change, restore)
   if (!pending.sameLogin(current.with({ username: user }))) return outcome
   if (outcome === 'left' || !(await isOpen(engine, change))) return outcome
-  if (heedRival && (await change.rival())) return outcome
   try {
+    if (heedRival && (await change.rival())) return outcome
     return (await close()) ? outcome : 'open'
   } catch (error) {
     if (isTemporary(error)) throw error
@@ -87,8 +87,8 @@ async function isOpen(engine: Engine, { pending, admin: readAdmin }: FailedChang
   try {
     if (await logsIn(engine, pending)) return true
   } catch (error) {
-    if (!(error instanceof NotPermitted)) throw error
-    // From here it may not, whatever its password; and MariaDB answers so for some users that are not there.
+    if (isTemporary(error)) throw error
+    // It may not from here, or not into this database, whatever its password; MariaDB says so of some that are not there.
     return true
   }
   if (!pending.masterarn) return false
@@ -103,5 +103,6 @@ async function isOpen(engine: Engine, { pending, admin: readAdmin }: FailedChang
   }
 }
 
-const isTemporary = (error: unknown) =>
+/** What may stop even a rollback whose current logs in: another try will know more. */
+export const isTemporary = (error: unknown) =>
   error instanceof Unreachable || error instanceof Conflict || error instanceof Throttled

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { Credential, type Format } from '../../rotation/credential.ts'
 import { InvalidCredential, RotationInProgress, Superseded, TokenReused } from '../../rotation/errors.ts'
@@ -196,13 +197,45 @@ export function storeContract(name: string, makeShelf: () => Promise<Shelf>, gap
 
       promise('a discarded token is pending again, also where the label stayed on current', async () => {
         const { id, first } = await secret()
+        const [next, late] = [randomUUID(), randomUUID()]
+        await store.propose(id, next, credential('next'))
+        const discardLate = async () => {
+          await store.propose(id, late, credential('late'))
+          await store.discard(id, late)
+        }
+        // Where both can be pending, the label comes back and stays.
+        if (!shelf.exclusive) {
+          await discardLate()
+          await store.propose(id, next, credential('other'))
+        }
+        await store.promote(id, next, first)
+        if (shelf.exclusive) await discardLate()
+        await store.propose(id, late, credential('other'))
+        expect(await labels(id)).toEqual({ current: next, pending: late, previous: first })
+        expect(await password(id, { stage: 'pending' })).toBe('late')
+      })
+
+      promise('TokenReused if the discarded value is older than what has become current since', async () => {
+        const { id, first } = await secret()
         const [early, next] = [randomUUID(), randomUUID()]
         await store.propose(id, early, credential('early'))
         await store.discard(id, early)
+        // Some tell their times in seconds.
+        await sleep(1100)
         await store.propose(id, next, credential('next'))
         await store.promote(id, next, first)
-        await store.propose(id, early, credential('other'))
-        expect(await labels(id)).toEqual({ current: next, pending: early, previous: first })
+        await expect(store.propose(id, early, credential('other'))).rejects.toThrow(TokenReused)
+        expect(await labels(id)).toEqual({ current: next, pending: undefined, previous: first })
+      })
+
+      promise('TokenReused if it was current once', async () => {
+        const { id, first } = await secret()
+        const next = randomUUID()
+        await sleep(1100)
+        await store.propose(id, next, credential('next'))
+        await store.promote(id, next, first)
+        await expect(store.propose(id, first, credential('other'))).rejects.toThrow(TokenReused)
+        expect(await labels(id)).toEqual({ current: next, pending: undefined, previous: first })
       })
 
       for (const change of [{ username: 'app_clone' }, { host: 'other.example.com' }]) {
@@ -406,8 +439,10 @@ export function storeContract(name: string, makeShelf: () => Promise<Shelf>, gap
         expect(await store.tokens(id)).toEqual([next, early, first])
         await store.promote(id, next, first)
         await store.discard(id, next)
-        await store.propose(id, early, credential('other'))
-        expect(await store.tokens(id)).toEqual([next, early, first])
+        const late = randomUUID()
+        await store.propose(id, late, credential('late'))
+        await store.discard(id, late)
+        expect(await store.tokens(id)).toEqual([late, next, early, first])
       })
     })
 

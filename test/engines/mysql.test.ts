@@ -77,6 +77,21 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
     })
   })
 
+  test.each([
+    ['none', false],
+    ['ssl', false],
+    ["cipher 'TLS_AES_256_GCM_SHA384'", false],
+    ['x509', true],
+    ["issuer '/CN=an issuer'", true],
+    ["subject '/CN=it''s the app'", true],
+  ])('an admin sees whether an account that requires %s wants a certificate: %s', async (what, wants) => {
+    const { user, admin } = await makeApp(server)
+    await sql(`create user ${user}@'10.%' require ${what}`)
+    await using session = await engine.login(admin)
+    expect(await session.wantsCertificate?.(user)).toBe(wants)
+    expect(await session.wantsCertificate?.(user.toUpperCase())).toBe(false)
+  })
+
   test('the server gives a statement up as well, after the time that it has', async () => {
     const { current } = await makeApp(server)
     const connections: mysql.Connection[] = []

@@ -39,6 +39,8 @@ export type Place = {
   /** One whose user may do what the strategy takes. */
   makeApp(strategy: StrategyName): Promise<App>
   admits(credential: Credential): Promise<boolean>
+  /** Gives a user that there is the password of this value, behind everybody's back. */
+  setPassword(credential: Credential): Promise<unknown>
   /** Sets the user's password, and makes its clone with this value, or sees to it that there is none. */
   reset(app: App, clone: Credential | undefined): Promise<void>
 }
@@ -49,7 +51,7 @@ export function postgresPlaces(): Place[] {
   return [...servers.slice(0, 1), ...servers.slice(-1)].map(postgresPlace)
 }
 
-function postgresPlace(server: PostgresServer): Place {
+export function postgresPlace(server: PostgresServer): Place {
   const verifier = async ({ password }: Credential) => text(await scramVerifier(password))
   return {
     name: `PostgreSQL ${server.version}`,
@@ -57,6 +59,11 @@ function postgresPlace(server: PostgresServer): Place {
     engine: call => new Postgres({ caFile: server.caFile, Client: calling(call, pg.Client) }),
     makeApp: () => postgres.makeApp(server),
     admits: credential => postgres.admits(server, credential),
+    setPassword: async credential =>
+      postgres.asSuperuser(
+        server,
+        `alter role ${name(credential.username)} password ${await verifier(credential)}`,
+      ),
     async reset({ user, current, admin }, clone) {
       const [u, c] = [name(user), name(`${user}_clone`)]
       const own = `alter role ${u} password ${await verifier(current)}`
@@ -108,7 +115,7 @@ function postgresKind(statement: string): string {
 /** What stands in for Redshift; none where this system cannot have it. */
 export const redshiftPlaces = () => redshift.standIns().map(redshiftPlace)
 
-function redshiftPlace(server: PostgresServer): Place {
+export function redshiftPlace(server: PostgresServer): Place {
   return {
     name: 'Redshift',
     logFile: server.logFile,
@@ -116,6 +123,7 @@ function redshiftPlace(server: PostgresServer): Place {
       new Redshift({ caFile: server.caFile, Client: calling(call, redshift.StandInClient, redshiftKind) }),
     makeApp: () => redshift.makeApp(server),
     admits: credential => postgres.admits(server, credential),
+    setPassword: credential => postgres.asSuperuser(server, redshift.setPassword(credential)),
     async reset({ user, current, database }, clone) {
       const c = name(`${user}_clone`)
       const own = redshift.setPassword(current)
@@ -154,7 +162,7 @@ export const mysqlPlaces = (engine: MysqlServer['engine']) =>
     .slice(-1)
     .map(mysqlPlace)
 
-function mysqlPlace(server: MysqlServer): Place {
+export function mysqlPlace(server: MysqlServer): Place {
   const Engine = server.engine === 'mysql' ? Mysql : Mariadb
   return {
     name: server.name,
@@ -188,6 +196,11 @@ function mysqlPlace(server: MysqlServer): Place {
       return app
     },
     admits: credential => family.admits(server, credential),
+    setPassword: ({ username, password }) =>
+      family.asSuperuser(
+        server,
+        `alter user ${accountName(username, '%')} ${family.identified(server, password)}`,
+      ),
     async reset({ user, current, database }, clone) {
       const u = accountName(user, '%')
       const c = accountName(`${user}_clone`, '%')
@@ -219,7 +232,7 @@ function mysqlKind(statement: string): string | undefined {
 
 export const mongodbPlaces = () => inject('mongodb').map(mongodbPlace)
 
-function mongodbPlace(server: MongodbServer): Place {
+export function mongodbPlace(server: MongodbServer): Place {
   return {
     name: server.name,
     logFile: server.logFile,
@@ -241,6 +254,7 @@ function mongodbPlace(server: MongodbServer): Place {
     // TLS and a name to look up take half of a login's time, and are the same for all.
     makeApp: () => mongodb.makeApp(server, { more: { ssl: false, host: '127.0.0.1' } }),
     admits: credential => mongodb.admits(server, credential),
+    setPassword: ({ username, password }) => mongodb.behind(server, mongodb.updateUser(username, password)),
     reset: ({ user, current, admin }, clone) =>
       mongodb.behind(
         server,
@@ -263,7 +277,7 @@ function mongodbKind(command: Document): string | undefined {
 /** The newest server of all that speak Redis' protocol. */
 export const redisPlaces = () => inject('redis').slice(-1).map(redisPlace)
 
-function redisPlace(server: RedisServer): Place {
+export function redisPlace(server: RedisServer): Place {
   return {
     name: server.name,
     logFile: server.logFile,
@@ -302,6 +316,8 @@ function redisPlace(server: RedisServer): Place {
         { ordinary: strategy !== 'single-user', more: { ssl: false } },
       ),
     admits: credential => redis.admits(server, credential),
+    setPassword: ({ username, password }) =>
+      redis.asSuperuser(server, [['ACL', 'SETUSER', username, 'resetpass', `#${digest(password)}`]]),
     async reset({ user, current }, clone) {
       const password = ({ password }: Credential) => ['resetpass', `#${digest(password)}`]
       await redis.asSuperuser(server, [
