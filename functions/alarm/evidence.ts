@@ -34,8 +34,8 @@ const announcements: Record<string, { states: string[]; detail(entered: Entered)
   'Credential Rotations Failed': {
     states: ['AnnounceFailures'],
     detail: ({ input }) => {
-      const { report, name } = (input ?? {}) as { report?: { severity?: string }; name?: string }
-      return { severity: report?.severity, report, group: name }
+      const { report, name, group } = (input ?? {}) as Reported
+      return { severity: report?.severity, report, group: group?.name ?? name }
     },
   },
   'Credentials Late': {
@@ -43,6 +43,8 @@ const announcements: Record<string, { states: string[]; detail(entered: Entered)
     detail: ({ input }) => ({ late: (input as { late?: object })?.late ?? input }),
   },
 }
+/** The last release had the group's name beside the report. */
+type Reported = { report?: { severity?: string }; name?: string; group?: { name?: string } }
 type Names = { store?: string; id?: string; failedState?: string } | undefined
 
 /** What an event says, as the history of the execution that it names has it. */

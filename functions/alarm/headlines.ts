@@ -54,9 +54,9 @@ export const endings: Record<string, { failed: Headline; stopped: Headline }> = 
   MayMoveBack: { failed: 'stay', stopped: 'stay' },
   MustMoveBack: { failed: 'stay', stopped: 'stay' },
   MoveBack: { failed: 'stay', stopped: 'stay' },
-  RetireSecretFailed: { failed: 'retire', stopped: 'retire' },
-  MayMoveBackFailed: { failed: 'stay', stopped: 'stay' },
-  MoveBackFailed: { failed: 'stay', stopped: 'stay' },
+  AtRetireSecret: { failed: 'retire', stopped: 'retire' },
+  AtMayMoveBack: { failed: 'stay', stopped: 'stay' },
+  AtMoveBack: { failed: 'stay', stopped: 'stay' },
   // Which of the three it was is in their input.
   AnnounceRetirementFailure: { failed: 'retire', stopped: 'retire' },
   RetirementFailed: { failed: 'retire', stopped: 'retire' },

@@ -22,6 +22,9 @@ export type Description = {
   tags: Record<string, string>
   /** The AWS service that made this secret and rotates it by itself, such as `rds`. */
   owner?: string | undefined
+  /** What the service itself calls the secret, whichever of its names `id` is. */
+  name?: string | undefined
+  arn?: string | undefined
 }
 
 /**
