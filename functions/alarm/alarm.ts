@@ -102,7 +102,7 @@ export function readAlarm(weighed: Weighed, runbook: string): Alarm | undefined 
     at: failure.daily ? moment - (moment % day) : moment,
     severity,
     ...titled(severity, failure),
-    headline: failure.sentence ?? headlines[headline],
+    headline: failure.sentence || headlines[headline],
     facts: facts.flatMap(([label, value]) =>
       value === undefined ? [] : [[short(label, 80), oneLineOf(value)]],
     ),

@@ -8,6 +8,7 @@ import {
   UpdateItemCommand,
 } from '@aws-sdk/client-dynamodb'
 import type { Severity } from './alarm.ts'
+import { keyOf } from './words.ts'
 
 /** Another invocation is telling of the same failure right now. Try again after its lease. */
 export class AlarmClaimed extends Error {
@@ -223,10 +224,10 @@ export class Ledger {
 
   async #first(id: string, key: string, seconds: number): Promise<boolean> {
     const old = await this.#put(
-      { ...this.#item(id, this.#now(), seconds), leader: { S: key } },
+      { ...this.#item(id, this.#now(), seconds), leader: { S: idOf(key) } },
       // DynamoDB may take days to forget.
       'attribute_not_exists(leader) OR leader = :leader OR expiresAt < :now',
-      { ':leader': { S: key }, ':now': this.#expiry(0) },
+      { ':leader': { S: idOf(key) }, ':now': this.#expiry(0) },
     )
     return !old
   }
@@ -234,7 +235,7 @@ export class Ledger {
   #leased = () => ({ leasedUntil: { N: `${this.#now() + lease}` } })
   #expiry = (seconds: number) => ({ N: `${Math.ceil(this.#now() / 1000) + seconds}` })
   #item = (key: string, at: number, seconds: number): Item => ({
-    id: { S: key },
+    id: { S: idOf(key) },
     failedAt: { N: `${at}` },
     expiresAt: this.#expiry(seconds),
   })
@@ -243,7 +244,7 @@ export class Ledger {
   async #get(key: string): Promise<Item | undefined> {
     const command = new GetItemCommand({
       TableName: this.#table,
-      Key: { id: { S: key } },
+      Key: { id: { S: idOf(key) } },
       ConsistentRead: true,
     })
     return (await this.#client.send(command, this.#options())).Item
@@ -280,7 +281,7 @@ export class Ledger {
   ): Promise<Item | undefined> {
     const command = new UpdateItemCommand({
       TableName: this.#table,
-      Key: { id: { S: key } },
+      Key: { id: { S: idOf(key) } },
       UpdateExpression: expression,
       ExpressionAttributeValues: values,
       ReturnValues: 'ALL_NEW',
@@ -299,6 +300,9 @@ export class Ledger {
     }
   }
 }
+
+/** DynamoDB's keys have 2048 bytes, which names alone may have. */
+export const idOf = (key: string) => keyOf(key, 500)
 
 type Item = Record<string, AttributeValue>
 
