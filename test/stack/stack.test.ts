@@ -414,7 +414,12 @@ describe('roles', () => {
         'ssm:LabelParameterVersion',
         'ssm:ListTagsForResource',
       ],
-      PendingParameters: ['ssm:DeleteParameters', 'ssm:GetParameter', 'ssm:PutParameter'],
+      PendingParameters: [
+        'ssm:DeleteParameters',
+        'ssm:GetParameter',
+        'ssm:GetParametersByPath',
+        'ssm:PutParameter',
+      ],
       CustomerKeyForParameters: writeKey,
       Executions: watchExecutions,
       ...everyFunction,
