@@ -35,7 +35,7 @@ const histories = new Histories(environment.KEYTURN_EXECUTIONS, { requestHandler
  * Milliseconds. Who reports with less detail gives way for so long. Looking at executions and asking the ledger have a
  * bound each, as telling goes first.
  */
-const patience = { giveWay: 10_000, look: 3_000, ledger: 1_000, retry: 500 }
+const patience = { giveWay: 10_000, look: 3_000, ledger: 1_500, retry: 500 }
 /** Milliseconds of the function's time that are left for notes when telling ends. */
 const RESERVE = 6_000
 

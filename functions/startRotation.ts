@@ -29,7 +29,7 @@ export const handler = functionHandler(
 )
 
 /** Milliseconds. A rotation does not wait for the alarm's table. */
-const PATIENCE = 1_000
+const PATIENCE = 5_000
 
 /**
  * Writes down that the run's report tells of this rotation as well, should it fail. Only what is written here makes
