@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto'
 import type { Credential } from './credential.ts'
 import type { Session } from './engines/engine.ts'
 import { traits } from './engines/traits.ts'
@@ -39,8 +40,9 @@ import type { StrategyName } from './strategies/strategy.ts'
  */
 export async function create(pipeline: Pipeline, { id, token, moveBack }: Start): Promise<Rotation> {
   const found = await pipeline.store.describe(id)
-  const options = optionsOf(found, pipeline, moveBack)
   const done = found.current === token
+  const back = moveBack && followsFrom(done ? found.previous : found.current, token)
+  const options = optionsOf(found, pipeline, back)
   if (!done) {
     await refuseForeign(pipeline, found, token)
     refuseUnfit(found)
@@ -48,6 +50,9 @@ export async function create(pipeline: Pipeline, { id, token, moveBack }: Start)
   const store = await storeOf(pipeline, options)
   const replaced = await readReplaced(store, id, found, done)
   const current = replaced.credential
+  // Nobody is on a clone: so this is a rotation like any other.
+  if (back && !strategies['temporary-clone'].halfway?.(current.username))
+    return create(pipeline, { id, token })
   refuseNoHost(current)
   refuseWholeValue(current, options)
   const strategy = allowedStrategy(current, options)
@@ -61,6 +66,8 @@ export async function create(pipeline: Pipeline, { id, token, moveBack }: Start)
   }
   return {
     id,
+    ...(found.name && { name: found.name }),
+    ...(found.arn && { arn: found.arn }),
     token,
     engine: current.engine,
     ...(options.connection && { connection: options.connection }),
@@ -75,6 +82,13 @@ export async function create(pipeline: Pipeline, { id, token, moveBack }: Start)
     ...(options.testQuery && { testQuery: options.testQuery }),
   }
 }
+
+/**
+ * Whether the rotation of `token` is the one that statemachines/rotate.asl.json starts when the grace time of `version`
+ * is over. An execution's input can be made by whoever may start one; this name has to fit.
+ */
+const followsFrom = (version: string | undefined, token: string) =>
+  version !== undefined && hash('sha256', version) === token ? true : undefined
 
 function optionsOf(
   { owner, tags }: Description,
