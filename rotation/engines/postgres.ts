@@ -1,20 +1,35 @@
-import type pg from 'pg'
 import { escapeIdentifier, escapeLiteral } from 'pg'
 import type { Credential } from '../credential.ts'
+import { Conflict, NotPermitted, RotationError, Unreachable } from '../errors.ts'
 import type { Pair } from './engine.ts'
 import { conflictIfDropped, gone } from './noSuchUser.ts'
 import {
-  handOverStatements,
-  heldElsewhere,
+  type Belonging,
+  belongingsQuery,
+  giveStatement,
+  isInTheWay,
+  isMovable,
+  leaveStatements,
+  takeStatement,
+} from './postgresBelongings.ts'
+import {
+  actingForBoth,
+  checkPair,
+  grantDifferences,
+  holdsIn,
+  inheritsUser,
+  joinStatements,
   type Roles,
   refuseStranger,
   rolesFrom,
   rolesQuery,
   syncStatements,
 } from './postgresClone.ts'
-import { ReadOnly } from './postgresErrors.ts'
-import { PostgresFamily, PostgresFamilySession, type PostgresOptions } from './postgresFamily.ts'
+import { ReadOnly, Unmet } from './postgresErrors.ts'
+import { type Login, PostgresFamily, PostgresFamilySession, type PostgresOptions } from './postgresFamily.ts'
+import { iterationsOf, MOST_ITERATIONS, tooMany } from './postgresProof.ts'
 import { md5Verifier, scramVerifier } from './scram.ts'
+import { Unproven } from './unproven.ts'
 
 /** PostgreSQL, also as RDS and Aurora. */
 export class Postgres extends PostgresFamily<PostgresSession> {
@@ -22,28 +37,58 @@ export class Postgres extends PostgresFamily<PostgresSession> {
     super('postgres', options)
   }
 
-  protected override session(client: pg.Client, credential: Credential): PostgresSession {
-    return new PostgresSession(client, credential, other => this.login(other))
+  protected override session(login: Login, host?: string): PostgresSession {
+    return new PostgresSession(login, other => this.login(other), host)
   }
 }
 
-class PostgresSession extends PostgresFamilySession {
-  readonly #login: (credential: Credential) => Promise<PostgresSession>
-  #server = { passwordEncryption: '', iterations: 4096 }
+/** How often the clone is looked at again for what its sessions make while what it owns is handed over. */
+const ROUNDS = 5
+/** How long things are handed over one by one where they do not go all at once. */
+const ONE_BY_ONE = 10_000
 
-  constructor(client: pg.Client, credential: Credential, login: (c: Credential) => Promise<PostgresSession>) {
-    super(client, credential)
+class PostgresSession extends PostgresFamilySession {
+  /** How the passwords of the users are kept that it acts on: as current's, unless the server does not tell. */
+  host: string
+  readonly #login: (credential: Credential) => Promise<PostgresSession>
+  /** What the server may be asked, as this login does not tell it. */
+  readonly #asks: { verifier: boolean; method: boolean }
+  /** Who has checked the password, if that is not the server itself. */
+  #checkedBy: string | undefined
+
+  constructor(
+    { client, credential, told }: Login,
+    login: (c: Credential) => Promise<PostgresSession>,
+    host?: string,
+  ) {
+    super({ client, credential, told })
     this.#login = login
+    this.host = host ?? told.proof
+    const inClearText = told.proof === 'password'
+    this.#asks = {
+      verifier: inClearText && !host,
+      method: inClearText && Number.parseInt(told.version ?? '', 10) >= 16,
+    }
   }
 
-  /** Also learns how this server keeps passwords. */
-  override async prepare(statementTimeout: number): Promise<void> {
-    const results = (await this.client.query(
-      `set search_path = pg_catalog; set statement_timeout = ${statementTimeout};
-       select current_setting('password_encryption') as "passwordEncryption",
-              coalesce(current_setting('scram_iterations', true)::int, 4096) as iterations`,
-    )) as unknown as pg.QueryResult[]
-    this.#server = results[2]?.rows[0]
+  /** Who logs in in clear text may have any kind of verifier: the server's own settings say which it is to have. */
+  override async prepare(statementTimeout: number, where: string): Promise<void> {
+    const { verifier, method } = this.#asks
+    const settle = `set search_path = pg_catalog; set statement_timeout = ${statementTimeout}; set datestyle = iso`
+    const ask = `select current_setting('password_encryption') as kind,
+      coalesce(current_setting('scram_iterations', true), '4096') as iterations, ${method ? 'system_user' : 'null'} as who`
+    const [found] = await this.query(verifier || method ? `${settle}; ${ask}` : settle, where)
+    if (verifier) this.host = found?.kind === 'md5' ? 'md5' : `scram-sha-256:${found?.iterations}`
+    this.#checkedBy = /^(ldap|pam|radius|bsd):/.exec(found?.who ?? '')?.[1]
+  }
+
+  /** A password that the server has somebody else look at is not in the database. */
+  async proven(): Promise<void> {
+    if (this.#checkedBy)
+      throw new Unproven(
+        `as ${this.credential}: the server leaves this user's password to ${this.#checkedBy} (pg_hba.conf), so setting another ` +
+          'in the database would change nothing; let pg_hba.conf ask this user for scram-sha-256',
+      )
   }
 
   override async setPassword(user: string, password: string): Promise<void> {
@@ -58,13 +103,14 @@ class PostgresSession extends PostgresFamilySession {
     { user, password }: { user: string; password: string },
   ): Promise<string[]> {
     const roles = await this.#roles(pair)
-    const statements = syncStatements(pair, roles)
-    await this.#handOverElsewhere(pair, roles)
     const verifier = escapeLiteral(await this.#verifier(user, password))
+    const inUse = user === pair.user
+    const statements = inUse ? joinStatements(pair, roles) : syncStatements(pair, roles)
+    const left = inUse && !inheritsUser(roles) ? [] : await this.#handOver(pair, roles, { grants: !inUse })
     // One message of several statements is one transaction.
     const open = `alter role ${escapeIdentifier(user)} login password ${verifier}`
     await this.#write([...statements, open].join('; ')).catch(conflictIfDropped)
-    return []
+    return left
   }
 
   override async lockUser(user: string, pair: Pair): Promise<void> {
@@ -76,27 +122,121 @@ class PostgresSession extends PostgresFamilySession {
   override async dropUser(pair: Pair): Promise<void> {
     const roles = await this.#roles(pair)
     if (!roles.clone) return
-    const statements = handOverStatements(pair, roles)
-    await this.#handOverElsewhere(pair, roles)
-    await this.#write([...statements, `drop role if exists ${escapeIdentifier(pair.clone)}`].join('; '))
+    checkPair(pair, roles)
+    const left = await this.#handOver(pair, roles, { grants: true, all: true })
+    if (left.length) throw new NotPermitted(`${pair.clone} is not dropped: ${left.join('; ')}`)
+    await this.#write(`drop role if exists ${escapeIdentifier(pair.clone)}`)
   }
 
   override async differences(pair: Pair): Promise<string[]> {
     const roles = await this.#roles(pair)
     if (!roles.user || !roles.clone) return [gone(roles.user ? pair.clone : pair.user)]
-    return [
-      ...syncStatements(pair, roles),
-      ...heldElsewhere(roles).map(
-        database => `${pair.clone} holds objects or grants of its own in ${database}`,
-      ),
-    ]
+    return [...syncStatements(pair, roles), ...grantDifferences(pair, roles)]
   }
 
-  /** What the clone holds in other databases can only be handed over from inside them. */
-  async #handOverElsewhere(pair: Pair, roles: Roles): Promise<void> {
-    for (const dbname of heldElsewhere(roles)) {
-      await using elsewhere = await this.#login(this.credential.with({ dbname }))
-      await elsewhere.#write(handOverStatements(pair, await elsewhere.#roles(pair)).join('; '))
+  /**
+   * Hands what the clone owns to the user, in every database, and takes back what the clone was granted itself, if
+   * `grants`. What it holds in another database is within reach from inside that alone.
+   * @returns what stays with the clone, a sentence each; what may go over later is thrown instead, if `all` is to go
+   */
+  async #handOver(pair: Pair, roles: Roles, how: { grants: boolean; all?: boolean }): Promise<string[]> {
+    const left: string[] = []
+    for (const dbname of holdsIn(roles)) {
+      try {
+        if (dbname === roles.database) {
+          left.push(...(await this.#handOverHere(pair, roles, how)))
+        } else {
+          await using elsewhere = await this.#login(this.credential.with({ dbname }))
+          left.push(...(await elsewhere.#handOverHere(pair, await elsewhere.#roles(pair), how)))
+        }
+      } catch (error) {
+        if (!(error instanceof RotationError) || isPassing(error)) throw error
+        if (how.all && !(error instanceof NotPermitted)) throw error
+        left.push(`${pair.clone} keeps what it holds in the database ${dbname}: ${error.message}`)
+      }
+    }
+    return left
+  }
+
+  async #handOverHere(
+    pair: Pair,
+    roles: Roles,
+    { grants, all = false }: { grants: boolean; all?: boolean },
+  ): Promise<string[]> {
+    const refusals = new Map<string, RotationError>()
+    let found: Belonging[] = []
+    for (let round = 0; round < ROUNDS; round++) {
+      found = (await this.query(belongingsQuery(pair))) as Belonging[]
+      const movable = found.filter(isMovable).filter(({ description }) => !refusals.has(description))
+      if (movable.length) {
+        await this.#give(pair, roles, movable, refusals)
+        continue
+      }
+      if (!grants || !found.length) break
+      if (await this.#takeGrants(pair, roles, found)) break
+    }
+    const staying = found.filter(isInTheWay).filter(belonging => grants || isMovable(belonging))
+    const temporary = staying.map(({ description }) => refusals.get(description)).find(isPassing)
+    if (all && temporary) throw temporary
+    return staying.map(belonging => this.#sentence(pair, belonging, refusals.get(belonging.description)))
+  }
+
+  #sentence({ user, clone }: Pair, { description, defaults }: Belonging, refusal?: RotationError): string {
+    const why = defaults
+      ? `they give others more than those of ${user} do, or less`
+      : (refusal?.message ?? 'it belongs to nobody else')
+    return `${clone} keeps ${description}: ${why}`
+  }
+
+  /** Hands all of this over, or one by one as much as goes, and notes why the rest does not. */
+  async #give(
+    pair: Pair,
+    roles: Roles,
+    belongings: Belonging[],
+    refusals: Map<string, RotationError>,
+  ): Promise<void> {
+    const [u, c] = [escapeIdentifier(pair.user), escapeIdentifier(pair.clone)]
+    if (!(await this.#refusal(roles, [`reassign owned by ${c} to ${u}`]))) return
+    const end = Date.now() + ONE_BY_ONE
+    for (const belonging of belongings) {
+      const give = giveStatement(belonging, pair.user)
+      const refusal =
+        Date.now() > end
+          ? new Conflict('there was no time left for it')
+          : give
+            ? await this.#refusal(roles, [give])
+            : new NotPermitted('there is no statement that would hand it over')
+      if (refusal) refusals.set(belonging.description, refusal)
+    }
+  }
+
+  /**
+   * Takes back what the clone was granted itself: all at once, or one by one where it owns what would be dropped with it.
+   * What cannot be taken back stays a difference.
+   * @returns false if it owns something more by now
+   */
+  async #takeGrants(pair: Pair, roles: Roles, found: Belonging[]): Promise<boolean> {
+    if (!found.some(isInTheWay)) {
+      const refusal = await this.#refusal(roles, leaveStatements(pair))
+      if (isPassing(refusal)) throw refusal
+      return !(refusal instanceof Unmet)
+    }
+    for (const belonging of found.filter(({ owned }) => !owned)) {
+      const take = takeStatement(belonging, pair.clone)
+      const refusal = take && (await this.#refusal(roles, [take]))
+      if (isPassing(refusal)) throw refusal
+    }
+    return true
+  }
+
+  /** Why the server does not do this for both roles; undefined if it did. @throws Unreachable */
+  async #refusal(roles: Roles, statements: string[]): Promise<RotationError | undefined> {
+    try {
+      await this.#write(actingForBoth(roles, statements).join('; '))
+      return undefined
+    } catch (error) {
+      if (!(error instanceof RotationError) || error instanceof Unreachable) throw error
+      return error
     }
   }
 
@@ -118,12 +258,17 @@ class PostgresSession extends PostgresFamilySession {
   }
 
   async #roles(pair: Pair): Promise<Roles> {
-    return rolesFrom((await this.query(rolesQuery(pair))).rows, pair)
+    return rolesFrom((await this.query(rolesQuery(pair))) as Parameters<typeof rolesFrom>[0], pair)
   }
 
-  #verifier(user: string, password: string): Promise<string> | string {
-    return this.#server.passwordEncryption === 'md5'
-      ? md5Verifier(user, password)
-      : scramVerifier(password, this.#server.iterations)
+  /** @throws NotPermitted if it would have more iterations than drivers log in with */
+  async #verifier(user: string, password: string): Promise<string> {
+    if (this.host === 'md5') return md5Verifier(user, password)
+    const iterations = iterationsOf(this.host) ?? 4096
+    if (iterations > MOST_ITERATIONS) throw tooMany(`as ${this.credential}`, iterations)
+    return scramVerifier(password, iterations)
   }
 }
+
+/** What may be otherwise soon. */
+const isPassing = (error: unknown): error is Conflict => error instanceof Conflict

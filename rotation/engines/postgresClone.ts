@@ -4,10 +4,18 @@ import type { Pair } from './engine.ts'
 import { Stranger } from './stranger.ts'
 
 type Membership = { role: string; admin: boolean; inherit: boolean; set: boolean; shared: boolean }
+/** How an admin who is no superuser comes to act for a role that it may give to itself, and what it had before. */
+type Loan = {
+  /** In whose name it gives the role, from PostgreSQL 16 on. */
+  lender: string | null
+  /** The membership that it then has in that name. */
+  had: { inherit: boolean; set: boolean } | null
+}
 /** What PostgreSQL's catalogs say of one role. */
-type Role = {
+export type Role = {
   name: string
   superuser: boolean
+  inherit: boolean
   createdb: boolean
   createrole: boolean
   replication: boolean
@@ -18,12 +26,14 @@ type Role = {
   memberOf: Membership[]
   /** `name=value` as stored, by database; null is every database. */
   settings: { database: string | null; values: string[] }[]
-  /** The databases in which it owns something or was granted something itself. */
-  holdsIn: string[]
+  /** The databases in which it owns something, and those in which it was granted something itself. */
+  ownsIn: string[]
+  grantedIn: string[]
   /** The role that is set for everybody to act as, by database; null is every database. */
   roles: { database: string | null; role: string }[]
   /** True if this session may act for the role. */
   ours: boolean
+  loan: Loan
 }
 export type Roles = { user: Role | undefined; clone: Role | undefined; database: string; version: number }
 
@@ -31,15 +41,24 @@ export type Roles = { user: Role | undefined; clone: Role | undefined; database:
 export function rolesQuery({ user, clone }: Pair): string {
   return `
 select current_database() as database, current_setting('server_version_num')::int as version,
-  r.rolname as name, r.rolsuper as superuser, r.rolcreatedb as createdb, r.rolcreaterole as createrole,
+  r.rolname as name, r.rolsuper as superuser, r.rolinherit as inherit, r.rolcreatedb as createdb, r.rolcreaterole as createrole,
   r.rolreplication as replication, r.rolbypassrls as bypassrls, r.rolconnlimit as "connectionLimit",
-  coalesce(r.rolvaliduntil::text, 'infinity') as "validUntil", pg_has_role(r.oid, 'usage') as ours,
+  coalesce(r.rolvaliduntil::text, 'infinity') as "validUntil",
+  pg_has_role(r.oid, 'usage') and ${maySet('current_user', 'r.oid')} as ours,
+  json_build_object('lender', lender, 'had', (
+    select json_build_object('inherit', to_jsonb(m)->'inherit_option', 'set', to_jsonb(m)->'set_option')
+    from pg_auth_members m
+    where m.roleid = r.oid and pg_get_userbyid(m.member) = current_user
+      and (lender is null or pg_get_userbyid(m.grantor) = lender) limit 1
+  )) as loan,
   array(
     select json_build_object('role', g.rolname, 'admin', m.admin_option,
       'inherit', coalesce((to_jsonb(m)->>'inherit_option')::bool, true),
       'set', coalesce((to_jsonb(m)->>'set_option')::bool, true),
       'shared', exists (select from pg_roles u where u.rolname = ${escapeLiteral(user)} and
-        pg_has_role(u.oid, g.oid, case when m.admin_option then 'member with admin option' else 'member' end)))
+        pg_has_role(u.oid, g.oid, case when m.admin_option then 'member with admin option' else 'member' end)
+        and (not coalesce((to_jsonb(m)->>'inherit_option')::bool, r.rolinherit) or pg_has_role(u.oid, g.oid, 'usage'))
+        and (not coalesce((to_jsonb(m)->>'set_option')::bool, false) or ${maySet('u.oid', 'g.oid')})))
     from pg_auth_members m join pg_roles g on g.oid = m.roleid where m.member = r.oid order by g.rolname
   ) as "memberOf",
   array(
@@ -52,14 +71,31 @@ select current_database() as database, current_setting('server_version_num')::in
     from pg_db_role_setting s left join pg_database d on d.oid = s.setdatabase, unnest(s.setconfig) c
     where s.setrole = 0 and c like 'role=%' order by d.datname nulls first
   ) as roles,
-  array(
+  array(${databasesOf('o')})::text[] as "ownsIn",
+  array(${databasesOf('a', 'r')})::text[] as "grantedIn"
+from pg_roles r left join lateral (
+  select l.rolname as lender from pg_auth_members m join pg_roles l on l.oid = m.member
+  where current_setting('server_version_num')::int >= 160000
+    and m.roleid = r.oid and m.admin_option and pg_has_role(l.oid, 'usage')
+  order by l.rolname <> current_user, l.rolname limit 1
+) lenders on true
+where r.rolname in (${escapeLiteral(user)}, ${escapeLiteral(clone)})`
+}
+
+/** Whether a role may act as another by SET ROLE, which until PostgreSQL 16 every member may. */
+const maySet = (
+  member: string,
+  role: string,
+) => `case when current_setting('server_version_num')::int >= 160000
+  then pg_has_role(${member}, ${role}, 'set') else true end`
+
+/** What stands on no database counts for the one that is asked. Memberships are dealt with as such. */
+const databasesOf = (...kinds: string[]) => `
     select distinct coalesce(d.datname, current_database())
     from pg_shdepend s left join pg_database d on d.oid = s.dbid
-    where s.refclassid = 'pg_authid'::regclass and s.refobjid = r.oid and s.deptype in ('o', 'a', 'r')
+    where s.refclassid = 'pg_authid'::regclass and s.refobjid = r.oid and s.deptype in (${kinds.map(kind => `'${kind}'`)})
       and s.classid <> 'pg_auth_members'::regclass
-  )::text[] as "holdsIn"
-from pg_roles r where r.rolname in (${escapeLiteral(user)}, ${escapeLiteral(clone)})`
-}
+  `
 
 /** The rows of `rolesQuery`, by part. */
 export function rolesFrom(rows: (Role & { database: string; version: number })[], pair: Pair): Roles {
@@ -73,41 +109,60 @@ export function rolesFrom(rows: (Role & { database: string; version: number })[]
 }
 
 /**
- * The statements that make the clone equal to the user; none if it is. What the clone owns in this database is handed
- * to the user; `role` is set so that what it creates from now on is the user's as well.
+ * The statements that make the clone equal to the user; none if it is. `role` is set so that what it creates is the
+ * user's.
  * @throws Stranger if the clone is not this user's clone; NotPermitted if there is no such user
  */
-export function syncStatements(pair: Pair, { user, clone, database, version }: Roles): string[] {
-  if (!user) throw new NotPermitted(`there is no user ${escapeIdentifier(pair.user)} for a clone to follow`)
-  if (clone) refuseStranger(user, clone)
+export function syncStatements(pair: Pair, roles: Roles): string[] {
+  const user = checkPair(pair, roles)
   const name = escapeIdentifier(pair.clone)
-  const before = clone ?? { ...newRole, name: pair.clone }
+  const before = roles.clone ?? { ...newRole, name: pair.clone }
   return [
-    ...(clone ? [] : [`create role ${name} login inherit`]),
-    ...(before.holdsIn.includes(database) ? adoptStatements(user, before, version) : []),
+    ...(roles.clone ? [] : [`create role ${name} login inherit`]),
     ...attributeStatements(user, before),
-    ...membershipStatements(user, before, version),
+    ...membershipStatements(user, before, roles.version),
     ...settingStatements(user, before),
   ]
 }
 
-/** The statements that hand what the clone owns in this database to the user. @throws NotPermitted as syncStatements */
-export function handOverStatements(pair: Pair, { user, clone, database, version }: Roles): string[] {
-  if (!clone) return []
-  if (!user)
-    throw new NotPermitted(`there is no user ${escapeIdentifier(pair.user)} for a clone to leave things to`)
-  refuseStranger(user, clone)
-  return clone.holdsIn.includes(database) ? adoptStatements(user, clone, version) : []
+/** What of that can be done to a clone that is in use: nothing that could refuse its login. @throws as syncStatements */
+export function joinStatements(pair: Pair, roles: Roles): string[] {
+  const user = checkPair(pair, roles)
+  return roles.clone ? joiningStatements(user, roles.clone, roles.version) : []
 }
 
-/** The databases other than this one in which the clone holds something of its own. */
-export function heldElsewhere({ clone, database }: Roles): string[] {
-  return clone?.holdsIn.filter(other => other !== database) ?? []
+/** Whether the clone may do by itself what its user may, and so loses nothing by what it hands over. */
+export function inheritsUser({ user, clone, version }: Roles): boolean {
+  const own = clone?.memberOf.filter(membership => membership.role === user?.name) ?? []
+  return version >= 160000 ? own.some(({ inherit }) => inherit) : own.length > 0 && clone?.inherit === true
+}
+
+/** The user. @throws NotPermitted if there is none; Stranger if the clone is not its clone */
+export function checkPair({ user: name }: Pair, { user, clone }: Roles): Role {
+  if (!user) throw new NotPermitted(`there is no user ${escapeIdentifier(name)} for a clone to follow`)
+  if (clone) refuseStranger(user, clone)
+  return user
+}
+
+/** The databases in which the clone holds something of its own, this one first. */
+export function holdsIn({ clone, database }: Roles): string[] {
+  const all = new Set([...(clone?.ownsIn ?? []), ...(clone?.grantedIn ?? [])])
+  return [...(all.delete(database) ? [database] : []), ...all]
+}
+
+/** What was granted to the clone itself; what it owns makes no difference to what the two may do. */
+export function grantDifferences({ user, clone }: Pair, { clone: role, database }: Roles): string[] {
+  return (role?.grantedIn ?? []).map(other =>
+    other === database
+      ? `drop owned by ${escapeIdentifier(clone)}`
+      : `${clone} holds grants of its own in ${other}, which ${user} does not share`,
+  )
 }
 
 export const newRole: Role = {
   name: '',
   superuser: false,
+  inherit: true,
   createdb: false,
   createrole: false,
   replication: false,
@@ -116,9 +171,11 @@ export const newRole: Role = {
   validUntil: 'infinity',
   memberOf: [],
   settings: [],
-  holdsIn: [],
+  ownsIn: [],
+  grantedIn: [],
   roles: [],
   ours: false,
+  loan: { lender: null, had: null },
 }
 
 /**
@@ -133,40 +190,44 @@ export function refuseStranger(user: Role, clone: Role): void {
     throw new Stranger(`${c} is a superuser and ${u} is not; ALTER ROLE ${c} NOSUPERUSER, or rename it`)
 }
 
-/** Reassigning needs the rights of both roles; an admin who is no superuser takes them for this transaction only. */
-function adoptStatements(user: Role, clone: Role, version: number): string[] {
-  const [u, c] = [escapeIdentifier(user.name), escapeIdentifier(clone.name)]
-  const borrowed = [user, clone].filter(role => !role.ours).map(role => escapeIdentifier(role.name))
-  const inherit = version >= 160000 ? ' with inherit true' : ''
+/**
+ * Statements that need the rights of both roles, as one transaction: an admin who is no superuser gives itself what it
+ * lacks, and has in the end the memberships that it had before.
+ */
+export function actingForBoth({ user, clone, version }: Roles, statements: string[]): string[] {
+  const roles = [user, clone].flatMap(role => (role && !role.ours ? [role] : []))
   return [
-    ...borrowed.map(role => `grant ${role} to current_user${inherit}`),
+    ...roles.flatMap(role => borrowStatements(role, version)),
     // While it waits for a table, everybody else waits behind it.
     `set local lock_timeout = '1s'`,
-    `reassign owned by ${c} to ${u}`,
-    unlessItOwns(clone.name),
-    `drop owned by ${c}`,
-    ...borrowed.map(role => `revoke ${role} from current_user`),
+    ...statements,
+    ...roles.flatMap(role => returnStatements(role, version)),
   ]
 }
 
-/**
- * DROP OWNED would also drop what a session of the clone has made while REASSIGN OWNED waited for a lock. That is a
- * Conflict, and the next try hands it over as well.
- */
-function unlessItOwns(role: string): string {
-  const block = `begin
-    if exists (select from pg_shdepend s join pg_roles r on r.oid = s.refobjid
-      where s.refclassid = 'pg_authid'::regclass and r.rolname = ${escapeLiteral(role)} and s.deptype = 'o'
-        and s.dbid in (0, (select oid from pg_database where datname = current_database())))
-    then raise serialization_failure; end if; end`
-  return `do ${escapeLiteral(block)}`
+function borrowStatements({ name, loan: { lender, had } }: Role, version: number): string[] {
+  const grant = `grant ${escapeIdentifier(name)} to current_user`
+  if (version >= 160000) return [`${grant} with inherit true, set true${grantedBy(lender)}`]
+  return had ? [] : [grant]
 }
+
+function returnStatements({ name, loan: { lender, had } }: Role, version: number): string[] {
+  const role = escapeIdentifier(name)
+  if (!had) return [`revoke ${role} from current_user${grantedBy(lender)}`]
+  return version >= 160000
+    ? [`grant ${role} to current_user with inherit ${had.inherit}, set ${had.set}${grantedBy(lender)}`]
+    : []
+}
+
+const grantedBy = (lender: string | null) =>
+  lender === null ? '' : ` granted by ${escapeIdentifier(lender)}`
 
 function attributeStatements(user: Role, clone: Role): string[] {
   // Only what differs: naming an attribute at all may take a superuser.
   const flags = (['superuser', 'createdb', 'createrole', 'replication', 'bypassrls'] as const)
     .filter(flag => user[flag] !== clone[flag])
     .map(flag => (user[flag] ? flag : `no${flag}`))
+  if (!clone.inherit) flags.push('inherit')
   if (user.connectionLimit !== clone.connectionLimit) flags.push(`connection limit ${user.connectionLimit}`)
   if (user.validUntil !== clone.validUntil) flags.push(`valid until ${escapeLiteral(user.validUntil)}`)
   return flags.length ? [`alter role ${escapeIdentifier(clone.name)} ${flags.join(' ')}`] : []
@@ -177,12 +238,17 @@ function membershipStatements(user: Role, clone: Role, version: number): string[
   const own = clone.memberOf.filter(membership => membership.role === user.name)
   const extra = clone.memberOf.filter(membership => membership.role !== user.name && !membership.shared)
   return [
-    ...(own.some(membership => membership.inherit && membership.set)
-      ? []
-      : [`grant ${u} to ${c}${version >= 160000 ? ' with inherit true, set true' : ''}`]),
+    ...joiningStatements(user, clone, version),
     ...(own.some(membership => membership.admin) ? [`revoke admin option for ${u} from ${c}`] : []),
     ...extra.map(membership => `revoke ${escapeIdentifier(membership.role)} from ${c}`),
   ]
+}
+
+function joiningStatements(user: Role, clone: Role, version: number): string[] {
+  const [u, c] = [escapeIdentifier(user.name), escapeIdentifier(clone.name)]
+  return clone.memberOf.some(({ role, inherit, set }) => role === user.name && inherit && set)
+    ? []
+    : [`grant ${u} to ${c}${version >= 160000 ? ' with inherit true, set true' : ''}`]
 }
 
 function settingStatements(user: Role, clone: Role): string[] {

@@ -2,14 +2,23 @@ import pg from 'pg'
 import type { Credential } from '../credential.ts'
 import { type Engine, type EngineOptions, type Pair, type Session, timeouts } from './engine.ts'
 import { translate } from './postgresErrors.ts'
+import { connectionOf } from './postgresMessages.ts'
+import { type Answer, firstByteOf, listen, MOST_ITERATIONS, type Proof, type Told } from './postgresProof.ts'
 import { tested } from './testQuery.ts'
 import { traits } from './traits.ts'
 import { trustIn } from './trust.ts'
+import { Unproven } from './unproven.ts'
 
 export type PostgresOptions = EngineOptions & {
   /** The driver's client, to be wrapped by tests. */
   Client?: typeof pg.Client
 }
+
+/** How long a server may take to say goodbye. */
+const GOODBYE = 1_000
+
+/** A login that went well: the driver's client, and what the server told meanwhile. */
+export type Login = { client: pg.Client; credential: Credential; told: Told & { proof: Proof } }
 
 /** PostgreSQL and Redshift, which speak one protocol; `S` is what each does in a session. */
 export abstract class PostgresFamily<S extends PostgresFamilySession> implements Engine {
@@ -23,47 +32,87 @@ export abstract class PostgresFamily<S extends PostgresFamilySession> implements
     this.#trust = trustIn(options.caFile)
   }
 
-  protected abstract session(client: pg.Client, credential: Credential, host?: string): S
+  protected abstract session(login: Login, host?: string): S
+
+  /** Where the server asks for more than the driver can answer. */
+  protected answer?(credential: Credential): Answer
 
   async login(credential: Credential, host?: string): Promise<S> {
-    const { Client, connectTimeout, statementTimeout } = this.#options
-    const { port, database } = traits[this.#engine]
-    const client = new Client({
-      host: credential.host,
-      port: credential.port ?? port,
-      database: credential.dbname ?? database,
-      user: credential.username,
-      password: credential.password,
-      ssl: credential.ssl && { secureContext: this.#trust() },
-      application_name: 'keyturn',
-      connectionTimeoutMillis: connectTimeout,
-      query_timeout: statementTimeout + 1_000,
-    })
-    // A connection that breaks while idle shows at the next statement; without a listener it would end the process.
-    client.on('error', () => {})
-    const session = this.session(client, credential, host)
+    const where = `login as ${credential}`
+    const client = this.#client(credential, where)
+    const first = firstByteOf(client)
+    const told = listen(client, where, this.answer?.(credential))
     try {
       await client.connect()
-      await session.prepare(statementTimeout)
     } catch (error) {
-      await session[Symbol.asyncDispose]()
-      throw translate(error, `login as ${credential}`)
+      connectionOf(client).stream.destroy()
+      throw translate(error, where, first())
     }
-    return session
+    try {
+      const session = this.session({ client, credential, told: proven(told, where) }, host)
+      await session.prepare(this.#options.statementTimeout, where)
+      return session
+    } catch (error) {
+      await goodbye(client)
+      throw error
+    }
   }
+
+  #client(credential: Credential, where: string): pg.Client {
+    const { Client, connectTimeout, statementTimeout } = this.#options
+    const { port, database } = traits[this.#engine]
+    const secureContext = credential.ssl && this.#trust()
+    try {
+      const client = new Client({
+        host: credential.host,
+        port: credential.port ?? port,
+        database: credential.dbname ?? database,
+        user: credential.username,
+        password: credential.password,
+        ssl: secureContext && { secureContext },
+        application_name: 'keyturn',
+        scramMaxIterations: MOST_ITERATIONS,
+        connectionTimeoutMillis: connectTimeout,
+        query_timeout: statementTimeout + 1_000,
+      } as pg.ClientConfig)
+      // A connection that breaks while idle shows at the next statement; without a listener it would end the process.
+      client.on('error', () => {})
+      return client
+    } catch (error) {
+      throw translate(error, where)
+    }
+  }
+}
+
+/** @throws Unproven if the server has not asked for a password */
+function proven(told: Told, where: string): Told & { proof: Proof } {
+  const { proof } = told
+  if (!proof)
+    throw new Unproven(
+      `${where}: the server asked for no password (trust, peer or cert in pg_hba.conf), so it would let any other in as ` +
+        'well and nothing that is set could be tested; let pg_hba.conf ask this user for scram-sha-256 from where Keyturn runs',
+    )
+  return { ...told, proof }
+}
+
+/** Ends a connection, also if the server never hangs up. */
+async function goodbye(client: pg.Client): Promise<void> {
+  const cut = setTimeout(() => connectionOf(client).stream.destroy(), GOODBYE)
+  await client.end().catch(() => {})
+  clearTimeout(cut)
 }
 
 export abstract class PostgresFamilySession implements Session {
   protected readonly client: pg.Client
   protected readonly credential: Credential
 
-  constructor(client: pg.Client, credential: Credential) {
+  constructor({ client, credential }: Login) {
     this.client = client
     this.credential = credential
   }
 
-  /** Settles what the user's own settings could bend. Driver's errors are not translated: it is part of the login. */
-  abstract prepare(statementTimeout: number): Promise<void>
+  /** Settles what the user's own settings could bend; `where` is for errors: it is part of the login. */
+  abstract prepare(statementTimeout: number, where: string): Promise<void>
 
   abstract setPassword(user: string, password: string): Promise<void>
   abstract cloneUser(pair: Pair, open: { user: string; password: string }): Promise<string[]>
@@ -76,14 +125,20 @@ export abstract class PostgresFamilySession implements Session {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.client.end().catch(() => {})
+    await goodbye(this.client)
   }
 
-  protected async query(text: string): Promise<pg.QueryResult> {
+  /** The rows of the last statement. */
+  protected async query(text: string, where = `as ${this.credential}`): Promise<pg.QueryResultRow[]> {
+    return (await this.queries(text, where)).at(-1) ?? []
+  }
+
+  /** The rows of each statement. */
+  protected async queries(text: string, where = `as ${this.credential}`): Promise<pg.QueryResultRow[][]> {
     try {
-      return await this.client.query(text)
+      return [await this.client.query(text)].flat().map(({ rows }) => rows)
     } catch (error) {
-      throw translate(error, `as ${this.credential}`)
+      throw translate(error, where)
     }
   }
 }

@@ -1,4 +1,3 @@
-import type pg from 'pg'
 import { escapeIdentifier } from 'pg'
 import type { Credential } from '../credential.ts'
 import { NotPermitted } from '../errors.ts'
@@ -6,8 +5,10 @@ import { unknownPassword } from '../password.ts'
 import { compareOwn } from './compareOwn.ts'
 import type { Pair } from './engine.ts'
 import { conflictIfDropped, gone } from './noSuchUser.ts'
-import { PostgresFamily, PostgresFamilySession, type PostgresOptions } from './postgresFamily.ts'
+import { type Login, PostgresFamily, PostgresFamilySession, type PostgresOptions } from './postgresFamily.ts'
+import type { Answer } from './postgresProof.ts'
 import {
+  ACCOUNT_PARTS,
   type Account,
   type AccountRows,
   accountQuery,
@@ -32,8 +33,12 @@ export class Redshift extends PostgresFamily<RedshiftSession> {
     super('redshift', options)
   }
 
-  protected override session(client: pg.Client, credential: Credential, host?: string): RedshiftSession {
-    return new RedshiftSession(client, credential, other => this.login(other), host)
+  protected override session(login: Login, host?: string): RedshiftSession {
+    return new RedshiftSession(login, other => this.login(other), host)
+  }
+
+  protected override answer({ password }: Credential): Answer {
+    return answerDigest(password)
   }
 }
 
@@ -45,28 +50,21 @@ const verifiers = {
 
 class RedshiftSession extends PostgresFamilySession {
   /** How the passwords of the users are kept that it acts on. */
-  host: 'md5' | 'sha256'
+  readonly host: 'md5' | 'sha256'
   readonly #login: (credential: Credential) => Promise<RedshiftSession>
 
-  constructor(
-    client: pg.Client,
-    credential: Credential,
-    login: (c: Credential) => Promise<RedshiftSession>,
-    host?: string,
-  ) {
-    super(client, credential)
-    this.#login = login
-    this.host = host === 'sha256' ? host : 'md5'
-    answerDigest(client, credential.password, () => {
-      if (!host) this.host = 'sha256'
-    })
+  constructor(login: Login, another: (c: Credential) => Promise<RedshiftSession>, host?: string) {
+    super(login)
+    this.#login = another
+    this.host = (host ?? login.told.proof) === 'sha256' ? 'sha256' : 'md5'
   }
 
   /** Also lets a quoted name be what it says: else Redshift makes its letters small. */
-  override async prepare(statementTimeout: number): Promise<void> {
-    await this.client.query(
+  override async prepare(statementTimeout: number, where: string): Promise<void> {
+    await this.queries(
       `set search_path to pg_catalog; set statement_timeout to ${statementTimeout}; set timezone to 'UTC';
        set enable_case_sensitive_identifier to true`,
+      where,
     )
   }
 
@@ -137,14 +135,14 @@ class RedshiftSession extends PostgresFamilySession {
   }
 
   async #accounts(...names: string[]): Promise<(Account | undefined)[]> {
-    const results = (await this.query(names.map(accountQuery).join('; '))) as unknown as pg.QueryResult[]
-    const rows = results.map(result => result.rows)
-    const each = rows.length / names.length
-    return names.map((name, i) => readAccount(name, rows.slice(i * each, (i + 1) * each) as AccountRows))
+    const rows = await this.queries(names.map(accountQuery).join('; '))
+    return names.map((name, i) =>
+      readAccount(name, rows.slice(i * ACCOUNT_PARTS, (i + 1) * ACCOUNT_PARTS) as AccountRows),
+    )
   }
 
   async #otherDatabases(): Promise<string[]> {
-    const { rows } = await this.query(
+    const rows = await this.query(
       `select database_name as name from svv_redshift_databases
        where database_type = 'local' and database_name <> current_database() order by 1`,
     )

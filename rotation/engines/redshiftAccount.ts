@@ -54,6 +54,7 @@ type ThingRow = {
 type DefaultRow = { owner: string; schema: string | null; kind: string; acl: string }
 /** The rows of each of `accountQuery`'s statements, in their order. */
 export type AccountRows = [UserRow[], InfoRow[], NameRow[], NameRow[], ThingRow[], DefaultRow[]]
+export const ACCOUNT_PARTS = 6
 
 /** Each kind of thing that has an owner or an ACL, and where that is kept. */
 const sources: {
@@ -135,6 +136,7 @@ export function accountQuery(name: string): string {
 
 /** The rows of `accountQuery`, by part; undefined if there is no such user. @throws DatabaseFailed */
 export function readAccount(name: string, rows: AccountRows): Account | undefined {
+  if (rows.length < ACCOUNT_PARTS) throw new DatabaseFailed('fewer results than statements')
   const [[user], [info], groups, roles, things, defaults] = rows
   if (!user) return undefined
   const account: Account = {

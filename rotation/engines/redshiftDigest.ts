@@ -1,6 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { type Duplex, PassThrough } from 'node:stream'
-import type pg from 'pg'
+import type { Answer } from './postgresProof.ts'
 
 const sha256 = (...parts: (Buffer | string)[]) => {
   const digest = createHash('sha256')
@@ -14,51 +13,28 @@ export function sha256Verifier(password: string, salt = randomBytes(32)): string
 }
 
 /**
- * Lets the client log in where Redshift asks for a sha256 digest, which is a message of its own that the driver cannot
- * read. `asked` is called if it does.
+ * What answers where Redshift asks for a sha256 digest, which is a request of its own that the driver cannot read; there
+ * is no answer to any other.
  */
-export function answerDigest(client: pg.Client, password: string, asked: () => void): void {
-  const connection = (client as unknown as { connection: { attachListeners(stream: Duplex): void } })
-    .connection
-  const attach = connection.attachListeners.bind(connection)
-  connection.attachListeners = stream => {
-    const rest = new PassThrough()
-    attach(rest)
-    let first: Buffer | undefined = Buffer.alloc(0)
-    stream.on('end', () => rest.end())
-    stream.on('data', (data: Buffer) => {
-      if (!first) {
-        rest.write(data)
-        return
-      }
-      first = Buffer.concat([first, data])
-      // Its kind, a byte, and its length, which counts all but that byte.
-      const end = first.length < 5 ? Number.POSITIVE_INFINITY : 1 + first.readUInt32BE(1)
-      if (first.length < end) return
-      const request = digestRequest(first.subarray(0, end))
-      if (request) {
-        asked()
-        stream.write(digestAnswer(password, request))
-      }
-      rest.write(request ? first.subarray(end) : first)
-      first = undefined
-    })
+export function answerDigest(password: string): Answer {
+  return body => {
+    const request = digestRequest(body)
+    return request && { bytes: digestAnswer(password, request), proof: 'sha256' }
   }
 }
 
 type Request = { salt: Buffer; nonce: Buffer }
 
-/** `R`, length, 13, 0 for SHA-256, and a salt and a nonce, each after its length. Undefined for any other message. */
-function digestRequest(message: Buffer): Request | undefined {
-  const [kind, method, algorithm] = ['R'.charCodeAt(0), 13, 0]
-  if (message[0] !== kind || message.readUInt32BE(5) !== method || message.readUInt32BE(9) !== algorithm)
+/** 13, 0 for SHA-256, and a salt and a nonce, each after its length. Undefined for any other request. */
+function digestRequest(body: Buffer): Request | undefined {
+  const [method, algorithm] = [13, 0]
+  if (body.length < 12 || body.readUInt32BE(0) !== method || body.readUInt32BE(4) !== algorithm)
     return undefined
-  const salt = lengthPrefixed(message, 13)
-  return { salt, nonce: lengthPrefixed(message, 17 + salt.length) }
+  const salt = lengthPrefixed(body, 8)
+  return { salt, nonce: lengthPrefixed(body, 12 + salt.length) }
 }
 
-const lengthPrefixed = (message: Buffer, at: number) =>
-  message.subarray(at + 4, at + 4 + message.readUInt32BE(at))
+const lengthPrefixed = (body: Buffer, at: number) => body.subarray(at + 4, at + 4 + body.readUInt32BE(at))
 
 /** `d`, length, and the digest and a nonce of ours, each after its length. */
 function digestAnswer(password: string, { salt, nonce }: Request): Buffer {

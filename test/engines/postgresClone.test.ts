@@ -1,7 +1,5 @@
-import { expect, test } from 'vitest'
-import { newRole, type Roles, syncStatements } from '../../rotation/engines/postgresClone.ts'
-
-type Role = NonNullable<Roles['user']>
+import { describe, expect, test } from 'vitest'
+import { actingForBoth, newRole, type Role, syncStatements } from '../../rotation/engines/postgresClone.ts'
 
 const pair = { user: 'app', clone: 'app_clone' }
 const role: Role = { ...newRole, name: 'app', ours: true }
@@ -50,15 +48,50 @@ test.each(['inherit', 'set'])('a clone whose membership lacks %s gets it', optio
   ])
 })
 
-test('what has to be borrowed for handing over is given back', () => {
-  expect(sync({ ours: false }, { ours: false, holdsIn: ['shop'] })).toEqual([
-    'grant "app" to current_user with inherit true',
-    'grant "app_clone" to current_user with inherit true',
-    "set local lock_timeout = '1s'",
-    'reassign owned by "app_clone" to "app"',
-    expect.stringMatching(/^do .*serialization_failure/s),
-    'drop owned by "app_clone"',
-    'revoke "app" from current_user',
-    'revoke "app_clone" from current_user',
-  ])
+test('a clone that does not inherit what its roles may does so again', () => {
+  expect(sync({}, { inherit: false })).toEqual(['alter role "app_clone" inherit'])
+})
+
+describe('what has to be borrowed for handing over is given back', () => {
+  const acting = (loan: Role['loan'], version: number) =>
+    actingForBoth(
+      { user: { ...role, ours: false, loan }, clone: { ...clone, ours: true }, database: 'shop', version },
+      ['reassign'],
+    )
+  const lent = 'grant "app" to current_user with inherit true, set true'
+  const timeout = "set local lock_timeout = '1s'"
+  test.each([
+    [
+      'an admin that had no membership of its own has none',
+      acting({ lender: 'admin', had: null }, 160000),
+      [
+        `${lent} granted by "admin"`,
+        timeout,
+        'reassign',
+        'revoke "app" from current_user granted by "admin"',
+      ],
+    ],
+    [
+      'one that had one has it as it was',
+      acting({ lender: 'dba', had: { inherit: false, set: true } }, 160000),
+      [
+        `${lent} granted by "dba"`,
+        timeout,
+        'reassign',
+        'grant "app" to current_user with inherit false, set true granted by "dba"',
+      ],
+    ],
+    [
+      'before PostgreSQL 16',
+      acting({ lender: null, had: null }, 150000),
+      ['grant "app" to current_user', timeout, 'reassign', 'revoke "app" from current_user'],
+    ],
+    [
+      'before PostgreSQL 16, one that had one',
+      acting({ lender: null, had: { inherit: false, set: false } }, 150000),
+      [timeout, 'reassign'],
+    ],
+  ])('%s', (_, statements, expected) => {
+    expect(statements).toEqual(expected)
+  })
 })
