@@ -143,6 +143,7 @@ async function undo(
         if (version?.credential.sameLogin(current.credential)) yield here(version.credential)
       }
     },
+    untouched: () => pipeline.untouched(pending.token).catch(() => false),
     previousIsOpen: async () =>
       parseGrace(found.tags, pipeline.defaults) === 'never' || (await running(current.token)),
   }

@@ -29,6 +29,7 @@ import {
 import type { Description, Store, Version } from './stores/store.ts'
 import { strategies } from './strategies/index.ts'
 import { awaitLogin } from './strategies/login.ts'
+import { requireAsking } from './strategies/pooler.ts'
 import type { StrategyName } from './strategies/strategy.ts'
 
 /**
@@ -69,6 +70,7 @@ export async function create(pipeline: Pipeline, { id, token, moveBack }: Start)
     ...(strategies[strategy].halfway?.(nextUser) && { halfway: true }),
     ...(strategy === 'temporary-clone' && { clone: options.clone ?? 'drop' }),
     ...(options.testQuery && { testQuery: options.testQuery }),
+    ...(options.pooler && { pooler: options.pooler }),
   }
 }
 
@@ -130,9 +132,10 @@ export async function check(pipeline: Pipeline, { id, token }: RotationId): Prom
   if (!version) throw new InvalidCredential('value', 'the secret has no current version; store a first value')
   const { credential } = version
   refuseNoHost(credential)
-  strategies[allowedStrategy(credential, options)].nextUser(credential)
+  const nextUser = strategies[allowedStrategy(credential, options)].nextUser(credential)
   const engine = await pipeline.engine(credential.engine)
   await using session = await engine.login(credential)
+  if (nextUser === credential.username) requireAsking(session, credential, options.pooler)
   if (options.testQuery) await session.run(options.testQuery)
 }
 
@@ -211,7 +214,8 @@ async function makeValid(pipeline: Pipeline, rotation: Rotation): Promise<string
       )
     return admin
   }
-  const left = await strategies[rotation.strategy].apply(engine, { ...told, admin: readAdmin })
+  const { pooler } = rotation
+  const left = await strategies[rotation.strategy].apply(engine, { ...told, admin: readAdmin, pooler })
   if (admin && admin.address !== credential.address) await awaitLogin(engine, pending.credential)
   return left || []
 }

@@ -7,9 +7,11 @@ export type EngineOptions = {
   /** Milliseconds until a connection or a statement counts as unanswered. */
   connectTimeout?: number
   statementTimeout?: number
+  /** Whether a test query may also write, which is taken back where the server can. */
+  testMayWrite?: boolean
 }
 
-export const timeouts = { connectTimeout: 5_000, statementTimeout: 15_000 }
+export const byDefault = { connectTimeout: 5_000, statementTimeout: 15_000, testMayWrite: false }
 
 /** What must accept a credential: one kind of database server. */
 export interface Engine {
@@ -45,6 +47,12 @@ export interface Session extends AsyncDisposable {
    * name in a database, Redshift's keep their password in one of two ways.
    */
   readonly host?: string
+
+  /**
+   * Whether a pooler stands in between, as far as that can be told. It lets in whom it knows, over a connection that it
+   * has: such a login proves that the pooler takes the password, and not that the server does.
+   */
+  readonly pooled?: boolean
 
   /**
    * Gives `user` a new password; other sessions stay. `reversibly`, only if the server's rules would also take the one
@@ -96,6 +104,10 @@ export interface Session extends AsyncDisposable {
    */
   wantsCertificate?(user: string): Promise<boolean>
 
-  /** Runs a test query and throws its rows away. @throws TestFailed with the server's code if it is refused. */
+  /**
+   * Runs a test query, of one statement, and throws its rows away as they come. It may only read, as far as the server
+   * can see to that, unless the engine was made with `testMayWrite`.
+   * @throws TestFailed with the server's code if it is refused
+   */
   run(query: string): Promise<void>
 }

@@ -4,12 +4,12 @@ import { InvalidCredential, NotPermitted } from '../errors.ts'
 import { unknownPassword } from '../password.ts'
 import { compareOwn } from './compareOwn.ts'
 import {
+  byDefault,
   type Engine,
   type EngineOptions,
   type Pair,
   type Session,
   type TwoPasswords,
-  timeouts,
 } from './engine.ts'
 import {
   type Account,
@@ -76,7 +76,7 @@ export abstract class MysqlFamily implements Engine {
   constructor(flavour: Flavour, options: MysqlOptions) {
     this.#flavour = flavour
     this.#options = {
-      ...timeouts,
+      ...byDefault,
       connect: mysql.createConnection,
       ...options,
     }

@@ -2,12 +2,12 @@ import { ConnectionTimeoutError, ErrorReply } from '@redis/client'
 import type { Credential } from '../credential.ts'
 import { Conflict, DatabaseFailed, NotPermitted, Unreachable } from '../errors.ts'
 import {
+  byDefault,
   type Engine,
   type EngineOptions,
   type Pair,
   type Session,
   type TwoPasswords,
-  timeouts,
 } from './engine.ts'
 import { gone, NoSuchUser } from './noSuchUser.ts'
 import { type AclUser, differences, digest, findUser, refuseStranger } from './redisAcl.ts'
@@ -29,7 +29,7 @@ export class Redis implements Engine {
 
   constructor(options: RedisOptions) {
     this.#options = {
-      ...timeouts,
+      ...byDefault,
       connect,
       ...options,
     }

@@ -1,3 +1,4 @@
+import type pg from 'pg'
 import { escapeIdentifier } from 'pg'
 import type { Credential } from '../credential.ts'
 import { NotPermitted } from '../errors.ts'
@@ -59,13 +60,22 @@ class RedshiftSession extends PostgresFamilySession {
     this.host = (host ?? login.told.proof) === 'sha256' ? 'sha256' : 'md5'
   }
 
-  /** Also lets a quoted name be what it says: else Redshift makes its letters small. */
-  override async prepare(statementTimeout: number, where: string): Promise<void> {
-    await this.queries(
-      `set search_path to pg_catalog; set statement_timeout to ${statementTimeout}; set timezone to 'UTC';
-       set enable_case_sensitive_identifier to true`,
-      where,
-    )
+  /**
+   * All of the statements in one transaction, or none. Its settings also let a quoted name be what it says: else Redshift
+   * makes its letters small, as soon as it reads them, so they come in a message before.
+   */
+  protected override async queries(text: string, where?: string): Promise<pg.QueryResultRow[][]> {
+    try {
+      await this.send(
+        `begin; set local search_path to pg_catalog; set local statement_timeout to ${this.statementTimeout};
+         set local timezone to 'UTC'; set local enable_case_sensitive_identifier to true`,
+        where,
+      )
+      return (await this.send(`${text}; commit`, where)).slice(0, -1)
+    } catch (error) {
+      await this.send('rollback').catch(() => {})
+      throw error
+    }
   }
 
   override async setPassword(user: string, password: string): Promise<void> {
@@ -76,7 +86,7 @@ class RedshiftSession extends PostgresFamilySession {
     const [found, existing] = await this.#accounts(pair.user, pair.clone)
     const user = checkPair(pair, found, existing, open.user === pair.user)
     const clone = existing ?? newAccount(pair.clone)
-    await this.#transaction([
+    const statements = [
       ...(existing
         ? []
         : [
@@ -86,7 +96,8 @@ class RedshiftSession extends PostgresFamilySession {
       ...shareStatements(user, clone),
       ...followStatements(user, clone),
       this.#setPassword(open.user, open.password),
-    ]).catch(conflictIfDropped)
+    ]
+    await this.query(statements.join('; ')).catch(conflictIfDropped)
     return []
   }
 
@@ -110,10 +121,9 @@ class RedshiftSession extends PostgresFamilySession {
           `${escapeIdentifier(pair.clone)} owns or may do something in the database ${dbname}; take that away first`,
         )
     }
-    await this.#transaction([
-      ...leaveStatements(user, clone),
-      `drop user if exists ${escapeIdentifier(pair.clone)}`,
-    ])
+    await this.query(
+      [...leaveStatements(user, clone), `drop user if exists ${escapeIdentifier(pair.clone)}`].join('; '),
+    )
   }
 
   /** A user sees only its own roles and default privileges. */
@@ -147,15 +157,5 @@ class RedshiftSession extends PostgresFamilySession {
        where database_type = 'local' and database_name <> current_database() order by 1`,
     )
     return rows.map(({ name }) => name)
-  }
-
-  /** All of the statements, or none. */
-  async #transaction(statements: string[]): Promise<void> {
-    try {
-      await this.query(['begin', ...statements, 'commit'].join('; '))
-    } catch (error) {
-      await this.query('rollback').catch(() => {})
-      throw error
-    }
   }
 }

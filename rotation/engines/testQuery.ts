@@ -1,5 +1,12 @@
 import { DatabaseFailed, NotPermitted, TestFailed } from '../errors.ts'
 
+/** What a test query is told that writes although it may only read. */
+export const mayOnlyRead = (where: string) =>
+  new TestFailed(
+    `${where}: the test query failed: it writes, and may only read (a read-only transaction); ` +
+      'who needs one that writes deploys Keyturn with testQueryMayWrite',
+  )
+
 /** Waits for a test query. @throws TestFailed if the server refused it; other errors as they are */
 export async function tested(query: Promise<unknown>): Promise<void> {
   try {

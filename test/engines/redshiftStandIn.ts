@@ -11,7 +11,7 @@ export const standIns = () => inject('postgres').filter(({ version }) => version
 /** What Redshift's statements become, so that PostgreSQL 14 understands them. */
 const rewritings: [RegExp, string][] = [
   // A name in quotes always is what it says.
-  [/;\s*set enable_case_sensitive_identifier to true/, ''],
+  [/;\s*set local enable_case_sensitive_identifier to true/, ''],
   [/\bconnection limit unlimited\b/g, 'connection limit -1'],
   // It has the same, but calls one of its columns otherwise.
   [/\bpg_default_acl\b/g, 'stand_in_default_acl'],
@@ -34,9 +34,11 @@ export class StandInClient extends pg.Client {
     super({ ...config, options: '-c standard_conforming_strings=off -c escape_string_warning=off' })
   }
 
-  override query = ((statement: string) =>
+  override query = ((statement: string | pg.QueryConfig) =>
     super.query(
-      rewritings.reduce((text, [from, to]) => text.replace(from, to), statement),
+      typeof statement === 'string'
+        ? rewritings.reduce((text, [from, to]) => text.replace(from, to), statement)
+        : statement,
     )) as unknown as pg.Client['query']
 }
 

@@ -97,9 +97,9 @@ function calling(
       super(config)
       const [connect, query] = [this.connect.bind(this), this.query.bind(this)]
       this.connect = (() => call('login', () => connect())) as pg.Client['connect']
-      this.query = ((statement: string) => {
-        const kind = kindOf(statement)
-        return kind ? call(`statement ${kind}`, () => query(statement)) : query(statement)
+      this.query = ((statement: string | pg.QueryConfig) => {
+        const kind = typeof statement === 'string' ? kindOf(statement) : undefined
+        return kind ? call(`statement ${kind}`, () => query(statement as string)) : query(statement as string)
       }) as unknown as pg.Client['query']
     }
   }
@@ -109,7 +109,7 @@ function postgresKind(statement: string): string {
   if (statement.includes(' password null')) return 'lock'
   if (statement.includes(' password ')) return 'password'
   if (statement.includes('pg_shdepend')) return 'roles'
-  return statement.startsWith('set search_path') ? 'prepare' : 'other'
+  return statement.includes('pg_backend_pid()') ? 'prepare' : 'other'
 }
 
 /** What stands in for Redshift; none where this system cannot have it. */
@@ -151,7 +151,7 @@ export function redshiftPlace(server: PostgresServer): Place {
 
 /** Unset for one that only reads or settles the session: dying there is dying before the next that changes something. */
 function redshiftKind(statement: string): string | undefined {
-  if (/^(select|set)\b/.test(statement)) return undefined
+  if (/^(select|begin; set|rollback)\b/.test(statement)) return undefined
   return statement.includes(' password ') ? 'password' : statement.split(' ', 1)[0]
 }
 
