@@ -19,6 +19,8 @@ import { changesOf } from './parameters.ts'
 export type Scheduled = {
   store: StoreName
   id: string
+  /** Of a secret, by which others name it as their admin's. */
+  arn?: string
   tags: Record<string, string>
   /** When its current version was made. */
   since: Date
@@ -85,12 +87,18 @@ export class Inventory {
   }
 
   async #scheduledSecret(secret: SecretListEntry): Promise<Scheduled[]> {
-    const { Name: id = '', RotationEnabled, RotationLambdaARN, NextRotationDate = NEVER } = secret
+    const {
+      Name: id = '',
+      ARN: arn = '',
+      RotationEnabled,
+      RotationLambdaARN,
+      NextRotationDate = NEVER,
+    } = secret
     const tags = tagsIn(secret.Tags)
     const byUs = RotationEnabled === true && RotationLambdaARN === this.#rotationFunction
     if (!byUs && !(EVERY in tags)) return []
     const since = RotationEnabled ? secret.LastRotatedDate : await this.#currentSince(secret)
-    const scheduled = { store: 'secrets-manager', id, tags, since: since ?? new Date(0) } as const
+    const scheduled = { store: 'secrets-manager', id, arn, tags, since: since ?? new Date(0) } as const
     return [RotationEnabled ? { ...scheduled, nextByService: NextRotationDate } : scheduled]
   }
 

@@ -75,9 +75,10 @@ export const rotationEvent = parser(rotation)
 /** What rollbackSecret gets: as much of the above as there was when the rotation failed. */
 export const rollbackEvent = parser(rollback)
 
-/** `started` is when the execution began, where that is of interest. */
+/** `started` is when the execution began, where that is of interest; `retries`, see stepHandler. */
 export type Event<Rotation> = {
   abandoned: boolean
+  retries?: string[]
   started?: Date | undefined
   rotation: Rotation & { token: string }
 }
@@ -165,6 +166,7 @@ function parser<Rotation extends { token?: string }>(schema: v.GenericSchema<unk
   const whole = v.object({
     execution: text,
     abandoned: v.optional(v.boolean(), false),
+    retries: v.exactOptional(v.array(v.string())),
     // For a metric alone: no rotation fails for it.
     started: v.fallback(v.optional(time), undefined),
     rotation: schema,

@@ -10,9 +10,13 @@ export type Attempt = { token: string; number: number }
 export type Input = { store: StoreName; id: string; token: string; group?: string }
 type Status = 'RUNNING' | 'SUCCEEDED' | 'FAILED' | 'TIMED_OUT' | 'ABORTED' | 'PENDING_REDRIVE'
 
-/** What Lambda answers that has not run the function at all. */
-const notRun =
-  /^Lambda\.(CodeArtifactUserPending|ENINotReady|ResourceConflict|ResourceNotReady|TooManyRequests)Exception$/
+/** What tells that a function was not run: Lambda's own refusals, and ours of an event that it does not take. */
+const notRun = [
+  /^Lambda\.(CodeArtifactUser|EC2|EFSMount|ENI|Invalid|KMS|Resource|SubnetIP)\w+Exception$/,
+  /^Lambda\.(AccessDenied|TooManyRequests)Exception$/,
+  /^Runtime\.(ImportModuleError|HandlerNotFound|UserCodeSyntaxError)$/,
+  /^InvalidInput$/,
+]
 
 /** The name of an execution: its token, and from the second attempt on its number behind it. */
 export const nameOf = ({ token, number }: Attempt) => (number === 1 ? token : `${token}-${number}`)
@@ -118,20 +122,25 @@ export class Executions {
       const pages = paginateGetExecutionHistory({ client }, { ...query, includeExecutionData: false })
       let state: string | undefined
       let open = 0
+      let ended = false
       for await (const { events = [] } of pages)
         for (const event of events) {
           state = event.stateEnteredEventDetails?.name ?? state
+          // One that was redriven goes on after it ended.
+          ended = /^Execution(Failed|Aborted|TimedOut)$/.test(event.type ?? '')
           if (state !== 'SetSecret') continue
           // By which kind of resource the state machine calls its functions makes no difference here.
           if (/^(LambdaFunction|Task)Scheduled$/.test(event.type ?? '')) open++
           const failed =
             event.lambdaFunctionFailedEventDetails ??
             event.lambdaFunctionStartFailedEventDetails ??
-            event.taskFailedEventDetails
-          if (messageIn(failed?.cause)?.endsWith(UNTOUCHED) || notRun.test(failed?.error ?? '')) open--
+            event.taskFailedEventDetails ??
+            event.taskStartFailedEventDetails
+          const neverRan = notRun.some(name => name.test(failed?.error ?? ''))
+          if (neverRan || messageIn(failed?.cause)?.endsWith(UNTOUCHED)) open--
         }
-      // While it is in SetSecret, the history may lack its last try.
-      return open === 0 && state !== 'SetSecret'
+      // While it runs and is in SetSecret, the history may lack its last try.
+      return open === 0 && (ended || state !== 'SetSecret')
     }, 'ExecutionDoesNotExist')
   }
 

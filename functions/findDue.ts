@@ -4,8 +4,9 @@ import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import { ListExecutionsCommand, SFNClient } from '@aws-sdk/client-sfn'
 import { SSMClient } from '@aws-sdk/client-ssm'
 import { byRank, judge } from '../fleet/due.ts'
-import { hostsOf } from '../fleet/hosts.ts'
-import { Inventory } from '../fleet/inventory.ts'
+import { Inventory, type Scheduled } from '../fleet/inventory.ts'
+import { adminsAmong, targetsOf } from '../fleet/targets.ts'
+import { type Admins, topOf, turnsOf, withoutCircles } from '../fleet/turns.ts'
 import { answered } from '../rotation/stores/awsErrors.ts'
 import type { StoreName } from '../rotation/stores/store.ts'
 import { parseDueEnvironment } from './environment.ts'
@@ -27,11 +28,16 @@ const NAMED = { texts: 50, characters: 200 }
 
 /** One rotation to start; not after `until`, if there is such a time. */
 type Rotation = { store: StoreName; id: string; token: string; until: string | null }
+/**
+ * `name` is this group's alone. `turns` are the same rotations where some have to end before others begin, as they are of
+ * the others' admins; `rotations` is then in this order.
+ */
+type Group = { name: string; host: string; rotations: Rotation[]; turns?: Rotation[][] }
 type Names = { count: number; names: string[] }
 /** What one run is to do. */
 export type Run = {
-  /** The rotations on one database server each. `name` is theirs alone. */
-  groups: { name: string; host: string; rotations: Rotation[] }[]
+  /** The rotations on one database server each. */
+  groups: Group[]
   /** How many groups there are, and rotations in them. */
   hosts: number
   planned: number
@@ -68,27 +74,27 @@ export const handler = functionHandler(
       .flatMap(({ credential, verdict }) => (verdict.state === 'due' ? [{ ...verdict, credential }] : []))
       .sort((a, b) => byRank(a.rank, b.rank))
     const first = waitsFor ? [] : due.slice(0, LIMIT.rotations)
-    const hosts = await hostsOf(
+    const targets = await targetsOf(
       first.map(({ credential }) => credential),
       { ssm, secrets },
     )
+    const admins = withoutCircles(adminsAmong(targets))
+    // Who needs an admin waits for it, so both are in one group.
+    const hostOf = (credential: Scheduled) => targets.get(topOf(credential, admins))?.host ?? ''
+    const inTurns = new Set([...admins.keys()].map(hostOf))
     let room = LIMIT.bytes
     const planned = first.flatMap(({ credential, token, until }) => {
       const { store, id } = credential
       const rotation = { store, id, token, until: until?.toISOString() ?? null }
-      const host = hosts.get(credential) ?? ''
-      // As much again for what a host of its own would need.
-      room -= 2 * JSON.stringify({ ...rotation, host }).length
-      return room > 0 ? [{ host, rotation }] : []
+      const host = hostOf(credential)
+      // As much again for what a host of its own would need, and for what is told twice.
+      room -= (inTurns.has(host) ? 3 : 2) * JSON.stringify({ ...rotation, host }).length
+      return room > 0 ? [{ host, credential, rotation }] : []
     })
     const groups = Map.groupBy(planned, ({ host }) => host)
     const { maxRotations, maxRotationsPerHost } = environment
     return {
-      groups: [...groups].map(([host, members]) => ({
-        name: `${run} ${host}`,
-        host,
-        rotations: members.map(({ rotation }) => rotation),
-      })),
+      groups: [...groups].map(([host, members]) => groupOf(`${run} ${host}`, host, members, admins)),
       hosts: groups.size,
       planned: planned.length,
       postponed: due.length - planned.length,
@@ -102,6 +108,19 @@ export const handler = functionHandler(
     }
   },
 )
+
+function groupOf(
+  name: string,
+  host: string,
+  members: { credential: Scheduled; rotation: Rotation }[],
+  admins: Admins<Scheduled>,
+): Group {
+  const rotations = new Map(members.map(({ credential, rotation }) => [credential, rotation]))
+  const turns = turnsOf([...rotations.keys()], admins).map(turn =>
+    turn.flatMap(credential => rotations.get(credential) ?? []),
+  )
+  return { name, host, rotations: turns.flat(), ...(turns.length > 1 && { turns }) }
+}
 
 const nameOf = ({ store, id }: { store: StoreName; id: string }) => `${store} ${id}`
 

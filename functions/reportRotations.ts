@@ -10,6 +10,7 @@ type Report = {
   rotated: number
   failed: number
   skipped: number
+  /** Of what this report alone tells as loudly: a LockedOut is told by its own execution, as it deserves. */
   severity: 'critical' | 'error'
   /** Whether there is more to tell than the one failure that its own execution told. */
   tell: boolean
@@ -31,7 +32,9 @@ export const handler = functionHandler(
       rotated: having('rotated').length,
       failed: failed.length,
       skipped: having('skipped').length,
-      severity: failed.some(({ critical }) => critical) ? 'critical' : 'error',
+      severity: failed.some(({ critical, error }) => critical && error !== 'LockedOut')
+        ? 'critical'
+        : 'error',
       tell: failed.length > 1 || failed.some(({ untold }) => untold),
       failures: [...kinds].map(([error, members]) => ({
         error,

@@ -17,7 +17,8 @@ export const handler = stepHandler(
       count('RotationRolledBack', { outcome: result.outcome, engine, strategy })
       return result
     } catch (error) {
-      if (error instanceof LockedOut) count('LockedOut', {})
+      // What was there before the rotation is told, but is no new lockout.
+      if (error instanceof LockedOut && !error.before) count('LockedOut', {})
       throw error
     }
   },

@@ -1,11 +1,15 @@
+import { AdminRefused, Conflict } from '../rotation/errors.ts'
 import type { Pipeline } from '../rotation/pipeline.ts'
 import type { StoreName } from '../rotation/stores/store.ts'
 import { type Context, functionHandler } from './handler.ts'
 import { pipelineFor } from './pipeline.ts'
 
-/** One Lambda function around one step of a rotation. */
+/**
+ * One Lambda function around one step of a rotation. `retries` are the errors that the execution's definition retries
+ * beyond those that the first one did: an execution keeps the definition that it began with.
+ */
 export function stepHandler<
-  Event extends { rotation: { store: StoreName; id: string; token: string } },
+  Event extends { rotation: { store: StoreName; id: string; token: string }; retries?: string[] },
   Result,
 >(
   step: string,
@@ -13,7 +17,17 @@ export function stepHandler<
   run: (pipeline: Pipeline, event: Event, context: Context) => Promise<Result>,
 ) {
   const about = ({ rotation: { store, id, token } }: Event) => ({ store, id, token })
-  return functionHandler(step, parse, about, async (event, context) =>
-    run(await pipelineFor(event.rotation.store), event, context),
-  )
+  return functionHandler(step, parse, about, async (event, context) => {
+    try {
+      return await run(await pipelineFor(event.rotation.store), event, context)
+    } catch (error) {
+      throw asRetried(error, event.retries)
+    }
+  })
+}
+
+/** The error by a name that the definition retries. */
+function asRetried(error: unknown, retries: string[] = []): unknown {
+  if (!(error instanceof AdminRefused) || retries.includes(error.name)) return error
+  return new Conflict(error.message)
 }

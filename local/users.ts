@@ -34,8 +34,9 @@ export class Users implements AsyncDisposable {
   }
 
   /** Makes an admin such as RDS has, who may create roles but is no superuser, and its secret. */
-  async makeAdmin(user: string): Promise<Admin> {
-    const arn = await this.#make(user, 'createrole', {}, { 'keyturn:admin': 'true' }, this.#secrets)
+  async makeAdmin(user: string, tags: Record<string, string> = {}): Promise<Admin> {
+    const all = { 'keyturn:admin': 'true', ...tags }
+    const arn = await this.#make(user, 'createrole', {}, all, this.#secrets)
     return { user, arn }
   }
 

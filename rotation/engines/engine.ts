@@ -11,7 +11,7 @@ export type EngineOptions = {
   testMayWrite?: boolean
 }
 
-export const byDefault = { connectTimeout: 5_000, statementTimeout: 15_000, testMayWrite: false }
+export const timeouts = { connectTimeout: 5_000, statementTimeout: 15_000 }
 
 /** What must accept a credential: one kind of database server. */
 export interface Engine {

@@ -11,7 +11,7 @@ import {
 } from '../errors.ts'
 import { unknownPassword } from '../password.ts'
 import { compareOwn } from './compareOwn.ts'
-import { byDefault, type Engine, type EngineOptions, type Pair, type Session } from './engine.ts'
+import { type Engine, type EngineOptions, type Pair, type Session, timeouts } from './engine.ts'
 import { differences, refuseStranger, syncFields, type User } from './mongodbClone.ts'
 import { OtherMechanism, translate } from './mongodbErrors.ts'
 import { conflictIfDropped, NoSuchUser, undefinedIfAbsent } from './noSuchUser.ts'
@@ -33,7 +33,7 @@ export class Mongodb implements Engine {
   readonly #trust: ReturnType<typeof trustIn>
 
   constructor(options: MongodbOptions) {
-    this.#options = { ...byDefault, Client: MongoClient, ...options }
+    this.#options = { ...timeouts, testMayWrite: false, Client: MongoClient, ...options }
     this.#trust = trustIn(options.caFile)
   }
 

@@ -5,11 +5,11 @@ import {
   InvalidCredential,
   LoginRefused,
   NotPermitted,
-  type RotationError,
+  RotationError,
   TlsFailed,
   Unreachable,
 } from '../errors.ts'
-import { unreachable } from './networkErrors.ts'
+import { unreachable, untrusted } from './networkErrors.ts'
 import { NoSuchUser } from './noSuchUser.ts'
 
 type Translation = (message: string, where: string) => RotationError
@@ -73,15 +73,19 @@ const byNumber: Record<number, Translation> = {
   3024: slow,
   1969: slow,
   1053: stopping,
+  1135: full,
+  3032: (_, where) => new Unreachable(`${where}: the server is in offline mode`),
+  3168: stopping,
+  9001: full,
   1927: broken,
   3169: broken,
   4031: broken,
 }
 
 /** As translate, for an error at login, where some say less than they mean. */
-export function translateLogin(error: unknown, credential: Credential): unknown {
+export function translateLogin(error: unknown, credential: Credential): RotationError {
   const where = `login as ${credential}`
-  const { errno } = error as { errno?: number }
+  const { errno } = fieldsOf(error)
   if (errno === 1044)
     return new InvalidCredential('dbname', `${where}: there is no such database, or this user may not use it`)
   // An account that requires TLS is refused like a wrong password; by MariaDB 10.11 so is everybody.
@@ -93,31 +97,51 @@ export function translateLogin(error: unknown, credential: Credential): unknown 
 }
 
 /**
- * A driver's error as one of ours. Server texts are kept only where they name nothing but accounts; a statement or a
- * value never comes along, so no `cause` is kept either.
+ * Whatever the driver throws as one of ours. Server texts are kept only where they name nothing but accounts; a statement
+ * or a value never comes along, so no `cause` is kept either.
  */
-export function translate(error: unknown, where: string): unknown {
-  if (!(error instanceof Error)) return error
-  const { code = '', errno = 0, sqlState } = error as { code?: string; errno?: number; sqlState?: string }
-  // Before the handshake a server tells no SQLSTATE; Node's own numbers are negative.
-  if (sqlState || errno >= 1000) return (byNumber[errno] ?? unknownNumber(errno))(error.message, where)
+export function translate(error: unknown, where: string): RotationError {
+  if (error instanceof RotationError) return error
+  const { code, errno, message, sqlState } = fieldsOf(error)
+  // Node's own numbers are negative.
+  if (errno > 0) return (byNumber[errno] ?? unknownNumber(errno, sqlState))(message, where)
   if (code === 'HANDSHAKE_NO_SSL_SUPPORT')
     return new TlsFailed(`${where}: the server offers no TLS; to accept that, store "ssl": false`)
   // The driver puts this in the place of Node's own code.
   if (code === 'HANDSHAKE_SSL_ERROR')
-    return /disconnected|ECONNRESET/.test(error.message)
-      ? new Unreachable(`${where}: the connection broke`)
-      : new TlsFailed(`${where}: ${error.message}`)
-  if (code === 'AUTH_SWITCH_PLUGIN_ERROR' || code === 'MYSQL_CLEAR_PASSWORD_NOT_ENABLED')
+    return hungUp(error, message) ? broken('', where) : new TlsFailed(`${where}: ${message}`)
+  if (code === 'MYSQL_CLEAR_PASSWORD_NOT_ENABLED' || /unknown plugin/.test(message))
     return new NotPermitted(`${where}: the account does not log in by a password that can be rotated`)
   if (code === 'PROTOCOL_SEQUENCE_TIMEOUT') return slow('', where)
   if (code === 'PROTOCOL_CONNECTION_LOST' || unreachable.test(code))
     return new Unreachable(`${where}: ${code}`)
-  if (error.message.includes('closed state')) return broken('', where)
-  return error
+  if (untrusted.test(code)) return new TlsFailed(`${where}: ${code}`)
+  if (message.includes('closed state')) return broken('', where)
+  return notUnderstood(where)
 }
 
+/** What came was no answer of the protocol: something else listens there, or the connection breaks things. */
+export const notUnderstood = (where: string) =>
+  new Unreachable(`${where}: the answer is none of a MySQL server; something else may listen on that port`)
+
+function fieldsOf(error: unknown): { code: string; errno: number; message: string; sqlState: string } {
+  const { code, errno, message, sqlState } = (error ?? {}) as Record<string, unknown>
+  return {
+    code: String(code ?? ''),
+    errno: Number(errno) || 0,
+    message: String(message ?? ''),
+    sqlState: String(sqlState ?? ''),
+  }
+}
+
+/** A call to the system failed, or the other side went away, before there was TLS. */
+const hungUp = (error: unknown, message: string) =>
+  (error as { syscall?: string }).syscall !== undefined || message.includes('disconnected')
+
+/** The classes of SQLSTATE that are about the connection and about memory say "not now". */
 const unknownNumber =
-  (errno: number): Translation =>
+  (errno: number, sqlState: string): Translation =>
   (_, where) =>
-    new DatabaseFailed(`${where}: error ${errno}`)
+    /^(08|HY001)/.test(sqlState)
+      ? new Unreachable(`${where}: error ${errno}`)
+      : new DatabaseFailed(`${where}: error ${errno}`)

@@ -1,15 +1,15 @@
-import mysql, { type Connection, type ConnectionOptions, type RowDataPacket } from 'mysql2/promise'
+import type { Connection, ConnectionOptions, RowDataPacket } from 'mysql2/promise'
 import type { Credential } from '../credential.ts'
 import { InvalidCredential, NotPermitted } from '../errors.ts'
 import { unknownPassword } from '../password.ts'
 import { compareOwn } from './compareOwn.ts'
 import {
-  byDefault,
   type Engine,
   type EngineOptions,
   type Pair,
   type Session,
   type TwoPasswords,
+  timeouts,
 } from './engine.ts'
 import {
   type Account,
@@ -20,7 +20,8 @@ import {
   readAccount,
 } from './mysqlAccount.ts'
 import { refuseStranger, syncStatements } from './mysqlClone.ts'
-import { translate, translateLogin } from './mysqlErrors.ts'
+import { connect } from './mysqlConnection.ts'
+import { notUnderstood, translate, translateLogin } from './mysqlErrors.ts'
 import { conflictIfDropped, undefinedIfAbsent } from './noSuchUser.ts'
 import { tested } from './testQuery.ts'
 import { traits } from './traits.ts'
@@ -76,8 +77,9 @@ export abstract class MysqlFamily implements Engine {
   constructor(flavour: Flavour, options: MysqlOptions) {
     this.#flavour = flavour
     this.#options = {
-      ...byDefault,
-      connect: mysql.createConnection,
+      ...timeouts,
+      testMayWrite: false,
+      connect,
       ...options,
     }
   }
@@ -159,8 +161,9 @@ class MysqlSession implements Session {
   /** Settles what would bend statements, and learns which account this is; `host` is that of the accounts to act on. */
   async prepare(host?: string): Promise<void> {
     const { engine, prepare } = this.#flavour
-    const [row] = await this.#query('select current_user() as account, version() as version')
-    const { account, version } = row as { account: string; version: string }
+    const { account, version } = await this.#row('select current_user() as account, version() as version')
+    if (typeof account !== 'string' || typeof version !== 'string')
+      throw notUnderstood(`as ${this.#credential}`)
     const found = version.includes('MariaDB') ? 'mariadb' : 'mysql'
     if (found !== engine)
       throw new InvalidCredential('engine', `should be ${found}: that is what the server is`)
@@ -233,11 +236,11 @@ class MysqlSession implements Session {
 
   /** Whatever its host is: who is refused does not tell which of the accounts that was. */
   async wantsCertificate(user: string): Promise<boolean> {
-    const [row] = await this.#query(
+    const { accounts } = await this.#row(
       `select count(*) as accounts from mysql.user where user = ${quoteText(user)}
        and (ssl_type = 'X509' or length(x509_issuer) > 0 or length(x509_subject) > 0)`,
     )
-    return Number(row?.accounts) > 0
+    return Number(accounts) > 0
   }
 
   run(query: string): Promise<void> {
@@ -252,12 +255,20 @@ class MysqlSession implements Session {
   async #query(sql: string): Promise<RowDataPacket[]> {
     try {
       const [rows] = await this.#connection.query<RowDataPacket[]>({ sql, timeout: this.#timeout + 1_000 })
-      return rows
+      // What is no SELECT has none.
+      return Array.isArray(rows) ? rows : []
     } catch (error) {
       // What comes late must not be taken for the answer to the next statement.
       this.#unanswered ||= (error as { code?: string }).code === 'PROTOCOL_SEQUENCE_TIMEOUT'
       throw translate(await this.#reason(error), `as ${this.#credential}`)
     }
+  }
+
+  /** The one row of a query that always has one. */
+  async #row(sql: string): Promise<RowDataPacket> {
+    const [row] = await this.#query(sql)
+    if (!row) throw notUnderstood(`as ${this.#credential}`)
+    return row
   }
 
   /** MariaDB says of any reason but its own that an account could not be changed, and keeps the reason as a warning. */

@@ -274,7 +274,7 @@ class PostgresSession extends PostgresFamilySession {
   }
 
   async #roles(pair: Pair): Promise<Roles> {
-    return rolesFrom((await this.query(rolesQuery(pair))) as Parameters<typeof rolesFrom>[0], pair)
+    return rolesFrom(await this.query(rolesQuery(pair)), pair)
   }
 
   /** @throws NotPermitted if it would have more iterations than drivers log in with */

@@ -1,6 +1,6 @@
 import pg from 'pg'
 import type { Credential } from '../credential.ts'
-import { byDefault, type Engine, type EngineOptions, type Pair, type Session } from './engine.ts'
+import { type Engine, type EngineOptions, type Pair, type Session, timeouts } from './engine.ts'
 import { ReadOnly, translate } from './postgresErrors.ts'
 import { connectionOf, type Rows } from './postgresMessages.ts'
 import { type Answer, firstByteOf, listen, MOST_ITERATIONS, type Proof, type Told } from './postgresProof.ts'
@@ -36,7 +36,7 @@ export abstract class PostgresFamily<S extends PostgresFamilySession> implements
 
   constructor(engine: 'postgres' | 'redshift', options: PostgresOptions) {
     this.#engine = engine
-    this.#options = { ...byDefault, Client: pg.Client, ...options }
+    this.#options = { ...timeouts, testMayWrite: false, Client: pg.Client, ...options }
     this.#trust = trustIn(options.caFile)
   }
 

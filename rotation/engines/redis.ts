@@ -1,21 +1,38 @@
 import { ConnectionTimeoutError, ErrorReply } from '@redis/client'
 import type { Credential } from '../credential.ts'
-import { Conflict, DatabaseFailed, NotPermitted, Unreachable } from '../errors.ts'
 import {
-  byDefault,
+  Conflict,
+  DatabaseFailed,
+  LoginRefused,
+  NotPermitted,
+  type RotationError,
+  Unreachable,
+} from '../errors.ts'
+import { unknownPassword } from '../password.ts'
+import {
   type Engine,
   type EngineOptions,
   type Pair,
   type Session,
   type TwoPasswords,
+  timeouts,
 } from './engine.ts'
 import { gone, NoSuchUser } from './noSuchUser.ts'
-import { type AclUser, differences, digest, findUser, refuseStranger } from './redisAcl.ts'
+import {
+  type AclUser,
+  differences,
+  digest,
+  findUser,
+  lookFor,
+  refuseStranger,
+  takesAnyPassword,
+} from './redisAcl.ts'
 import { connect, type RedisConnection } from './redisConnection.ts'
-import { NoFile, NotWritten, translate } from './redisErrors.ts'
+import { NoFile, NoRoom, NotWritten, translate } from './redisErrors.ts'
 import { tested } from './testQuery.ts'
 import { traits } from './traits.ts'
 import { trustIn } from './trust.ts'
+import { Unproven } from './unproven.ts'
 
 type RedisOptions = EngineOptions & {
   /** Opens the connection, to be wrapped by tests. */
@@ -29,7 +46,8 @@ export class Redis implements Engine {
 
   constructor(options: RedisOptions) {
     this.#options = {
-      ...byDefault,
+      ...timeouts,
+      testMayWrite: false,
       connect,
       ...options,
     }
@@ -79,38 +97,50 @@ class RedisSession implements Session {
     try {
       await this.#alter(user, ...rules)
     } catch (error) {
-      const unsaved = error instanceof NotWritten || error instanceof DatabaseFailed
+      if (reversibly || !unsaved.some(kind => error instanceof kind)) throw error
       // What is set back comes into force all the same, until a restart; the error says that it does no longer.
-      if (unsaved && !reversibly) await this.#send(['ACL', 'SETUSER', user, ...rules])
-      throw error
+      await this.#send(['ACL', 'SETUSER', user, ...rules])
+      if (!(error instanceof NoRoom && this.#save)) throw error
+      await this.#send(this.#save)
     }
   }
 
   async cloneUser({ user, clone }: Pair, open: { user: string; password: string }): Promise<string[]> {
     const before = await this.#list()
+    const found = lookFor(before, clone)
     const original = theUser(before, user)
-    const found = findUser(before, clone)
     if (found) refuseStranger(original, found, open.user === user)
+    const inUse = open.user === user ? found : original
+    if (inUse && takesAnyPassword(inUse)) throw this.#unproven(inUse.name)
     const password = `#${digest(open.password)}`
-    const passwords = open.user === clone ? [password] : (found?.passwords ?? [])
+    // The clone may be in use, and is left as it is.
+    if (open.user === user) await this.#change(['ACL', 'SETUSER', user, 'on', 'resetpass', password])
+    else await this.#renew(clone, writable(before, user), password)
+    return []
+  }
+
+  /** Gives the clone the user's rules and this password, in place of whatever it had. */
+  async #renew(clone: string, { name: user, rules }: AclUser, password: string): Promise<void> {
     const [, after] = await this.#change(
-      // Also on if the user is off: the clone may be the one that is in use.
-      ['ACL', 'SETUSER', clone, 'reset', 'on', ...original.rules, ...passwords],
+      ['ACL', 'SETUSER', clone, 'reset', 'on', ...rules, password],
       ['ACL', 'LIST'],
     )
     // Later there may be nobody who can tell: see differences.
-    const now = after as string[]
-    if (differences(theUser(now, user), theUser(now, clone)).length)
+    const now = this.#lines(after)
+    const missing = differences(theUser(now, user), theUser(now, clone))
+    if (!missing.length) return
+    if (String(theUser(now, user).rules) !== String(rules))
       throw new Conflict(`as ${this.#credential}: the rules of ${user} changed meanwhile`)
-    if (open.user === user) await this.#change(['ACL', 'SETUSER', user, 'on', 'resetpass', password])
-    return []
+    throw new DatabaseFailed(
+      `as ${this.#credential}: the server made other rules of those that it told of ${user}; still to be done: ${missing.join('; ')}`,
+    )
   }
 
   /** Not `off`: setting a password is all that opens the user again. */
   async lockUser(user: string, pair: Pair): Promise<void> {
     const users = await this.#list()
     theUser(users, user)
-    const found = findUser(users, pair.clone)
+    const found = lookFor(users, pair.clone)
     if (found) refuseStranger(theUser(users, pair.user), found, user === pair.user)
     await this.#change(['ACL', 'SETUSER', user, 'resetpass'])
   }
@@ -118,7 +148,7 @@ class RedisSession implements Session {
   /** It closes the open sessions of the clone. */
   async dropUser({ user, clone }: Pair): Promise<void> {
     const users = await this.#list()
-    const found = findUser(users, clone)
+    const found = lookFor(users, clone)
     if (!found) return
     refuseStranger(theUser(users, user), found, false)
     await this.#change(['ACL', 'DELUSER', clone])
@@ -140,9 +170,37 @@ class RedisSession implements Session {
       throw error
     })
     if (!users) return []
-    const [original, copy] = [findUser(users, user), findUser(users, clone)]
+    const [original, copy] = [lookFor(users, user), lookFor(users, clone)]
     if (!original || !copy) return [gone(original ? clone : user)]
     return differences(original, copy)
+  }
+
+  /**
+   * By what the server tells the user of itself, if it may ask that. Else by a wrong password, which the server notes
+   * in ACL LOG and leaves the session as it is.
+   */
+  async proven(): Promise<void> {
+    const { username } = this.#credential
+    if ((await this.#ownFlags())?.includes('nopass') ?? (await this.#admits(unknownPassword())))
+      throw this.#unproven(username)
+  }
+
+  /** Undefined if this user may not ask for them, or the server tells something else. */
+  async #ownFlags(): Promise<unknown[] | undefined> {
+    const told = await this.#send(['ACL', 'GETUSER', this.#credential.username]).catch(undefinedIfRefused)
+    const flags = Array.isArray(told) ? told[told.indexOf('flags') + 1] : undefined
+    return Array.isArray(flags) ? flags : undefined
+  }
+
+  async #admits(password: string): Promise<boolean> {
+    const answer = this.#send(['AUTH', this.#credential.username, password])
+    return (await answer.catch(undefinedIfRefused)) !== undefined
+  }
+
+  #unproven(user: string): Unproven {
+    return new Unproven(
+      `as ${this.#credential}: the server takes any password of ${user} (nopass); give it one, by ACL SETUSER`,
+    )
   }
 
   async run(query: string): Promise<void> {
@@ -164,15 +222,21 @@ class RedisSession implements Session {
    * Runs commands, and saves what they changed, in one transaction.
    * @returns what each was answered
    * @throws NotPermitted if it could not be saved, so that a restart would bring the old password back
+   * @throws DatabaseFailed if the server did not say what became of each
    */
   async #change(...commands: string[][]): Promise<unknown[]> {
     this.#save ??= await this.#tryToSave(['ACL', 'SAVE'], ['CONFIG', 'REWRITE'])
     await this.#send(['MULTI'])
     // All at once: whatever was refused, EXEC ends the transaction.
-    const queued = [...commands, this.#save, ['EXEC']].map(command => this.#send<unknown[]>(command))
+    const all = [...commands, this.#save]
+    const queued = [...all, ['EXEC']].map(command => this.#send(command))
     for (const answer of await Promise.allSettled(queued))
       if (answer.status === 'rejected') throw answer.reason
-    const replies = (await queued.at(-1)) ?? []
+    const replies = await queued.at(-1)
+    if (!Array.isArray(replies) || replies.length !== all.length)
+      throw new DatabaseFailed(
+        `as ${this.#credential}: EXEC was not answered with an answer for each command`,
+      )
     for (const reply of replies) if (reply instanceof ErrorReply) throw this.#translate(reply)
     return replies
   }
@@ -190,24 +254,44 @@ class RedisSession implements Session {
   }
 
   async #list(): Promise<string[]> {
-    return await this.#send(['ACL', 'LIST'])
+    return this.#lines(await this.#send(['ACL', 'LIST']))
   }
 
-  async #send<T>(command: string[]): Promise<T> {
+  #lines(told: unknown): string[] {
+    if (Array.isArray(told) && told.every(line => typeof line === 'string')) return told
+    throw new DatabaseFailed(`as ${this.#credential}: ACL LIST was not answered with lines`)
+  }
+
+  async #send(command: string[]): Promise<unknown> {
     try {
-      return await this.#connection.sendCommand<T>(command)
+      return await this.#connection.sendCommand<unknown>(command)
     } catch (error) {
       throw this.#translate(error)
     }
   }
 
-  #translate(error: unknown): unknown {
+  #translate(error: unknown): RotationError {
     return translate(error, `as ${this.#credential}`)
   }
 }
 
+/** What a change ends with that could not be saved. */
+const unsaved = [NotWritten, DatabaseFailed, NoRoom]
+
 function theUser(lines: string[], name: string): AclUser {
-  const found = findUser(lines, name)
-  if (!found) throw new NoSuchUser(`there is no user ${JSON.stringify(name)}`)
-  return found
+  return there(lookFor(lines, name), name)
+}
+
+/** @throws DatabaseFailed if its rules could not be written again */
+function writable(lines: string[], name: string): AclUser {
+  return there(findUser(lines, name), name)
+}
+
+function there(user: AclUser | undefined, name: string): AclUser {
+  if (!user) throw new NoSuchUser(`there is no user ${JSON.stringify(name)}`)
+  return user
+}
+
+function undefinedIfRefused(error: unknown): undefined {
+  if (!(error instanceof LoginRefused || error instanceof NotPermitted)) throw error
 }

@@ -11,6 +11,8 @@ export type AclUser = {
   rules: string[]
 }
 
+export const takesAnyPassword = ({ passwords }: AclUser) => passwords.includes('nopass')
+
 /** Not among the rules. The last is what a user has anyhow, told of one and not of the other. */
 const states = ['on', 'off', 'sanitize-payload']
 
@@ -18,14 +20,21 @@ const states = ['on', 'off', 'sanitize-payload']
 export const digest = (password: string) => createHash('sha256').update(password).digest('hex')
 
 /**
- * Finds a user in the answer to ACL LIST, whose lines are what Redis also keeps in its aclfile.
- * @throws DatabaseFailed if its rules are not text, as they could not be written again
+ * Finds a user whose rules are to be written again.
+ * @throws DatabaseFailed if they are not text, as they could not be
  */
 export function findUser(lines: string[], name: string): AclUser | undefined {
+  const user = lookFor(lines, name)
+  if (user?.rules.some(rule => rule.includes('\ufffd')))
+    throw new DatabaseFailed(`${name}: its rules hold what is not UTF-8`)
+  return user
+}
+
+/** Finds a user in the answer to ACL LIST, whose lines are what Redis also keeps in its aclfile. */
+export function lookFor(lines: string[], name: string): AclUser | undefined {
   // `user <name> <rules>`; there is no space in a name, or in a rule that is no selector. Those come last.
   const line = lines.find(line => line.split(' ', 2)[1] === name)
   if (line === undefined) return undefined
-  if (line.includes('\ufffd')) throw new DatabaseFailed(`${name}: its rules hold what is not UTF-8`)
   const words = inOrder(line.slice(`user ${name} `.length)).match(/\(.*?\)(?= \(|$)|[^ ]+/g) ?? []
   const isPassword = (word: string) => word === 'nopass' || word.startsWith('#')
   return {

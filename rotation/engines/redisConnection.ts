@@ -1,5 +1,5 @@
 import type { SecureContext } from 'node:tls'
-import { RedisClient } from '@redis/client'
+import { ConnectionTimeoutError, RedisClient } from '@redis/client'
 
 type RedisTarget = {
   host: string
@@ -27,17 +27,23 @@ export function createClient(options: Parameters<typeof construct<Record<never, 
   return construct({ ...options, ...protocol })
 }
 
+/** What came is no answer to what was asked: no Redis, or nothing of its protocol. */
+export class Unreadable extends Error {}
+
+/** The same in answer to a login in clear text, where no certificate shows that it is the server that was meant. */
+export class OtherKind extends Unreadable {}
+
+/** Something came in time, but not the whole answer. */
+export class Unfinished extends Error {}
+
 /**
  * One connection, for as long as it lasts, that is logged in by AUTH and sends nothing of its own accord: not every user
  * may run what the client would else ask. It is closed too when it was idle for `commandTimeout`.
- * @throws Error as Node's or the client's own
+ * @throws Error as Node's or the client's own, or one of those above
  */
 export async function connect({ secureContext, commandTimeout, ...target }: RedisTarget) {
   const { host, port, connectTimeout, username, password, database } = target
   const client = createClient({
-    username,
-    password,
-    database,
     disableClientInfo: true,
     socket: {
       host,
@@ -50,18 +56,57 @@ export async function connect({ secureContext, commandTimeout, ...target }: Redi
     // Else a command that could not be written in time is left out, and the rest of a transaction sent.
     commandOptions: { timeout: 0 },
   })
-  let unreadable: Error | undefined
-  client.on('error', error => {
-    // What broke the connection has closed the client; after what it cannot read it would wait on.
-    if (!client.isOpen) return
-    unreadable = error
+  /** Why we closed it, which is the reason then for all that fails. */
+  let reason: Error | undefined
+  const end = (error: Error) => {
+    reason ??= error
     client.destroy()
+  }
+  client.on('error', () => {
+    // What broke the connection has closed the client; after what it cannot read it would wait on.
+    if (client.isOpen) end(new Unreadable('what was answered cannot be read'))
   })
+  const send = client.sendCommand.bind(client)
+  client.sendCommand = async <T>(...command: Parameters<typeof send>): Promise<T> => {
+    const late = setTimeout(end, commandTimeout, new Unfinished(`no whole answer in ${commandTimeout}ms`))
+    try {
+      return await send<T>(...command)
+    } catch (error) {
+      throw reason ?? error
+    } finally {
+      clearTimeout(late)
+    }
+  }
   try {
-    return await client.connect()
+    await open(client, connectTimeout)
+    // At once: a server that has no room tells so before it is asked.
+    const commands = [['AUTH', username, password], ...(database ? [['SELECT', String(database)]] : [])]
+    const [welcome] = await Promise.all(commands.map(command => client.sendCommand<unknown>(command)))
+    if (welcome !== 'OK') throw new Unreadable('AUTH was answered by something else than OK')
+    return client
   } catch (error) {
     // The library keeps a list of its clients.
     client.destroy()
-    throw unreadable ?? error
+    if (error instanceof Unreadable && !secureContext) throw new OtherKind(error.message)
+    throw error
+  }
+}
+
+/** The library's own limit begins anew with every byte that comes. */
+async function open(client: ReturnType<typeof createClient>, timeout: number): Promise<void> {
+  const late = Promise.withResolvers<never>()
+  const timer = setTimeout(() => late.reject(new ConnectionTimeoutError()), timeout)
+  const connected = client.connect()
+  try {
+    await Promise.race([connected, late.promise])
+  } catch (error) {
+    // Until it is connected, the client does not know what to destroy.
+    connected.then(
+      () => client.destroy(),
+      () => {},
+    )
+    throw error
+  } finally {
+    clearTimeout(timer)
   }
 }

@@ -11,17 +11,21 @@ import {
   InvalidCredential,
   LoginRefused,
   NotPermitted,
-  type RotationError,
+  RotationError,
   TlsFailed,
   Unreachable,
 } from '../errors.ts'
 import { unreachable, untrusted } from './networkErrors.ts'
+import { OtherKind, Unfinished, Unreadable } from './redisConnection.ts'
 
 /** The server has no file of the kind that a change was to be saved in. */
 export class NoFile extends NotPermitted {}
 
 /** There is one, and it could not be written. */
 export class NotWritten extends NotPermitted {}
+
+/** Its memory is full. Some servers then let nothing into a transaction, not even a change of users. */
+export class NoRoom extends Unreachable {}
 
 /** By how an answer begins: with a code, and after ERR, which can mean anything, with words. */
 const byBeginning: [RegExp, (message: string, where: string) => RotationError][] = [
@@ -36,6 +40,7 @@ const byBeginning: [RegExp, (message: string, where: string) => RotationError][]
     /^(LOADING|BUSY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN)\b/,
     (message, where) => new Unreachable(`${where}: not now, says the server: ${codeOf(message)}`),
   ],
+  [/^OOM\b/, (_, where) => new NoRoom(`${where}: OOM, the server's memory is full`)],
   [
     /^ERR max number of clients/,
     (_, where) => new Unreachable(`${where}: the server has no room for another connection`),
@@ -80,24 +85,28 @@ const lost = [
   SocketClosedUnexpectedlyError,
   DisconnectsClientError,
   ClientClosedError,
+  Unreadable,
+  Unfinished,
 ]
 
 /**
- * An answer of the server, or an error of the connection, as one of ours. Server texts are kept only where they name
- * nothing but users, commands, keys and files; a command's arguments never come along, so no `cause` is kept either.
+ * An answer of the server, or an error of the connection, as one of ours: each has a name. Server texts are kept only
+ * where they name nothing but users, commands, keys and files; a command's arguments never come along, so no `cause` is
+ * kept either.
  */
-export function translate(error: unknown, where: string): unknown {
-  if (!(error instanceof Error)) return error
+export function translate(error: unknown, where: string): RotationError {
+  if (error instanceof RotationError) return error
   if (error instanceof ErrorReply) {
     const message = error.message.replace('EXECABORT Transaction discarded because of: ', '')
     const [, known] = byBeginning.find(([beginning]) => beginning.test(message)) ?? []
     return known?.(message, where) ?? new DatabaseFailed(`${where}: ${codeOf(message)}`)
   }
-  const { code = '' } = error as { code?: string }
-  if (lost.some(kind => error instanceof kind)) return new Unreachable(`${where}: ${error.message}`)
-  if (error.message.startsWith('Unknown RESP type'))
+  if (error instanceof OtherKind)
     return new InvalidCredential('engine', `${where}: what answers there is not Redis`)
+  if (lost.some(kind => error instanceof kind))
+    return new Unreachable(`${where}: ${(error as Error).message}`)
+  const { code = '', syscall } = error as { code?: string; syscall?: string }
+  if (unreachable.test(code) || syscall === 'getaddrinfo') return new Unreachable(`${where}: ${code}`)
   if (untrusted.test(code)) return new TlsFailed(`${where}: ${code}`)
-  if (unreachable.test(code)) return new Unreachable(`${where}: ${code}`)
-  return error
+  return new Unreachable(`${where}: the driver failed, ${code || (error instanceof Error && error.name)}`)
 }

@@ -1,7 +1,7 @@
 import type pg from 'pg'
 import { escapeIdentifier } from 'pg'
 import type { Credential } from '../credential.ts'
-import { NotPermitted } from '../errors.ts'
+import { NotPermitted, RotationError, Unreachable } from '../errors.ts'
 import { unknownPassword } from '../password.ts'
 import { compareOwn } from './compareOwn.ts'
 import type { Pair } from './engine.ts'
@@ -83,22 +83,31 @@ class RedshiftSession extends PostgresFamilySession {
   }
 
   override async cloneUser(pair: Pair, open: { user: string; password: string }): Promise<string[]> {
+    const inUse = open.user === pair.user
     const [found, existing] = await this.#accounts(pair.user, pair.clone)
-    const user = checkPair(pair, found, existing, open.user === pair.user)
+    const user = checkPair(pair, found, existing, inUse)
     const clone = existing ?? newAccount(pair.clone)
+    const left = await this.#handOver(user, clone)
     const statements = [
-      ...(existing
-        ? []
-        : [
-            `create user ${escapeIdentifier(pair.clone)} password ${this.#verifier(pair.clone, unknownPassword())}`,
-          ]),
-      ...handOverStatements(user, clone),
-      ...shareStatements(user, clone),
-      ...followStatements(user, clone),
+      ...(inUse || existing ? [] : [this.#create(pair.clone)]),
+      ...(inUse ? [] : [...shareStatements(user, clone), ...followStatements(user, clone)]),
       this.#setPassword(open.user, open.password),
     ]
     await this.query(statements.join('; ')).catch(conflictIfDropped)
-    return []
+    return left
+  }
+
+  /** Hands what the clone owns to the user, each thing by itself. @returns what stays, a sentence each */
+  async #handOver(user: Account, clone: Account): Promise<string[]> {
+    const left: string[] = []
+    for (const key of clone.owned.keys())
+      try {
+        await this.query(handOverStatements(user, clone, key).join('; '))
+      } catch (error) {
+        if (!(error instanceof RotationError) || error instanceof Unreachable) throw error
+        left.push(`${clone.name} keeps ${key}: ${error.message}`)
+      }
+    return left
   }
 
   /** Not by PASSWORD DISABLE, which Redshift refuses for a superuser. */
@@ -134,6 +143,10 @@ class RedshiftSession extends PostgresFamilySession {
       const [[original], [copy]] = [await of(user).#accounts(user), await of(clone).#accounts(clone)]
       return original && copy ? followStatements(original, copy) : [gone(original ? clone : user)]
     })
+  }
+
+  #create(user: string): string {
+    return `create user ${escapeIdentifier(user)} password ${this.#verifier(user, unknownPassword())}`
   }
 
   #setPassword(user: string, password: string): string {

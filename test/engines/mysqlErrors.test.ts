@@ -34,6 +34,10 @@ test.each([
   [3024, 'Unreachable', 'too long'],
   [1969, 'Unreachable', 'too long'],
   [1053, 'Unreachable', 'starting or stopping'],
+  [1135, 'Unreachable', 'no room'],
+  [3032, 'Unreachable', 'offline mode'],
+  [3168, 'Unreachable', 'starting or stopping'],
+  [9001, 'Unreachable', 'no room'],
   [1927, 'Unreachable', 'broke'],
   [3169, 'Unreachable', 'broke'],
   [4031, 'Unreachable', 'broke'],
@@ -68,14 +72,35 @@ test.each([
   ['HANDSHAKE_NO_SSL_SUPPORT', '', 'TlsFailed'],
   ['HANDSHAKE_SSL_ERROR', 'unable to get local issuer certificate', 'TlsFailed'],
   ['HANDSHAKE_SSL_ERROR', 'read ECONNRESET', 'Unreachable'],
-  ['AUTH_SWITCH_PLUGIN_ERROR', '', 'NotPermitted'],
+  ['HANDSHAKE_SSL_ERROR', 'Client network socket disconnected before secure TLS …', 'Unreachable'],
+  ['AUTH_SWITCH_PLUGIN_ERROR', 'Server requests authentication using unknown plugin x', 'NotPermitted'],
+  ['AUTH_SWITCH_PLUGIN_ERROR', 'Invalid AuthMoreData packet', 'Unreachable'],
+  ['ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED', '', 'TlsFailed'],
+  ['HANDSHAKE_UNKNOWN_ERROR', '', 'Unreachable'],
+  ['ERR_OUT_OF_RANGE', 'a secret', 'Unreachable'],
+  ['', 'a secret', 'Unreachable'],
   ['MYSQL_CLEAR_PASSWORD_NOT_ENABLED', '', 'NotPermitted'],
   ['PROTOCOL_SEQUENCE_TIMEOUT', '', 'Unreachable'],
   ['PROTOCOL_CONNECTION_LOST', '', 'Unreachable'],
   ['ECONNREFUSED', '', 'Unreachable'],
   ['', "Can't add new command when connection is in closed state", 'Unreachable'],
 ])('the driver’s %s %s is %s', (code, message, name) => {
-  expect(translate(Object.assign(new Error(message), { code }), 'here')).toMatchObject({ name })
+  const syscall = message.startsWith('read ') ? { syscall: 'read' } : {}
+  const error = translate(Object.assign(new Error(message), { code, ...syscall }), 'here')
+  expect(error).toMatchObject({ name })
+  expect(error.message).not.toContain('a secret')
+})
+
+test('what is none of the driver’s errors has a name as well', () => {
+  for (const thrown of [undefined, null, 'text', 7, {}, new TypeError('x')])
+    expect(translate(thrown, 'here')).toMatchObject({ name: 'Unreachable' })
+})
+
+test.each(['08S01', '08004', 'HY001'])('any error of class %s is Unreachable', sqlState => {
+  expect(translate(Object.assign(new Error('x'), { errno: 64000, sqlState }), 'here')).toMatchObject({
+    name: 'Unreachable',
+    message: 'here: error 64000',
+  })
 })
 
 test('at a login a forbidden database may be one that is not there, and a refusal the want of TLS', () => {

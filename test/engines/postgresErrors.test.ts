@@ -36,7 +36,7 @@ test.each([
   expect(translate(serverError(code, message), 'here')).toMatchObject({ name, message: `here: ${message}` })
 })
 
-test.each([
+test.each<[string, string, string?]>([
   ['no pg_hba.conf entry for host "h", user "u", no encryption', 'TlsFailed'],
   ['no pg_hba.conf entry for host "h", user "u", SSL encryption', 'NotPermitted'],
   ['connection requires a valid client certificate', 'NotPermitted'],

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { mkdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createClient, type RedisArgument } from '@redis/client'
 import { afterEach, describe, expect, inject, test } from 'vitest'
@@ -144,7 +145,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
     expect(order.replaceAll(/MULTI (SETUSER|DELUSER) (LIST )?SAVE EXEC/g, '')).not.toMatch(
       /SETUSER|DELUSER|EXEC/,
     )
-    expect(order.match(/EXEC/g)).toHaveLength(8)
+    expect(order.match(/EXEC/g)).toHaveLength(7)
     const others = JSON.stringify(sent)
     const told =
       JSON.stringify(await run(['SLOWLOG', 'GET', '-1'])) + JSON.stringify(await run(['ACL', 'LOG']))
@@ -296,6 +297,79 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
         asked: 0,
         back: false,
       })
+    })
+  })
+
+  describe('a login that proves nothing', () => {
+    const unproven = { name: 'NotPermitted', message: expect.stringContaining('nopass') }
+    const noted = async (user: string) => JSON.stringify(await run(['ACL', 'LOG'])).includes(user)
+
+    test.each([
+      ['may ask for its own rules', ['+acl|getuser'], false],
+      ['may ask for nothing', [], true],
+    ])(
+      'is told of a user that %s, and of one that has a password, no matter what',
+      async (_, rules, asked) => {
+        const current = await makeUser(...rules)
+        await using session = await engine.login(current)
+        await session.proven()
+        expect(await noted(current.username)).toBe(asked)
+        await alter(current.username, 'nopass')
+        await expect(session.proven()).rejects.toMatchObject(unproven)
+        await alter(current.username, 'resetpass', `#${digest('second')}`, '+acl|whoami', '+ping')
+        await session.proven()
+        await session.run('PING')
+      },
+    )
+
+    test('a wrong password leaves the session as the user that it is', async () => {
+      const current = await makeUser('+acl|setuser', '+acl|save', '+multi', '+exec')
+      await using session = await engine.login(current)
+      await session.proven()
+      await session.setPassword(current.username, 'next')
+      expect(await admits(server, current.with({ password: 'next' }))).toBe(true)
+    })
+
+    test('is refused before the first change under every strategy', async () => {
+      const app = await makeApp(server)
+      await alter(app.user, 'nopass')
+      const before = await lineOf(app.user)
+      const change = (username = app.user) => ({
+        current: app.current,
+        pending: app.current.with({ username, password: 'pending' }),
+        previous: async () => undefined,
+        rds: noRds,
+        admin: async () => app.admin,
+      })
+      const failed = {
+        rival: async () => undefined,
+        async *stored() {},
+        previousIsOpen: async () => false,
+      }
+      for (const [strategy, asked] of [
+        [new SingleUser(), change()],
+        [new DualPassword(), change()],
+        [new AlternatingUsers(), change(pair(app.user).clone)],
+      ] as const) {
+        await expect(strategy.apply(engine, asked)).rejects.toMatchObject(unproven)
+        await expect(strategy.undo(engine, { ...asked, ...failed })).rejects.toMatchObject(unproven)
+      }
+      expect(await lineOf(app.user)).toBe(before)
+      expect(await lineOf(pair(app.user).clone)).toBeUndefined()
+    })
+
+    test('is seen by an admin who is to open the other of the two', async () => {
+      const app = await makeApp(server)
+      const { both, clone, sync } = await makeClone(app)
+      await sync()
+      await alter(both.clone, 'nopass')
+      await expect(sync(app.current.with({ password: 'next' }))).rejects.toMatchObject(unproven)
+      await sync()
+      expect(await admits(server, clone.with({ password: 'any' }))).toBe(false)
+      await alter(both.user, 'nopass')
+      await expect(sync()).rejects.toMatchObject(unproven)
+      await sync(app.current.with({ password: 'next' }))
+      expect(await admits(server, app.current)).toBe(false)
     })
   })
 
@@ -463,6 +537,104 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
       await sync()
       expect(await differences()).toEqual([])
     })
+
+    test('rules that the server tells otherwise than it was given them are no race, and are named', async () => {
+      const app = await makeApp(server)
+      const odd = new Redis({
+        caFile: server.caFile,
+        async connect(target) {
+          const connection = await connect(target)
+          const send = connection.sendCommand.bind(connection)
+          connection.sendCommand = async <T>(command: readonly RedisArgument[]) => {
+            const answer = await send<unknown>(command)
+            const told = JSON.stringify(answer).replace(/(_clone .*?)~shared:/g, '$1%RW~shared:')
+            return (command[0] === 'EXEC' ? JSON.parse(told) : answer) as T
+          }
+          return connection
+        },
+      })
+      const { both, sync } = await makeClone(app, odd)
+      for (let n = 0; n < 2; n++)
+        await expect(sync()).rejects.toMatchObject({
+          name: 'DatabaseFailed',
+          message: expect.stringContaining(`give ~shared:* to ${both.clone}`),
+        })
+    })
+
+    test('opening the user leaves the clone, which may be in use, as it is; its own turn brings it up to date', async () => {
+      const app = await makeApp(server, { ordinary: true })
+      const { both, clone, sync, differences } = await makeClone(app)
+      await sync()
+      const before = await lineOf(both.clone)
+      await alter(
+        both.user,
+        'off',
+        'resetkeys',
+        '~shared:*',
+        '~more:*',
+        '-@all',
+        '+get',
+        '+ping',
+        '+acl|list',
+      )
+      await sync(app.current.with({ password: 'next' }))
+      expect(await lineOf(both.clone)).toBe(before)
+      expect(await admits(server, app.current.with({ password: 'next' }))).toBe(true)
+      await sync()
+      expect(await differences()).toEqual([])
+      expect(await admits(server, clone)).toBe(true)
+    })
+
+    test('a clone whose rules are not UTF-8 is opened, locked and dropped; a user whose are is not copied', async () => {
+      const app = await makeApp(server)
+      const { both, sync } = await makeClone(app)
+      await sync()
+      const binary = async (user: string) => {
+        const where = { host: server.host, port: server.plainPort, database: 0 }
+        const timeouts = { connectTimeout: 5_000, commandTimeout: 5_000 }
+        const connection = await connect({ ...server.superuser, ...where, ...timeouts })
+        await connection.sendCommand(['ACL', 'SETUSER', user, Buffer.from('~\xff*', 'latin1')])
+        connection.destroy()
+      }
+      await binary(both.clone)
+      await sync(app.current.with({ password: 'next' }))
+      await using session = await engine.login(app.admin)
+      await session.lockUser(both.clone, both)
+      await session.dropUser(both)
+      await binary(both.user)
+      await expect(sync()).rejects.toMatchObject({ name: 'DatabaseFailed' })
+      await session.lockUser(both.user, both)
+    })
+
+    test.each([
+      ['may nothing', []],
+      ['may nothing and is off', ['off']],
+      ['may nothing and takes no password', ['resetpass']],
+    ])(
+      'a clone that an earlier tool left so that it %s is opened, locked and rolled back',
+      async (_, rules) => {
+        const app = await makeApp(server, { ordinary: true })
+        const { both, clone, sync } = await makeClone(app)
+        const change = {
+          current: app.current,
+          pending: clone,
+          previous: async () => undefined,
+          rds: noRds,
+          admin: async () => app.admin,
+          rival: async () => undefined,
+          async *stored() {},
+          previousIsOpen: async () => false,
+        }
+        await alter(both.clone, 'on', `#${digest(clone.password)}`, ...rules)
+        expect(await new AlternatingUsers().undo(engine, change)).toBe('intact')
+        expect(await admits(server, clone)).toBe(false)
+        await sync()
+        expect(await admits(server, clone)).toBe(true)
+        await using session = await engine.login(app.admin)
+        await session.lockUser(both.clone, both)
+        expect(await admits(server, clone)).toBe(false)
+      },
+    )
 
     const strangers: [string, string[]][] = [
       ['shares nothing with the user', ['~other:*', '+publish']],
@@ -734,6 +906,96 @@ describe.skipIf(!servers.length).each(servers)('$name alone', ({ packages }) => 
     })
     await session.setPassword(app.user, 'next')
     expect(await admits(server, app.current.with({ password: 'next' }))).toBe(true)
+  })
+
+  test('a server whose memory is full takes back the password of a single user; what it refuses is Unreachable', async () => {
+    const { server, run, engine } = await start()
+    const app = await makeApp(server)
+    const change = {
+      current: app.current,
+      pending: app.current.with({ password: 'pending' }),
+      previous: async () => undefined,
+      rds: noRds,
+      admin: async () => app.admin,
+      rival: async () => undefined,
+      async *stored() {},
+      previousIsOpen: async () => false,
+    }
+    await new SingleUser().apply(engine, change)
+    await run(['CONFIG', 'SET', 'maxmemory', '1'])
+    await using session = await engine.login(change.pending)
+    await expect(session.run('SET shared:key 1')).rejects.toMatchObject({
+      name: 'Unreachable',
+      message: expect.stringContaining('OOM'),
+    })
+    expect(await new SingleUser().undo(engine, change)).toBe('restored')
+    await server.restart()
+    expect(await admits(server, app.current)).toBe(true)
+    expect(await admits(server, change.pending)).toBe(false)
+  })
+
+  test('a server that cannot save its data changes users all the same', async () => {
+    const { server, run, engine } = await start()
+    const app = await makeApp(server)
+    const [, folder = ''] = await run<string[]>(['CONFIG', 'GET', 'dir'])
+    await mkdir(join(folder, 'dump.rdb'))
+    await run(['CONFIG', 'SET', 'save', '3600 1'])
+    try {
+      await run(['BGSAVE'])
+      while (/rdb_bgsave_in_progress:1/.test(await run<string>(['INFO', 'persistence']))) await sleep(20)
+      await using session = await engine.login(app.current)
+      await expect(session.run('SET shared:key 1')).rejects.toMatchObject({
+        name: 'TestFailed',
+        message: expect.stringContaining('MISCONF'),
+      })
+      await session.setPassword(app.user, 'next')
+      expect(await admits(server, app.current.with({ password: 'next' }))).toBe(true)
+    } finally {
+      // Else it would not stop.
+      await run(['CONFIG', 'SET', 'save', ''])
+    }
+  })
+
+  test.each(['resetchannels', 'allchannels'])(
+    'where new users may by default %s, a clone may what its user may',
+    async channels => {
+      const { server, run, engine } = await start({ settings: { acl_pubsub_default: [channels] } })
+      for (const rules of [['resetchannels'], ['allchannels'], ['resetchannels', '&news']]) {
+        const { username, password } = server.superuser
+        const both = pair(`app_${hex()}`)
+        await run(['ACL', 'SETUSER', both.user, 'on', ...rules, '+get'])
+        await using session = await engine.login(credentialFor(server, username, password))
+        await session.cloneUser(both, { user: both.clone, password: 'turn' })
+        expect(await session.differences(both)).toEqual([])
+      }
+    },
+  )
+
+  test.each(['MULTI', 'EXEC'])(
+    'a server that withholds %s is NotPermitted, and nothing changes',
+    async command => {
+      const { server, engine } = await start({ settings: { rename_command: [command, 'hidden'] } })
+      const { user, current } = await makeApp(server)
+      await using session = await engine.login(current)
+      await expect(session.setPassword(user, 'next')).rejects.toMatchObject({
+        name: 'NotPermitted',
+        message: expect.stringContaining('withholds'),
+      })
+      expect(await admits(server, current)).toBe(true)
+    },
+  )
+
+  test('the user that everybody is before a login, with a password and without', async () => {
+    const { server, run, engine } = await start()
+    const { username, password } = server.superuser
+    const current = credentialFor(server, username, password)
+    {
+      await using session = await engine.login(current)
+      await session.proven()
+    }
+    await run(['ACL', 'SETUSER', username, 'nopass'])
+    await using session = await engine.login(current.with({ password: 'any' }))
+    await expect(session.proven()).rejects.toMatchObject({ name: 'NotPermitted' })
   })
 
   test('a server whose provider withholds ACL is NotPermitted', async () => {

@@ -119,6 +119,59 @@ describe.skipIf(!servers.length).each(servers)('Redshift, with PostgreSQL $versi
     await as(user, `drop table mine.other; grant select on mine.t to ${u}`)
   })
 
+  test('the clone is in use: what it owns goes over, and it is otherwise as it was', async () => {
+    const { app, user, clone, both, asAdmin, sync, as, sql, u } = await makeClone()
+    await sync()
+    await as(clone, 'create table public.made (n int)')
+    await sql(`alter user ${u} valid until '2001-01-01'; alter user ${u} connection limit 0`)
+    const state = () => sql(`select * from pg_roles where rolname = '${clone.username}'`)
+    const before = await state()
+    await using session = await asAdmin()
+    expect(await session.cloneUser(both, { user: both.user, password: 'back' })).toEqual([])
+    expect(await state()).toEqual(before)
+    expect(await sql(`select tableowner from pg_tables where tablename = 'made'`)).toEqual([
+      { tableowner: both.user },
+    ])
+    await as(clone, 'insert into public.made values (1)')
+    expect(await subjectOf(server).admits(user.with({ password: app.current.password }))).toBe(false)
+  })
+
+  test('what cannot go over stays with the clone, and stops no turn', async () => {
+    const { app, clone, both, asAdmin, sync, as, sql } = await makeClone()
+    await sync()
+    await as(clone, 'create table public.made (n int); create table public.stays (n int)')
+    await sql(
+      `create function public.refuse() returns event_trigger language plpgsql as $$ begin
+         if current_query() ~ 'alter table "public"."stays" owner' then raise insufficient_privilege; end if; end $$;
+       create event trigger refuse on ddl_command_start when tag in ('ALTER TABLE') execute function public.refuse()`,
+    )
+    await using session = await asAdmin()
+    const open = { user: clone.username, password: clone.password }
+    for (let turns = 0; turns < 2; turns++)
+      expect(await session.cloneUser(both, open)).toEqual([
+        expect.stringContaining(`${clone.username} keeps table "public"."stays"`),
+      ])
+    expect(
+      await sql(`select tablename, tableowner from pg_tables where schemaname = 'public' order by 1`),
+    ).toEqual([
+      { tablename: 'made', tableowner: app.user },
+      { tablename: 'stays', tableowner: clone.username },
+    ])
+    await expect(session.dropUser(both)).rejects.toMatchObject({ name: 'NotPermitted' })
+    expect(await subjectOf(server).admits(clone)).toBe(true)
+  })
+
+  test('default privileges of the clone’s own stop no turn, and go with it', async () => {
+    const { app, both, asAdmin, sync, differences, sql, c } = await makeClone()
+    await sync()
+    await sql(`alter default privileges for user ${c} grant select on tables to ${app.admin.username}`)
+    await sync()
+    expect(await differences()).toEqual([])
+    await sql(`alter default privileges for user ${c} grant select on tables to ${app.admin.username}`)
+    await using session = await asAdmin()
+    await session.dropUser(both)
+  })
+
   test('a failed statement leaves everything as it was, and the session is of use', async () => {
     const { user, clone, both, sql, u } = await makeClone()
     // It may make users, but this setting only a superuser may give.

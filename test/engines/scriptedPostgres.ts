@@ -23,12 +23,15 @@ export const welcome = asks(0)
 export const ready = message('Z', 'I')
 export const error = (code: string, text: string, routine = '') =>
   message('E', `SFATAL\0VFATAL\0C${code}\0M${text}\0R${routine}\0\0`)
-/** One row of texts, and that this is all. */
-export const row = (...values: string[]) => [
-  message('T', Buffer.from([0, values.length]), ...values.map((_, i) => column(`c${i}`))),
-  message('D', Buffer.from([0, values.length]), ...values.flatMap(value => [uint32(value.length), value])),
-  message('C', 'SELECT 1\0'),
-]
+/** One row of texts, by their columns, and that this is all. */
+export const row = (values: Record<string, string>) => {
+  const count = Buffer.from([0, Object.keys(values).length])
+  return [
+    message('T', count, ...Object.keys(values).map(column)),
+    message('D', count, ...Object.values(values).flatMap(value => [uint32(value.length), value])),
+    message('C', 'SELECT 1\0'),
+  ]
+}
 const column = (name: string) =>
   Buffer.concat([
     Buffer.from(`${name}\0`),
@@ -40,14 +43,16 @@ const column = (name: string) =>
 /** What a scripted server does once it is connected to, and TLS is begun if there is any. */
 export type Script = (stream: Duplex, next: () => Promise<Buffer>) => Promise<void> | void
 
-/** A server that plays a script to whoever comes, over TLS if `tls`; `answer` is what it says to the question for TLS. */
-export async function scripted(script: Script, { tls = false, answer = 'S' as Buffer | string } = {}) {
+/** A server that plays a script to whoever comes, over TLS if `tls`; `answer` is what it says to the question for TLS; it hangs up when the client does, if it `hangsUp`. */
+export async function scripted(
+  script: Script,
+  { tls = false, answer = 'S' as Buffer | string, hangsUp = true } = {},
+) {
   const folder = mkdtempSync(join(tmpdir(), 'keyturn-scripted-'))
   const { caFile, keyFile } = await makeCertificate(folder)
   const [cert, key] = [readFileSync(caFile), readFileSync(keyFile)]
   const sockets = new Set<Socket>()
-  // It hangs up when the script does, and not because the client has.
-  const server = createServer({ allowHalfOpen: true }, async socket => {
+  const server = createServer({ allowHalfOpen: !hangsUp }, async socket => {
     sockets.add(socket)
     socket.on('error', () => {})
     let stream: Duplex = socket

@@ -9,8 +9,8 @@ import {
 } from '@aws-sdk/client-secrets-manager'
 import { PutParameterCommand, SSMClient } from '@aws-sdk/client-ssm'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { hostsOf } from '../../fleet/hosts.ts'
 import { Inventory, type Scheduled } from '../../fleet/inventory.ts'
+import { adminsAmong, targetsOf } from '../../fleet/targets.ts'
 import { type MiniStack, startMiniStack } from '../../local/ministack.ts'
 import { pythonBin } from '../../local/python.ts'
 import { Throttled } from '../../rotation/errors.ts'
@@ -90,6 +90,7 @@ describe.skipIf(!bin)('over MiniStack', () => {
     expect(await find('shop/secret')).toEqual({
       store: 'secrets-manager',
       id: 'shop/secret',
+      arn: SecretId,
       tags: { ...every, team: 'shop' },
       since,
     })
@@ -215,17 +216,21 @@ describe.skipIf(!bin)('over MiniStack', () => {
         '/host/2': value('db1.example.com', { port: '5432' }),
         '/host/3': value('db1.example.com', { port: 5433 }),
         '/host/4': 'no JSON',
+        '/host/5': value('postgres://app:hidden@db1'),
+        '/host/6': value('fe80::1', { port: 5433 }),
       }
       for (const [name, text] of Object.entries(hosts)) await put(name, every, text)
       await create('host/5', every, value('db2.example.com', { engine: 'aurora-postgresql' }))
       const parameters = [...Object.keys(hosts), '/host/absent'].map(id => scheduled('parameter-store', id))
       const secrets = ['host/5', 'host/absent'].map(id => scheduled('secrets-manager', id))
-      const found = await hostsOf([...parameters, ...secrets], clients)
-      expect([...parameters, ...secrets].map(credential => found.get(credential))).toEqual([
+      const found = await targetsOf([...parameters, ...secrets], clients)
+      expect([...parameters, ...secrets].map(credential => found.get(credential)?.host)).toEqual([
         'db1.example.com:5432',
         'db1.example.com:5432',
         'db1.example.com:5433',
         '',
+        '',
+        'fe80::1:5433',
         '',
         'db2.example.com:5432',
         '',
@@ -247,14 +252,31 @@ describe.skipIf(!bin)('over MiniStack', () => {
       }
       const opaque = tagged('/host/1', { 'keyturn:engine': 'opaque' })
       calls.length = 0
-      const found = await hostsOf([alone, lost, secret, opaque], clients)
-      expect([alone, lost, secret, opaque].map(one => found.get(one))).toEqual([
+      const found = await targetsOf([alone, lost, secret, opaque], clients)
+      expect([alone, lost, secret, opaque].map(one => found.get(one)?.host)).toEqual([
         'db9:5433',
         '',
         'db9:5433',
         '',
       ])
       expect(calls).toEqual([])
+    })
+
+    test('and the admin that a value names, by the ARN of its secret, with or without its end', async () => {
+      const { ARN: masterarn = '' } = await create('host/admin', every, value('db1'))
+      await create('host/user', every, value('db1', { masterarn }))
+      await put('/host/short', every, value('db1', { masterarn: masterarn.slice(0, -7) }))
+      await put('/host/other', every, value('db1', { masterarn: masterarn.replace('admin', 'another') }))
+      const admin = { ...scheduled('secrets-manager', 'host/admin'), arn: masterarn }
+      const user = { ...scheduled('secrets-manager', 'host/user'), arn: `${masterarn}-user` }
+      const [short, other] = ['/host/short', '/host/other'].map(id => scheduled('parameter-store', id))
+      const found = await targetsOf([admin, user, short, other] as Scheduled[], clients)
+      expect(adminsAmong(found)).toEqual(
+        new Map([
+          [user, admin],
+          [short, admin],
+        ]),
+      )
     })
 
     test('a refusal of one does not hide the others; being asked for fewer calls is thrown', async () => {
@@ -275,17 +297,17 @@ describe.skipIf(!bin)('over MiniStack', () => {
         return ssm
       }
       const both = ['/host/open', '/host/closed'].map(id => scheduled('parameter-store', id))
-      const found = await hostsOf(both, { ...clients, ssm: refusing('AccessDeniedException') })
-      expect(both.map(one => found.get(one))).toEqual(['db8:5432', ''])
-      const throttled = hostsOf(both, { ...clients, ssm: refusing('ThrottlingException') })
+      const found = await targetsOf(both, { ...clients, ssm: refusing('AccessDeniedException') })
+      expect(both.map(one => found.get(one)?.host)).toEqual(['db8:5432', ''])
+      const throttled = targetsOf(both, { ...clients, ssm: refusing('ThrottlingException') })
       await expect(throttled).rejects.toThrow(Throttled)
     })
 
     test('ten at a time', async () => {
       const many = Array.from({ length: 23 }, (_, n) => scheduled('parameter-store', `/hosts/${n}`))
       await Promise.all(many.map(({ id }, n) => put(id, every, value(`db${n}`))))
-      const found = await hostsOf(many, clients)
-      expect(many.map(credential => found.get(credential))).toEqual(many.map((_, n) => `db${n}:5432`))
+      const found = await targetsOf(many, clients)
+      expect(many.map(credential => found.get(credential)?.host)).toEqual(many.map((_, n) => `db${n}:5432`))
     })
   })
 })

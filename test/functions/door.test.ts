@@ -326,6 +326,20 @@ describe('handler.ts', () => {
     expect(error).toMatchObject({ name: 'Throttled', message: 'testStep: Secrets Manager: slow down' })
   })
 
+  test.each([
+    ['that retries it', ['AdminRefused'], 'AdminRefused'],
+    ['that retries something else', ['SomethingElse'], 'Conflict'],
+    ['of the first release, which names nothing', undefined, 'Conflict'],
+  ])(
+    'an error that came later leaves by a name that is retried: a definition %s',
+    async (_, retries, name) => {
+      const thrown = new errors.AdminRefused('master: no; this try changed nothing')
+      const event = { ...start, ...(retries && { retries }) }
+      const error = await failure(call(() => Promise.reject(thrown), event))
+      expect(error).toMatchObject({ name, message: 'testStep: master: no; this try changed nothing' })
+    },
+  )
+
   test('a wrong event is InvalidInput, and the step does not run', async () => {
     const run = vi.fn(async () => {})
     const error = await failure(call(run, { ...start, rotation: { id: 'app/db' } }))
@@ -463,6 +477,18 @@ describe('executions.ts: running asks Step Functions', () => {
   const created = [entered('CreateSecret'), scheduled, { type: 'LambdaFunctionSucceeded' }]
   const early = [scheduled, failed('no answer; this try changed nothing')]
   const over = entered('RollbackSecret')
+  const stopped = { type: 'ExecutionAborted' }
+  const redriven = { type: 'ExecutionRedriven' }
+  const refused = failed('setSecret: id: should be a text', 'InvalidInput')
+  const taskScheduled = { type: 'TaskScheduled' }
+  const taskFailed = {
+    type: 'TaskFailed',
+    taskFailedEventDetails: failed('no answer; this try changed nothing').lambdaFunctionFailedEventDetails,
+  }
+  const taskNotStarted = {
+    type: 'TaskStartFailed',
+    taskStartFailedEventDetails: lambdaFunctionFailedEventDetails,
+  }
   test.each([
     ['an error before the login', true, [entered('SetSecret'), ...early, over]],
     ['several of them', true, [entered('SetSecret'), ...early, ...early, over]],
@@ -481,6 +507,25 @@ describe('executions.ts: running asks Step Functions', () => {
     ['a try that gave no answer', false, [entered('SetSecret'), scheduled, lost, ...early, over]],
     ['a try that went well', false, [entered('SetSecret'), scheduled, over]],
     ['it is still at it, as far as the history is known', false, [entered('SetSecret'), ...early]],
+    ['stopped between two tries', true, [entered('SetSecret'), ...early, stopped]],
+    ['stopped while a try was at it', false, [entered('SetSecret'), ...early, scheduled, stopped]],
+    ['redriven, and at it again', false, [entered('SetSecret'), ...early, stopped, redriven, ...early]],
+    [
+      'redriven, with an error before the login',
+      true,
+      [entered('SetSecret'), ...early, stopped, redriven, ...early, over],
+    ],
+    [
+      'redriven, when a try had given no answer',
+      false,
+      [entered('SetSecret'), scheduled, stopped, redriven, ...early, over],
+    ],
+    ['an event that the function does not take', true, [entered('SetSecret'), scheduled, refused, over]],
+    [
+      'a function that is called as another kind of resource',
+      true,
+      [entered('SetSecret'), taskScheduled, taskNotStarted, taskScheduled, taskFailed, over],
+    ],
   ])('untouched: %s: %j', async (_, answer, events) => {
     asked = []
     execution = { status: 200, body: { status: 'RUNNING', events: [...created, ...events] } }
@@ -488,6 +533,24 @@ describe('executions.ts: running asks Step Functions', () => {
     const history = { ...describing(token), target: 'AWSStepFunctions.GetExecutionHistory' }
     const next = { ...history, executionArn: `${history.executionArn}-2` }
     expect(asked).toEqual(answer ? [history, next] : [history])
+  })
+
+  test.each([
+    ...['KMSDisabled', 'ENILimitReached', 'EC2Throttled', 'EFSMountTimeout', 'SubnetIPAddressLimitReached'],
+    ...['ResourceNotFound', 'InvalidRuntime', 'AccessDenied', 'TooManyRequests', 'CodeArtifactUserDeleted'],
+  ])('untouched: Lambda has not run the function: %sException', async name => {
+    const events = [entered('SetSecret'), scheduled, failed('no', `Lambda.${name}Exception`), over]
+    execution = { status: 200, body: { events } }
+    expect(await (await pipelineFor('secrets-manager')).untouched(token)).toBe(true)
+  })
+
+  test.each([
+    ...['Lambda.ServiceException', 'Lambda.SdkClientException', 'Lambda.Unknown', 'Sandbox.Timedout'],
+    ...['Runtime.ExitError', 'Runtime.UnhandledPromiseRejection', 'Error', 'TypeError', 'Unexpected'],
+  ])('untouched: it may have run, and changed something: %s', async error => {
+    const events = [entered('SetSecret'), scheduled, failed('no', error), over]
+    execution = { status: 200, body: { events } }
+    expect(await (await pipelineFor('secrets-manager')).untouched(token)).toBe(false)
   })
 
   test('untouched: every attempt counts', async () => {

@@ -268,6 +268,15 @@ describe('reportRotations', () => {
       expect(await reportRotations({ host: 'db', results })).toMatchObject({ tell })
   })
 
+  test('a lockout is told by its own execution, as loudly as is due: it does not make the report critical', async () => {
+    const lockout = { ...result('/a', 'failed', 'LockedOut', 'rollbackSecret: no'), critical: true }
+    const other = { ...result('/b', 'failed', 'Unreachable', 'rollbackSecret: no'), critical: true }
+    const severityOf = async (results: object[]) =>
+      ((await reportRotations({ host: 'db', results })) as { severity: string }).severity
+    expect(await severityOf([lockout, lockout])).toBe('error')
+    expect(await severityOf([lockout, other])).toBe('critical')
+  })
+
   test('a rollback that failed is critical', async () => {
     const results = [
       result('/a', 'failed', 'TestFailed', 'testSecret: no'),

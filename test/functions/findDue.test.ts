@@ -9,13 +9,21 @@ import { captureOutput } from '../observe.ts'
 /** What there is; that an inventory finds it, and hosts, is proven in test/fleet. */
 let scheduled: Scheduled[]
 let hostOf: (credential: Scheduled) => string
+/** Who names whom as an admin, by id. */
+let adminOf: Record<string, string>
 vi.mock('../../fleet/inventory.ts', () => ({
   Inventory: class {
     scheduled = async () => scheduled
   },
 }))
-vi.mock('../../fleet/hosts.ts', () => ({
-  hostsOf: async (some: Scheduled[]) => new Map(some.map(credential => [credential, hostOf(credential)])),
+vi.mock('../../fleet/targets.ts', () => ({
+  targetsOf: async (some: Scheduled[]) =>
+    new Map(some.map(credential => [credential, { host: hostOf(credential) }])),
+  adminsAmong: (targets: Map<Scheduled, object>) => {
+    const byId = new Map([...targets.keys()].map(credential => [credential.id, credential]))
+    const named = [...targets.keys()].map(credential => [credential, byId.get(adminOf[credential.id] ?? '')])
+    return new Map(named.filter(([, admin]) => admin) as [Scheduled, Scheduled][])
+  },
 }))
 
 let stepFunctions: StepFunctionsServer
@@ -40,6 +48,7 @@ beforeEach(() => {
   written = captureOutput()
   scheduled = []
   hostOf = () => 'db:5432'
+  adminOf = {}
 })
 
 const look = async () => (await findDue({ run: 'run-1' })) as Run
@@ -61,6 +70,31 @@ describe('a run', () => {
     ])
     for (const rotation of run.groups.flatMap(({ rotations }) => rotations))
       expect(Object.keys(rotation)).toEqual(['store', 'id', 'token', 'until'])
+  })
+
+  test('puts whoever needs an admin that is due as well behind it, on its server; the list is in that order too', async () => {
+    scheduled = [
+      credential('/user/1', 1.9),
+      credential('/alone', 1.8),
+      credential('/admin', 1.7),
+      credential('/user/2', 1.6),
+      credential('/elsewhere', 1.5),
+    ]
+    adminOf = { '/user/1': '/admin', '/user/2': '/admin', '/elsewhere': '/not-due' }
+    hostOf = ({ id }) => ({ '/user/2': 'db-reader:5432', '/elsewhere': 'db2:5432' })[id] ?? 'db:5432'
+    const { groups, hosts, planned } = await look()
+    expect({ hosts, planned }).toEqual({ hosts: 2, planned: 5 })
+    const [db, elsewhere] = groups.map(({ host, rotations, turns }) => ({
+      host,
+      rotations: rotations.map(({ id }) => id),
+      turns: turns?.map(turn => turn.map(({ id }) => id)),
+    }))
+    expect(db).toEqual({
+      host: 'db:5432',
+      rotations: ['/admin', '/user/1', '/alone', '/user/2'],
+      turns: [['/admin'], ['/user/1', '/alone', '/user/2']],
+    })
+    expect(elsewhere).toEqual({ host: 'db2:5432', rotations: ['/elsewhere'], turns: undefined })
   })
 
   test('names what is late and what is skipped, fifty of each, and counts all', async () => {
@@ -106,13 +140,16 @@ describe('a run', () => {
   })
 
   test.each([
-    ['a host of its own each', 0],
-    ['long names', 900],
-  ])('fits into a state, with what is reported of it, also with %s', async (_, length) => {
+    ['a host of its own each', 0, ''],
+    ['long names', 900, ''],
+    ['one admin', 0, '/0'],
+    ['one admin and long names', 900, `/0${'x'.repeat(900)}`],
+  ])('fits into a state, with what is reported of it, also with %s', async (_, length, admin) => {
     scheduled = Array.from({ length: 500 }, (_, n) => credential(`/${n}${'x'.repeat(length)}`, 3))
     hostOf = ({ id }) => `database-${id.slice(0, 5)}.${'x'.repeat(60)}.eu-west-1.rds.amazonaws.com:5432`
+    if (admin) adminOf = Object.fromEntries(scheduled.slice(1).map(({ id }) => [id, admin]))
     const run = await look()
-    expect(run.planned).toBeGreaterThan(40)
+    expect(run.planned).toBeGreaterThan(admin && length ? 20 : 40)
     expect(run.planned + run.postponed).toBe(500)
     const reports = run.groups.map(({ host }) => ({ host, rotated: 1000, failed: 1000, skipped: 1000 }))
     expect(JSON.stringify({ ...run, ended: { reports, count: reports.length } }).length).toBeLessThan(

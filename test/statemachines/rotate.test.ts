@@ -77,9 +77,21 @@ const slow = [
   'Lambda.ResourceConflictException',
   'Lambda.ResourceNotReadyException',
 ]
-const every = [...new Set([...ours, ...lambdas, ...slow, 'TypeError', 'States.TaskFailed'])]
-const triesOf = (error: string) => (slow.includes(error) ? 241 : retried.includes(error) ? TRIES : 1)
+/** What an error without a name of ours is called, also one that is thrown outside every promise and ends the process. */
+const nameless = ['Unexpected', 'Error', 'TypeError', 'RangeError', 'Runtime.UnhandledPromiseRejection']
+const every = [...new Set([...ours, ...lambdas, ...slow, ...nameless, 'SyntaxError', 'States.TaskFailed'])]
 const TRIES = 10
+
+/** The states that roll back, and those in which an admin may be at work. */
+const rollingBack = ['DiscardSecret', 'RollbackAbandoned', 'RollbackSecret']
+const administering = [...rollingBack, 'SetSecret', 'RetireSecret', 'MayMoveBack']
+
+function triesOf(state: string, error: string): number {
+  if (slow.includes(error)) return 241
+  if (retried.includes(error)) return TRIES
+  if (nameless.includes(error)) return rollingBack.includes(state) ? TRIES : state === 'TestSecret' ? 4 : 1
+  return error === 'AdminRefused' && administering.includes(state) ? 13 : 1
+}
 
 describe('a rotation that goes well', () => {
   test('passes the steps in order, and announces what anybody may know', async () => {
@@ -185,8 +197,8 @@ describe('a rotation that goes well', () => {
     )
     await runRotation(spied, name, input)
     expect(seen.CreateSecret).toEqual({ execution: name, rotation: input })
-    for (const state of ['SetSecret', 'TestSecret'])
-      expect(seen[state]).toEqual({ execution: name, rotation })
+    expect(seen.SetSecret).toEqual({ execution: name, rotation, retries: ['AdminRefused'] })
+    expect(seen.TestSecret).toEqual({ execution: name, rotation })
     const started = expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/)
     expect(seen.FinishSecret).toEqual({ execution: name, started, rotation })
   })
@@ -198,7 +210,7 @@ describe.each(['CreateSecret', 'SetSecret', 'TestSecret', 'FinishSecret'])('%s f
     async error => {
       const { events, all } = tasks({ [step]: fails(error) })
       const execution = await runRotation(all, name, input)
-      expect(execution.tries[step]).toBe(triesOf(error))
+      expect(execution.tries[step]).toBe(triesOf(step, error))
       const undo = step === 'CreateSecret' ? ['DiscardSecret'] : ['RollbackSecret', 'HadFinished']
       expect(execution.states.slice(execution.states.indexOf(step) + 1)).toEqual([
         ...(error === 'InvalidInput' && step === 'CreateSecret' ? [] : undo),
@@ -274,7 +286,7 @@ describe('DiscardSecret fails', () => {
   test.each(every)('with %s for good: the failure of createSecret is announced, no lockout', async error => {
     const { events, all } = tasks({ CreateSecret: fails('NotPermitted'), DiscardSecret: fails(error) })
     const execution = await runRotation(all, name, input)
-    expect(execution.tries.DiscardSecret).toBe(triesOf(error))
+    expect(execution.tries.DiscardSecret).toBe(triesOf('DiscardSecret', error))
     expect(execution.states.slice(-3)).toEqual(['DiscardSecret', 'AnnounceFailure', 'RotationFailed'])
     expect(execution.failure?.error).toBe('NotPermitted')
     expect(events).toMatchObject([
@@ -283,11 +295,28 @@ describe('DiscardSecret fails', () => {
   })
 })
 
+test.each(every)('RollbackAbandoned fails with %s: tried as often as a rollback', async error => {
+  const { all } = tasks({ CreateSecret: fails('RotationAbandoned'), RollbackAbandoned: fails(error) })
+  const execution = await runRotation(all, name, input)
+  expect(execution.tries.RollbackAbandoned).toBe(triesOf('RollbackAbandoned', error))
+  expect(execution.failure?.error).toBe(error)
+})
+
+test.each(every)('MayMoveBack fails with %s: tried as often as a retirement', async error => {
+  const { all } = tasks({
+    CreateSecret: () => ({ ...rotation, grace: 1, clone: 'drop', halfway: true }),
+    MayMoveBack: fails(error),
+  })
+  const execution = await runRotation(all, name, input)
+  expect(execution.tries.MayMoveBack).toBe(triesOf('MayMoveBack', error))
+  expect(execution.failure?.error).toBe(error)
+})
+
 describe('RollbackSecret fails', () => {
   test.each(every)('with %s for good: the highest severity', async error => {
     const { events, all } = tasks({ TestSecret: fails('TestFailed'), RollbackSecret: fails(error) })
     const execution = await runRotation(all, name, input)
-    expect(execution.tries.RollbackSecret).toBe(triesOf(error))
+    expect(execution.tries.RollbackSecret).toBe(triesOf('RollbackSecret', error))
     expect(execution.states.slice(-3)).toEqual(['RollbackSecret', 'AnnounceLockout', 'RollbackFailed'])
     expect(execution.failure?.error).toBe(error)
     expect(events).toMatchObject([
@@ -343,7 +372,7 @@ describe('what comes after the rotation', () => {
     const { all } = tasks({ CreateSecret: () => ({ ...rotation, grace: 1 }), RetireSecret: fails(error) })
     const execution = await runRotation(all, name, input)
     expect(execution.states.at(-1)).toBe('RetireSecret')
-    expect(execution.tries.RetireSecret).toBe(triesOf(error))
+    expect(execution.tries.RetireSecret).toBe(triesOf('RetireSecret', error))
     expect(execution.failure?.error).toBe(error)
   })
 })
@@ -360,15 +389,41 @@ describe('the definition', () => {
     JitterStrategy: string
   }
 
+  const retriersOf = (name: string) => states.find(([state]) => state === name)?.[1].Retry as Retrier[]
+
   test('every function is retried alike: the errors that pass by themselves, with full jitter; what takes minutes is waited for', () => {
     expect(functions.length).toBe(9)
-    for (const [, { Retry, TimeoutSeconds }] of functions) {
-      expect(Retry).toMatchObject([
-        { ErrorEquals: retried, JitterStrategy: 'FULL', MaxAttempts: TRIES - 1 },
+    for (const [state, { Retry, TimeoutSeconds }] of functions) {
+      const errors = rollingBack.includes(state) ? [...retried, ...nameless] : retried
+      expect((Retry as Retrier[]).slice(0, 2)).toMatchObject([
+        { ErrorEquals: errors, JitterStrategy: 'FULL', MaxAttempts: TRIES - 1 },
         { ErrorEquals: slow, IntervalSeconds: 5, BackoffRate: 1, MaxAttempts: 240 },
       ])
       expect(TimeoutSeconds).toBeGreaterThan(60)
     }
+  })
+
+  test('an admin whose own password turns is waited for, minutes, where an admin may be at work; and the function is told so', () => {
+    for (const [state, { Parameters }] of functions) {
+      const admin = administering.includes(state)
+      expect((Parameters as { retries?: string[] }).retries, state).toEqual(
+        admin ? ['AdminRefused'] : undefined,
+      )
+      expect(retriersOf(state).slice(2), state).toMatchObject(
+        admin
+          ? [{ ErrorEquals: ['AdminRefused'], IntervalSeconds: 10, BackoffRate: 1, MaxAttempts: 12 }]
+          : state === 'TestSecret'
+            ? [{}]
+            : [],
+      )
+    }
+  })
+
+  test('a test that fails without a name is tried three times more within ten seconds: the application may be waiting', () => {
+    const [, , retrier] = retriersOf('TestSecret')
+    expect(retrier).toEqual({ ErrorEquals: nameless, IntervalSeconds: 1, BackoffRate: 2, MaxAttempts: 3 })
+    const { IntervalSeconds = 0, BackoffRate = 0 } = retrier ?? {}
+    expect([0, 1, 2].reduce((sum, i) => sum + IntervalSeconds * BackoffRate ** i, 0)).toBeLessThan(10)
   })
 
   test('the retries together last longer than a minute on average, and 99 times in 100', () => {

@@ -124,6 +124,52 @@ describe('what is due', () => {
     expect(most.inAll).toBeGreaterThan(3)
   })
 
+  describe('in turns', () => {
+    const rotation = (id: string) => ({ store: 'secrets-manager', id, token: `token-${id}`, until: null })
+    const turns = [['/admin'], ['/user/1', '/user/2', '/user/3', '/user/4']].map(ids => ids.map(rotation))
+    const due = (more: object) => ({
+      ...found,
+      groups: [{ name: 'run-1 a', host: 'a', rotations: turns.flat(), ...more }],
+      hosts: 1,
+      planned: 5,
+      caps: { hosts: 8, perHost: 5 },
+    })
+
+    test.each([
+      ['well', (input: unknown) => ({ ...(input as Start), outcome: 'rotated' }), 5, 0],
+      ['with a failure', (input: unknown) => failed((input as Start).id), 0, 5],
+      ['untold', throwing('NotPermitted'), 0, 5],
+    ])('the next begins when the last has ended: %s', async (_, end, rotated, failures) => {
+      const order: string[] = []
+      const AwaitRotation: Task = async input => {
+        const { id } = input as Start
+        await new Promise(resolve => setTimeout(resolve, id === '/admin' ? 50 : 5))
+        order.push(`${id} ended`)
+        return end(input)
+      }
+      const StartRotation: Task = input => {
+        order.push(`${(input as Start).id} started`)
+        return { ...(input as Start), outcome: 'started' }
+      }
+      const given = { FindDue: () => due({ turns }), AwaitRotation, StartRotation }
+      const { execution, announced } = await run({}, given)
+      expect(execution.failure).toBeUndefined()
+      expect(order.slice(0, 2)).toEqual(['/admin started', '/admin ended'])
+      expect(order.filter(event => event.endsWith('ended'))).toHaveLength(5)
+      expect(announced.at(-1)).toMatchObject({
+        Detail: { hosts: [{ host: 'a', rotated, failed: failures, skipped: 0 }] },
+      })
+    })
+
+    test('what a FindDue of the first release found, which knows none, is one turn', async () => {
+      const { execution, started, announced } = await run({}, { FindDue: () => due({}) })
+      expect(execution.failure).toBeUndefined()
+      expect(started.map(({ id }) => id)).toEqual(turns.flat().map(({ id }) => id))
+      expect(new Set(started.map(({ group }) => group))).toEqual(new Set(['run-1 a']))
+      expect(announced.at(-1)).toMatchObject({ Detail: { hosts: [{ host: 'a', rotated: 5 }] } })
+    })
+  })
+
   test('a token that was tried before is skipped, with the reason, and not waited for', async () => {
     const StartRotation: Task = input => ({ ...(input as Start), outcome: 'skipped', reason: 'tried' })
     const AwaitRotation = throwing('Unexpected')

@@ -2,6 +2,7 @@ import { GetSecretValueCommand, type SecretsManagerClient } from '@aws-sdk/clien
 import { GetParametersCommand, type SSMClient } from '@aws-sdk/client-ssm'
 import { Credential } from '../rotation/credential.ts'
 import { Throttled } from '../rotation/errors.ts'
+import { isHost } from '../rotation/host.ts'
 import { answered } from '../rotation/stores/awsErrors.ts'
 import type { Scheduled } from './inventory.ts'
 
@@ -11,21 +12,42 @@ const NAMES = 10
 type Clients = { ssm: SSMClient; secrets: SecretsManagerClient }
 
 /**
- * The database server that each credential is for, `host:port`, which only its value tells, or the parameter that its
- * tag keyturn:connection names. '' where there is none or it cannot be found out: the rotation itself will say why.
+ * Where a credential rotates: the database server, `host:port`, '' where there is none or it cannot be found out, and the
+ * ARN of the admin's secret, if it names one.
+ */
+export type Target = { host: string; masterarn?: string | undefined }
+
+/**
+ * Where each credential rotates, which only its value tells, or the parameter that its tag keyturn:connection names. Why
+ * something cannot be found out, the rotation itself will say. What is no host is not repeated: it may be anything.
  * @throws Throttled
  */
-export async function hostsOf(credentials: Scheduled[], clients: Clients): Promise<Map<Scheduled, string>> {
+export async function targetsOf(credentials: Scheduled[], clients: Clients): Promise<Map<Scheduled, Target>> {
   const connections = credentials.flatMap(credential => connectionOf(credential) ?? [])
   const values = await parameterValues(clients.ssm, [...new Set(connections)])
-  const hosts = new Map<Scheduled, string>()
+  const targets = new Map<Scheduled, Target>()
   for (const credential of credentials) {
     const connection = connectionOf(credential)
-    if (connection) hosts.set(credential, hostIn(values.get(connection), connection !== credential.id))
-    else if (isOpaque(credential)) hosts.set(credential, '')
-    else hosts.set(credential, hostIn(await secretValue(clients.secrets, credential.id)))
+    if (connection) targets.set(credential, targetIn(values.get(connection), connection !== credential.id))
+    else if (isOpaque(credential)) targets.set(credential, { host: '' })
+    else targets.set(credential, targetIn(await secretValue(clients.secrets, credential.id)))
   }
-  return hosts
+  return targets
+}
+
+/** Which of the credentials is whose admin. */
+export function adminsAmong(targets: Map<Scheduled, Target>): Map<Scheduled, Scheduled> {
+  const secrets = new Map<string, Scheduled>()
+  // Secrets Manager takes an ARN without the hyphen and the six characters that it ends with, too.
+  for (const credential of targets.keys())
+    for (const arn of credential.arn ? [credential.arn, credential.arn.slice(0, -7)] : [])
+      secrets.set(arn, credential)
+  const admins = new Map<Scheduled, Scheduled>()
+  for (const [credential, { masterarn }] of targets) {
+    const admin = masterarn && secrets.get(masterarn)
+    if (admin) admins.set(credential, admin)
+  }
+  return admins
 }
 
 const isOpaque = ({ tags }: Scheduled) => tags['keyturn:engine'] === 'opaque'
@@ -70,10 +92,12 @@ async function unlessRefused<T>(service: string, answer: Promise<T>): Promise<T 
   }
 }
 
-function hostIn(text = '', isConnection = false): string {
+function targetIn(text = '', isConnection = false): Target {
   try {
-    return (isConnection ? Credential.passwordOnly(text)('-') : Credential.parse(text)).address
+    const credential = isConnection ? Credential.passwordOnly(text)('-') : Credential.parse(text)
+    const { host, address, masterarn } = credential
+    return { host: isHost(host) ? address : '', masterarn }
   } catch {
-    return ''
+    return { host: '' }
   }
 }

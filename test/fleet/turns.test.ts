@@ -1,0 +1,28 @@
+import { expect, test } from 'vitest'
+import { topOf, turnsOf, withoutCircles } from '../../fleet/turns.ts'
+
+/** Turns of the letters in `all`; in `named`, each `uA` says that u needs A. */
+function turns(all: string, ...named: string[]): string[] {
+  const admins = withoutCircles(new Map(named.map(([user = '', admin = '']) => [user, admin])))
+  return turnsOf([...all], admins).map(turn => turn.join(''))
+}
+
+test.each([
+  ['nobody', '', [], ['']],
+  ['nobody needs an admin: one turn, in order', 'cab', [], ['cab']],
+  ['an admin first, then all others in order', 'uvAw', ['uA', 'wA'], ['A', 'uvw']],
+  ['an admin of admins before them', 'uABv', ['uA', 'AB'], ['B', 'A', 'uv']],
+  ['an admin whom only others need is as late as can be', 'uABvC', ['uA', 'AB', 'vC'], ['B', 'AC', 'uv']],
+  ['an admin that does not rotate here counts for nothing', 'uv', ['uA'], ['uv']],
+  ['not even between two that do', 'uB', ['uA', 'AB'], ['B', 'u']],
+  ['two that need each other: the first needs nobody', 'uAB', ['AB', 'BA', 'uA'], ['A', 'uB']],
+  ['three in a circle', 'ABC', ['AB', 'BC', 'CA'], ['A', 'C', 'B']],
+  ['one that names itself', 'Au', ['AA', 'uA'], ['A', 'u']],
+] as const)('%s', (_, all, named, expected) => {
+  expect(turns(all, ...named)).toEqual(expected)
+})
+
+test('the top is whom the admin needs, and so on; also where a circle was', () => {
+  const admins = withoutCircles(new Map(Object.entries({ u: 'A', A: 'B', v: 'C', C: 'D', D: 'C' })))
+  expect([...'uABvCDx'].map(name => topOf(name, admins))).toEqual([...'BBBCCCx'])
+})

@@ -1,0 +1,34 @@
+import { beforeEach, expect, test, vi } from 'vitest'
+import { load } from '../../local/embedded.ts'
+import { LockedOut } from '../../rotation/errors.ts'
+import { captureOutput, failure } from '../observe.ts'
+
+/** What a rollback finds; that it finds it is proven in test/rotation. */
+let found: LockedOut
+vi.mock('../../rotation/rollback.ts', () => ({
+  rollback: () => Promise.reject(found),
+}))
+
+Object.assign(process.env, {
+  AWS_REGION: 'eu-west-1',
+  AWS_ACCESS_KEY_ID: 'local',
+  AWS_SECRET_ACCESS_KEY: 'local',
+  POWERTOOLS_SERVICE_NAME: 'keyturn-test',
+})
+let written: string[]
+beforeEach(() => {
+  written = captureOutput()
+})
+
+const execution = '0a1b2c3d-0000-4000-8000-000000000001'
+const event = { execution, rotation: { store: 'secrets-manager', id: 'shop/database' } }
+
+test('a lockout is counted, one that was there before the rotation is not', async () => {
+  const rollbackSecret = await load('rollbackSecret')
+  found = new LockedOut('shop on db', 'AWSPREVIOUS logs in')
+  expect(await failure(Promise.resolve(rollbackSecret(event)))).toBe(found)
+  expect(written.join('')).not.toContain('"LockedOut":1')
+  found = new LockedOut('shop on db')
+  expect(await failure(Promise.resolve(rollbackSecret(event)))).toBe(found)
+  expect(written.join('')).toContain('"LockedOut":1')
+})
