@@ -34,6 +34,8 @@ export type Place = {
   name: string
   /** Where it logs every statement. */
   logFile: string
+  /** What a secret of it says beside its strategy. */
+  tags?: Record<string, string>
   /** An engine whose every login and statement is a call. */
   engine(call: Call): Engine
   /** One whose user may do what the strategy takes. */
@@ -56,7 +58,7 @@ export function postgresPlace(server: PostgresServer): Place {
   return {
     name: `PostgreSQL ${server.version}`,
     logFile: server.logFile,
-    engine: call => new Postgres({ caFile: server.caFile, Client: calling(call, pg.Client) }),
+    engine: call => new Postgres({ caFile: server.caFile, Client: calling(call) }),
     makeApp: () => postgres.makeApp(server),
     admits: credential => postgres.admits(server, credential),
     setPassword: async credential =>
@@ -87,9 +89,9 @@ export function postgresPlace(server: PostgresServer): Place {
 }
 
 /** The driver's client, or one of the tests', whose every login is a call, and every statement that `kindOf` names. */
-function calling(
+export function calling(
   call: Call,
-  Client: typeof pg.Client,
+  Client: typeof pg.Client = pg.Client,
   kindOf: (statement: string) => string | undefined = postgresKind,
 ): typeof pg.Client {
   return class extends Client {

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { chmodSync, chownSync, closeSync, cpSync, openSync, readdirSync } from 'node:fs'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { appendFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -20,21 +20,39 @@ export const userLists = ['auth_query', 'static list'] as const
 export type UserList = (typeof userLists)[number]
 
 export type Pgbouncer = {
-  /** Such as `PgBouncer 1.24`, by its package. */
   name: string
-  /** The server behind it, as it is reached through the pooler. */
+  mode: PoolMode
+  users: UserList
+  /** The server behind it. */
+  server: PostgresServer
+  /** The same, as it is reached through the pooler. */
   pooled: PostgresServer
+  /** The file of those that it knows by itself. */
+  listFile: string
   /** Where the pooler logs. */
   logFile: string
-  /** Lets the file have these users beside the server's superuser, each with a password or a verifier. */
-  list(users: Record<string, string>): Promise<void>
-  stop(): Promise<void>
 }
 
-/** By their packages in Debian. */
-export const pgbouncerPackages: Packages[] = [
-  { suite: 'trixie', main: 'pgbouncer' },
-  { suite: 'bookworm', main: 'pgbouncer' },
+/** Adds users to those that the pooler knows by itself, each with a password or a verifier. */
+export async function listUsers(
+  { listFile, pooled }: Pgbouncer,
+  users: Record<string, string>,
+): Promise<void> {
+  await appendFile(listFile, lines(users))
+  await asSuperuser(pooled, 'reload', 'pgbouncer')
+}
+
+const lines = (users: Record<string, string>) =>
+  Object.entries(users)
+    .map(pair => `${pair.map(text => `"${text.replaceAll('"', '""')}"`).join(' ')}\n`)
+    .join('')
+
+const trixie: Packages = { suite: 'trixie', main: 'pgbouncer' }
+
+/** Every mode with either list, as Debian has PgBouncer now; and one as it was before. */
+export const poolers: Options[] = [
+  ...poolModes.flatMap(mode => userLists.map(users => ({ mode, users }))),
+  { packages: { suite: 'bookworm', main: 'pgbouncer' } },
 ]
 
 type Options = {
@@ -54,18 +72,13 @@ const UNPRIVILEGED = 65534
  */
 export async function startPgbouncer(
   server: PostgresServer,
-  {
-    mode = 'transaction',
-    users = 'auth_query',
-    packages = { suite: 'trixie', main: 'pgbouncer' },
-    settings = {},
-  }: Options = {},
-): Promise<Pgbouncer> {
+  { mode = 'transaction', users = 'auth_query', packages = trixie, settings = {} }: Options = {},
+): Promise<Pgbouncer & { stop(): Promise<void> }> {
   const root = await unpack(packages, async () => {})
   const folder = await mkdtemp(join(tmpdir(), 'keyturn-pgbouncer-'))
   const { caFile, keyFile } = await makeCertificate(folder)
   const file = join(folder, 'pgbouncer.ini')
-  const list = join(folder, 'users')
+  const listFile = join(folder, 'users')
   const logFile = join(folder, 'pgbouncer.log')
   const port = await freePort()
   const { superuser } = server
@@ -75,7 +88,7 @@ export async function startPgbouncer(
     unix_socket_dir: '',
     pool_mode: mode,
     auth_type: 'scram-sha-256',
-    auth_file: list,
+    auth_file: listFile,
     admin_users: superuser.user,
     ...(users === 'auth_query' && {
       auth_user: superuser.user,
@@ -91,17 +104,10 @@ export async function startPgbouncer(
     query_wait_timeout: 20,
     ...settings,
   }
-  const lines = Object.entries(all).map(([name, value]) => `${name} = ${value}`)
+  const configured = Object.entries(all).map(([name, value]) => `${name} = ${value}`)
   const behind = `* = host=${server.host} port=${server.port}`
-  const writeList = (entries: Record<string, string>) =>
-    writeFile(
-      list,
-      Object.entries(entries)
-        .map(pair => pair.map(text => `"${text.replaceAll('"', '""')}"`).join(' '))
-        .join('\n'),
-    )
-  await writeFile(file, ['[databases]', behind, '[pgbouncer]', ...lines, ''].join('\n'))
-  await writeList({ [superuser.user]: superuser.password })
+  await writeFile(file, ['[databases]', behind, '[pgbouncer]', ...configured, ''].join('\n'))
+  await writeFile(listFile, lines({ [superuser.user]: superuser.password }))
   cpSync(server.caFile, join(folder, 'server-ca.crt'))
   const command = program(root, 'usr/sbin/pgbouncer')
   const privileged = process.getuid?.() === 0
@@ -136,13 +142,13 @@ export async function startPgbouncer(
   }
   const pooled = { ...server, host: '127.0.0.1', port, caFile }
   return {
-    name: `PgBouncer of Debian ${packages.suite}`,
+    name: `PgBouncer of ${packages.suite}, ${mode} mode, ${users}`,
+    mode,
+    users,
+    server,
     pooled,
     logFile: logFile,
-    async list(users) {
-      await writeList({ [superuser.user]: superuser.password, ...users })
-      await asSuperuser(pooled, 'reload', 'pgbouncer')
-    },
+    listFile,
     stop,
   }
 }
