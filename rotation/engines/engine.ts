@@ -76,6 +76,9 @@ export interface Session extends AsyncDisposable {
    */
   lockUser(user: string, pair: Pair): Promise<void>
 
+  /** How many sessions of `user` are open, as far as this one sees; undefined if it does not see those of others. */
+  sessionsOf(user: string): Promise<number | undefined>
+
   /**
    * There is no clone any more; what it owned is the user's.
    * @throws Stranger if it is not a clone of this user; NotPermitted, naming it, if something of the clone's cannot go

@@ -11,6 +11,7 @@ import {
   type TwoPasswords,
   timeouts,
 } from './engine.ts'
+import { undefinedIfUnseen } from './inUse.ts'
 import {
   type Account,
   accountName,
@@ -214,6 +215,18 @@ class MysqlSession implements Session {
     await this.#query(`alter user ${name} ${this.#unknown(plugin)}`)
     const after = this.#flavour.afterLock?.(name)
     if (after) await this.#query(after)
+  }
+
+  /** Without the right PROCESS, which a role may have brought, it sees its own alone. */
+  async sessionsOf(user: string): Promise<number | undefined> {
+    const name = (column: string) => `cast(${column} as binary)`
+    const query = `select sum(${name('user')} = ${name(quoteText(user))}) as count,
+      sum(${name('user')} <> ${name(quoteText(this.#credential.username))}) as others,
+      (select count(*) from information_schema.user_privileges
+       where privilege_type = 'PROCESS' and replace(grantee, '\\'', '') = replace(current_user(), '\\'', '')) as mayLook
+      from information_schema.processlist`
+    const [row] = (await this.#query(query).catch(undefinedIfUnseen)) ?? []
+    return Number(row?.others) + Number(row?.mayLook) > 0 ? Number(row?.count) : undefined
   }
 
   async dropUser({ user, clone }: Pair): Promise<void> {

@@ -124,6 +124,13 @@ class PostgresSession extends PostgresFamilySession {
     await this.#write(`alter role ${escapeIdentifier(user)} password null`)
   }
 
+  /** Whose a session is, everybody may see. */
+  override async sessionsOf(user: string): Promise<number> {
+    const query = `select count(*)::int as count from pg_stat_activity where usename = ${escapeLiteral(user)}`
+    const [row] = await this.query(query)
+    return row?.count
+  }
+
   override async dropUser(pair: Pair): Promise<void> {
     const roles = await this.#roles(pair)
     if (!roles.clone) return

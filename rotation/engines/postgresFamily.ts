@@ -138,6 +138,7 @@ export abstract class PostgresFamilySession implements Session {
   abstract setPassword(user: string, password: string): Promise<void>
   abstract cloneUser(pair: Pair, open: { user: string; password: string }): Promise<string[]>
   abstract lockUser(user: string, pair: Pair): Promise<void>
+  abstract sessionsOf(user: string): Promise<number | undefined>
   abstract dropUser(pair: Pair): Promise<void>
   abstract differences(pair: Pair, other: () => Promise<Credential>): Promise<string[]>
 

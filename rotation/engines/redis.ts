@@ -17,6 +17,7 @@ import {
   type TwoPasswords,
   timeouts,
 } from './engine.ts'
+import { undefinedIfUnseen } from './inUse.ts'
 import { gone, NoSuchUser } from './noSuchUser.ts'
 import {
   type AclUser,
@@ -143,6 +144,12 @@ class RedisSession implements Session {
     const found = lookFor(users, pair.clone)
     if (found) refuseStranger(theUser(users, pair.user), found, user === pair.user)
     await this.#change(['ACL', 'SETUSER', user, 'resetpass'])
+  }
+
+  async sessionsOf(user: string): Promise<number | undefined> {
+    const told = await this.#send(['CLIENT', 'LIST']).catch(undefinedIfUnseen)
+    if (typeof told !== 'string') return undefined
+    return told.split('\n').filter(line => line.split(' ').includes(`user=${user}`)).length
   }
 
   /** It closes the open sessions of the clone. */

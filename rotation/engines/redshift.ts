@@ -5,6 +5,7 @@ import { NotPermitted, RotationError, Unreachable } from '../errors.ts'
 import { unknownPassword } from '../password.ts'
 import { compareOwn } from './compareOwn.ts'
 import type { Pair } from './engine.ts'
+import { undefinedIfUnseen } from './inUse.ts'
 import { conflictIfDropped, gone } from './noSuchUser.ts'
 import { type Login, PostgresFamily, PostgresFamilySession, type PostgresOptions } from './postgresFamily.ts'
 import type { Answer } from './postgresProof.ts'
@@ -115,6 +116,14 @@ class RedshiftSession extends PostgresFamilySession {
     const [found, clone] = await this.#accounts(pair.user, pair.clone)
     if (clone) checkPair(pair, found, clone, user === pair.user)
     await this.query(this.#setPassword(user, unknownPassword()))
+  }
+
+  /** Who is no superuser sees its own alone; Redshift Serverless has another table, of sessions that were. */
+  override async sessionsOf(user: string): Promise<number | undefined> {
+    const query = `select (select usesuper from pg_user where usename = current_user) as all,
+      (select count(*)::int from stv_sessions where trim(user_name) = left(${quoteText(user)}, 50)) as count`
+    const [row] = (await this.query(query).catch(undefinedIfUnseen)) ?? []
+    return row?.all ? row.count : undefined
   }
 
   override async dropUser(pair: Pair): Promise<void> {

@@ -77,6 +77,10 @@ export interface Strategy {
    */
   halfway?(username: string): boolean
 
-  /** Closes what `current` replaced. */
-  retire?(engine: Engine, retirement: Retirement): Promise<void>
+  /**
+   * Closes what `current` replaced.
+   * @returns why something is kept that was to be dropped
+   * @throws InUse if that may be dropped later
+   */
+  retire?(engine: Engine, retirement: Retirement): Promise<string | undefined>
 }

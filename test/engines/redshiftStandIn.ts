@@ -99,10 +99,11 @@ async function furnish(server: PostgresServer, database: string): Promise<void> 
        case when rolconnlimit < 0 then 'UNLIMITED' else rolconnlimit::text end as connection_limit from pg_roles;
      create view svv_redshift_databases as select datname::text as database_name, 'local'::text as database_type
        from pg_database where pg_get_userbyid(datdba) = current_user;
+     create view stv_sessions as select usename::text::char(50) as user_name, pid as process from pg_stat_activity;
      create view pg_attribute_info as select * from pg_attribute;
      create view stand_in_default_acl as select defaclrole as defacluser, * from pg_default_acl;
      create view pg_proc_info as select * from pg_proc;
-     grant select on svv_user_info, svv_redshift_databases, pg_attribute_info, pg_proc_info,
+     grant select on svv_user_info, svv_redshift_databases, stv_sessions, pg_attribute_info, pg_proc_info,
        stand_in_default_acl to public;
      create function array_to_string(acl aclitem[], separator text) returns text language sql strict
        set standard_conforming_strings = on as $$

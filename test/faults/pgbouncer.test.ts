@@ -3,7 +3,9 @@ import { pooledPlace } from '../pooler/place.ts'
 import { faultMatrix } from './matrix.ts'
 
 const places = inject('pgbouncer')
-  .filter(({ mode, users, name }) => users === 'auth_query' && mode === 'transaction' && name.includes('trixie'))
+  .filter(
+    ({ mode, users, name }) => users === 'auth_query' && mode === 'transaction' && name.includes('trixie'),
+  )
   .map(pgbouncer => pooledPlace(pgbouncer, { asks: true }))
 
 faultMatrix('single-user', places, { extent: 'brief' })

@@ -52,7 +52,7 @@ async function logsInAnew(pgbouncer: Pgbouncer, world: World): Promise<boolean> 
 
 const nothing = async () => {}
 
-describe.each(inject('pgbouncer'))('$name', pgbouncer => {
+describe.each(inject('pgbouncer'))('PgBouncer: $name', pgbouncer => {
   const { server, pooled, mode, users } = pgbouncer
   const place = pooledPlace(pgbouncer)
   const engine = new Postgres({ caFile: pooled.caFile })

@@ -142,7 +142,7 @@ export async function startPgbouncer(
   }
   const pooled = { ...server, host: '127.0.0.1', port, caFile }
   return {
-    name: `PgBouncer of ${packages.suite}, ${mode} mode, ${users}`,
+    name: `${packages.suite}, ${mode}, ${users}`,
     mode,
     users,
     server,
