@@ -51,7 +51,16 @@ export async function makeApp(
 ): Promise<App> {
   const database = `db_${hex()}`
   const admin = { username: `admin_${hex()}`, password: `admin-${hex(12)}` }
-  const rules = [`~${database}:*`, '~shared:*', `&${database}:*`, '+@read', '+@write', '+ping', '-@dangerous']
+  const rules = [
+    `~${database}:*`,
+    '~shared:*',
+    `&${database}:*`,
+    '+@read',
+    '+@write',
+    '+ping',
+    '-@dangerous',
+    '+command|info',
+  ]
   await asSuperuser(server, [
     [
       'ACL',
