@@ -16,8 +16,8 @@ export type Environment = {
   caFile: string
   /** What the ARNs of this stack's rotate executions begin with, up to the name. */
   executions: string | undefined
-  /** Whether test queries may write. */
-  testMayWrite: boolean
+  /** Set: test queries may write. */
+  testMayWrite?: true
   defaults: Options
 }
 
@@ -41,7 +41,7 @@ export function parseEnvironment(variables: NodeJS.ProcessEnv): Environment {
   return {
     caFile: KEYTURN_CA_FILE,
     executions: KEYTURN_EXECUTIONS,
-    testMayWrite: KEYTURN_TEST_QUERY_MAY_WRITE === 'true',
+    ...(KEYTURN_TEST_QUERY_MAY_WRITE === 'true' && { testMayWrite: true }),
     defaults: parseOptions({
       ...Object.fromEntries(options),
       ...(KEYTURN_GRACE && { grace: KEYTURN_GRACE }),

@@ -30,7 +30,7 @@ export async function pipelineFor(name: StoreName): Promise<Pipeline> {
   return {
     store: await stores[name](),
     engine: name => {
-      const { caFile, testMayWrite } = environment
+      const { caFile, testMayWrite = false } = environment
       engines[name] ??= loadEngine[name]({ caFile, testMayWrite })
       return engines[name]
     },
