@@ -15,7 +15,7 @@ type Clients = { ssm: SSMClient; secrets: SecretsManagerClient }
  * Where a credential rotates: the database server, `host:port`, '' where there is none or it cannot be found out, and the
  * ARN of the admin's secret, if it names one.
  */
-export type Target = { host: string; masterarn?: string | undefined }
+type Target = { host: string; masterarn?: string | undefined }
 
 /**
  * Where each credential rotates, which only its value tells, or the parameter that its tag keyturn:connection names. Why

@@ -1,4 +1,5 @@
 import * as v from 'valibot'
+import { intervalOf } from '../fleet/interval.ts'
 import { InvalidInput, InvalidOption } from '../rotation/errors.ts'
 import { type Options, parseOptions } from '../rotation/options.ts'
 import { passwordSettings } from '../rotation/password.ts'
@@ -55,16 +56,21 @@ const due = v.object({
   KEYTURN_ROTATION_FUNCTION: text,
   KEYTURN_MAX_ROTATIONS: v.pipe(whole, v.maxValue(10_000)),
   KEYTURN_MAX_ROTATIONS_PER_HOST: v.pipe(whole, v.maxValue(40)),
+  KEYTURN_DUE_SCHEDULE: v.optional(v.string(), ''),
 })
 
 type DueEnvironment = {
   /** ARN of the state machine that rotates what is due. */
   runs: string
+  /** ARN of the state machine that each rotation is an execution of. The other one is named after it. */
+  rotations: string
   /** ARN of this stack's rotateSecret. */
   rotationFunction: string
   /** How many rotations may go on at once, in all and on one database server. */
   maxRotations: number
   maxRotationsPerHost: number
+  /** How many milliseconds lie between two runs of the schedule. */
+  interval: number
 }
 
 const expected: Record<string, string> = {
@@ -79,12 +85,13 @@ export function parseDueEnvironment(variables: NodeJS.ProcessEnv): DueEnvironmen
     const name = String(result.issues[0].path?.[0].key)
     throw new InvalidInput(expected[name] ?? `environment variable ${name}: is not set`)
   }
-  const { KEYTURN_RUNS, KEYTURN_ROTATION_FUNCTION, KEYTURN_MAX_ROTATIONS, KEYTURN_MAX_ROTATIONS_PER_HOST } =
-    result.output
+  const { output } = result
   return {
-    runs: KEYTURN_RUNS,
-    rotationFunction: KEYTURN_ROTATION_FUNCTION,
-    maxRotations: KEYTURN_MAX_ROTATIONS,
-    maxRotationsPerHost: KEYTURN_MAX_ROTATIONS_PER_HOST,
+    runs: output.KEYTURN_RUNS,
+    rotations: output.KEYTURN_RUNS.replace(/-due$/, ''),
+    rotationFunction: output.KEYTURN_ROTATION_FUNCTION,
+    maxRotations: output.KEYTURN_MAX_ROTATIONS,
+    maxRotationsPerHost: output.KEYTURN_MAX_ROTATIONS_PER_HOST,
+    interval: intervalOf(output.KEYTURN_DUE_SCHEDULE),
   }
 }

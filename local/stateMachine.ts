@@ -1,16 +1,16 @@
 import { readFileSync } from 'node:fs'
 import { StateMachine } from 'aws-local-stepfunctions'
 
-type Definition = ConstructorParameters<typeof StateMachine>[0]
+export type Definition = ConstructorParameters<typeof StateMachine>[0]
 type Name = 'rotate' | 'rotate-due'
 
 /** Account and Region that the local state machine pretends to be in. */
 export const arnOf = (service: string, resource: string) =>
   `arn:aws:${service}:eu-west-1:123456789012:${resource}`
 
-/** A state machine as it is deployed, with made-up ARNs where the stack's stand. */
-export function definitionOf(name: Name): Definition {
-  const file = new URL(`../statemachines/${name}.asl.json`, import.meta.url)
+/** A state machine as it is deployed, with made-up ARNs where the stack's stand; `folder` is where its file is. */
+export function definitionOf(name: Name, folder = new URL('../statemachines/', import.meta.url)): Definition {
+  const file = new URL(`${name}.asl.json`, folder)
   const text = readFileSync(file, 'utf8').replace(/\$\{(\w+)\}/g, (_, name: string) => {
     if (name === 'PutEventsArn') return 'arn:aws:states:::events:putEvents'
     if (name === 'StartExecutionArn') return 'arn:aws:states:::states:startExecution'
@@ -48,6 +48,7 @@ export type Execution = {
 export type Failure = { error: string; cause: { errorType: string; errorMessage: string } }
 
 const nothing = {
+  definition: undefined as Definition | undefined,
   retryPause: 0,
   grace: 0,
   entered: (_state: string, _input: unknown) => {},
@@ -63,7 +64,7 @@ export const runRotation = (
 ): Promise<Execution> => runExecution('rotate', tasks, name, input, options)
 
 /**
- * Runs one execution of a state machine in this process. Before a retry it pauses `retryPause` milliseconds, and for
+ * Runs one execution of a state machine in this process, as today's definition or another one says. Before a retry it pauses `retryPause` milliseconds, and for
  * the grace time `grace`. `entered` is told of each state as it goes by, with its input; `tried`, of each try of a
  * task, with what it failed with.
  */
@@ -74,8 +75,9 @@ export async function runExecution(
   input: unknown,
   options: Partial<typeof nothing> = {},
 ): Promise<Execution> {
-  const { retryPause, grace, entered, tried } = { ...nothing, ...options }
-  const states = statesOf(definitionOf(stateMachine))
+  const { definition, retryPause, grace, entered, tried } = { ...nothing, ...options }
+  const states = statesOf(definition ?? definitionOf(stateMachine))
+  const machine = definition ? new StateMachine(definition) : machines[stateMachine]
   const execution: Execution = { states: [], tries: {} }
   const handlers = Object.entries(tasks).map(([state, task]) => [
     state,
@@ -88,7 +90,7 @@ export async function runExecution(
       }
     },
   ])
-  const run = machines[stateMachine].run(json(input), {
+  const run = machine.run(json(input), {
     overrides: {
       taskResourceLocalHandlers: Object.fromEntries(handlers),
       waitTimeOverrides: { Grace: grace, StayOnClone: grace },

@@ -4,6 +4,7 @@ import { duration } from './duration.ts'
 import { InvalidOption } from './errors.ts'
 import { type PasswordSettings, passwordSettings } from './password.ts'
 import { type StrategyName, strategyNames } from './strategies/strategy.ts'
+import { type Window, window } from './window.ts'
 
 /** What a stored value is: AWS's JSON, unless one of these is set. */
 export type Kind = {
@@ -32,8 +33,8 @@ export type Options = Essentials & {
   password: PasswordSettings
   /** Seconds from one rotation to the next, where Keyturn has to think of it. */
   every?: number | undefined
-  /** When a rotation that is due may begin, in minutes of the day (UTC). From a late hour to an early one: overnight. */
-  window?: { from: number; to: number } | undefined
+  /** When a rotation that is due may begin. */
+  window?: Window | undefined
   /** Seconds. Each rotation is put off by a part of it, so that what was enrolled together does not rotate together. */
   jitter?: number | undefined
 }
@@ -51,27 +52,14 @@ const expected: Record<string, string> = {
   'test-query': 'one SQL statement',
   pooler: '`auth-query`, or left out where no pooler asks the database for passwords',
   every: 'a whole number with m, h or d, such as 30d; a year at most',
-  window: 'hours of the day in UTC, an hour at least, such as 02:00-05:00',
+  window:
+    'hours of the day, an hour at least, in UTC or with a time zone behind, and days before if they are not all, such as 02:00-05:00 or Mon-Fri 02:00-05:00 Europe/Berlin',
   jitter: 'a whole number with m, h or d, such as 6h',
   engine: 'opaque, or left out: the value names the engine of a database',
   connection: "the name of a parameter with AWS's JSON but for the password",
   PASSWORD_LENGTH: 'a whole number from 1 to 1024',
   EXCLUDE_CHARACTERS: 'the characters to leave out',
 }
-
-/** Text such as `02:00-05:00`. */
-const window = v.pipe(
-  v.string(),
-  v.regex(/^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$/),
-  v.transform(text => {
-    const [from = 0, to = 0] = text
-      .split('-')
-      .map(time => Number(time.slice(0, 2)) * 60 + Number(time.slice(3)))
-    return { from, to }
-  }),
-  // Runs begin an hour apart at most, and one has to fall into it.
-  v.check(({ from, to }) => (to - from + 1440) % 1440 >= 60),
-)
 
 /** The execution waits for it, and Step Functions ends an execution after a year. */
 const LONGEST_GRACE = 360 * 86_400

@@ -42,11 +42,15 @@ export async function create(pipeline: Pipeline, { id, token, moveBack }: Start)
   const found = await pipeline.store.describe(id)
   const options = optionsOf(found, pipeline, moveBack)
   const done = found.current === token
-  if (!done) await refuseForeign(pipeline, found, token)
+  if (!done) {
+    await refuseForeign(pipeline, found, token)
+    refuseUnfit(found)
+  }
   const store = await storeOf(pipeline, options)
   const replaced = await readReplaced(store, id, found, done)
   const current = replaced.credential
   refuseNoHost(current)
+  refuseWholeValue(current, options)
   const strategy = allowedStrategy(current, options)
   const nextUser = strategies[strategy].nextUser(current)
   if (!done) {
@@ -92,6 +96,29 @@ function refuseNoHost({ engine, host }: Credential): void {
     )
 }
 
+/** Once nothing else is pending: what an abandoned rotation left is rolled back whatever the store would refuse now. */
+function refuseUnfit({ unfit }: Description): void {
+  if (unfit) throw new InvalidCredential(unfit.field, unfit.problem)
+}
+
+/** A tag that was set by mistake: the whole JSON would be tried as a password, and the user taken for locked out. */
+function refuseWholeValue({ password }: Credential, { connection }: Options): void {
+  if (connection && isWhole(password))
+    throw new InvalidCredential(
+      'keyturn:connection',
+      "says that the value is a password alone, and it is AWS's JSON: remove the tag, or store the password alone",
+    )
+}
+
+function isWhole(text: string): boolean {
+  try {
+    const { username, password } = JSON.parse(text)
+    return typeof username === 'string' && typeof password === 'string'
+  } catch {
+    return false
+  }
+}
+
 /** @throws InvalidOption if the engine does not allow what was chosen */
 function allowedStrategy(credential: Credential, options: Options): StrategyName {
   const strategy = strategyFor(credential, options)
@@ -132,6 +159,7 @@ export async function check(pipeline: Pipeline, { id, token }: RotationId): Prom
   if (!version) throw new InvalidCredential('value', 'the secret has no current version; store a first value')
   const { credential } = version
   refuseNoHost(credential)
+  refuseWholeValue(credential, options)
   const nextUser = strategies[allowedStrategy(credential, options)].nextUser(credential)
   const engine = await pipeline.engine(credential.engine)
   await using session = await engine.login(credential)

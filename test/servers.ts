@@ -40,7 +40,10 @@ export default async function setup(project: TestProject): Promise<() => Promise
     pgbouncer.push(...(await startable([startPgbouncer(plain(newest), options)])))
   project.provide('pgbouncer', pgbouncer.map(plain))
   project.provide('postgres', postgres.map(plain))
-  project.provide('mysql', mysql.map(plain))
+  project.provide(
+    'mysql',
+    mysql.map(({ socket: _, restart: __, ...server }) => plain(server)),
+  )
   project.provide('mongodb', mongodb.map(plain))
   project.provide(
     'redis',

@@ -88,7 +88,7 @@ const byNumber: Record<number, Translation> = {
 /** As translate, for an error at login, where some say less than they mean. */
 export function translateLogin(error: unknown, credential: Credential): RotationError {
   const where = `login as ${credential}`
-  const { errno } = fieldsOf(error)
+  const { errno, code } = fieldsOf(error)
   if (errno === 1044)
     return new InvalidCredential('dbname', `${where}: there is no such database, or this user may not use it`)
   // An account that requires TLS is refused like a wrong password; by MariaDB 10.11 so is everybody.
@@ -96,6 +96,8 @@ export function translateLogin(error: unknown, credential: Credential): Rotation
     return new LoginRefused(`${where}: refused; the server may want TLS, but the credential says ssl: false`)
   if (errno === 1045 || errno === 1698)
     return new LoginRefused(`${where}: the user or its password was refused`)
+  // Without TLS it is the key that the password should be encrypted with.
+  if (code.startsWith('ERR_OSSL_') && !credential.ssl) return notUnderstood(where)
   return translate(error, where)
 }
 
@@ -118,7 +120,7 @@ export function translate(error: unknown, where: string): RotationError {
   if (code === 'PROTOCOL_SEQUENCE_TIMEOUT') return slow('', where)
   if (code === 'PROTOCOL_CONNECTION_LOST' || unreachable.test(code))
     return new Unreachable(`${where}: ${code}`)
-  if (untrusted.test(code)) return new TlsFailed(`${where}: ${code}`)
+  if (untrusted.test(code) && code !== 'AUTH_SWITCH_PLUGIN_ERROR') return new TlsFailed(`${where}: ${code}`)
   if (message.includes('closed state')) return broken('', where)
   return notUnderstood(where)
 }

@@ -20,6 +20,7 @@ import {
   newAccount,
   quoteText,
   readAccount,
+  readAttributes,
 } from './mysqlAccount.ts'
 import { refuseStranger, syncStatements } from './mysqlClone.ts'
 import { connect } from './mysqlConnection.ts'
@@ -28,6 +29,7 @@ import { conflictIfDropped, undefinedIfAbsent } from './noSuchUser.ts'
 import { mayOnlyRead, tested } from './testQuery.ts'
 import { traits } from './traits.ts'
 import { readIssuers } from './trust.ts'
+import { Unproven } from './unproven.ts'
 
 export type MysqlOptions = EngineOptions & {
   /** Opens the driver's connection, to be wrapped by tests. */
@@ -47,8 +49,8 @@ export type Flavour = Dialect & {
   identified(plugin: string, verifier: string): string
   /** The statement by which a user without privileges changes its own password. */
   changeOwn(plugin: string, password: { old: string; new: string }): string
-  /** @throws NotPermitted if a user that changes its own password could not have the old one back */
-  refuseIrreversible?(session: Statements, account: Method): Promise<void>
+  /** @throws NotPermitted if a user that changes its own password to `next` could not have the old one back */
+  refuseIrreversible?(session: Statements, account: Method, next: string): Promise<void>
   /** Run after a user was locked, to close what `identified` leaves open. */
   afterLock?(account: string): string
   /** How a user gets and loses a second password: as TwoPasswords says. */
@@ -69,6 +71,9 @@ export type Method = { name: string; user: string; plugin: string; verify(passwo
   Account,
   'plugins' | 'clauses'
 >
+
+/** What a server that reads no accounts takes everybody for: MariaDB, and MySQL. */
+const unchecked = ['@', 'skip-grants user@skip-grants host']
 
 /** MySQL and MariaDB, which speak one protocol. */
 export abstract class MysqlFamily implements Engine {
@@ -175,6 +180,10 @@ class MysqlSession implements Session {
     const found = version.includes('MariaDB') ? 'mariadb' : 'mysql'
     if (found !== engine)
       throw new InvalidCredential('engine', `should be ${found}: that is what the server is`)
+    if (unchecked.includes(account))
+      throw new Unproven(
+        `login as ${this.#credential}: the server lets everybody in, as it was started with skip-grant-tables`,
+      )
     const at = account.lastIndexOf('@')
     if (account.slice(0, at) !== this.#credential.username)
       throw new NotPermitted(`login as ${this.#credential}: the server takes it for ${account}`)
@@ -188,7 +197,7 @@ class MysqlSession implements Session {
     if (user === this.#credential.username) {
       if (plugins.length > 1)
         throw new NotPermitted(`${name} has several passwords, of which a user can change the first only`)
-      if (reversibly) await this.#flavour.refuseIrreversible?.(this.#statements(), method)
+      if (reversibly) await this.#flavour.refuseIrreversible?.(this.#statements(), method, password)
       await this.#query(this.#flavour.changeOwn(plugin, { old: this.#password, new: password }))
       this.#password = password
     } else
@@ -203,14 +212,17 @@ class MysqlSession implements Session {
     const original = await this.#account(user)
     const found = await this.#found(clone)
     if (found) refuseStranger(original, found, open.user === user)
-    const statements = syncStatements(flavour, original, found ?? newAccount(flavour, clone, this.host))
-    const all = [
-      // With a password that nobody knows, until the clone is complete.
-      ...(found ? [] : [`create user if not exists ${this.#name(clone)} ${this.#unknown(plugin)}`]),
-      ...statements,
-      `alter user ${this.#name(open.user)} ${flavour.identified(plugin, verify(open.password))} account unlock`,
-    ]
-    for (const statement of all) await this.#query(statement).catch(conflictIfDropped)
+    const opening = `alter user ${this.#name(open.user)} ${flavour.identified(plugin, verify(open.password))} account unlock`
+    // The clone may be in use when the user is opened: what is made of it now could keep it from logging in.
+    const following =
+      open.user === user
+        ? []
+        : [
+            // With a password that nobody knows, until the clone is complete.
+            ...(found ? [] : [`create user if not exists ${this.#name(clone)} ${this.#unknown(plugin)}`]),
+            ...syncStatements(flavour, original, found ?? newAccount(flavour, clone, this.host)),
+          ]
+    for (const statement of [...following, opening]) await this.#query(statement).catch(conflictIfDropped)
     return []
   }
 
@@ -356,13 +368,19 @@ class MysqlSession implements Session {
   /** @throws NoSuchUser if there is none of this name and the session's host */
   async #account(user: string): Promise<Account> {
     const created = await this.#show(`create user ${this.#name(user)}`)
-    return readAccount(
-      this.#flavour,
-      user,
-      this.host,
-      created,
-      await this.#show(`grants for ${this.#name(user)}`),
+    const grants = await this.#show(`grants for ${this.#name(user)}`)
+    const account = readAccount(this.#flavour, user, this.host, created, grants)
+    // MySQL shows question marks for characters of four bytes.
+    if (JSON.stringify(account.attributes).includes('????')) account.attributes = await this.#attributes(user)
+    return account
+  }
+
+  async #attributes(user: string): Promise<Account['attributes']> {
+    const { attribute } = await this.#row(
+      `select attribute as attribute from information_schema.user_attributes
+       where user = ${quoteText(user)} and host = ${quoteText(this.host)}`,
     )
+    return readAttributes(String(attribute))
   }
 
   #found(user: string): Promise<Account | undefined> {

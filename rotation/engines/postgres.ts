@@ -55,6 +55,7 @@ class PostgresSession extends PostgresFamilySession {
   pooled = false
   /** What the server may be asked, as this login does not tell it. */
   readonly #asks: { verifier: boolean; method: boolean }
+  readonly #version: number
   /** Who has checked the password, if that is not the server itself. */
   #checkedBy: string | undefined
 
@@ -67,21 +68,23 @@ class PostgresSession extends PostgresFamilySession {
     this.#login = login
     this.#salt = told.salt
     this.host = host ?? told.proof
+    this.#version = Number.parseInt(told.version ?? '', 10) || 0
     const inClearText = told.proof === 'password'
-    this.#asks = {
-      verifier: inClearText && !host,
-      method: inClearText && Number.parseInt(told.version ?? '', 10) >= 16,
-    }
+    this.#asks = { verifier: inClearText && !host, method: inClearText && this.#version >= 16 }
   }
 
-  /** Who logs in in clear text may have any kind of verifier: the server's own settings say which it is to have. */
+  /**
+   * Who logs in in clear text may have any kind of verifier: the server's own settings say which it is to have. A user's own
+   * time for a session that is idle is not for us, but stays as it is where a pooler goes on with the session.
+   */
   override async prepare(where: string): Promise<void> {
     const { verifier, method } = this.#asks
+    const { processID } = this.client as pg.Client & { processID: number | null }
     const ask = `select pg_backend_pid() as process, current_setting('password_encryption') as kind,
-      coalesce(current_setting('scram_iterations', true), '4096') as iterations, ${method ? 'system_user' : 'null'} as who`
+      coalesce(current_setting('scram_iterations', true), '4096') as iterations, ${method ? 'system_user' : 'null'} as who,
+      ${this.#version >= 14 ? `set_config('idle_session_timeout', '0', pg_backend_pid() <> ${Number(processID)})` : 'null'}`
     const [found] = await this.query(ask, where)
     // A pooler makes up what it says of the process, as it may go on with another one.
-    const { processID } = this.client as pg.Client & { processID: number | null }
     this.pooled = found !== undefined && found.process !== processID
     if (verifier) this.host = found?.kind === 'md5' ? 'md5' : `scram-sha-256:${found?.iterations}`
     this.#checkedBy = /^(ldap|pam|radius|bsd):/.exec(found?.who ?? '')?.[1]
@@ -276,6 +279,9 @@ class PostgresSession extends PostgresFamilySession {
       'set local search_path = pg_catalog',
       `set local statement_timeout = ${this.statementTimeout}`,
       'set local datestyle = iso',
+      // However short a user's own are, they are not for us.
+      'set local lock_timeout = 0',
+      ...(this.#version >= 17 ? ['set local transaction_timeout = 0'] : []),
     ]
     return (await this.send([...settings, text].join('; '), where)).slice(settings.length)
   }

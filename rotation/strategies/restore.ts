@@ -34,7 +34,7 @@ export async function restoreCurrent(
     if (await logsIn(engine, current)) return true
     throw new LockedOut(`${current}: refused right after its password was set`)
   }
-  if (login && (await change.untouched?.())) return 'intact'
+  if (login && (await change.untouched())) return 'intact'
   const rival = await change.rival()
   if (login && rival) return 'left'
   if (login && (await restoredWith(current))) return 'restored'
@@ -93,16 +93,20 @@ export async function undoBesideCurrent(
   }
 }
 
-/** Whether pending may log in: here, or where the admin sets passwords, of which this server may be a late copy. */
-async function isOpen(engine: Engine, change: FailedChange): Promise<boolean> {
+/**
+ * Whether pending may log in: here, or where the admin sets passwords, of which this server may be a late copy. What was
+ * never set is not tried: some servers lock an account after refused logins, and it may be current's.
+ */
+export async function isOpen(engine: Engine, change: FailedChange): Promise<boolean> {
   const { current, pending, admin: readAdmin } = change
+  if (await change.untouched()) return false
   try {
     if (await logsIn(engine, pending)) return true
     // A pooler refuses whom it does not know, whatever the server does.
-    if ((await lookIn(engine, current))?.pooled) return !(await change.untouched?.())
-  } catch (error) {
-    if (isTemporary(error)) throw error
-    // It may not from here, or not into this database, whatever its password; MariaDB says so of some that are not there.
+    if (!pending.sameLogin(current) && (await lookIn(engine, current))?.pooled) return true
+  } catch {
+    // It may not from here, not into this database, or not so often at once, whatever its password; MariaDB says so of
+    // some that are not there. That the server does not answer any more is seen when it is closed.
     return true
   }
   if (!pending.masterarn) return false
@@ -118,5 +122,5 @@ async function isOpen(engine: Engine, change: FailedChange): Promise<boolean> {
 }
 
 /** What may stop even a rollback whose current logs in: another try will know more. */
-export const isTemporary = (error: unknown) =>
+const isTemporary = (error: unknown) =>
   error instanceof Unreachable || error instanceof Conflict || error instanceof Throttled

@@ -30,8 +30,8 @@ export type FailedChange = Change & {
   rival(): Promise<{ pending: boolean } | undefined>
   /** Every stored value of the same user and server but current and pending, newest first. */
   stored(): AsyncIterable<Credential>
-  /** Whether this rotation has changed nothing in the database; false if that is not known. */
-  untouched?(): Promise<boolean>
+  /** Whether it is known that the change never began, so that pending was never set. */
+  untouched(): Promise<boolean>
   /** Whether the user that is not current may still log in with previous: its grace time is not over. */
   previousIsOpen(): Promise<boolean>
 }

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { EventBridgeClient, PutEventsCommand } from '@aws-sdk/client-eventbridge'
 import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda'
 import { GetScheduleCommand, SchedulerClient, UpdateScheduleCommand } from '@aws-sdk/client-scheduler'
+import { SecretsManagerClient, TagResourceCommand } from '@aws-sdk/client-secrets-manager'
 import {
   DescribeExecutionCommand,
   type DescribeExecutionOutput,
@@ -34,6 +35,8 @@ describe.skipIf(!possible)('what is due, deployed on a local AWS', () => {
   /** Parameters on the stack's own server, and on those two. */
   const ids: string[][] = []
   let [fresh, wrong] = ['', '']
+  /** Secrets on the stack's own server: an admin's, and a user's that names it. */
+  let [admin, administered] = ['', '']
   const before = new Map<string, Value>()
   /** The run that the schedule started. */
   let run: DescribeExecutionOutput
@@ -56,6 +59,7 @@ describe.skipIf(!possible)('what is due, deployed on a local AWS', () => {
     // Old enough for an interval of a minute.
     await sleep(61_000)
     for (const id of ids.flat()) await schedule(id, '1m')
+    for (const id of [admin, administered]) await scheduleSecret(id, '1m')
     await setSchedule('ENABLED')
     run = await firstRun()
   }, 400_000)
@@ -79,12 +83,20 @@ describe.skipIf(!possible)('what is due, deployed on a local AWS', () => {
     wrong = await enrol(stack.users, 'wrong')
     await schedule(fresh, '1d')
     await schedule(wrong, 'monthly')
+    const master = await stack.users.makeAdmin('due_master', { 'keyturn:managed': 'true' })
+    admin = master.arn
+    administered = await stack.users.enrol('due_user', { admin: master })
     for (const id of [...ids.flat(), fresh]) before.set(id, await read(id))
   }
 
   async function schedule(ResourceId: string, Value: string): Promise<void> {
     const Tags = [{ Key: 'keyturn:every', Value }]
     await ssm.send(new AddTagsToResourceCommand({ ResourceType: 'Parameter', ResourceId, Tags }))
+  }
+
+  async function scheduleSecret(SecretId: string, Value: string): Promise<void> {
+    const Tags = [{ Key: 'keyturn:every', Value }]
+    await new SecretsManagerClient(stack.client).send(new TagResourceCommand({ SecretId, Tags }))
   }
 
   async function setSchedule(State: 'ENABLED' | 'DISABLED'): Promise<void> {
@@ -115,6 +127,8 @@ describe.skipIf(!possible)('what is due, deployed on a local AWS', () => {
       ),
     )
   }
+  /** What a run calls a secret. */
+  const nameOf = (arn: string) => arn.slice(arn.indexOf(':secret:') + ':secret:'.length, -7)
   const rotationsOf = async (id: string) =>
     (await executionsOf(stack.stateMachineArn)).filter(({ input = '{}' }) => JSON.parse(input).id === id)
 
@@ -153,16 +167,26 @@ describe.skipIf(!possible)('what is due, deployed on a local AWS', () => {
     expect(run.status).toBe('SUCCEEDED')
     const host = (server: PostgresServer | undefined) => `127.0.0.1:${server?.port}`
     const { ended, ...found } = JSON.parse(run.output ?? '')
-    expect(found).toMatchObject({ planned: 9, postponed: 0, hosts: 3 })
+    expect(found).toMatchObject({ planned: 11, postponed: 0, hosts: 3 })
     expect(ended.reports).toHaveLength(3)
     expect(ended.reports).toEqual(
       expect.arrayContaining([
-        { host: host(stack.postgres), rotated: 3, failed: 0, skipped: 0 },
+        { host: host(stack.postgres), rotated: 5, failed: 0, skipped: 0 },
         { host: host(servers[0]), rotated: 3, failed: 0, skipped: 0 },
         { host: host(servers[1]), rotated: 0, failed: 3, skipped: 0 },
       ]),
     )
     for (const id of [ids[0], ids[1]].flat()) await expectRotated(id ?? '')
+  })
+
+  test('an admin rotates before whoever names it', async () => {
+    const { groups } = JSON.parse(run.output ?? '')
+    const turns = groups.flatMap(({ turns = [] }: { turns?: object[] }) => turns) as { id: string }[][]
+    expect(turns.map(turn => turn.length)).toEqual([1, 4])
+    const found = await Promise.all([admin, administered].map(nameOf).map(rotationsOf))
+    const [first, second] = found.flat()
+    expect([first?.status, second?.status]).toEqual(['SUCCEEDED', 'RUNNING'])
+    expect(Number(first?.stopDate)).toBeLessThanOrEqual(Number(second?.startDate))
   })
 
   test('and leaves the rest, with the reason where there is one', async () => {
@@ -195,7 +219,7 @@ describe.skipIf(!possible)('what is due, deployed on a local AWS', () => {
     expect(await stack.announced(run.executionArn ?? '')).toContainEqual(
       expect.objectContaining({
         'detail-type': 'Due Rotations Finished',
-        detail: expect.objectContaining({ planned: 9, postponed: 0 }),
+        detail: expect.objectContaining({ planned: 11, postponed: 0 }),
       }),
     )
   })
@@ -203,6 +227,7 @@ describe.skipIf(!possible)('what is due, deployed on a local AWS', () => {
   test('what has just rotated is not due; what failed was tried, and is skipped', async () => {
     const start = new StartExecutionCommand({ stateMachineArn: rotateDue, name: randomUUID(), input: '{}' })
     for (const id of [ids[0], ids[1]].flat()) await schedule(id ?? '', '1d')
+    for (const id of [admin, administered]) await scheduleSecret(id, '1d')
     const { executionArn } = await stepFunctions.send(start)
     const ended = await until(60, async () => {
       const execution = await stepFunctions.send(new DescribeExecutionCommand({ executionArn }))
@@ -238,12 +263,13 @@ describe.skipIf(!possible)('what is due, deployed on a local AWS', () => {
     }
 
     test('rotates once, though it is sent twice; and the change it makes starts nothing', async () => {
+      const at = new Date().toISOString()
       const event = await put(fresh)
       const [{ executionArn, name, input } = { name: '' }] = await until(60, async () => {
         const found = await rotationsOf(fresh)
         return found[0]?.status === 'SUCCEEDED' && found
       })
-      expect(name).toBe(event)
+      expect(JSON.parse(input ?? '')).toMatchObject({ token: name, event })
       await expectRotated(fresh)
       const rotated = await read(fresh)
       // The bus delivers at least once: the same again, as the rule hands it over.
@@ -252,11 +278,15 @@ describe.skipIf(!possible)('what is due, deployed on a local AWS', () => {
           FunctionName: 'keyturn-local-startRotation',
           Payload: JSON.stringify({
             ...JSON.parse(input ?? ''),
-            at: new Date(Date.now() + 60_000).toISOString(),
+            token: event,
+            at,
           }),
         }),
       )
-      expect(JSON.parse(Buffer.from(Payload ?? []).toString())).toMatchObject({ outcome: 'started' })
+      expect(JSON.parse(Buffer.from(Payload ?? []).toString())).toMatchObject({
+        outcome: 'skipped',
+        reason: 'it has changed since then',
+      })
       await sleep(3_000)
       expect((await rotationsOf(fresh)).map(execution => execution.executionArn)).toEqual([executionArn])
       expect(await read(fresh)).toEqual(rotated)

@@ -248,6 +248,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
         rival: async () => undefined,
         async *stored() {},
         previousIsOpen: async () => false,
+        untouched: async () => false,
       })
       expect(await lineOf(both.clone)).toBe(before)
       return outcome
@@ -282,6 +283,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
           rival: async () => undefined,
           async *stored() {},
           previousIsOpen: async () => false,
+          untouched: async () => false,
         })
         .catch(error => error.name)
       return { outcome, asked, back: await admits(server, current), made: await lineOf(both.clone) }
@@ -345,6 +347,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
         rival: async () => undefined,
         async *stored() {},
         previousIsOpen: async () => false,
+        untouched: async () => false,
       }
       for (const [strategy, asked] of [
         [new SingleUser(), change()],
@@ -624,6 +627,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
           rival: async () => undefined,
           async *stored() {},
           previousIsOpen: async () => false,
+          untouched: async () => false,
         }
         await alter(both.clone, 'on', `#${digest(clone.password)}`, ...rules)
         expect(await new AlternatingUsers().undo(engine, change)).toBe('intact')
@@ -857,6 +861,7 @@ describe.skipIf(!servers.length).each(servers)('$name alone', ({ packages }) => 
         rival: async () => undefined,
         async *stored() {},
         previousIsOpen: async () => false,
+        untouched: async () => false,
       })
       await expect(undone).rejects.toMatchObject({ name })
       expect([await admits(server, app.current), await admits(server, change.pending)]).toEqual([true, false])
@@ -920,6 +925,7 @@ describe.skipIf(!servers.length).each(servers)('$name alone', ({ packages }) => 
       rival: async () => undefined,
       async *stored() {},
       previousIsOpen: async () => false,
+      untouched: async () => false,
     }
     await new SingleUser().apply(engine, change)
     await run(['CONFIG', 'SET', 'maxmemory', '1'])

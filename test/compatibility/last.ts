@@ -1,0 +1,54 @@
+import { readFileSync } from 'node:fs'
+import { SSMClient } from '@aws-sdk/client-ssm'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { type Embedded, startEmbedded } from '../../local/embedded.ts'
+import { pythonBin } from '../../local/python.ts'
+import { definitionOf } from '../../local/stateMachine.ts'
+import { type Moto, startMoto } from '../moto.ts'
+import { captureOutput } from '../observe.ts'
+import { play, type Scenario, type Step } from './scenarios.ts'
+
+/** What record.ts wrote down of the last release: its definitions, and what its executions were. */
+const folder = new URL('./last/', import.meta.url)
+export const last: Scenario[] = readFileSync(new URL('scenarios.jsonl', folder), 'utf8')
+  .trim()
+  .split('\n')
+  .map(line => JSON.parse(line))
+export const definitions = {
+  last: { rotate: definitionOf('rotate', folder), 'rotate-due': definitionOf('rotate-due', folder) },
+  today: { rotate: definitionOf('rotate'), 'rotate-due': definitionOf('rotate-due') },
+}
+
+/**
+ * All that was there is there, with the same values: what the functions of one release give, those of the other
+ * understand, as they leave out what they do not know.
+ */
+const compatible = ({ state, input, output, error }: Step) => ({
+  state,
+  input,
+  // What these give is dropped by the definition.
+  ...(!['SetSecret', 'TestSecret', 'FinishSecret'].includes(state) && output !== undefined && { output }),
+  ...(error && { error }),
+})
+
+/** Plays everything with today's functions. It is a file's only one, as functions read their environment once. */
+export async function describePlay(name: string, played: keyof typeof definitions): Promise<void> {
+  const bin = await pythonBin()
+  describe.skipIf(!bin)(name, () => {
+    let embedded: Embedded
+    let moto: Moto
+    beforeAll(async () => {
+      ;[embedded, moto] = await Promise.all([startEmbedded(), startMoto(bin ?? '')])
+      process.env.AWS_ENDPOINT_URL_SSM = moto.url
+    })
+    afterAll(() => Promise.all([embedded?.stop(), moto?.stop()]))
+
+    test('every state gets and gives what it did in the last release', async () => {
+      captureOutput()
+      const scenarios = await play(embedded, new SSMClient(), definitions[played])
+      expect(scenarios.map(({ name }) => name)).toEqual(last.map(({ name }) => name))
+      for (const [i, { name, steps }] of last.entries())
+        expect(scenarios[i]?.steps, name).toMatchObject(steps.map(compatible))
+    })
+  })
+}

@@ -1,0 +1,26 @@
+import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs'
+import { SSMClient } from '@aws-sdk/client-ssm'
+import { startEmbedded } from '../../local/embedded.ts'
+import { pythonBin } from '../../local/python.ts'
+import { startMoto } from '../moto.ts'
+import { play } from './scenarios.ts'
+
+/** Writes down what this release's executions are, for the next one's tests: run it when a release is made. */
+const folder = new URL('./last/', import.meta.url)
+mkdirSync(folder, { recursive: true })
+for (const name of ['rotate', 'rotate-due'])
+  copyFileSync(
+    new URL(`../../statemachines/${name}.asl.json`, import.meta.url),
+    new URL(`${name}.asl.json`, folder),
+  )
+const bin = await pythonBin()
+if (!bin) throw new Error('recording needs Python')
+const [embedded, moto] = await Promise.all([startEmbedded(), startMoto(bin)])
+process.env.AWS_ENDPOINT_URL_SSM = moto.url
+try {
+  const scenarios = await play(embedded, new SSMClient())
+  const lines = scenarios.map(scenario => `${JSON.stringify(scenario)}\n`)
+  writeFileSync(new URL('scenarios.jsonl', folder), lines.join(''))
+} finally {
+  await Promise.all([embedded.stop(), moto.stop()])
+}

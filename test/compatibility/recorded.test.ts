@@ -1,0 +1,107 @@
+import { describe, expect, test } from 'vitest'
+import * as door from '../../functions/event.ts'
+import { runExecution, type Task } from '../../local/stateMachine.ts'
+import { definitions, last } from './last.ts'
+
+describe('what a function of the last release gave', () => {
+  test.each(last)("leads an execution of today's definition to the same end: $name", async scenario => {
+    const answers = Map.groupBy(scenario.steps, ({ state }) => state)
+    const task =
+      (state: string): Task =>
+      () => {
+        const { output, error } = answers.get(state)?.shift() ?? {}
+        if (error) throw Object.assign(new Error('the reason'), { name: error })
+        return output
+      }
+    const reached: string[] = []
+    const tasks = Object.fromEntries(
+      [...answers.keys()].map(state => [
+        state,
+        (input: unknown) => {
+          reached.push(state)
+          return task(state)(input)
+        },
+      ]),
+    )
+    const [first] = scenario.steps
+    const { execution = 'run-1', rotation = {} } = (first?.input ?? {}) as {
+      execution?: string
+      rotation?: object
+    }
+    await runExecution(scenario.stateMachine, tasks, execution, rotation)
+    expect(reached).toEqual(scenario.steps.map(({ state }) => state))
+  })
+
+  const doors: Record<string, (event: unknown) => object> = {
+    CreateSecret: door.startEvent,
+    DiscardSecret: door.rollbackEvent,
+    RollbackAbandoned: door.rollbackEvent,
+    RollbackSecret: door.rollbackEvent,
+    SetSecret: door.rotationEvent,
+    TestSecret: door.rotationEvent,
+    FinishSecret: door.rotationEvent,
+    RetireSecret: door.rotationEvent,
+    MayMoveBack: door.rotationEvent,
+    FindDue: door.runEvent,
+    StartRotation: door.startCallEvent,
+    AwaitRotation: door.awaitedEvent,
+    ReportRotations: door.reportEvent,
+  }
+  test.each(last)("is taken at today's doors, and nothing of it is lost: $name", ({ steps }) => {
+    for (const { state, input } of steps) {
+      const { abandoned: _, ...given } = (input as { rotation?: { abandoned?: object } }).rotation ?? {}
+      const taken = doors[state]?.(input) as { rotation?: object } | undefined
+      // A rollback uses what it finds of it.
+      const known = doors[state] === door.rollbackEvent ? {} : given
+      if (taken) expect(taken.rotation ?? {}, state).toMatchObject(known)
+    }
+  })
+
+  test('is of every state that runs a function, and of every strategy', () => {
+    const states = last.flatMap(({ steps }) => steps.map(({ state }) => state))
+    expect(Object.keys(doors).filter(state => !states.includes(state))).toEqual([])
+    const text = JSON.stringify(last)
+    for (const strategy of ['single-user', 'alternating-users', 'temporary-clone', 'dual-password', 'master'])
+      expect(text).toContain(`"strategy":"${strategy}"`)
+  })
+})
+
+test('a definition of the last release retries what it gets for an error that it does not know', () => {
+  for (const name of ['rotate', 'rotate-due'] as const)
+    expect(JSON.stringify(definitions.last[name]).match(/"Conflict"/g)?.length, name).toBeGreaterThan(3)
+  expect(JSON.stringify(definitions.last)).not.toContain('"retries"')
+})
+
+test('a run that the last release began takes what is found today for one turn', async () => {
+  const rotation = (id: string) => ({ store: 'secrets-manager', id, token: `token-${id}`, until: null })
+  const turns = [['admin'], ['first', 'second']].map(ids => ids.map(rotation))
+  const group = { name: 'run-1 db', host: 'db', rotations: turns.flat(), turns }
+  const none = { count: 0, names: [] }
+  const started: unknown[] = []
+  const execution = await runExecution(
+    'rotate-due',
+    {
+      FindDue: () => ({
+        groups: [group],
+        hosts: 1,
+        planned: 3,
+        postponed: 0,
+        caps: { hosts: 1, perHost: 5 },
+        late: none,
+        skipped: none,
+      }),
+      StartRotation: input => {
+        started.push(input)
+        return { ...(input as object), outcome: 'started' }
+      },
+      AwaitRotation: input => ({ ...(input as object), outcome: 'rotated' }),
+      ReportRotations: () => ({ rotated: 3, failed: 0, skipped: 0, tell: false }),
+      AnnounceRun: () => ({}),
+    },
+    'run-1',
+    {},
+    { definition: definitions.last['rotate-due'] },
+  )
+  expect(execution.failure).toBeUndefined()
+  expect(started).toEqual(turns.flat().map(rotation => ({ ...rotation, group: 'run-1 db' })))
+})

@@ -1,0 +1,223 @@
+import { createHash, randomUUID } from 'node:crypto'
+import { PutParameterCommand, type SSMClient } from '@aws-sdk/client-ssm'
+import { Inventory, type Scheduled } from '../../fleet/inventory.ts'
+import { type Embedded, load } from '../../local/embedded.ts'
+import { arnOf, type Definition, runExecution, type Task } from '../../local/stateMachine.ts'
+
+/** What one state got and gave: an output, or the name of an error. */
+export type Step = { state: string; input: unknown; output?: unknown; error?: string }
+/** What the tasks of each execution of a scenario did, in order. */
+export type Scenario = { name: string; stateMachine: 'rotate' | 'rotate-due'; steps: Step[] }
+
+type Machine = Scenario['stateMachine']
+type Definitions = Partial<Record<Machine, Definition>>
+
+/**
+ * Plays what executions meet, with the functions and PostgreSQL of this tree: every state, every strategy. record.ts keeps
+ * what becomes of it in one release, and the tests of the next compare.
+ */
+export async function play(
+  embedded: Embedded,
+  ssm: SSMClient,
+  definitions: Definitions = {},
+): Promise<Scenario[]> {
+  return new Player(embedded, ssm, definitions).play()
+}
+
+class Player {
+  readonly #embedded: Embedded
+  readonly #ssm: SSMClient
+  readonly #definitions: Definitions
+  readonly #scenarios: Scenario[] = []
+  /** What the states do that are not functions. */
+  readonly #others: Record<string, Task> = {
+    AnnounceSuccess: () => ({ FailedEntryCount: 0 }),
+    AnnounceFailure: () => ({ FailedEntryCount: 0 }),
+    AnnounceLockout: () => ({ FailedEntryCount: 0 }),
+    MoveBack: () => ({ ExecutionArn: 'arn' }),
+  }
+
+  constructor(embedded: Embedded, ssm: SSMClient, definitions: Definitions) {
+    this.#embedded = embedded
+    this.#ssm = ssm
+    this.#definitions = definitions
+  }
+
+  async play(): Promise<Scenario[]> {
+    await this.#strategies()
+    await this.#failures()
+    await this.#otherValues()
+    await this.#withoutDatabase()
+    await this.#due()
+    return this.#scenarios
+  }
+
+  async #strategies(): Promise<void> {
+    const { users } = this.#embedded
+    const admin = await users.makeAdmin('compatible_admin')
+    const tags = { 'keyturn:test-query': 'select 1', 'keyturn:grace': 'never' }
+    await this.#rotate('single user', { id: await users.enrol('alone', { tags }), group: 'run-1 db' })
+    const turning = await users.enrol('turning', { admin, tags: { 'keyturn:grace': '1s' } })
+    await this.#rotate('alternating users, onto the clone', { id: turning })
+    await this.#rotate('alternating users, back to the user', { id: turning })
+    const borrowing = await users.enrol('borrowing', {
+      admin,
+      tags: { 'keyturn:strategy': 'temporary-clone', 'keyturn:grace': '1s' },
+    })
+    const token = await this.#rotate('temporary clone, halfway', { id: borrowing })
+    const back = createHash('sha256').update(token).digest('hex')
+    await this.#rotate('temporary clone, the way back', { id: borrowing, moveBack: true }, back)
+  }
+
+  async #failures(): Promise<void> {
+    const { users, tasks } = this.#embedded
+    const absent = { 'keyturn:test-query': 'TABLE absent' }
+    await this.#rotate('rolled back', { id: await users.enrol('rolled', { tags: absent }) })
+    const wrong = await users.enrol('wrong', { tags: { 'keyturn:strategy': 'nonsense' } })
+    await this.#rotate('createSecret failed', { id: wrong })
+    const abandoned = await users.enrol('abandoned')
+    await tasks.CreateSecret?.({ execution: randomUUID(), rotation: { ...inSecrets, id: abandoned } })
+    await this.#rotate('an abandoned rotation before', { id: abandoned })
+  }
+
+  async #otherValues(): Promise<void> {
+    const { users, postgres } = this.#embedded
+    const opaque = { 'keyturn:engine': 'opaque', 'keyturn:managed': 'true' }
+    await this.#rotate('opaque', { id: await users.shelf.put('compatible/opaque', 'text', opaque) })
+    const id = await users.enrol('connected')
+    const { password, ...rest } = JSON.parse((await users.shelf.read(id, 'current')) ?? '')
+    await this.#put('/compatible/connection', JSON.stringify(rest))
+    const managed = { 'keyturn:managed': 'true' }
+    const connected = { ...managed, 'keyturn:connection': '/compatible/connection' }
+    await this.#put('/compatible/password', password, connected)
+    await this.#rotate('password alone', { store: 'parameter-store', id: '/compatible/password' })
+    await this.#put(
+      '/compatible/value',
+      JSON.stringify({ ...rest, password: 'x', port: postgres.port }),
+      managed,
+    )
+    await this.#rotate('locked out', { store: 'parameter-store', id: '/compatible/value' })
+  }
+
+  async #put(Name: string, Value: string, tags: Record<string, string> = {}): Promise<void> {
+    const Tags = Object.entries(tags).map(([Key, Value]) => ({ Key, Value }))
+    await this.#ssm.send(new PutParameterCommand({ Name, Value, Type: 'SecureString', Tags }))
+  }
+
+  /** Engines and strategies of which no server is here: what createSecret makes of them is what the others get. */
+  async #withoutDatabase(): Promise<void> {
+    const nothing: Record<string, Task> = {
+      SetSecret: () => null,
+      TestSecret: () => null,
+      RetireSecret: () => ({ outcome: 'retired' }),
+      MayMoveBack: () => ({ outcome: 'superseded' }),
+    }
+    const masterarn = `${arnOf('secretsmanager', 'secret')}:admin-AbCdEf`
+    for (const [engine, strategy, more] of [
+      ['postgres', 'master', {}],
+      ['mysql', 'dual-password', {}],
+      ['mariadb', 'temporary-clone', { masterarn }],
+      ['redis', 'dual-password', { masterarn }],
+      ['mongo', 'alternating-users', { masterarn }],
+      ['redshift', 'alternating-users', { masterarn }],
+    ] as const) {
+      const value = { engine, host: 'db.example.com', username: 'app', password: 'x', ...more }
+      const tags = { 'keyturn:managed': 'true', 'keyturn:strategy': strategy }
+      const name = `compatible/${engine}`
+      const id = await this.#embedded.users.shelf.put(name, JSON.stringify(value), tags)
+      await this.#rotate(`${engine}, ${strategy}`, { id }, randomUUID(), nothing)
+    }
+  }
+
+  /** @returns the execution's name */
+  async #rotate(
+    name: string,
+    input: object,
+    execution: string = randomUUID(),
+    given: Record<string, Task> = {},
+  ): Promise<string> {
+    const tasks = { ...this.#embedded.tasks, ...this.#others, ...given }
+    await this.#run('rotate', name, execution, { ...inSecrets, ...input }, tasks)
+    return execution
+  }
+
+  /** A run of what is due: two go well, one fails; one after the other. */
+  async #due(): Promise<void> {
+    Object.assign(process.env, {
+      KEYTURN_RUNS: arnOf('states', 'stateMachine:keyturn-local-rotate-due'),
+      KEYTURN_ROTATION_FUNCTION: arnOf('lambda', 'function:keyturn-local-rotateSecret'),
+      KEYTURN_MAX_ROTATIONS: '1',
+      KEYTURN_MAX_ROTATIONS_PER_HOST: '1',
+    })
+    const { users, stepFunctions } = this.#embedded
+    Object.assign(stepFunctions.tasks, this.#others)
+    const ids = [
+      await users.enrol('due_first'),
+      await users.enrol('due_second', { tags: { 'keyturn:test-query': 'TABLE absent' } }),
+      await users.enrol('due_third', { tags: { 'keyturn:test-query': 'TABLE absent' } }),
+    ]
+    const tags = { 'keyturn:managed': 'true', 'keyturn:every': '1h' }
+    const scheduled = Inventory.prototype.scheduled
+    Inventory.prototype.scheduled = async () =>
+      ids.map((id, n): Scheduled => {
+        const since = new Date(Date.now() - (1.5 - n / 10) * 3_600_000)
+        return { store: 'secrets-manager', id, tags, since }
+      })
+    const tasks: Record<string, Task> = { AnnounceFailures: () => ({}), AnnounceRun: () => ({}) }
+    for (const file of ['findDue', 'startRotation', 'awaitRotation', 'reportRotations'])
+      tasks[file.replace(/^./, letter => letter.toUpperCase())] = await load(file)
+    await this.#run('rotate-due', 'a run', randomUUID(), {}, tasks)
+    Inventory.prototype.scheduled = scheduled
+  }
+
+  async #run(
+    stateMachine: Machine,
+    name: string,
+    execution: string,
+    input: object,
+    tasks: Record<string, Task>,
+  ): Promise<void> {
+    const steps: Step[] = []
+    const watched = Object.entries(tasks).map(([state, task]): [string, Task] => [
+      state,
+      async input => {
+        try {
+          const output = (await task(input)) ?? null
+          steps.push({ state, input, output })
+          return output
+        } catch (error) {
+          steps.push({ state, input, error: (error as Error).name })
+          throw error
+        }
+      },
+    ])
+    const definition = this.#definitions[stateMachine]
+    await runExecution(stateMachine, Object.fromEntries(watched), execution, input, {
+      ...(definition && { definition }),
+    })
+    this.#scenarios.push({ name, stateMachine, steps: masked(steps) })
+  }
+}
+
+const inSecrets = { store: 'secrets-manager' }
+
+/** The same, with what differs from play to play in an order of its own; each is of the form that it had. */
+function masked<T>(steps: T): T {
+  const seen: Record<string, string> = {}
+  const count = (text: string, as: (n: string) => string) => {
+    seen[text] ??= as(String(Object.keys(seen).length + 1).padStart(4, '0'))
+    return seen[text]
+  }
+  // The words of an error are for people.
+  const text = JSON.stringify(steps, (key, value) => (key === 'Cause' || key === 'reason' ? '' : value))
+  return JSON.parse(
+    text
+      .replace(/[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}/g, id =>
+        count(id, n => `00000000-0000-4000-8000-00000000${n}`),
+      )
+      .replace(/\b[\da-f]{64}\b/g, id => count(id, n => `${'0'.repeat(60)}${n}`))
+      .replace(/(?<=:secret:[\w/]+)-\w{6}(?=")/g, '-AbCdEf')
+      .replace(/(?<=127\.0\.0\.1:)\d+/g, '5432')
+      .replace(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z/g, '2026-11-28T00:00:00.000Z'),
+  )
+}
