@@ -1,6 +1,6 @@
 import * as v from 'valibot'
 import { intervalOf } from '../fleet/interval.ts'
-import { InvalidInput } from '../rotation/errors.ts'
+import { InvalidInput, InvalidOption } from '../rotation/errors.ts'
 import { type Options, parseOptions } from '../rotation/options.ts'
 import { passwordSettings } from '../rotation/password.ts'
 
@@ -9,6 +9,7 @@ const schema = v.object({
   KEYTURN_CA_FILE: v.optional(text, '/var/runtime/ca-cert.pem'),
   KEYTURN_EXECUTIONS: v.exactOptional(text),
   KEYTURN_GRACE: v.exactOptional(text),
+  KEYTURN_TEST_QUERY_MAY_WRITE: v.exactOptional(v.string()),
 })
 
 export type Environment = {
@@ -16,6 +17,8 @@ export type Environment = {
   caFile: string
   /** What the ARNs of this stack's rotate executions begin with, up to the name. */
   executions: string | undefined
+  /** Set: test queries may write. */
+  testMayWrite?: true
   defaults: Options
 }
 
@@ -27,13 +30,19 @@ export function parseEnvironment(variables: NodeJS.ProcessEnv): Environment {
   const given = Object.fromEntries(
     Object.entries(variables).filter((entry): entry is [string, string] => Boolean(entry[1])),
   )
-  const { KEYTURN_CA_FILE, KEYTURN_EXECUTIONS, KEYTURN_GRACE } = v.parse(schema, given)
+  const { KEYTURN_CA_FILE, KEYTURN_EXECUTIONS, KEYTURN_GRACE, KEYTURN_TEST_QUERY_MAY_WRITE } = v.parse(
+    schema,
+    given,
+  )
+  if (!['true', 'false', undefined].includes(KEYTURN_TEST_QUERY_MAY_WRITE))
+    throw new InvalidOption('testQueryMayWrite', 'should be true or false')
   const options = Object.keys(passwordSettings.entries).flatMap(name =>
     given[name] ? [[name, given[name]]] : [],
   )
   return {
     caFile: KEYTURN_CA_FILE,
     executions: KEYTURN_EXECUTIONS,
+    ...(KEYTURN_TEST_QUERY_MAY_WRITE === 'true' && { testMayWrite: true }),
     defaults: parseOptions({
       ...Object.fromEntries(options),
       ...(KEYTURN_GRACE && { grace: KEYTURN_GRACE }),

@@ -28,6 +28,8 @@ export type Options = Essentials & {
   clone?: 'drop' | 'keep' | undefined
   /** A statement that the new credential must be able to run. */
   testQuery?: string | undefined
+  /** Set: a pooler may stand in between, and asks the database for passwords at every login. */
+  pooler?: 'auth-query' | undefined
   password: PasswordSettings
   /** Seconds from one rotation to the next, where Keyturn has to think of it. */
   every?: number | undefined
@@ -48,6 +50,7 @@ const expected: Record<string, string> = {
   grace: '`never`, or a whole number with s, m, h or d, such as 24h; 360d at most',
   clone: '`drop` or `keep`',
   'test-query': 'one SQL statement',
+  pooler: '`auth-query`, or left out where no pooler asks the database for passwords',
   every: 'a whole number with m, h or d, such as 30d; a year at most',
   window:
     'hours of the day, an hour at least, in UTC or with a time zone behind, and days before if they are not all, such as 02:00-05:00 or Mon-Fri 02:00-05:00 Europe/Berlin',
@@ -66,6 +69,7 @@ const schema = v.strictObject({
   grace: v.exactOptional(v.union([v.literal('never'), v.pipe(duration, v.maxValue(LONGEST_GRACE))])),
   clone: v.exactOptional(v.picklist(['drop', 'keep'])),
   'test-query': v.exactOptional(v.pipe(v.string(), v.nonEmpty())),
+  pooler: v.exactOptional(v.literal('auth-query')),
   every: v.exactOptional(v.pipe(duration, v.minValue(60))),
   window: v.exactOptional(window),
   jitter: v.exactOptional(duration),
@@ -124,7 +128,17 @@ export function parseOptions(texts: Record<string, string>, defaults = none, pre
     )
   }
   const { engine, connection, managed: _, admin: __, ...given } = result.output
-  const { strategy, grace, clone, 'test-query': testQuery, every, window, jitter, ...password } = given
+  const {
+    strategy,
+    grace,
+    clone,
+    'test-query': testQuery,
+    pooler,
+    every,
+    window,
+    jitter,
+    ...password
+  } = given
   const options = {
     engine,
     connection,
@@ -132,6 +146,7 @@ export function parseOptions(texts: Record<string, string>, defaults = none, pre
     grace: grace ?? defaults.grace,
     clone,
     testQuery: testQuery ?? defaults.testQuery,
+    pooler: pooler ?? defaults.pooler,
     password: { ...defaults.password, ...password },
     every: every ?? defaults.every,
     window: window ?? defaults.window,

@@ -30,6 +30,7 @@ import {
 import type { Description, Store, Version } from './stores/store.ts'
 import { strategies } from './strategies/index.ts'
 import { awaitLogin } from './strategies/login.ts'
+import { requireAsking } from './strategies/pooler.ts'
 import type { StrategyName } from './strategies/strategy.ts'
 
 /**
@@ -80,6 +81,7 @@ export async function create(pipeline: Pipeline, { id, token, moveBack }: Start)
     ...(strategies[strategy].halfway?.(nextUser) && { halfway: true }),
     ...(strategy === 'temporary-clone' && { clone: options.clone ?? 'drop' }),
     ...(options.testQuery && { testQuery: options.testQuery }),
+    ...(options.pooler && { pooler: options.pooler }),
   }
 }
 
@@ -172,9 +174,10 @@ export async function check(pipeline: Pipeline, { id, token }: RotationId): Prom
   const { credential } = version
   refuseNoHost(credential)
   refuseWholeValue(credential, options)
-  strategies[allowedStrategy(credential, options)].nextUser(credential)
+  const nextUser = strategies[allowedStrategy(credential, options)].nextUser(credential)
   const engine = await pipeline.engine(credential.engine)
   await using session = await engine.login(credential)
+  if (nextUser === credential.username) requireAsking(session, credential, options.pooler)
   if (options.testQuery) await session.run(options.testQuery)
 }
 
@@ -253,7 +256,8 @@ async function makeValid(pipeline: Pipeline, rotation: Rotation): Promise<string
       )
     return admin
   }
-  const left = await strategies[rotation.strategy].apply(engine, { ...told, admin: readAdmin })
+  const { pooler } = rotation
+  const left = await strategies[rotation.strategy].apply(engine, { ...told, admin: readAdmin, pooler })
   if (admin && admin.address !== credential.address) await awaitLogin(engine, pending.credential)
   return left || []
 }

@@ -20,6 +20,8 @@ export type Change = {
   admin(): Promise<Credential>
   /** RDS, for a master's password. */
   rds(): Promise<RdsCalls>
+  /** What somebody says of a pooler that stands in between: that it asks the database at every login. */
+  pooler?: 'auth-query' | undefined
 }
 
 /** A change that failed, and what else may have happened to the secret meanwhile. */
@@ -75,6 +77,10 @@ export interface Strategy {
    */
   halfway?(username: string): boolean
 
-  /** Closes what `current` replaced. */
-  retire?(engine: Engine, retirement: Retirement): Promise<void>
+  /**
+   * Closes what `current` replaced.
+   * @returns why something is kept that was to be dropped
+   * @throws InUse if that may be dropped later
+   */
+  retire?(engine: Engine, retirement: Retirement): Promise<string | undefined>
 }

@@ -23,7 +23,7 @@ const servers = inject('redis')
 describe.skipIf(!servers.length).each(servers)('$name', server => {
   engineContract(subjectOf(server))
 
-  const engine = new Redis({ caFile: server.caFile })
+  const engine = new Redis({ caFile: server.caFile, testMayWrite: true })
   const run = <T = unknown>(...commands: string[][]) => asSuperuser<T>(server, commands)
   const alter = (user: string, ...rules: string[]) => run(['ACL', 'SETUSER', user, ...rules])
   const lineOf = async (user: string) =>
@@ -734,7 +734,7 @@ describe.skipIf(!servers.length).each(servers)('$name alone', ({ packages }) => 
     const server = await startRedis(packages, options)
     started.push(server)
     const run = <T = unknown>(...commands: string[][]) => asSuperuser<T>(server, commands)
-    return { server, run, engine: new Redis({ caFile: server.caFile }) }
+    return { server, run, engine: new Redis({ caFile: server.caFile, testMayWrite: true }) }
   }
 
   describe('a restart', () => {
