@@ -13,6 +13,16 @@ export type MysqlEntry = Entry & { covers?: string[] }
 const alternating: StrategyName[] = ['alternating-users', 'temporary-clone']
 const early: Moment[] = ['before', 'after create']
 
+/** Sets current's password as the only one, as an administrator does; nothing where there can be but one. */
+export async function closeDiscarded(server: RunningMysql, world: World): Promise<void> {
+  if (world.strategy !== 'dual-password' || server.engine !== 'mysql') return
+  const { username, password } = await world.current()
+  await asSuperuser(server, [
+    `alter user ${username} ${identified(server, password)}`,
+    `alter user ${username} discard old password`,
+  ])
+}
+
 /** What a MySQL or MariaDB may have, and what its DBA may do. */
 export function mysqlEntries(server: RunningMysql): MysqlEntry[] {
   const itself = server.engine === 'mysql'
@@ -35,7 +45,7 @@ export function mysqlEntries(server: RunningMysql): MysqlEntry[] {
       make: world => sql(`alter user if exists ${world[which]}@'%' ${make}`),
       async undo(world) {
         await onBoth(world, undo)
-        await sql(itself ? 'flush user_resources' : 'flush user_resources')
+        await sql('flush user_resources')
       },
       locksOut: world => closes && world.inUse === world[which],
       ...(which === 'clone' && { strategies: alternating }),
@@ -64,13 +74,11 @@ export function mysqlEntries(server: RunningMysql): MysqlEntry[] {
       name: 'the user may do all on the server',
       covers: ['access'],
       make: ({ user }) => sql(`grant all on *.* to ${user}`),
-      undo: ({ user, clone, app }) =>
+      undo: ({ user, app }) =>
         sql(
-          ...[user, clone]
-            .map(name => `revoke ${itself ? 'if exists ' : ''}all on *.* from ${name}`)
-            .slice(0, 1),
-          `grant select on ${app.database}.* to ${user}`,
-          ...(itself ? [`revoke if exists all on *.* from ${clone} ignore unknown user`] : []),
+          `revoke all on *.* from ${user}`,
+          // With partial_revokes, those on the database are taken into the others and go with them.
+          `grant select, insert, update, delete, create, drop on ${app.database}.* to ${user}`,
           ...(itself ? [`grant application_password_admin on *.* to ${user}`] : []),
         ),
     },
@@ -129,7 +137,7 @@ export function mysqlEntries(server: RunningMysql): MysqlEntry[] {
       name: 'a proxy of the user that the admin may not give',
       make: ({ user }) =>
         sql(`create user if not exists for_${user}`, `grant proxy on for_${user} to ${user}`),
-      undo: ({ user }) => sql(`drop user for_${user}`, ...(itself ? [] : [])),
+      undo: ({ user }) => sql(`revoke proxy on for_${user} from ${user}`, `drop user for_${user}`),
     },
   ]
 
@@ -138,6 +146,15 @@ export function mysqlEntries(server: RunningMysql): MysqlEntry[] {
     ...clause('a password that has expired', 'password expire', 'password expire default', {
       closes: true,
       covers: ['password_expired', 'password_last_changed'],
+      undo: ({ user, clone }) =>
+        // As its owner would, by setting it to what it is.
+        sql(
+          itself
+            ? `update mysql.user set password_expired = 'N' where user in ('${user}', '${clone}')`
+            : `update mysql.global_priv set priv = json_set(priv, '$.password_last_changed', unix_timestamp())
+               where user in ('${user}', '${clone}')`,
+          'flush privileges',
+        ),
     }),
     ...clause('a password that expires', 'password expire interval 1 day', 'password expire default', {
       covers: ['password_lifetime'],
@@ -157,18 +174,18 @@ export function mysqlEntries(server: RunningMysql): MysqlEntry[] {
       'with max_connections_per_hour 1',
       'with max_connections_per_hour 0',
       {
-        closes: true,
+        locksOut: true,
         blind: true,
         covers: ['max_connections'],
       },
     ),
     ...clause('one query an hour', 'with max_queries_per_hour 1', 'with max_queries_per_hour 0', {
-      closes: true,
+      locksOut: true,
       blind: true,
       covers: ['max_questions'],
     }),
     ...clause('one update an hour', 'with max_updates_per_hour 1', 'with max_updates_per_hour 0', {
-      closes: true,
+      locksOut: true,
       blind: true,
       covers: ['max_updates'],
     }),
@@ -312,15 +329,21 @@ export function mysqlEntries(server: RunningMysql): MysqlEntry[] {
           : sql(
               `alter user ${user} identified via mysql_native_password using '${nativeVerifier('x')}' or mysql_native_password using '${nativeVerifier(app.current.password)}'`,
             ),
-      undo: ({ user, app }) =>
-        sql(
-          `alter user ${user} ${identified(server, app.current.password)}`,
-          ...(itself ? [`alter user ${user} discard old password`] : []),
-        ),
+      async undo(world) {
+        if (itself) await sql(`alter user ${world.user} discard old password`)
+        const current = await world.current()
+        if (current.username === world.user) await world.place.setPassword(current)
+      },
       moments: early,
       holders: ['user'],
     },
   ]
+
+  /**
+   * What the runbook says where a discarded password could not be closed: it is the user's first of two in MySQL, and no
+   * rotation can tell.
+   */
+  const keepCurrent = (world: World) => closeDiscarded(server, world)
 
   /** Current's account as the rotation had left it. */
   async function remake({ app }: World, { username, password }: Credential): Promise<void> {
@@ -346,14 +369,16 @@ export function mysqlEntries(server: RunningMysql): MysqlEntry[] {
       ),
   }))
 
+  /** What was set cannot be taken back while it lasts. */
+  const unwritable = { locksOut: ({ strategy }: World) => strategy === 'single-user', blind: true }
   let held: Connection | undefined
   const settings: MysqlEntry[] = [
-    variable('read_only', 'on', { blind: true }),
+    variable('read_only', 'on', unwritable),
     variable('require_secure_transport', 'on'),
     variable('sql_mode', "'ANSI_QUOTES,NO_BACKSLASH_ESCAPES'"),
     variable('sql_quote_show_create', 'off'),
     variable('autocommit', 'off'),
-    variable(itself ? 'transaction_read_only' : 'tx_read_only', 'on'),
+    variable(itself ? 'transaction_read_only' : 'tx_read_only', 'on', unwritable),
     variable('init_connect', "'set names latin1'"),
     variable('init_connect', "'no statement'", { locksOut: true, blind: true }),
     variable('wait_timeout', 1),
@@ -402,18 +427,10 @@ export function mysqlEntries(server: RunningMysql): MysqlEntry[] {
       make: () => sql(`install component '${component}'`, ...more),
       async undo(world) {
         await sql(`uninstall component '${component}'`)
-        // Of two passwords, the one that was discarded is the first: an operator has to take it away.
-        if (world.strategy === 'dual-password') await keepCurrent(world)
+        await keepCurrent(world)
       },
       locksOut: ({ strategy }) => strategy === 'single-user',
     })
-    const keepCurrent = async (world: World) => {
-      const { username, password } = await world.current()
-      await sql(
-        `alter user ${username} ${identified(server, password)}`,
-        `alter user ${username} discard old password`,
-      )
-    }
     return [
       ...clause('a history of passwords', 'password history 3', 'password history default', {
         covers: ['Password_reuse_history'],
@@ -425,10 +442,10 @@ export function mysqlEntries(server: RunningMysql): MysqlEntry[] {
         covers: ['Password_require_current'],
       }),
       ...clause(
-        'a lock after a refused login',
-        'failed_login_attempts 1 password_lock_time unbounded',
+        'a lock after refused logins',
+        'failed_login_attempts 3 password_lock_time unbounded',
         'failed_login_attempts 0 password_lock_time 0 account unlock',
-        { covers: ['Password_locking'], locksOut: true },
+        { covers: ['Password_locking'] },
       ),
       ...clause('a comment with an emoji', "comment 'owner 😀'", "comment 'nobody'", {
         covers: ['metadata'],
@@ -443,7 +460,10 @@ export function mysqlEntries(server: RunningMysql): MysqlEntry[] {
       {
         name: 'the user may no longer retain its password',
         make: ({ user }) => sql(`revoke if exists application_password_admin on *.* from ${user}`),
-        undo: ({ user }) => sql(`grant application_password_admin on *.* to ${user}`),
+        async undo(world) {
+          await sql(`grant application_password_admin on *.* to ${world.user}`)
+          await keepCurrent(world)
+        },
         strategies: ['dual-password'],
       },
       {
@@ -464,6 +484,7 @@ export function mysqlEntries(server: RunningMysql): MysqlEntry[] {
           ),
       },
       variable('super_read_only', 'on', {
+        ...unwritable,
         undo: () => sql('set global super_read_only = off', 'set global read_only = off'),
       }),
       variable('offline_mode', 'on', { locksOut: true, blind: true }),
