@@ -42,6 +42,7 @@ const facts = v.object({
   clone: v.exactOptional(v.picklist(['drop', 'keep'])),
   halfway: v.exactOptional(v.literal(true)),
   testQuery: v.exactOptional(text),
+  pooler: v.exactOptional(v.literal('auth-query')),
 })
 const none = v.literal('')
 const rotation = v.variant('engine', [

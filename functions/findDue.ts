@@ -3,9 +3,10 @@ import { ResourceGroupsTaggingAPIClient } from '@aws-sdk/client-resource-groups-
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import { ListExecutionsCommand, SFNClient } from '@aws-sdk/client-sfn'
 import { SSMClient } from '@aws-sdk/client-ssm'
-import { byRank, judge } from '../fleet/due.ts'
 import { Inventory, type Scheduled } from '../fleet/inventory.ts'
+import { inTurn } from '../fleet/plan.ts'
 import { adminsAmong, targetsOf } from '../fleet/targets.ts'
+import { triedOf } from '../fleet/tried.ts'
 import { type Admins, topOf, turnsOf, withoutCircles } from '../fleet/turns.ts'
 import { answered } from '../rotation/stores/awsErrors.ts'
 import type { StoreName } from '../rotation/stores/store.ts'
@@ -61,20 +62,14 @@ export const handler = functionHandler(
   runEvent,
   ({ run }) => ({ run }),
   async ({ run }): Promise<Run> => {
-    const now = new Date()
-    const [credentials, waitsFor] = await Promise.all([inventory.scheduled(), earlierThan(run)])
-    const judged = credentials.map(credential => ({
-      credential,
-      verdict: judge(credential, now),
-    }))
-    const late = judged.flatMap(({ credential, verdict }) => (verdict.late ? [nameOf(credential)] : []))
+    const [credentials, tried, waitsFor] = await Promise.all([
+      inventory.scheduled(),
+      triedOf(stepFunctions, environment.rotations),
+      earlierThan(run),
+    ])
+    const { interval } = environment
+    const { due, late, skipped } = inTurn(credentials, tried, { run, now: new Date(), interval })
     measure('LateCredentials', late.length, MetricUnit.Count)
-    const skipped = judged.flatMap(({ credential, verdict }) =>
-      verdict.state === 'skipped' ? [`${nameOf(credential)}: ${verdict.reason}`] : [],
-    )
-    const due = judged
-      .flatMap(({ credential, verdict }) => (verdict.state === 'due' ? [{ ...verdict, credential }] : []))
-      .sort((a, b) => byRank(a.rank, b.rank))
     const first = waitsFor ? [] : due.slice(0, LIMIT.rotations)
     const targets = await targetsOf(
       first.map(({ credential }) => credential),
@@ -104,7 +99,7 @@ export const handler = functionHandler(
         hosts: Math.max(1, Math.floor(maxRotations / maxRotationsPerHost)),
         perHost: Math.min(maxRotations, maxRotationsPerHost),
       },
-      late: { ...readable(late.toSorted()), ...(late.length && { parts: partsOf(late.toSorted()) }) },
+      late: { ...readable(late), ...(late.length && { parts: partsOf(late) }) },
       skipped: readable(skipped),
       ...(waitsFor && { waitsFor }),
     }
@@ -123,8 +118,6 @@ function groupOf(
   )
   return { name, host, rotations: turns.flat(), ...(turns.length > 1 && { turns }) }
 }
-
-const nameOf = ({ store, id }: { store: StoreName; id: string }) => `${store} ${id}`
 
 function readable(texts: string[]): Names {
   const names = texts.slice(0, NAMED.texts).map(text => text.slice(0, NAMED.characters))

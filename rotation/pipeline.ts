@@ -65,6 +65,8 @@ export type Rotation = RotationId & {
   /** Another rotation has to follow when the grace time is over: see Strategy. */
   halfway?: true
   testQuery?: string
+  /** What is said of a pooler in between: see Options. */
+  pooler?: 'auth-query'
 }
 
 /** The store, reading values as what they are. @throws InvalidCredential if the connection is of no use */

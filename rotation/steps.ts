@@ -30,6 +30,7 @@ import {
 import type { Description, Store, Version } from './stores/store.ts'
 import { strategies } from './strategies/index.ts'
 import { awaitLogin } from './strategies/login.ts'
+import { requireAsking } from './strategies/pooler.ts'
 import type { StrategyName } from './strategies/strategy.ts'
 
 /**
@@ -43,7 +44,10 @@ export async function create(pipeline: Pipeline, { id, token, moveBack }: Start)
   const done = found.current === token
   const back = moveBack && followsFrom(done ? found.previous : found.current, token)
   const options = optionsOf(found, pipeline, back)
-  if (!done) await refuseForeign(pipeline, found, token)
+  if (!done) {
+    await refuseForeign(pipeline, found, token)
+    refuseUnfit(found)
+  }
   const store = await storeOf(pipeline, options)
   const replaced = await readReplaced(store, id, found, done)
   const current = replaced.credential
@@ -51,6 +55,7 @@ export async function create(pipeline: Pipeline, { id, token, moveBack }: Start)
   if (back && !strategies['temporary-clone'].halfway?.(current.username))
     return create(pipeline, { id, token })
   refuseNoHost(current)
+  refuseWholeValue(current, options)
   const strategy = allowedStrategy(current, options)
   const nextUser = strategies[strategy].nextUser(current)
   if (!done) {
@@ -76,6 +81,7 @@ export async function create(pipeline: Pipeline, { id, token, moveBack }: Start)
     ...(strategies[strategy].halfway?.(nextUser) && { halfway: true }),
     ...(strategy === 'temporary-clone' && { clone: options.clone ?? 'drop' }),
     ...(options.testQuery && { testQuery: options.testQuery }),
+    ...(options.pooler && { pooler: options.pooler }),
   }
 }
 
@@ -102,6 +108,29 @@ function refuseNoHost({ engine, host }: Credential): void {
       'host',
       'should be the name or the address of a server and nothing else: no scheme, user, port, path or blank',
     )
+}
+
+/** Once nothing else is pending: what an abandoned rotation left is rolled back whatever the store would refuse now. */
+function refuseUnfit({ unfit }: Description): void {
+  if (unfit) throw new InvalidCredential(unfit.field, unfit.problem)
+}
+
+/** A tag that was set by mistake: the whole JSON would be tried as a password, and the user taken for locked out. */
+function refuseWholeValue({ password }: Credential, { connection }: Options): void {
+  if (connection && isWhole(password))
+    throw new InvalidCredential(
+      'keyturn:connection',
+      "says that the value is a password alone, and it is AWS's JSON: remove the tag, or store the password alone",
+    )
+}
+
+function isWhole(text: string): boolean {
+  try {
+    const { username, password } = JSON.parse(text)
+    return typeof username === 'string' && typeof password === 'string'
+  } catch {
+    return false
+  }
 }
 
 /** @throws InvalidOption if the engine does not allow what was chosen */
@@ -144,9 +173,11 @@ export async function check(pipeline: Pipeline, { id, token }: RotationId): Prom
   if (!version) throw new InvalidCredential('value', 'the secret has no current version; store a first value')
   const { credential } = version
   refuseNoHost(credential)
-  strategies[allowedStrategy(credential, options)].nextUser(credential)
+  refuseWholeValue(credential, options)
+  const nextUser = strategies[allowedStrategy(credential, options)].nextUser(credential)
   const engine = await pipeline.engine(credential.engine)
   await using session = await engine.login(credential)
+  if (nextUser === credential.username) requireAsking(session, credential, options.pooler)
   if (options.testQuery) await session.run(options.testQuery)
 }
 
@@ -225,7 +256,8 @@ async function makeValid(pipeline: Pipeline, rotation: Rotation): Promise<string
       )
     return admin
   }
-  const left = await strategies[rotation.strategy].apply(engine, { ...told, admin: readAdmin })
+  const { pooler } = rotation
+  const left = await strategies[rotation.strategy].apply(engine, { ...told, admin: readAdmin, pooler })
   if (admin && admin.address !== credential.address) await awaitLogin(engine, pending.credential)
   return left || []
 }

@@ -792,8 +792,20 @@ describe('rollback', () => {
     expect(await rollback(pipeline, rotation)).toEqual({ token, outcome: 'untouched' })
   })
 
+  test('what was never set is not tried: a server may lock an account for a refused login', async () => {
+    await begin(single)
+    const rotation = await create(pipeline, { id, token })
+    untouched.add(token)
+    const login = vi.fn(engine.login.bind(engine))
+    pipeline.engine = async () => ({ login })
+    expect(await rollback(pipeline, rotation)).toEqual({ token, outcome: 'intact' })
+    expect(login.mock.calls.map(([{ password }]) => password)).toEqual([app.current.password])
+  })
+
   test('whatever pending meets is no reason to fail, if current logs in', async () => {
     for (const wrong of [
+      // As a server says whose limit of this user's connections is reached.
+      new Unreachable('no room for another connection'),
       new InvalidCredential('dbname', 'there is none'),
       new TlsFailed('untrusted'),
       new DatabaseFailed('SQLSTATE XX000'),

@@ -1,4 +1,5 @@
 import { isIPv6 } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { type Document, MongoClient } from 'mongodb'
 import type { Credential } from '../credential.ts'
 import {
@@ -12,8 +13,10 @@ import {
 import { unknownPassword } from '../password.ts'
 import { compareOwn } from './compareOwn.ts'
 import { type Engine, type EngineOptions, type Pair, type Session, timeouts } from './engine.ts'
-import { differences, refuseStranger, syncFields, type User } from './mongodbClone.ts'
-import { OtherMechanism, translate } from './mongodbErrors.ts'
+import { undefinedIfUnseen } from './inUse.ts'
+import './mongodbMessages.ts'
+import { differences, isUsers, refuseStranger, syncFields, type User } from './mongodbClone.ts'
+import { noUrl, OtherMechanism, translate, translateLogin } from './mongodbErrors.ts'
 import { conflictIfDropped, NoSuchUser, undefinedIfAbsent } from './noSuchUser.ts'
 import { tested } from './testQuery.ts'
 import { traits } from './traits.ts'
@@ -33,7 +36,7 @@ export class Mongodb implements Engine {
   readonly #trust: ReturnType<typeof trustIn>
 
   constructor(options: MongodbOptions) {
-    this.#options = { ...timeouts, Client: MongoClient, ...options }
+    this.#options = { ...timeouts, testMayWrite: false, Client: MongoClient, ...options }
     this.#trust = trustIn(options.caFile)
   }
 
@@ -65,9 +68,9 @@ export class Mongodb implements Engine {
         return this.#connect(server, source, credential, 'SCRAM-SHA-1')
       })
     const client = await connect(address(credential)).catch(error => {
-      const primary = error instanceof Secondary ? `${error.primary}` : ''
+      const primary = error instanceof Secondary ? error.primary : undefined
       // It becomes part of a URL.
-      if (!/^[\w.[\]:-]+:\d+$/.test(primary)) throw error
+      if (typeof primary !== 'string' || !/^[\w.[\]:-]+:\d+$/.test(primary)) throw error
       return connect(primary)
     })
     return new MongodbSession(client, credential, host, statementTimeout, other => this.login(other))
@@ -80,44 +83,76 @@ export class Mongodb implements Engine {
     credential: Credential,
     authMechanism?: 'SCRAM-SHA-1',
   ): Promise<MongoClient> {
-    const { Client, connectTimeout, statementTimeout } = this.#options
+    const { connectTimeout, statementTimeout } = this.#options
     const where = `login as ${credential}`
-    const client = new Client(`mongodb://${server}/`, {
-      auth: { username: credential.username, password: credential.password },
-      authSource: source,
-      ...(authMechanism && { authMechanism }),
-      // This one server, and not whatever others of its set it names.
-      directConnection: true,
-      tls: credential.ssl,
-      ...(credential.ssl && { secureContext: this.#trust() }),
-      appName: 'keyturn',
-      maxPoolSize: 1,
-      serverMonitoringMode: 'poll',
-      retryReads: false,
-      retryWrites: false,
-      connectTimeoutMS: connectTimeout,
-      serverSelectionTimeoutMS: connectTimeout,
-      socketTimeoutMS: statementTimeout + 1_000,
-    })
+    const client = this.#client(server, source, credential, authMechanism)
     // By itself the driver would try again until its time is over, and then tell no reason.
     const unfit = Promise.withResolvers<never>()
     client.once('serverHeartbeatFailed', ({ failure }) => unfit.reject(failure))
-    client.once('serverHeartbeatSucceeded', ({ reply }) => {
+    client.on('serverHeartbeatSucceeded', ({ reply }) => {
       if (!reply.isWritablePrimary) unfit.reject(new Secondary(where, reply.primary))
+      // Read next outside any promise, where one that is of another type would end the process.
+      for (const field of ofItsSet) delete reply[field]
     })
+    const late = setTimeout(
+      () => unfit.reject(new Unreachable(`${where}: no whole answer in time`)),
+      connectTimeout + statementTimeout,
+    )
     try {
       return await Promise.race([client.connect(), unfit.promise])
     } catch (error) {
-      await client.close()
-      throw translate(error, where)
+      await close(client)
+      throw translateLogin(error, where, credential.ssl)
+    } finally {
+      clearTimeout(late)
+    }
+  }
+
+  /** @throws InvalidCredential if the server's name makes no URL */
+  #client(
+    server: string,
+    source: string,
+    credential: Credential,
+    authMechanism?: 'SCRAM-SHA-1',
+  ): MongoClient {
+    const { Client, connectTimeout, statementTimeout } = this.#options
+    const secureContext = credential.ssl ? this.#trust() : undefined
+    try {
+      return new Client(`mongodb://${server}/`, {
+        auth: { username: credential.username, password: credential.password },
+        authSource: source,
+        ...(authMechanism && { authMechanism }),
+        // This one server, and not whatever others of its set it names.
+        directConnection: true,
+        tls: credential.ssl,
+        ...(secureContext && { secureContext }),
+        appName: 'keyturn',
+        maxPoolSize: 1,
+        serverMonitoringMode: 'poll',
+        retryReads: false,
+        retryWrites: false,
+        connectTimeoutMS: connectTimeout,
+        serverSelectionTimeoutMS: connectTimeout,
+        socketTimeoutMS: statementTimeout + 1_000,
+      })
+    } catch {
+      throw noUrl(`login as ${credential}`)
     }
   }
 }
 
+/** The driver says goodbye to the server, and would wait for an answer that does not come. */
+async function close(client: MongoClient): Promise<void> {
+  await Promise.race([client.close().catch(() => {}), sleep(1_000, undefined, { ref: false })])
+}
+
+/** What a server tells of the others of its set, and when; it is of no use to who stays with this one. */
+const ofItsSet = ['hosts', 'passives', 'arbiters', 'me', 'electionId', 'topologyVersion', '$clusterTime']
+
 /** What answers takes no writes. `primary` is the host and port that it names as the one that does. */
 class Secondary extends Unreachable {
-  readonly primary: string | undefined
-  constructor(where: string, primary: string | undefined) {
+  readonly primary: unknown
+  constructor(where: string, primary: unknown) {
     super(`${where}: the server is a replica, or a failover is under way`)
     this.primary = primary
   }
@@ -126,6 +161,9 @@ class Secondary extends Unreachable {
 /** `host:port`, which becomes part of a URL. */
 const address = ({ host, port = traits.mongo.port }: Credential) =>
   `${isIPv6(host) ? `[${host}]` : host}:${port}`
+
+/** The server tells of users what nobody knows how to read. */
+class Unknown extends DatabaseFailed {}
 
 class MongodbSession implements Session {
   readonly host: string
@@ -166,27 +204,36 @@ class MongodbSession implements Session {
     const original = await this.#user(user)
     const found = await this.#found(clone)
     if (found) refuseStranger(original, found, open.user === user)
-    const { mechanisms } = original
-    const pwd = open.user === clone ? open.password : found ? undefined : unknownPassword()
-    const fields = {
-      ...syncFields(original, found),
-      ...(pwd && { pwd, ...(mechanisms && { mechanisms }) }),
-    }
     try {
-      // One command changes one user as a whole or not at all.
-      if (Object.keys(fields).length)
-        await this.#change(found ? { updateUser: clone, ...fields } : { createUser: clone, ...fields })
+      // The clone may be in use, and is left as it is.
       if (open.user === user) await this.setPassword(user, open.password)
+      else await this.#renew(clone, original, found, open.password)
     } catch (error) {
       conflictIfDropped(error)
     }
     return []
   }
 
+  /** One command changes one user as a whole or not at all. */
+  async #renew(clone: string, original: User, found: User | undefined, pwd: string): Promise<void> {
+    const { mechanisms } = original
+    const fields = { ...syncFields(original, found), pwd, ...(mechanisms && { mechanisms }) }
+    await this.#change(found ? { updateUser: clone, ...fields } : { createUser: clone, ...fields })
+  }
+
   async lockUser(user: string, pair: Pair): Promise<void> {
     const found = await this.#found(pair.clone)
     if (found) refuseStranger(await this.#user(pair.user), found, user === pair.user)
     await this.setPassword(user, unknownPassword())
+  }
+
+  /** It takes the action inprog. Not every server of this protocol tells whose a connection is. */
+  async sessionsOf(user: string): Promise<number | undefined> {
+    const found = await this.#command({ currentOp: 1, $all: true }, ADMIN).catch(undefinedIfUnseen)
+    const all: Document[] = Array.isArray(found?.inprog) ? found.inprog : []
+    const known = all.filter(({ effectiveUsers }) => Array.isArray(effectiveUsers) && effectiveUsers.length)
+    const isUser = (other: Document) => other.user === user && other.db === this.host
+    return known.length ? known.filter(({ effectiveUsers }) => effectiveUsers.some(isUser)).length : undefined
   }
 
   async dropUser({ user, clone }: Pair): Promise<void> {
@@ -214,7 +261,7 @@ class MongodbSession implements Session {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#client.close().catch(() => {})
+    await close(this.#client)
   }
 
   /** Changes users so that a failover cannot undo it. */
@@ -236,9 +283,12 @@ class MongodbSession implements Session {
     const show = this.#restrictions && { showAuthenticationRestrictions: true }
     try {
       const { users = [] } = await this.#command({ usersInfo, ...show })
+      if (!isUsers(users))
+        throw new Unknown(`usersInfo as ${this.#credential}: the answer is no list of users and their roles`)
       if (users[0]) return users[0]
     } catch (error) {
-      if (!show || !(error instanceof DatabaseFailed || error instanceof NotPermitted)) throw error
+      if (!show || error instanceof Unknown) throw error
+      if (!(error instanceof DatabaseFailed || error instanceof NotPermitted)) throw error
       this.#restrictions = false
       return this.#user(name)
     }

@@ -1,4 +1,5 @@
 import { BSON, type Document } from 'mongodb'
+import * as v from 'valibot'
 import { Stranger } from './stranger.ts'
 
 type Role = { role: string; db: string }
@@ -11,6 +12,15 @@ export type User = {
   customData?: Document
   authenticationRestrictions?: Document[]
 }
+
+const user = v.looseObject({
+  user: v.string(),
+  roles: v.array(v.looseObject({ role: v.string(), db: v.string() })),
+  mechanisms: v.optional(v.array(v.string())),
+})
+
+/** Whether this is what the server should tell of users. */
+export const isUsers = (told: unknown): told is User[] => v.is(v.array(user), told)
 
 /** Roles that may give themselves any other. */
 const superuser = [

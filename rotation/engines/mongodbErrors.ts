@@ -1,21 +1,25 @@
 import {
+  MongoClientClosedError,
   MongoCompatibilityError,
-  MongoError,
   MongoNetworkError,
   MongoNetworkTimeoutError,
+  MongoNotConnectedError,
+  MongoServerClosedError,
   MongoServerError,
   MongoServerSelectionError,
+  MongoTopologyClosedError,
 } from 'mongodb'
 import {
   Conflict,
   DatabaseFailed,
+  InvalidCredential,
   LoginRefused,
   NotPermitted,
   RotationError,
   TlsFailed,
   Unreachable,
 } from '../errors.ts'
-import { untrusted } from './networkErrors.ts'
+import { unreachable, untrusted } from './networkErrors.ts'
 import { NoSuchUser } from './noSuchUser.ts'
 
 /** It knows another way to prove a password than it was offered. None was tried. */
@@ -66,12 +70,41 @@ const byCode: Record<number, Translation> = {
   51003: raced,
 }
 
+/** What answers at a login does not speak MongoDB's protocol. In clear text no certificate shows whether it should. */
+const otherKind = (where: string, tls: boolean) =>
+  tls
+    ? new Unreachable(`${where}: what was answered cannot be read`)
+    : new InvalidCredential('engine', `${where}: what answers there is not MongoDB`)
+
+/** What the driver says of a password that it cannot prepare as SCRAM-SHA-256 wants it. */
+const unprepared = /^(Prohibited character|Unassigned code point|String must not|Bidirectional )/
+
+/** An error that came before the driver had anything to connect to. */
+export const noUrl = (where: string) =>
+  new InvalidCredential('host', `${where}: should be the name of one server, which can stand in a URL`)
+
 /**
- * A driver's error as one of ours. The server's words are never kept, as they may quote the command; so no `cause` is
- * kept either.
+ * The driver's error at a login as one of ours, each with a name. `tls`, whether the server had to show a certificate.
  */
-export function translate(error: unknown, where: string): unknown {
-  if (error instanceof RotationError || !(error instanceof MongoError)) return error
+export function translateLogin(error: unknown, where: string, tls: boolean): RotationError {
+  const known = translateKnown(error, where)
+  if (known) return known
+  if (error instanceof Error && unprepared.test(error.message))
+    return new InvalidCredential('password', `${where}: has characters that SCRAM-SHA-256 does not take`)
+  return otherKind(where, tls)
+}
+
+/**
+ * A driver's error as one of ours, each with a name. The server's words are never kept, as they may quote the command;
+ * so no `cause` is kept either.
+ */
+export function translate(error: unknown, where: string): RotationError {
+  return translateKnown(error, where) ?? new Unreachable(`${where}: what was answered cannot be read`)
+}
+
+/** @returns undefined for what the driver throws when it reads what is no answer, of many classes, some not its own */
+function translateKnown(error: unknown, where: string): RotationError | undefined {
+  if (error instanceof RotationError) return error
   if (error instanceof MongoServerError) {
     // Amazon DocumentDB's words, whose code nobody tells.
     if (error.message.startsWith('Unsupported mechanism')) return otherMechanism(where)
@@ -80,13 +113,31 @@ export function translate(error: unknown, where: string): unknown {
   }
   if (error instanceof MongoCompatibilityError)
     return new DatabaseFailed(`${where}: the server is older than MongoDB 4.4 or DocumentDB 5.0`)
-  const { code = '' } = (error.cause ?? {}) as { code?: string }
-  if (untrusted.test(code)) return new TlsFailed(`${where}: ${code}`)
-  if (error instanceof MongoNetworkTimeoutError || error instanceof MongoServerSelectionError)
-    return new Unreachable(`${where}: no answer in time`)
+  if (error instanceof MongoNetworkTimeoutError) return new Unreachable(`${where}: no answer in time`)
+  if (error instanceof MongoServerSelectionError || error instanceof MongoNetworkError)
+    return unreachedBecause(
+      (error.cause ?? {}) as { code?: string },
+      where,
+      error instanceof MongoServerSelectionError,
+    )
+  return ours.some(kind => error instanceof kind)
+    ? new Unreachable(`${where}: the connection was given up`)
+    : undefined
+}
+
+/** What the driver says of a client whose connection has ended. */
+const ours = [
+  MongoNotConnectedError,
+  MongoTopologyClosedError,
+  MongoClientClosedError,
+  MongoServerClosedError,
+]
+
+function unreachedBecause({ code = '' }: { code?: string }, where: string, late: boolean): RotationError {
+  if (!unreachable.test(code) && untrusted.test(code)) return new TlsFailed(`${where}: ${code}`)
+  if (late) return new Unreachable(`${where}: no answer in time`)
   // A server that has no TLS hangs up on who begins it, and so does one that wants TLS on who does not.
-  if (error instanceof MongoNetworkError && (code === 'ECONNRESET' || !code))
+  if (code === 'ECONNRESET' || !code)
     return new Unreachable(`${where}: the server hung up; is "ssl" in the value what the server has?`)
-  if (error instanceof MongoNetworkError) return new Unreachable(`${where}: ${code}`)
-  return error
+  return new Unreachable(`${where}: ${code}`)
 }

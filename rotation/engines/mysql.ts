@@ -1,5 +1,6 @@
 import { Conflict, NotPermitted } from '../errors.ts'
 import { quoteText } from './mysqlAccount.ts'
+import { ruleAgainst, type Settings } from './mysqlRules.ts'
 import { type Flavour, type Method, MysqlFamily, type MysqlOptions, type Statements } from './mysqlSession.ts'
 import { cachingSha2Verifier, nativeVerifier } from './mysqlVerifiers.ts'
 
@@ -30,14 +31,17 @@ const flavour: Flavour = {
   // MySQL takes no verifier from a user without CREATE USER, but writes `<secret>` into its logs.
   changeOwn: (_, password) =>
     `alter user current_user() identified by ${quoteText(password.new)} replace ${quoteText(password.old)}`,
-  async refuseIrreversible(session, account) {
-    await refuseIfBound(session, account, 1)
+  async refuseIrreversible(session, account, next) {
+    await refuseIfBound(session, account, { few: 1, changes: [[session.password, next]] })
     refuseIfLockable(account)
   },
   afterLock: account => `alter user ${account} discard old password`,
   // The password to be replaced is named, so of two rotations that meet one gets a Conflict and nothing is lost.
   async add(session, account, password, current) {
-    await refuseOthers(session, account)
+    refuseOthers(session, account)
+    // Which ends with one of the two alone: that is set again then.
+    const changes: Change[] = [current, password].map(kept => [kept, password])
+    await refuseIfBound(session, account, { changes })
     const retain = (next: string, old: string) => session.query(`${set(next, old)} retain current password`)
     try {
       await retain(password, current)
@@ -49,7 +53,8 @@ const flavour: Flavour = {
     }
   },
   async keep(session, account, password) {
-    await refuseOthers(session, account)
+    refuseOthers(session, account)
+    await refuseIfBound(session, account)
     try {
       await session.query(`${set(password, session.password)}, ${DISCARD}`)
     } catch (error) {
@@ -66,22 +71,48 @@ const set = (next: string, old: string) =>
   `alter user current_user() identified by ${quoteText(next)} replace ${quoteText(old)}`
 
 /** MySQL takes no verifier with a second password, and checks the old one only for a user's own account. */
-async function refuseOthers(session: Statements, account: Method): Promise<void> {
+function refuseOthers(session: Statements, account: Method): void {
   if (account.user !== session.user)
     throw new NotPermitted(`${account.name}: only the user itself can set a second password`)
-  await refuseIfBound(session, account)
 }
 
-/** A rule against using a password again would stand in the way of a rollback, unless it is of the last `few` only. */
-async function refuseIfBound(session: Statements, { name, clauses }: Method, few = 0): Promise<void> {
-  const [row] = await session.query('select @@password_history as history, @@password_reuse_interval as days')
-  const { history, days } = row as { history: number; days: number }
-  const limit = (clause = '', byDefault: number) =>
-    clause.endsWith('DEFAULT') ? byDefault : Number.parseInt(clause.replace(/\D+/, ''), 10)
-  if (limit(clauses.history, history) > few || limit(clauses.reuse, days) > 0)
+/**
+ * A rule of the server would stand in the way of a rollback: one against using a password again, unless it is of the last
+ * `few` only; or one against any of the changes that have to be possible.
+ */
+async function refuseIfBound(
+  session: Statements,
+  { name, clauses }: Method,
+  { few = 0, changes = [] }: { few?: number; changes?: Change[] } = {},
+): Promise<void> {
+  const settings = await rulesOf(session)
+  const limit = (clause = '', byDefault = '0') =>
+    Number.parseInt(clause.endsWith('DEFAULT') ? byDefault : clause.replace(/\D+/, ''), 10)
+  if (
+    limit(clauses.history, settings.password_history) > few ||
+    limit(clauses.reuse, settings.password_reuse_interval) > 0
+  )
     throw new NotPermitted(
       `${name} may not use a password again (PASSWORD HISTORY or REUSE INTERVAL), so nothing could be rolled back`,
     )
+  for (const [to, from] of changes) {
+    const against = ruleAgainst(settings, session.user, to, from)
+    if (against)
+      throw new NotPermitted(
+        `${name}: by ${against} the server may refuse to set a password again, so nothing could be rolled back`,
+      )
+  }
+}
+
+/** A password that may have to be set, and the one that it then replaces. */
+type Change = [to: string, from: string]
+
+async function rulesOf({ query }: Statements): Promise<Settings> {
+  const rows = await query(
+    `show global variables where variable_name like 'validate_password%'
+     or variable_name in ('password_history', 'password_reuse_interval')`,
+  )
+  return Object.fromEntries(rows.map(row => Object.values(row).map(String)))
 }
 
 /** The application itself would lock the account: until it has read the new password, it is refused again and again. */

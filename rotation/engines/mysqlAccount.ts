@@ -19,7 +19,7 @@ export type Grant = {
 export type Account = {
   /** `user`@`host` */
   name: string
-  /** Each way to log in, by its plugin. */
+  /** Each way to log in, by its plugin; by all of them with `and` between, if it takes several at once. */
   plugins: string[]
   /** By a key that says what they are on. */
   grants: Map<string, Grant>
@@ -56,6 +56,7 @@ const login = String.raw`(?:'(\w+)'|(\w+))(?: (?:AS|USING) (?:${string}|0x[0-9A-
 const identified = new RegExp(
   `^ IDENTIFIED (?:BY PASSWORD ${string}|(?:WITH|VIA) (${login}(?: OR ${login})*))`,
 )
+const factor = new RegExp(`^ AND IDENTIFIED WITH ${login}`)
 const certified = `(?:SUBJECT|ISSUER|CIPHER) ${string}`
 
 /** The clauses of SHOW CREATE USER, by what they are called here, in the order that ALTER USER wants. */
@@ -96,6 +97,8 @@ export function readAccount(
     found.plugins = [...ways.matchAll(new RegExp(`(?:^| OR )${login}`, 'g'))].map(
       way => way[1] ?? way[2] ?? '',
     )
+  for (let more = take(factor); more; more = take(factor))
+    found.plugins = [`${found.plugins.join(' or ')} and ${more[1] ?? more[2]}`]
   for (let before = ''; rest !== before; ) {
     before = rest
     for (const [key, pattern] of clausePatterns) {
@@ -104,7 +107,7 @@ export function readAccount(
     }
     found.defaultRoles = names(take(defaultRoles)?.[1]) ?? found.defaultRoles
     const json = take(attribute)?.[1]
-    if (json) found.attributes = parseExactly(unquote(json)) as Account['attributes']
+    if (json) found.attributes = readAttributes(unquote(json))
     take(lock)
   }
   if (rest) throw new DatabaseFailed(`${found.name}: SHOW CREATE USER says what Keyturn does not know`)
@@ -117,6 +120,8 @@ export function readAccount(
   for (const line of showGrants) readGrant(line, found, `${quoteText(user)}@${quoteText(host)}`)
   return found
 }
+
+export const readAttributes = (json: string) => parseExactly(json) as Account['attributes']
 
 /** An account of which nothing is known but its name: as CREATE USER makes it. */
 export function newAccount(dialect: Dialect, user: string, host: string): Account {

@@ -29,17 +29,36 @@ export function syncStatements(dialect: Dialect, user: Account, clone: Account):
 export function refuseStranger(user: Account, clone: Account, byClone: boolean): void {
   const heldBy = ({ grants }: Account) => [...grants].filter(([, { privileges }]) => privileges.size)
   const held = heldBy(clone)
-  const shared = held.some(([key, grant]) => {
-    const own = user.grants.get(key)
-    // What may do all on the whole server is nobody's clone who may not.
-    const all = (own && has(own, ALL)) || (has(grant, ALL) && key !== '*.*')
-    return own && (all || !own.privileges.isDisjointFrom(grant.privileges))
-  })
+  const shared = held.some(([key, grant]) => shares(user, key, grant) || sharesDatabase(user, grant))
   if ((held.length || (byClone && heldBy(user).length)) && !shared)
     throw new Stranger(
       `${clone.name} exists but is no clone of ${user.name}: none of the user's privileges is its; rename it`,
     )
 }
+
+function shares(user: Account, key: string, grant: Grant): boolean {
+  const own = user.grants.get(key)
+  if (!own) return false
+  // What may do all on the whole server is nobody's clone who may not.
+  const all = has(own, ALL) || (has(grant, ALL) && key !== '*.*')
+  return all || !own.privileges.isDisjointFrom(grant.privileges)
+}
+
+/** A clone that was begun may have on one table what the user has on all of the database. */
+function sharesDatabase(user: Account, { on = '', privileges }: Grant): boolean {
+  const name = database.exec(on)?.[1]
+  if (!name) return false
+  const bare = [...privileges].map(one => one.replace(/ \(.*/, ''))
+  return [...user.grants.values()].some(
+    own =>
+      // Escaped, as the name there may be a pattern.
+      own.on?.replaceAll('\\', '') === `${name}.*` &&
+      (has(own, ALL) || bare.some(one => has(own, one) || one === ALL)),
+  )
+}
+
+/** The quoted database that a table, view or routine is in. */
+const database = /^(?:[A-Z ]+ )?(`(?:[^`]|``)*`)\.`/
 
 function clauseStatements(user: Account, clone: Account): string[] {
   const keys = ['require', 'limits', 'expire', 'history', 'reuse', 'current', 'attempts', 'lockTime']

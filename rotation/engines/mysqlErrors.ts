@@ -14,6 +14,9 @@ import { NoSuchUser } from './noSuchUser.ts'
 
 type Translation = (message: string, where: string) => RotationError
 
+/** The transaction is read-only, or the server is. */
+export class ReadOnly extends Unreachable {}
+
 const locked: Translation = (_, where) => new LoginRefused(`${where}: the account is locked`)
 const notPermitted: Translation = (message, where) => new NotPermitted(`${where}: ${message}`)
 const full: Translation = (_, where) =>
@@ -22,7 +25,7 @@ const stopping: Translation = (_, where) => new Unreachable(`${where}: the serve
 const slow: Translation = (_, where) => new Unreachable(`${where}: the statement took too long`)
 const broken: Translation = (_, where) => new Unreachable(`${where}: the connection broke`)
 const readOnly: Translation = (_, where) =>
-  new Unreachable(`${where}: the server is read-only: a replica, or a failover is under way`)
+  new ReadOnly(`${where}: the server is read-only: a replica, or a failover is under way`)
 const against: Translation = (_, where) =>
   new NotPermitted(`${where}: the server's rules for passwords refuse it; make longer ones, by keyturn: tags`)
 
@@ -36,6 +39,8 @@ const byNumber: Record<number, Translation> = {
   1698: notPermitted,
   3118: locked,
   3955: locked,
+  // By max_password_errors, until FLUSH PRIVILEGES.
+  4150: locked,
   4151: locked,
   1049: (_, where) => new InvalidCredential('dbname', `${where}: there is no such database`),
   1130: (_, where) => new NotPermitted(`${where}: no account admits a login from this address`),
@@ -85,7 +90,7 @@ const byNumber: Record<number, Translation> = {
 /** As translate, for an error at login, where some say less than they mean. */
 export function translateLogin(error: unknown, credential: Credential): RotationError {
   const where = `login as ${credential}`
-  const { errno } = fieldsOf(error)
+  const { errno, code } = fieldsOf(error)
   if (errno === 1044)
     return new InvalidCredential('dbname', `${where}: there is no such database, or this user may not use it`)
   // An account that requires TLS is refused like a wrong password; by MariaDB 10.11 so is everybody.
@@ -93,6 +98,8 @@ export function translateLogin(error: unknown, credential: Credential): Rotation
     return new LoginRefused(`${where}: refused; the server may want TLS, but the credential says ssl: false`)
   if (errno === 1045 || errno === 1698)
     return new LoginRefused(`${where}: the user or its password was refused`)
+  // Without TLS it is the key that the password should be encrypted with.
+  if (code.startsWith('ERR_OSSL_') && !credential.ssl) return notUnderstood(where)
   return translate(error, where)
 }
 
@@ -115,7 +122,7 @@ export function translate(error: unknown, where: string): RotationError {
   if (code === 'PROTOCOL_SEQUENCE_TIMEOUT') return slow('', where)
   if (code === 'PROTOCOL_CONNECTION_LOST' || unreachable.test(code))
     return new Unreachable(`${where}: ${code}`)
-  if (untrusted.test(code)) return new TlsFailed(`${where}: ${code}`)
+  if (untrusted.test(code) && code !== 'AUTH_SWITCH_PLUGIN_ERROR') return new TlsFailed(`${where}: ${code}`)
   if (message.includes('closed state')) return broken('', where)
   return notUnderstood(where)
 }

@@ -1,3 +1,4 @@
+import type { Connection as Plain, PrepareStatementInfo } from 'mysql2'
 import type { Connection, ConnectionOptions, RowDataPacket } from 'mysql2/promise'
 import type { Credential } from '../credential.ts'
 import { InvalidCredential, NotPermitted } from '../errors.ts'
@@ -11,6 +12,7 @@ import {
   type TwoPasswords,
   timeouts,
 } from './engine.ts'
+import { undefinedIfUnseen } from './inUse.ts'
 import {
   type Account,
   accountName,
@@ -18,14 +20,16 @@ import {
   newAccount,
   quoteText,
   readAccount,
+  readAttributes,
 } from './mysqlAccount.ts'
 import { refuseStranger, syncStatements } from './mysqlClone.ts'
 import { connect } from './mysqlConnection.ts'
-import { notUnderstood, translate, translateLogin } from './mysqlErrors.ts'
+import { notUnderstood, ReadOnly, translate, translateLogin } from './mysqlErrors.ts'
 import { conflictIfDropped, undefinedIfAbsent } from './noSuchUser.ts'
-import { tested } from './testQuery.ts'
+import { mayOnlyRead, tested } from './testQuery.ts'
 import { traits } from './traits.ts'
 import { readIssuers } from './trust.ts'
+import { Unproven } from './unproven.ts'
 
 export type MysqlOptions = EngineOptions & {
   /** Opens the driver's connection, to be wrapped by tests. */
@@ -45,8 +49,8 @@ export type Flavour = Dialect & {
   identified(plugin: string, verifier: string): string
   /** The statement by which a user without privileges changes its own password. */
   changeOwn(plugin: string, password: { old: string; new: string }): string
-  /** @throws NotPermitted if a user that changes its own password could not have the old one back */
-  refuseIrreversible?(session: Statements, account: Method): Promise<void>
+  /** @throws NotPermitted if a user that changes its own password to `next` could not have the old one back */
+  refuseIrreversible?(session: Statements, account: Method, next: string): Promise<void>
   /** Run after a user was locked, to close what `identified` leaves open. */
   afterLock?(account: string): string
   /** How a user gets and loses a second password: as TwoPasswords says. */
@@ -68,6 +72,9 @@ export type Method = { name: string; user: string; plugin: string; verify(passwo
   'plugins' | 'clauses'
 >
 
+/** What a server that reads no accounts takes everybody for: MariaDB, and MySQL. */
+const unchecked = ['@', 'skip-grants user@skip-grants host']
+
 /** MySQL and MariaDB, which speak one protocol. */
 export abstract class MysqlFamily implements Engine {
   readonly #flavour: Flavour
@@ -78,13 +85,14 @@ export abstract class MysqlFamily implements Engine {
     this.#flavour = flavour
     this.#options = {
       ...timeouts,
+      testMayWrite: false,
       connect,
       ...options,
     }
   }
 
   async login(credential: Credential, host?: string): Promise<MysqlSession> {
-    const { connect, connectTimeout, statementTimeout } = this.#options
+    const { connect, connectTimeout, statementTimeout, testMayWrite } = this.#options
     let connection: Connection
     try {
       connection = await connect({
@@ -103,8 +111,12 @@ export abstract class MysqlFamily implements Engine {
     }
     // A connection that breaks while idle shows at the next statement; without a listener it would end the process.
     connection.on('error', () => {})
-    const session = new MysqlSession(this.#flavour, connection, credential, statementTimeout, other =>
-      this.login(other),
+    const session = new MysqlSession(
+      this.#flavour,
+      connection,
+      credential,
+      { statementTimeout, testMayWrite },
+      other => this.login(other),
     )
     try {
       await session.prepare(host)
@@ -123,6 +135,15 @@ export abstract class MysqlFamily implements Engine {
   }
 }
 
+/** @throws NotPermitted if the account may run out of what a rollback needs, for up to an hour */
+function refuseIfCounted({ name, clauses: { limits = '' } }: Method): void {
+  const [limit] = /MAX_\w+_PER_HOUR [1-9]\d*/.exec(limits) ?? []
+  if (limit)
+    throw new NotPermitted(
+      `${name} has ${limit}: when that is used up, a change of its only password could not be taken back`,
+    )
+}
+
 class MysqlSession implements Session {
   host = ''
   readonly passwords: TwoPasswords = {
@@ -137,6 +158,7 @@ class MysqlSession implements Session {
   readonly #connection: Connection
   readonly #credential: Credential
   readonly #timeout: number
+  readonly #testMayWrite: boolean
   readonly #login: (credential: Credential) => Promise<MysqlSession>
   /** What the user logs in with now, as far as this session knows. */
   #password: string
@@ -146,13 +168,14 @@ class MysqlSession implements Session {
     flavour: Flavour,
     connection: Connection,
     credential: Credential,
-    timeout: number,
+    { statementTimeout, testMayWrite }: { statementTimeout: number; testMayWrite: boolean },
     login: (credential: Credential) => Promise<MysqlSession>,
   ) {
     this.#flavour = flavour
     this.#connection = connection
     this.#credential = credential
-    this.#timeout = timeout
+    this.#timeout = statementTimeout
+    this.#testMayWrite = testMayWrite
     this.#login = login
     this.#password = credential.password
   }
@@ -166,6 +189,10 @@ class MysqlSession implements Session {
     const found = version.includes('MariaDB') ? 'mariadb' : 'mysql'
     if (found !== engine)
       throw new InvalidCredential('engine', `should be ${found}: that is what the server is`)
+    if (unchecked.includes(account))
+      throw new Unproven(
+        `login as ${this.#credential}: the server lets everybody in, as it was started with skip-grant-tables`,
+      )
     const at = account.lastIndexOf('@')
     if (account.slice(0, at) !== this.#credential.username)
       throw new NotPermitted(`login as ${this.#credential}: the server takes it for ${account}`)
@@ -179,7 +206,10 @@ class MysqlSession implements Session {
     if (user === this.#credential.username) {
       if (plugins.length > 1)
         throw new NotPermitted(`${name} has several passwords, of which a user can change the first only`)
-      if (reversibly) await this.#flavour.refuseIrreversible?.(this.#statements(), method)
+      if (reversibly) {
+        refuseIfCounted(method)
+        await this.#flavour.refuseIrreversible?.(this.#statements(), method, password)
+      }
       await this.#query(this.#flavour.changeOwn(plugin, { old: this.#password, new: password }))
       this.#password = password
     } else
@@ -194,14 +224,17 @@ class MysqlSession implements Session {
     const original = await this.#account(user)
     const found = await this.#found(clone)
     if (found) refuseStranger(original, found, open.user === user)
-    const statements = syncStatements(flavour, original, found ?? newAccount(flavour, clone, this.host))
-    const all = [
-      // With a password that nobody knows, until the clone is complete.
-      ...(found ? [] : [`create user if not exists ${this.#name(clone)} ${this.#unknown(plugin)}`]),
-      ...statements,
-      `alter user ${this.#name(open.user)} ${flavour.identified(plugin, verify(open.password))} account unlock`,
-    ]
-    for (const statement of all) await this.#query(statement).catch(conflictIfDropped)
+    const opening = `alter user ${this.#name(open.user)} ${flavour.identified(plugin, verify(open.password))} account unlock`
+    // The clone may be in use when the user is opened: what is made of it now could keep it from logging in.
+    const following =
+      open.user === user
+        ? []
+        : [
+            // With a password that nobody knows, until the clone is complete.
+            ...(found ? [] : [`create user if not exists ${this.#name(clone)} ${this.#unknown(plugin)}`]),
+            ...syncStatements(flavour, original, found ?? newAccount(flavour, clone, this.host)),
+          ]
+    for (const statement of [...following, opening]) await this.#query(statement).catch(conflictIfDropped)
     return []
   }
 
@@ -213,6 +246,18 @@ class MysqlSession implements Session {
     await this.#query(`alter user ${name} ${this.#unknown(plugin)}`)
     const after = this.#flavour.afterLock?.(name)
     if (after) await this.#query(after)
+  }
+
+  /** Without the right PROCESS, which a role may have brought, it sees its own alone. */
+  async sessionsOf(user: string): Promise<number | undefined> {
+    const name = (column: string) => `cast(${column} as binary)`
+    const query = `select sum(${name('user')} = ${name(quoteText(user))}) as count,
+      sum(${name('user')} <> ${name(quoteText(this.#credential.username))}) as others,
+      (select count(*) from information_schema.user_privileges
+       where privilege_type = 'PROCESS' and replace(grantee, '\\'', '') = replace(current_user(), '\\'', '')) as mayLook
+      from information_schema.processlist`
+    const [row] = (await this.#query(query).catch(undefinedIfUnseen)) ?? []
+    return Number(row?.others) + Number(row?.mayLook) > 0 ? Number(row?.count) : undefined
   }
 
   async dropUser({ user, clone }: Pair): Promise<void> {
@@ -242,8 +287,56 @@ class MysqlSession implements Session {
     return Number(accounts) > 0
   }
 
-  run(query: string): Promise<void> {
-    return tested(this.#query(query))
+  /**
+   * Only a prepared statement is exactly one. What commits by itself, such as DROP TABLE, ends a transaction before it is
+   * run, and then only the session's own setting says that it may not write.
+   */
+  async run(query: string): Promise<void> {
+    const mode = this.#testMayWrite ? 'read write' : 'read only'
+    await this.#query(`set session transaction ${mode}`)
+    await this.#query(`start transaction ${mode}`)
+    try {
+      await tested(this.#readAway(query))
+    } catch (error) {
+      throw error instanceof ReadOnly && !this.#testMayWrite ? mayOnlyRead(`as ${this.#credential}`) : error
+    } finally {
+      if (!this.#unanswered) {
+        await this.#query('rollback').catch(() => {})
+        await this.#query('set session transaction read write').catch(() => {})
+      }
+    }
+  }
+
+  /**
+   * Runs a prepared statement. Nothing listens for its rows, so none is kept. What has no rows does not read: changing
+   * one's own password, for example, which no transaction stops.
+   */
+  async #readAway(sql: string): Promise<void> {
+    const ended = Promise.withResolvers<void>()
+    const late = setTimeout(() => {
+      this.#unanswered = true
+      ended.reject(Object.assign(new Error('no answer in time'), { code: 'PROTOCOL_SEQUENCE_TIMEOUT' }))
+    }, this.#timeout + 1_000)
+    // The driver's own, as the one with promises keeps all rows.
+    const { connection } = this.#connection as Connection & { connection: Plain }
+    connection.once('error', ended.reject)
+    connection.prepare(sql, (error, statement) => {
+      if (error) return ended.reject(error)
+      if (!this.#testMayWrite && !hasRows(statement))
+        return ended.reject(mayOnlyRead(`as ${this.#credential}`))
+      statement
+        .execute([])
+        .on('error', ended.reject)
+        .on('end', () => ended.resolve())
+    })
+    try {
+      await ended.promise
+    } catch (error) {
+      throw translate(error, `as ${this.#credential}`)
+    } finally {
+      clearTimeout(late)
+      connection.off('error', ended.reject)
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -287,13 +380,19 @@ class MysqlSession implements Session {
   /** @throws NoSuchUser if there is none of this name and the session's host */
   async #account(user: string): Promise<Account> {
     const created = await this.#show(`create user ${this.#name(user)}`)
-    return readAccount(
-      this.#flavour,
-      user,
-      this.host,
-      created,
-      await this.#show(`grants for ${this.#name(user)}`),
+    const grants = await this.#show(`grants for ${this.#name(user)}`)
+    const account = readAccount(this.#flavour, user, this.host, created, grants)
+    // MySQL shows question marks for characters of four bytes.
+    if (JSON.stringify(account.attributes).includes('????')) account.attributes = await this.#attributes(user)
+    return account
+  }
+
+  async #attributes(user: string): Promise<Account['attributes']> {
+    const { attribute } = await this.#row(
+      `select attribute as attribute from information_schema.user_attributes
+       where user = ${quoteText(user)} and host = ${quoteText(this.host)}`,
     )
+    return readAttributes(String(attribute))
   }
 
   #found(user: string): Promise<Account | undefined> {
@@ -350,3 +449,7 @@ class MysqlSession implements Session {
     return this.#flavour.identified(plugin, this.#flavour.verifiers[plugin]?.(unknownPassword()) ?? '')
   }
 }
+
+/** As the server says of a statement that it has prepared; the driver's types leave it out. */
+const hasRows = (statement: PrepareStatementInfo) =>
+  (statement as PrepareStatementInfo & { columns: unknown[] }).columns.length > 0

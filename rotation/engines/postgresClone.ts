@@ -1,5 +1,5 @@
 import { escapeIdentifier, escapeLiteral } from 'pg'
-import { NotPermitted } from '../errors.ts'
+import { DatabaseFailed, NotPermitted } from '../errors.ts'
 import type { Pair } from './engine.ts'
 import { Stranger } from './stranger.ts'
 
@@ -97,8 +97,11 @@ const databasesOf = (...kinds: string[]) => `
       and s.classid <> 'pg_auth_members'::regclass
   `
 
-/** The rows of `rolesQuery`, by part. */
-export function rolesFrom(rows: (Role & { database: string; version: number })[], pair: Pair): Roles {
+type RoleRow = Role & { database: string; version: number }
+
+/** The rows of `rolesQuery`, by part. @throws DatabaseFailed if they are none of it */
+export function rolesFrom(rows: object[], pair: Pair): Roles {
+  if (!rows.every(isRole)) throw new DatabaseFailed('the server answers what it was not asked')
   const find = (name: string) => rows.find(row => row.name === name)
   return {
     user: find(pair.user),
@@ -107,6 +110,8 @@ export function rolesFrom(rows: (Role & { database: string; version: number })[]
     version: rows[0]?.version ?? 0,
   }
 }
+
+const isRole = (row: object): row is RoleRow => 'grantedIn' in row && Array.isArray(row.grantedIn)
 
 /**
  * The statements that make the clone equal to the user; none if it is. `role` is set so that what it creates is the

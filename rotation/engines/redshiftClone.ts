@@ -50,19 +50,22 @@ export function followStatements(user: Account, clone: Account): string[] {
   ]
 }
 
-/** The statements that hand what the clone owns to the user. */
-export function handOverStatements(user: Account, clone: Account): string[] {
-  return [...clone.owned.keys()].map(key => `alter ${key} owner to ${escapeIdentifier(user.name)}`)
+/** The statements that hand one thing that the clone owns to the user; it may do with it then whatever can be granted. */
+export function handOverStatements(user: Account, clone: Account, key: string): string[] {
+  const all = new Map([[key, clone.owned.get(key) ?? new Map()]])
+  return [ownerStatement(user, key), ...grantStatements(escapeIdentifier(clone.name), all, new Map())]
 }
 
-/** The statements that let the clone do with what the user owns, then, whatever can be granted. */
+const ownerStatement = (user: Account, key: string) => `alter ${key} owner to ${escapeIdentifier(user.name)}`
+
+/** The statements that let the clone do with what the user owns whatever can be granted. */
 export function shareStatements(user: Account, clone: Account): string[] {
   const present = new Map([...clone.grants].filter(([key]) => user.owned.has(key)))
   const missing = [...user.owned].map(([key, all]) => {
     const has = present.get(key)
     return [key, new Map([...all].filter(([privilege]) => !has?.has(privilege)))] as const
   })
-  return grantStatements(escapeIdentifier(clone.name), new Map([...clone.owned, ...missing]), new Map())
+  return grantStatements(escapeIdentifier(clone.name), new Map(missing), new Map())
 }
 
 /** Whether it owns something in this database or was granted something on it. */
@@ -75,7 +78,7 @@ export function holdsHere({ owned, grants, defaults }: Account): boolean {
 export function leaveStatements(user: Account, clone: Account): string[] {
   const { name, options, settings } = clone
   return [
-    ...handOverStatements(user, clone),
+    ...[...clone.owned.keys()].map(key => ownerStatement(user, key)),
     ...followStatements({ ...newAccount(name), options, settings }, clone),
   ]
 }

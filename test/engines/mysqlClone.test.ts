@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { type Dialect, readAccount } from '../../rotation/engines/mysqlAccount.ts'
-import { syncStatements } from '../../rotation/engines/mysqlClone.ts'
+import { refuseStranger, syncStatements } from '../../rotation/engines/mysqlClone.ts'
+import { Stranger } from '../../rotation/engines/stranger.ts'
 
 const dialect: Dialect = {
   plugin: 'caching_sha2_password',
@@ -44,4 +45,21 @@ test('numbers in attributes keep their text, and equal no other', () => {
     expect(syncStatements(dialect, having(user), having(clone))).toEqual(
       user === clone ? [] : [alter('{"n":null}'), alter(`{"n":${user}}`)],
     )
+})
+
+test.each([
+  ['SELECT ON `shop`.*', 'SELECT ON `shop`.`t`', true],
+  ['ALL PRIVILEGES ON `shop`.*', 'EXECUTE ON PROCEDURE `shop`.`p`', true],
+  ['SELECT ON `my\\_shop`.*', 'SELECT (`a`, `b`) ON `my_shop`.`t`', true],
+  ['SELECT, INSERT ON `shop`.*', 'ALL PRIVILEGES ON `shop`.`t`', true],
+  ['INSERT ON `shop`.*', 'SELECT ON `shop`.`t`', false],
+  ['SELECT ON `shop`.*', 'SELECT ON `shops`.`t`', false],
+  ['SELECT ON `shop`.*', 'SELECT ON `payroll`.*', false],
+  ['SELECT ON *.*', 'SELECT ON `payroll`.`t`', false],
+  ['SELECT ON `shop`.`t`', 'SELECT ON `shop`.*', false],
+])('who may %s may have begun a clone that may %s: %s', (users, clones, may) => {
+  const grant = (what: string) => read(made, `GRANT ${what} TO \`app\`@\`%\``)
+  const refuse = () => refuseStranger(grant(users), grant(clones), false)
+  if (may) expect(refuse).not.toThrow()
+  else expect(refuse).toThrow(Stranger)
 })

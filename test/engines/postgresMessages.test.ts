@@ -105,7 +105,7 @@ describe.each([false, true])('an answer, over TLS: %s', tls => {
     ['an error without an end', message('E', 'SFATAL\0C28P01\0')],
     ['an error with an open text', message('E', 'SFATAL')],
     ['an empty error', message('E', '')],
-    ['rows at a login', Buffer.concat(row('1'))],
+    ['rows at a login', Buffer.concat(row({ one: '1' }))],
     ['a question without a number', message('R', '')],
     ['half a question', message('R', 'ab')],
     ['half a salt', asks(5, 'ab')],
@@ -164,8 +164,8 @@ describe.each([false, true])('an answer, over TLS: %s', tls => {
     ['an error of nothing', [message('E', '\0'), ready]],
     ['an error with a code of another kind', [error('constructor', 'x'), ready]],
     ['ready at once', [ready]],
-    ['fewer results than statements', [...row('1'), ready]],
-    ['rows of texts that are not what they should be', [...row('{', 'x'), ready]],
+    ['fewer results than statements', [...row({ one: '1' }), ready]],
+    ['rows of texts that are not what they should be', [...row({ name: 'app', memberOf: '{' }), ready]],
     ['a question for a password', [asks(3)]],
     ['a way that there is not', [asks(7)]],
   ] as const)('%s in a session has a name', async (_, bytes) => {
@@ -181,7 +181,7 @@ describe.each([false, true])('an answer, over TLS: %s', tls => {
         stream.write(
           statements++
             ? Buffer.concat(bytes.map(part => Buffer.from(part as string)))
-            : Buffer.concat([...row('x', '4096', 'x'), ready]),
+            : Buffer.concat([...row({ kind: 'x' }), ready]),
         )
       }
     }
@@ -319,7 +319,7 @@ test('a server that never says goodbye is left', async () => {
     await next()
     stream.write(Buffer.concat([welcome, ready]))
     await next()
-    stream.write(Buffer.concat([...row('md5', '4096', 'x'), ready]))
+    stream.write(Buffer.concat([...row({ kind: 'md5' }), ready]))
   }
   await using server = await scripted(script, { hangsUp: false })
   const engine = new Postgres({ caFile: server.caFile, ...hasty })

@@ -119,6 +119,59 @@ describe.skipIf(!servers.length).each(servers)('Redshift, with PostgreSQL $versi
     await as(user, `drop table mine.other; grant select on mine.t to ${u}`)
   })
 
+  test('the clone is in use: what it owns goes over, and it is otherwise as it was', async () => {
+    const { app, user, clone, both, asAdmin, sync, as, sql, u } = await makeClone()
+    await sync()
+    await as(clone, 'create table public.made (n int)')
+    await sql(`alter user ${u} valid until '2001-01-01'; alter user ${u} connection limit 0`)
+    const state = () => sql(`select * from pg_roles where rolname = '${clone.username}'`)
+    const before = await state()
+    await using session = await asAdmin()
+    expect(await session.cloneUser(both, { user: both.user, password: 'back' })).toEqual([])
+    expect(await state()).toEqual(before)
+    expect(await sql(`select tableowner from pg_tables where tablename = 'made'`)).toEqual([
+      { tableowner: both.user },
+    ])
+    await as(clone, 'insert into public.made values (1)')
+    expect(await subjectOf(server).admits(user.with({ password: app.current.password }))).toBe(false)
+  })
+
+  test('what cannot go over stays with the clone, and stops no turn', async () => {
+    const { app, clone, both, asAdmin, sync, as, sql } = await makeClone()
+    await sync()
+    await as(clone, 'create table public.made (n int); create table public.stays (n int)')
+    await sql(
+      `create function public.refuse() returns event_trigger language plpgsql as $$ begin
+         if current_query() ~ 'alter table "public"."stays" owner' then raise insufficient_privilege; end if; end $$;
+       create event trigger refuse on ddl_command_start when tag in ('ALTER TABLE') execute function public.refuse()`,
+    )
+    await using session = await asAdmin()
+    const open = { user: clone.username, password: clone.password }
+    for (let turns = 0; turns < 2; turns++)
+      expect(await session.cloneUser(both, open)).toEqual([
+        expect.stringContaining(`${clone.username} keeps table "public"."stays"`),
+      ])
+    expect(
+      await sql(`select tablename, tableowner from pg_tables where schemaname = 'public' order by 1`),
+    ).toEqual([
+      { tablename: 'made', tableowner: app.user },
+      { tablename: 'stays', tableowner: clone.username },
+    ])
+    await expect(session.dropUser(both)).rejects.toMatchObject({ name: 'NotPermitted' })
+    expect(await subjectOf(server).admits(clone)).toBe(true)
+  })
+
+  test('default privileges of the clone’s own stop no turn, and go with it', async () => {
+    const { app, both, asAdmin, sync, differences, sql, c } = await makeClone()
+    await sync()
+    await sql(`alter default privileges for user ${c} grant select on tables to ${app.admin.username}`)
+    await sync()
+    expect(await differences()).toEqual([])
+    await sql(`alter default privileges for user ${c} grant select on tables to ${app.admin.username}`)
+    await using session = await asAdmin()
+    await session.dropUser(both)
+  })
+
   test('a failed statement leaves everything as it was, and the session is of use', async () => {
     const { user, clone, both, sql, u } = await makeClone()
     // It may make users, but this setting only a superuser may give.
@@ -201,27 +254,36 @@ describe.skipIf(!servers.length).each(servers)('Redshift, with PostgreSQL $versi
     expect(await subjectOf(server).admits(clone)).toBe(true)
   })
 
-  test('the server gives a statement up as well, after the time that it has', async () => {
+  test('the server gives a statement up as well, after the time that it has, and nothing of that stays behind', async () => {
     const { current } = await makeApp(server)
     const clients: StandInClient[] = []
+    const sent: string[] = []
     class Client extends StandInClient {
       constructor(config: pg.ClientConfig) {
         super(config)
         clients.push(this)
+        const query = this.query.bind(this)
+        this.query = ((statement: string) => {
+          sent.push(statement)
+          return query(statement)
+        }) as unknown as pg.Client['query']
       }
     }
     const hasty = new Redshift({ caFile: server.caFile, Client, statementTimeout: 200 })
-    await using _ = await hasty.login(current)
+    await using session = await hasty.login(current)
+    await session.setPassword(current.username, 'next')
+    expect(sent.filter(statement => /set (?!local)\w+ (=|to) /.test(statement))).toEqual([])
+    expect(sent.join('; ')).toContain('set local statement_timeout to 200')
     const shown = await clients[0]?.query('show statement_timeout')
-    expect(shown?.rows).toEqual([{ statement_timeout: '200ms' }])
+    expect(shown?.rows).toEqual([{ statement_timeout: '0' }])
   })
 
   test('the whole of it is one transaction, in which an admin gives the kind of password that the user has', async () => {
     const { both, asAdmin, app } = await makeClone()
     const mark = readFileSync(server.logFile, 'utf8').length
     for (const [host, kind] of [
-      ['sha256', /: begin; create user .* password 'sha256\|\w{64}\|\w{64}'; commit$/m],
-      ['md5', /: begin; alter user .* password 'md5\w{32}'; commit$/m],
+      ['sha256', /: create user .* password 'sha256\|\w{64}\|\w{64}'; commit$/m],
+      ['md5', /: alter user .* password 'md5\w{32}'; commit$/m],
     ] as const) {
       await using session = await asAdmin(app.database, host)
       await session.cloneUser(both, { user: both.clone, password: 'x' })

@@ -252,15 +252,18 @@ describe('what the two own', () => {
   })
 
   test('is the user’s, and the clone may do with it what can be granted', () => {
-    expect(handOverStatements(user, other)).toEqual([
-      'alter table "sales"."new" owner to "app"',
-      'alter function "sales"."f"() owner to "app"',
-      'alter procedure "sales"."p"(integer) owner to "app"',
+    expect([...other.owned.keys()].map(key => handOverStatements(user, other, key))).toEqual([
+      ['alter table "sales"."new" owner to "app"', `grant ${all} on table "sales"."new" to "app_clone"`],
+      [
+        'alter function "sales"."f"() owner to "app"',
+        'grant execute on function "sales"."f"() to "app_clone"',
+      ],
+      [
+        'alter procedure "sales"."p"(integer) owner to "app"',
+        'grant execute on procedure "sales"."p"(integer) to "app_clone"',
+      ],
     ])
     expect(shareStatements(user, other)).toEqual([
-      `grant ${all} on table "sales"."new" to "app_clone"`,
-      'grant execute on function "sales"."f"() to "app_clone"',
-      'grant execute on procedure "sales"."p"(integer) to "app_clone"',
       'grant update, delete, references, drop, truncate, alter on table "sales"."orders" to "app_clone"',
       'grant create, usage on schema "s" to "app_clone"',
     ])

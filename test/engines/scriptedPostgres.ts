@@ -23,12 +23,15 @@ export const welcome = asks(0)
 export const ready = message('Z', 'I')
 export const error = (code: string, text: string, routine = '') =>
   message('E', `SFATAL\0VFATAL\0C${code}\0M${text}\0R${routine}\0\0`)
-/** One row of texts, and that this is all. */
-export const row = (...values: string[]) => [
-  message('T', Buffer.from([0, values.length]), ...values.map((_, i) => column(`c${i}`))),
-  message('D', Buffer.from([0, values.length]), ...values.flatMap(value => [uint32(value.length), value])),
-  message('C', 'SELECT 1\0'),
-]
+/** One row of texts, by their columns, and that this is all. */
+export const row = (values: Record<string, string>) => {
+  const count = Buffer.from([0, Object.keys(values).length])
+  return [
+    message('T', count, ...Object.keys(values).map(column)),
+    message('D', count, ...Object.values(values).flatMap(value => [uint32(value.length), value])),
+    message('C', 'SELECT 1\0'),
+  ]
+}
 const column = (name: string) =>
   Buffer.concat([
     Buffer.from(`${name}\0`),

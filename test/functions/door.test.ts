@@ -109,7 +109,7 @@ describe('event.ts', () => {
   })
 
   test('rotationEvent: what createSecret returned', () => {
-    const all = { ...created, grace: 60, testQuery: 'select 1' }
+    const all = { ...created, grace: 60, testQuery: 'select 1', pooler: 'auth-query' }
     expect(rotationEvent({ execution: token, rotation: all })).toEqual({ abandoned: false, rotation: all })
     expect(rotationEvent({ execution: token, rotation: created }).rotation).toEqual(created)
   })
@@ -194,6 +194,7 @@ describe('event.ts', () => {
     ['replaces', undefined],
     ['grace', 'never'],
     ['testQuery', ''],
+    ['pooler', 'static'],
   ])('rotationEvent refuses a wrong %s: %j', (field, value) => {
     const run = () => rotationEvent({ execution: token, rotation: { ...created, [field]: value } })
     expect(run).toThrow(errors.InvalidInput)
@@ -231,6 +232,7 @@ describe('environment.ts', () => {
       KEYTURN_CA_FILE: '/opt/ca.pem',
       KEYTURN_EXECUTIONS: 'arn:aws:states:eu-west-1:123456789012:execution:rotate',
       KEYTURN_GRACE: '2h',
+      KEYTURN_TEST_QUERY_MAY_WRITE: 'true',
       PASSWORD_LENGTH: '40',
       EXCLUDE_CHARACTERS: '%',
       EXCLUDE_NUMBERS: 'true',
@@ -244,6 +246,7 @@ describe('environment.ts', () => {
     expect(parseEnvironment(variables)).toEqual({
       caFile: '/opt/ca.pem',
       executions: 'arn:aws:states:eu-west-1:123456789012:execution:rotate',
+      testMayWrite: true,
       defaults: {
         ...unset,
         grace: 7200,
@@ -264,6 +267,7 @@ describe('environment.ts', () => {
     'KEYTURN_CA_FILE',
     'KEYTURN_EXECUTIONS',
     'KEYTURN_GRACE',
+    'KEYTURN_TEST_QUERY_MAY_WRITE',
     'PASSWORD_LENGTH',
     'EXCLUDE_CHARACTERS',
     'EXCLUDE_NUMBERS',
@@ -277,6 +281,7 @@ describe('environment.ts', () => {
 
   test.each([
     ['KEYTURN_GRACE', 'soon', /^grace: should be/],
+    ['KEYTURN_TEST_QUERY_MAY_WRITE', 'yes', /^testQueryMayWrite: should be true or false/],
     ['PASSWORD_LENGTH', '0', /^PASSWORD_LENGTH: should be/],
     ['EXCLUDE_NUMBERS', 'yes', /^EXCLUDE_NUMBERS: should be true or false/],
   ])('%s=%s is refused', (name, value, message) => {

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import { judge } from '../../fleet/due.ts'
 import type { Scheduled } from '../../fleet/inventory.ts'
 import type { Run } from '../../functions/findDue.ts'
 import { load } from '../../local/embedded.ts'
@@ -40,6 +41,7 @@ beforeAll(async () => {
     KEYTURN_ROTATION_FUNCTION: 'arn:aws:lambda:eu-west-1:123456789012:function:keyturn-test-rotateSecret',
     KEYTURN_MAX_ROTATIONS: '17',
     KEYTURN_MAX_ROTATIONS_PER_HOST: '5',
+    KEYTURN_DUE_SCHEDULE: 'rate(1 minute)',
   })
   findDue = await load('findDue')
 })
@@ -49,6 +51,7 @@ beforeEach(() => {
   scheduled = []
   hostOf = () => 'db:5432'
   adminOf = {}
+  stepFunctions.executions.clear()
 })
 
 const look = async () => (await findDue({ run: 'run-1' })) as Run
@@ -57,6 +60,20 @@ function credential(id: string, hoursAgo: number, tags: Record<string, string> =
   const all = { 'keyturn:managed': 'true', 'keyturn:every': '1h', ...tags }
   return { store: 'parameter-store', id, tags: all, since: new Date(Date.now() - hoursAgo * hour) }
 }
+
+/** The token that a try has, so many hours from now. */
+function tokenOf(credential: Scheduled, hours: number): string {
+  const verdict = judge(credential, new Date(Date.now() + hours * hour))
+  return verdict.state === 'due' ? verdict.token : verdict.state
+}
+/** An execution of this name has begun. */
+const began = (name: string) =>
+  stepFunctions.executions.set(name, {
+    input: '{}',
+    startDate: Date.now() / 1000,
+    history: [],
+    ended: new Promise(() => {}),
+  })
 
 describe('a run', () => {
   test('takes what is due, oldest first, by database server; and no value is in what it returns', async () => {
@@ -133,8 +150,9 @@ describe('a run', () => {
     }
   })
 
-  test('takes five hundred at most, and leaves the rest to the next; what keeps failing comes last', async () => {
+  test('takes five hundred at most, and leaves the rest to the next; what was tried comes last', async () => {
     const failing = Array.from({ length: 600 }, (_, n) => credential(`/failing/${n}`, 5))
+    for (const one of failing) began(tokenOf(one, -2))
     scheduled = [...failing, credential('/new', 1.2), credential('/older', 1.5)]
     const run = await look()
     expect(run.planned + run.postponed).toBe(602)
@@ -143,11 +161,31 @@ describe('a run', () => {
     expect(rotations.slice(0, 2).map(({ id }) => id)).toEqual(['/older', '/new'])
   })
 
+  test('what was tried and waits for its next try takes no place, and is skipped', async () => {
+    const failing = Array.from({ length: 600 }, (_, n) => credential(`/failing/${n}`, 5))
+    for (const one of failing) began(tokenOf(one, 0))
+    scheduled = [...failing, credential('/new', 1.2)]
+    const run = await look()
+    expect(run).toMatchObject({ planned: 1, postponed: 0, skipped: { count: 600 } })
+    expect(run.groups).toMatchObject([{ rotations: [{ id: '/new' }] }])
+  })
+
   test('tells how long a window is open', async () => {
     const [from, to] = [-1, 1].map(hours => new Date(Date.now() + hours * hour).toISOString().slice(11, 16))
     scheduled = [credential('/a', 2, { 'keyturn:window': `${from}-${to}` })]
     const { until } = (await look()).groups[0]?.rotations[0] ?? {}
     expect(until?.slice(11, 16)).toBe(to)
+  })
+
+  test('spreads jitter over a window less what lies between two runs of the schedule', async () => {
+    const [from, to] = [-0.5, 0.5].map(hours =>
+      new Date(Date.now() + hours * hour).toISOString().slice(11, 16),
+    )
+    const tags = { 'keyturn:window': `${from}-${to}`, 'keyturn:jitter': '1h' }
+    scheduled = Array.from({ length: 100 }, (_, n) => credential(`/${n}`, 2, tags))
+    const { planned } = await look()
+    expect(planned).toBeGreaterThan(20)
+    expect(planned).toBeLessThan(80)
   })
 
   test('counts what is late for the dashboard', async () => {

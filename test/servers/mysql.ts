@@ -24,6 +24,8 @@ export type MysqlServer = {
   logFile: string
 }
 
+export type RunningMysql = MysqlServer & { socket: string; restart(): Promise<void>; stop(): Promise<void> }
+
 type Flavour = { engine: MysqlServer['engine']; packages: Packages }
 
 /** By their packages in Debian: the newest MySQL, and the MariaDB versions with long support. */
@@ -46,7 +48,7 @@ export const flavours: Flavour[] = [
 export async function startMysql(
   { engine, packages }: Flavour,
   settings: Record<string, string> = {},
-): Promise<MysqlServer & { stop(): Promise<void> }> {
+): Promise<RunningMysql> {
   const root = await unpack(packages, root => initialise(engine, root))
   const folder = await mkdtemp(join(tmpdir(), `keyturn-${engine}-`))
   const data = join(folder, 'data')
@@ -67,11 +69,12 @@ export async function startMysql(
   ]
   await writeFile(initFile, statements.join('\n'), { mode: 0o600 })
   const port = await freePort()
+  const socket = join(folder, 'socket')
   const command = daemon(engine, root, data, {
     port,
     bind_address: '127.0.0.1',
     skip_name_resolve: 'on',
-    socket: join(folder, 'socket'),
+    socket,
     pid_file: join(folder, 'pid'),
     init_file: initFile,
     ssl_ca: caFile,
@@ -87,21 +90,37 @@ export async function startMysql(
     ...(engine === 'mysql' ? { mysqlx: 'off' } : { plugin_load_add: passwordPlugins(root) }),
     ...settings,
   })
-  const log = openSync(errorFile, 'a')
-  const server = spawnUntilWeEnd(command, { cwd: folder, log })
-  closeSync(log)
+  const start = () => {
+    const log = openSync(errorFile, 'a')
+    const started = spawnUntilWeEnd(command, { cwd: folder, log })
+    closeSync(log)
+    return started
+  }
+  let server = start()
+  const end = async () => {
+    if (server.exitCode !== null) return
+    server.stdin?.end()
+    await once(server, 'exit')
+  }
+  // With skip-grant-tables, MySQL listens at its socket alone.
+  const way = settings.skip_grant_tables
+    ? { socketPath: socket }
+    : { host: '127.0.0.1', port, ssl: { ca: await readFile(caFile) } }
+  const restart = async () => {
+    await end()
+    // Its users are there already.
+    await writeFile(initFile, '')
+    server = start()
+    await answers({ ...way, ...superuser }, server)
+  }
   const stop = async () => {
-    if (server.exitCode === null) {
-      server.stdin?.end()
-      await once(server, 'exit')
-    }
+    await end()
     await rm(folder, { recursive: true, force: true })
   }
   try {
-    const ssl = { ca: await readFile(caFile) }
-    const version = await answers({ host: '127.0.0.1', port, ssl, ...superuser }, server)
+    const version = await answers({ ...way, ...superuser }, server)
     const name = `${engine === 'mysql' ? 'MySQL' : 'MariaDB'} ${/^[\d.]+/.exec(version)}`
-    return { engine, name, host: 'localhost', port, caFile, superuser, logFile, stop }
+    return { engine, name, host: 'localhost', port, caFile, superuser, logFile, socket, restart, stop }
   } catch (error) {
     const said = await readFile(errorFile, 'utf8')
     await stop()
@@ -168,8 +187,8 @@ async function answers(config: ConnectionOptions, server: ChildProcess): Promise
       await connection.end()
       return (rows as { version: string }[])[0]?.version ?? ''
     } catch (error) {
-      if (server.exitCode !== null || tries > 200 || (error as { code?: string }).code !== 'ECONNREFUSED')
-        throw error
+      const notYet = ['ECONNREFUSED', 'ENOENT'].includes(String((error as { code?: string }).code))
+      if (server.exitCode !== null || tries > 200 || !notYet) throw error
       await sleep(50)
     }
 }

@@ -275,6 +275,7 @@ describe('template', () => {
         KEYTURN_ROTATION_FUNCTION: 'RotateSecretLambdaFunction.Arn',
         KEYTURN_MAX_ROTATIONS: '100',
         KEYTURN_MAX_ROTATIONS_PER_HOST: '10',
+        KEYTURN_DUE_SCHEDULE: 'rate(5 minutes)',
       },
       startRotation: { ...common, KEYTURN_EXECUTIONS: executions, KEYTURN_ALARM_TABLE: 'AlarmLedger' },
       awaitRotation: { ...common, KEYTURN_EXECUTIONS: executions },
@@ -507,6 +508,8 @@ describe('roles', () => {
     StartRotationRole: {
       Lists: ['ssm:DescribeParameters'],
       Tags: ['ssm:ListTagsForResource'],
+      Labels: ['ssm:GetParameterHistory'],
+      Locks: ['ssm:GetParameter'],
       OtherRotations: ['states:DescribeExecution'],
       StartRotation: ['states:StartExecution'],
       Runs: ['dynamodb:PutItem'],

@@ -1,0 +1,9 @@
+import { inject } from 'vitest'
+import { flavours } from '../servers/mysql.ts'
+import { mysqlWorld } from './mysqlWorld.ts'
+
+const engines = inject('mysql').map(({ engine }) => engine)
+for (const flavour of flavours
+  .filter(({ engine }) => engine === 'mariadb' && engines.includes('mariadb'))
+  .slice(-1))
+  await mysqlWorld(flavour)

@@ -1,0 +1,521 @@
+import mysql, { type Connection } from 'mysql2/promise'
+import type { Credential } from '../../rotation/credential.ts'
+import { nativeVerifier } from '../../rotation/engines/mysqlVerifiers.ts'
+import type { StrategyName } from '../../rotation/strategies/strategy.ts'
+import { hex } from '../database.ts'
+import { asSuperuser, identified } from '../mysqlDatabase.ts'
+import type { RunningMysql } from '../servers/mysql.ts'
+import type { Entry, Moment, World } from './world.ts'
+
+/** `covers` names the columns of mysql.user, and the keys of what is in one, that the entry is about. */
+export type MysqlEntry = Entry & { covers?: string[] }
+
+const alternating: StrategyName[] = ['alternating-users', 'temporary-clone']
+const early: Moment[] = ['before', 'after create']
+
+/** What a MySQL or MariaDB may have, and what its DBA may do. */
+export function mysqlEntries(server: RunningMysql): MysqlEntry[] {
+  const itself = server.engine === 'mysql'
+  const sql = (...statements: string[]) => asSuperuser(server, statements)
+  /** On each of the two that there is. */
+  const onBoth = ({ user, clone }: World, clause: string) =>
+    sql(`alter user if exists ${user}@'%' ${clause}`, `alter user if exists ${clone}@'%' ${clause}`)
+  const exists = async (user: string) =>
+    (await sql(`select 1 from mysql.user where user = '${user}' and host = '%'`)).length > 0
+
+  /** A clause of ALTER USER for the user, or for the clone; `closes`, the server refuses who has it. */
+  function clause(
+    name: string,
+    make: string,
+    undo: string,
+    { closes = false, ...rest }: { closes?: boolean } & Partial<MysqlEntry> = {},
+  ): MysqlEntry[] {
+    const of = (which: 'user' | 'clone'): MysqlEntry => ({
+      name: `the ${which} gets ${name}`,
+      make: world => sql(`alter user if exists ${world[which]}@'%' ${make}`),
+      async undo(world) {
+        await onBoth(world, undo)
+        await sql(itself ? 'flush user_resources' : 'flush user_resources')
+      },
+      locksOut: world => closes && world.inUse === world[which],
+      ...(which === 'clone' && { strategies: alternating }),
+      ...rest,
+    })
+    return [of('user'), of('clone')]
+  }
+
+  /** A variable of the server; it is again as it was afterwards. */
+  function variable(name: string, value: string | number, rest: Partial<MysqlEntry> = {}): MysqlEntry {
+    let before: unknown
+    return {
+      name: `${name} is ${value}`,
+      async make() {
+        const [row] = await sql(`select @@global.${name} as value`)
+        before = row?.value
+        await sql(`set global ${name} = ${value}`)
+      },
+      undo: () => sql(`set global ${name} = ${typeof before === 'string' ? `'${before}'` : before}`),
+      ...rest,
+    }
+  }
+
+  const privileges: MysqlEntry[] = [
+    {
+      name: 'the user may do all on the server',
+      covers: ['access'],
+      make: ({ user }) => sql(`grant all on *.* to ${user}`),
+      undo: ({ user, clone, app }) =>
+        sql(
+          ...[user, clone]
+            .map(name => `revoke ${itself ? 'if exists ' : ''}all on *.* from ${name}`)
+            .slice(0, 1),
+          `grant select on ${app.database}.* to ${user}`,
+          ...(itself ? [`revoke if exists all on *.* from ${clone} ignore unknown user`] : []),
+          ...(itself ? [`grant application_password_admin on *.* to ${user}`] : []),
+        ),
+    },
+    {
+      name: 'the user may no longer use its database',
+      covers: ['access'],
+      make: ({ app, user }) => sql(`revoke all on ${app.database}.* from ${user}`),
+      undo: ({ app, user }) =>
+        sql(`grant select, insert, update, delete, create, drop on ${app.database}.* to ${user}`),
+      locksOut: world => world.inUse === world.user,
+    },
+    {
+      name: 'the clone may no longer use its database',
+      make: async ({ app, clone }) =>
+        (await exists(clone)) &&
+        (await sql(
+          `grant select on ${app.database}.* to ${clone}`,
+          `revoke all on ${app.database}.* from ${clone}`,
+        )),
+      undo: async ({ app, clone }) =>
+        (await exists(clone)) && (await sql(`grant select, insert on ${app.database}.* to ${clone}`)),
+      strategies: alternating,
+      locksOut: world => world.inUse === world.clone,
+    },
+    {
+      name: 'the clone may more than the user, with its option',
+      make: async ({ app, clone }) =>
+        (await exists(clone)) &&
+        (await sql(
+          `grant alter on ${app.database}.* to ${clone} with grant option`,
+          `grant process on *.* to ${clone}`,
+        )),
+      undo: async () => {},
+      strategies: alternating,
+    },
+    {
+      name: 'a role of the user, by default',
+      covers: ['default_role', 'is_role'],
+      make: ({ user, app }) =>
+        sql(
+          `create role if not exists role_${user}`,
+          `grant role_${user} to ${user}`,
+          `grant role_${user} to ${app.admin.username} with admin option`,
+          itself
+            ? `alter user ${user} default role role_${user}`
+            : `set default role role_${user} for ${user}`,
+        ),
+      undo: ({ user }) => sql(`drop role role_${user}`),
+    },
+    {
+      name: 'a role of the user that the admin may not give',
+      make: ({ user }) => sql(`create role if not exists role_${user}`, `grant role_${user} to ${user}`),
+      undo: ({ user }) => sql(`drop role role_${user}`),
+    },
+    {
+      name: 'a proxy of the user that the admin may not give',
+      make: ({ user }) =>
+        sql(`create user if not exists for_${user}`, `grant proxy on for_${user} to ${user}`),
+      undo: ({ user }) => sql(`drop user for_${user}`, ...(itself ? [] : [])),
+    },
+  ]
+
+  const accounts: MysqlEntry[] = [
+    ...clause('a lock', 'account lock', 'account unlock', { closes: true, covers: ['account_locked'] }),
+    ...clause('a password that has expired', 'password expire', 'password expire default', {
+      closes: true,
+      covers: ['password_expired', 'password_last_changed'],
+    }),
+    ...clause('a password that expires', 'password expire interval 1 day', 'password expire default', {
+      covers: ['password_lifetime'],
+    }),
+    ...clause('REQUIRE SSL', 'require ssl', 'require none', { covers: ['ssl_type'] }),
+    ...clause('REQUIRE X509', 'require x509', 'require none', { closes: true, covers: ['ssl_type'] }),
+    ...clause('REQUIRE SUBJECT', "require subject '/CN=app' and issuer '/CN=ca'", 'require none', {
+      closes: true,
+      covers: ['x509_issuer', 'x509_subject'],
+    }),
+    ...clause('REQUIRE CIPHER', "require cipher 'AES128-SHA'", 'require none', {
+      closes: true,
+      covers: ['ssl_cipher'],
+    }),
+    ...clause(
+      'one connection an hour',
+      'with max_connections_per_hour 1',
+      'with max_connections_per_hour 0',
+      {
+        closes: true,
+        blind: true,
+        covers: ['max_connections'],
+      },
+    ),
+    ...clause('one query an hour', 'with max_queries_per_hour 1', 'with max_queries_per_hour 0', {
+      closes: true,
+      blind: true,
+      covers: ['max_questions'],
+    }),
+    ...clause('one update an hour', 'with max_updates_per_hour 1', 'with max_updates_per_hour 0', {
+      closes: true,
+      blind: true,
+      covers: ['max_updates'],
+    }),
+    ...clause('one connection at a time', 'with max_user_connections 1', 'with max_user_connections 0', {
+      covers: ['max_user_connections'],
+    }),
+    {
+      name: 'the user is renamed',
+      covers: ['User'],
+      make: ({ user }) => sql(`rename user ${user}@'%' to was_${user}@'%'`),
+      undo: ({ user }) => sql(`rename user was_${user}@'%' to ${user}@'%'`),
+      locksOut: world => world.inUse === world.user,
+    },
+    {
+      name: 'the user is renamed, and nobody renames it back: it is made again',
+      make: ({ user }) => sql(`rename user ${user}@'%' to was_${user}@'%'`),
+      async undo({ user, clone }) {
+        await sql(`drop user if exists ${clone}@'%'`, `rename user was_${user}@'%' to ${user}@'%'`)
+      },
+      holders: ['user'],
+      locksOut: true,
+    },
+    {
+      name: 'the clone is dropped',
+      covers: ['User'],
+      make: ({ clone }) => sql(`drop user if exists ${clone}@'%'`),
+      async undo(world) {
+        const current = await world.current()
+        if (current.username === world.clone && !(await exists(world.clone))) await remake(world, current)
+      },
+      strategies: alternating,
+      locksOut: world => world.inUse === world.clone,
+    },
+    {
+      name: 'an account of the user for another address',
+      covers: ['Host'],
+      make: ({ user }) => sql(`create user if not exists ${user}@'10.%' ${identified(server, 'another')}`),
+      undo: ({ user }) => sql(`drop user ${user}@'10.%'`),
+    },
+    {
+      name: 'an account of the user for just this address',
+      covers: ['Host'],
+      make: ({ user }) =>
+        sql(`create user if not exists ${user}@'127.0.0.1' ${identified(server, 'another')}`),
+      undo: ({ user }) => sql(`drop user ${user}@'127.0.0.1'`),
+      locksOut: world => world.inUse === world.user,
+    },
+    {
+      name: 'an account of the clone for just this address',
+      covers: ['Host'],
+      make: ({ clone }) =>
+        sql(`create user if not exists ${clone}@'127.0.0.1' ${identified(server, 'another')}`),
+      undo: ({ clone }) => sql(`drop user ${clone}@'127.0.0.1'`),
+      strategies: alternating,
+      locksOut: world => world.inUse === world.clone,
+    },
+    {
+      name: 'a stranger with the name of the clone',
+      make: ({ clone }) =>
+        sql(
+          `create database if not exists of_${clone}`,
+          `create user ${clone} ${identified(server, 'its own')}`,
+          `grant select on of_${clone}.* to ${clone}`,
+        ),
+      undo: ({ clone }) => sql(`drop user ${clone}`, `drop database of_${clone}`),
+      strategies: alternating,
+      holders: ['user'],
+      moments: early,
+      ends: () => /^NotPermitted$/,
+    },
+    {
+      name: 'a clone that was begun, without a password',
+      covers: ['authentication_string'],
+      make: ({ clone }) => sql(`create user ${clone}`),
+      undo: async () => {},
+      strategies: alternating,
+      holders: ['user'],
+      moments: early,
+      ends: () => /^rotated$/,
+    },
+    {
+      name: 'a clone that was begun, with the password of the rotation, and may nothing',
+      make: async world => {
+        const { pending } = await world.store.describe(world.id)
+        const version = await world.store.read(world.id, { token: pending ?? '' })
+        const { username, password } = version?.credential ?? world.app.current
+        await sql(
+          `drop user if exists ${username}`,
+          `create user ${username} ${identified(server, password)}`,
+        )
+      },
+      undo: async () => {},
+      strategies: alternating,
+      holders: ['user'],
+      moments: ['after create', 'after set', 'before rollback'],
+      ends: () => /^(rotated|InvalidCredential|Forced)$/,
+    },
+    {
+      name: 'the clone is the DEFINER of a view',
+      make: async ({ clone, app }) =>
+        (await exists(clone)) &&
+        (await sql(`create or replace definer = ${clone} view ${app.database}.v as select 1`)),
+      undo: ({ app }) => sql(`drop view if exists ${app.database}.v`),
+      strategies: alternating,
+    },
+    {
+      name: 'its database is dropped',
+      make: ({ app }) => sql(`drop database ${app.database}`),
+      undo: ({ app }) => sql(`create database ${app.database}`),
+      // A user that may use it by name alone is let in by the server.
+      locksOut: true,
+      blind: true,
+    },
+    {
+      name: 'another plugin of the user, for which Keyturn can make no password',
+      covers: ['plugin', 'authentication_string'],
+      make: ({ user, app }) =>
+        itself
+          ? sql(`alter user ${user} identified with sha256_password by '${app.current.password}'`)
+          : sql(`alter user ${user} identified via unix_socket`),
+      undo: ({ user, app }) => sql(`alter user ${user} ${identified(server, app.current.password)}`),
+      holders: ['user'],
+      moments: early,
+      locksOut: !itself,
+      ends: () => /^(NotPermitted|LoginRefused)$/,
+    },
+    {
+      name: 'another plugin of the user, while the clone is in use',
+      covers: ['plugin'],
+      make: ({ user }) =>
+        sql(`alter user ${user} identified ${itself ? "with sha256_password by 'x'" : 'via unix_socket'}`),
+      undo: ({ user, app }) => sql(`alter user ${user} ${identified(server, app.current.password)}`),
+      holders: ['clone'],
+    },
+    {
+      name: 'a password that the user retained beside current',
+      covers: itself ? ['additional_password'] : ['auth_or'],
+      make: ({ user, app }) =>
+        itself
+          ? sql(`alter user ${user} identified by '${hex(8)}Aa1!' retain current password`)
+          : sql(
+              `alter user ${user} identified via mysql_native_password using '${nativeVerifier('x')}' or mysql_native_password using '${nativeVerifier(app.current.password)}'`,
+            ),
+      undo: ({ user, app }) =>
+        sql(
+          `alter user ${user} ${identified(server, app.current.password)}`,
+          ...(itself ? [`alter user ${user} discard old password`] : []),
+        ),
+      moments: early,
+      holders: ['user'],
+    },
+  ]
+
+  /** Current's account as the rotation had left it. */
+  async function remake({ app }: World, { username, password }: Credential): Promise<void> {
+    await sql(
+      `create user ${username} ${identified(server, password)}`,
+      `grant select, insert, update, delete, create, drop on ${app.database}.* to ${username}`,
+    )
+  }
+
+  const admins: MysqlEntry[] = [
+    ['CREATE USER', 'create user on *.*'],
+    ['what it needs to see accounts', 'select on mysql.*'],
+    ['its option on the database', undefined],
+  ].map(([what, privilege]) => ({
+    name: `the admin loses ${what}`,
+    make: ({ app }: World) =>
+      sql(`revoke ${privilege ?? `all on ${app.database}.*`} from ${app.admin.username}`),
+    undo: ({ app }: World) =>
+      sql(
+        `grant create user, process, reload on *.* to ${app.admin.username} with grant option`,
+        `grant select, update on mysql.* to ${app.admin.username}`,
+        `grant all on ${app.database}.* to ${app.admin.username} with grant option`,
+      ),
+  }))
+
+  let held: Connection | undefined
+  const settings: MysqlEntry[] = [
+    variable('read_only', 'on', { blind: true }),
+    variable('require_secure_transport', 'on'),
+    variable('sql_mode', "'ANSI_QUOTES,NO_BACKSLASH_ESCAPES'"),
+    variable('sql_quote_show_create', 'off'),
+    variable('autocommit', 'off'),
+    variable(itself ? 'transaction_read_only' : 'tx_read_only', 'on'),
+    variable('init_connect', "'set names latin1'"),
+    variable('init_connect', "'no statement'", { locksOut: true, blind: true }),
+    variable('wait_timeout', 1),
+    variable('max_allowed_packet', 1024),
+    variable('lock_wait_timeout', 1),
+    variable('default_password_lifetime', 1),
+    {
+      name: 'no connection is free',
+      async make() {
+        const { host, port, superuser } = server
+        held = await mysql.createConnection({ host, port, ...superuser, ssl: { rejectUnauthorized: false } })
+        await sql(`set global max_connections = ${itself ? 1 : 10}`)
+        if (!itself) more = await Promise.all(Array.from({ length: 9 }, () => another()))
+      },
+      async undo() {
+        await sql('set global max_connections = 300')
+        for (const one of [held, ...more]) await one?.end()
+        more = []
+      },
+      locksOut: true,
+      blind: true,
+    },
+    {
+      name: 'the server starts again',
+      make: () => server.restart(),
+      undo: async () => {},
+      passes: true,
+      moments: ['after set', 'before rollback'],
+      strategies: ['single-user', 'alternating-users'],
+      ends: () => /^(rotated|Forced)$/,
+    },
+  ]
+  let more: Connection[] = []
+  const another = () => {
+    const { host, port, superuser } = server
+    return mysql.createConnection({ host, port, ...superuser, ssl: { rejectUnauthorized: false } })
+  }
+
+  return [...accounts, ...privileges, ...admins, ...settings, ...(itself ? mysqlOnly() : mariadbOnly())]
+
+  function mysqlOnly(): MysqlEntry[] {
+    const component = 'file://component_validate_password'
+    /** Rules that all passwords here break. A rollback after they came cannot set current again. */
+    const rules = (name: string, ...more: string[]): MysqlEntry => ({
+      name: `validate_password with ${name}`,
+      make: () => sql(`install component '${component}'`, ...more),
+      async undo(world) {
+        await sql(`uninstall component '${component}'`)
+        // Of two passwords, the one that was discarded is the first: an operator has to take it away.
+        if (world.strategy === 'dual-password') await keepCurrent(world)
+      },
+      locksOut: ({ strategy }) => strategy === 'single-user',
+    })
+    const keepCurrent = async (world: World) => {
+      const { username, password } = await world.current()
+      await sql(
+        `alter user ${username} ${identified(server, password)}`,
+        `alter user ${username} discard old password`,
+      )
+    }
+    return [
+      ...clause('a history of passwords', 'password history 3', 'password history default', {
+        covers: ['Password_reuse_history'],
+      }),
+      ...clause('an interval of reuse', 'password reuse interval 3 day', 'password reuse interval default', {
+        covers: ['Password_reuse_time'],
+      }),
+      ...clause('PASSWORD REQUIRE CURRENT', 'password require current', 'password require current default', {
+        covers: ['Password_require_current'],
+      }),
+      ...clause(
+        'a lock after a refused login',
+        'failed_login_attempts 1 password_lock_time unbounded',
+        'failed_login_attempts 0 password_lock_time 0 account unlock',
+        { covers: ['Password_locking'], locksOut: true },
+      ),
+      ...clause('a comment with an emoji', "comment 'owner 😀'", "comment 'nobody'", {
+        covers: ['metadata'],
+      }),
+      ...clause('a second factor', 'add 2 factor identified with auth_socket', 'drop 2 factor', {
+        closes: true,
+        covers: ['multi_factor_authentication'],
+        undo: async ({ user, clone }) => {
+          for (const name of [user, clone]) await sql(`alter user ${name} drop 2 factor`).catch(() => {})
+        },
+      }),
+      {
+        name: 'the user may no longer retain its password',
+        make: ({ user }) => sql(`revoke if exists application_password_admin on *.* from ${user}`),
+        undo: ({ user }) => sql(`grant application_password_admin on *.* to ${user}`),
+        strategies: ['dual-password'],
+      },
+      {
+        name: 'a partial revoke',
+        covers: ['Restrictions'],
+        make: ({ user, app }) =>
+          sql(
+            'set global partial_revokes = on',
+            `grant select on *.* to ${app.admin.username} with grant option`,
+            `grant select on *.* to ${user}`,
+            `revoke select on mysql.* from ${user}`,
+          ),
+        undo: ({ user, app }) =>
+          sql(
+            `grant select on mysql.* to ${user}`,
+            `revoke select on *.* from ${user}`,
+            `grant select on ${app.database}.* to ${user}`,
+          ),
+      },
+      variable('super_read_only', 'on', {
+        undo: () => sql('set global super_read_only = off', 'set global read_only = off'),
+      }),
+      variable('offline_mode', 'on', { locksOut: true, blind: true }),
+      variable('password_history', 3),
+      variable('password_reuse_interval', 3),
+      variable('password_require_current', 'on'),
+      variable('max_execution_time', 1, { locksOut: false, blind: true }),
+      variable('activate_all_roles_on_login', 'on'),
+      rules('MEDIUM', 'set global validate_password.special_char_count = 9'),
+      rules(
+        'a length',
+        'set global validate_password.policy = LOW',
+        'set global validate_password.length = 90',
+      ),
+      rules(
+        'changed characters',
+        'set global validate_password.policy = LOW',
+        'set global validate_password.changed_characters_percentage = 100',
+      ),
+    ]
+  }
+
+  function mariadbOnly(): MysqlEntry[] {
+    return [
+      ...clause('a limit of time', 'with max_statement_time 0.5', 'with max_statement_time 0', {
+        covers: ['max_statement_time'],
+      }),
+      {
+        name: 'a plugin that checks passwords, strictly',
+        make: () => sql("install soname 'simple_password_check'"),
+        undo: () => sql("uninstall soname 'simple_password_check'"),
+        locksOut: ({ strategy }) => strategy === 'single-user',
+      },
+      {
+        name: 'a plugin that checks passwords, but no verifiers',
+        make: () =>
+          sql('set global strict_password_validation = off', "install soname 'simple_password_check'"),
+        undo: () =>
+          sql("uninstall soname 'simple_password_check'", 'set global strict_password_validation = on'),
+        ends: () => /^(rotated|Forced)$/,
+      },
+      {
+        name: 'another plugin of the user, with the same password',
+        covers: ['plugin'],
+        make: ({ user, app }) =>
+          sql(`alter user ${user} identified via ed25519 using password('${app.current.password}')`),
+        undo: async () => {},
+        holders: ['user'],
+        moments: early,
+        ends: () => /^rotated$/,
+      },
+      variable('max_statement_time', 0.000001, { blind: true }),
+    ]
+  }
+}
