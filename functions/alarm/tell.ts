@@ -89,23 +89,26 @@ async function tellRound(items: Item[], means: Means): Promise<Result[]> {
   const { ok = [], failed = [] } = Object.groupBy(tasks.values(), ({ alarm }) =>
     alarm.severity === 'ok' ? 'ok' : 'failed',
   )
-  const due: Task[] = []
   // A success makes up for a failure of the same lot.
-  for (const lot of [failed, ok]) {
-    const deciding = means.ledger.within(means.patience.ledger)
-    const decided = await settled(lot, 20, task => decide(task, deciding, means))
-    for (const [index, task] of lot.entries()) {
-      const outcome = decided[index]
-      if (outcome?.status !== 'fulfilled') results.push(...ended(task, 'failed', outcome?.reason))
-      else if (outcome.value) due.push(outcome.value)
-      else results.push(...ended(task, task.alarm.severity === 'ok' ? 'nothing to tell' : 'had been told'))
-    }
-  }
+  const due = [...(await decideAll(failed, means, results)), ...(await decideAll(ok, means, results))]
   results.push(...(await carryOut(due, means)))
   // Told late: a rotation has made up for it meanwhile, and whoever was told so then could not know of this.
-  const over = due.filter(({ alarm, open }) => alarm.credential && !open)
+  const over = due.filter(({ alarm, open, claim }) => alarm.credential && !open && claim?.told.size === 2)
   await carryOut(over.map(wellMeanwhile(means.runbook)), means)
   return results
+}
+
+/** @returns those that are to be told; what becomes of the others is added to `results` */
+async function decideAll(lot: Task[], means: Means, results: Result[]): Promise<Task[]> {
+  const deciding = means.ledger.within(means.patience.ledger)
+  const decided = await settled(lot, 20, task => decide(task, deciding, means))
+  return lot.flatMap((task, index) => {
+    const outcome = decided[index]
+    if (outcome?.status === 'fulfilled' && outcome.value) return [outcome.value]
+    if (outcome?.status !== 'fulfilled') results.push(...ended(task, 'failed', outcome?.reason))
+    else results.push(...ended(task, task.alarm.severity === 'ok' ? 'nothing to tell' : 'had been told'))
+    return []
+  })
 }
 
 const ended = ({ items, alarm: { key, subject } }: Task, told: Result['told'], error?: Error): Result[] =>

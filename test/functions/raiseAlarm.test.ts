@@ -140,7 +140,7 @@ describe.skipIf(!moto)('raiseAlarm over moto', () => {
     const arn = `${execution}-${count++}`
     const state = { ...event.detail.rotation, id, ...rotation }
     const announcing = event.detail.severity === 'critical' ? 'AnnounceLockout' : 'AnnounceFailure'
-    known.set(arn, { entered: [{ state: announcing, input: state }] })
+    known.set(arn, { entered: [{ state: announcing, input: state }], at: Date.now() / 1000 })
     return {
       ...event,
       id: `event-${count}`,
@@ -378,6 +378,26 @@ describe.skipIf(!moto)('raiseAlarm over moto', () => {
       expect(await call(success)).toEqual([])
       expect(await subjects()).toEqual(['OK: secret mended was rotated'])
       expect(posted).toHaveLength(2)
+    })
+
+    test('before the failure was told to everybody: what is told late is followed by that it is well again', async () => {
+      const failure = failureOf('told late')
+      answer = 500
+      expect(await call(failure)).toEqual([0])
+      answer = 202
+      const time = new Date(Date.now() + 60_000).toISOString()
+      expect(await call({ ...successOf('told late'), time })).toEqual([])
+      posted = []
+      expect(await call(failure)).toEqual([])
+      expect(posted.map(({ text }) => /(ERROR TestFailed|OK): /.exec(text)?.[1])).toEqual([
+        'ERROR TestFailed',
+        'OK',
+      ])
+      expect(await subjects()).toEqual([
+        'ERROR TestFailed: rotation of secret told late failed',
+        'OK: secret told late was rotated',
+        'OK: secret told late was rotated',
+      ])
     })
 
     test('that nothing bears out closes nothing', async () => {

@@ -3,8 +3,8 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
 type Entered = { state: string; input: unknown }
-/** The states that executions entered, in order, by ARN; `ended` for those that do not go on. */
-export type Known = Map<string, { entered: Entered[]; ended?: boolean }>
+/** The states that executions entered, in order, by ARN; `ended` for those that do not go on; `at` in seconds. */
+export type Known = Map<string, { entered: Entered[]; ended?: boolean; at?: number }>
 
 /** As much of Step Functions as answers what executions did. `fail` answers instead, if it gives an error's name. */
 export async function startHistories(
@@ -19,15 +19,15 @@ export async function startHistories(
     )
     calls.push(executionArn)
     const error = fail() ?? (known.has(executionArn) ? undefined : 'ExecutionDoesNotExist')
-    const { entered = [], ended = true } = known.get(executionArn) ?? {}
+    const { entered = [], ended = true, at = now() } = known.get(executionArn) ?? {}
     const events = [
-      { type: 'ExecutionStarted', timestamp: now() },
+      { type: 'ExecutionStarted', timestamp: at },
       ...entered.map(({ state, input }, index) => ({
         type: 'TaskStateEntered',
-        timestamp: now() + index / 1000,
+        timestamp: at + index / 1000,
         stateEnteredEventDetails: { name: state, input: JSON.stringify(input) },
       })),
-      ...(ended ? [{ type: 'ExecutionFailed', timestamp: now() }] : []),
+      ...(ended ? [{ type: 'ExecutionFailed', timestamp: at }] : []),
     ].reverse()
     const from = Number(nextToken ?? 0)
     const more = from + maxResults < events.length

@@ -122,6 +122,7 @@ const alarms: Record<string, Alarm> = {
   ),
   unreadable: read({
     id: 'event-6',
+    time: '2026-11-21T10:00:00Z',
     source: 'somebody',
     'detail-type': 'Something',
     detail: { password: 'Hidden-1' },
