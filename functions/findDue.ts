@@ -26,6 +26,8 @@ const inventory = new Inventory({ ssm, secrets, tagging }, environment.rotationF
 const LIMIT = { rotations: 500, bytes: 100_000 }
 /** Texts in a list that is there to be read, and characters of one; the number beside it is of all. */
 const NAMED = { texts: 50, characters: 200 }
+/** Lists of so many texts in which what is late is announced, and the bytes of all together. */
+const ANNOUNCED = { lists: 10, bytes: 60_000 }
 
 /** One rotation to start; not after `until`, if there is such a time. */
 type Rotation = { store: StoreName; id: string; token: string; until: string | null }
@@ -47,7 +49,7 @@ export type Run = {
   /** How many groups, and rotations of one group, may go on at once. */
   caps: { hosts: number; perHost: number }
   /** Should have rotated long ago, or never will as their tags are. */
-  late: Names
+  late: Names & { parts?: Names[] }
   /** Have the tag, but are not for this run to rotate. */
   skipped: Names
   /** An earlier run that still goes on. Both together would exceed the caps, so this one does nothing. */
@@ -97,7 +99,7 @@ export const handler = functionHandler(
         hosts: Math.max(1, Math.floor(maxRotations / maxRotationsPerHost)),
         perHost: Math.min(maxRotations, maxRotationsPerHost),
       },
-      late: readable(late),
+      late: { ...readable(late), ...(late.length && { parts: partsOf(late) }) },
       skipped: readable(skipped),
       ...(waitsFor && { waitsFor }),
     }
@@ -120,6 +122,23 @@ function groupOf(
 function readable(texts: string[]): Names {
   const names = texts.slice(0, NAMED.texts).map(text => text.slice(0, NAMED.characters))
   return { count: texts.length, names }
+}
+
+/** All of them in lists of fifty, as far as a state can hold them; the last list counts the rest. */
+function partsOf(texts: string[]): Names[] {
+  let room = ANNOUNCED.bytes
+  const named = texts
+    .slice(0, ANNOUNCED.lists * NAMED.texts)
+    .map(text => text.slice(0, NAMED.characters))
+    .filter(text => {
+      room -= Buffer.byteLength(text) + 3
+      return room > 0
+    })
+  const lists = Array.from({ length: Math.ceil(named.length / NAMED.texts) }, (_, n) =>
+    named.slice(n * NAMED.texts, (n + 1) * NAMED.texts),
+  )
+  const rest = texts.length - named.length
+  return lists.map((names, n) => ({ count: names.length + (n === lists.length - 1 ? rest : 0), names }))
 }
 
 /** The name of a run that began before this one and still goes on. */

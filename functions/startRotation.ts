@@ -1,9 +1,12 @@
+import type { Ledger } from './alarm/ledger.ts'
 import { parseEnvironment } from './environment.ts'
 import { startCallEvent } from './event.ts'
 import { type Attempt, Executions, type Input } from './executions.ts'
 import { functionHandler } from './handler.ts'
+import { logger } from './logger.ts'
 import { requestHandler } from './requestHandler.ts'
 
+let ledger: Ledger | undefined
 const executions = new Executions(parseEnvironment(process.env).executions, { requestHandler })
 
 /**
@@ -25,11 +28,34 @@ export const handler = functionHandler(
     const found = until && new Date() >= until ? 'its window has closed' : at && (await lookAt(asked, at))
     if (typeof found === 'string') return { ...asked, outcome: 'skipped', reason: found }
     const { number, ...input } = found ?? { ...asked, number: 1 }
+    if (input.group) await join(input.token, input.group)
     const started = await executions.start({ token: input.token, number }, input)
     if (started) return { ...input, outcome: 'started' }
     return { ...input, outcome: 'skipped', reason: 'this token was tried already; the next try comes later' }
   },
 )
+
+/** Milliseconds. A rotation does not wait for the alarm's table. */
+const PATIENCE = 5_000
+
+/**
+ * Writes down that the run's report tells of this rotation as well, should it fail. Only what is written here makes
+ * raiseAlarm leave a failure to a report: an execution's input can be made by whoever may start one. Where it cannot be
+ * written, each failure is told by itself.
+ */
+async function join(token: string, group: string): Promise<void> {
+  const table = process.env.KEYTURN_ALARM_TABLE
+  if (!table) return
+  const [{ DynamoDBClient }, { Ledger }] = await Promise.all([
+    import('@aws-sdk/client-dynamodb'),
+    import('./alarm/ledger.ts'),
+  ])
+  ledger ??= new Ledger(new DynamoDBClient({ requestHandler, maxAttempts: 2 }), table)
+  await ledger
+    .within(PATIENCE)
+    .join(token, group)
+    .catch(error => logger.warn('the ledger failed, so each failure is told by itself', { error }))
+}
 
 /**
  * What to start as an event of the time `at` says, whose id is in place of a token: a rotation that is named after the

@@ -36,11 +36,17 @@ export const UNTOUCHED = '; this try changed nothing'
 /** Names one rotation: `token` is the id of the version it makes. */
 export type RotationId = { id: string; token: string }
 
-/** With `moveBack`, this is the way back from a temporary clone, whatever the tags say by now. */
+/**
+ * With `moveBack`, this is the way back from a temporary clone, whatever the tags say by now. It is believed only under the
+ * token that follows from the current version's, and while the application is on the clone.
+ */
 export type Start = RotationId & { moveBack?: true | undefined }
 
 /** What createSecret found out and the later steps need. Anybody may read it: no secret value is in it. */
 export type Rotation = RotationId & {
+  /** What the store calls the secret, whichever of its names `id` is; unset where the store does not tell. */
+  name?: string
+  arn?: string
   /** With `connection`, what the stored values are: see Kind. */
   engine: EngineName
   connection?: string

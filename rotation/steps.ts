@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto'
 import type { Credential } from './credential.ts'
 import type { Session } from './engines/engine.ts'
 import { traits } from './engines/traits.ts'
@@ -40,8 +41,9 @@ import type { StrategyName } from './strategies/strategy.ts'
  */
 export async function create(pipeline: Pipeline, { id, token, moveBack }: Start): Promise<Rotation> {
   const found = await pipeline.store.describe(id)
-  const options = optionsOf(found, pipeline, moveBack)
   const done = found.current === token
+  const back = moveBack && followsFrom(done ? found.previous : found.current, token)
+  const options = optionsOf(found, pipeline, back)
   if (!done) {
     await refuseForeign(pipeline, found, token)
     refuseUnfit(found)
@@ -49,6 +51,9 @@ export async function create(pipeline: Pipeline, { id, token, moveBack }: Start)
   const store = await storeOf(pipeline, options)
   const replaced = await readReplaced(store, id, found, done)
   const current = replaced.credential
+  // Nobody is on a clone: so this is a rotation like any other.
+  if (back && !strategies['temporary-clone'].halfway?.(current.username))
+    return create(pipeline, { id, token })
   refuseNoHost(current)
   refuseWholeValue(current, options)
   const strategy = allowedStrategy(current, options)
@@ -62,6 +67,8 @@ export async function create(pipeline: Pipeline, { id, token, moveBack }: Start)
   }
   return {
     id,
+    ...(found.name && { name: found.name }),
+    ...(found.arn && { arn: found.arn }),
     token,
     engine: current.engine,
     ...(options.connection && { connection: options.connection }),
@@ -77,6 +84,13 @@ export async function create(pipeline: Pipeline, { id, token, moveBack }: Start)
     ...(options.pooler && { pooler: options.pooler }),
   }
 }
+
+/**
+ * Whether the rotation of `token` is the one that statemachines/rotate.asl.json starts when the grace time of `version`
+ * is over. An execution's input can be made by whoever may start one; this name has to fit.
+ */
+const followsFrom = (version: string | undefined, token: string) =>
+  version !== undefined && hash('sha256', version) === token ? true : undefined
 
 function optionsOf(
   { owner, tags }: Description,

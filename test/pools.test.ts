@@ -80,27 +80,37 @@ function use(pool: Pool) {
 const scenesOf = ({ engine }: { engine: Credential['engine'] }) =>
   (Object.keys(traits[engine].strategies) as StrategyName[]).filter(name => name !== 'master')
 
-describe.each(kinds)('a pool of $name', ({ place, open }: { place: Place; open(value: Credential): Pool }) => {
-  const engine = place.name.startsWith('PostgreSQL') ? 'postgres' : place.name.startsWith('MySQL') ? 'mysql' : 'mariadb'
+describe.each(kinds)(
+  'a pool of $name',
+  ({ place, open }: { place: Place; open(value: Credential): Pool }) => {
+    const engine = place.name.startsWith('PostgreSQL')
+      ? 'postgres'
+      : place.name.startsWith('MySQL')
+        ? 'mysql'
+        : 'mariadb'
 
-  test.each(scenesOf({ engine }))('%s cuts none of its sessions, be it that two rotations go by', async strategy => {
-    const world = await World.of(place, strategy, 'user')
-    const application = use(open(await world.current()))
-    while (application.sessions.size < SIZE) await sleep(10)
-    const ends = [await world.rotate(async () => {}), await world.rotate(async () => {})]
-    expect(ends.map(({ end }) => end)).toEqual(['rotated', 'rotated'])
-    const { failures, sessions, queries } = await application.stop()
-    expect({ failures, sessions }).toEqual({ failures: [], sessions: SIZE })
-    expect(queries).toBeGreaterThan(20)
-  })
+    test.each(scenesOf({ engine }))(
+      '%s cuts none of its sessions, be it that two rotations go by',
+      async strategy => {
+        const world = await World.of(place, strategy, 'user')
+        const application = use(open(await world.current()))
+        while (application.sessions.size < SIZE) await sleep(10)
+        const ends = [await world.rotate(async () => {}), await world.rotate(async () => {})]
+        expect(ends.map(({ end }) => end)).toEqual(['rotated', 'rotated'])
+        const { failures, sessions, queries } = await application.stop()
+        expect({ failures, sessions }).toEqual({ failures: [], sessions: SIZE })
+        expect(queries).toBeGreaterThan(20)
+      },
+    )
 
-  test('one that was opened on a temporary clone goes on when the application has moved back, as the clone is kept', async () => {
-    const world = await World.of(place, 'temporary-clone', 'clone')
-    const application = use(open(await world.current()))
-    while (application.sessions.size < SIZE) await sleep(10)
-    const { end, retirement } = await world.rotate(async () => {})
-    expect([end, retirement?.name]).toEqual(['rotated', 'Conflict'])
-    const { failures, sessions } = await application.stop()
-    expect({ failures, sessions }).toEqual({ failures: [], sessions: SIZE })
-  })
-})
+    test('one that was opened on a temporary clone goes on when the application has moved back, as the clone is kept', async () => {
+      const world = await World.of(place, 'temporary-clone', 'clone')
+      const application = use(open(await world.current()))
+      while (application.sessions.size < SIZE) await sleep(10)
+      const { end, retirement } = await world.rotate(async () => {})
+      expect([end, retirement?.name]).toEqual(['rotated', 'Conflict'])
+      const { failures, sessions } = await application.stop()
+      expect({ failures, sessions }).toEqual({ failures: [], sessions: SIZE })
+    })
+  },
+)

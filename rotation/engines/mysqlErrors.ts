@@ -39,6 +39,8 @@ const byNumber: Record<number, Translation> = {
   1698: notPermitted,
   3118: locked,
   3955: locked,
+  // By max_password_errors, until FLUSH PRIVILEGES.
+  4150: locked,
   4151: locked,
   1049: (_, where) => new InvalidCredential('dbname', `${where}: there is no such database`),
   1130: (_, where) => new NotPermitted(`${where}: no account admits a login from this address`),

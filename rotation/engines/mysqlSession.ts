@@ -135,6 +135,15 @@ export abstract class MysqlFamily implements Engine {
   }
 }
 
+/** @throws NotPermitted if the account may run out of what a rollback needs, for up to an hour */
+function refuseIfCounted({ name, clauses: { limits = '' } }: Method): void {
+  const [limit] = /MAX_\w+_PER_HOUR [1-9]\d*/.exec(limits) ?? []
+  if (limit)
+    throw new NotPermitted(
+      `${name} has ${limit}: when that is used up, a change of its only password could not be taken back`,
+    )
+}
+
 class MysqlSession implements Session {
   host = ''
   readonly passwords: TwoPasswords = {
@@ -197,7 +206,10 @@ class MysqlSession implements Session {
     if (user === this.#credential.username) {
       if (plugins.length > 1)
         throw new NotPermitted(`${name} has several passwords, of which a user can change the first only`)
-      if (reversibly) await this.#flavour.refuseIrreversible?.(this.#statements(), method, password)
+      if (reversibly) {
+        refuseIfCounted(method)
+        await this.#flavour.refuseIrreversible?.(this.#statements(), method, password)
+      }
       await this.#query(this.#flavour.changeOwn(plugin, { old: this.#password, new: password }))
       this.#password = password
     } else

@@ -211,7 +211,11 @@ describe.skipIf(!possible)('what is due, deployed on a local AWS', () => {
       failed.flat().map(({ executionArn = '' }) => stack.alarms(`Execution:   ${executionArn}`)),
     )
     expect(told.flat()).toMatchObject([
-      { Subject: expect.stringMatching(/^ERROR Unreachable: rotation of \/local-.*app_2_\d failed$/) },
+      {
+        Subject: expect.stringMatching(
+          /^ERROR Unreachable: rotation of parameter \/local-.*app_2_\d failed$/,
+        ),
+      },
     ])
   })
 

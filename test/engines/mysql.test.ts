@@ -326,6 +326,24 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
       expect([await admits(server, current), await admits(server, pending)]).toEqual([true, false])
     })
 
+  test.each(['max_queries_per_hour 50', 'max_updates_per_hour 1', 'max_connections_per_hour 9'])(
+    'a single user with %s is NotPermitted: a rollback could find it used up',
+    async limit => {
+      const { current, user } = await makeApp(server)
+      await sql(`alter user ${user} with ${limit}`)
+      const none = () => Promise.reject(new Error('not needed'))
+      const change = {
+        ...{ current, pending: current.with({ password: 'next' }) },
+        ...{ previous: none, admin: none, rds: none },
+      }
+      await expect(new SingleUser().apply(engine, change)).rejects.toMatchObject({
+        name: 'NotPermitted',
+        message: expect.stringContaining(limit.toUpperCase()),
+      })
+      expect(await admits(server, current)).toBe(true)
+    },
+  )
+
   describe('plugins', () => {
     const own = [
       'mysql_native_password',

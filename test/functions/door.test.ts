@@ -41,7 +41,9 @@ Object.assign(process.env, {
   KEYTURN_EXECUTIONS: 'arn:aws:states:eu-west-1:123456789012:execution:keyturn-rotate',
 })
 const { parseEnvironment } = await import('../../functions/environment.ts')
-const { rollbackEvent, rotationEvent, serviceEvent, startEvent } = await import('../../functions/event.ts')
+const { NoObject, rollbackEvent, rotationEvent, serviceEvent, startEvent } = await import(
+  '../../functions/event.ts'
+)
 const { count, logger } = await import('../../functions/handler.ts')
 const { stepHandler } = await import('../../functions/stepHandler.ts')
 const { executions, pipelineFor } = await import('../../functions/pipeline.ts')
@@ -164,11 +166,20 @@ describe('event.ts', () => {
     ['token', { execution: `${token}-two` }],
     ['token', { execution: `x${token}-2` }],
   ])('every parser refuses a wrong %s by its name: %j', (field, change) => {
-    for (const parse of [startEvent, rotationEvent, rollbackEvent]) {
+    // An execution's input that has no fields has an error of its own.
+    const fieldless =
+      'rotation' in change && (change.rotation === null || typeof change.rotation === 'string')
+    for (const parse of [...(fieldless ? [] : [startEvent]), rotationEvent, rollbackEvent]) {
       const run = () => parse({ execution: token, rotation: created, ...change })
       expect(run).toThrow(errors.InvalidInput)
       expect(run).toThrow(new RegExp(`^${field}: should be `))
     }
+  })
+
+  test.each([[null], ['a text'], [7], [[created]], [true]])('an input that has no fields: %j', rotation => {
+    const run = () => startEvent({ execution: token, rotation })
+    expect(run).toThrow(NoObject)
+    expect(run).toThrow(/^input: should be an object, such as \{"store":"secrets-manager"/)
   })
 
   test.each([

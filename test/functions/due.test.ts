@@ -324,12 +324,34 @@ describe('reportRotations', () => {
       tell: true,
       failures: [
         {
+          severity: 'error',
           error: 'Unreachable',
           reason: 'setSecret: no answer from db',
           count: 2,
           names: ['parameter-store /c', 'parameter-store /e'],
         },
-        { error: 'TestFailed', reason: 'testSecret: no', count: 1, names: ['parameter-store /d'] },
+        {
+          severity: 'error',
+          error: 'TestFailed',
+          reason: 'testSecret: no',
+          count: 1,
+          names: ['parameter-store /d'],
+        },
+      ],
+    })
+  })
+
+  test('those whose rollback failed come first, and are a kind of their own', async () => {
+    const results = [
+      result('/a', 'failed', 'Unreachable', 'setSecret: no'),
+      { ...result('/b', 'failed', 'Unreachable', 'rollbackSecret: no'), critical: true },
+      { ...result('/c', 'failed', 'LockedOut', 'rollbackSecret: none'), critical: true },
+    ]
+    expect(await reportRotations({ host: '', results })).toMatchObject({
+      failures: [
+        { severity: 'critical', error: 'Unreachable', names: ['parameter-store /b'] },
+        { severity: 'critical', error: 'LockedOut', names: ['parameter-store /c'] },
+        { severity: 'error', error: 'Unreachable', names: ['parameter-store /a'] },
       ],
     })
   })

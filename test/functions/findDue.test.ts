@@ -114,6 +114,31 @@ describe('a run', () => {
     expect(elsewhere).toEqual({ host: 'db2:5432', rotations: ['/elsewhere'], turns: undefined })
   })
 
+  test('lists all that is late, fifty at a time; what there is no room for is counted', async () => {
+    const lateOnes = (count: number, length: number) =>
+      Array.from({ length: count }, (_, n) =>
+        credential(`/${'x'.repeat(length)}/${n}`, 1, { 'keyturn:every': 'x' }),
+      )
+    scheduled = lateOnes(120, 10)
+    const { late } = await look()
+    expect(late.parts?.map(({ count, names }) => [count, names.length])).toEqual([
+      [50, 50],
+      [50, 50],
+      [20, 20],
+    ])
+    expect(new Set(late.parts?.flatMap(({ names }) => names)).size).toBe(120)
+    scheduled = lateOnes(2_000, 10)
+    const many = (await look()).late.parts ?? []
+    expect(many).toHaveLength(10)
+    expect(many.reduce((sum, { count }) => sum + count, 0)).toBe(2_000)
+    scheduled = lateOnes(500, 300)
+    const long = (await look()).late
+    expect(JSON.stringify(long.parts).length).toBeLessThan(70_000)
+    expect(long.parts?.reduce((sum, { count }) => sum + count, 0)).toBe(500)
+    scheduled = []
+    expect((await look()).late).toEqual({ count: 0, names: [] })
+  })
+
   test('names what is late and what is skipped, fifty of each, and counts all', async () => {
     scheduled = Array.from({ length: 60 }, (_, n) =>
       credential(`/${'x'.repeat(300)}/${n}`, 1, { 'keyturn:every': 'x' }),
@@ -165,7 +190,10 @@ describe('a run', () => {
 
   test('counts what is late for the dashboard', async () => {
     scheduled = [credential('/b', 30), credential('/a', 30), credential('/c', 1.5)]
-    expect((await look()).late).toEqual({ count: 2, names: ['parameter-store /a', 'parameter-store /b'] })
+    expect((await look()).late).toMatchObject({
+      count: 2,
+      names: ['parameter-store /a', 'parameter-store /b'],
+    })
     expect(written.join('')).toContain('"LateCredentials":2')
   })
 

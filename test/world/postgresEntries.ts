@@ -462,7 +462,7 @@ export function postgresEntries(server: PostgresServer): PostgresEntry[] {
     asked('password', { ends: fine }),
     asked('trust', {
       blind: true,
-      ends: world => (single(world) ? /^NotPermitted$/ : /^(NotPermitted|Forced|rotated)$/),
+      ends: world => (single(world) ? /^(NotPermitted|Forced)$/ : /^(NotPermitted|Forced|rotated)$/),
     }),
     asked('reject', { locksOut: true }),
     asked('ident', { locksOut: true }),
