@@ -44,8 +44,8 @@ async function logsInAnew(pgbouncer: Pgbouncer, world: World): Promise<boolean> 
       await using session = await engine.login(current)
       return session.pooled
     } catch (error) {
-      // The pooler may not have seen yet that a connection is gone.
-      if ((error as Error).name !== 'Unreachable' || tries > 5) throw error
+      // The pooler may not have seen yet that a connection is gone, or keep for a second that it was refused one itself.
+      if ((error as Error).name !== 'Unreachable' || tries > 30) throw error
       await sleep(100)
     }
 }
