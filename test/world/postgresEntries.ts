@@ -210,8 +210,6 @@ export function postgresEntries(server: PostgresServer): PostgresEntry[] {
     }),
     next('may have no connections', 'alter role R connection limit 0', 'alter role R connection limit -1', {
       about: ['pg_roles.rolconnlimit'],
-      // The same answer as where the server is full for a moment: whether pending is open cannot be told.
-      blind: true,
     }),
     inUse('is NOLOGIN', 'alter role R nologin', 'alter role R login', {
       locksOut: true,
