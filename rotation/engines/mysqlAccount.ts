@@ -156,7 +156,9 @@ const defaultRoleLine = new RegExp(`^SET DEFAULT ROLE (${account}) FOR (${accoun
 
 function readGrant(line: string, found: Account, quotedAs: string): void {
   const byDefault = defaultRoleLine.exec(line)
-  if (byDefault?.[2] === found.name) found.defaultRoles = [byDefault[1] ?? '']
+  // MariaDB, which says this last, goes on doing so when the role was dropped, but lets nobody have it.
+  const [, chosen = '', of] = byDefault ?? []
+  if (of === found.name && found.grants.has(chosen)) found.defaultRoles = [chosen]
   if (byDefault) return
   const role = roleLine.exec(line)
   if (role) {

@@ -692,6 +692,24 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
         expect(await differences()).toEqual([])
       })
 
+    test('a default role that was dropped since is nothing to the clone', async () => {
+      const app = await makeApp(server)
+      const role = `role_${hex()}`
+      await sql(
+        `create role ${role}`,
+        `grant ${role} to ${app.user}`,
+        `grant ${role} to ${app.admin.username} with admin option`,
+        mysqlItself
+          ? `alter user ${app.user} default role ${role}`
+          : `set default role ${role} for ${app.user}`,
+      )
+      const { sync, differences } = await makeClone(app)
+      await sync()
+      await sql(`drop role ${role}`)
+      await sync()
+      expect(await differences()).toEqual([])
+    })
+
     test('a proxy that the admin may not grant is NotPermitted', async () => {
       const app = await makeApp(server)
       const proxied = `for_${hex()}`

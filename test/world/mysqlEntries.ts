@@ -65,6 +65,8 @@ export function mysqlEntries(server: RunningMysql): MysqlEntry[] {
         await sql(`set global ${name} = ${value}`)
       },
       undo: () => sql(`set global ${name} = ${typeof before === 'string' ? `'${before}'` : before}`),
+      // What a server is set to is much the same to all that an admin changes, and to all that change themselves.
+      strategies: ['single-user', 'alternating-users'],
       ...rest,
     }
   }
@@ -488,9 +490,13 @@ export function mysqlEntries(server: RunningMysql): MysqlEntry[] {
         undo: () => sql('set global super_read_only = off', 'set global read_only = off'),
       }),
       variable('offline_mode', 'on', { locksOut: true, blind: true }),
-      variable('password_history', 3),
-      variable('password_reuse_interval', 3),
-      variable('password_require_current', 'on'),
+      variable('password_history', 3, { strategies: ['single-user', 'alternating-users', 'dual-password'] }),
+      variable('password_reuse_interval', 3, {
+        strategies: ['single-user', 'alternating-users', 'dual-password'],
+      }),
+      variable('password_require_current', 'on', {
+        strategies: ['single-user', 'alternating-users', 'dual-password'],
+      }),
       variable('max_execution_time', 1, { locksOut: false, blind: true }),
       variable('activate_all_roles_on_login', 'on'),
       rules('MEDIUM', 'set global validate_password.special_char_count = 9'),
