@@ -119,6 +119,7 @@ test('every tag in docs/strategies.md is one that is understood, and every other
     'keyturn:jitter': '6h',
     'keyturn:engine': 'opaque',
     'keyturn:PASSWORD_LENGTH': '40',
+    'keyturn:pooler': 'auth-query',
   }
   const defaults = { grace: 60, password: {} }
   const beside = { 'keyturn:clone': { 'keyturn:strategy': 'temporary-clone' } }
