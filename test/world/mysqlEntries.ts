@@ -347,6 +347,16 @@ export function mysqlEntries(server: RunningMysql): MysqlEntry[] {
    */
   const keepCurrent = (world: World) => closeDiscarded(server, world)
 
+  /** What may keep a rollback from setting current's password again. */
+  const unreturnable = (entry: MysqlEntry): MysqlEntry => ({
+    ...entry,
+    locksOut: ({ strategy }) => strategy === 'single-user',
+    async undo(world) {
+      await entry.undo(world)
+      await keepCurrent(world)
+    },
+  })
+
   /** Current's account as the rotation had left it. */
   async function remake({ app }: World, { username, password }: Credential): Promise<void> {
     await sql(
@@ -436,10 +446,10 @@ export function mysqlEntries(server: RunningMysql): MysqlEntry[] {
     return [
       ...clause('a history of passwords', 'password history 3', 'password history default', {
         covers: ['Password_reuse_history'],
-      }),
+      }).map(unreturnable),
       ...clause('an interval of reuse', 'password reuse interval 3 day', 'password reuse interval default', {
         covers: ['Password_reuse_time'],
-      }),
+      }).map(unreturnable),
       ...clause('PASSWORD REQUIRE CURRENT', 'password require current', 'password require current default', {
         covers: ['Password_require_current'],
       }),
@@ -490,10 +500,16 @@ export function mysqlEntries(server: RunningMysql): MysqlEntry[] {
         undo: () => sql('set global super_read_only = off', 'set global read_only = off'),
       }),
       variable('offline_mode', 'on', { locksOut: true, blind: true }),
-      variable('password_history', 3, { strategies: ['single-user', 'alternating-users', 'dual-password'] }),
-      variable('password_reuse_interval', 3, {
-        strategies: ['single-user', 'alternating-users', 'dual-password'],
-      }),
+      unreturnable(
+        variable('password_history', 3, {
+          strategies: ['single-user', 'alternating-users', 'dual-password'],
+        }),
+      ),
+      unreturnable(
+        variable('password_reuse_interval', 3, {
+          strategies: ['single-user', 'alternating-users', 'dual-password'],
+        }),
+      ),
       variable('password_require_current', 'on', {
         strategies: ['single-user', 'alternating-users', 'dual-password'],
       }),
