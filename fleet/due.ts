@@ -2,6 +2,10 @@ import { createHash } from 'node:crypto'
 import { InvalidOption } from '../rotation/errors.ts'
 import { type Options, parseOptions, parseTags } from '../rotation/options.ts'
 import type { Scheduled } from './inventory.ts'
+import { type Opening, openingAt } from './window.ts'
+
+/** What the names of a credential's rotations are made from. */
+type Version = Pick<Scheduled, 'store' | 'id' | 'since'>
 
 const hour = 3_600_000
 const day = 24 * hour
@@ -18,15 +22,14 @@ type Verdict = { late: boolean } & (
   | { state: 'skipped'; reason: string }
 )
 
-/**
- * What comes first where not all can: the lower try, so that what keeps failing holds up nobody; then what has been due
- * for longer, in milliseconds.
- */
-type Rank = { attempt: number; due: number }
-export const byRank = (a: Rank, b: Rank) => a.attempt - b.attempt || b.due - a.due
+/** Which try it is; and for how many milliseconds the credential has been due, and this try of it. */
+type Rank = { attempt: number; due: number; waits: number }
 
-/** Whether a credential is to rotate at the moment `now`, as its tags say. Never throws. */
-export function judge(credential: Scheduled, now: Date): Verdict {
+/**
+ * Whether a credential is to rotate at the moment `now`, as its tags say. `interval` is how many milliseconds lie between
+ * two runs, an hour at most. Never throws.
+ */
+export function judge(credential: Scheduled, now: Date, interval = hour): Verdict {
   const { tags, since, nextByService } = credential
   if (nextByService) {
     const late = now.getTime() > nextByService.getTime() + day
@@ -39,32 +42,36 @@ export function judge(credential: Scheduled, now: Date): Verdict {
   if (options instanceof InvalidOption) return { state: 'skipped', reason: options.message, late: true }
   const { every, window, jitter = 0 } = options
   if (every === undefined) return { state: 'waiting', late: false }
-  // The same part of it whenever we look, and another one for each version and credential.
-  const delay = jitter * 1000 * fraction(identity(credential))
-  const opens = opening(since.getTime() + every * 1000 + delay, window)
-  if (now.getTime() < opens) return { state: 'waiting', late: false }
-  const late = now.getTime() > opens + Math.max(hour, Math.min(every * 1000, day))
-  if (opening(now.getTime(), window) > now.getTime()) return { state: 'waiting', late }
-  const rank = { attempt: attemptAfter(now.getTime() - opens), due: now.getTime() - opens }
-  const due = { state: 'due', late, rank, token: tokenFor(credential, rank.attempt) } as const
-  return window ? { ...due, until: new Date(closing(now.getTime(), window)) } : due
+  // The schedule's concern alone: a rotation by hand goes on.
+  if (jitter > every)
+    return { state: 'skipped', reason: 'keyturn:jitter: should be no longer than keyturn:every', late: true }
+  const time = now.getTime()
+  const from = since.getTime() + every * 1000
+  const mayBegin = beginning(credential, from, jitter * 1000, interval)
+  const opens = mayBegin(window && openingAt(window, from))
+  if (time < opens) return { state: 'waiting', late: false }
+  const late = time > opens + Math.max(hour, Math.min(every * 1000, day))
+  const opening = window && openingAt(window, time)
+  if (time < mayBegin(opening)) return { state: 'waiting', late }
+  const due = time - opens
+  const attempt = attemptAfter(due)
+  const rank = { attempt, due, waits: due - beginsAfter(attempt) }
+  const verdict = { state: 'due', late, rank, token: tokenFor(credential, attempt) } as const
+  return opening ? { ...verdict, until: new Date(opening.closes) } : verdict
 }
 
-/** The first moment from `time` on that is inside the window. */
-function opening(time: number, window: Options['window']): number {
-  if (!window) return time
-  const midnight = time - (time % day)
-  const minute = (time - midnight) / 60_000
-  const { from, to } = window
-  const inside = from < to ? minute >= from && minute < to : minute >= from || minute < to
-  if (inside) return time
-  return midnight + from * 60_000 + (minute < from ? 0 : day)
-}
-
-/** When the window closes that is open at `time`. */
-function closing(time: number, { to }: NonNullable<Options['window']>): number {
-  const closes = time - (time % day) + to * 60_000
-  return closes > time ? closes : closes + day
+/**
+ * When a credential that is due from `from` on may begin in a window that is open then or later, or without one: as late
+ * as its part of the jitter says, but so that one run is still to come before the window closes. The part is the same
+ * whenever we look, and another one for each version and credential.
+ */
+function beginning(credential: Scheduled, from: number, jitter: number, interval: number) {
+  const part = fraction(identity(credential))
+  return (opening: Opening | undefined): number => {
+    if (!opening) return from + jitter * part
+    const start = Math.max(from, opening.opens)
+    return start + Math.min(jitter, Math.max(0, opening.closes - start - interval)) * part
+  }
 }
 
 /**
@@ -77,13 +84,31 @@ function attemptAfter(due: number): number {
   return hours < 16 ? Math.floor(Math.log2(hours)) + 1 : 5 + Math.floor((hours - 16) / 24)
 }
 
+/** The milliseconds that a credential has been due when this try of it begins. */
+function beginsAfter(attempt: number): number {
+  if (attempt === 0) return 0
+  return (attempt <= 5 ? 2 ** (attempt - 1) : 16 + 24 * (attempt - 5)) * hour
+}
+
+/** How many of a credential's tries are looked for: those of some weeks. */
+const TRIES = 30
+
+/** The tokens of the tries before this one, the latest first. */
+export function earlierTokens(credential: Version, attempt: number): string[] {
+  const attempts = Array.from({ length: Math.min(attempt, TRIES) }, (_, n) => attempt - 1 - n)
+  return attempts.map(earlier => tokenFor(credential, earlier))
+}
+
+/** Names the rotation that the policies of a parameter's version ask for, however many of them do so, and how often. */
+export const policyToken = (parameter: Version) => tokenFor(parameter, 'policy')
+
 /** A UUID. Whoever looks at the same credential gets the same one for the same try, so that it begins once. */
-function tokenFor(credential: Scheduled, attempt: number): string {
+function tokenFor(credential: Version, attempt: number | 'policy'): string {
   const digits = digest(`${identity(credential)} ${attempt}`).slice(0, 32)
   return digits.replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-')
 }
 
-const identity = ({ store, id, since }: Scheduled) => `${store} ${id} ${since.toISOString()}`
+const identity = ({ store, id, since }: Version) => `${store} ${id} ${since.toISOString()}`
 const digest = (text: string) => createHash('sha256').update(text).digest('hex')
 const fraction = (text: string) => Number.parseInt(digest(text).slice(0, 8), 16) / 2 ** 32
 

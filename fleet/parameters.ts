@@ -1,5 +1,12 @@
-import { ListTagsForResourceCommand, paginateDescribeParameters, type SSMClient } from '@aws-sdk/client-ssm'
-import { answered } from '../rotation/stores/awsErrors.ts'
+import {
+  GetParameterCommand,
+  ListTagsForResourceCommand,
+  paginateDescribeParameters,
+  paginateGetParameterHistory,
+  type SSMClient,
+} from '@aws-sdk/client-ssm'
+import { answered, isNamed } from '../rotation/stores/awsErrors.ts'
+import { lockName, tokenOf } from '../rotation/stores/parameterNames.ts'
 import { tagsIn } from '../rotation/stores/tags.ts'
 
 /** As many names as DescribeParameters takes in one filter. */
@@ -25,4 +32,29 @@ export async function changesOf(ssm: SSMClient, names: string[]): Promise<Map<st
 export async function tagsOf(ssm: SSMClient, name: string): Promise<Record<string, string>> {
   const command = new ListTagsForResourceCommand({ ResourceType: 'Parameter', ResourceId: name })
   return tagsIn((await answered('Parameter Store', ssm.send(command))).TagList)
+}
+
+/**
+ * The tokens of the rotations that may still run of a parameter: the one that has its lock, and those that made its two
+ * newest versions, as they may be in their grace time. A version that was written by hand has none.
+ * @throws NotPermitted, Throttled, StoreFailed
+ */
+export async function rotationsOf(ssm: SSMClient, name: string): Promise<string[]> {
+  const pages = paginateGetParameterHistory({ client: ssm, pageSize: 50 }, { Name: name })
+  const [found, pending] = await Promise.all([
+    answered('Parameter Store', Array.fromAsync(pages)),
+    lockOf(ssm, name),
+  ])
+  const versions = found.flatMap(({ Parameters = [] }) => Parameters)
+  return [...new Set([...(pending ? [pending] : []), ...versions.slice(-2).map(tokenOf)])]
+}
+
+async function lockOf(ssm: SSMClient, name: string): Promise<string | undefined> {
+  const command = new GetParameterCommand({ Name: lockName(name) })
+  // Its refusal has no other name once it is translated.
+  const answer = ssm.send(command).catch((error: unknown) => {
+    if (isNamed(error, 'ParameterNotFound')) return undefined
+    throw error
+  })
+  return (await answered('Parameter Store', answer))?.Parameter?.Value
 }

@@ -1,5 +1,6 @@
 import * as v from 'valibot'
-import { InvalidInput } from '../rotation/errors.ts'
+import { intervalOf } from '../fleet/interval.ts'
+import { InvalidInput, InvalidOption } from '../rotation/errors.ts'
 import { type Options, parseOptions } from '../rotation/options.ts'
 import { passwordSettings } from '../rotation/password.ts'
 
@@ -8,6 +9,7 @@ const schema = v.object({
   KEYTURN_CA_FILE: v.optional(text, '/var/runtime/ca-cert.pem'),
   KEYTURN_EXECUTIONS: v.exactOptional(text),
   KEYTURN_GRACE: v.exactOptional(text),
+  KEYTURN_TEST_QUERY_MAY_WRITE: v.exactOptional(v.string()),
 })
 
 export type Environment = {
@@ -15,6 +17,8 @@ export type Environment = {
   caFile: string
   /** What the ARNs of this stack's rotate executions begin with, up to the name. */
   executions: string | undefined
+  /** Set: test queries may write. */
+  testMayWrite?: true
   defaults: Options
 }
 
@@ -26,13 +30,19 @@ export function parseEnvironment(variables: NodeJS.ProcessEnv): Environment {
   const given = Object.fromEntries(
     Object.entries(variables).filter((entry): entry is [string, string] => Boolean(entry[1])),
   )
-  const { KEYTURN_CA_FILE, KEYTURN_EXECUTIONS, KEYTURN_GRACE } = v.parse(schema, given)
+  const { KEYTURN_CA_FILE, KEYTURN_EXECUTIONS, KEYTURN_GRACE, KEYTURN_TEST_QUERY_MAY_WRITE } = v.parse(
+    schema,
+    given,
+  )
+  if (!['true', 'false', undefined].includes(KEYTURN_TEST_QUERY_MAY_WRITE))
+    throw new InvalidOption('testQueryMayWrite', 'should be true or false')
   const options = Object.keys(passwordSettings.entries).flatMap(name =>
     given[name] ? [[name, given[name]]] : [],
   )
   return {
     caFile: KEYTURN_CA_FILE,
     executions: KEYTURN_EXECUTIONS,
+    ...(KEYTURN_TEST_QUERY_MAY_WRITE === 'true' && { testMayWrite: true }),
     defaults: parseOptions({
       ...Object.fromEntries(options),
       ...(KEYTURN_GRACE && { grace: KEYTURN_GRACE }),
@@ -46,16 +56,21 @@ const due = v.object({
   KEYTURN_ROTATION_FUNCTION: text,
   KEYTURN_MAX_ROTATIONS: v.pipe(whole, v.maxValue(10_000)),
   KEYTURN_MAX_ROTATIONS_PER_HOST: v.pipe(whole, v.maxValue(40)),
+  KEYTURN_DUE_SCHEDULE: v.optional(v.string(), ''),
 })
 
 type DueEnvironment = {
   /** ARN of the state machine that rotates what is due. */
   runs: string
+  /** ARN of the state machine that each rotation is an execution of. The other one is named after it. */
+  rotations: string
   /** ARN of this stack's rotateSecret. */
   rotationFunction: string
   /** How many rotations may go on at once, in all and on one database server. */
   maxRotations: number
   maxRotationsPerHost: number
+  /** How many milliseconds lie between two runs of the schedule. */
+  interval: number
 }
 
 const expected: Record<string, string> = {
@@ -70,12 +85,13 @@ export function parseDueEnvironment(variables: NodeJS.ProcessEnv): DueEnvironmen
     const name = String(result.issues[0].path?.[0].key)
     throw new InvalidInput(expected[name] ?? `environment variable ${name}: is not set`)
   }
-  const { KEYTURN_RUNS, KEYTURN_ROTATION_FUNCTION, KEYTURN_MAX_ROTATIONS, KEYTURN_MAX_ROTATIONS_PER_HOST } =
-    result.output
+  const { output } = result
   return {
-    runs: KEYTURN_RUNS,
-    rotationFunction: KEYTURN_ROTATION_FUNCTION,
-    maxRotations: KEYTURN_MAX_ROTATIONS,
-    maxRotationsPerHost: KEYTURN_MAX_ROTATIONS_PER_HOST,
+    runs: output.KEYTURN_RUNS,
+    rotations: output.KEYTURN_RUNS.replace(/-due$/, ''),
+    rotationFunction: output.KEYTURN_ROTATION_FUNCTION,
+    maxRotations: output.KEYTURN_MAX_ROTATIONS,
+    maxRotationsPerHost: output.KEYTURN_MAX_ROTATIONS_PER_HOST,
+    interval: intervalOf(output.KEYTURN_DUE_SCHEDULE),
   }
 }

@@ -1,6 +1,6 @@
 import * as v from 'valibot'
 import { engineNames } from '../rotation/credential.ts'
-import { InvalidInput } from '../rotation/errors.ts'
+import { InvalidInput, RotationError } from '../rotation/errors.ts'
 import { type StoreName, storeNames } from '../rotation/stores/store.ts'
 import { strategyNames } from '../rotation/strategies/strategy.ts'
 
@@ -42,6 +42,7 @@ const facts = v.object({
   clone: v.exactOptional(v.picklist(['drop', 'keep'])),
   halfway: v.exactOptional(v.literal(true)),
   testQuery: v.exactOptional(text),
+  pooler: v.exactOptional(v.literal('auth-query')),
 })
 const none = v.literal('')
 const rotation = v.variant('engine', [
@@ -65,8 +66,26 @@ const rollback = v.object({
   replaces: v.exactOptional(text),
 })
 
-/** What createSecret gets: the execution's input. */
-export const startEvent = parser(start)
+/**
+ * The execution's input has no fields: it is a text, a list or the like. The state machine makes InvalidInput of it, in
+ * a way of its own, as a failure cannot be put into such a state.
+ */
+export class NoObject extends RotationError {
+  override readonly name = 'NoObject'
+}
+
+const startOf = parser(start)
+
+/** What createSecret gets: the execution's input. @throws NoObject */
+export function startEvent(event: unknown): ReturnType<typeof startOf> {
+  const { rotation } = (event ?? {}) as { rotation?: unknown }
+  if (
+    rotation !== undefined &&
+    (typeof rotation !== 'object' || rotation === null || Array.isArray(rotation))
+  )
+    throw new NoObject('input: should be an object, such as {"store":"secrets-manager","id":"shop/database"}')
+  return startOf(event)
+}
 
 /** What the steps after createSecret get: what it returned. */
 export const rotationEvent = parser(rotation)

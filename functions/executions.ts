@@ -6,9 +6,15 @@ import { isToken } from './event.ts'
 
 /** One rotation's execution; `number` is 1 for the first that its token had. */
 export type Attempt = { token: string; number: number }
-/** An execution's input. `group` names those that a run of what was due started on one database server. */
-export type Input = { store: StoreName; id: string; token: string; group?: string }
+/**
+ * An execution's input. `group` names those that a run of what was due started on one database server, `event` the event
+ * that asked for the rotation.
+ */
+export type Input = { store: StoreName; id: string; token: string; group?: string; event?: string }
 type Status = 'RUNNING' | 'SUCCEEDED' | 'FAILED' | 'TIMED_OUT' | 'ABORTED' | 'PENDING_REDRIVE'
+
+/** The last attempt that a token had, and when it began. */
+type Last = Attempt & { status: Status; started: Date | undefined }
 
 /** What tells that a function was not run: Lambda's own refusals, and ours of an event that it does not take. */
 const notRun = [
@@ -50,11 +56,11 @@ export class Executions {
    * The last attempt under `token`. A name is taken for 90 days once its execution failed, so the next attempt gets
    * the next name; none follows on one that runs or has succeeded.
    */
-  async latest(token: string): Promise<(Attempt & { status: Status }) | undefined> {
+  async latest(token: string): Promise<Last | undefined> {
     const prefix = this.#arns()
     // No execution of ours has such a name: another tool left this version pending.
     if (!isToken(token)) return undefined
-    let latest: (Attempt & { status: Status }) | undefined
+    let latest: Last | undefined
     for (let number = 1; ; number++) {
       const attempt = { token, number }
       const executionArn = `${prefix}:${nameOf(attempt)}`
@@ -63,7 +69,7 @@ export class Executions {
         'ExecutionDoesNotExist',
       )
       if (!found?.status) return latest
-      latest = { ...attempt, status: found.status }
+      latest = { ...attempt, status: found.status, started: found.startDate }
       if (['RUNNING', 'SUCCEEDED'].includes(found.status)) return latest
     }
   }

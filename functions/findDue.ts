@@ -3,9 +3,10 @@ import { ResourceGroupsTaggingAPIClient } from '@aws-sdk/client-resource-groups-
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import { ListExecutionsCommand, SFNClient } from '@aws-sdk/client-sfn'
 import { SSMClient } from '@aws-sdk/client-ssm'
-import { byRank, judge } from '../fleet/due.ts'
 import { Inventory, type Scheduled } from '../fleet/inventory.ts'
+import { inTurn } from '../fleet/plan.ts'
 import { adminsAmong, targetsOf } from '../fleet/targets.ts'
+import { triedOf } from '../fleet/tried.ts'
 import { type Admins, topOf, turnsOf, withoutCircles } from '../fleet/turns.ts'
 import { answered } from '../rotation/stores/awsErrors.ts'
 import type { StoreName } from '../rotation/stores/store.ts'
@@ -25,6 +26,8 @@ const inventory = new Inventory({ ssm, secrets, tagging }, environment.rotationF
 const LIMIT = { rotations: 500, bytes: 100_000 }
 /** Texts in a list that is there to be read, and characters of one; the number beside it is of all. */
 const NAMED = { texts: 50, characters: 200 }
+/** Lists of so many texts in which what is late is announced, and the bytes of all together. */
+const ANNOUNCED = { lists: 10, bytes: 60_000 }
 
 /** One rotation to start; not after `until`, if there is such a time. */
 type Rotation = { store: StoreName; id: string; token: string; until: string | null }
@@ -46,7 +49,7 @@ export type Run = {
   /** How many groups, and rotations of one group, may go on at once. */
   caps: { hosts: number; perHost: number }
   /** Should have rotated long ago, or never will as their tags are. */
-  late: Names
+  late: Names & { parts?: Names[] }
   /** Have the tag, but are not for this run to rotate. */
   skipped: Names
   /** An earlier run that still goes on. Both together would exceed the caps, so this one does nothing. */
@@ -59,20 +62,14 @@ export const handler = functionHandler(
   runEvent,
   ({ run }) => ({ run }),
   async ({ run }): Promise<Run> => {
-    const now = new Date()
-    const [credentials, waitsFor] = await Promise.all([inventory.scheduled(), earlierThan(run)])
-    const judged = credentials.map(credential => ({
-      credential,
-      verdict: judge(credential, now),
-    }))
-    const late = judged.flatMap(({ credential, verdict }) => (verdict.late ? [nameOf(credential)] : []))
+    const [credentials, tried, waitsFor] = await Promise.all([
+      inventory.scheduled(),
+      triedOf(stepFunctions, environment.rotations),
+      earlierThan(run),
+    ])
+    const { interval } = environment
+    const { due, late, skipped } = inTurn(credentials, tried, { run, now: new Date(), interval })
     measure('LateCredentials', late.length, MetricUnit.Count)
-    const skipped = judged.flatMap(({ credential, verdict }) =>
-      verdict.state === 'skipped' ? [`${nameOf(credential)}: ${verdict.reason}`] : [],
-    )
-    const due = judged
-      .flatMap(({ credential, verdict }) => (verdict.state === 'due' ? [{ ...verdict, credential }] : []))
-      .sort((a, b) => byRank(a.rank, b.rank))
     const first = waitsFor ? [] : due.slice(0, LIMIT.rotations)
     const targets = await targetsOf(
       first.map(({ credential }) => credential),
@@ -102,7 +99,7 @@ export const handler = functionHandler(
         hosts: Math.max(1, Math.floor(maxRotations / maxRotationsPerHost)),
         perHost: Math.min(maxRotations, maxRotationsPerHost),
       },
-      late: readable(late.toSorted()),
+      late: { ...readable(late), ...(late.length && { parts: partsOf(late) }) },
       skipped: readable(skipped),
       ...(waitsFor && { waitsFor }),
     }
@@ -122,11 +119,26 @@ function groupOf(
   return { name, host, rotations: turns.flat(), ...(turns.length > 1 && { turns }) }
 }
 
-const nameOf = ({ store, id }: { store: StoreName; id: string }) => `${store} ${id}`
-
 function readable(texts: string[]): Names {
   const names = texts.slice(0, NAMED.texts).map(text => text.slice(0, NAMED.characters))
   return { count: texts.length, names }
+}
+
+/** All of them in lists of fifty, as far as a state can hold them; the last list counts the rest. */
+function partsOf(texts: string[]): Names[] {
+  let room = ANNOUNCED.bytes
+  const named = texts
+    .slice(0, ANNOUNCED.lists * NAMED.texts)
+    .map(text => text.slice(0, NAMED.characters))
+    .filter(text => {
+      room -= Buffer.byteLength(text) + 3
+      return room > 0
+    })
+  const lists = Array.from({ length: Math.ceil(named.length / NAMED.texts) }, (_, n) =>
+    named.slice(n * NAMED.texts, (n + 1) * NAMED.texts),
+  )
+  const rest = texts.length - named.length
+  return lists.map((names, n) => ({ count: names.length + (n === lists.length - 1 ? rest : 0), names }))
 }
 
 /** The name of a run that began before this one and still goes on. */

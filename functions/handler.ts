@@ -1,15 +1,11 @@
-import { Logger } from '@aws-lambda-powertools/logger'
 import { injectLambdaContext } from '@aws-lambda-powertools/logger/middleware'
 import { Metrics, MetricUnit } from '@aws-lambda-powertools/metrics'
 import middy from '@middy/core'
 import { RotationError, Unexpected } from '../rotation/errors.ts'
+import { logger } from './logger.ts'
 
-const secretKey = /password|secretstring|secretbinary|rotationtoken|verifier/i
+export { logger }
 
-/** The last net: a Credential hides its values itself. */
-export const logger = new Logger({
-  jsonReplacerFn: (key, value) => (secretKey.test(key) ? '***' : value),
-})
 const metrics = new Metrics({ namespace: 'Keyturn' })
 
 /** Counts one outcome in CloudWatch, by what is known of the rotation. */

@@ -30,7 +30,8 @@ export async function pipelineFor(name: StoreName): Promise<Pipeline> {
   return {
     store: await stores[name](),
     engine: name => {
-      engines[name] ??= loadEngine[name]({ caFile: environment.caFile })
+      const { caFile, testMayWrite = false } = environment
+      engines[name] ??= loadEngine[name]({ caFile, testMayWrite })
       return engines[name]
     },
     admin: readAdmin,

@@ -1,73 +1,43 @@
-import { setTimeout as sleep } from 'node:timers/promises'
-import { Logger } from '@aws-lambda-powertools/logger'
 import { injectLambdaContext } from '@aws-lambda-powertools/logger/middleware'
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
 import { PublishCommand, SNSClient } from '@aws-sdk/client-sns'
 import middy from '@middy/core'
 import * as v from 'valibot'
-import { type Alarm, readAlarm, textOf } from './alarm/alarm.ts'
-import { AlarmClaimed, Ledger } from './alarm/ledger.ts'
-import { postWebhook, WebhookFailed } from './alarm/webhook.ts'
+import { type Alarm, textOf } from './alarm/alarm.ts'
+import { type Event, readEvent } from './alarm/event.ts'
+import { Histories } from './alarm/histories.ts'
+import { Ledger } from './alarm/ledger.ts'
+import { type Item, type Means, tellAll } from './alarm/tell.ts'
+import { postWebhook, WebhookFailed } from './alarm/webhook/webhook.ts'
+import { logger } from './logger.ts'
 
 const text = v.pipe(v.string(), v.nonEmpty())
 const schema = v.object({
   KEYTURN_ALARM_TOPIC: text,
   KEYTURN_ALARM_TABLE: text,
+  KEYTURN_EXECUTIONS: text,
   KEYTURN_RUNBOOK: text,
   /** Name of the SecureString with the webhook's URL; '' for none. */
   KEYTURN_WEBHOOK_PARAMETER: v.string(),
 })
 
 const environment = v.parse(schema, process.env)
-const logger = new Logger()
 /** Milliseconds; the SDK itself would wait without end. */
 const requestHandler = { connectionTimeout: 2_000, requestTimeout: 3_000, throwOnRequestTimeout: true }
-const sns = new SNSClient({ requestHandler })
-const ledger = new Ledger(new DynamoDBClient({ requestHandler }), environment.KEYTURN_ALARM_TABLE)
+const sns = new SNSClient({ requestHandler, maxAttempts: 2 })
+const ledger = new Ledger(
+  new DynamoDBClient({ requestHandler, maxAttempts: 2 }),
+  environment.KEYTURN_ALARM_TABLE,
+)
+const histories = new Histories(environment.KEYTURN_EXECUTIONS, { requestHandler, maxAttempts: 2 })
 
 /**
- * Milliseconds. An execution that fails is announced by the state machine, with all that it knows, just before Step
- * Functions and Secrets Manager report it. They give way for so long, so that what is told is the richest account.
+ * Milliseconds. Who reports with less detail gives way for so long. Looking at executions and asking the ledger have a
+ * bound each, as telling goes first.
  */
-const giveWay = 10_000
-
-/** Where an alarm goes. */
-export type Outlets = {
-  ledger: Pick<Ledger, 'leads' | 'claim' | 'tellTopic' | 'tellAll'>
-  /** @throws whatever SNS throws */
-  publish(alarm: Alarm): Promise<void>
-  /** @throws WebhookFailed */
-  post(alarm: Alarm): Promise<void>
-  giveWay: number
-}
-
-/**
- * Tells of a failure once, however many events report it: the topic first, then the webhook.
- * @returns whether this event was the one that told
- * @throws AlarmClaimed if another event of the failure is being told, WebhookFailed, and whatever SNS throws; the
- * event is to be tried again then, and the topic is not told twice
- */
-export async function tell(alarm: Alarm, { ledger, publish, post, giveWay }: Outlets): Promise<boolean> {
-  if (alarm.outdone) await sleep(giveWay)
-  const [key] = alarm.keys
-  // An alarm told twice is better than one that waits for DynamoDB.
-  const note = async <T>(work: Promise<T>): Promise<T | undefined> =>
-    work.catch(error => {
-      if (error instanceof AlarmClaimed) throw error
-      logger.error('the ledger failed, so this may be told twice', { error })
-      return undefined
-    })
-  if (alarm.group && (await note(ledger.leads(alarm.group, key))) === false) return false
-  const told = await note(ledger.claim(key, alarm.at))
-  if (told === 'everything') return false
-  if (told !== 'topic') {
-    await publish(alarm)
-    await note(ledger.tellTopic(key))
-  }
-  await post(alarm)
-  await note(ledger.tellAll(alarm.keys, alarm.at))
-  return true
-}
+const patience = { giveWay: 10_000, look: 3_000, ledger: 1_500, retry: 500 }
+/** Milliseconds of the function's time that are left for notes when telling ends. */
+const RESERVE = 6_000
 
 async function publish(alarm: Alarm): Promise<void> {
   await sns.send(
@@ -80,24 +50,72 @@ async function publish(alarm: Alarm): Promise<void> {
   )
 }
 
-async function post(alarm: Alarm): Promise<void> {
+const post: Means['post'] = async (alarms, deadline, told) => {
   const Name = environment.KEYTURN_WEBHOOK_PARAMETER
-  if (!Name) return
+  if (!Name) {
+    await told(alarms)
+    return new Map()
+  }
   const { GetParameterCommand, SSMClient } = await import('@aws-sdk/client-ssm')
-  const ssm = new SSMClient({ requestHandler })
+  const ssm = new SSMClient({ requestHandler, maxAttempts: 2 })
   const { Parameter } = await ssm
     .send(new GetParameterCommand({ Name, WithDecryption: true }))
     .catch(error => {
       throw new WebhookFailed(`parameter ${Name}: ${error?.name}`)
     })
-  await postWebhook(Parameter?.Value ?? '', alarm)
+  return postWebhook(Parameter?.Value ?? '', alarms, deadline, told)
 }
 
-/** Tells whoever is on call that a rotation failed, why, and what to do. The rules in resources/alarms.yml call it. */
+const batch = v.object({
+  Records: v.array(
+    v.object({
+      messageId: v.string(),
+      body: v.string(),
+      attributes: v.optional(v.object({ ApproximateReceiveCount: v.optional(v.string()) })),
+    }),
+  ),
+})
+type Records = v.InferOutput<typeof batch>['Records']
+
+/** An event of a queue, which is as EventBridge sent it. What cannot be read is an alarm of its own, once. */
+function itemOf({ messageId, body, attributes }: Records[number]): Item {
+  const again = Number(attributes?.ApproximateReceiveCount ?? 1) > 1
+  const parsed = v.safeParse(v.pipe(v.string(), v.parseJson()), body)
+  const event: Event = readEvent(parsed.output)
+  return { event: { ...event, id: event.id ?? messageId }, again }
+}
+
+/**
+ * Tells whoever is on call what failed, why, and what to do. It reads what the rules in resources/alarms.yml put into
+ * two queues; an event by itself, as the last release's rules sent it, it takes as well.
+ * @returns the messages that are to come again, as not everybody could be told
+ */
 export const handler = middy()
   .use(injectLambdaContext(logger, { clearState: true }))
-  .handler(async (event: unknown): Promise<void> => {
-    const alarm = readAlarm(event, environment.KEYTURN_RUNBOOK)
-    const told = await tell(alarm, { ledger, publish, post, giveWay })
-    logger.info(told ? 'told' : 'had been told', { keys: alarm.keys, subject: alarm.subject })
+  .handler(async (raw: unknown, context: { getRemainingTimeInMillis?(): number }) => {
+    const { success, output } = v.safeParse(batch, raw)
+    const records = success ? output.Records : []
+    const items = success ? records.map(itemOf) : [{ event: readEvent(raw), again: false }]
+    const deadline = Date.now() + (context.getRemainingTimeInMillis?.() ?? 30_000) - RESERVE
+    const means = {
+      ledger,
+      histories,
+      publish,
+      post,
+      runbook: environment.KEYTURN_RUNBOOK,
+      log: logger,
+      patience,
+      deadline,
+    }
+    const results = await tellAll(items, means)
+    for (const { told, key, subject, error } of results)
+      if (error) logger.error('failed', { key, subject, error })
+      else logger.info(told, { key, subject })
+    const failed = new Map(results.flatMap(({ item, error }) => (error ? [[item, error]] : [])))
+    if (!success && failed.size) throw [...failed.values()][0]
+    return {
+      batchItemFailures: records.flatMap(({ messageId }, index) =>
+        failed.has(items[index] as Item) ? [{ itemIdentifier: messageId }] : [],
+      ),
+    }
   })

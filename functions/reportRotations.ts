@@ -14,7 +14,14 @@ type Report = {
   severity: 'critical' | 'error'
   /** Whether there is more to tell than the one failure that its own execution told. */
   tell: boolean
-  failures: { error: string; reason: string; count: number; names: string[] }[]
+  /** Of one error, those whose rollback failed are a kind of their own, and come first. */
+  failures: {
+    severity: 'critical' | 'error'
+    error: string
+    reason: string
+    count: number
+    names: string[]
+  }[]
 }
 
 /** Counts, so that a person gets one message for many rotations that failed for one reason. */
@@ -26,7 +33,9 @@ export const handler = functionHandler(
     const having = (outcome: Results[number]['outcome']) =>
       results.filter(result => result.outcome === outcome)
     const failed = having('failed')
-    const kinds = Map.groupBy(failed, ({ error = 'Unknown' }) => error)
+    const kinds = [true, false].flatMap(critical =>
+      kindsOf(failed.filter(one => (one.critical ?? false) === critical)),
+    )
     return {
       host,
       rotated: having('rotated').length,
@@ -36,12 +45,16 @@ export const handler = functionHandler(
         ? 'critical'
         : 'error',
       tell: failed.length > 1 || failed.some(({ untold }) => untold),
-      failures: [...kinds].map(([error, members]) => ({
-        error,
-        reason: members[0]?.reason ?? '',
-        count: members.length,
-        names: members.slice(0, NAMED).map(({ store, id }) => `${store} ${id}`),
-      })),
+      failures: kinds,
     }
   },
 )
+
+const kindsOf = (failed: Results): Report['failures'] =>
+  [...Map.groupBy(failed, ({ error = 'Unknown' }) => error)].map(([error, members]) => ({
+    severity: members[0]?.critical ? 'critical' : 'error',
+    error,
+    reason: members[0]?.reason ?? '',
+    count: members.length,
+    names: members.slice(0, NAMED).map(({ store, id }) => `${store} ${id}`),
+  }))

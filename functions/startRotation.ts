@@ -1,38 +1,90 @@
+import type { Ledger } from './alarm/ledger.ts'
 import { parseEnvironment } from './environment.ts'
 import { startCallEvent } from './event.ts'
-import { Executions } from './executions.ts'
+import { type Attempt, Executions, type Input } from './executions.ts'
 import { functionHandler } from './handler.ts'
+import { logger } from './logger.ts'
 import { requestHandler } from './requestHandler.ts'
 
+let ledger: Ledger | undefined
 const executions = new Executions(parseEnvironment(process.env).executions, { requestHandler })
 
 /**
+ * Events of one scan for a parameter's policies may come so many milliseconds apart, and are handed over for as long:
+ * what was tried within that time before an event was tried for its sake.
+ */
+const TOGETHER = 3_600_000
+
+/**
  * Starts a rotation under a token that its caller knows, so that it begins once, however often it is asked for.
- * What Parameter Store's own events ask for is looked at first: they are for every parameter of the account, and may
- * come late.
+ * What Parameter Store's own events ask for is looked at first: they are for every parameter of the account, may come
+ * late, and several may come for one version.
  */
 export const handler = functionHandler(
   'startRotation',
   startCallEvent,
   ({ store, id, token }) => ({ store, id, token }),
-  async ({ at, until, ...input }) => {
-    const reason = until && new Date() >= until ? 'its window has closed' : at && (await whyNot(input.id, at))
-    if (reason) return { ...input, outcome: 'skipped', reason }
-    const started = await executions.start({ token: input.token, number: 1 }, input)
+  async ({ at, until, ...asked }) => {
+    const found = until && new Date() >= until ? 'its window has closed' : at && (await lookAt(asked, at))
+    if (typeof found === 'string') return { ...asked, outcome: 'skipped', reason: found }
+    const { number, ...input } = found ?? { ...asked, number: 1 }
+    if (input.group) await join(input.token, input.group)
+    const started = await executions.start({ token: input.token, number }, input)
     if (started) return { ...input, outcome: 'started' }
     return { ...input, outcome: 'skipped', reason: 'this token was tried already; the next try comes later' }
   },
 )
 
-/** Why a parameter is not to rotate although an event of the time `at` says so. Only events need what is loaded. */
-async function whyNot(id: string, at: Date): Promise<string | undefined> {
-  const [{ SSMClient }, { changesOf, tagsOf }] = await Promise.all([
+/** Milliseconds. A rotation does not wait for the alarm's table. */
+const PATIENCE = 5_000
+
+/**
+ * Writes down that the run's report tells of this rotation as well, should it fail. Only what is written here makes
+ * raiseAlarm leave a failure to a report: an execution's input can be made by whoever may start one. Where it cannot be
+ * written, each failure is told by itself.
+ */
+async function join(token: string, group: string): Promise<void> {
+  const table = process.env.KEYTURN_ALARM_TABLE
+  if (!table) return
+  const [{ DynamoDBClient }, { Ledger }] = await Promise.all([
+    import('@aws-sdk/client-dynamodb'),
+    import('./alarm/ledger.ts'),
+  ])
+  ledger ??= new Ledger(new DynamoDBClient({ requestHandler, maxAttempts: 2 }), table)
+  await ledger
+    .within(PATIENCE)
+    .join(token, group)
+    .catch(error => logger.warn('the ledger failed, so each failure is told by itself', { error }))
+}
+
+/**
+ * What to start as an event of the time `at` says, whose id is in place of a token: a rotation that is named after the
+ * parameter's version, with the event in its input, so that another one is told that it was. A text is why nothing is
+ * to start. Only events need what is loaded.
+ */
+async function lookAt({ store, id, token: event }: Input, at: Date): Promise<string | (Input & Attempt)> {
+  const [{ SSMClient }, { changesOf, rotationsOf, tagsOf }, { policyToken }] = await Promise.all([
     import('@aws-sdk/client-ssm'),
     import('../fleet/parameters.ts'),
+    import('../fleet/due.ts'),
   ])
   const ssm = new SSMClient({ requestHandler })
-  const changed = (await changesOf(ssm, [id])).get(id)
-  if (!changed) return 'there is no such parameter any more'
+  const since = (await changesOf(ssm, [id])).get(id)
+  if (!since) return 'there is no such parameter any more'
   if ((await tagsOf(ssm, id))['keyturn:managed'] !== 'true') return 'it lacks the tag keyturn:managed=true'
-  return changed > at ? 'it has changed since then' : undefined
+  if (since > at) return 'it has changed since then'
+  const token = policyToken({ store, id, since })
+  const last = await executions.latest(token)
+  const running = last?.status === 'RUNNING' ? token : await runningOf(await rotationsOf(ssm, id))
+  if (running) return `its rotation ${running} still runs, be it in its grace time`
+  const input = { store, id, token, event }
+  if (!last) return { ...input, number: 1 }
+  const before = last.started && last.started.getTime() < at.getTime() - TOGETHER
+  if (last.status === 'SUCCEEDED' || !before) return 'a rotation of this version was tried already'
+  return { ...input, number: last.number + 1 }
+}
+
+async function runningOf(tokens: string[]): Promise<string | undefined> {
+  for (const token of tokens) if ((await executions.latest(token))?.status === 'RUNNING') return token
+  return undefined
 }

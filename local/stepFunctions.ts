@@ -19,7 +19,13 @@ export type StepFunctionsServer = {
 }
 
 /** An execution; `history` is what GetExecutionHistory tells of it. */
-type Started = { input: string; history: Event[]; ended: Promise<Execution>; result?: Execution }
+type Started = {
+  input: string
+  startDate: number
+  history: Event[]
+  ended: Promise<Execution>
+  result?: Execution
+}
 type Event = {
   type: string
   stateEnteredEventDetails?: { name: string; input: string }
@@ -33,6 +39,7 @@ type Request = {
   input?: string
   includeExecutionData?: boolean
   reverseOrder?: boolean
+  stateMachineArn?: string
 }
 
 class Refused extends Error {}
@@ -89,15 +96,21 @@ class Rotate {
       return { executionArn: name, startDate: 0 }
     },
 
-    ListExecutions: () => ({ executions: this.runs.map(name => ({ name, startDate: 0 })) }),
+    ListExecutions: ({ stateMachineArn = '' }: Request) => {
+      if (stateMachineArn.endsWith('-due'))
+        return { executions: this.runs.map(name => ({ name, startDate: 0 })) }
+      const all = [...this.executions].map(([name, { startDate }]) => ({ name, startDate }))
+      return { executions: all.reverse() }
+    },
 
     DescribeExecution: ({ executionArn }: Request) => {
       const name = lastOf(executionArn)
       if (this.running.has(name)) return { status: 'RUNNING' }
-      const { input, result } = this.#find(name)
-      if (!result) return { status: 'RUNNING', input }
-      if (!result.failure) return { status: 'SUCCEEDED', input, output: JSON.stringify(result.output) }
-      return { status: 'FAILED', input, ...detailsOf(result.failure) }
+      const { input, startDate, result } = this.#find(name)
+      const common = { input, startDate }
+      if (!result) return { ...common, status: 'RUNNING' }
+      if (!result.failure) return { ...common, status: 'SUCCEEDED', output: JSON.stringify(result.output) }
+      return { ...common, status: 'FAILED', ...detailsOf(result.failure) }
     },
 
     GetExecutionHistory: ({ executionArn, includeExecutionData = true, reverseOrder }: Request) => {
@@ -132,7 +145,7 @@ class Rotate {
           history.push({ type: 'LambdaFunctionFailed', lambdaFunctionFailedEventDetails: detailsOf(failure) })
       },
     })
-    const started: Started = { input, history, ended }
+    const started: Started = { input, startDate: Date.now() / 1000, history, ended }
     this.executions.set(name, started)
     ended.then(result => {
       started.result = result

@@ -4,6 +4,7 @@ import { duration } from './duration.ts'
 import { InvalidOption } from './errors.ts'
 import { type PasswordSettings, passwordSettings } from './password.ts'
 import { type StrategyName, strategyNames } from './strategies/strategy.ts'
+import { type Window, window } from './window.ts'
 
 /** What a stored value is: AWS's JSON, unless one of these is set. */
 export type Kind = {
@@ -27,11 +28,13 @@ export type Options = Essentials & {
   clone?: 'drop' | 'keep' | undefined
   /** A statement that the new credential must be able to run. */
   testQuery?: string | undefined
+  /** Set: a pooler may stand in between, and asks the database for passwords at every login. */
+  pooler?: 'auth-query' | undefined
   password: PasswordSettings
   /** Seconds from one rotation to the next, where Keyturn has to think of it. */
   every?: number | undefined
-  /** When a rotation that is due may begin, in minutes of the day (UTC). From a late hour to an early one: overnight. */
-  window?: { from: number; to: number } | undefined
+  /** When a rotation that is due may begin. */
+  window?: Window | undefined
   /** Seconds. Each rotation is put off by a part of it, so that what was enrolled together does not rotate together. */
   jitter?: number | undefined
 }
@@ -47,28 +50,16 @@ const expected: Record<string, string> = {
   grace: '`never`, or a whole number with s, m, h or d, such as 24h; 360d at most',
   clone: '`drop` or `keep`',
   'test-query': 'one SQL statement',
+  pooler: '`auth-query`, or left out where no pooler asks the database for passwords',
   every: 'a whole number with m, h or d, such as 30d; a year at most',
-  window: 'hours of the day in UTC, an hour at least, such as 02:00-05:00',
+  window:
+    'hours of the day, an hour at least, in UTC or with a time zone behind, and days before if they are not all, such as 02:00-05:00 or Mon-Fri 02:00-05:00 Europe/Berlin',
   jitter: 'a whole number with m, h or d, such as 6h',
   engine: 'opaque, or left out: the value names the engine of a database',
   connection: "the name of a parameter with AWS's JSON but for the password",
   PASSWORD_LENGTH: 'a whole number from 1 to 1024',
   EXCLUDE_CHARACTERS: 'the characters to leave out',
 }
-
-/** Text such as `02:00-05:00`. */
-const window = v.pipe(
-  v.string(),
-  v.regex(/^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$/),
-  v.transform(text => {
-    const [from = 0, to = 0] = text
-      .split('-')
-      .map(time => Number(time.slice(0, 2)) * 60 + Number(time.slice(3)))
-    return { from, to }
-  }),
-  // Runs begin an hour apart at most, and one has to fall into it.
-  v.check(({ from, to }) => (to - from + 1440) % 1440 >= 60),
-)
 
 /** The execution waits for it, and Step Functions ends an execution after a year. */
 const LONGEST_GRACE = 360 * 86_400
@@ -78,6 +69,7 @@ const schema = v.strictObject({
   grace: v.exactOptional(v.union([v.literal('never'), v.pipe(duration, v.maxValue(LONGEST_GRACE))])),
   clone: v.exactOptional(v.picklist(['drop', 'keep'])),
   'test-query': v.exactOptional(v.pipe(v.string(), v.nonEmpty())),
+  pooler: v.exactOptional(v.literal('auth-query')),
   every: v.exactOptional(v.pipe(duration, v.minValue(60))),
   window: v.exactOptional(window),
   jitter: v.exactOptional(duration),
@@ -136,7 +128,17 @@ export function parseOptions(texts: Record<string, string>, defaults = none, pre
     )
   }
   const { engine, connection, managed: _, admin: __, ...given } = result.output
-  const { strategy, grace, clone, 'test-query': testQuery, every, window, jitter, ...password } = given
+  const {
+    strategy,
+    grace,
+    clone,
+    'test-query': testQuery,
+    pooler,
+    every,
+    window,
+    jitter,
+    ...password
+  } = given
   const options = {
     engine,
     connection,
@@ -144,6 +146,7 @@ export function parseOptions(texts: Record<string, string>, defaults = none, pre
     grace: grace ?? defaults.grace,
     clone,
     testQuery: testQuery ?? defaults.testQuery,
+    pooler: pooler ?? defaults.pooler,
     password: { ...defaults.password, ...password },
     every: every ?? defaults.every,
     window: window ?? defaults.window,

@@ -36,11 +36,17 @@ export const UNTOUCHED = '; this try changed nothing'
 /** Names one rotation: `token` is the id of the version it makes. */
 export type RotationId = { id: string; token: string }
 
-/** With `moveBack`, this is the way back from a temporary clone, whatever the tags say by now. */
+/**
+ * With `moveBack`, this is the way back from a temporary clone, whatever the tags say by now. It is believed only under the
+ * token that follows from the current version's, and while the application is on the clone.
+ */
 export type Start = RotationId & { moveBack?: true | undefined }
 
 /** What createSecret found out and the later steps need. Anybody may read it: no secret value is in it. */
 export type Rotation = RotationId & {
+  /** What the store calls the secret, whichever of its names `id` is; unset where the store does not tell. */
+  name?: string
+  arn?: string
   /** With `connection`, what the stored values are: see Kind. */
   engine: EngineName
   connection?: string
@@ -59,6 +65,8 @@ export type Rotation = RotationId & {
   /** Another rotation has to follow when the grace time is over: see Strategy. */
   halfway?: true
   testQuery?: string
+  /** What is said of a pooler in between: see Options. */
+  pooler?: 'auth-query'
 }
 
 /** The store, reading values as what they are. @throws InvalidCredential if the connection is of no use */

@@ -1,4 +1,5 @@
 import { adminOf } from './admin.ts'
+import { InUse } from './engines/inUse.ts'
 import { Conflict } from './errors.ts'
 import { parseEssentials } from './options.ts'
 import { type Pipeline, type Rotation, readWritten, storeOf, strategyFor } from './pipeline.ts'
@@ -7,9 +8,16 @@ import { strategies } from './strategies/index.ts'
 
 /**
  * `superseded`: a newer rotation runs or has run, and what this one replaced is its business. `halfway`: nothing is to
- * be closed yet, another rotation has to follow.
+ * be closed yet, another rotation has to follow. `kept`: it is closed, but was to be dropped; `reason` says why it is
+ * not, and the next rotation uses it again or drops it.
  */
-type Retired = { outcome: 'retired' | 'superseded' | 'halfway' }
+type Retired = { outcome: 'retired' | 'superseded' | 'halfway' | 'kept'; reason?: string }
+
+/** Milliseconds for which sessions of what is to be dropped are waited for: less than a state machine retries. */
+export const PATIENCE = { sessions: 30_000 }
+
+/** Since when this process has waited for the sessions of a rotation, by its token. */
+const waiting = new Map<string, number>()
 
 /**
  * Closes what this rotation replaced. If another rotation takes it up at the same moment, it is opened again with that
@@ -30,7 +38,7 @@ export async function retire(pipeline: Pipeline, rotation: Rotation): Promise<Re
   if (strategy.halfway?.(credential.username)) return { outcome: 'halfway' }
   const engine = await pipeline.engine(credential.engine)
   let outcome: Retired['outcome'] = 'retired'
-  await strategy.retire(engine, {
+  const retiring = strategy.retire(engine, {
     current: credential,
     admin: () => adminOf(pipeline, credential),
     async takenUp() {
@@ -42,7 +50,18 @@ export async function retire(pipeline: Pipeline, rotation: Rotation): Promise<Re
     },
     drop: clone === 'drop',
   })
-  return { outcome }
+  const reason = await retiring.catch(error => keepIfInUse(error, token))
+  waiting.delete(token)
+  return reason && outcome === 'retired' ? { outcome: 'kept', reason } : { outcome }
+}
+
+/** @throws InUse as long as there is patience for it */
+function keepIfInUse(error: unknown, token: string): string {
+  if (!(error instanceof InUse)) throw error
+  const since = waiting.get(token) ?? Date.now()
+  waiting.set(token, since)
+  if (Date.now() - since < PATIENCE.sessions) throw error
+  return error.message
 }
 
 /**

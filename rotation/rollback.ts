@@ -14,8 +14,7 @@ import {
 import { whatIsKnown } from './refusedBefore.ts'
 import type { Description, Version } from './stores/store.ts'
 import { strategies } from './strategies/index.ts'
-import { logsIn } from './strategies/login.ts'
-import { isTemporary } from './strategies/restore.ts'
+import { isOpen } from './strategies/restore.ts'
 import type { FailedChange, Outcome, StrategyName } from './strategies/strategy.ts'
 
 /**
@@ -143,6 +142,7 @@ async function undo(
         if (version?.credential.sameLogin(current.credential)) yield here(version.credential)
       }
     },
+    untouched: () => pipeline.untouched(pending.token).catch(() => false),
     previousIsOpen: async () =>
       parseGrace(found.tags, pipeline.defaults) === 'never' || (await running(current.token)),
   }
@@ -153,14 +153,8 @@ async function undo(
     traits[current.credential.engine].strategies['dual-password'] &&
     pending.credential.sameLogin(current.credential) &&
     pending.credential.password !== current.credential.password &&
-    (await logsIn(engine, pending.credential).catch(falseIfLasting))
+    (await isOpen(engine, failed))
   return both ? strategies['dual-password'].undo(engine, failed) : outcome
-}
-
-/** Current logs in, and that must not fail because of what pending meets. */
-function falseIfLasting(error: unknown): false {
-  if (isTemporary(error)) throw error
-  return false
 }
 
 /** The tag may have been changed since, but that it turned two users is to be seen. */

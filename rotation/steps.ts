@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto'
 import type { Credential } from './credential.ts'
 import type { Session } from './engines/engine.ts'
 import { traits } from './engines/traits.ts'
@@ -29,6 +30,7 @@ import {
 import type { Description, Store, Version } from './stores/store.ts'
 import { strategies } from './strategies/index.ts'
 import { awaitLogin } from './strategies/login.ts'
+import { requireAsking } from './strategies/pooler.ts'
 import type { StrategyName } from './strategies/strategy.ts'
 
 /**
@@ -39,13 +41,21 @@ import type { StrategyName } from './strategies/strategy.ts'
  */
 export async function create(pipeline: Pipeline, { id, token, moveBack }: Start): Promise<Rotation> {
   const found = await pipeline.store.describe(id)
-  const options = optionsOf(found, pipeline, moveBack)
   const done = found.current === token
-  if (!done) await refuseForeign(pipeline, found, token)
+  const back = moveBack && followsFrom(done ? found.previous : found.current, token)
+  const options = optionsOf(found, pipeline, back)
+  if (!done) {
+    await refuseForeign(pipeline, found, token)
+    refuseUnfit(found)
+  }
   const store = await storeOf(pipeline, options)
   const replaced = await readReplaced(store, id, found, done)
   const current = replaced.credential
+  // Nobody is on a clone: so this is a rotation like any other.
+  if (back && !strategies['temporary-clone'].halfway?.(current.username))
+    return create(pipeline, { id, token })
   refuseNoHost(current)
+  refuseWholeValue(current, options)
   const strategy = allowedStrategy(current, options)
   const nextUser = strategies[strategy].nextUser(current)
   if (!done) {
@@ -57,6 +67,8 @@ export async function create(pipeline: Pipeline, { id, token, moveBack }: Start)
   }
   return {
     id,
+    ...(found.name && { name: found.name }),
+    ...(found.arn && { arn: found.arn }),
     token,
     engine: current.engine,
     ...(options.connection && { connection: options.connection }),
@@ -69,8 +81,16 @@ export async function create(pipeline: Pipeline, { id, token, moveBack }: Start)
     ...(strategies[strategy].halfway?.(nextUser) && { halfway: true }),
     ...(strategy === 'temporary-clone' && { clone: options.clone ?? 'drop' }),
     ...(options.testQuery && { testQuery: options.testQuery }),
+    ...(options.pooler && { pooler: options.pooler }),
   }
 }
+
+/**
+ * Whether the rotation of `token` is the one that statemachines/rotate.asl.json starts when the grace time of `version`
+ * is over. An execution's input can be made by whoever may start one; this name has to fit.
+ */
+const followsFrom = (version: string | undefined, token: string) =>
+  version !== undefined && hash('sha256', version) === token ? true : undefined
 
 function optionsOf(
   { owner, tags }: Description,
@@ -88,6 +108,29 @@ function refuseNoHost({ engine, host }: Credential): void {
       'host',
       'should be the name or the address of a server and nothing else: no scheme, user, port, path or blank',
     )
+}
+
+/** Once nothing else is pending: what an abandoned rotation left is rolled back whatever the store would refuse now. */
+function refuseUnfit({ unfit }: Description): void {
+  if (unfit) throw new InvalidCredential(unfit.field, unfit.problem)
+}
+
+/** A tag that was set by mistake: the whole JSON would be tried as a password, and the user taken for locked out. */
+function refuseWholeValue({ password }: Credential, { connection }: Options): void {
+  if (connection && isWhole(password))
+    throw new InvalidCredential(
+      'keyturn:connection',
+      "says that the value is a password alone, and it is AWS's JSON: remove the tag, or store the password alone",
+    )
+}
+
+function isWhole(text: string): boolean {
+  try {
+    const { username, password } = JSON.parse(text)
+    return typeof username === 'string' && typeof password === 'string'
+  } catch {
+    return false
+  }
 }
 
 /** @throws InvalidOption if the engine does not allow what was chosen */
@@ -130,9 +173,11 @@ export async function check(pipeline: Pipeline, { id, token }: RotationId): Prom
   if (!version) throw new InvalidCredential('value', 'the secret has no current version; store a first value')
   const { credential } = version
   refuseNoHost(credential)
-  strategies[allowedStrategy(credential, options)].nextUser(credential)
+  refuseWholeValue(credential, options)
+  const nextUser = strategies[allowedStrategy(credential, options)].nextUser(credential)
   const engine = await pipeline.engine(credential.engine)
   await using session = await engine.login(credential)
+  if (nextUser === credential.username) requireAsking(session, credential, options.pooler)
   if (options.testQuery) await session.run(options.testQuery)
 }
 
@@ -211,7 +256,8 @@ async function makeValid(pipeline: Pipeline, rotation: Rotation): Promise<string
       )
     return admin
   }
-  const left = await strategies[rotation.strategy].apply(engine, { ...told, admin: readAdmin })
+  const { pooler } = rotation
+  const left = await strategies[rotation.strategy].apply(engine, { ...told, admin: readAdmin, pooler })
   if (admin && admin.address !== credential.address) await awaitLogin(engine, pending.credential)
   return left || []
 }

@@ -4,10 +4,22 @@ import { expect, test } from 'vitest'
 import { withBlock } from '../docs/block.ts'
 import { drawn, pages as drawnPages } from '../docs/diagram.ts'
 import { written } from '../docs/strategyTable.ts'
-import { readAlarm } from '../functions/alarm/alarm.ts'
+import { endings } from '../functions/alarm/headlines.ts'
 import * as errors from '../rotation/errors.ts'
 import { parseTags } from '../rotation/options.ts'
-import { abandoned, announced, managed, report, runFailed, statusChange } from './failures.ts'
+import {
+  abandoned,
+  alarmChange,
+  announced,
+  late,
+  managed,
+  markedReport,
+  report,
+  retirementFailed,
+  runFailed,
+  statusChange,
+} from './failures.ts'
+import { read as alarmOf, endedIn } from './functions/alarm/reading.ts'
 
 const project = join(import.meta.dirname, '..')
 const read = (path: string) => readFileSync(join(project, path), 'utf8')
@@ -66,10 +78,32 @@ test('every alarm leads to an entry of the runbook', () => {
     ['ABORTED'],
   ].map(([status = '', ...error]) => statusChange(status, ...error))
   const several = { ...report, detail: {} }
-  for (const event of [...alarms, ...ended, managed, abandoned, report, several, runFailed, {}]) {
-    const [, fragment] = readAlarm(event, 'docs/runbook.md').runbook.split('#')
-    expect(anchors).toContain(fragment)
-  }
+  const changes = ['locked-out', 'late', 'alarm-dead-letters', 'start-dead-letters'].map(name =>
+    alarmChange(`keyturn-test-${name}`, 'ALARM', ''),
+  )
+  const all = [
+    ...alarms,
+    ...ended,
+    ...changes,
+    managed,
+    abandoned,
+    report,
+    markedReport,
+    several,
+    late,
+    runFailed,
+    {},
+  ]
+  const links = [
+    ...[...all, retirementFailed].map(event => alarmOf(event)),
+    alarmOf(announced, 'denied'),
+    ...Object.keys(endings).map(state => alarmOf(statusChange('ABORTED'), 'proven', endedIn(state))),
+  ].flatMap(
+    ({ runbook, facts }) =>
+      [runbook, ...facts.map(([, value]) => value)].join(' ').match(/(?<=runbook\.md#)[\w-]+/g) ?? [],
+  )
+  expect(links.length).toBeGreaterThan(60)
+  for (const link of links) expect(anchors).toContain(link)
 })
 
 test('every tag in docs/strategies.md is one that is understood, and every other is refused', () => {

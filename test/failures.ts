@@ -6,7 +6,7 @@ export const secretArn = 'arn:aws:secretsmanager:eu-west-1:123456789012:secret:s
 
 const envelope = { version: '0', account: '123456789012', region: 'eu-west-1', resources: [] }
 /** The cause that Step Functions makes of an error that a function threw. */
-const thrown = (errorType: string, errorMessage: string) => ({
+export const thrown = (errorType: string, errorMessage: string) => ({
   Error: errorType,
   Cause: JSON.stringify({ errorType, errorMessage, trace: ['at somewhere'] }),
 })
@@ -23,6 +23,7 @@ export const announced = {
     rotation: {
       store: 'secrets-manager',
       id: 'shop/database',
+      replaces: 'f0e1d2c3-0000-4000-8000-000000000001',
       strategy: 'single-user',
       user: 'shop',
       failure: thrown('TestFailed', 'testSecret: the test query failed:\n42501 as shop on db.example.com'),
@@ -44,6 +45,11 @@ export const lockedOut = {
 
 export function statusChange(status: string, error?: string, message?: string) {
   const failure = error && message ? thrown(error, message) : undefined
+  return ended(status, failure?.Error ?? null, failure?.Cause ?? null)
+}
+
+/** The same, with a cause that is no function's. */
+export function ended(status: string, error: string | null, cause: string | null) {
   return {
     ...envelope,
     id: 'event-3',
@@ -62,8 +68,8 @@ export function statusChange(status: string, error?: string, message?: string) {
       inputDetails: { included: true },
       output: null,
       outputDetails: null,
-      error: failure?.Error ?? null,
-      cause: failure?.Cause ?? null,
+      error,
+      cause,
     },
   }
 }
@@ -148,5 +154,105 @@ export const late = {
   detail: {
     execution: 'arn:aws:states:eu-west-1:123456789012:execution:keyturn-test-rotate-due:run-1',
     late: { count: 60, names: ['parameter-store /a', 'secrets-manager b'] },
+  },
+}
+
+/** A run's report as it is now: the critical are marked. */
+export const markedReport = {
+  ...report,
+  detail: {
+    ...report.detail,
+    severity: 'critical',
+    report: {
+      ...report.detail.report,
+      severity: 'critical',
+      failures: [
+        { severity: 'error', ...report.detail.report.failures[0] },
+        {
+          severity: 'critical',
+          error: 'LockedOut',
+          reason: 'rollbackSecret: shop on db.example.com',
+          count: 2,
+          names: ['secrets-manager shop/database', 'secrets-manager shop/mail'],
+        },
+      ],
+    },
+  },
+}
+
+/** That what a rotation replaced could not be closed, by statemachines/rotate.asl.json. */
+export const retirementFailed = {
+  ...announced,
+  id: 'event-8',
+  'detail-type': 'Credential Retirement Failed',
+  detail: {
+    severity: 'error',
+    execution,
+    state: 'RetireSecret',
+    rotation: { ...rotation, failure: undefined, retirement: { Error: 'States.Timeout', Cause: '' } },
+  },
+}
+
+export const rotated = {
+  ...envelope,
+  id: 'event-9',
+  source: 'keyturn',
+  'detail-type': 'Credential Rotated',
+  time: '2026-11-21T11:00:00Z',
+  detail: {
+    execution,
+    store: 'secrets-manager',
+    id: 'shop/database',
+    token: name,
+    replaces: rotation.replaces,
+    engine: 'postgres',
+    host: 'db.example.com',
+    strategy: 'single-user',
+    user: 'shop',
+    nextUser: 'shop',
+  },
+}
+
+/** As the user guide of CloudWatch shows it. */
+export function alarmChange(alarmName: string, value: string, description: string) {
+  return {
+    ...envelope,
+    id: 'event-10',
+    source: 'aws.cloudwatch',
+    'detail-type': 'CloudWatch Alarm State Change',
+    time: '2026-11-21T10:02:00Z',
+    resources: [`arn:aws:cloudwatch:eu-west-1:123456789012:alarm:${alarmName}`],
+    detail: {
+      alarmName,
+      state: {
+        value,
+        reason: 'Threshold Crossed: 1 out of the last 1 datapoints was greater than the threshold (0.0).',
+        reasonData: '{"version":"1.0"}',
+        timestamp: '2026-11-21T10:02:00.000+0000',
+      },
+      previousState: { value: 'OK', reason: 'Unchecked', timestamp: '2026-11-20T10:00:00.000+0000' },
+      configuration: { description, metrics: [] },
+    },
+  }
+}
+
+/** What the policy of a parameter sends, as the user guide of Parameter Store shows it. */
+export const policyEvent = {
+  version: '0',
+  id: '6a7e8feb-b491-4cf7-a9f1-bf3703467718',
+  'detail-type': 'Parameter Store Policy Action',
+  source: 'aws.ssm',
+  account: '123456789012',
+  time: '2017-05-22T16:43:48Z',
+  region: 'us-east-1',
+  resources: ['arn:aws:ssm:us-east-1:123456789012:parameter/foo'],
+  detail: {
+    'policy-type': 'NoChangeNotification',
+    'parameter-name': 'foo',
+    'parameter-type': 'String',
+    'policy-content':
+      '{"Type":"NoChangeNotification","Version":"1.0","Attributes":{"After":"2","Unit":"Hours"}}',
+    'action-status': 'Success',
+    'action-reason': 'The parameter has not been changed for 2 hours.',
   },
 }

@@ -10,10 +10,19 @@ import type { MongodbServer } from './servers/mongodb.ts'
  */
 export async function behind(server: MongodbServer, statements: string, user?: string): Promise<void> {
   const acting = user ? `set session authorization ${name(user)};` : ''
-  const { socket } = server.gateway
+  await (await sessionOf(server)).query(`${acting} ${statements}; reset session authorization`)
+}
+
+/** True if there is such a user. */
+export async function isUser(server: MongodbServer, user: string): Promise<boolean> {
+  const { rows } = await (await sessionOf(server)).query('select 1 from pg_roles where rolname = $1', [user])
+  return rows.length > 0
+}
+
+function sessionOf({ gateway: { socket } }: MongodbServer): Promise<pg.Client> {
   const client = sessions.get(socket) ?? openSession(socket)
   sessions.set(socket, client)
-  await (await client).query(`${acting} ${statements}; reset session authorization`)
+  return client
 }
 
 /** Opening one takes tens of milliseconds. */

@@ -51,9 +51,27 @@ export async function makeApp(
 ): Promise<App> {
   const database = `db_${hex()}`
   const admin = { username: `admin_${hex()}`, password: `admin-${hex(12)}` }
-  const rules = [`~${database}:*`, '~shared:*', `&${database}:*`, '+@read', '+@write', '+ping', '-@dangerous']
+  const rules = [
+    `~${database}:*`,
+    '~shared:*',
+    `&${database}:*`,
+    '+@read',
+    '+@write',
+    '+ping',
+    '-@dangerous',
+    '+command|info',
+  ]
   await asSuperuser(server, [
-    ['ACL', 'SETUSER', admin.username, 'on', `#${digest(admin.password)}`, ...managing, '+acl|deluser'],
+    [
+      'ACL',
+      'SETUSER',
+      admin.username,
+      'on',
+      `#${digest(admin.password)}`,
+      ...managing,
+      '+acl|deluser',
+      '+client|list',
+    ],
     ['ACL', 'SETUSER', user, 'on', `#${digest(password)}`, ...rules, ...(ordinary ? [] : managing)],
   ])
   return {

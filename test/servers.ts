@@ -2,6 +2,7 @@ import type { TestProject } from 'vitest/node'
 import { type PostgresServer, postgresVersions, startPostgres } from '../local/postgres.ts'
 import { type MongodbServer, startMongodb } from './servers/mongodb.ts'
 import { flavours, type MysqlServer, startMysql } from './servers/mysql.ts'
+import { type Pgbouncer, poolers, startPgbouncer } from './servers/pgbouncer.ts'
 import { type RedisServer, redisPackages, startRedis } from './servers/redis.ts'
 
 declare module 'vitest' {
@@ -13,6 +14,8 @@ declare module 'vitest' {
     mongodb: MongodbServer[]
     /** Redis and Valkey, likewise. */
     redis: RedisServer[]
+    /** PgBouncers in front of the newest PostgreSQL, likewise. */
+    pgbouncer: Pgbouncer[]
   }
 }
 
@@ -29,6 +32,13 @@ export default async function setup(project: TestProject): Promise<() => Promise
     startable([startMongodb()]),
     startable(redisPackages.map(packages => startRedis(packages))),
   ])
+  const [newest] = postgres
+  if (!newest) throw new Error('there is no PostgreSQL for a pooler')
+  // One after the other: they come from one package, and start at once.
+  const pgbouncer: Awaited<ReturnType<typeof startPgbouncer>>[] = []
+  for (const options of poolers)
+    pgbouncer.push(...(await startable([startPgbouncer(plain(newest), options)])))
+  project.provide('pgbouncer', pgbouncer.map(plain))
   project.provide('postgres', postgres.map(plain))
   project.provide(
     'mysql',
@@ -40,7 +50,9 @@ export default async function setup(project: TestProject): Promise<() => Promise
     redis.map(({ restart: _, ...server }) => plain(server)),
   )
   return async () => {
-    await Promise.all([...postgres, ...mysql, ...mongodb, ...redis].map(server => server.stop()))
+    await Promise.all(
+      [...postgres, ...mysql, ...mongodb, ...redis, ...pgbouncer].map(server => server.stop()),
+    )
   }
 }
 

@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { inspect } from 'node:util'
 import { beforeEach, describe, expect, inject, test, vi } from 'vitest'
@@ -791,8 +792,20 @@ describe('rollback', () => {
     expect(await rollback(pipeline, rotation)).toEqual({ token, outcome: 'untouched' })
   })
 
+  test('what was never set is not tried: a server may lock an account for a refused login', async () => {
+    await begin(single)
+    const rotation = await create(pipeline, { id, token })
+    untouched.add(token)
+    const login = vi.fn(engine.login.bind(engine))
+    pipeline.engine = async () => ({ login })
+    expect(await rollback(pipeline, rotation)).toEqual({ token, outcome: 'intact' })
+    expect(login.mock.calls.map(([{ password }]) => password)).toEqual([app.current.password])
+  })
+
   test('whatever pending meets is no reason to fail, if current logs in', async () => {
     for (const wrong of [
+      // As a server says whose limit of this user's connections is reached.
+      new Unreachable('no room for another connection'),
       new InvalidCredential('dbname', 'there is none'),
       new TlsFailed('untrusted'),
       new DatabaseFailed('SQLSTATE XX000'),
@@ -945,7 +958,12 @@ describe('a strategy that somebody changes', () => {
     await begin({ 'keyturn:strategy': 'temporary-clone' })
     await rotate(token)
     store.tag(id, single)
-    const back = await create(pipeline, { id, token: third, moveBack: true })
+    // Nobody but the first rotation itself says so.
+    expect(await create(pipeline, { id, token: third, moveBack: true })).toMatchObject({
+      strategy: 'single-user',
+    })
+    await store.discard(id, third)
+    const back = await create(pipeline, { id, token: hash('sha256', token), moveBack: true })
     expect(back).toMatchObject({ strategy: 'temporary-clone', nextUser: app.user, clone: 'drop' })
     for (const step of [set, try_, finish]) await step(pipeline, back)
     expect(await retire(pipeline, back)).toEqual({ outcome: 'retired' })
@@ -954,7 +972,7 @@ describe('a strategy that somebody changes', () => {
 
   test('the way back from a clone is no way for a value without a user', async () => {
     await begin({ 'keyturn:connection': '/app/connection' })
-    const forced = create(pipeline, { id, token, moveBack: true })
+    const forced = create(pipeline, { id, token: hash('sha256', first), moveBack: true })
     await expect(forced).rejects.toMatchObject({ name: 'InvalidOption', option: 'keyturn:strategy' })
   })
 

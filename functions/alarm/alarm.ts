@@ -1,15 +1,27 @@
-import { createHash } from 'node:crypto'
-import * as errors from '../../rotation/errors.ts'
-import { type Failure, headlines, readFailure } from './failure.ts'
+import { hash } from 'node:crypto'
+import { anchorOf } from './anchors.ts'
+import type { Event } from './event.ts'
+import type { Weighed, Worth } from './evidence.ts'
+import { type Failure, isCritical, readFailure, type Success } from './failure.ts'
+import { type Headline, headlines } from './headlines.ts'
+import { endOf, nameOf, short } from './words.ts'
 
 /** What whoever is on call is told, in the forms that a mail and a chat need. */
 export type Alarm = {
-  /** Names of this failure, the most exact first. Two alarms with the same first name tell of one failure. */
-  keys: [string, ...string[]]
+  /** Two alarms of one key tell of one failure. */
+  key: string
+  /** Names under which events with less detail may report the same failure. */
+  also: string[]
+  /** By this whoever keeps incidents knows which one it is. */
+  incident: string
+  /** The credential, if a rotation of it that goes well makes up for the failure. */
+  credential?: string
   /** When it happened, in milliseconds. */
   at: number
-  severity: 'critical' | 'error'
-  /** At most 100 characters of printable ASCII, as SNS wants a subject. */
+  severity: Severity
+  /** What it is about, whole. */
+  title: string
+  /** The same in at most 100 characters of printable ASCII, as SNS wants a subject. */
   subject: string
   /** What happened, in a sentence. */
   headline: string
@@ -19,39 +31,52 @@ export type Alarm = {
   console: string | undefined
   /** Another event may tell the same failure with more detail, at about the same time. */
   outdone: boolean
-  /** Of the failures with this name only the first is told; a report tells of all of them when they are over. */
-  group?: string
+  /** Name of the execution, if a run that started it reports on it as well. */
+  reported?: string
+  /**
+   * Names what it tells of, where that was there before the rotation: it is critical once, then an error for as long as
+   * a rotation finds the same.
+   */
+  standing?: string
+  /** What is late, by name, of which one has to be new today. */
+  late?: string[]
+  /** CloudWatch has told the topic itself. */
+  topicTold: boolean
+  /** Of what is made up for. */
+  severities?: Severity[]
 }
+/** `ok`: the failures of the credential are made up for. */
+export type Severity = 'critical' | 'error' | 'ok'
 
 /** Milliseconds. */
 const day = 86_400_000
-const critical: string[] = ['lockout', 'stopped'] satisfies (keyof typeof headlines)[]
+
+/** Whether what it tells of has been borne out, in words for whoever reads it. */
+const doubts: Record<Worth, string> = {
+  proven: 'in which state it ended could not be looked up',
+  denied: 'no execution of this stack announced this',
+  early: 'its execution goes on, and has not announced this',
+  unknown: 'whether its execution announced this could not be looked up',
+}
 
 /**
  * Reads an event of one of the rules in resources/alarms.yml. Never throws: what cannot be read is left out, and an
- * event that cannot be read at all is an alarm of its own. Only fields that anybody may read are taken over.
+ * event that cannot be read at all is an alarm of its own. Only fields that anybody may read are taken over. Undefined
+ * if nobody has to be told.
  * @param runbook path or URL of docs/runbook.md
  */
-export function readAlarm(raw: unknown, runbook: string): Alarm {
-  const { failure, event } = readFailure(raw)
-  const {
-    headline,
-    secret,
-    execution,
-    error,
-    step,
-    cause,
-    rollback,
-    first,
-    more = [],
-    group,
-    outdone,
-  } = failure
+export function readAlarm(weighed: Weighed, runbook: string): Alarm | undefined {
+  const { event, worth } = weighed
+  const denied = worth === 'denied' || worth === 'early'
+  const read = readFailure(weighed, runbook)
+  if (!read) return undefined
+  const failure: Failure = denied ? { ...read, headline: 'denied', critical: false } : read
+  const { headline, execution, error, step, cause, rollback, first, more = [], standing, late } = failure
   const severity = isCritical(failure) ? 'critical' : 'error'
-  const time = Date.parse(event.time ?? '')
-  const moment = Number.isNaN(time) ? Date.now() : time
+  const moment = momentOf(event)
+  const own = ownKey(event)
   const facts: [string, string | undefined][] = [
-    ['Secret', secret],
+    [labelOf(failure), failure.id && nameOf(failure.id)],
     ['Step', step],
     ['Error', error],
     ['Cause', cause],
@@ -59,90 +84,169 @@ export function readAlarm(raw: unknown, runbook: string): Alarm {
     ['First error', first],
     ...more,
     ['Severity', severity],
+    ['Doubt', doubtOf(weighed)],
     ['Account', event.account && `${event.account} ${event.region ?? ''}`.trim()],
     ['Time', event.time],
     ['Execution', execution],
     ['Event', [event.source, event['detail-type'], event.id].filter(Boolean).join(', ') || undefined],
   ]
-  const what = failure.what ?? `rotation of ${secret ? nameOf(secret) : 'a secret'} failed`
+  const credential = worth === 'proven' ? credentialOf(failure) : undefined
+  // What is not borne out silences nothing and joins nothing: it has a name of its own.
+  const key = worth === 'proven' ? keyOfFailure(failure, own) : own
   return {
-    keys: keysOf(
-      failure,
-      event.id ??
-        createHash('sha256')
-          .update(JSON.stringify(raw) ?? '')
-          .digest('hex'),
-    ),
+    key,
+    also: key.startsWith('execution ') && credential ? [`secret ${credential}`] : [],
+    // Its severity is in it: whoever took note of an error must hear of what is critical as of something new.
+    incident: incidentOf(`keyturn ${credential ?? key}`, severity),
+    ...(credential && { credential }),
     at: failure.daily ? moment - (moment % day) : moment,
     severity,
-    subject: `${severity.toUpperCase()}${error ? ` ${error}` : ''}: ${what}`
-      .replaceAll(/[^ -~]/g, '?')
-      .slice(0, 100),
-    headline: headlines[headline],
-    facts: facts.filter((fact): fact is [string, string] => fact[1] !== undefined),
+    ...titled(severity, failure),
+    headline: failure.sentence || headlines[headline],
+    facts: facts.flatMap(([label, value]) =>
+      value === undefined ? [] : [[short(label, 80), oneLineOf(value)]],
+    ),
     runbook: `${runbook}#${anchorOf(failure)}`,
     console: execution && consoleOf(execution),
-    outdone,
-    ...(group && { group: `${group} ${severity}` }),
+    outdone: Boolean(failure.outdone),
+    topicTold: Boolean(failure.topicTold),
+    ...(worth === 'proven' &&
+      failure.reported &&
+      severity === 'error' &&
+      execution && { reported: executionName(execution) }),
+    ...(worth === 'proven' && standing && { standing }),
+    ...(late && { late }),
   }
 }
 
-const isCritical = (failure: Failure) => failure.critical ?? critical.includes(failure.headline)
+export const incidentOf = (name: string, severity: Severity) =>
+  `${name}${severity === 'critical' ? ' critical' : ''}`
+
+const doubtOf = ({ worth, why }: Weighed) =>
+  worth === 'proven' && !why ? undefined : `${doubts[worth]}${why ? ` (${why})` : ''}`
+
+/** That a credential which had failed was rotated. */
+export function wellAgain(success: Success, event: Event, runbook: string): Alarm {
+  const credential = `${success.store} ${nameOf(success.id)}`
+  return {
+    key: `well ${credential}`,
+    also: [],
+    incident: `keyturn ${credential}`,
+    credential,
+    at: momentOf(event),
+    severity: 'ok',
+    ...titled('ok', { ...success, headline: 'well' }),
+    headline: headlines.well,
+    facts: [
+      [labelOf(success), nameOf(success.id)],
+      ['Account', `${event.account ?? ''} ${event.region ?? ''}`.trim()],
+      ['Time', event.time ?? ''],
+      ['Execution', success.execution],
+    ].filter((fact): fact is [string, string] => Boolean(fact[1])),
+    runbook,
+    console: consoleOf(success.execution),
+    outdone: false,
+    topicTold: false,
+  }
+}
+
+/** The same alarm as an error: what it tells of was told as critical before. */
+export function lessened({ standing, title, subject, facts, ...alarm }: Alarm): Alarm {
+  const less = (text: string) => text.replace(/^CRITICAL/, 'ERROR')
+  return {
+    ...alarm,
+    severity: 'error',
+    incident: alarm.incident.replace(/ critical$/, ''),
+    title: less(title),
+    subject: less(subject),
+    facts: facts.flatMap(([label, value]): [string, string][] =>
+      label === 'Severity'
+        ? [
+            [label, 'error'],
+            ['Before', 'told as critical within the last 90 days; what is found has not changed since'],
+          ]
+        : [[label, value]],
+    ),
+  }
+}
 
 /** The alarm as a mail's text. */
 export function textOf({ headline, facts, runbook, console }: Alarm): string {
   const lines = [...facts, ['What to do', runbook], ...(console ? [['Console', console]] : [])]
-  return [headline, '', ...lines.map(([label, value]) => `${`${label}:`.padEnd(13)}${value}`), ''].join('\n')
+  return [headline, '', ...lines.map(([label, value]) => `${`${label}: `.padEnd(13)}${value}`), ''].join('\n')
 }
 
-/** The last sentence of docs/runbook.md's head: there is an entry for each of our errors, by its name. */
-function anchorOf({ headline, error = '' }: Failure): string {
-  const anchors: Partial<Record<typeof headline, string>> = {
-    lockout: 'lockedout',
-    retire: 'retiresecret-failed',
-    announce: 'announcesuccess-failed',
-    several: several(error),
-    run: 'run-failed',
-    late: 'late-credentials',
-    managed: 'managed-rotation-failed',
-    abandoned: 'managed-rotation-failed',
-  }
-  return anchors[headline] ?? entryOf(error)
+const executionName = (execution: string) => execution.split(':').at(-1) ?? execution
+
+/** An execution's name says it all. Without one, it is the failure of this credential at about this time. */
+function keyOfFailure(failure: Failure, own: string): string {
+  if (failure.name) return failure.name
+  if (failure.execution) return `execution ${executionName(failure.execution)}`
+  const credential = credentialOf(failure)
+  return credential ? `secret ${credential}` : own
 }
 
-const entryOf = (error: string) => (error in errors ? error.toLowerCase() : 'execution-failed')
+/** EventBridge gives each event its id, whoever sent it. */
+const ownKey = (event: Event) => `event ${event.id ?? hash('sha256', JSON.stringify(event))}`
 
-/** Of one error, that error's entry. */
-function several(error: string): string {
-  if (!error) return 'several-rotations-failed'
-  if (error === 'NotKnown') return 'start-or-watch-failed'
-  return entryOf(error)
+/** A secret and a parameter of one name are two credentials. */
+function credentialOf({ store, id, name }: Failure): string | undefined {
+  return store && id && !name ? `${store} ${nameOf(id)}` : undefined
 }
 
-/**
- * An execution's name says it all. Without one, it is the failure of this secret at about this time. What is critical
- * has a name more, so that it is told even if the same failure was told of as an error.
- */
-function keysOf({ execution, secret, headline, name: own }: Failure, event: string): Alarm['keys'] {
-  if (own) return [own]
-  const name = execution && `execution ${execution.split(':').at(-1)}`
-  const [first, ...rest] = [
-    ...(name && critical.includes(headline) ? [`${name} critical`] : []),
-    ...(name ? [name] : []),
-    ...(secret ? [`secret ${nameOf(secret)}`] : []),
-  ]
-  return first ? [first, ...rest] : [`event ${event}`]
+const kinds: Record<string, string> = { 'secrets-manager': 'secret', 'parameter-store': 'parameter' }
+type Which = { store?: string | undefined; id?: string | undefined }
+const kindOf = ({ store = '' }: Which) => (Object.hasOwn(kinds, store) ? kinds[store] : undefined)
+function labelOf(which: Which): string {
+  const kind = kindOf(which) ?? 'credential'
+  return kind[0]?.toUpperCase() + kind.slice(1)
 }
 
-/** A secret's name, whether by name or by ARN, which adds six characters to it. */
-const nameOf = (id: string) => /^arn:[^:]+:secretsmanager:[^:]*:[^:]*:secret:(.+)-\w{6}$/.exec(id)?.[1] ?? id
+/** What became of the credential that `name` stands for, where that is not a failed rotation. */
+const outcomes: Partial<Record<Headline, (name: string) => string>> = {
+  stopped: name => `rotation of ${name} was stopped midway`,
+  harmless: name => `rotation of ${name} was stopped`,
+  retire: name => `${name} was rotated, what it replaced is open`,
+  stay: name => `${name} was rotated, and stays on its clone`,
+  announce: name => `${name} was rotated, which was not announced`,
+  denied: name => `an event says that the rotation of ${name} failed`,
+  well: name => `${name} was rotated`,
+  unknown: () => 'an event that cannot be read',
+}
+
+/** Of a long name the end stays in the subject, which tells it from others that begin alike. */
+function titled(
+  severity: Severity,
+  { error, what, headline, ...which }: Pick<Failure, 'error' | 'what' | 'headline' | 'store' | 'id'>,
+): Pick<Alarm, 'title' | 'subject'> {
+  const start = `${severity.toUpperCase()}${error ? ` ${short(error, 40)}` : ''}: `
+  const say = outcomes[headline] ?? ((name: string) => `rotation of ${name} failed`)
+  const kind = which.id ? `${kindOf(which) ?? 'credential'} ` : 'a credential'
+  const name = which.id ? oneLineOf(nameOf(which.id)) : ''
+  const whole = `${start}${what ? oneLineOf(what) : say(kind + name)}`
+  const around = whole.length - name.length
+  const fitted = what || whole.length <= 100 ? whole : `${start}${say(kind + endOf(name, 100 - around))}`
+  return { title: whole, subject: fitted.replaceAll(/[^ -~]/g, '?').slice(0, 100) }
+}
+
+const oneLineOf = (text: string) => text.replaceAll(/\s+/g, ' ').trim()
+
+function momentOf({ time }: Event): number {
+  const moment = Date.parse(time ?? '')
+  return Number.isNaN(moment) ? Date.now() : moment
+}
 
 const consoles: Record<string, string> = {
+  aws: 'console.aws.amazon.com',
   'aws-cn': 'console.amazonaws.cn',
   'aws-us-gov': 'console.amazonaws-us-gov.com',
 }
-function consoleOf(execution: string): string {
-  const [, partition = '', , region = ''] = execution.split(':')
-  const host = `${region}.${consoles[partition] ?? 'console.aws.amazon.com'}`
-  return `https://${host}/states/home?region=${region}#/v2/executions/details/${execution}`
+
+/** Undefined for what has not the form of an execution's ARN: it could lead anywhere. */
+function consoleOf(execution: string): string | undefined {
+  const form =
+    /^arn:([\w-]+):states:([a-z]{2}(?:-[a-z]+){1,3}-\d):\d{12}:execution:[\w-]+(?:\/[\w-]+)?:[\w-]+$/
+  const [, partition = '', region = ''] = form.exec(execution) ?? []
+  const host = Object.hasOwn(consoles, partition) ? consoles[partition] : undefined
+  return host && `https://${region}.${host}/states/home?region=${region}#/v2/executions/details/${execution}`
 }

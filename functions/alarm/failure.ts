@@ -1,77 +1,17 @@
 import { hash } from 'node:crypto'
-import * as v from 'valibot'
-
-/** What can have happened, in a sentence. */
-export const headlines = {
-  failed: 'The rotation failed; the application is unharmed.',
-  lockout: 'The rotation failed, and so did its rollback: the application may be locked out.',
-  execution: 'The execution of a rotation failed.',
-  stopped: 'A rotation was stopped midway and not rolled back: the application may be locked out.',
-  retire: 'The credential was rotated, but what it replaced may still log in.',
-  announce: 'The credential was rotated, but that could not be announced.',
-  several: 'Rotations that were due failed.',
-  run: 'A run of what was due did not come to its end: rotations may not have begun, or their failures not been told.',
-  late: 'Credentials should have rotated and have not.',
-  managed: 'Secrets Manager could not rotate a secret.',
-  abandoned: 'A version made by hand ended a rotation of Secrets Manager.',
-  unknown: 'One of the alarm rules matched an event that Keyturn cannot read.',
-}
-
-// Whatever is missing or of another kind is left out: an alarm with less in it is better than none.
-const text = v.fallback(v.optional(v.pipe(v.string(), v.nonEmpty())), undefined)
-const part = <Entries extends v.ObjectEntries>(entries: Entries) =>
-  v.fallback(v.optional(v.object(entries)), undefined)
-const json = <Schema extends v.GenericSchema>(schema: Schema) =>
-  v.fallback(v.optional(v.pipe(v.string(), v.parseJson(), schema)), undefined)
-
-const problem = part({ Error: text, Cause: text })
-const count = v.fallback(v.number(), 0)
-const names = v.fallback(v.array(v.string()), [])
-const kinds = v.fallback(v.array(v.object({ error: text, reason: text, count, names })), [])
-const schema = part({
-  id: text,
-  source: text,
-  'detail-type': text,
-  account: text,
-  region: text,
-  time: text,
-  detail: part({
-    // Credential Rotation Failed, by statemachines/rotate.asl.json
-    severity: text,
-    execution: text,
-    rotation: part({
-      id: text,
-      group: text,
-      failure: problem,
-      lockout: problem,
-      rollback: part({ outcome: text }),
-    }),
-    // Credential Rotations Failed, by statemachines/rotate-due.asl.json
-    group: text,
-    report: part({ host: text, rotated: count, failed: count, failures: kinds }),
-    // Credentials Late, by the same
-    late: part({ count, names }),
-    // Step Functions Execution Status Change
-    executionArn: text,
-    status: text,
-    error: text,
-    cause: text,
-    stateMachineArn: text,
-    input: json(v.object({ id: text, group: text })),
-    // AWS Service Event via CloudTrail, in the two shapes there are
-    eventName: text,
-    errorMessage: text,
-    additionalEventData: part({ SecretId: text }),
-    serviceEventDetails: part({ secretId: text }),
-  }),
-})
-type Problem = v.InferOutput<typeof problem>
-type Event = NonNullable<v.InferOutput<typeof schema>>
+import { LockedOut } from '../../rotation/errors.ts'
+import { type Detail, messageIn, type Problem, readDetail } from './event.ts'
+import type { Weighed } from './evidence.ts'
+import { critical, endings, type Headline } from './headlines.ts'
+import type { Entered } from './histories.ts'
+import { listed, short } from './words.ts'
 
 /** What the kinds of events have in common. */
 export type Failure = {
-  headline: keyof typeof headlines
-  secret?: string | undefined
+  headline: Headline
+  store?: string | undefined
+  /** The credential's name or ARN. */
+  id?: string | undefined
   execution?: string | undefined
   error?: string | undefined
   step?: string | undefined
@@ -82,115 +22,98 @@ export type Failure = {
   first?: string | undefined
   /** A name of its own, where its execution's would not do. */
   name?: string | undefined
-  /** What failed, if it is not the rotation of one secret. */
+  /** What failed, if it is not the rotation of one credential. */
   what?: string | undefined
   more?: [label: string, value: string][]
+  /** In place of the headline's own. */
+  sentence?: string | undefined
   critical?: boolean
-  group?: string | undefined
+  /** The report of a run tells of it as well, if a run started it. */
+  reported?: boolean
+  /** Names a lockout that was there before, by credential, current version and what was found. */
+  standing?: string | undefined
+  /** What is late, by name. */
+  late?: string[]
   /** Goes on until somebody mends it: it is told once a day. */
   daily?: boolean
-  outdone: boolean
+  /** Another event tells the same failure, mostly with more detail, at about the same time. */
+  outdone?: boolean
+  /** Whoever has the topic was told already. */
+  topicTold?: boolean
 }
 
-/** What an event of one of the rules in resources/alarms.yml tells of. Never throws. */
-export function readFailure(raw: unknown): { failure: Failure; event: Event } {
-  const event = v.parse(schema, raw) ?? {}
-  const failure = readers[event['detail-type'] ?? '']?.(event.detail ?? {})
-  return { failure: failure ?? { headline: 'unknown', outdone: false }, event }
+/** A credential that was rotated. */
+export type Success = { store: string; id: string; execution: string }
+
+/** What an event tells of, if that is a success. */
+export function readSuccess({ event }: Weighed): Success | undefined {
+  const { store, id, execution } = event.detail ?? {}
+  return event['detail-type'] === 'Credential Rotated' && store && id && execution
+    ? { store, id, execution }
+    : undefined
 }
 
-type Detail = NonNullable<Event['detail']>
+/** What an event tells of that is no success. Never throws. Undefined if it is nothing to be told. */
+export function readFailure(weighed: Weighed, runbook: string): Failure | undefined {
+  const reader = readers[weighed.event['detail-type'] ?? '']
+  return reader ? reader(weighed.event.detail ?? {}, weighed, runbook) : { headline: 'unknown' }
+}
 
-const readers: Record<string, (detail: Detail) => Failure> = {
+type Reader = (detail: Detail, weighed: Weighed, runbook: string) => Failure | undefined
+const readers: Record<string, Reader> = {
   // No prototype, as the name comes from the event.
   __proto__: null as never,
 
-  'Credential Rotation Failed': ({ severity, execution, rotation }) => {
-    const lockout = severity === 'critical'
-    const problem = (lockout && rotation?.lockout) || rotation?.failure
-    return {
-      headline: lockout ? 'lockout' : 'failed',
-      secret: rotation?.id,
-      execution,
-      ...explain(problem),
-      rollback: lockout ? 'failed' : rotation?.rollback?.outcome,
-      first: lockout && rotation?.lockout ? rotation.failure && oneLine(rotation.failure) : undefined,
-      ...grouped(rotation?.group, problem),
-      outdone: false,
-    }
-  },
+  'Credential Rotation Failed': ({ severity, execution, rotation }) => ({
+    ...ofRotation(severity === 'error' ? 'failed' : 'lockout', rotation),
+    execution,
+  }),
 
-  'Credential Rotations Failed': ({ severity, execution, group, report }) => {
+  'Credential Retirement Failed': ({ execution, rotation, state }) => ({
+    ...ofRotation(headlineOf(state, 'failed'), rotation),
+    execution,
+    step: state,
+  }),
+
+  'Credential Rotations Failed': ({ severity, execution, group, report }, _, runbook) => {
     const { host, rotated = 0, failed = 0, failures = [] } = report ?? {}
-    const kinds = failures.map(({ error = 'Unknown', reason, count, names }): [string, string] => {
-      return [error, `${count}: ${listed(names, count)}${reason ? `; such as: ${short(reason)}` : ''}`]
-    })
-    const where = host ? ` on ${host}` : ''
+    const kinds = failures.flatMap(kind => (kind ? [kind] : []))
+    const where = host ? ` on ${short(host, 100)}` : ''
     return {
       headline: 'several',
       execution,
-      error: failures.length === 1 ? failures[0]?.error : undefined,
+      error: kinds.length === 1 ? kinds[0]?.error : undefined,
       what: `${failed} rotations${where} failed`,
       more: [
         ['Host', host ?? 'none, or not known'],
         ['Rotated', `${rotated}`],
         ['Failed', `${failed}`],
-        ...kinds,
+        ...ofKinds(kinds, runbook),
       ],
-      critical: severity === 'critical',
+      critical: severity !== 'error',
       name: group && `report ${group}`,
-      outdone: false,
     }
   },
 
-  'Credentials Late': ({ execution, late }) => {
+  'Credentials Late': ({ execution, late }, { event }) => {
     const { count = 0, names = [] } = late ?? {}
+    const day = (event.time ?? new Date().toISOString()).slice(0, 10)
     return {
       headline: 'late',
       execution,
       what: `${count} credentials are late`,
-      more: [['Late', listed(names, count)]],
+      more: [['Late', listed(names, count, 12_000)]],
+      late: names,
       // Another name as soon as there are others.
-      name: `late ${hash('sha256', [count, ...names].join('\n'))}`,
+      name: `late ${day} ${hash('sha256', [count, ...names].join('\n'))}`,
       daily: true,
-      outdone: false,
     }
   },
 
-  // Without an announcement: what comes after the rotation failed, or something ended the execution from outside.
-  'Step Functions Execution Status Change': ({
-    executionArn,
-    stateMachineArn,
-    status,
-    error,
-    cause,
-    input,
-  }) => {
-    const explained = explain({ Error: error, Cause: cause })
-    if (stateMachineArn?.endsWith('-rotate-due'))
-      return {
-        headline: 'run',
-        execution: executionArn,
-        ...explained,
-        error: error ?? status,
-        what: 'a run of what was due failed',
-        name: `run failed ${error ?? status}`,
-        daily: true,
-        outdone: false,
-      }
-    const headline = headlineOf(status, explained)
-    return {
-      headline,
-      secret: input?.id,
-      execution: executionArn,
-      ...explained,
-      error: error ?? status,
-      // A report knows of nothing else: not of what was stopped, and not of what failed after the rotation.
-      ...(['execution', 'lockout'].includes(headline) &&
-        grouped(input?.group, { Error: error, Cause: cause })),
-      outdone: true,
-    }
-  },
+  'Step Functions Execution Status Change': (detail, { last }) => ({
+    ...(detail.stateMachineArn?.endsWith('-rotate-due') ? ofRun(detail) : ofExecution(detail, last)),
+    execution: detail.executionArn,
+  }),
 
   'AWS Service Event via CloudTrail': ({
     eventName,
@@ -199,31 +122,118 @@ const readers: Record<string, (detail: Detail) => Failure> = {
     serviceEventDetails,
   }) => ({
     headline: eventName === 'RotationAbandoned' ? 'abandoned' : 'managed',
-    secret: additionalEventData?.SecretId ?? serviceEventDetails?.secretId,
+    store: 'secrets-manager',
+    id: additionalEventData?.SecretId ?? serviceEventDetails?.secretId,
     error: eventName,
     step: /during (\w+) step/.exec(errorMessage ?? '')?.[1],
     cause: errorMessage && short(errorMessage),
     outdone: true,
   }),
+
+  'CloudWatch Alarm State Change': ({ alarmName = 'unknown' }, { event: { alarm } }) => {
+    const { value, reason, timestamp } = alarm?.state ?? {}
+    return {
+      headline: 'alarm',
+      what: `alarm ${short(alarmName, 100)} is ${value ?? 'in another state'}`,
+      more: [['Alarm', alarmName], ...(reason ? [['Reason', short(reason)] as [string, string]] : [])],
+      sentence: alarm?.configuration?.description && short(alarm.configuration.description, 600),
+      critical: alarmName.endsWith('-locked-out'),
+      name: `alarm ${alarmName} ${value} ${timestamp}`,
+      topicTold: true,
+    }
+  },
 }
 
-/** Who is locked out is told of at once, and one by one. */
-const grouped = (group: string | undefined, problem: Problem): Pick<Failure, 'group'> =>
-  group && problem?.Error !== 'LockedOut' ? { group } : {}
+const headlineOf = (state: string | undefined, how: 'failed' | 'stopped'): Headline =>
+  endings[state ?? '']?.[how] ?? (how === 'failed' ? 'unclear' : 'stopped')
 
-/** Whether it is a lockout that could not be announced can only be told from the error and the step. */
-function headlineOf(status: string | undefined, { error, step }: Pick<Failure, 'error' | 'step'>) {
-  if (status !== 'FAILED') return 'stopped'
+/** What the state of an execution tells: in full, as far as it came. */
+function ofRotation(headline: Headline, rotation: Detail['rotation']): Failure {
+  const { store, id, replaces, failure, lockout, retirement, rollback } = rotation ?? {}
+  const locked = headline === 'lockout'
+  const after = ['retire', 'stay'].includes(headline)
+  const problem = (locked && lockout) || (after && retirement) || failure
+  const found = locked && problem?.Error === 'LockedOut' && messageIn(problem)?.split(LockedOut.BEFORE)[1]
+  return {
+    headline: found ? 'before' : headline,
+    store,
+    id,
+    ...explain(problem),
+    rollback: locked ? 'failed' : rollback?.outcome,
+    first: locked && lockout && failure ? oneLine(failure) : undefined,
+    // Who is locked out is told of at once, and one by one.
+    reported: headline === 'failed',
+    ...(found && { standing: `before ${hash('sha256', JSON.stringify([store, id, replaces, found]))}` }),
+  }
+}
+
+/** Of a run there is no announcement when it fails. */
+function ofRun({ status, error, cause }: Detail): Failure {
+  return {
+    headline: 'run',
+    ...explain({ Error: error, Cause: cause }),
+    error: error ?? status,
+    what: 'a run of what was due failed',
+    name: `run failed ${error ?? status}`,
+    daily: true,
+  }
+}
+
+/**
+ * What Step Functions says: the announcement was lost, or something ended the execution from outside. `last` is the
+ * state that it ended in; without that, the words have to do.
+ */
+function ofExecution({ status, error, cause, input }: Detail, last: Entered | undefined): Failure {
+  const how = status === 'FAILED' ? 'failed' : 'stopped'
+  const words = explain({ Error: error, Cause: cause })
+  const state = last && stateOf(last)
+  const headline = state ? headlineOf(state, how) : how === 'failed' ? headlineByWords(words) : 'stopped'
+  const known = ofRotation(headline, readDetail({ rotation: last?.input }).rotation)
+  return {
+    ...known,
+    store: known.store ?? input?.store,
+    id: known.id ?? input?.id,
+    // What the execution failed with is what it ended by, whatever failed before.
+    ...words,
+    error: error ?? status,
+    ...(state && !['RotationFailed', 'RollbackFailed'].includes(state) && { more: [['State', state]] }),
+    outdone: true,
+  }
+}
+
+/** The state that failed, where the last is one that tells of that. */
+function stateOf({ state, input }: Entered): string {
+  const { failedState } = (input ?? {}) as { failedState?: unknown }
+  const telling = ['AnnounceRetirementFailure', 'RetirementFailed'].includes(state)
+  return telling && typeof failedState === 'string' ? failedState : state
+}
+
+/** An error of a function's own begins with the step. Of any other nobody can tell where it came from. */
+function headlineByWords({ error, step }: Pick<Failure, 'error' | 'step'>): Headline {
   if (error === 'LockedOut' || step === 'rollbackSecret') return 'lockout'
   // The second: on a temporary clone, the rotation that should have followed could not be started.
-  if (step === 'retireSecret' || error?.startsWith('StepFunctions.')) return 'retire'
-  return error?.startsWith('EventBridge.') ? 'announce' : 'execution'
+  if (step === 'retireSecret') return 'retire'
+  if (error?.startsWith('StepFunctions.')) return 'stay'
+  if (error?.startsWith('EventBridge.')) return 'announce'
+  return step ? 'failed' : 'unclear'
 }
 
-/** A failed function's cause is JSON and begins with the step; any other is text. */
+type Kind = NonNullable<NonNullable<NonNullable<Detail['report']>['failures']>[number]>
+
+/** The critical first, each with as many names as there is room for; what does not fit is counted. */
+function ofKinds(kinds: Kind[], runbook: string): [string, string][] {
+  const isCritical = ({ severity }: Kind) => severity === 'critical'
+  return [...kinds.filter(isCritical), ...kinds.filter(kind => !isCritical(kind))].map(kind => {
+    const { error = 'Unknown', reason, count, names } = kind
+    const such = reason ? `; such as: ${short(reason)}` : ''
+    const [mark, see] = isCritical(kind) ? ['CRITICAL ', `; see ${runbook}#lockedout`] : ['', '']
+    return [`${mark}${short(error, 60)}`, `${count}: ${listed(names, count, 3000)}${such}${see}`]
+  })
+}
+
+/** A failed function's message begins with the step. */
 function explain(problem: Problem): Pick<Failure, 'error' | 'step' | 'cause'> {
-  const { errorMessage } = v.parse(json(v.object({ errorMessage: text })), problem?.Cause) ?? {}
-  const cause = errorMessage ?? problem?.Cause
+  const cause = messageIn(problem)
   return {
     error: problem?.Error,
     step: /^(\w+Secret): /.exec(cause ?? '')?.[1],
@@ -231,12 +241,10 @@ function explain(problem: Problem): Pick<Failure, 'error' | 'step' | 'cause'> {
   }
 }
 
-/** Some of `count` names. */
-const listed = (names: string[], count: number) =>
-  names.join(', ') + (count > names.length ? ` and ${count - names.length} more` : '')
+function oneLine(problem: Problem): string | undefined {
+  const { error, cause } = explain(problem)
+  return [error, cause].filter(Boolean).join(', ') || undefined
+}
 
-const oneLine = (problem: Problem) =>
-  Object.values(explain(problem))
-    .filter((value, index) => value && index !== 1)
-    .join(', ') || undefined
-const short = (text: string) => text.replaceAll(/\s+/g, ' ').trim().slice(0, 300)
+/** Whether the application may be unable to log in, or nobody can tell. */
+export const isCritical = (failure: Failure) => failure.critical ?? critical.includes(failure.headline)

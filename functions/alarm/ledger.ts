@@ -1,124 +1,318 @@
+import { hash, randomUUID } from 'node:crypto'
 import {
+  type AttributeValue,
   ConditionalCheckFailedException,
   type DynamoDBClient,
+  GetItemCommand,
   PutItemCommand,
   UpdateItemCommand,
 } from '@aws-sdk/client-dynamodb'
+import type { Severity } from './alarm.ts'
+import { keyOf } from './words.ts'
 
 /** Another invocation is telling of the same failure right now. Try again after its lease. */
 export class AlarmClaimed extends Error {
   override readonly name = 'AlarmClaimed'
 }
 
+export type Outlet = 'topic' | 'webhook'
+/** The right to tell of a failure, and the outlets that know of it already. */
+export type Claim = { key: string; by: string; told: Set<Outlet> }
+
+/** The right to tell that a credential is well again: what is open, and since when. */
+export type Mending = Claim & { severities: Severity[]; failedAt: number }
+
 /** Milliseconds. Events of one failure have times this close to each other. A later one is another failure. */
 const window = 10 * 60_000
-/** Milliseconds. As long as the function may run, and less than the minute after which Lambda tries it again. */
-export const lease = 30_000
-/** Seconds. When DynamoDB may forget: after every retry of EventBridge and Lambda. */
-const memory = 24 * 3600
+/** Milliseconds. As long as the function may run, and less than its queues hide what it has taken. */
+export const lease = 60_000
+/** Seconds. When DynamoDB may forget: after every try of an event. */
+const day = 24 * 3600
+/** Seconds. As long as a failure stays open that no rotation has made up for. */
+const long = 90 * day
 
 /**
  * Remembers in DynamoDB which failures were told. A claim is a lease and no more: who claims, and dies before the
  * telling is noted, only delays the next try. So a failure may be told twice in a bad hour, but never not at all.
+ *
+ * Every write makes a whole item, with its expiry, or asks for the claim that is in it. An item that lacks its fields
+ * counts as none: nothing that is left half-written can silence a key.
  */
 export class Ledger {
   readonly #client: DynamoDBClient
   readonly #table: string
   readonly #now: () => number
+  readonly #signal: AbortSignal | undefined
 
-  constructor(client: DynamoDBClient, table: string, now = () => Date.now()) {
+  /** After `signal`, every call fails: whoever has to be told does not wait for a table. */
+  constructor(client: DynamoDBClient, table: string, now = () => Date.now(), signal?: AbortSignal) {
     this.#client = client
     this.#table = table
     this.#now = now
+    this.#signal = signal
+  }
+
+  /** The same ledger, whose calls have so many milliseconds in all. */
+  within(milliseconds: number): Ledger {
+    return new Ledger(this.#client, this.#table, this.#now, AbortSignal.timeout(milliseconds))
+  }
+
+  /** Whether failure `key` of the time `at` was told to everybody, as whatever severity. */
+  async knows(key: string, at: number): Promise<boolean> {
+    const item = await this.#get(key)
+    return isDone(item) && Math.abs(Number(item?.failedAt?.N) - at) <= window
   }
 
   /**
-   * Claims the telling of failure `key`, which happened `at`.
-   * @returns what was done about it already: nothing, the topic was told, everything
+   * Claims the telling of a failure which happened `at`. What was told as an error may be told again as critical.
+   * @returns undefined if everybody was told
    * @throws AlarmClaimed, and whatever DynamoDB throws
    */
-  async claim(key: string, at: number): Promise<'nothing' | 'topic' | 'everything'> {
-    const leasedUntil = { N: `${this.#now() + lease}` }
-    try {
-      await this.#client.send(
-        new PutItemCommand({
-          TableName: this.#table,
-          Item: { ...this.#item(key, at), leasedUntil },
-          ConditionExpression: 'attribute_not_exists(id) OR failedAt < :from OR failedAt > :to',
-          ExpressionAttributeValues: { ':from': { N: `${at - window}` }, ':to': { N: `${at + window}` } },
-          ReturnValuesOnConditionCheckFailure: 'ALL_OLD',
-        }),
-      )
-      return 'nothing'
-    } catch (error) {
-      if (!(error instanceof ConditionalCheckFailedException)) throw error
-      if (error.Item?.toldAll) return 'everything'
-      return this.#takeOver(key, leasedUntil)
-    }
+  async claim(key: string, at: number, severity: Severity): Promise<Claim | undefined> {
+    const by = randomUUID()
+    // The last release noted no severity.
+    const upgrade = severity === 'critical' ? ' OR severity = :error OR attribute_not_exists(severity)' : ''
+    const old = await this.#put(
+      { ...this.#item(key, at, day), severity: { S: severity }, claimedBy: { S: by }, ...this.#leased() },
+      `attribute_not_exists(failedAt) OR failedAt < :from OR failedAt > :to${upgrade}`,
+      {
+        ':from': { N: `${at - window}` },
+        ':to': { N: `${at + window}` },
+        ...(upgrade && { ':error': { S: 'error' } }),
+      },
+    )
+    if (!old) return { key, by, told: new Set() }
+    return isDone(old) ? undefined : this.#takeOver(key, at, severity, by)
   }
 
-  /** Whether failure `key` is the first of its group, and so the one to tell. Asked again, it still is. */
-  async leads(group: string, key: string): Promise<boolean> {
-    try {
-      await this.#client.send(
-        new PutItemCommand({
-          TableName: this.#table,
-          Item: { ...this.#item(`group ${group}`, this.#now()), leader: { S: key } },
-          ConditionExpression: 'attribute_not_exists(id) OR leader = :leader',
-          ExpressionAttributeValues: { ':leader': { S: key } },
-        }),
-      )
-      return true
-    } catch (error) {
-      if (error instanceof ConditionalCheckFailedException) return false
-      throw error
-    }
+  /** Notes that an outlet was told. Nothing happens if another has claimed it since. */
+  async note({ key, by, told }: Claim, outlet: Outlet): Promise<void> {
+    told.add(outlet)
+    await this.#update(key, `SET ${flags[outlet]} = :true`, 'claimedBy = :by', {
+      ':true': { BOOL: true },
+      ':by': { S: by },
+    })
   }
 
-  /** Notes that the topic was told. */
-  async tellTopic(key: string): Promise<void> {
-    await this.#update(key, { UpdateExpression: 'SET toldTopic = :true' }, { ':true': { BOOL: true } })
+  /** Notes that everybody was told of this failure, under another name that it has. */
+  async silence(key: string, at: number): Promise<void> {
+    await this.#put({ ...this.#item(key, at, day), toldAll: { BOOL: true } })
   }
 
-  /** Notes, under each of its names, that everybody was told. */
-  async tellAll(keys: string[], at: number): Promise<void> {
-    for (const key of keys) {
-      const Item = { ...this.#item(key, at), toldAll: { BOOL: true } }
-      await this.#client.send(new PutItemCommand({ TableName: this.#table, Item }))
-    }
+  /** Writes that a run reports on a rotation, by the name of its execution, and with which others. */
+  async join(execution: string, group: string): Promise<void> {
+    await this.#put({ ...this.#item(`run of ${execution}`, this.#now(), day), group: { S: group } })
   }
 
-  async #takeOver(key: string, leasedUntil: { N: string }): Promise<'nothing' | 'topic'> {
-    try {
-      const { Attributes } = await this.#update(
-        key,
-        {
-          UpdateExpression: 'SET leasedUntil = :until',
-          ConditionExpression: 'leasedUntil < :now',
-          ReturnValues: 'ALL_NEW',
-        },
-        { ':until': leasedUntil, ':now': { N: `${this.#now()}` } },
-      )
-      return Attributes?.toldTopic ? 'topic' : 'nothing'
-    } catch (error) {
-      if (error instanceof ConditionalCheckFailedException) throw new AlarmClaimed(`${key}: is being told`)
-      throw error
-    }
+  /** Whether failure `key` is the first of those that the same run reports on; true if no run does. */
+  async leads(execution: string, key: string): Promise<boolean> {
+    const group = (await this.#get(`run of ${execution}`))?.group?.S
+    return !group || this.#first(`group ${group}`, key, day)
   }
 
-  #item(key: string, at: number) {
-    const expiresAt = Math.ceil(this.#now() / 1000) + memory
-    return { id: { S: key }, failedAt: { N: `${at}` }, expiresAt: { N: `${expiresAt}` } }
+  /** Whether failure `key` is the first that found what `standing` names, in 90 days. Asked again, it still is. */
+  isNews(standing: string, key: string): Promise<boolean> {
+    return this.#first(standing, key, long)
   }
 
-  #update(
-    key: string,
-    input: Partial<ConstructorParameters<typeof UpdateItemCommand>[0]>,
-    ExpressionAttributeValues: Record<string, { N: string } | { BOOL: boolean }>,
-  ) {
-    const Key = { id: { S: key } }
-    return this.#client.send(
-      new UpdateItemCommand({ TableName: this.#table, Key, ExpressionAttributeValues, ...input }),
+  /** Which of these names were not told on the day of `at`. */
+  async unheard(names: string[], at: number): Promise<string[]> {
+    const item = await this.#get(dayOf(at))
+    const heard = new Set(item?.names?.SS)
+    return names.filter(name => !heard.has(digest(name)))
+  }
+
+  /** Notes that these names were told. */
+  async hear(names: string[], at: number): Promise<void> {
+    if (!names.length) return
+    await this.#update(
+      dayOf(at),
+      'SET failedAt = :at, expiresAt = :expires ADD #names :names',
+      undefined,
+      {
+        ':at': { N: `${at}` },
+        ':expires': this.#expiry(2 * day),
+        ':names': { SS: [...new Set(names.map(digest))] },
+      },
+      { '#names': 'names' },
     )
   }
+
+  /** Notes that a failure of a credential is open. @returns false if a rotation has made up for it since */
+  async open(credential: string, at: number, severity: Severity): Promise<boolean> {
+    const updated = await this.#update(
+      `open ${credential}`,
+      'SET failedAt = :at, expiresAt = :expires ADD severities :severities REMOVE wellAt, toldTopic, toldWebhook, claimedBy, leasedUntil',
+      'attribute_not_exists(wellAt) OR wellAt < :at',
+      {
+        ':at': { N: `${at}` },
+        ':expires': this.#expiry(long),
+        ':severities': { SS: [severity] },
+      },
+    )
+    return Boolean(updated)
+  }
+
+  /**
+   * Claims the telling that a credential is well again since `at`: one call if nothing is open.
+   * @returns undefined if nothing is open
+   * @throws AlarmClaimed
+   */
+  async mend(credential: string, at: number): Promise<Mending | undefined> {
+    const key = `open ${credential}`
+    const by = randomUUID()
+    const now = { N: `${this.#now()}` }
+    const found = await this.#update(
+      key,
+      'SET leasedUntil = :until, claimedBy = :by',
+      'attribute_exists(failedAt) AND attribute_not_exists(wellAt) AND failedAt < :at AND expiresAt > :seconds AND (attribute_not_exists(leasedUntil) OR leasedUntil < :now)',
+      {
+        ':at': { N: `${at}` },
+        ':seconds': this.#expiry(0),
+        ':now': now,
+        ':by': { S: by },
+        ':until': this.#leased().leasedUntil,
+      },
+      undefined,
+      item => {
+        const leased = Number(item?.leasedUntil?.N) >= Number(now.N) && !item?.wellAt
+        if (leased && Number(item?.failedAt?.N) < at) throw new AlarmClaimed(`${key}: is being told`)
+      },
+    )
+    if (!found) return undefined
+    const severities = (found.severities?.SS ?? []) as Severity[]
+    return { key, by, told: toldIn(found), severities, failedAt: Number(found.failedAt?.N) }
+  }
+
+  /** Notes that everybody knows that a credential is well again. */
+  async close({ key, by }: Claim, at: number): Promise<void> {
+    await this.#update(
+      key,
+      // It stays for a day: a failure that is told late finds that it was made up for.
+      'SET wellAt = :at, expiresAt = :expires REMOVE severities, leasedUntil',
+      'claimedBy = :by',
+      { ':at': { N: `${at}` }, ':expires': this.#expiry(day), ':by': { S: by } },
+    )
+  }
+
+  /** Lets a claim go, so that the next try need not wait for its lease. */
+  async release({ key, by }: Claim): Promise<void> {
+    await this.#update(key, 'SET leasedUntil = :zero', 'claimedBy = :by', {
+      ':zero': { N: '0' },
+      ':by': { S: by },
+    })
+  }
+
+  async #takeOver(key: string, at: number, severity: Severity, by: string): Promise<Claim> {
+    const item = await this.#update(
+      key,
+      // Whole, should it have expired just now.
+      'SET leasedUntil = :until, claimedBy = :by, expiresAt = :expires, failedAt = if_not_exists(failedAt, :at), severity = if_not_exists(severity, :severity)',
+      'attribute_not_exists(leasedUntil) OR leasedUntil < :now',
+      {
+        ':until': this.#leased().leasedUntil,
+        ':by': { S: by },
+        ':expires': this.#expiry(day),
+        ':at': { N: `${at}` },
+        ':severity': { S: severity },
+        ':now': { N: `${this.#now()}` },
+      },
+    )
+    if (!item) throw new AlarmClaimed(`${key}: is being told`)
+    return { key, by, told: toldIn(item) }
+  }
+
+  async #first(id: string, key: string, seconds: number): Promise<boolean> {
+    const old = await this.#put(
+      { ...this.#item(id, this.#now(), seconds), leader: { S: idOf(key) } },
+      // DynamoDB may take days to forget.
+      'attribute_not_exists(leader) OR leader = :leader OR expiresAt < :now',
+      { ':leader': { S: idOf(key) }, ':now': this.#expiry(0) },
+    )
+    return !old
+  }
+
+  #leased = () => ({ leasedUntil: { N: `${this.#now() + lease}` } })
+  #expiry = (seconds: number) => ({ N: `${Math.ceil(this.#now() / 1000) + seconds}` })
+  #item = (key: string, at: number, seconds: number): Item => ({
+    id: { S: idOf(key) },
+    failedAt: { N: `${at}` },
+    expiresAt: this.#expiry(seconds),
+  })
+  #options = () => ({ ...(this.#signal && { abortSignal: this.#signal }) })
+
+  async #get(key: string): Promise<Item | undefined> {
+    const command = new GetItemCommand({
+      TableName: this.#table,
+      Key: { id: { S: idOf(key) } },
+      ConsistentRead: true,
+    })
+    return (await this.#client.send(command, this.#options())).Item
+  }
+
+  /** @returns the item that is there, if it does not meet the condition */
+  async #put(Item: Item, condition?: string, values?: Item): Promise<Item | undefined> {
+    const command = new PutItemCommand({
+      TableName: this.#table,
+      Item,
+      ...(condition && {
+        ConditionExpression: condition,
+        ExpressionAttributeValues: values,
+        ReturnValuesOnConditionCheckFailure: 'ALL_OLD',
+      }),
+    })
+    try {
+      await this.#client.send(command, this.#options())
+      return undefined
+    } catch (error) {
+      if (error instanceof ConditionalCheckFailedException) return error.Item ?? {}
+      throw error
+    }
+  }
+
+  /** @returns the item as it is then; undefined if it did not meet the condition, of which `refused` is told */
+  async #update(
+    key: string,
+    expression: string,
+    condition: string | undefined,
+    values: Item,
+    names?: Record<string, string>,
+    refused: (item: Item | undefined) => void = () => {},
+  ): Promise<Item | undefined> {
+    const command = new UpdateItemCommand({
+      TableName: this.#table,
+      Key: { id: { S: idOf(key) } },
+      UpdateExpression: expression,
+      ExpressionAttributeValues: values,
+      ReturnValues: 'ALL_NEW',
+      ...(names && { ExpressionAttributeNames: names }),
+      ...(condition && {
+        ConditionExpression: condition,
+        ReturnValuesOnConditionCheckFailure: 'ALL_OLD',
+      }),
+    })
+    try {
+      return (await this.#client.send(command, this.#options())).Attributes ?? {}
+    } catch (error) {
+      if (!(error instanceof ConditionalCheckFailedException)) throw error
+      refused(error.Item)
+      return undefined
+    }
+  }
 }
+
+/** DynamoDB's keys have 2048 bytes, which names alone may have. */
+export const idOf = (key: string) => keyOf(key, 500)
+
+type Item = Record<string, AttributeValue>
+
+const flags = { topic: 'toldTopic', webhook: 'toldWebhook' } satisfies Record<Outlet, string>
+const toldIn = (item: Item): Set<Outlet> =>
+  new Set((Object.keys(flags) as Outlet[]).filter(outlet => item[flags[outlet]]?.BOOL))
+/** `toldAll` alone is what the last release wrote as well. */
+const isDone = (item: Item | undefined) =>
+  Boolean(item?.toldAll?.BOOL || (item?.toldTopic?.BOOL && item.toldWebhook?.BOOL))
+
+/** A day's list has to fit into one item, however many are late. */
+const digest = (name: string) => hash('sha256', name, 'base64url').slice(0, 12)
+const dayOf = (at: number) => `late on ${new Date(at).toISOString().slice(0, 10)}`

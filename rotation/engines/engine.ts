@@ -7,6 +7,8 @@ export type EngineOptions = {
   /** Milliseconds until a connection or a statement counts as unanswered. */
   connectTimeout?: number
   statementTimeout?: number
+  /** Whether a test query may also write, which is taken back where the server can. */
+  testMayWrite?: boolean
 }
 
 export const timeouts = { connectTimeout: 5_000, statementTimeout: 15_000 }
@@ -47,6 +49,12 @@ export interface Session extends AsyncDisposable {
   readonly host?: string
 
   /**
+   * Whether a pooler stands in between, as far as that can be told. It lets in whom it knows, over a connection that it
+   * has: such a login proves that the pooler takes the password, and not that the server does.
+   */
+  readonly pooled?: boolean
+
+  /**
    * Gives `user` a new password; other sessions stay. `reversibly`, only if the server's rules would also take the one
    * back that it replaces, and can keep it over a restart; without, what cannot be kept is set all the same, and throws.
    */
@@ -67,6 +75,9 @@ export interface Session extends AsyncDisposable {
    * @throws Stranger if the clone is not a clone of this user. Nothing is changed then.
    */
   lockUser(user: string, pair: Pair): Promise<void>
+
+  /** How many sessions of `user` are open, as far as this one sees; undefined if it does not see those of others. */
+  sessionsOf(user: string): Promise<number | undefined>
 
   /**
    * There is no clone any more; what it owned is the user's.
@@ -96,6 +107,10 @@ export interface Session extends AsyncDisposable {
    */
   wantsCertificate?(user: string): Promise<boolean>
 
-  /** Runs a test query and throws its rows away. @throws TestFailed with the server's code if it is refused. */
+  /**
+   * Runs a test query, of one statement, and throws its rows away as they come. It may only read, as far as the server
+   * can see to that, unless the engine was made with `testMayWrite`.
+   * @throws TestFailed with the server's code if it is refused
+   */
   run(query: string): Promise<void>
 }

@@ -1,3 +1,4 @@
+import { NotPermitted } from '../errors.ts'
 import { authPlugins, ed25519Verifier, parsecVerifier } from './mariadbPlugins.ts'
 import { quoteText } from './mysqlAccount.ts'
 import { type Flavour, type Method, MysqlFamily, type MysqlOptions, type Statements } from './mysqlSession.ts'
@@ -8,6 +9,9 @@ const verifiers: Flavour['verifiers'] = {
   ed25519: ed25519Verifier,
   parsec: parsecVerifier,
 }
+
+/** What max_password_errors is by default. */
+const UNLIMITED = 4_294_967_295
 
 const flavour: Flavour = {
   engine: 'mariadb',
@@ -28,6 +32,13 @@ const flavour: Flavour = {
   identified: (plugin, verifier) => `identified via ${plugin} using ${quoteText(verifier)}`,
   // MariaDB logs statements as they come, so it gets nothing but verifiers.
   changeOwn: (plugin, password) => `set password = ${quoteText(verifiers[plugin]?.(password.new) ?? '')}`,
+  async refuseIrreversible({ query }, { name }) {
+    const [row] = await query('select @@max_password_errors as errors')
+    if (Number(row?.errors) < UNLIMITED)
+      throw new NotPermitted(
+        `${name} is blocked after refused logins (max_password_errors), which a change of its only password causes`,
+      )
+  },
   add: (session, account, ...passwords) => identifyBy(session, account, passwords),
   keep: (session, account, password) => identifyBy(session, account, [password]),
 }

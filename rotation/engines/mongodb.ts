@@ -13,6 +13,7 @@ import {
 import { unknownPassword } from '../password.ts'
 import { compareOwn } from './compareOwn.ts'
 import { type Engine, type EngineOptions, type Pair, type Session, timeouts } from './engine.ts'
+import { undefinedIfUnseen } from './inUse.ts'
 import './mongodbMessages.ts'
 import { differences, isUsers, refuseStranger, syncFields, type User } from './mongodbClone.ts'
 import { noUrl, OtherMechanism, translate, translateLogin } from './mongodbErrors.ts'
@@ -35,7 +36,7 @@ export class Mongodb implements Engine {
   readonly #trust: ReturnType<typeof trustIn>
 
   constructor(options: MongodbOptions) {
-    this.#options = { ...timeouts, Client: MongoClient, ...options }
+    this.#options = { ...timeouts, testMayWrite: false, Client: MongoClient, ...options }
     this.#trust = trustIn(options.caFile)
   }
 
@@ -226,6 +227,15 @@ class MongodbSession implements Session {
     await this.setPassword(user, unknownPassword())
   }
 
+  /** It takes the action inprog. Not every server of this protocol tells whose a connection is. */
+  async sessionsOf(user: string): Promise<number | undefined> {
+    const found = await this.#command({ currentOp: 1, $all: true }, ADMIN).catch(undefinedIfUnseen)
+    const all: Document[] = Array.isArray(found?.inprog) ? found.inprog : []
+    const known = all.filter(({ effectiveUsers }) => Array.isArray(effectiveUsers) && effectiveUsers.length)
+    const isUser = (other: Document) => other.user === user && other.db === this.host
+    return known.length ? known.filter(({ effectiveUsers }) => effectiveUsers.some(isUser)).length : undefined
+  }
+
   async dropUser({ user, clone }: Pair): Promise<void> {
     const found = await this.#found(clone)
     if (!found) return
@@ -272,7 +282,7 @@ class MongodbSession implements Session {
     const usersInfo = { user: name, db: this.host }
     const show = this.#restrictions && { showAuthenticationRestrictions: true }
     try {
-      const { users } = await this.#command({ usersInfo, ...show })
+      const { users = [] } = await this.#command({ usersInfo, ...show })
       if (!isUsers(users))
         throw new Unknown(`usersInfo as ${this.#credential}: the answer is no list of users and their roles`)
       if (users[0]) return users[0]

@@ -1,7 +1,7 @@
 /** A part of the driver that it gives no types of. */
-declare module 'mongodb/lib/utils.js' {
-  export class BufferPool {
-    /** The length of the next message, if that much has come. */
-    getInt32(): number | null
-  }
+declare module 'mongodb/lib/cmap/connection.js' {
+  import type { Transform } from 'node:stream'
+
+  /** Cuts what comes from a server into messages, by the length that each begins with. */
+  export class SizedMessageTransform extends Transform {}
 }

@@ -1,15 +1,40 @@
-import { BufferPool } from 'mongodb/lib/utils.js'
+import { Transform } from 'node:stream'
+import { SizedMessageTransform } from 'mongodb/lib/cmap/connection.js'
 
-/** Bytes. There is no shorter message, as this much is its head. */
-const SHORTEST = 16
+/** The bytes before the first document, by the kind of message that a server answers with, and those before each. */
+const kinds: Record<number, { head: number; gap: number }> = {
+  1: { head: 36, gap: 0 },
+  2013: { head: 20, gap: 1 },
+}
+/** Where the kind is, and where the first of them says how many documents it has. */
+const KIND = 12
+const COUNT = 32
+const SHORTEST_DOCUMENT = 5
 
-const { getInt32 } = BufferPool.prototype
+/** How many documents follow each other, each after `gap` bytes; undefined if they do not end with the bytes. */
+function countDocuments(bytes: Buffer, gap: number): number | undefined {
+  let [at, count] = [0, 0]
+  for (; at < bytes.length; count++) {
+    const length = at + gap + 4 <= bytes.length ? bytes.readInt32LE(at + gap) : 0
+    if (length < SHORTEST_DOCUMENT) return undefined
+    at += gap + length
+  }
+  return at === bytes.length ? count : undefined
+}
+
+/** Whether the lengths in a message fit into each other. */
+function isWhole(message: Uint8Array): boolean {
+  const bytes = Buffer.from(message.buffer, message.byteOffset, message.byteLength)
+  const kind = bytes.length > KIND + 4 ? kinds[bytes.readInt32LE(KIND)] : undefined
+  if (!kind || bytes.length < kind.head) return false
+  const count = countDocuments(bytes.subarray(kind.head), kind.gap)
+  return kind === kinds[1] ? count === bytes.readInt32LE(COUNT) : Boolean(count)
+}
 
 /**
- * Has the driver refuse a message whose length is none, as it refuses a negative one: it would read a message of the
- * length 0 again and again, which no timeout ends, until the process has no memory left.
+ * Has the driver refuse a message whose lengths do not fit into each other. It believes each of them, and with some it
+ * reads on and on, which no timeout ends, until the process has no memory left.
  */
-BufferPool.prototype.getInt32 = function () {
-  const length = getInt32.call(this)
-  return length !== null && length < SHORTEST ? -1 : length
+SizedMessageTransform.prototype.push = function (message: Uint8Array | null, ...rest) {
+  return (message === null || isWhole(message)) && Transform.prototype.push.call(this, message, ...rest)
 }

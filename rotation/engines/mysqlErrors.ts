@@ -14,6 +14,9 @@ import { NoSuchUser } from './noSuchUser.ts'
 
 type Translation = (message: string, where: string) => RotationError
 
+/** The transaction is read-only, or the server is. */
+export class ReadOnly extends Unreachable {}
+
 const locked: Translation = (_, where) => new LoginRefused(`${where}: the account is locked`)
 const notPermitted: Translation = (message, where) => new NotPermitted(`${where}: ${message}`)
 const full: Translation = (_, where) =>
@@ -22,7 +25,7 @@ const stopping: Translation = (_, where) => new Unreachable(`${where}: the serve
 const slow: Translation = (_, where) => new Unreachable(`${where}: the statement took too long`)
 const broken: Translation = (_, where) => new Unreachable(`${where}: the connection broke`)
 const readOnly: Translation = (_, where) =>
-  new Unreachable(`${where}: the server is read-only: a replica, or a failover is under way`)
+  new ReadOnly(`${where}: the server is read-only: a replica, or a failover is under way`)
 const against: Translation = (_, where) =>
   new NotPermitted(`${where}: the server's rules for passwords refuse it; make longer ones, by keyturn: tags`)
 
@@ -36,6 +39,8 @@ const byNumber: Record<number, Translation> = {
   1698: notPermitted,
   3118: locked,
   3955: locked,
+  // By max_password_errors, until FLUSH PRIVILEGES.
+  4150: locked,
   4151: locked,
   1049: (_, where) => new InvalidCredential('dbname', `${where}: there is no such database`),
   1130: (_, where) => new NotPermitted(`${where}: no account admits a login from this address`),

@@ -1,3 +1,4 @@
+import type { Connection as Plain, PrepareStatementInfo } from 'mysql2'
 import type { Connection, ConnectionOptions, RowDataPacket } from 'mysql2/promise'
 import type { Credential } from '../credential.ts'
 import { InvalidCredential, NotPermitted } from '../errors.ts'
@@ -11,6 +12,7 @@ import {
   type TwoPasswords,
   timeouts,
 } from './engine.ts'
+import { undefinedIfUnseen } from './inUse.ts'
 import {
   type Account,
   accountName,
@@ -22,9 +24,9 @@ import {
 } from './mysqlAccount.ts'
 import { refuseStranger, syncStatements } from './mysqlClone.ts'
 import { connect } from './mysqlConnection.ts'
-import { notUnderstood, translate, translateLogin } from './mysqlErrors.ts'
+import { notUnderstood, ReadOnly, translate, translateLogin } from './mysqlErrors.ts'
 import { conflictIfDropped, undefinedIfAbsent } from './noSuchUser.ts'
-import { tested } from './testQuery.ts'
+import { mayOnlyRead, tested } from './testQuery.ts'
 import { traits } from './traits.ts'
 import { readIssuers } from './trust.ts'
 import { Unproven } from './unproven.ts'
@@ -83,13 +85,14 @@ export abstract class MysqlFamily implements Engine {
     this.#flavour = flavour
     this.#options = {
       ...timeouts,
+      testMayWrite: false,
       connect,
       ...options,
     }
   }
 
   async login(credential: Credential, host?: string): Promise<MysqlSession> {
-    const { connect, connectTimeout, statementTimeout } = this.#options
+    const { connect, connectTimeout, statementTimeout, testMayWrite } = this.#options
     let connection: Connection
     try {
       connection = await connect({
@@ -108,8 +111,12 @@ export abstract class MysqlFamily implements Engine {
     }
     // A connection that breaks while idle shows at the next statement; without a listener it would end the process.
     connection.on('error', () => {})
-    const session = new MysqlSession(this.#flavour, connection, credential, statementTimeout, other =>
-      this.login(other),
+    const session = new MysqlSession(
+      this.#flavour,
+      connection,
+      credential,
+      { statementTimeout, testMayWrite },
+      other => this.login(other),
     )
     try {
       await session.prepare(host)
@@ -128,6 +135,15 @@ export abstract class MysqlFamily implements Engine {
   }
 }
 
+/** @throws NotPermitted if the account may run out of what a rollback needs, for up to an hour */
+function refuseIfCounted({ name, clauses: { limits = '' } }: Method): void {
+  const [limit] = /MAX_\w+_PER_HOUR [1-9]\d*/.exec(limits) ?? []
+  if (limit)
+    throw new NotPermitted(
+      `${name} has ${limit}: when that is used up, a change of its only password could not be taken back`,
+    )
+}
+
 class MysqlSession implements Session {
   host = ''
   readonly passwords: TwoPasswords = {
@@ -142,6 +158,7 @@ class MysqlSession implements Session {
   readonly #connection: Connection
   readonly #credential: Credential
   readonly #timeout: number
+  readonly #testMayWrite: boolean
   readonly #login: (credential: Credential) => Promise<MysqlSession>
   /** What the user logs in with now, as far as this session knows. */
   #password: string
@@ -151,13 +168,14 @@ class MysqlSession implements Session {
     flavour: Flavour,
     connection: Connection,
     credential: Credential,
-    timeout: number,
+    { statementTimeout, testMayWrite }: { statementTimeout: number; testMayWrite: boolean },
     login: (credential: Credential) => Promise<MysqlSession>,
   ) {
     this.#flavour = flavour
     this.#connection = connection
     this.#credential = credential
-    this.#timeout = timeout
+    this.#timeout = statementTimeout
+    this.#testMayWrite = testMayWrite
     this.#login = login
     this.#password = credential.password
   }
@@ -188,7 +206,10 @@ class MysqlSession implements Session {
     if (user === this.#credential.username) {
       if (plugins.length > 1)
         throw new NotPermitted(`${name} has several passwords, of which a user can change the first only`)
-      if (reversibly) await this.#flavour.refuseIrreversible?.(this.#statements(), method, password)
+      if (reversibly) {
+        refuseIfCounted(method)
+        await this.#flavour.refuseIrreversible?.(this.#statements(), method, password)
+      }
       await this.#query(this.#flavour.changeOwn(plugin, { old: this.#password, new: password }))
       this.#password = password
     } else
@@ -227,6 +248,18 @@ class MysqlSession implements Session {
     if (after) await this.#query(after)
   }
 
+  /** Without the right PROCESS, which a role may have brought, it sees its own alone. */
+  async sessionsOf(user: string): Promise<number | undefined> {
+    const name = (column: string) => `cast(${column} as binary)`
+    const query = `select sum(${name('user')} = ${name(quoteText(user))}) as count,
+      sum(${name('user')} <> ${name(quoteText(this.#credential.username))}) as others,
+      (select count(*) from information_schema.user_privileges
+       where privilege_type = 'PROCESS' and replace(grantee, '\\'', '') = replace(current_user(), '\\'', '')) as mayLook
+      from information_schema.processlist`
+    const [row] = (await this.#query(query).catch(undefinedIfUnseen)) ?? []
+    return Number(row?.others) + Number(row?.mayLook) > 0 ? Number(row?.count) : undefined
+  }
+
   async dropUser({ user, clone }: Pair): Promise<void> {
     const found = await this.#found(clone)
     if (!found) return
@@ -254,8 +287,56 @@ class MysqlSession implements Session {
     return Number(accounts) > 0
   }
 
-  run(query: string): Promise<void> {
-    return tested(this.#query(query))
+  /**
+   * Only a prepared statement is exactly one. What commits by itself, such as DROP TABLE, ends a transaction before it is
+   * run, and then only the session's own setting says that it may not write.
+   */
+  async run(query: string): Promise<void> {
+    const mode = this.#testMayWrite ? 'read write' : 'read only'
+    await this.#query(`set session transaction ${mode}`)
+    await this.#query(`start transaction ${mode}`)
+    try {
+      await tested(this.#readAway(query))
+    } catch (error) {
+      throw error instanceof ReadOnly && !this.#testMayWrite ? mayOnlyRead(`as ${this.#credential}`) : error
+    } finally {
+      if (!this.#unanswered) {
+        await this.#query('rollback').catch(() => {})
+        await this.#query('set session transaction read write').catch(() => {})
+      }
+    }
+  }
+
+  /**
+   * Runs a prepared statement. Nothing listens for its rows, so none is kept. What has no rows does not read: changing
+   * one's own password, for example, which no transaction stops.
+   */
+  async #readAway(sql: string): Promise<void> {
+    const ended = Promise.withResolvers<void>()
+    const late = setTimeout(() => {
+      this.#unanswered = true
+      ended.reject(Object.assign(new Error('no answer in time'), { code: 'PROTOCOL_SEQUENCE_TIMEOUT' }))
+    }, this.#timeout + 1_000)
+    // The driver's own, as the one with promises keeps all rows.
+    const { connection } = this.#connection as Connection & { connection: Plain }
+    connection.once('error', ended.reject)
+    connection.prepare(sql, (error, statement) => {
+      if (error) return ended.reject(error)
+      if (!this.#testMayWrite && !hasRows(statement))
+        return ended.reject(mayOnlyRead(`as ${this.#credential}`))
+      statement
+        .execute([])
+        .on('error', ended.reject)
+        .on('end', () => ended.resolve())
+    })
+    try {
+      await ended.promise
+    } catch (error) {
+      throw translate(error, `as ${this.#credential}`)
+    } finally {
+      clearTimeout(late)
+      connection.off('error', ended.reject)
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -368,3 +449,7 @@ class MysqlSession implements Session {
     return this.#flavour.identified(plugin, this.#flavour.verifiers[plugin]?.(unknownPassword()) ?? '')
   }
 }
+
+/** As the server says of a statement that it has prepared; the driver's types leave it out. */
+const hasRows = (statement: PrepareStatementInfo) =>
+  (statement as PrepareStatementInfo & { columns: unknown[] }).columns.length > 0

@@ -7,6 +7,7 @@ export class Opaque implements Engine {
       setPassword: async () => {},
       cloneUser: async () => [],
       lockUser: async () => {},
+      sessionsOf: async () => undefined,
       dropUser: async () => {},
       differences: async () => [],
       run: async () => {},

@@ -1,3 +1,4 @@
+import type pg from 'pg'
 import { escapeIdentifier, escapeLiteral } from 'pg'
 import type { Credential } from '../credential.ts'
 import { Conflict, NotPermitted, RotationError, Unreachable } from '../errors.ts'
@@ -51,33 +52,40 @@ class PostgresSession extends PostgresFamilySession {
   /** How the passwords of the users are kept that it acts on: as current's, unless the server does not tell. */
   host: string
   readonly #login: (credential: Credential) => Promise<PostgresSession>
+  pooled = false
   /** What the server may be asked, as this login does not tell it. */
   readonly #asks: { verifier: boolean; method: boolean }
+  readonly #version: number
   /** Who has checked the password, if that is not the server itself. */
   #checkedBy: string | undefined
 
-  constructor(
-    { client, credential, told }: Login,
-    login: (c: Credential) => Promise<PostgresSession>,
-    host?: string,
-  ) {
-    super({ client, credential, told })
+  /** Of this login's verifier: made with it, another one of the same password is the same. */
+  readonly #salt: Buffer | undefined
+
+  constructor(from: Login, login: (c: Credential) => Promise<PostgresSession>, host?: string) {
+    super(from)
+    const { told } = from
     this.#login = login
+    this.#salt = told.salt
     this.host = host ?? told.proof
+    this.#version = Number.parseInt(told.version ?? '', 10) || 0
     const inClearText = told.proof === 'password'
-    this.#asks = {
-      verifier: inClearText && !host,
-      method: inClearText && Number.parseInt(told.version ?? '', 10) >= 16,
-    }
+    this.#asks = { verifier: inClearText && !host, method: inClearText && this.#version >= 16 }
   }
 
-  /** Who logs in in clear text may have any kind of verifier: the server's own settings say which it is to have. */
-  override async prepare(statementTimeout: number, where: string): Promise<void> {
+  /**
+   * Who logs in in clear text may have any kind of verifier: the server's own settings say which it is to have. A user's own
+   * time for a session that is idle is not for us, but stays as it is where a pooler goes on with the session.
+   */
+  override async prepare(where: string): Promise<void> {
     const { verifier, method } = this.#asks
-    const settle = `set search_path = pg_catalog; set statement_timeout = ${statementTimeout}; set datestyle = iso`
-    const ask = `select current_setting('password_encryption') as kind,
-      coalesce(current_setting('scram_iterations', true), '4096') as iterations, ${method ? 'system_user' : 'null'} as who`
-    const [found] = await this.query(verifier || method ? `${settle}; ${ask}` : settle, where)
+    const { processID } = this.client as pg.Client & { processID: number | null }
+    const ask = `select pg_backend_pid() as process, current_setting('password_encryption') as kind,
+      coalesce(current_setting('scram_iterations', true), '4096') as iterations, ${method ? 'system_user' : 'null'} as who,
+      ${this.#version >= 14 ? `set_config('idle_session_timeout', '0', pg_backend_pid() <> ${Number(processID)})` : 'null'}`
+    const [found] = await this.query(ask, where)
+    // A pooler makes up what it says of the process, as it may go on with another one.
+    this.pooled = found !== undefined && found.process !== processID
     if (verifier) this.host = found?.kind === 'md5' ? 'md5' : `scram-sha-256:${found?.iterations}`
     this.#checkedBy = /^(ldap|pam|radius|bsd):/.exec(found?.who ?? '')?.[1]
   }
@@ -93,7 +101,7 @@ class PostgresSession extends PostgresFamilySession {
 
   override async setPassword(user: string, password: string): Promise<void> {
     // A clone acts as its user (SET role), who may not change the clone's password; on oneself the login counts.
-    const own = user === this.credential.username ? 'set role none; ' : ''
+    const own = user === this.credential.username ? 'set local role none; ' : ''
     const verifier = escapeLiteral(await this.#verifier(user, password))
     await this.#write(`${own}alter role ${escapeIdentifier(user)} password ${verifier}`)
   }
@@ -117,6 +125,13 @@ class PostgresSession extends PostgresFamilySession {
     const { user: original, clone } = await this.#roles(pair)
     if (original && clone) refuseStranger(original, clone)
     await this.#write(`alter role ${escapeIdentifier(user)} password null`)
+  }
+
+  /** Whose a session is, everybody may see. */
+  override async sessionsOf(user: string): Promise<number> {
+    const query = `select count(*)::int as count from pg_stat_activity where usename = ${escapeLiteral(user)}`
+    const [row] = await this.query(query)
+    return row?.count
   }
 
   override async dropUser(pair: Pair): Promise<void> {
@@ -249,12 +264,26 @@ class PostgresSession extends PostgresFamilySession {
       await this.query(statements)
     } catch (error) {
       if (!(error instanceof ReadOnly)) throw error
-      await this.query(
-        `select set_config(name, 'off', false) from pg_settings
-         where name = 'default_transaction_read_only' and source in ('user', 'database', 'database user')`,
+      const [own] = await this.query(
+        `select from pg_settings where name = 'default_transaction_read_only'
+         and source in ('user', 'database', 'database user') and not pg_is_in_recovery()`,
       )
-      await this.query(statements)
+      if (!own) throw error
+      await this.query(`set transaction read write; ${statements}`)
     }
+  }
+
+  /** One message of several statements is one transaction. */
+  protected override async queries(text: string, where?: string): Promise<pg.QueryResultRow[][]> {
+    const settings = [
+      'set local search_path = pg_catalog',
+      `set local statement_timeout = ${this.statementTimeout}`,
+      'set local datestyle = iso',
+      // However short a user's own are, they are not for us.
+      'set local lock_timeout = 0',
+      ...(this.#version >= 17 ? ['set local transaction_timeout = 0'] : []),
+    ]
+    return (await this.send([...settings, text].join('; '), where)).slice(settings.length)
   }
 
   async #roles(pair: Pair): Promise<Roles> {
@@ -266,7 +295,8 @@ class PostgresSession extends PostgresFamilySession {
     if (this.host === 'md5') return md5Verifier(user, password)
     const iterations = iterationsOf(this.host) ?? 4096
     if (iterations > MOST_ITERATIONS) throw tooMany(`as ${this.credential}`, iterations)
-    return scramVerifier(password, iterations)
+    const same = user === this.credential.username && password === this.credential.password
+    return scramVerifier(password, iterations, same ? this.#salt : undefined)
   }
 }
 

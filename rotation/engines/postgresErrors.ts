@@ -59,7 +59,27 @@ const bySqlState: Record<string, (message: string, where: string, routine: strin
   40: (_, where) => new Conflict(`${where}: another session changed the same rows`),
   53: (_, where) => new Unreachable(`${where}: the server has no room for another connection`),
   57: (_, where) => new Unreachable(`${where}: the server is starting or stopping`),
+  '08P01': poolerError,
   '08': (_, where) => new Unreachable(`${where}: the connection broke`),
+}
+
+/** What PgBouncer says of a client that it does not let in. All else that it says under this code is about others. */
+const refusedByPooler = /^(password authentication failed|SASL authentication failed|no such user(: .*)?)$/
+
+/** What a pooler says by itself: PgBouncer has one SQLSTATE for all of it, and for what the server behind it says. */
+function poolerError(message: string, where: string): RotationError {
+  if (refusedByPooler.test(message))
+    return new LoginRefused(
+      `${where}: the pooler refused user or password; what a rotation sets it knows only if it asks the database for it (auth_query)`,
+    )
+  if (/^no such database: |^database ".*" does not exist$/.test(message))
+    return new InvalidCredential('dbname', `${where}: there is no such database`)
+  if (message.includes('statement pooling mode'))
+    return new NotPermitted(
+      `${where}: the pooler is in statement mode, in which there is no transaction that a test query could run in; ` +
+        'leave the test query out, or log in past the pooler',
+    )
+  return new Unreachable(`${where}: the connection broke, or a pooler has none to the server`)
 }
 
 /** What Redshift says of two transactions that met. */

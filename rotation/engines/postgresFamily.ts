@@ -1,10 +1,10 @@
 import pg from 'pg'
 import type { Credential } from '../credential.ts'
 import { type Engine, type EngineOptions, type Pair, type Session, timeouts } from './engine.ts'
-import { translate } from './postgresErrors.ts'
-import { connectionOf } from './postgresMessages.ts'
+import { ReadOnly, translate } from './postgresErrors.ts'
+import { connectionOf, type Rows } from './postgresMessages.ts'
 import { type Answer, firstByteOf, listen, MOST_ITERATIONS, type Proof, type Told } from './postgresProof.ts'
-import { tested } from './testQuery.ts'
+import { mayOnlyRead, tested } from './testQuery.ts'
 import { traits } from './traits.ts'
 import { trustIn } from './trust.ts'
 import { Unproven } from './unproven.ts'
@@ -18,7 +18,15 @@ export type PostgresOptions = EngineOptions & {
 const GOODBYE = 1_000
 
 /** A login that went well: the driver's client, and what the server told meanwhile. */
-export type Login = { client: pg.Client; credential: Credential; told: Told & { proof: Proof } }
+export type Login = {
+  client: pg.Client
+  credential: Credential
+  told: Told & { proof: Proof }
+  /** Whether the client gets the rows that the server sends. */
+  rows: Rows
+  statementTimeout: number
+  testMayWrite: boolean
+}
 
 /** PostgreSQL and Redshift, which speak one protocol; `S` is what each does in a session. */
 export abstract class PostgresFamily<S extends PostgresFamilySession> implements Engine {
@@ -28,7 +36,7 @@ export abstract class PostgresFamily<S extends PostgresFamilySession> implements
 
   constructor(engine: 'postgres' | 'redshift', options: PostgresOptions) {
     this.#engine = engine
-    this.#options = { ...timeouts, Client: pg.Client, ...options }
+    this.#options = { ...timeouts, testMayWrite: false, Client: pg.Client, ...options }
     this.#trust = trustIn(options.caFile)
   }
 
@@ -41,7 +49,8 @@ export abstract class PostgresFamily<S extends PostgresFamilySession> implements
     const where = `login as ${credential}`
     const client = this.#client(credential, where)
     const first = firstByteOf(client)
-    const told = listen(client, where, this.answer?.(credential))
+    const rows: Rows = { ignored: false }
+    const told = listen(client, where, rows, this.answer?.(credential))
     try {
       await client.connect()
     } catch (error) {
@@ -49,8 +58,10 @@ export abstract class PostgresFamily<S extends PostgresFamilySession> implements
       throw translate(error, where, first())
     }
     try {
-      const session = this.session({ client, credential, told: proven(told, where) }, host)
-      await session.prepare(this.#options.statementTimeout, where)
+      const { statementTimeout, testMayWrite } = this.#options
+      const login = { client, credential, told: proven(told, where), rows, statementTimeout, testMayWrite }
+      const session = this.session(login, host)
+      await session.prepare?.(where)
       return session
     } catch (error) {
       await goodbye(client)
@@ -102,26 +113,48 @@ async function goodbye(client: pg.Client): Promise<void> {
   clearTimeout(cut)
 }
 
+/**
+ * Nothing that a session sets outlives the message or the transaction it is for: behind a pooler the next one may come to
+ * another session of the server, and the one after it to the application.
+ */
 export abstract class PostgresFamilySession implements Session {
   protected readonly client: pg.Client
   protected readonly credential: Credential
+  protected readonly statementTimeout: number
+  readonly #rows: Rows
+  readonly #testMayWrite: boolean
 
-  constructor({ client, credential }: Login) {
+  constructor({ client, credential, rows, statementTimeout, testMayWrite }: Login) {
     this.client = client
     this.credential = credential
+    this.statementTimeout = statementTimeout
+    this.#rows = rows
+    this.#testMayWrite = testMayWrite
   }
 
-  /** Settles what the user's own settings could bend; `where` is for errors: it is part of the login. */
-  abstract prepare(statementTimeout: number, where: string): Promise<void>
+  /** What has to be asked before anything else; `where` is for errors: it is part of the login. */
+  prepare?(where: string): Promise<void>
 
   abstract setPassword(user: string, password: string): Promise<void>
   abstract cloneUser(pair: Pair, open: { user: string; password: string }): Promise<string[]>
   abstract lockUser(user: string, pair: Pair): Promise<void>
+  abstract sessionsOf(user: string): Promise<number | undefined>
   abstract dropUser(pair: Pair): Promise<void>
   abstract differences(pair: Pair, other: () => Promise<Credential>): Promise<string[]>
 
-  run(query: string): Promise<void> {
-    return tested(this.query(query))
+  /** Only the extended protocol takes exactly one statement. */
+  async run(query: string): Promise<void> {
+    const begin = this.#testMayWrite ? 'begin' : 'begin read only'
+    await this.send(`${begin}; set local statement_timeout to ${this.statementTimeout}`)
+    this.#rows.ignored = true
+    try {
+      await tested(this.send({ text: query, queryMode: 'extended' }))
+    } catch (error) {
+      throw error instanceof ReadOnly && !this.#testMayWrite ? mayOnlyRead(`as ${this.credential}`) : error
+    } finally {
+      this.#rows.ignored = false
+      await this.send('rollback').catch(() => {})
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -133,10 +166,16 @@ export abstract class PostgresFamilySession implements Session {
     return (await this.queries(text, where)).at(-1) ?? []
   }
 
-  /** The rows of each statement. */
-  protected async queries(text: string, where = `as ${this.credential}`): Promise<pg.QueryResultRow[][]> {
+  /** The rows of each statement, all run with settings of ours. */
+  protected abstract queries(text: string, where?: string): Promise<pg.QueryResultRow[][]>
+
+  /** Sends a message as it is. @returns the rows of each of its statements */
+  protected async send(
+    message: string | { text: string; queryMode: 'extended' },
+    where = `as ${this.credential}`,
+  ): Promise<pg.QueryResultRow[][]> {
     try {
-      return [await this.client.query(text)].flat().map(({ rows }) => rows)
+      return [await this.client.query(message)].flat().map(({ rows }) => rows)
     } catch (error) {
       throw translate(error, where)
     }

@@ -19,22 +19,37 @@ const HEADER = 5
 /** No message of PostgreSQL is longer than a gigabyte. */
 const LONGEST = 2 ** 30
 
+/** Whether rows are thrown away as they come, each byte of them, before the driver or anybody sees them. */
+export type Rows = { ignored: boolean }
+
 /**
  * Lets `look` see every message before the driver does, which does not get what it returns false for. What `look`
  * throws, and what the driver throws at a message that it cannot read, ends the connection and fails what waits for it;
  * by itself the driver would throw that outside any promise, and end the process.
  */
-export function watchMessages(client: pg.Client, look: (message: Message, stream: Duplex) => boolean): void {
+export function watchMessages(
+  client: pg.Client,
+  look: (message: Message, stream: Duplex) => boolean,
+  rows: Rows = { ignored: false },
+): void {
   const connection = connectionOf(client)
   const attach = connection.attachListeners.bind(connection)
   connection.attachListeners = stream => {
     const driver = new EventEmitter()
     attach(driver as Duplex)
     let rest: Buffer = Buffer.alloc(0)
+    let skip = 0
     stream.on('data', (data: Buffer) => {
       rest = Buffer.concat([rest, data])
       try {
-        for (let message = firstOf(rest); message; message = firstOf(rest)) {
+        for (;;) {
+          if (!skip && rows.ignored) skip = rowAt(rest)
+          const skipped = Math.min(skip, rest.length)
+          skip -= skipped
+          rest = rest.subarray(skipped)
+          if (skipped) continue
+          const message = firstOf(rest)
+          if (!message) break
           rest = rest.subarray(message.bytes.length)
           if (look(message, stream)) driver.emit('data', message.bytes)
         }
@@ -47,16 +62,27 @@ export function watchMessages(client: pg.Client, look: (message: Message, stream
   }
 }
 
-/** The first message of these bytes, if all of it is there. @throws ProtocolError */
-function firstOf(bytes: Buffer): Message | undefined {
+/** How long the first message is, if it is a row of a result or of COPY; else, and before its length is there, 0. */
+function rowAt(bytes: Buffer): number {
+  return 'Dd'.includes(bytes.toString('latin1', 0, KIND)) ? (lengthOf(bytes) ?? 0) : 0
+}
+
+/** How long the first message is in all, once that is there. @throws ProtocolError */
+function lengthOf(bytes: Buffer): number | undefined {
   if (bytes.length < HEADER) return undefined
   const length = bytes.readUInt32BE(KIND)
   if (length < HEADER - KIND || length > LONGEST) throw new ProtocolError('a message of an impossible length')
-  if (bytes.length < KIND + length) return undefined
-  const message = { kind: bytes.toString('latin1', 0, KIND), body: bytes.subarray(HEADER, KIND + length) }
+  return KIND + length
+}
+
+/** The first message of these bytes, if all of it is there. @throws ProtocolError */
+function firstOf(bytes: Buffer): Message | undefined {
+  const length = lengthOf(bytes)
+  if (length === undefined || bytes.length < length) return undefined
+  const message = { kind: bytes.toString('latin1', 0, KIND), body: bytes.subarray(HEADER, length) }
   if ('EN'.includes(message.kind) && !isReport(message.body))
     throw new ProtocolError('an error or a notice without an end')
-  return { ...message, bytes: bytes.subarray(0, KIND + length) }
+  return { ...message, bytes: bytes.subarray(0, length) }
 }
 
 /** Texts, each after a letter and with a 0 behind it, and a 0 in the end, without which the driver reads for ever. */

@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream'
 import type pg from 'pg'
 import { NotPermitted } from '../errors.ts'
-import { connectionOf, type Message, ProtocolError, watchMessages } from './postgresMessages.ts'
+import { connectionOf, type Message, ProtocolError, type Rows, watchMessages } from './postgresMessages.ts'
 
 /**
  * How a server had the password proven at a login: in clear text, which it may compare with anything; or by what it
@@ -27,6 +27,8 @@ export type Told = {
   proof?: Proof | undefined
   /** As the server names it. */
   version?: string | undefined
+  /** Of the verifier that the password was compared with. */
+  salt?: Buffer | undefined
 }
 
 /** What a kind of server asks for that the driver cannot answer: the answer and what it proves, if it is that. */
@@ -40,10 +42,10 @@ const LONGEST_AT_LOGIN = 30_000
  * Listens to a login, and says what the driver would not: which way of logging in the server wants that Keyturn has not.
  * @returns what the server tells, filled in as it does
  */
-export function listen(client: pg.Client, where: string, answer?: Answer): Told {
+export function listen(client: pg.Client, where: string, rows: Rows, answer?: Answer): Told {
   const told: Told = {}
   let over = false
-  watchMessages(client, ({ kind, body }: Message, stream: Duplex) => {
+  const look = ({ kind, body }: Message, stream: Duplex) => {
     if (over) return true
     if (!atLogin.includes(kind) || body.length > LONGEST_AT_LOGIN)
       throw new ProtocolError(`a message ${JSON.stringify(kind)} at a login`)
@@ -60,9 +62,17 @@ export function listen(client: pg.Client, where: string, answer?: Answer): Told 
       return false
     }
     told.proof = proofOf(body, where) ?? told.proof
+    told.salt ??= saltOf(body)
     return true
-  })
+  }
+  watchMessages(client, look, rows)
   return told
+}
+
+/** The salt that a server names when it begins with SCRAM. */
+function saltOf(request: Buffer): Buffer | undefined {
+  const [, salt] = /,s=([\w+/]+=*),/.exec(request.toString('latin1')) ?? []
+  return salt === undefined ? undefined : Buffer.from(salt, 'base64')
 }
 
 /** The ways of logging in that the driver throws at, by their numbers. */

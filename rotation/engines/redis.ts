@@ -17,6 +17,7 @@ import {
   type TwoPasswords,
   timeouts,
 } from './engine.ts'
+import { undefinedIfUnseen } from './inUse.ts'
 import { gone, NoSuchUser } from './noSuchUser.ts'
 import {
   type AclUser,
@@ -29,7 +30,7 @@ import {
 } from './redisAcl.ts'
 import { connect, type RedisConnection } from './redisConnection.ts'
 import { NoFile, NoRoom, NotWritten, translate } from './redisErrors.ts'
-import { tested } from './testQuery.ts'
+import { mayOnlyRead, tested } from './testQuery.ts'
 import { traits } from './traits.ts'
 import { trustIn } from './trust.ts'
 import { Unproven } from './unproven.ts'
@@ -47,6 +48,7 @@ export class Redis implements Engine {
   constructor(options: RedisOptions) {
     this.#options = {
       ...timeouts,
+      testMayWrite: false,
       connect,
       ...options,
     }
@@ -54,7 +56,7 @@ export class Redis implements Engine {
   }
 
   async login(credential: Credential): Promise<RedisSession> {
-    const { connect, connectTimeout, statementTimeout } = this.#options
+    const { connect, connectTimeout, statementTimeout, testMayWrite } = this.#options
     const { host, port = traits.redis.port, username, password, dbname, ssl } = credential
     const secureContext = ssl ? this.#trust() : undefined
     try {
@@ -69,7 +71,7 @@ export class Redis implements Engine {
         commandTimeout: statementTimeout,
         ...(secureContext && { secureContext }),
       })
-      return new RedisSession(connection, credential)
+      return new RedisSession(connection, credential, testMayWrite)
     } catch (error) {
       if (ssl && error instanceof ConnectionTimeoutError)
         throw new Unreachable(
@@ -80,15 +82,20 @@ export class Redis implements Engine {
   }
 }
 
+/** Where COMMAND INFO has what it tells of the commands within one, such as XINFO STREAM. */
+const SUBCOMMANDS = 9
+
 class RedisSession implements Session {
   readonly #connection: RedisConnection
   readonly #credential: Credential
+  readonly #testMayWrite: boolean
   /** The command that saves the users, once it is known. */
   #save: string[] | undefined
 
-  constructor(connection: RedisConnection, credential: Credential) {
+  constructor(connection: RedisConnection, credential: Credential, testMayWrite: boolean) {
     this.#connection = connection
     this.#credential = credential
+    this.#testMayWrite = testMayWrite
   }
 
   async setPassword(user: string, password: string, { reversibly = false } = {}): Promise<void> {
@@ -142,6 +149,12 @@ class RedisSession implements Session {
     const found = lookFor(users, pair.clone)
     if (found) refuseStranger(theUser(users, pair.user), found, user === pair.user)
     await this.#change(['ACL', 'SETUSER', user, 'resetpass'])
+  }
+
+  async sessionsOf(user: string): Promise<number | undefined> {
+    const told = await this.#send(['CLIENT', 'LIST']).catch(undefinedIfUnseen)
+    if (typeof told !== 'string') return undefined
+    return told.split('\n').filter(line => line.split(' ').includes(`user=${user}`)).length
   }
 
   /** It closes the open sessions of the clone. */
@@ -203,8 +216,24 @@ class RedisSession implements Session {
   }
 
   async run(query: string): Promise<void> {
-    const words = [...query.matchAll(/"([^"]*)"|'([^']*)'|(\S+)/g)]
-    await tested(this.#send(words.map(([, double, single, bare]) => double ?? single ?? bare ?? '')))
+    const words = [...query.matchAll(/"([^"]*)"|'([^']*)'|(\S+)/g)].map(
+      ([, double, single, bare]) => double ?? single ?? bare ?? '',
+    )
+    if (!this.#testMayWrite) await this.#requireReading(words)
+    await tested(this.#send(words))
+  }
+
+  /** @throws TestFailed unless the server itself says that the command only reads */
+  async #requireReading([name = '', subcommand]: string[]): Promise<void> {
+    const told = await tested(this.#send(['COMMAND', 'INFO', name]))
+    const [info] = Array.isArray(told) ? told : []
+    // It does not know the command, and will say so.
+    if (info === null) return
+    const subcommands: unknown[] = (Array.isArray(info) && info[SUBCOMMANDS]) || []
+    const isMeant = (one: unknown) =>
+      Array.isArray(one) && `${one[0]}`.toLowerCase() === `${name}|${subcommand}`.toLowerCase()
+    const [, , flags] = (subcommands.find(isMeant) ?? info ?? []) as unknown[]
+    if (!Array.isArray(flags) || !flags.includes('readonly')) throw mayOnlyRead(`as ${this.#credential}`)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

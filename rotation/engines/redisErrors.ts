@@ -105,7 +105,7 @@ export function translate(error: unknown, where: string): RotationError {
     return new InvalidCredential('engine', `${where}: what answers there is not Redis`)
   if (lost.some(kind => error instanceof kind))
     return new Unreachable(`${where}: ${(error as Error).message}`)
-  const { code = '' } = error as { code?: string }
+  const { code = '' } = (error ?? {}) as { code?: string }
   if (unreachable.test(code)) return new Unreachable(`${where}: ${code}`)
   if (untrusted.test(code)) return new TlsFailed(`${where}: ${code}`)
   return new Unreachable(`${where}: the driver failed, ${code || (error instanceof Error && error.name)}`)

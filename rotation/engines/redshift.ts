@@ -1,9 +1,11 @@
+import type pg from 'pg'
 import { escapeIdentifier } from 'pg'
 import type { Credential } from '../credential.ts'
 import { NotPermitted, RotationError, Unreachable } from '../errors.ts'
 import { unknownPassword } from '../password.ts'
 import { compareOwn } from './compareOwn.ts'
 import type { Pair } from './engine.ts'
+import { undefinedIfUnseen } from './inUse.ts'
 import { conflictIfDropped, gone } from './noSuchUser.ts'
 import { type Login, PostgresFamily, PostgresFamilySession, type PostgresOptions } from './postgresFamily.ts'
 import type { Answer } from './postgresProof.ts'
@@ -59,13 +61,22 @@ class RedshiftSession extends PostgresFamilySession {
     this.host = (host ?? login.told.proof) === 'sha256' ? 'sha256' : 'md5'
   }
 
-  /** Also lets a quoted name be what it says: else Redshift makes its letters small. */
-  override async prepare(statementTimeout: number, where: string): Promise<void> {
-    await this.queries(
-      `set search_path to pg_catalog; set statement_timeout to ${statementTimeout}; set timezone to 'UTC';
-       set enable_case_sensitive_identifier to true`,
-      where,
-    )
+  /**
+   * All of the statements in one transaction, or none. Its settings also let a quoted name be what it says: else Redshift
+   * makes its letters small, as soon as it reads them, so they come in a message before.
+   */
+  protected override async queries(text: string, where?: string): Promise<pg.QueryResultRow[][]> {
+    try {
+      await this.send(
+        `begin; set local search_path to pg_catalog; set local statement_timeout to ${this.statementTimeout};
+         set local timezone to 'UTC'; set local enable_case_sensitive_identifier to true`,
+        where,
+      )
+      return (await this.send(`${text}; commit`, where)).slice(0, -1)
+    } catch (error) {
+      await this.send('rollback').catch(() => {})
+      throw error
+    }
   }
 
   override async setPassword(user: string, password: string): Promise<void> {
@@ -78,11 +89,12 @@ class RedshiftSession extends PostgresFamilySession {
     const user = checkPair(pair, found, existing, inUse)
     const clone = existing ?? newAccount(pair.clone)
     const left = await this.#handOver(user, clone)
-    await this.#transaction([
+    const statements = [
       ...(inUse || existing ? [] : [this.#create(pair.clone)]),
       ...(inUse ? [] : [...shareStatements(user, clone), ...followStatements(user, clone)]),
       this.#setPassword(open.user, open.password),
-    ]).catch(conflictIfDropped)
+    ]
+    await this.query(statements.join('; ')).catch(conflictIfDropped)
     return left
   }
 
@@ -91,7 +103,7 @@ class RedshiftSession extends PostgresFamilySession {
     const left: string[] = []
     for (const key of clone.owned.keys())
       try {
-        await this.#transaction(handOverStatements(user, clone, key))
+        await this.query(handOverStatements(user, clone, key).join('; '))
       } catch (error) {
         if (!(error instanceof RotationError) || error instanceof Unreachable) throw error
         left.push(`${clone.name} keeps ${key}: ${error.message}`)
@@ -104,6 +116,14 @@ class RedshiftSession extends PostgresFamilySession {
     const [found, clone] = await this.#accounts(pair.user, pair.clone)
     if (clone) checkPair(pair, found, clone, user === pair.user)
     await this.query(this.#setPassword(user, unknownPassword()))
+  }
+
+  /** Who is no superuser sees its own alone; Redshift Serverless has another table, of sessions that were. */
+  override async sessionsOf(user: string): Promise<number | undefined> {
+    const query = `select (select usesuper from pg_user where usename = current_user) as all,
+      (select count(*)::int from stv_sessions where trim(user_name) = left(${quoteText(user)}, 50)) as count`
+    const [row] = (await this.query(query).catch(undefinedIfUnseen)) ?? []
+    return row?.all ? row.count : undefined
   }
 
   override async dropUser(pair: Pair): Promise<void> {
@@ -119,10 +139,9 @@ class RedshiftSession extends PostgresFamilySession {
           `${escapeIdentifier(pair.clone)} owns or may do something in the database ${dbname}; take that away first`,
         )
     }
-    await this.#transaction([
-      ...leaveStatements(user, clone),
-      `drop user if exists ${escapeIdentifier(pair.clone)}`,
-    ])
+    await this.query(
+      [...leaveStatements(user, clone), `drop user if exists ${escapeIdentifier(pair.clone)}`].join('; '),
+    )
   }
 
   /** A user sees only its own roles and default privileges. */
@@ -160,15 +179,5 @@ class RedshiftSession extends PostgresFamilySession {
        where database_type = 'local' and database_name <> current_database() order by 1`,
     )
     return rows.map(({ name }) => name)
-  }
-
-  /** All of the statements, or none. */
-  async #transaction(statements: string[]): Promise<void> {
-    try {
-      await this.query(['begin', ...statements, 'commit'].join('; '))
-    } catch (error) {
-      await this.query('rollback').catch(() => {})
-      throw error
-    }
   }
 }

@@ -10,7 +10,7 @@ const derive = promisify(pbkdf2)
 export async function scramVerifier(
   password: string,
   iterations = 4096,
-  salt = randomBytes(16),
+  salt: Buffer = randomBytes(16),
 ): Promise<string> {
   const salted = await derive(prepare(password), salt, iterations, 32, 'sha256')
   const key = (name: string) => createHmac('sha256', salted).update(name).digest()

@@ -21,11 +21,10 @@ import {
   TokenReused,
 } from '../errors.ts'
 import { isNamed, translate } from './awsErrors.ts'
+import { refusedPut, refuseNoName, refuseTooLong, unfit } from './parameterLimits.ts'
+import { folder, isOurs, LABEL, labelOf, lockName, tokenOf, valueName } from './parameterNames.ts'
 import { type Description, older, type Stage, type Store, type Version } from './store.ts'
 import { tagsIn } from './tags.ts'
-
-/** A label cannot begin with a digit, as most tokens do. */
-const LABEL = 'token-'
 
 /** Labels of ours stay on so many of the newest versions: Parameter Store keeps 100, and cannot drop a labelled one. */
 const LABELLED = 50
@@ -73,11 +72,13 @@ export class ParameterStore implements Store {
   async describe(id: string): Promise<Description> {
     const [{ versions, current, pending }, tags] = await Promise.all([this.#look(id), this.#tags(id)])
     const previous = versions.at(-2)
+    const obstacle = unfit(id, versions)
     return {
       current,
       pending: pending === current ? undefined : pending,
       previous: previous && tokenOf(previous),
       tags,
+      ...(obstacle && { unfit: obstacle }),
     }
   }
 
@@ -116,11 +117,12 @@ export class ParameterStore implements Store {
   async #keep(id: string, token: string, credential: Credential, { newest }: Parameter): Promise<void> {
     const { KeyId, Tier, AllowedPattern } = newest
     const Value = credential.serialize()
+    refuseTooLong(id, valueName(id, token), Value, Tier)
     const input = { KeyId, Tier, AllowedPattern, Name: valueName(id, token), Type: 'SecureString' } as const
     try {
       await this.#client.send(new PutParameterCommand({ ...input, Value, Overwrite: false }))
     } catch (error) {
-      if (!isNamed(error, 'ParameterAlreadyExists')) throw translated(error)
+      if (!isNamed(error, 'ParameterAlreadyExists')) throw inWords(error, newest)
       const kept = await this.value(valueName(id, token))
       if (kept !== undefined && !this.#format(kept).sameUser(credential))
         throw new TokenReused(`version ${token} already has a value that no longer fits`)
@@ -159,7 +161,10 @@ export class ParameterStore implements Store {
     await this.#settle(id, token, made, replaced, pending === token)
   }
 
-  /** What follows the put of a promotion. Any number of times. */
+  /**
+   * What follows the put of a promotion. Any number of times. If others have filled the replaced version's ten labels
+   * meanwhile, `previous` stays where it is: nothing of ours reads it, and the next rotation says so before it begins.
+   */
   async #settle(
     id: string,
     token: string,
@@ -168,7 +173,7 @@ export class ParameterStore implements Store {
     locked: boolean,
   ): Promise<void> {
     await this.#label(id, made, LABEL + token, 'current')
-    if (replaced) await this.#label(id, numberOf(replaced), 'previous')
+    if (replaced) await this.#label(id, numberOf(replaced), 'previous').catch(unlessFull)
     await this.#delete(valueName(id, token), ...(locked ? [lockName(id)] : []))
   }
 
@@ -200,8 +205,7 @@ export class ParameterStore implements Store {
   }
 
   async #look(id: string): Promise<Parameter> {
-    if (!/^[\w./-]+$/.test(id))
-      throw new InvalidCredential('id', 'should be the name of a parameter, not its ARN')
+    refuseNoName(id)
     const [versions, pending] = await Promise.all([this.#history(id), this.value(lockName(id))])
     const newest = versions.at(-1) ?? versions[0]
     // Then it was put by a promotion, and its label is still to come.
@@ -285,17 +289,20 @@ export class ParameterStore implements Store {
     } catch (error) {
       if (isNamed(error, 'ParameterMaxVersionLimitExceeded'))
         throw new StoreFailed('Parameter Store: the oldest of 100 versions has a label; move or remove it')
-      throw translated(error)
+      throw inWords(error, like)
     }
   }
 
   async #label(id: string, version: number, ...labels: string[]): Promise<void> {
     const which = { Name: id, ParameterVersion: version, Labels: labels }
-    const { InvalidLabels = [] } = await this.#known(
-      id,
-      this.#client.send(new LabelParameterVersionCommand(which)),
-    )
-    if (InvalidLabels.length) throw new StoreFailed(`Parameter Store: refused the label ${InvalidLabels}`)
+    try {
+      const { InvalidLabels = [] } = await this.#client.send(new LabelParameterVersionCommand(which))
+      if (InvalidLabels.length) throw new StoreFailed(`Parameter Store: refused the label ${InvalidLabels}`)
+    } catch (error) {
+      if (isNamed(error, 'ParameterVersionLabelLimitExceeded'))
+        throw new LabelsFull(`Parameter Store: version ${version} has ten labels; take one of yours off`)
+      throw notFound(id, error)
+    }
   }
 
   /** Takes our labels off old versions, so that Parameter Store can drop them. */
@@ -319,24 +326,32 @@ export class ParameterStore implements Store {
     try {
       return await answer
     } catch (error) {
-      throw isNamed(error, 'ParameterNotFound', 'InvalidResourceId') ? absent(id) : translated(error)
+      throw notFound(id, error)
     }
   }
 }
 
-const folder = (id: string) => `/keyturn/pending/${id.replace(/^\//, '')}`
-const valueName = (id: string, token: string) => `${folder(id)}/${token}`
-/** No token is so short. */
-const lockName = (id: string) => `${folder(id)}/lock`
+/** The version has as many labels as it can have. */
+class LabelsFull extends StoreFailed {}
 
-const labelOf = ({ Labels = [] }: ParameterHistory) => Labels.find(label => label.startsWith(LABEL))
-const tokenOf = (version: ParameterHistory) => labelOf(version)?.slice(LABEL.length) ?? `v${version.Version}`
-const isOurs = (label: string) => label.startsWith(LABEL) || label === 'current' || label === 'previous'
+function unlessFull(error: unknown): void {
+  if (!(error instanceof LabelsFull)) throw error
+}
+
 const numberOf = ({ Version = 0 }: ParameterHistory) => Version
 const dateOf = ({ LastModifiedDate }: { LastModifiedDate?: Date | undefined }) => Number(LastModifiedDate)
 
 function absent(id: string): InvalidCredential {
   return new InvalidCredential('id', `there is no parameter ${id} in this account and Region`)
+}
+
+function notFound(id: string, error: unknown): unknown {
+  return isNamed(error, 'ParameterNotFound', 'InvalidResourceId') ? absent(id) : translated(error)
+}
+
+/** What the put of a value like `like` was answered. */
+function inWords(error: unknown, like: ParameterHistory): unknown {
+  return (error instanceof Error && refusedPut(error, like)) || translated(error)
 }
 
 function translated(error: unknown): unknown {

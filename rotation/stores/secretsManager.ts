@@ -49,6 +49,8 @@ export class SecretsManager implements Store {
       previous,
       tags: tagsIn(secret.Tags),
       owner: secret.OwningService,
+      name: secret.Name,
+      arn: secret.ARN,
     }
   }
 

@@ -22,6 +22,11 @@ export type Description = {
   tags: Record<string, string>
   /** The AWS service that made this secret and rotates it by itself, such as `rds`. */
   owner?: string | undefined
+  /** Why the store would not let a rotation come to a good end, if that is known: which property of it, and what is wrong. */
+  unfit?: { field: string; problem: string } | undefined
+  /** What the service itself calls the secret, whichever of its names `id` is. */
+  name?: string | undefined
+  arn?: string | undefined
 }
 
 /**

@@ -1,5 +1,7 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Credential } from '../credential.ts'
-import type { Engine, Pair } from '../engines/engine.ts'
+import type { Engine, Pair, Session } from '../engines/engine.ts'
+import { InUse } from '../engines/inUse.ts'
 import { undefinedIfAbsent } from '../engines/noSuchUser.ts'
 import { Stranger } from '../engines/stranger.ts'
 import { traits } from '../engines/traits.ts'
@@ -89,27 +91,51 @@ export class AlternatingUsers implements Strategy {
     }
   }
 
-  async retire(engine: Engine, { current, admin, takenUp, drop }: Retirement): Promise<void> {
+  /** What is to be dropped is closed first, so that its sessions only get fewer. */
+  async retire(engine: Engine, { current, admin, takenUp, drop }: Retirement): Promise<string | undefined> {
     await using session = await adminSession(engine, current, admin)
     const pair = this.pair(current.username)
     const partner = this.#partner(current.username)
+    await session.lockUser(partner, pair).catch(undefinedIfAbsent)
     let refusal: unknown
-    if (drop)
-      await session.dropUser(pair).catch(error => {
-        refusal = error
-      })
-    // What cannot be dropped is closed at least.
-    if (!drop || refusal) await session.lockUser(partner, pair).catch(undefinedIfAbsent)
+    const kept = drop
+      ? await dropUnused(session, pair).catch(error => {
+          refusal = error
+        })
+      : undefined
     // In the same session: by now current may be closed as well, and could not prove us again.
     const taken = await takenUp()
-    if (taken?.sameLogin(current.with({ username: partner })))
+    if (taken?.sameLogin(current.with({ username: partner }))) {
       await session.cloneUser(pair, { user: partner, password: taken.password })
+      if (refusal instanceof InUse) return undefined
+    }
     if (refusal) throw refusal
+    return kept ?? undefined
   }
 
   #partner(username: string): string {
     const { user, clone } = this.pair(username)
     return username === clone ? user : clone
+  }
+}
+
+/** Milliseconds between two looks at sessions, some of which may be about to end. */
+const LOOKS = [50, 100, 250, 500, 1000]
+
+/**
+ * Drops the clone if nobody has a session of it.
+ * @returns why it is kept, if that is not to be seen
+ * @throws InUse if somebody has; as dropUser
+ */
+async function dropUnused(session: Session, pair: Pair): Promise<string | undefined> {
+  for (const pause of [...LOOKS, undefined]) {
+    const open = await session.sessionsOf(pair.clone)
+    if (open === undefined)
+      return `${pair.clone} is locked, and not dropped: the admin may not see whether it has open sessions`
+    if (open === 0) return await session.dropUser(pair).then(() => undefined)
+    if (pause === undefined)
+      throw new InUse(`${pair.clone} is locked, and not dropped: ${open} of its sessions are open`)
+    await sleep(pause)
   }
 }
 

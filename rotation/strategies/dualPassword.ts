@@ -50,7 +50,7 @@ export class DualPassword implements Strategy {
     })
   }
 
-  async retire(engine: Engine, { current, admin, takenUp }: Retirement): Promise<void> {
+  async retire(engine: Engine, { current, admin, takenUp }: Retirement): Promise<undefined> {
     await using session = await this.#actingFor(engine, current, admin)
     if (!session) throw new LoginRefused(`${current}: current was refused`)
     const passwords = passwordsOf(session)

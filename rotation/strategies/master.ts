@@ -3,7 +3,8 @@ import type { Credential } from '../credential.ts'
 import type { Engine } from '../engines/engine.ts'
 import { InvalidCredential, LoginRefused, NotPermitted, RdsBusy } from '../errors.ts'
 import type { RdsCalls } from '../rds.ts'
-import { awaitLogin, logsIn, PAUSES } from './login.ts'
+import { awaitLogin, logsIn, PAUSES, tryLogin } from './login.ts'
+import { requireAsking } from './pooler.ts'
 import { restoreCurrent } from './restore.ts'
 import type { Change, FailedChange, Outcome, Strategy } from './strategy.ts'
 
@@ -18,11 +19,16 @@ export class Master implements Strategy {
   }
 
   /** As a single user: by whoever logs in with current; or with previous, if the database was restored. */
-  async apply(engine: Engine, { current, pending, previous, rds }: Change): Promise<void> {
-    if (!(await logsIn(engine, current))) {
+  async apply(engine: Engine, { current, pending, previous, rds, pooler }: Change): Promise<void> {
+    const proves = async (key: Credential) => {
+      await using session = await tryLogin(engine, key)
+      if (session) requireAsking(session, key, pooler)
+      return session !== undefined
+    }
+    if (!(await proves(current))) {
       if (await logsIn(engine, pending)) return
       const older = await previous()
-      if (!older?.sameLogin(current) || !(await logsIn(engine, older)))
+      if (!older?.sameLogin(current) || !(await proves(older)))
         throw new LoginRefused(`${current}: current, pending and previous were all refused`)
     }
     const api = await rds()

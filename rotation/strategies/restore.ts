@@ -2,7 +2,7 @@ import type { Credential } from '../credential.ts'
 import type { Engine } from '../engines/engine.ts'
 import { NoSuchUser } from '../engines/noSuchUser.ts'
 import { Conflict, LockedOut, RotationError, Throttled, Unreachable } from '../errors.ts'
-import { logsIn, setWith } from './login.ts'
+import { logsIn, setWith, tryLogin } from './login.ts'
 import type { FailedChange, Outcome } from './strategy.ts'
 
 /** Sets current's password back, for who logs in with `key`. False if nobody does. */
@@ -13,7 +13,8 @@ type Restore = (key: Credential) => Promise<boolean>
  * admin does so (by a `restore` of its own) only for who logs in with such a value. Current, the usual proof that
  * whoever wrote the secret may have this user, is what is missing.
  *
- * 1. Current logs in: nothing to do.
+ * 1. Current logs in: nothing to do. If a pooler lets it in that proves nothing, so the one user that there is gets its
+ *    password once more, over the connection that the pooler has; unless nothing was changed, or another rotation runs.
  * 2. Our pending value logs in. If another rotation took pending over and still runs, it may be about to change the
  *    password: wait for it (Conflict is retried).
  * 3. It does not, but another rotation runs: the password is that rotation's, which finishes or rolls back itself.
@@ -26,13 +27,17 @@ export async function restoreCurrent(
   restore: Restore = key => setWith(engine, key, change.current),
 ): Promise<Outcome> {
   const { current, pending } = change
-  if (await logsIn(engine, current)) return 'intact'
+  const login = await lookIn(engine, current)
+  if (login && !(login.pooled && pending.sameLogin(current))) return 'intact'
   const restoredWith = async (key: Credential) => {
     if (!(await restore(key))) return false
     if (await logsIn(engine, current)) return true
     throw new LockedOut(`${current}: refused right after its password was set`)
   }
+  if (login && (await change.untouched())) return 'intact'
   const rival = await change.rival()
+  if (login && rival) return 'left'
+  if (login && (await restoredWith(current))) return 'restored'
   if (pending.sameLogin(current)) {
     if (rival?.pending && (await logsIn(engine, pending)))
       throw new Conflict(`${current}: another rotation is at work; waiting for it to end`)
@@ -49,6 +54,12 @@ export async function restoreCurrent(
       untried = `; one could not be tried: ${error.message}`
     }
   throw new LockedOut(`${current}: neither current nor any other stored value logs in${untried}`)
+}
+
+/** What a login tells, if the credential logs in. */
+async function lookIn(engine: Engine, credential: Credential): Promise<{ pooled: boolean } | undefined> {
+  await using session = await tryLogin(engine, credential)
+  return session && { pooled: session.pooled === true }
 }
 
 type Undoing = {
@@ -82,13 +93,20 @@ export async function undoBesideCurrent(
   }
 }
 
-/** Whether pending may log in: here, or where the admin sets passwords, of which this server may be a late copy. */
-async function isOpen(engine: Engine, { pending, admin: readAdmin }: FailedChange): Promise<boolean> {
+/**
+ * Whether pending may log in: here, or where the admin sets passwords, of which this server may be a late copy. What was
+ * never set is not tried: some servers lock an account after refused logins, and it may be current's.
+ */
+export async function isOpen(engine: Engine, change: FailedChange): Promise<boolean> {
+  const { current, pending, admin: readAdmin } = change
+  if (await change.untouched()) return false
   try {
     if (await logsIn(engine, pending)) return true
-  } catch (error) {
-    if (isTemporary(error)) throw error
-    // It may not from here, or not into this database, whatever its password; MariaDB says so of some that are not there.
+    // A pooler refuses whom it does not know, whatever the server does.
+    if (!pending.sameLogin(current) && (await lookIn(engine, current))?.pooled) return true
+  } catch {
+    // It may not from here, not into this database, or not so often at once, whatever its password; MariaDB says so of
+    // some that are not there. That the server does not answer any more is seen when it is closed.
     return true
   }
   if (!pending.masterarn) return false
@@ -104,5 +122,5 @@ async function isOpen(engine: Engine, { pending, admin: readAdmin }: FailedChang
 }
 
 /** What may stop even a rollback whose current logs in: another try will know more. */
-export const isTemporary = (error: unknown) =>
+const isTemporary = (error: unknown) =>
   error instanceof Unreachable || error instanceof Conflict || error instanceof Throttled

@@ -1,7 +1,8 @@
 import type { Credential } from '../credential.ts'
 import type { Engine } from '../engines/engine.ts'
 import { LoginRefused } from '../errors.ts'
-import { logsIn, setWith } from './login.ts'
+import { logsIn, tryLogin } from './login.ts'
+import { proveAsking, requireAsking } from './pooler.ts'
 import { restoreCurrent } from './restore.ts'
 import type { Change, FailedChange, Outcome, Strategy } from './strategy.ts'
 
@@ -16,8 +17,15 @@ export class SingleUser implements Strategy {
    * 2. Pending logs in: it was set by an earlier try.
    * 3. Previous logs in, as the same user: the database was restored to an older state; set the new password.
    */
-  async apply(engine: Engine, { current, pending, previous }: Change): Promise<void> {
-    const set = (key: Credential) => setWith(engine, key, pending, { reversibly: true })
+  async apply(engine: Engine, { current, pending, previous, pooler }: Change): Promise<void> {
+    const set = async (key: Credential) => {
+      await using session = await tryLogin(engine, key)
+      if (!session) return false
+      requireAsking(session, key, pooler)
+      await session.setPassword(pending.username, pending.password, { reversibly: true })
+      if (session.pooled) await proveAsking(engine, session, pending, key)
+      return true
+    }
     if (await set(current)) return
     if (await logsIn(engine, pending)) return
     const older = await previous()

@@ -20,6 +20,8 @@ export type Change = {
   admin(): Promise<Credential>
   /** RDS, for a master's password. */
   rds(): Promise<RdsCalls>
+  /** What somebody says of a pooler that stands in between: that it asks the database at every login. */
+  pooler?: 'auth-query' | undefined
 }
 
 /** A change that failed, and what else may have happened to the secret meanwhile. */
@@ -28,6 +30,8 @@ export type FailedChange = Change & {
   rival(): Promise<{ pending: boolean } | undefined>
   /** Every stored value of the same user and server but current and pending, newest first. */
   stored(): AsyncIterable<Credential>
+  /** Whether it is known that the change never began, so that pending was never set. */
+  untouched(): Promise<boolean>
   /** Whether the user that is not current may still log in with previous: its grace time is not over. */
   previousIsOpen(): Promise<boolean>
 }
@@ -73,6 +77,10 @@ export interface Strategy {
    */
   halfway?(username: string): boolean
 
-  /** Closes what `current` replaced. */
-  retire?(engine: Engine, retirement: Retirement): Promise<void>
+  /**
+   * Closes what `current` replaced.
+   * @returns why something is kept that was to be dropped
+   * @throws InUse if that may be dropped later
+   */
+  retire?(engine: Engine, retirement: Retirement): Promise<string | undefined>
 }

@@ -71,3 +71,37 @@ test('a definition of the last release retries what it gets for an error that it
     expect(JSON.stringify(definitions.last[name]).match(/"Conflict"/g)?.length, name).toBeGreaterThan(3)
   expect(JSON.stringify(definitions.last)).not.toContain('"retries"')
 })
+
+test('a run that the last release began takes what is found today for one turn', async () => {
+  const rotation = (id: string) => ({ store: 'secrets-manager', id, token: `token-${id}`, until: null })
+  const turns = [['admin'], ['first', 'second']].map(ids => ids.map(rotation))
+  const group = { name: 'run-1 db', host: 'db', rotations: turns.flat(), turns }
+  const none = { count: 0, names: [] }
+  const started: unknown[] = []
+  const execution = await runExecution(
+    'rotate-due',
+    {
+      FindDue: () => ({
+        groups: [group],
+        hosts: 1,
+        planned: 3,
+        postponed: 0,
+        caps: { hosts: 1, perHost: 5 },
+        late: none,
+        skipped: none,
+      }),
+      StartRotation: input => {
+        started.push(input)
+        return { ...(input as object), outcome: 'started' }
+      },
+      AwaitRotation: input => ({ ...(input as object), outcome: 'rotated' }),
+      ReportRotations: () => ({ rotated: 3, failed: 0, skipped: 0, tell: false }),
+      AnnounceRun: () => ({}),
+    },
+    'run-1',
+    {},
+    { definition: definitions.last['rotate-due'] },
+  )
+  expect(execution.failure).toBeUndefined()
+  expect(started).toEqual(turns.flat().map(rotation => ({ ...rotation, group: 'run-1 db' })))
+})

@@ -13,7 +13,12 @@ import { type App, hex } from '../database.ts'
 export type Subject = {
   /** What a server of this kind has not, and the contract then does not ask for: docs/engines.md says which. */
   without?: readonly ('missing databases' | 'answers without TLS' | 'superusers')[]
-  engine(options?: { caFile?: string; connectTimeout?: number; statementTimeout?: number }): Engine
+  engine(options?: {
+    caFile?: string
+    connectTimeout?: number
+    statementTimeout?: number
+    testMayWrite?: boolean
+  }): Engine
   /** An `ordinary` user may change nobody, where no user may change itself alone. */
   makeApp(options?: { user?: string; ordinary?: boolean }): Promise<App>
   /** True if user and password log in now, seen from outside Keyturn. */

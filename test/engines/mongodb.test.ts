@@ -1,8 +1,17 @@
-import { type Document, MongoClient, MongoCompatibilityError, MongoServerError } from 'mongodb'
+import {
+  BSON,
+  type Document,
+  MongoClient,
+  MongoCompatibilityError,
+  MongoNetworkError,
+  MongoParseError,
+  MongoRuntimeError,
+  MongoServerError,
+} from 'mongodb'
 import { beforeAll, describe, expect, inject, test } from 'vitest'
 import { Credential } from '../../rotation/credential.ts'
 import { Mongodb } from '../../rotation/engines/mongodb.ts'
-import { translate } from '../../rotation/engines/mongodbErrors.ts'
+import { translate, translateLogin } from '../../rotation/engines/mongodbErrors.ts'
 import { engineContract, other } from '../contracts/engine.ts'
 import { admits, behind, createUser, lockSlowCollection, makeApp } from '../mongodbDatabase.ts'
 import { startGateway } from '../servers/documentdbGateway.ts'
@@ -104,6 +113,14 @@ describe.each(inject('mongodb'))('$name', server => {
     ).toHaveLength(1)
   })
 
+  test('a password that SCRAM-SHA-256 does not take is named by its field', async () => {
+    const { current } = await makeApp(server)
+    await expect(engine.login(current.with({ password: 'bell\u0007' }))).rejects.toMatchObject({
+      name: 'InvalidCredential',
+      field: 'password',
+    })
+  })
+
   test('a test query that names no database is TestFailed, and says what it should be', async () => {
     const { current } = await makeApp(server)
     await using session = await engine.login(current)
@@ -127,6 +144,7 @@ describe.each(inject('mongodb'))('$name', server => {
 
 /**
  * A MongoDB in memory, for what DocumentDB's engine has not. It tells what it was asked to change, and by which clients.
+ * `told` is what it says of users instead of what they are.
  * `source` is the database that has all users, or each by its name; `refuse` has the error of each command, or of
  * `connect`.
  */
@@ -136,6 +154,7 @@ function mongodb(
     refuse = {} as Record<string, number>,
     source = 'admin' as string | Record<string, string>,
     more = {} as Document,
+    told = undefined as unknown,
   } = {},
 ) {
   const changes: Document[] = []
@@ -160,9 +179,9 @@ function mongodb(
         if (verb !== 'usersInfo') changes.push({ ...change, $db: name })
         const { usersInfo, showAuthenticationRestrictions } = command
         const found = users.filter(({ user, db }) => user === usersInfo?.user && db === usersInfo?.db)
-        const told = ({ authenticationRestrictions, ...rest }: Document) =>
+        const shown = ({ authenticationRestrictions, ...rest }: Document) =>
           showAuthenticationRestrictions ? { authenticationRestrictions, ...rest } : rest
-        return { users: found.map(told) }
+        return { users: told ?? found.map(shown) }
       }
       return { command } as never
     }
@@ -270,22 +289,36 @@ describe('as MongoDB has it', () => {
     await (await given.login()).cloneUser(both, open)
     expect(given.changes).toEqual([{ updateUser: 'shop_clone', ...more, pwd: 'open', $db: 'admin' }])
     const taken = mongodb([user('shop'), user('shop_clone', more)])
-    const back = { user: 'shop', password: 'back' }
-    await (await taken.login()).cloneUser(both, back)
+    await (await taken.login()).cloneUser(both, open)
     const none = { roles: user('').roles, customData: {}, authenticationRestrictions: [] }
-    expect(taken.changes).toEqual([
-      { updateUser: 'shop_clone', ...none, $db: 'admin' },
-      { updateUser: 'shop', pwd: 'back', $db: 'admin' },
-    ])
+    expect(taken.changes).toEqual([{ updateUser: 'shop_clone', ...none, pwd: 'open', $db: 'admin' }])
     const made = mongodb([user('shop', more)])
-    await (await made.login()).cloneUser(both, back)
-    expect(made.changes[0]).toEqual({
-      createUser: 'shop_clone',
-      ...more,
-      pwd: expect.any(String),
-      $db: 'admin',
-    })
-    expect(made.changes[0]?.pwd).toHaveLength(43)
+    await (await made.login()).cloneUser(both, open)
+    expect(made.changes).toEqual([{ createUser: 'shop_clone', ...more, pwd: 'open', $db: 'admin' }])
+  })
+
+  test('opening the user leaves the clone, which may be in use, as it is, and makes none', async () => {
+    const limited = { authenticationRestrictions: [{ clientSource: ['192.0.2.1'] }] }
+    const back = { user: 'shop', password: 'back' }
+    for (const users of [[user('shop', limited), user('shop_clone')], [user('shop', limited)]]) {
+      const { login, changes } = mongodb(users)
+      await (await login()).cloneUser(both, back)
+      expect(changes).toEqual([{ updateUser: 'shop', pwd: 'back', $db: 'admin' }])
+    }
+  })
+
+  test.each([
+    ['no list', 7],
+    ['nobody', [null]],
+    ['a user without roles', [{ user: 'shop', db: 'admin' }]],
+    ['roles that are none', [{ user: 'shop', db: 'admin', roles: ['read'] }]],
+    ['mechanisms that are none', [user('shop', { mechanisms: 5 })]],
+  ])('usersInfo that tells %s is DatabaseFailed, and nothing changes', async (_, told) => {
+    const { login, changes } = mongodb([user('shop')], { told })
+    const session = await login()
+    for (const change of [session.setPassword('shop', 'next'), session.cloneUser(both, open)])
+      await expect(change).rejects.toMatchObject({ name: 'DatabaseFailed' })
+    expect(changes).toEqual([])
   })
 
   test('a clone that is equal gets a password and nothing else', async () => {
@@ -343,7 +376,7 @@ describe('as MongoDB has it', () => {
       await expect(session.dropUser(both)).rejects.toMatchObject(refused)
       expect(changes).toEqual([])
       const equals = mongodb([user('shop', { roles }), user('shop_clone', { roles })])
-      await expect((await equals.login()).cloneUser(both, open)).resolves.toBeUndefined()
+      await expect((await equals.login()).cloneUser(both, open)).resolves.toEqual([])
     },
   )
 
@@ -423,5 +456,34 @@ test('a server that is too old for the driver is told apart', () => {
   expect(translate(new MongoCompatibilityError('reports maximum wire version 7'), 'here')).toMatchObject({
     name: 'DatabaseFailed',
     message: expect.stringContaining('older'),
+  })
+})
+
+describe('what the driver throws of itself has a name', () => {
+  const network = (code: string) =>
+    new MongoNetworkError('secret', { cause: Object.assign(new Error('secret'), { code }) })
+
+  test.each([
+    [network('INVALID_PURPOSE'), 'TlsFailed'],
+    [network('DEPTH_ZERO_SELF_SIGNED_CERT'), 'TlsFailed'],
+    [network('EINVAL'), 'Unreachable'],
+    [network('ECONNREFUSED'), 'Unreachable'],
+    [new MongoParseError('secret'), 'InvalidCredential'],
+    [new MongoRuntimeError('secret'), 'InvalidCredential'],
+    [new BSON.BSONError('secret'), 'InvalidCredential'],
+    [new RangeError('secret'), 'InvalidCredential'],
+    [new TypeError('secret'), 'InvalidCredential'],
+    [undefined, 'InvalidCredential'],
+  ])('%s', (error, name) => {
+    const [plain, secured, later] = [
+      translateLogin(error, 'here', false),
+      translateLogin(error, 'here', true),
+      translate(error, 'here'),
+    ]
+    expect(plain.name).toBe(name)
+    // Who showed the host's certificate is the server that was meant, and may be well again in a moment.
+    for (const { name: told } of [secured, later])
+      expect(told).toBe(name === 'InvalidCredential' ? 'Unreachable' : name)
+    for (const { message } of [plain, secured, later]) expect(message).not.toContain('secret')
   })
 })

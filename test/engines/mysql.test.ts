@@ -326,6 +326,24 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
       expect([await admits(server, current), await admits(server, pending)]).toEqual([true, false])
     })
 
+  test.each(['max_queries_per_hour 50', 'max_updates_per_hour 1', 'max_connections_per_hour 9'])(
+    'a single user with %s is NotPermitted: a rollback could find it used up',
+    async limit => {
+      const { current, user } = await makeApp(server)
+      await sql(`alter user ${user} with ${limit}`)
+      const none = () => Promise.reject(new Error('not needed'))
+      const change = {
+        ...{ current, pending: current.with({ password: 'next' }) },
+        ...{ previous: none, admin: none, rds: none },
+      }
+      await expect(new SingleUser().apply(engine, change)).rejects.toMatchObject({
+        name: 'NotPermitted',
+        message: expect.stringContaining(limit.toUpperCase()),
+      })
+      expect(await admits(server, current)).toBe(true)
+    },
+  )
+
   describe('plugins', () => {
     const own = [
       'mysql_native_password',
@@ -906,7 +924,8 @@ describe.each(possible)('a $engine of its own, whose settings matter', flavour =
         if (name !== 'NotPermitted') continue
         const { current, admin } = await makeApp(server, { user })
         const none = async () => undefined
-        const failed = { current, previous: none, rival: none, previousIsOpen: async () => false }
+        const no = async () => false
+        const failed = { current, previous: none, rival: none, previousIsOpen: no, untouched: no }
         const undone = new AlternatingUsers().undo(engine, {
           ...failed,
           pending: current.with({ username: pending.username, password: 'p' }),
@@ -1032,7 +1051,8 @@ describe.each(possible)('a $engine of its own, whose settings matter', flavour =
               if (may) {
                 await applied
                 const failed = { ...change, previous: async () => undefined, rival: async () => undefined }
-                const rest = { previousIsOpen: async () => false, async *stored() {} }
+                const no = async () => false
+                const rest = { previousIsOpen: no, untouched: no, async *stored() {} }
                 await strategy.undo(engine, { ...failed, ...rest })
               } else
                 await expect(applied).rejects.toMatchObject({

@@ -66,6 +66,7 @@ describe.skipIf(!servers.length).each(servers)('$name, half of a clone', server 
     rds: noRds,
     rival: none,
     previousIsOpen: async () => false,
+    untouched: async () => false,
     async *stored() {},
   })
   /** Without a database, as a clone that may not use it can be asked for no more than its password. */

@@ -4,6 +4,7 @@ import { type AddressInfo, connect, createServer } from 'node:net'
 import pg, { escapeIdentifier as name, escapeLiteral as text } from 'pg'
 import { describe, expect, inject, test } from 'vitest'
 import { type PostgresServer, startPostgres } from '../../local/postgres.ts'
+import type { Credential } from '../../rotation/credential.ts'
 import type { Engine } from '../../rotation/engines/engine.ts'
 import { Postgres } from '../../rotation/engines/postgres.ts'
 import { md5Verifier, scramVerifier } from '../../rotation/engines/scram.ts'
@@ -79,19 +80,28 @@ describe.each(inject('postgres'))('PostgreSQL $version', server => {
     })
   })
 
-  test('the server gives a statement up as well, after the time that it has', async () => {
+  test('the server gives a statement up as well, after the time that it has, and nothing of that stays behind', async () => {
     const { current } = await makeApp(server)
     const clients: pg.Client[] = []
+    const sent: string[] = []
     class Client extends pg.Client {
       constructor(config: pg.ClientConfig) {
         super(config)
         clients.push(this)
+        const query = this.query.bind(this)
+        this.query = ((statement: string) => {
+          sent.push(statement)
+          return query(statement)
+        }) as unknown as pg.Client['query']
       }
     }
     const hasty = new Postgres({ caFile: server.caFile, Client, statementTimeout: 200 })
-    await using _ = await hasty.login(current)
+    await using session = await hasty.login(current)
+    await session.setPassword(current.username, 'next')
+    expect(sent.filter(statement => /set (?!local)\w+ (=|to) /.test(statement))).toEqual([])
+    expect(sent.join('; ')).toContain('set local statement_timeout = 200')
     const shown = await clients[0]?.query('show statement_timeout')
-    expect(shown?.rows).toEqual([{ statement_timeout: '200ms' }])
+    expect(shown?.rows).toEqual([{ statement_timeout: '0' }])
   })
 
   describe('setPassword', () => {
@@ -146,12 +156,10 @@ describe.each(inject('postgres'))('PostgreSQL $version', server => {
         await session.cloneUser(both, { user: both.clone, password: clone.password })
         expect(await session.differences(both, unused)).toEqual([])
       }
-      {
-        await using session = await engine.login(clone)
-        await session.run('create table public.made_by_clone (n int)')
-      }
-      await using session = await engine.login(current)
-      await session.run('insert into public.made_by_clone values (1); drop table public.made_by_clone')
+      const as = (statements: string, { username: user, password }: Credential) =>
+        asSuperuser(server, statements, database, { user, password })
+      await as('create table public.made_by_clone (n int)', clone)
+      await as('insert into public.made_by_clone values (1); drop table public.made_by_clone', current)
     })
 
     const makeClone = async (app: Awaited<ReturnType<typeof makeApp>>) => {

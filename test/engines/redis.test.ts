@@ -23,7 +23,7 @@ const servers = inject('redis')
 describe.skipIf(!servers.length).each(servers)('$name', server => {
   engineContract(subjectOf(server))
 
-  const engine = new Redis({ caFile: server.caFile })
+  const engine = new Redis({ caFile: server.caFile, testMayWrite: true })
   const run = <T = unknown>(...commands: string[][]) => asSuperuser<T>(server, commands)
   const alter = (user: string, ...rules: string[]) => run(['ACL', 'SETUSER', user, ...rules])
   const lineOf = async (user: string) =>
@@ -248,6 +248,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
         rival: async () => undefined,
         async *stored() {},
         previousIsOpen: async () => false,
+        untouched: async () => false,
       })
       expect(await lineOf(both.clone)).toBe(before)
       return outcome
@@ -282,6 +283,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
           rival: async () => undefined,
           async *stored() {},
           previousIsOpen: async () => false,
+          untouched: async () => false,
         })
         .catch(error => error.name)
       return { outcome, asked, back: await admits(server, current), made: await lineOf(both.clone) }
@@ -345,6 +347,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
         rival: async () => undefined,
         async *stored() {},
         previousIsOpen: async () => false,
+        untouched: async () => false,
       }
       for (const [strategy, asked] of [
         [new SingleUser(), change()],
@@ -624,6 +627,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
           rival: async () => undefined,
           async *stored() {},
           previousIsOpen: async () => false,
+          untouched: async () => false,
         }
         await alter(both.clone, 'on', `#${digest(clone.password)}`, ...rules)
         expect(await new AlternatingUsers().undo(engine, change)).toBe('intact')
@@ -730,7 +734,7 @@ describe.skipIf(!servers.length).each(servers)('$name alone', ({ packages }) => 
     const server = await startRedis(packages, options)
     started.push(server)
     const run = <T = unknown>(...commands: string[][]) => asSuperuser<T>(server, commands)
-    return { server, run, engine: new Redis({ caFile: server.caFile }) }
+    return { server, run, engine: new Redis({ caFile: server.caFile, testMayWrite: true }) }
   }
 
   describe('a restart', () => {
@@ -857,6 +861,7 @@ describe.skipIf(!servers.length).each(servers)('$name alone', ({ packages }) => 
         rival: async () => undefined,
         async *stored() {},
         previousIsOpen: async () => false,
+        untouched: async () => false,
       })
       await expect(undone).rejects.toMatchObject({ name })
       expect([await admits(server, app.current), await admits(server, change.pending)]).toEqual([true, false])
@@ -920,6 +925,7 @@ describe.skipIf(!servers.length).each(servers)('$name alone', ({ packages }) => 
       rival: async () => undefined,
       async *stored() {},
       previousIsOpen: async () => false,
+      untouched: async () => false,
     }
     await new SingleUser().apply(engine, change)
     await run(['CONFIG', 'SET', 'maxmemory', '1'])

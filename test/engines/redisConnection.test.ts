@@ -12,7 +12,7 @@ afterEach(async () => {
   connection?.destroy()
   connection = undefined
   // It is closed once every connection is.
-  await new Promise(closed => server?.close(closed))
+  await new Promise(closed => (server ? server.close(closed) : closed(undefined)))
 })
 
 /** Logs in to a server that does what `serve` says. */
@@ -162,3 +162,29 @@ test.each([
   expect(error).toMatchObject({ name, message: expect.stringContaining(message) })
   expect(String(error)).not.toContain('secret')
 })
+
+test.each([
+  ['CERT_HAS_EXPIRED', 'TlsFailed'],
+  ['INVALID_PURPOSE', 'TlsFailed'],
+  ['ERR_TLS_CERT_ALTNAME_INVALID', 'TlsFailed'],
+  ['ECONNREFUSED', 'Unreachable'],
+  // What a host of 300 characters is answered with.
+  ['EINVAL', 'Unreachable'],
+  ['EMFILE', 'Unreachable'],
+  ['ERR_SOCKET_BAD_PORT', 'Unreachable'],
+])('the code %s is %s', (code, name) => {
+  expect(translate(Object.assign(new Error('secret'), { code }), 'here')).toMatchObject({
+    name,
+    message: `here: ${name === 'TlsFailed' || code[1] !== 'R' ? '' : 'the driver failed, '}${code}`,
+  })
+})
+
+test.each([new RangeError('secret'), new TypeError('secret'), 'secret', undefined])(
+  'whatever else the client throws has a name: %s',
+  error => {
+    expect(translate(error, 'here')).toMatchObject({
+      name: 'Unreachable',
+      message: expect.not.stringContaining('secret'),
+    })
+  },
+)

@@ -53,8 +53,8 @@ export function subjectOf(server: RedisServer): Subject {
       ),
     disconnect: user => run(['CLIENT', 'KILL', 'USER', user]),
     queries: {
-      good: 'PING',
-      slow: 'BLPOP shared:nothing 5',
+      good: 'GET shared:nothing',
+      slow: 'XREAD BLOCK 5000 STREAMS shared:nothing 0',
       absent: ['NOSUCHCOMMAND', 'ERR unknown command'],
       forbidden: 'CONFIG GET *',
     },

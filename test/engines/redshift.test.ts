@@ -254,27 +254,36 @@ describe.skipIf(!servers.length).each(servers)('Redshift, with PostgreSQL $versi
     expect(await subjectOf(server).admits(clone)).toBe(true)
   })
 
-  test('the server gives a statement up as well, after the time that it has', async () => {
+  test('the server gives a statement up as well, after the time that it has, and nothing of that stays behind', async () => {
     const { current } = await makeApp(server)
     const clients: StandInClient[] = []
+    const sent: string[] = []
     class Client extends StandInClient {
       constructor(config: pg.ClientConfig) {
         super(config)
         clients.push(this)
+        const query = this.query.bind(this)
+        this.query = ((statement: string) => {
+          sent.push(statement)
+          return query(statement)
+        }) as unknown as pg.Client['query']
       }
     }
     const hasty = new Redshift({ caFile: server.caFile, Client, statementTimeout: 200 })
-    await using _ = await hasty.login(current)
+    await using session = await hasty.login(current)
+    await session.setPassword(current.username, 'next')
+    expect(sent.filter(statement => /set (?!local)\w+ (=|to) /.test(statement))).toEqual([])
+    expect(sent.join('; ')).toContain('set local statement_timeout to 200')
     const shown = await clients[0]?.query('show statement_timeout')
-    expect(shown?.rows).toEqual([{ statement_timeout: '200ms' }])
+    expect(shown?.rows).toEqual([{ statement_timeout: '0' }])
   })
 
   test('the whole of it is one transaction, in which an admin gives the kind of password that the user has', async () => {
     const { both, asAdmin, app } = await makeClone()
     const mark = readFileSync(server.logFile, 'utf8').length
     for (const [host, kind] of [
-      ['sha256', /: begin; create user .* password 'sha256\|\w{64}\|\w{64}'; commit$/m],
-      ['md5', /: begin; alter user .* password 'md5\w{32}'; commit$/m],
+      ['sha256', /: create user .* password 'sha256\|\w{64}\|\w{64}'; commit$/m],
+      ['md5', /: alter user .* password 'md5\w{32}'; commit$/m],
     ] as const) {
       await using session = await asAdmin(app.database, host)
       await session.cloneUser(both, { user: both.clone, password: 'x' })

@@ -11,7 +11,7 @@ export const standIns = () => inject('postgres').filter(({ version }) => version
 /** What Redshift's statements become, so that PostgreSQL 14 understands them. */
 const rewritings: [RegExp, string][] = [
   // A name in quotes always is what it says.
-  [/;\s*set enable_case_sensitive_identifier to true/, ''],
+  [/;\s*set local enable_case_sensitive_identifier to true/, ''],
   [/\bconnection limit unlimited\b/g, 'connection limit -1'],
   // It has the same, but calls one of its columns otherwise.
   [/\bpg_default_acl\b/g, 'stand_in_default_acl'],
@@ -34,9 +34,11 @@ export class StandInClient extends pg.Client {
     super({ ...config, options: '-c standard_conforming_strings=off -c escape_string_warning=off' })
   }
 
-  override query = ((statement: string) =>
+  override query = ((statement: string | pg.QueryConfig) =>
     super.query(
-      rewritings.reduce((text, [from, to]) => text.replace(from, to), statement),
+      typeof statement === 'string'
+        ? rewritings.reduce((text, [from, to]) => text.replace(from, to), statement)
+        : statement,
     )) as unknown as pg.Client['query']
 }
 
@@ -97,10 +99,11 @@ async function furnish(server: PostgresServer, database: string): Promise<void> 
        case when rolconnlimit < 0 then 'UNLIMITED' else rolconnlimit::text end as connection_limit from pg_roles;
      create view svv_redshift_databases as select datname::text as database_name, 'local'::text as database_type
        from pg_database where pg_get_userbyid(datdba) = current_user;
+     create view stv_sessions as select usename::text::char(50) as user_name, pid as process from pg_stat_activity;
      create view pg_attribute_info as select * from pg_attribute;
      create view stand_in_default_acl as select defaclrole as defacluser, * from pg_default_acl;
      create view pg_proc_info as select * from pg_proc;
-     grant select on svv_user_info, svv_redshift_databases, pg_attribute_info, pg_proc_info,
+     grant select on svv_user_info, svv_redshift_databases, stv_sessions, pg_attribute_info, pg_proc_info,
        stand_in_default_acl to public;
      create function array_to_string(acl aclitem[], separator text) returns text language sql strict
        set standard_conforming_strings = on as $$

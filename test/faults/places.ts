@@ -34,6 +34,8 @@ export type Place = {
   name: string
   /** Where it logs every statement. */
   logFile: string
+  /** What a secret of it says beside its strategy. */
+  tags?: Record<string, string>
   /** An engine whose every login and statement is a call. */
   engine(call: Call): Engine
   /** One whose user may do what the strategy takes. */
@@ -56,7 +58,7 @@ export function postgresPlace(server: PostgresServer): Place {
   return {
     name: `PostgreSQL ${server.version}`,
     logFile: server.logFile,
-    engine: call => new Postgres({ caFile: server.caFile, Client: calling(call, pg.Client) }),
+    engine: call => new Postgres({ caFile: server.caFile, Client: calling(call) }),
     makeApp: () => postgres.makeApp(server),
     admits: credential => postgres.admits(server, credential),
     setPassword: async credential =>
@@ -87,9 +89,9 @@ export function postgresPlace(server: PostgresServer): Place {
 }
 
 /** The driver's client, or one of the tests', whose every login is a call, and every statement that `kindOf` names. */
-function calling(
+export function calling(
   call: Call,
-  Client: typeof pg.Client,
+  Client: typeof pg.Client = pg.Client,
   kindOf: (statement: string) => string | undefined = postgresKind,
 ): typeof pg.Client {
   return class extends Client {
@@ -97,9 +99,9 @@ function calling(
       super(config)
       const [connect, query] = [this.connect.bind(this), this.query.bind(this)]
       this.connect = (() => call('login', () => connect())) as pg.Client['connect']
-      this.query = ((statement: string) => {
-        const kind = kindOf(statement)
-        return kind ? call(`statement ${kind}`, () => query(statement)) : query(statement)
+      this.query = ((statement: string | pg.QueryConfig) => {
+        const kind = typeof statement === 'string' ? kindOf(statement) : undefined
+        return kind ? call(`statement ${kind}`, () => query(statement as string)) : query(statement as string)
       }) as unknown as pg.Client['query']
     }
   }
@@ -109,7 +111,7 @@ function postgresKind(statement: string): string {
   if (statement.includes(' password null')) return 'lock'
   if (statement.includes(' password ')) return 'password'
   if (statement.includes('pg_shdepend')) return 'roles'
-  return statement.startsWith('set search_path') ? 'prepare' : 'other'
+  return statement.includes('pg_backend_pid()') ? 'prepare' : 'other'
 }
 
 /** What stands in for Redshift; none where this system cannot have it. */
@@ -151,7 +153,7 @@ export function redshiftPlace(server: PostgresServer): Place {
 
 /** Unset for one that only reads or settles the session: dying there is dying before the next that changes something. */
 function redshiftKind(statement: string): string | undefined {
-  if (/^(select|set)\b/.test(statement)) return undefined
+  if (/^(select|begin; set|rollback)\b/.test(statement)) return undefined
   return statement.includes(' password ') ? 'password' : statement.split(' ', 1)[0]
 }
 

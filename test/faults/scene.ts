@@ -89,7 +89,12 @@ export class Scene {
   ): Promise<Scene> {
     await SlowRds.setting.get(app)
     const scene = new Scene(place, app, size(place.logFile), token(), value)
-    const tags = { 'keyturn:strategy': strategy, 'keyturn:grace': '1s', ...formats[value].tags }
+    const tags = {
+      'keyturn:strategy': strategy,
+      'keyturn:grace': '1s',
+      ...place.tags,
+      ...formats[value].tags,
+    }
     if (start === 'first') {
       await place.reset(app, undefined)
       const first = formats[value].format(app)(

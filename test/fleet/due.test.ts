@@ -1,6 +1,9 @@
+import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { byRank, judge } from '../../fleet/due.ts'
+import { judge } from '../../fleet/due.ts'
 import type { Scheduled } from '../../fleet/inventory.ts'
+import { openingAt } from '../../fleet/window.ts'
+import { parseOptions, parseTags } from '../../rotation/options.ts'
 
 const managed = { 'keyturn:managed': 'true' }
 const since = new Date('2026-11-01T12:00:00Z')
@@ -48,6 +51,12 @@ describe('the window', () => {
     ['22:00-04:00', '2026-11-02T22:00:00Z', 'due'],
     ['22:00-04:00', '2026-11-03T03:59:59Z', 'due'],
     ['22:00-04:00', '2026-11-03T04:00:00Z', 'waiting'],
+    // 2026-11-02 is a Monday.
+    ['Mon 22:00-04:00', '2026-11-03T03:59:59Z', 'due'],
+    ['Tue 22:00-04:00', '2026-11-03T03:59:59Z', 'waiting'],
+    ['Wed-Fri 02:00-05:00 Europe/Berlin', '2026-11-04T00:59:59Z', 'waiting'],
+    ['Wed-Fri 02:00-05:00 Europe/Berlin', '2026-11-04T01:00:00Z', 'due'],
+    ['Wed-Fri 02:00-05:00 Europe/Berlin', '2026-11-04T04:00:00Z', 'waiting'],
   ])('%s, due since 2026-11-02T12:00Z, at %s: %s', (window, at, state) => {
     expect(look(at, { 'keyturn:every': '1d', 'keyturn:window': window }).state).toBe(state)
   })
@@ -61,21 +70,18 @@ describe('the window', () => {
   })
 })
 
-describe('what comes first', () => {
-  const verdict = (at: string, more: Partial<Scheduled> = {}) => {
-    const found = look(at, { 'keyturn:every': '1d' }, more)
-    if (found.state !== 'due') throw new Error('it is not due')
-    return found
-  }
-
-  test('the lower try; then what has been due for longer', () => {
-    const at = '2026-11-03T12:00:00Z'
-    const hoursDue = (hours: number) => ({ since: new Date(Date.parse(at) - 86_400_000 - hours * 3_600_000) })
-    const due = [30, 0.5, 3, 0.2, 2.5].map(hours => ({ hours, ...verdict(at, hoursDue(hours)) }))
-    expect(due.map(({ rank }) => rank.attempt)).toEqual([5, 0, 2, 0, 2])
-    expect(due.toSorted((a, b) => byRank(a.rank, b.rank)).map(({ hours }) => hours)).toEqual([
-      0.5, 0.2, 3, 2.5, 30,
-    ])
+describe('which try it is', () => {
+  test.each([
+    [0.5, 0, 0.5],
+    [3, 2, 1],
+    [15.5, 4, 7.5],
+    [17, 5, 1],
+    [41, 6, 1],
+  ])('due for %f hours: number %i, for %f hours', (hours, attempt, waits) => {
+    const since = new Date(Date.parse('2026-11-03T12:00:00Z') - (24 + hours) * 3_600_000)
+    const found = look('2026-11-03T12:00:00Z', { 'keyturn:every': '1d' }, { since })
+    const rank = { attempt, due: hours * 3_600_000, waits: waits * 3_600_000 }
+    expect(found).toMatchObject({ state: 'due', rank })
   })
 })
 
@@ -85,6 +91,7 @@ describe('until', () => {
     ['22:00-04:00', '2026-11-02T23:00:00Z', '2026-11-03T04:00:00.000Z'],
     ['22:00-04:00', '2026-11-03T03:00:00Z', '2026-11-03T04:00:00.000Z'],
     ['22:00-00:00', '2026-11-02T23:00:00Z', '2026-11-03T00:00:00.000Z'],
+    ['22:00-04:00 Europe/Berlin', '2026-11-02T23:00:00Z', '2026-11-03T03:00:00.000Z'],
   ])('the end of the window %s, at %s: %s', (window, at, until) => {
     const verdict = look(at, { 'keyturn:every': '1d', 'keyturn:window': window })
     expect(verdict).toMatchObject({ state: 'due', until: new Date(until) })
@@ -119,6 +126,115 @@ describe('jitter', () => {
   test('it is not late while it is put off', () => {
     for (const id of ids) expect(look('2026-11-03T11:59:00Z', tags, { id }).late).toBe(false)
     expect(ids.filter(id => look('2026-11-03T22:00:00Z', tags, { id }).late).length).toBe(ids.length)
+  })
+})
+
+describe('jitter beside a window', () => {
+  const quarter = 15 * 60_000
+  const hour = 4 * quarter
+  const ids = Array.from({ length: 200 }, (_, n) => `/shop/${n}`)
+  const tagsOf = (window: string, jitter: string) => ({
+    ...managed,
+    'keyturn:every': '30d',
+    'keyturn:window': window,
+    'keyturn:jitter': jitter,
+  })
+  const dueAt = (time: string, tags: Record<string, string>) =>
+    ids.filter(
+      id => judge({ store: 'parameter-store', id, since, tags }, new Date(time), quarter).state === 'due',
+    ).length
+
+  test('spreads what was due before over the window less one interval, or over itself if it is shorter', () => {
+    // All of them were due at 12:00 of the day before.
+    const whole = tagsOf('02:00-05:00', '7d')
+    expect(dueAt('2026-12-02T02:00:00Z', whole)).toBe(0)
+    const begun = ['02:15', '02:45', '03:15', '03:45', '04:15', '04:45'].map(at =>
+      dueAt(`2026-12-02T${at}:00Z`, whole),
+    )
+    expect(begun.at(-1)).toBe(200)
+    for (const [n, count] of begun.entries())
+      expect(count - (begun[n - 1] ?? 0), `until ${n}`).toBeGreaterThan(6)
+    const hourly = tagsOf('02:00-05:00', '1h')
+    expect(dueAt('2026-12-02T02:30:00Z', hourly)).toBeGreaterThan(60)
+    expect(dueAt('2026-12-02T02:30:00Z', hourly)).toBeLessThan(140)
+    expect(dueAt('2026-12-02T03:00:00Z', hourly)).toBe(200)
+  })
+
+  test('what falls due inside of the window is put off within what is left of it', () => {
+    const tags = tagsOf('11:00-15:00', '7d')
+    expect(dueAt('2026-12-01T12:00:00Z', tags)).toBe(0)
+    expect(dueAt('2026-12-01T13:22:30Z', tags)).toBeGreaterThan(60)
+    expect(dueAt('2026-12-01T13:22:30Z', tags)).toBeLessThan(140)
+    expect(dueAt('2026-12-01T14:45:00Z', tags)).toBe(200)
+  })
+
+  test('each further window is spread again', () => {
+    const tags = tagsOf('02:00-05:00', '3h')
+    expect(dueAt('2026-12-03T02:00:00Z', tags)).toBe(0)
+    expect(dueAt('2026-12-03T04:45:00Z', tags)).toBe(200)
+  })
+
+  test('within each window every due credential is open at some run, and never outside', () => {
+    const time = fc.integer({ min: 0, max: 1439 })
+    const text = (minutes: number) => new Date((minutes % 1440) * 60_000).toISOString().slice(11, 16)
+    const window = fc
+      .record({
+        from: time,
+        length: fc.oneof(fc.constant(60), fc.integer({ min: 60, max: 1439 })),
+        days: fc.constantFrom('', 'Mon-Fri ', 'Sat+Wed ', 'Sun '),
+        zone: fc.constantFrom('', ' Europe/Berlin', ' America/New_York', ' Australia/Lord_Howe'),
+      })
+      .map(({ from, length, days, zone }) => `${days}${text(from)}-${text(from + length)}${zone}`)
+    fc.assert(
+      fc.property(
+        window,
+        fc.integer({ min: 1, max: 60 }),
+        fc.nat(),
+        fc.integer({ min: 1, max: 30 }),
+        fc.integer({ min: 1, max: 720 }),
+        fc.integer({ min: 0, max: 400 * 1440 }),
+        fc.nat({ max: 3 }),
+        fc.uuid(),
+        (window, minutes, phase, days, jitter, madeAt, windows, id) => {
+          const interval = minutes * 60_000
+          const made = since.getTime() + madeAt * 60_000
+          const tags = {
+            ...managed,
+            'keyturn:every': `${days}d`,
+            'keyturn:window': window,
+            'keyturn:jitter': `${Math.min(jitter, days * 24)}h`,
+          }
+          const credential = { store: 'parameter-store', id, since: new Date(made), tags } as const
+          const parsed = parseTags(tags, parseOptions({})).window
+          if (!parsed) throw new Error('there is none')
+          const due = made + days * 24 * hour
+          let opening = openingAt(parsed, due)
+          for (let n = 0; n < windows; n++) opening = openingAt(parsed, opening.closes)
+          const start = Math.max(due, opening.opens)
+          fc.pre(opening.closes - start >= interval)
+          const first = start - hour + ((phase * 1000) % interval)
+          const runs = Array.from(
+            { length: Math.ceil((opening.closes + hour - first) / interval) },
+            (_, n) => first + n * interval,
+          )
+          const open = runs.filter(run => judge(credential, new Date(run), interval).state === 'due')
+          expect(open.filter(run => run >= start && run < opening.closes)).not.toEqual([])
+          for (const run of open) expect(openingAt(parsed, run).opens).toBeLessThanOrEqual(run)
+        },
+      ),
+      { numRuns: 300 },
+    )
+  })
+
+  test('longer than the interval: the schedule tells it as late', () => {
+    const tags = { 'keyturn:every': '1d', 'keyturn:jitter': '25h' }
+    expect(look('2026-11-01T12:00:00Z', tags)).toEqual({
+      state: 'skipped',
+      late: true,
+      reason: 'keyturn:jitter: should be no longer than keyturn:every',
+    })
+    expect(look('2026-11-01T12:00:00Z', { ...tags, 'keyturn:jitter': '24h' }).state).toBe('waiting')
+    expect(parseTags(tags, parseOptions({})).jitter).toBe(90_000)
   })
 })
 
@@ -177,6 +293,7 @@ describe('skipped, with the reason', () => {
       ['window', '02:00-02:00'],
       ['window', '24:00-05:00'],
       ['window', '02:00-02:59'],
+      ['window', '02:00-05:00 Europe/Atlantis'],
       ['jitter', 'some'],
       ['grace', 'soon'],
       ['evry', '30d'],

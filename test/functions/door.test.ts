@@ -41,7 +41,9 @@ Object.assign(process.env, {
   KEYTURN_EXECUTIONS: 'arn:aws:states:eu-west-1:123456789012:execution:keyturn-rotate',
 })
 const { parseEnvironment } = await import('../../functions/environment.ts')
-const { rollbackEvent, rotationEvent, serviceEvent, startEvent } = await import('../../functions/event.ts')
+const { NoObject, rollbackEvent, rotationEvent, serviceEvent, startEvent } = await import(
+  '../../functions/event.ts'
+)
 const { count, logger } = await import('../../functions/handler.ts')
 const { stepHandler } = await import('../../functions/stepHandler.ts')
 const { executions, pipelineFor } = await import('../../functions/pipeline.ts')
@@ -107,7 +109,7 @@ describe('event.ts', () => {
   })
 
   test('rotationEvent: what createSecret returned', () => {
-    const all = { ...created, grace: 60, testQuery: 'select 1' }
+    const all = { ...created, grace: 60, testQuery: 'select 1', pooler: 'auth-query' }
     expect(rotationEvent({ execution: token, rotation: all })).toEqual({ abandoned: false, rotation: all })
     expect(rotationEvent({ execution: token, rotation: created }).rotation).toEqual(created)
   })
@@ -164,11 +166,20 @@ describe('event.ts', () => {
     ['token', { execution: `${token}-two` }],
     ['token', { execution: `x${token}-2` }],
   ])('every parser refuses a wrong %s by its name: %j', (field, change) => {
-    for (const parse of [startEvent, rotationEvent, rollbackEvent]) {
+    // An execution's input that has no fields has an error of its own.
+    const fieldless =
+      'rotation' in change && (change.rotation === null || typeof change.rotation === 'string')
+    for (const parse of [...(fieldless ? [] : [startEvent]), rotationEvent, rollbackEvent]) {
       const run = () => parse({ execution: token, rotation: created, ...change })
       expect(run).toThrow(errors.InvalidInput)
       expect(run).toThrow(new RegExp(`^${field}: should be `))
     }
+  })
+
+  test.each([[null], ['a text'], [7], [[created]], [true]])('an input that has no fields: %j', rotation => {
+    const run = () => startEvent({ execution: token, rotation })
+    expect(run).toThrow(NoObject)
+    expect(run).toThrow(/^input: should be an object, such as \{"store":"secrets-manager"/)
   })
 
   test.each([
@@ -183,6 +194,7 @@ describe('event.ts', () => {
     ['replaces', undefined],
     ['grace', 'never'],
     ['testQuery', ''],
+    ['pooler', 'static'],
   ])('rotationEvent refuses a wrong %s: %j', (field, value) => {
     const run = () => rotationEvent({ execution: token, rotation: { ...created, [field]: value } })
     expect(run).toThrow(errors.InvalidInput)
@@ -220,6 +232,7 @@ describe('environment.ts', () => {
       KEYTURN_CA_FILE: '/opt/ca.pem',
       KEYTURN_EXECUTIONS: 'arn:aws:states:eu-west-1:123456789012:execution:rotate',
       KEYTURN_GRACE: '2h',
+      KEYTURN_TEST_QUERY_MAY_WRITE: 'true',
       PASSWORD_LENGTH: '40',
       EXCLUDE_CHARACTERS: '%',
       EXCLUDE_NUMBERS: 'true',
@@ -233,6 +246,7 @@ describe('environment.ts', () => {
     expect(parseEnvironment(variables)).toEqual({
       caFile: '/opt/ca.pem',
       executions: 'arn:aws:states:eu-west-1:123456789012:execution:rotate',
+      testMayWrite: true,
       defaults: {
         ...unset,
         grace: 7200,
@@ -253,6 +267,7 @@ describe('environment.ts', () => {
     'KEYTURN_CA_FILE',
     'KEYTURN_EXECUTIONS',
     'KEYTURN_GRACE',
+    'KEYTURN_TEST_QUERY_MAY_WRITE',
     'PASSWORD_LENGTH',
     'EXCLUDE_CHARACTERS',
     'EXCLUDE_NUMBERS',
@@ -266,6 +281,7 @@ describe('environment.ts', () => {
 
   test.each([
     ['KEYTURN_GRACE', 'soon', /^grace: should be/],
+    ['KEYTURN_TEST_QUERY_MAY_WRITE', 'yes', /^testQueryMayWrite: should be true or false/],
     ['PASSWORD_LENGTH', '0', /^PASSWORD_LENGTH: should be/],
     ['EXCLUDE_NUMBERS', 'yes', /^EXCLUDE_NUMBERS: should be true or false/],
   ])('%s=%s is refused', (name, value, message) => {

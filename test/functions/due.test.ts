@@ -1,5 +1,10 @@
 import { randomUUID } from 'node:crypto'
-import { AddTagsToResourceCommand, PutParameterCommand, SSMClient } from '@aws-sdk/client-ssm'
+import {
+  AddTagsToResourceCommand,
+  LabelParameterVersionCommand,
+  PutParameterCommand,
+  SSMClient,
+} from '@aws-sdk/client-ssm'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { type Embedded, load, startEmbedded } from '../../local/embedded.ts'
 import { pythonBin } from '../../local/python.ts'
@@ -119,14 +124,95 @@ describe.skipIf(!bin)("startRotation, for Parameter Store's events", () => {
   })
   const later = () => new Date(Date.now() + 60_000)
 
-  test('a parameter that Keyturn may use, unchanged since: starts, once, though the event comes twice', async () => {
-    const input = event(await parameter({ 'keyturn:managed': 'true' }), later())
+  const managed = { 'keyturn:managed': 'true' }
+  const start = async (event: object) =>
+    (await startRotation(event)) as { token: string; outcome: string; reason?: string }
+  const ended = (token: string) => embedded.stepFunctions.executions.get(token)?.ended
+
+  test('a parameter that Keyturn may use, unchanged since: starts under a token of its version, with the event', async () => {
+    const input = event(await parameter(managed), later())
     const before = executions().length
-    const { at: _, ...rest } = input
-    expect(await startRotation(input)).toEqual({ ...rest, outcome: 'started' })
-    await embedded.stepFunctions.executions.get(input.token)?.ended
-    await startRotation(input)
+    const { store, id, token: eventId } = input
+    const { token, ...started } = await start(input)
+    expect(started).toEqual({ store, id, event: eventId, outcome: 'started' })
+    expect(token).not.toBe(eventId)
+    expect(JSON.parse(embedded.stepFunctions.executions.get(token)?.input ?? '')).toEqual({
+      store,
+      id,
+      token,
+      event: eventId,
+    })
+    await ended(token)
+    expect(await start(input)).toMatchObject({
+      outcome: 'skipped',
+      reason: 'a rotation of this version was tried already',
+    })
     expect(executions()).toHaveLength(before + 1)
+  })
+
+  test('two policies that fire together: one rotation, and the other event is skipped, whatever comes of the first', async () => {
+    const id = await parameter(managed)
+    const before = executions().length
+    const at = later()
+    const both = await Promise.all([start(event(id, at)), start(event(id, at))])
+    expect(both.map(({ outcome }) => outcome).toSorted()).toEqual(['skipped', 'started'])
+    expect(both.find(({ reason }) => reason)?.reason).toMatch(/tried already|still runs/)
+    const token = both.find(({ outcome }) => outcome === 'started')?.token ?? ''
+    expect((await ended(token))?.failure?.error).toBe('InvalidCredential')
+    const soon = new Date(Date.now() + 3_500_000)
+    expect(await start(event(id, soon))).toMatchObject({ outcome: 'skipped' })
+    expect(executions()).toHaveLength(before + 1)
+  })
+
+  test('it failed, and another policy fires more than an hour later: a further attempt, once', async () => {
+    const id = await parameter(managed)
+    const { token } = await start(event(id, later()))
+    await ended(token)
+    const muchLater = event(id, new Date(Date.now() + 3_660_000))
+    expect(await start(muchLater)).toMatchObject({ token, outcome: 'started', event: muchLater.token })
+    expect(executions().slice(-2)).toEqual([token, `${token}-2`])
+    await ended(`${token}-2`)
+  })
+
+  describe('a rotation of the parameter runs, be it in its grace time: nothing starts', () => {
+    const running = () => embedded.stepFunctions.running
+    const made = async (id: string, ...tokens: string[]) => {
+      for (const token of tokens) {
+        await ssm.send(new PutParameterCommand({ Name: id, Value: token, Overwrite: true }))
+        const Labels = [`token-${token}`]
+        await ssm.send(new LabelParameterVersionCommand({ Name: id, Labels }))
+      }
+    }
+    const put = (Name: string, Value: string) =>
+      ssm.send(new PutParameterCommand({ Name, Value, Type: 'String' }))
+
+    test.each([
+      ['it is pending', 'lock'],
+      ['it made the newest version', 'newest'],
+      ['it made the one before', 'before'],
+    ])('%s', async (_, where) => {
+      const [id, token, other] = [await parameter(managed), randomUUID(), randomUUID()]
+      if (where === 'lock') await put(`/keyturn/pending${id}/lock`, token)
+      if (where === 'newest') await made(id, other, token)
+      if (where === 'before') await made(id, token, other)
+      const before = executions()
+      running().add(token)
+      expect(await start(event(id, later()))).toMatchObject({
+        id,
+        outcome: 'skipped',
+        reason: `its rotation ${token} still runs, be it in its grace time`,
+      })
+      expect(executions()).toEqual(before)
+      running().delete(token)
+    })
+
+    test('it has ended: the next one starts, though its lock is still there', async () => {
+      const [id, token] = [await parameter(managed), randomUUID()]
+      await put(`/keyturn/pending${id}/lock`, token)
+      const started = await start(event(id, later()))
+      expect(started.outcome).toBe('started')
+      await ended(started.token)
+    })
   })
 
   test.each([
@@ -238,12 +324,34 @@ describe('reportRotations', () => {
       tell: true,
       failures: [
         {
+          severity: 'error',
           error: 'Unreachable',
           reason: 'setSecret: no answer from db',
           count: 2,
           names: ['parameter-store /c', 'parameter-store /e'],
         },
-        { error: 'TestFailed', reason: 'testSecret: no', count: 1, names: ['parameter-store /d'] },
+        {
+          severity: 'error',
+          error: 'TestFailed',
+          reason: 'testSecret: no',
+          count: 1,
+          names: ['parameter-store /d'],
+        },
+      ],
+    })
+  })
+
+  test('those whose rollback failed come first, and are a kind of their own', async () => {
+    const results = [
+      result('/a', 'failed', 'Unreachable', 'setSecret: no'),
+      { ...result('/b', 'failed', 'Unreachable', 'rollbackSecret: no'), critical: true },
+      { ...result('/c', 'failed', 'LockedOut', 'rollbackSecret: none'), critical: true },
+    ]
+    expect(await reportRotations({ host: '', results })).toMatchObject({
+      failures: [
+        { severity: 'critical', error: 'Unreachable', names: ['parameter-store /b'] },
+        { severity: 'critical', error: 'LockedOut', names: ['parameter-store /c'] },
+        { severity: 'error', error: 'Unreachable', names: ['parameter-store /a'] },
       ],
     })
   })

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import { judge } from '../../fleet/due.ts'
 import type { Scheduled } from '../../fleet/inventory.ts'
 import type { Run } from '../../functions/findDue.ts'
 import { load } from '../../local/embedded.ts'
@@ -40,6 +41,7 @@ beforeAll(async () => {
     KEYTURN_ROTATION_FUNCTION: 'arn:aws:lambda:eu-west-1:123456789012:function:keyturn-test-rotateSecret',
     KEYTURN_MAX_ROTATIONS: '17',
     KEYTURN_MAX_ROTATIONS_PER_HOST: '5',
+    KEYTURN_DUE_SCHEDULE: 'rate(1 minute)',
   })
   findDue = await load('findDue')
 })
@@ -49,6 +51,7 @@ beforeEach(() => {
   scheduled = []
   hostOf = () => 'db:5432'
   adminOf = {}
+  stepFunctions.executions.clear()
 })
 
 const look = async () => (await findDue({ run: 'run-1' })) as Run
@@ -57,6 +60,20 @@ function credential(id: string, hoursAgo: number, tags: Record<string, string> =
   const all = { 'keyturn:managed': 'true', 'keyturn:every': '1h', ...tags }
   return { store: 'parameter-store', id, tags: all, since: new Date(Date.now() - hoursAgo * hour) }
 }
+
+/** The token that a try has, so many hours from now. */
+function tokenOf(credential: Scheduled, hours: number): string {
+  const verdict = judge(credential, new Date(Date.now() + hours * hour))
+  return verdict.state === 'due' ? verdict.token : verdict.state
+}
+/** An execution of this name has begun. */
+const began = (name: string) =>
+  stepFunctions.executions.set(name, {
+    input: '{}',
+    startDate: Date.now() / 1000,
+    history: [],
+    ended: new Promise(() => {}),
+  })
 
 describe('a run', () => {
   test('takes what is due, oldest first, by database server; and no value is in what it returns', async () => {
@@ -97,6 +114,31 @@ describe('a run', () => {
     expect(elsewhere).toEqual({ host: 'db2:5432', rotations: ['/elsewhere'], turns: undefined })
   })
 
+  test('lists all that is late, fifty at a time; what there is no room for is counted', async () => {
+    const lateOnes = (count: number, length: number) =>
+      Array.from({ length: count }, (_, n) =>
+        credential(`/${'x'.repeat(length)}/${n}`, 1, { 'keyturn:every': 'x' }),
+      )
+    scheduled = lateOnes(120, 10)
+    const { late } = await look()
+    expect(late.parts?.map(({ count, names }) => [count, names.length])).toEqual([
+      [50, 50],
+      [50, 50],
+      [20, 20],
+    ])
+    expect(new Set(late.parts?.flatMap(({ names }) => names)).size).toBe(120)
+    scheduled = lateOnes(2_000, 10)
+    const many = (await look()).late.parts ?? []
+    expect(many).toHaveLength(10)
+    expect(many.reduce((sum, { count }) => sum + count, 0)).toBe(2_000)
+    scheduled = lateOnes(500, 300)
+    const long = (await look()).late
+    expect(JSON.stringify(long.parts).length).toBeLessThan(70_000)
+    expect(long.parts?.reduce((sum, { count }) => sum + count, 0)).toBe(500)
+    scheduled = []
+    expect((await look()).late).toEqual({ count: 0, names: [] })
+  })
+
   test('names what is late and what is skipped, fifty of each, and counts all', async () => {
     scheduled = Array.from({ length: 60 }, (_, n) =>
       credential(`/${'x'.repeat(300)}/${n}`, 1, { 'keyturn:every': 'x' }),
@@ -108,14 +150,24 @@ describe('a run', () => {
     }
   })
 
-  test('takes five hundred at most, and leaves the rest to the next; what keeps failing comes last', async () => {
+  test('takes five hundred at most, and leaves the rest to the next; what was tried comes last', async () => {
     const failing = Array.from({ length: 600 }, (_, n) => credential(`/failing/${n}`, 5))
+    for (const one of failing) began(tokenOf(one, -2))
     scheduled = [...failing, credential('/new', 1.2), credential('/older', 1.5)]
     const run = await look()
     expect(run.planned + run.postponed).toBe(602)
     expect(run.planned).toBeLessThanOrEqual(500)
     const [{ rotations } = { rotations: [] }] = run.groups
     expect(rotations.slice(0, 2).map(({ id }) => id)).toEqual(['/older', '/new'])
+  })
+
+  test('what was tried and waits for its next try takes no place, and is skipped', async () => {
+    const failing = Array.from({ length: 600 }, (_, n) => credential(`/failing/${n}`, 5))
+    for (const one of failing) began(tokenOf(one, 0))
+    scheduled = [...failing, credential('/new', 1.2)]
+    const run = await look()
+    expect(run).toMatchObject({ planned: 1, postponed: 0, skipped: { count: 600 } })
+    expect(run.groups).toMatchObject([{ rotations: [{ id: '/new' }] }])
   })
 
   test('tells how long a window is open', async () => {
@@ -125,9 +177,23 @@ describe('a run', () => {
     expect(until?.slice(11, 16)).toBe(to)
   })
 
+  test('spreads jitter over a window less what lies between two runs of the schedule', async () => {
+    const [from, to] = [-0.5, 0.5].map(hours =>
+      new Date(Date.now() + hours * hour).toISOString().slice(11, 16),
+    )
+    const tags = { 'keyturn:window': `${from}-${to}`, 'keyturn:jitter': '1h' }
+    scheduled = Array.from({ length: 100 }, (_, n) => credential(`/${n}`, 2, tags))
+    const { planned } = await look()
+    expect(planned).toBeGreaterThan(20)
+    expect(planned).toBeLessThan(80)
+  })
+
   test('counts what is late for the dashboard', async () => {
     scheduled = [credential('/b', 30), credential('/a', 30), credential('/c', 1.5)]
-    expect((await look()).late).toEqual({ count: 2, names: ['parameter-store /a', 'parameter-store /b'] })
+    expect((await look()).late).toMatchObject({
+      count: 2,
+      names: ['parameter-store /a', 'parameter-store /b'],
+    })
     expect(written.join('')).toContain('"LateCredentials":2')
   })
 

@@ -92,6 +92,9 @@ describe.skipIf(!bin)('the state machine, its functions and PostgreSQL rotate a 
     const after = await value(id)
     expect(after.password).not.toBe(before.password)
     expect([await logsIn(before), await logsIn(after)]).toEqual([false, true])
+    // Beside the id stand both of its names.
+    const arn = `arn:aws:ssm:eu-west-1:123456789012:parameter${id}`
+    expect(announced.at(-1)).toMatchObject({ Entries: [{ Detail: { id, rotation: { id, name: id, arn } } }] })
   })
 
   test('alternating users: twice', async () => {

@@ -1,7 +1,6 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { inspect } from 'node:util'
 import { CreateTableCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb'
 import { CreateTopicCommand, SNSClient, SubscribeCommand } from '@aws-sdk/client-sns'
 import {
@@ -10,622 +9,66 @@ import {
   ReceiveMessageCommand,
   SQSClient,
 } from '@aws-sdk/client-sqs'
-import { PutParameterCommand, SSMClient } from '@aws-sdk/client-ssm'
+import { DeleteParameterCommand, PutParameterCommand, SSMClient } from '@aws-sdk/client-ssm'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { readAlarm, textOf } from '../../functions/alarm/alarm.ts'
-import { AlarmClaimed, Ledger, lease } from '../../functions/alarm/ledger.ts'
-import { postWebhook, WebhookFailed } from '../../functions/alarm/webhook.ts'
-import type { Outlets } from '../../functions/raiseAlarm.ts'
+import { Ledger } from '../../functions/alarm/ledger.ts'
 import { pythonBin } from '../../local/python.ts'
-import {
-  abandoned,
-  announced,
-  execution,
-  late,
-  lockedOut,
-  managed,
-  report,
-  runFailed,
-  secretArn,
-  statusChange,
-} from '../failures.ts'
+import { LockedOut } from '../../rotation/errors.ts'
+import { announced, execution, late, lockedOut, managed, rotated, statusChange, thrown } from '../failures.ts'
 import { startMoto } from '../moto.ts'
+import { captureOutput } from '../observe.ts'
+import { type Known, startHistories } from './alarm/histories.ts'
+import { weighed } from './alarm/reading.ts'
 
 const bin = await pythonBin()
 const moto = bin ? await startMoto(bin) : undefined
+const known: Known = new Map()
+const stepFunctions = await startHistories(known, undefined, () => Date.now() / 1000)
 
-/** Every service that the webhook may be: answers with `answer`, or not at all. */
-let answer: number | undefined = 202
-let posted: { path: string; type: string | undefined; body: unknown }[] = []
+/** The webhook: answers with `answer`. */
+let answer = 202
+let posted: { path: string; text: string }[] = []
 const chat = createServer(async (incoming, outgoing) => {
-  const body = JSON.parse(Buffer.concat(await incoming.toArray()).toString())
-  posted.push({ path: incoming.url ?? '', type: incoming.headers['content-type'], body })
-  if (answer) outgoing.writeHead(answer, { location: 'https://elsewhere.example/' }).end('no_service')
+  posted.push({ path: incoming.url ?? '', text: Buffer.concat(await incoming.toArray()).toString() })
+  outgoing.writeHead(answer).end()
 })
 chat.listen(0, '127.0.0.1')
 await once(chat, 'listening')
 const local = `http://127.0.0.1:${(chat.address() as AddressInfo).port}`
 const realFetch = fetch
-/** fetch, to the server above, whatever the host. */
-const send: typeof fetch = (url, options) => {
-  const { pathname, search, hash } = new URL(String(url))
-  return realFetch(`${local}${pathname}${search}${hash}`, options)
-}
+const send: typeof fetch = (url, options) => realFetch(`${local}${new URL(String(url)).pathname}`, options)
 
 // What Lambda sets for the function. The module reads it as it loads, so it is loaded after it.
 Object.assign(process.env, {
   AWS_REGION: 'eu-west-1',
   AWS_ACCESS_KEY_ID: 'local',
   AWS_SECRET_ACCESS_KEY: 'local',
-  AWS_MAX_ATTEMPTS: '1',
   AWS_ENDPOINT_URL: moto?.url ?? local,
+  AWS_ENDPOINT_URL_SFN: stepFunctions.url,
   KEYTURN_ALARM_TOPIC: 'arn:aws:sns:eu-west-1:123456789012:alarms',
   KEYTURN_ALARM_TABLE: 'alarms',
+  KEYTURN_EXECUTIONS: 'arn:aws:states:eu-west-1:123456789012:execution:keyturn-test-rotate',
   KEYTURN_RUNBOOK: 'https://wiki.example/runbook',
   KEYTURN_WEBHOOK_PARAMETER: '/keyturn/webhook',
 })
-const { handler, tell } = await import('../../functions/raiseAlarm.ts')
+const { handler } = await import('../../functions/raiseAlarm.ts')
 
 afterAll(async () => {
   chat.close()
   chat.closeAllConnections()
+  stepFunctions.stop()
   await moto?.stop()
 })
 
-const runbook = 'docs/runbook.md'
-const read = (event: unknown) => readAlarm(event, runbook)
-const console_ = `https://eu-west-1.console.aws.amazon.com/states/home?region=eu-west-1#/v2/executions/details/${execution}`
-const name = execution.split(':').at(-1) ?? ''
-
-describe('what is told of', () => {
-  test.each([
-    [
-      'a rotation that was rolled back',
-      announced,
-      'ERROR TestFailed: rotation of shop/database failed',
-      [`execution ${name}`, 'secret shop/database'],
-      `The rotation failed; the application is unharmed.
-
-Secret:      shop/database
-Step:        testSecret
-Error:       TestFailed
-Cause:       testSecret: the test query failed: 42501 as shop on db.example.com
-Rollback:    restored
-Severity:    error
-Account:     123456789012 eu-west-1
-Time:        2026-11-21T10:00:00Z
-Execution:   ${execution}
-Event:       keyturn, Credential Rotation Failed, event-1
-What to do:  docs/runbook.md#testfailed
-Console:     ${console_}
-`,
-    ],
-    [
-      'a lockout',
-      lockedOut,
-      'CRITICAL LockedOut: rotation of shop/database failed',
-      [`execution ${name} critical`, `execution ${name}`, 'secret shop/database'],
-      `The rotation failed, and so did its rollback: the application may be locked out.
-
-Secret:      shop/database
-Step:        rollbackSecret
-Error:       LockedOut
-Cause:       rollbackSecret: shop on db.example.com
-Rollback:    failed
-First error: TestFailed, testSecret: the test query failed: 42501 as shop on db.example.com
-Severity:    critical
-Account:     123456789012 eu-west-1
-Time:        2026-11-21T10:00:00Z
-Execution:   ${execution}
-Event:       keyturn, Credential Rotation Failed, event-2
-What to do:  docs/runbook.md#lockedout
-Console:     ${console_}
-`,
-    ],
-    [
-      'an execution that failed',
-      statusChange('FAILED', 'TestFailed', 'testSecret: the two users are not equal'),
-      'ERROR TestFailed: rotation of shop/database failed',
-      [`execution ${name}`, 'secret shop/database'],
-      `The execution of a rotation failed.
-
-Secret:      shop/database
-Step:        testSecret
-Error:       TestFailed
-Cause:       testSecret: the two users are not equal
-Severity:    error
-Account:     123456789012 eu-west-1
-Time:        2026-11-21T10:00:01Z
-Execution:   ${execution}
-Event:       aws.states, Step Functions Execution Status Change, event-3
-What to do:  docs/runbook.md#testfailed
-Console:     ${console_}
-`,
-    ],
-    [
-      'an execution that somebody stopped',
-      statusChange('ABORTED'),
-      'CRITICAL ABORTED: rotation of shop/database failed',
-      [`execution ${name} critical`, `execution ${name}`, 'secret shop/database'],
-      `A rotation was stopped midway and not rolled back: the application may be locked out.
-
-Secret:      shop/database
-Error:       ABORTED
-Severity:    critical
-Account:     123456789012 eu-west-1
-Time:        2026-11-21T10:00:01Z
-Execution:   ${execution}
-Event:       aws.states, Step Functions Execution Status Change, event-3
-What to do:  docs/runbook.md#execution-failed
-Console:     ${console_}
-`,
-    ],
-    [
-      'a rotation that Secrets Manager ran',
-      managed,
-      'ERROR RotationFailed: rotation of shop/database failed',
-      ['secret shop/database'],
-      `Secrets Manager could not rotate a secret.
-
-Secret:      ${secretArn}
-Step:        createSecret
-Error:       RotationFailed
-Cause:       ${managed.detail.errorMessage}
-Severity:    error
-Account:     123456789012 eu-west-1
-Time:        2026-11-21T10:00:20Z
-Event:       aws.secretsmanager, AWS Service Event via CloudTrail, event-4
-What to do:  docs/runbook.md#managed-rotation-failed
-`,
-    ],
-    [
-      'a rotation that a version made by hand ended, in the other shape',
-      abandoned,
-      'ERROR RotationAbandoned: rotation of shop/database failed',
-      ['secret shop/database'],
-      `A version made by hand ended a rotation of Secrets Manager.
-
-Secret:      ${secretArn}
-Error:       RotationAbandoned
-Severity:    error
-Account:     123456789012 eu-west-1
-Time:        2026-11-21T10:00:20Z
-Event:       aws.secretsmanager, AWS Service Event via CloudTrail, event-5
-What to do:  docs/runbook.md#managed-rotation-failed
-`,
-    ],
-    [
-      'an event of a kind that is not known',
-      { id: 'event-6', source: 'somebody', 'detail-type': 'Something', detail: { password: 'Hidden-1' } },
-      'ERROR: rotation of a secret failed',
-      ['event event-6'],
-      `One of the alarm rules matched an event that Keyturn cannot read.
-
-Severity:    error
-Event:       somebody, Something, event-6
-What to do:  docs/runbook.md#execution-failed
-`,
-    ],
-  ])('%s', (_, event, subject, keys, text) => {
-    const alarm = read(event)
-    expect(alarm.subject).toBe(subject)
-    expect(alarm.keys).toEqual(keys)
-    expect(textOf(alarm)).toBe(text)
-  })
-
-  test.each([
-    ['FAILED', 'LockedOut', 'rollbackSecret: no value logs in', 'critical', 'lockedout'],
-    ['FAILED', 'Unreachable', 'rollbackSecret: no answer', 'critical', 'lockedout'],
-    ['FAILED', 'Unreachable', 'retireSecret: no answer', 'error', 'retiresecret-failed'],
-    ['FAILED', 'StepFunctions.SdkClientException', 'no answer', 'error', 'retiresecret-failed'],
-    ['FAILED', 'EventBridge.FailedEntry', 'no such bus', 'error', 'announcesuccess-failed'],
-    ['FAILED', 'States.Timeout', 'something', 'error', 'execution-failed'],
-    ['FAILED', undefined, undefined, 'error', 'execution-failed'],
-    ['TIMED_OUT', undefined, undefined, 'critical', 'execution-failed'],
-  ])('an execution that is %s with %s, %s: %s, see %s', (status, error, message, severity, anchor) => {
-    const alarm = read(statusChange(status, error, message))
-    expect(alarm).toMatchObject({ severity, runbook: `${runbook}#${anchor}` })
-  })
-
-  test.each([
-    undefined,
-    null,
-    7,
-    'text',
-    [],
-    {},
-    { detail: null },
-    { 'detail-type': 'constructor', detail: {} },
-    { 'detail-type': 'Credential Rotation Failed' },
-    { 'detail-type': 'Credential Rotation Failed', detail: { rotation: 'gone', severity: 7 } },
-    { 'detail-type': 'Step Functions Execution Status Change', detail: { input: '{', cause: '{' } },
-    { 'detail-type': 'AWS Service Event via CloudTrail', detail: { additionalEventData: [] }, time: 'now' },
-  ])('whatever comes is an alarm: %j', event => {
-    const alarm = read(event)
-    expect(alarm.keys.length).toBeGreaterThan(0)
-    expect(alarm.at).toBeGreaterThan(Date.now() - 60_000)
-    expect(textOf(alarm)).toMatch(/^[A-Z].*\.\n\n/)
-    expect(textOf(alarm)).toContain('Severity:')
-    expect(alarm.runbook).toMatch(/^docs\/runbook\.md#[a-z-]+$/)
-  })
-
-  test('two that cannot be told apart by an id have different names', () => {
-    expect(read({ a: 1 }).keys).toEqual(read({ a: 1 }).keys)
-    expect(read({ a: 1 }).keys).not.toEqual(read({ a: 2 }).keys)
-  })
-
-  test('an input that is no input of ours: what failed is told, nothing of the input', () => {
-    const failure = { Error: 'InvalidInput', Cause: '{"errorMessage":"createSecret: id: should be"}' }
-    const rotation = { id: { password: 'Hidden-1' }, token: 'Hidden-2', failure }
-    const alarm = read({ ...announced, detail: { ...announced.detail, rotation } })
-    expect(alarm.subject).toBe('ERROR InvalidInput: rotation of a secret failed')
-    expect(textOf(alarm)).not.toContain('Hidden')
-  })
-
-  test('a subject is printable ASCII and short, a cause is one line and short', () => {
-    const failure = { Error: 'Lambda.Unknown', Cause: `tür\n\n${'x'.repeat(999)}` }
-    const detail = { ...announced.detail, rotation: { id: `schlüssel\n${'y'.repeat(512)}`, failure } }
-    const alarm = read({ ...announced, detail })
-    expect(alarm.subject).toMatch(/^ERROR Lambda.Unknown: rotation of schl\?ssel\?y+$/)
-    expect(alarm.subject).toHaveLength(100)
-    expect(new Map(alarm.facts).get('Cause')).toBe(`tür ${'x'.repeat(296)}`)
-    expect(alarm.runbook).toBe('docs/runbook.md#execution-failed')
-  })
-
-  test.each([
-    ['aws-cn', 'cn-north-1', 'https://cn-north-1.console.amazonaws.cn/states/home'],
-    ['aws-us-gov', 'us-gov-west-1', 'https://us-gov-west-1.console.amazonaws-us-gov.com/states/home'],
-  ])('the console of %s', (partition, region, url) => {
-    const arn = `arn:${partition}:states:${region}:123456789012:execution:keyturn-rotate:${name}`
-    expect(read({ ...announced, detail: { ...announced.detail, execution: arn } }).console).toContain(url)
-  })
-})
-
-describe('the webhook', () => {
-  const alarm = read(lockedOut)
-  beforeEach(() => {
-    posted = []
-    answer = 202
-  })
-
-  test('Slack gets text, escaped', async () => {
-    const id = 'a<b>&c'
-    const other = read({ ...announced, detail: { ...announced.detail, rotation: { id } } })
-    await postWebhook('https://hooks.slack.com/services/T/B/key', other, send)
-    expect(posted).toEqual([
-      {
-        path: '/services/T/B/key',
-        type: 'application/json',
-        body: {
-          text: `*ERROR: rotation of a&lt;b&gt;&amp;c failed*
-The rotation failed; the application is unharmed.
-*Secret:* a&lt;b&gt;&amp;c
-*Severity:* error
-*Account:* 123456789012 eu-west-1
-*Time:* 2026-11-21T10:00:00Z
-*Execution:* ${execution}
-*Event:* keyturn, Credential Rotation Failed, event-1
-*What to do:* docs/runbook.md#execution-failed
-*Console:* ${console_}`,
-        },
-      },
-    ])
-  })
-
-  test.each([
-    'https://shop.webhook.office.com/webhookb2/key?a=b',
-    'https://prod-12.westeurope.logic.azure.com:443/workflows/key?sig=x',
-    'https://default1.2.environment.api.powerplatform.com:443/powerautomate/key?sig=x',
-  ])('Teams gets a card: %s', async url => {
-    await postWebhook(url, alarm, send)
-    expect(url).toContain(posted[0]?.path)
-    const content = {
-      $schema: 'http://adaptivecards.io/schemas/adaptive-card.json',
-      type: 'AdaptiveCard',
-      version: '1.4',
-      body: [
-        { type: 'TextBlock', text: alarm.subject, weight: 'bolder', wrap: true, color: 'attention' },
-        { type: 'TextBlock', text: alarm.headline, wrap: true },
-        {
-          type: 'FactSet',
-          facts: [...alarm.facts, ['What to do', alarm.runbook]].map(([title, value]) => ({ title, value })),
-        },
-      ],
-      actions: [{ type: 'Action.OpenUrl', title: 'Execution', url: console_ }],
-    }
-    const contentType = 'application/vnd.microsoft.card.adaptive'
-    expect(posted.map(({ body }) => body)).toEqual([
-      { type: 'message', attachments: [{ contentType, content }] },
-    ])
-  })
-
-  test.each(['events.pagerduty.com', 'events.eu.pagerduty.com'])(
-    'PagerDuty gets an event: %s',
-    async host => {
-      await postWebhook(`https://${host}/v2/enqueue#routing-key`, alarm, send)
-      expect(posted).toEqual([
-        {
-          path: '/v2/enqueue',
-          type: 'application/json',
-          body: {
-            routing_key: 'routing-key',
-            event_action: 'trigger',
-            dedup_key: `execution ${name} critical`,
-            payload: {
-              summary: alarm.subject,
-              source: 'keyturn',
-              severity: 'critical',
-              timestamp: '2026-11-21T10:00:00.000Z',
-              custom_details: expect.objectContaining({
-                Secret: 'shop/database',
-                'What happened': alarm.headline,
-                'What to do': 'docs/runbook.md#lockedout',
-              }),
-            },
-            links: [{ href: console_, text: 'Execution' }],
-          },
-        },
-      ])
-    },
-  )
-
-  const secret = 'https://hooks.slack.com/services/Hidden-1'
-  async function failure(address: string, target: typeof fetch = send): Promise<Error> {
-    const error = await postWebhook(address, alarm, target).catch(error => error)
-    expect(error).toBeInstanceOf(WebhookFailed)
-    expect(inspect(error, { depth: null, showHidden: true })).not.toContain('Hidden')
-    return error
-  }
-
-  test.each([302, 400, 404, 429, 500])(
-    'an answer of %i fails, without the URL in the error',
-    async status => {
-      answer = status
-      expect((await failure(secret)).message).toBe(`Slack answered ${status}`)
-      expect(posted).toHaveLength(1)
-    },
-  )
-
-  test('an answer that does not come fails after five seconds', async () => {
-    answer = undefined
-    const begin = Date.now()
-    expect((await failure(secret)).message).toBe('Slack: TimeoutError')
-    expect(Date.now() - begin).toBeLessThan(10_000)
-  })
-
-  test('a port that is closed fails', async () => {
-    const closed = await failure(secret, (_, options) => fetch('http://127.0.0.1:1/Hidden-1', options))
-    expect(closed.message).toMatch(/^Slack: \w+$/)
-  })
-
-  test.each([
-    '',
-    'Hidden-1',
-    'http://hooks.slack.com/services/Hidden-1',
-    'https://hooks.slack.com.example/Hidden-1',
-    'https://example.com/Hidden-1?hooks.slack.com',
-    'https://169.254.169.254/Hidden-1',
-  ])('only https and these services: %j', async address => {
-    expect((await failure(address)).message).toBe(
-      'the webhook should be an https URL of Slack, Teams or PagerDuty',
-    )
-    expect(posted).toEqual([])
-  })
-})
-
-describe('rotations that a run of what was due started', () => {
-  const group = 'run-1 db.example.com:5432'
-  const ofRun = (event: typeof announced | typeof lockedOut) => ({
-    ...event,
-    detail: { ...event.detail, rotation: { ...event.detail.rotation, group } },
-  })
-  const ended = (status: string, error?: string, message?: string) => {
-    const event = statusChange(status, error, message)
-    return { ...event, detail: { ...event.detail, input: JSON.stringify({ id: 'shop/database', group }) } }
-  }
-
-  /** The rollback failed, so nobody knows whether the application is locked out. */
-  const undone = structuredClone(lockedOut)
-  undone.detail.rotation.lockout.Error = 'Unreachable'
-
-  test('belong to a group, by severity, whoever reports them', () => {
-    expect(read(ofRun(announced)).group).toBe(`${group} error`)
-    expect(read(ofRun(undone)).group).toBe(`${group} critical`)
-    expect(read(ended('FAILED', 'TestFailed', 'testSecret: no')).group).toBe(`${group} error`)
-    expect(read(ended('FAILED', 'Unreachable', 'rollbackSecret: no')).group).toBe(`${group} critical`)
-    expect(read(announced)).not.toHaveProperty('group')
-  })
-
-  test('but for lockouts, which are told one by one', () => {
-    expect(read(ofRun(lockedOut))).not.toHaveProperty('group')
-    expect(read(ended('FAILED', 'LockedOut', 'rollbackSecret: no'))).not.toHaveProperty('group')
-  })
-
-  test('and for those that no report knows of: stopped, or failed after the rotation', () => {
-    for (const event of [
-      ended('ABORTED'),
-      ended('TIMED_OUT'),
-      ended('FAILED', 'Unreachable', 'retireSecret: no answer'),
-      ended('FAILED', 'EventBridge.FailedEntry', 'no such bus'),
-    ])
-      expect(read(event)).not.toHaveProperty('group')
-  })
-
-  test('the report tells how many, which, and why', () => {
-    const alarm = read(report)
-    expect(alarm).toMatchObject({
-      keys: [`report ${group}`],
-      severity: 'error',
-      subject: 'ERROR Unreachable: 52 rotations on db.example.com:5432 failed',
-      runbook: 'docs/runbook.md#unreachable',
-      outdone: false,
-    })
-    expect(alarm).not.toHaveProperty('group')
-    expect(textOf(alarm)).toContain(`Rotations that were due failed.
-
-Error:       Unreachable
-Host:        db.example.com:5432
-Rotated:     1
-Failed:      52
-Unreachable: 52: parameter-store /a, parameter-store /b and 50 more; such as: setSecret: no answer from db.example.com
-Severity:    error
-`)
-  })
-
-  test('a report of several errors, or of none that can be read', () => {
-    const { failures } = report.detail.report
-    const other = { error: 'TestFailed', reason: '', count: 1, names: ['secrets-manager c'] }
-    const several = { ...report.detail, severity: 'critical' }
-    several.report = { ...report.detail.report, failures: [...failures, other] }
-    expect(read({ ...report, detail: several })).toMatchObject({
-      severity: 'critical',
-      subject: 'CRITICAL: 52 rotations on db.example.com:5432 failed',
-      runbook: 'docs/runbook.md#several-rotations-failed',
-      facts: expect.arrayContaining([['TestFailed', '1: secrets-manager c']]),
-    })
-    expect(read({ ...report, detail: {} })).toMatchObject({
-      severity: 'error',
-      subject: 'ERROR: 0 rotations failed',
-    })
-  })
-
-  test('of one error that is none of ours, or that came before any rotation, it leads to an entry too', () => {
-    const { failures } = report.detail.report
-    const of = (error: string) => {
-      const detail = {
-        ...report.detail,
-        report: { ...report.detail.report, failures: [{ ...failures[0], error }] },
-      }
-      return read({ ...report, detail }).runbook.split('#')[1]
-    }
-    expect(['Lambda.Unknown', 'NotKnown', 'TlsFailed'].map(of)).toEqual([
-      'execution-failed',
-      'start-or-watch-failed',
-      'tlsfailed',
-    ])
-  })
-
-  test('what is late is told by name: once a day, and as soon as it is not the same any more', () => {
-    const alarm = read(late)
-    expect(alarm).toMatchObject({
-      severity: 'error',
-      at: Date.parse('2026-11-21T00:00:00Z'),
-      subject: 'ERROR: 60 credentials are late',
-      headline: 'Credentials should have rotated and have not.',
-      facts: expect.arrayContaining([['Late', 'parameter-store /a, secrets-manager b and 58 more']]),
-      runbook: 'docs/runbook.md#late-credentials',
-      outdone: false,
-    })
-    expect(read({ ...late, id: 'again', time: '2026-11-21T23:59:00Z' })).toMatchObject({
-      keys: alarm.keys,
-      at: alarm.at,
-    })
-    const more = { ...late.detail, late: { count: 61, names: late.detail.late.names } }
-    expect(read({ ...late, detail: more }).keys).not.toEqual(alarm.keys)
-    expect(alarm.keys[0].length).toBeLessThan(100)
-  })
-
-  test('a run that failed is told of as such', () => {
-    expect(read(runFailed)).toMatchObject({
-      keys: ['run failed HostLost'],
-      at: Date.parse('2026-11-21T00:00:00Z'),
-      severity: 'error',
-      subject: 'ERROR HostLost: a run of what was due failed',
-      runbook: 'docs/runbook.md#run-failed',
-    })
-    const stopped = {
-      ...runFailed,
-      detail: { ...runFailed.detail, status: 'TIMED_OUT', error: null, cause: null },
-    }
-    expect(read(stopped)).toMatchObject({
-      severity: 'error',
-      subject: 'ERROR TIMED_OUT: a run of what was due failed',
-    })
-  })
-})
-
-/** Outlets that write down what reaches them. */
-function outlets(given: Partial<Outlets> = {}) {
-  const calls: string[] = []
-  const note = (call: string) => async () => void calls.push(call)
-  const ledger = {
-    leads: async () => true,
-    claim: async () => 'nothing' as const,
-    tellTopic: note('told topic'),
-    tellAll: note('told all'),
-  }
-  return { calls, ledger, publish: note('topic'), post: note('webhook'), giveWay: 0, ...given }
-}
-const dies = async () => {
-  throw new Error('died')
-}
-
-describe('telling', () => {
-  const alarm = read(announced)
-
-  test('the topic first, then the webhook, and each is noted', async () => {
-    const parts = outlets()
-    expect(await tell(alarm, parts)).toBe(true)
-    expect(parts.calls).toEqual(['topic', 'told topic', 'webhook', 'told all'])
-  })
-
-  test('what reports the same with less gives way first', async () => {
-    const parts = outlets({ giveWay: 300 })
-    const begin = Date.now()
-    const both = [tell(read(statusChange('FAILED')), parts), tell(alarm, parts)]
-    await both[1]
-    expect(Date.now() - begin).toBeLessThan(200)
-    await both[0]
-    expect(Date.now() - begin).toBeGreaterThanOrEqual(299)
-  })
-
-  test('a topic that fails: nothing is noted, so the next try tells', async () => {
-    const parts = outlets({ publish: dies })
-    await expect(tell(alarm, parts)).rejects.toThrow('died')
-    expect(parts.calls).toEqual([])
-  })
-
-  test('only the first of a group is told; and without the ledger, each', async () => {
-    const grouped = { ...alarm, group: 'run-1 db error' }
-    const asked: string[][] = []
-    const { calls, ledger, ...rest } = outlets()
-    const leads =
-      (answer: boolean) =>
-      async (...names: string[]) =>
-        asked.push(names) > 0 && answer
-    expect(await tell(grouped, { ...rest, ledger: { ...ledger, leads: leads(false) } })).toBe(false)
-    expect(calls).toEqual([])
-    expect(await tell(grouped, { ...rest, ledger: { ...ledger, leads: leads(true) } })).toBe(true)
-    expect(calls).toEqual(['topic', 'told topic', 'webhook', 'told all'])
-    expect(asked).toEqual([1, 2].map(() => ['run-1 db error', alarm.keys[0]]))
-    await tell(alarm, { ...rest, ledger: { ...ledger, leads: leads(false) } })
-    expect(asked).toHaveLength(2)
-  })
-
-  test('a webhook that fails: the topic was told and is noted', async () => {
-    const parts = outlets({ post: dies })
-    await expect(tell(alarm, parts)).rejects.toThrow('died')
-    expect(parts.calls).toEqual(['topic', 'told topic'])
-  })
-
-  test('a ledger that fails: told all the same', async () => {
-    vi.spyOn(process.stdout, 'write').mockReturnValue(true)
-    vi.spyOn(process.stderr, 'write').mockReturnValue(true)
-    const parts = outlets({ ledger: { leads: dies, claim: dies, tellTopic: dies, tellAll: dies } })
-    expect(await tell(alarm, parts)).toBe(true)
-    expect(parts.calls).toEqual(['topic', 'webhook'])
-    vi.restoreAllMocks()
-  })
-})
-
-describe.skipIf(!moto)('over moto', () => {
+describe.skipIf(!moto)('raiseAlarm over moto', () => {
   const sns = new SNSClient({})
   const sqs = new SQSClient({})
-  const dynamo = new DynamoDBClient({})
   const ssm = new SSMClient({})
+  const dynamo = new DynamoDBClient({})
+  const ledger = new Ledger(dynamo, 'alarms')
   let queue = ''
-  let now = Date.now()
-  const ledger = new Ledger(dynamo, 'alarms', () => now)
+  let written: string[] = []
 
   beforeAll(async () => {
     const { TopicArn } = await sns.send(new CreateTopicCommand({ Name: 'alarms' }))
@@ -644,139 +87,357 @@ describe.skipIf(!moto)('over moto', () => {
       }),
     )
   })
+  beforeEach(async () => {
+    posted = []
+    answer = 202
+    written = captureOutput()
+    vi.stubGlobal('fetch', send)
+    const Value = 'https://hooks.slack.com/services/Hidden-1'
+    const put = { Name: '/keyturn/webhook', Type: 'SecureString', Value, Overwrite: true } as const
+    await ssm.send(new PutParameterCommand(put))
+  })
+  afterEach(() => {
+    vi.unstubAllGlobals()
+    vi.restoreAllMocks()
+    expect(written.join('')).not.toContain('Hidden')
+  })
 
   /** What came to the topic's subscriber since the last question. */
   async function mails(): Promise<{ Subject: string; Message: string }[]> {
-    const { Messages = [] } = await sqs.send(
-      new ReceiveMessageCommand({ QueueUrl: queue, MaxNumberOfMessages: 10, VisibilityTimeout: 600 }),
-    )
-    return Messages.map(({ Body }) => JSON.parse(Body ?? ''))
+    const found: { Subject: string; Message: string }[] = []
+    for (;;) {
+      const { Messages = [] } = await sqs.send(
+        new ReceiveMessageCommand({ QueueUrl: queue, MaxNumberOfMessages: 10, VisibilityTimeout: 600 }),
+      )
+      if (!Messages.length) return found
+      found.push(...Messages.map(({ Body }) => JSON.parse(Body ?? '')))
+    }
+  }
+  const subjects = async () => (await mails()).map(({ Subject }) => Subject).sort()
+
+  let tries = 1
+  /** Calls it with a batch; gives back the places of those that are to come again. */
+  async function call(...events: unknown[]): Promise<number[]> {
+    const Records = events.map((event, index) => ({
+      messageId: `message-${index}`,
+      body: typeof event === 'string' ? event : JSON.stringify(event),
+      attributes: { ApproximateReceiveCount: `${tries}` },
+    }))
+    const context = { awsRequestId: 'request-1', getRemainingTimeInMillis: () => 60_000 }
+    const { batchItemFailures } = (await handler({ Records }, context as never)) as {
+      batchItemFailures: { itemIdentifier: string }[]
+    }
+    return batchItemFailures.map(({ itemIdentifier }) => Number(itemIdentifier.split('-')[1]))
   }
 
-  describe('the ledger', () => {
-    const at = Date.parse('2026-11-21T10:00:00Z')
-    const minute = 60_000
+  let count = 0
+  /** A failure of an execution of its own, which its history bears out. */
+  function failureOf(
+    id: string,
+    event: typeof announced | typeof lockedOut = announced,
+    rotation: object = {},
+  ) {
+    const arn = `${execution}-${count++}`
+    const state = { ...event.detail.rotation, id, ...rotation }
+    const announcing = event.detail.severity === 'critical' ? 'AnnounceLockout' : 'AnnounceFailure'
+    known.set(arn, { entered: [{ state: announcing, input: state }], at: Date.now() / 1000 })
+    return {
+      ...event,
+      id: `event-${count}`,
+      time: new Date().toISOString(),
+      detail: { ...event.detail, execution: arn, rotation: state },
+    }
+  }
+  const endOf = ({ detail }: { detail: { execution: string } }, status = 'FAILED') => {
+    const event = statusChange(status, ...(status === 'FAILED' ? ['TestFailed', 'testSecret: no'] : []))
+    return {
+      ...event,
+      // So that it does not wait for the announcement.
+      time: new Date(Date.now() - 20_000).toISOString(),
+      detail: { ...event.detail, executionArn: detail.execution },
+    }
+  }
 
-    test('one claims, the others wait, and are told that all is done', async () => {
-      const claims = await Promise.allSettled(Array.from({ length: 5 }, () => ledger.claim('one', at)))
-      const refused = claims.filter(({ status }) => status === 'rejected')
-      expect(claims.filter(claim => claim.status === 'fulfilled')).toMatchObject([{ value: 'nothing' }])
-      expect(refused).toHaveLength(4)
-      for (const { reason } of refused as PromiseRejectedResult[]) expect(reason).toBeInstanceOf(AlarmClaimed)
-      await ledger.tellTopic('one')
-      await ledger.tellAll(['one', 'also'], at)
-      expect(await ledger.claim('one', at + 10 * minute)).toBe('everything')
-      expect(await ledger.claim('also', at - 10 * minute)).toBe('everything')
-    })
+  test('an announced failure: one mail, one post, however often it comes, and from whom', async () => {
+    const failure = failureOf('shop')
+    expect(await call(failure, failure, endOf(failure))).toEqual([])
+    expect(await call({ ...failure, id: 'again' })).toEqual([])
+    expect(await call(endOf(failure))).toEqual([])
+    const secret = { ...managed.detail, additionalEventData: { SecretId: 'shop' } }
+    expect(await call({ ...managed, time: failure.time, detail: secret })).toEqual([])
+    const [mail, ...more] = await mails()
+    expect(more).toEqual([])
+    const alarm = readAlarm(
+      weighed({ ...failure, time: '2026-11-21T10:00:00.000Z' }),
+      'https://wiki.example/runbook',
+    )
+    expect(mail?.Subject).toBe(alarm?.subject)
+    const withoutTime = (text = '') => text.replace(/^Time:.*$/m, '')
+    expect(withoutTime(mail?.Message)).toBe(withoutTime(alarm && textOf(alarm)))
+    expect(posted).toMatchObject([{ path: '/services/Hidden-1' }])
+    expect(written.join('')).toContain('had been told')
+  }, 60_000)
 
-    test('a claim that died is taken over after its lease, once, with what it had done', async () => {
-      expect(await ledger.claim('two', at)).toBe('nothing')
-      now += lease + 1
-      expect(await ledger.claim('two', at)).toBe('nothing')
-      await expect(ledger.claim('two', at)).rejects.toThrow(AlarmClaimed)
-      await ledger.tellTopic('two')
-      now += lease + 1
-      expect(await ledger.claim('two', at)).toBe('topic')
-      await expect(ledger.claim('two', at)).rejects.toThrow(AlarmClaimed)
+  test('the same as critical is told all the same, and then never again as an error', async () => {
+    const error = failureOf('upgraded')
+    await call(error)
+    known.set(error.detail.execution, {
+      entered: [{ state: 'AnnounceLockout', input: lockedOut.detail.rotation }],
     })
-
-    test('one leads a group, and still does when it asks again', async () => {
-      const leads = await Promise.all(['a', 'b', 'c'].map(key => ledger.leads('run-1 db error', key)))
-      expect(leads.filter(Boolean)).toHaveLength(1)
-      const leader = ['a', 'b', 'c'][leads.indexOf(true)] ?? ''
-      expect(await ledger.leads('run-1 db error', leader)).toBe(true)
-      expect(await ledger.leads('run-1 db error', 'd')).toBe(false)
-      expect(await ledger.leads('run-1 db critical', 'd')).toBe(true)
-    })
-
-    test('ten minutes before or after is another failure', async () => {
-      await ledger.tellAll(['three'], at)
-      expect(await ledger.claim('three', at + 10 * minute + 1)).toBe('nothing')
-      await ledger.tellAll(['three'], at)
-      expect(await ledger.claim('three', at - 10 * minute - 1)).toBe('nothing')
-    })
+    const critical = {
+      ...lockedOut,
+      time: error.time,
+      detail: { ...lockedOut.detail, execution: error.detail.execution },
+    }
+    await call(critical)
+    await call(critical)
+    expect(await subjects()).toEqual([
+      'CRITICAL LockedOut: rotation of secret shop/database failed',
+      'ERROR TestFailed: rotation of secret upgraded failed',
+    ])
   })
 
-  describe('the function', () => {
-    let written: string[] = []
-    beforeEach(() => {
-      posted = []
-      answer = 202
-      written = []
-      const keep = (chunk: unknown) => written.push(String(chunk)) > 0
-      vi.spyOn(process.stdout, 'write').mockImplementation(keep)
-      vi.spyOn(process.stderr, 'write').mockImplementation(keep)
-      vi.stubGlobal('fetch', send)
-    })
-    afterEach(() => {
-      vi.unstubAllGlobals()
-      vi.restoreAllMocks()
-      expect(written.join('')).not.toContain('Hidden')
-    })
-    const call = (event: unknown) => handler(event, { awsRequestId: 'request-1' } as never)
-    /** Announced failures of executions of their own. */
-    const failureOf = (n: number) => ({
-      ...announced,
-      id: `event-${n}`,
-      detail: { ...announced.detail, execution: `${execution}-${n}`, rotation: { id: `secret-${n}` } },
-    })
+  test('the webhook fails: the topic is told once, and the webhook alone is tried again', async () => {
+    answer = 500
+    const failure = failureOf('webhook down')
+    expect(await call(failure)).toEqual([0])
+    answer = 202
+    expect(await call(failure)).toEqual([])
+    expect(await mails()).toHaveLength(1)
+    expect(posted).toHaveLength(2)
+  })
 
-    test('a parameter that is not there: the topic is told, the function fails, twice', async () => {
-      await expect(call(failureOf(1))).rejects.toThrow('parameter /keyturn/webhook: ParameterNotFound')
-      expect(await mails()).toMatchObject([{ Subject: 'ERROR: rotation of secret-1 failed' }])
-      // At once, so the first try's lease is still on.
-      await expect(call(failureOf(1))).rejects.toThrow(AlarmClaimed)
+  test('a parameter that is not there: the topic is told', async () => {
+    await ssm.send(new DeleteParameterCommand({ Name: '/keyturn/webhook' }))
+    expect(await call(failureOf('no parameter'))).toEqual([0])
+    expect(await mails()).toHaveLength(1)
+    expect(written.join('')).toContain('parameter /keyturn/webhook: ParameterNotFound')
+  })
+
+  test('SNS refuses: the webhook is told once, and the topic alone is tried again', async () => {
+    const refuse = vi.spyOn(SNSClient.prototype, 'send').mockImplementation(async () => {
+      throw new Error('KMSAccessDenied')
+    })
+    const failure = failureOf('topic down', lockedOut)
+    expect(await call(failure)).toEqual([0])
+    expect(posted).toHaveLength(1)
+    refuse.mockRestore()
+    expect(await call(failure)).toEqual([])
+    expect(posted).toHaveLength(1)
+    expect(await mails()).toHaveLength(1)
+  })
+
+  test('a table that hangs costs two seconds, and everybody is told', async () => {
+    vi.spyOn(DynamoDBClient.prototype, 'send').mockImplementation(
+      ((_: unknown, { abortSignal }: { abortSignal: AbortSignal }) =>
+        new Promise((_, reject) => {
+          const end = () => reject(new Error('aborted'))
+          if (abortSignal.aborted) end()
+          abortSignal.addEventListener('abort', end)
+        })) as never,
+    )
+    const failures = Array.from({ length: 30 }, (_, n) => failureOf(`hanging-${n}`))
+    const begin = Date.now()
+    expect(await call(...failures)).toEqual([])
+    expect(Date.now() - begin).toBeLessThan(6_000)
+    vi.restoreAllMocks()
+    captureOutput()
+    expect(await mails()).toHaveLength(30)
+  })
+
+  test('a table that is throttled once: told, and what comes later of the same is not silenced for ever', async () => {
+    const refuse = vi.spyOn(DynamoDBClient.prototype, 'send').mockImplementation(async () => {
+      throw Object.assign(new Error('slow down'), { name: 'ThrottlingException' })
+    })
+    const failure = failureOf('throttled')
+    expect(await call(failure)).toEqual([])
+    refuse.mockRestore()
+    expect(await call({ ...failure, id: 'later' })).toEqual([])
+    expect(await call({ ...failure, id: 'later still' })).toEqual([])
+    expect(await mails()).toHaveLength(2)
+  })
+
+  test('what nothing bears out is told as that, and silences nothing', async () => {
+    const real = failureOf('forged', lockedOut)
+    const forged = { ...real, id: 'forged', detail: { ...real.detail, execution: `${execution}-forged` } }
+    await call(forged)
+    await call(real)
+    expect(await subjects()).toEqual([
+      'CRITICAL LockedOut: rotation of secret forged failed',
+      'ERROR LockedOut: an event says that the rotation of secret forged failed',
+    ])
+  })
+
+  test('what its execution has not done yet comes again; then it is told', async () => {
+    const failure = failureOf('early')
+    const { entered = [] } = known.get(failure.detail.execution) ?? {}
+    known.set(failure.detail.execution, { entered: [], ended: false })
+    expect(await call(failure)).toEqual([0])
+    expect(await mails()).toEqual([])
+    known.set(failure.detail.execution, { entered, ended: false })
+    expect(await call(failure)).toEqual([])
+    expect(await subjects()).toEqual(['ERROR TestFailed: rotation of secret early failed'])
+    tries = 2
+    const never = failureOf('never')
+    known.set(never.detail.execution, { entered: [], ended: false })
+    expect(await call(never)).toEqual([])
+    tries = 1
+    expect(await subjects()).toEqual([
+      'ERROR TestFailed: an event says that the rotation of secret never failed',
+    ])
+  })
+
+  test('an execution that was stopped: critical, unless it was in its grace time', async () => {
+    const [midway, grace] = [failureOf('midway'), failureOf('grace')]
+    known.set(midway.detail.execution, { entered: [{ state: 'TestSecret', input: midway.detail.rotation }] })
+    known.set(grace.detail.execution, { entered: [{ state: 'Grace', input: grace.detail.rotation }] })
+    expect(await call(endOf(midway, 'ABORTED'), endOf(grace, 'ABORTED'))).toEqual([])
+    expect(await subjects()).toEqual([
+      'CRITICAL ABORTED: rotation of secret midway was stopped midway',
+      'ERROR ABORTED: secret grace was rotated, what it replaced is open',
+    ])
+  })
+
+  test('of those that a run reports on the first is told; of the critical, each', async () => {
+    const failures = [1, 2, 3].map(n => failureOf(`in a run-${n}`))
+    const lockouts = [1, 2].map(n => failureOf(`locked out in a run-${n}`, lockedOut))
+    for (const { detail } of [...failures, ...lockouts])
+      await ledger.join(detail.execution.split(':').at(-1) ?? '', 'run-1 db')
+    for (const failure of [...failures, ...lockouts]) await call(failure)
+    expect(await subjects()).toEqual([
+      'CRITICAL LockedOut: rotation of secret locked out in a run-1 failed',
+      'CRITICAL LockedOut: rotation of secret locked out in a run-2 failed',
+      'ERROR TestFailed: rotation of secret in a run-1 failed',
+    ])
+  })
+
+  test('a lockout that was there before: critical once, then an error, until what is found changes', async () => {
+    const found = (what: string, replaces = 'version-1') => {
+      const lockout = thrown('LockedOut', `rollbackSecret: ${new LockedOut('shop on db', what).message}`)
+      return failureOf('standing', lockedOut, { lockout, replaces })
+    }
+    const [none, previous] = ['no stored version logs in', 'the version before it logs in']
+    const first = found(none)
+    // The same event again is no second one.
+    await call(first)
+    await call(first)
+    const second = found(none)
+    await call(second)
+    // What Step Functions says of an execution that was told as an error is not critical either.
+    await call(endOf(second))
+    await call(found(previous))
+    await call(found(previous, 'version-2'))
+    await call(found(previous, 'version-2'))
+    const words = ['CRITICAL', 'CRITICAL', 'CRITICAL', 'ERROR', 'ERROR']
+    expect(await subjects()).toEqual(
+      words.map(word => `${word} LockedOut: rotation of secret standing failed`),
+    )
+  })
+
+  test('what is late is told when a name is new, and once a day', async () => {
+    const run = late.detail.execution
+    const of = (names: string[], time = '2026-11-21T10:05:00Z') => {
+      const lists = [
+        ...(known.get(run)?.entered ?? []),
+        { state: 'AnnounceLate', input: { count: names.length, names } },
+      ]
+      known.set(run, { entered: lists })
+      return { ...late, time, detail: { ...late.detail, late: { count: names.length, names } } }
+    }
+    await call(of(['a', 'b', 'c']))
+    // Mended one by one.
+    await call(of(['a', 'b']))
+    await call(of(['b']))
+    expect(await mails()).toHaveLength(1)
+    await call(of(['b', 'd']))
+    expect(await mails()).toHaveLength(1)
+  })
+
+  describe('a rotation that went well', () => {
+    function successOf(id: string) {
+      const arn = `${execution}-${count++}`
+      const detail = { ...rotated.detail, execution: arn, id }
+      known.set(arn, { entered: [{ state: 'AnnounceSuccess', input: { ...rotated.detail, id } }] })
+      return { ...rotated, id: `event-${count}`, detail }
+    }
+
+    test('without an open failure is one call, and nobody is told', async () => {
+      const spy = vi.spyOn(DynamoDBClient.prototype, 'send')
+      expect(await call(successOf('fine'))).toEqual([])
+      expect(spy).toHaveBeenCalledTimes(1)
       expect(await mails()).toEqual([])
+      expect(posted).toEqual([])
     })
 
-    test('an announced failure: one mail, one post, however often it comes', async () => {
-      const Value = 'https://hooks.slack.com/services/Hidden-1'
-      await ssm.send(new PutParameterCommand({ Name: '/keyturn/webhook', Type: 'SecureString', Value }))
-      const both = await Promise.allSettled([call(announced), call(announced)])
-      expect(both.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected'])
-      await call({ ...announced, id: 'again' })
-      const alarm = readAlarm(announced, 'https://wiki.example/runbook')
-      expect(await mails()).toMatchObject([{ Subject: alarm.subject, Message: textOf(alarm) }])
-      expect(posted).toMatchObject([{ path: '/services/Hidden-1' }])
-      expect(written.join('')).toContain('had been told')
-    })
-
-    test('the same from Step Functions and from Secrets Manager: nothing more', async () => {
-      for (const event of [statusChange('FAILED', 'TestFailed', 'testSecret: no'), managed])
-        await tell(read(event), { ...silent(), ledger })
-      expect(await mails()).toEqual([])
-    })
-
-    test('the same as critical is told all the same, and then never again as an error', async () => {
-      const [error, critical] = [failureOf(3), failureOf(3)]
-      critical.detail.severity = 'critical'
-      await call(error)
-      await call(critical)
-      await call(error)
-      await call(critical)
-      const subjects = (await mails()).map(({ Subject }) => Subject)
-      expect(subjects.sort()).toEqual(
-        ['CRITICAL', 'ERROR'].map(word => `${word}: rotation of secret-3 failed`),
-      )
-    })
-
-    test('a webhook that fails: told to the topic once, to the webhook when it works again', async () => {
-      answer = 500
-      await expect(call(failureOf(2))).rejects.toThrow(new WebhookFailed('Slack answered 500'))
-      answer = 200
-      // A minute later, as Lambda would.
-      const real = Date.now
-      vi.spyOn(Date, 'now').mockImplementation(() => real() + 60_000)
-      await call(failureOf(2))
-      expect(await mails()).toHaveLength(1)
+    test('makes up for a failure: told once that it is well again', async () => {
+      await call(failureOf('mended', lockedOut))
+      await mails()
+      const after = new Date(Date.now() + 60_000).toISOString()
+      const success = { ...successOf('mended'), time: after }
+      expect(await call(success)).toEqual([])
+      expect(await call(success)).toEqual([])
+      expect(await subjects()).toEqual(['OK: secret mended was rotated'])
       expect(posted).toHaveLength(2)
     })
 
-    const silent = (): Outlets => ({
-      ledger,
-      publish: () => Promise.reject(new Error('told twice')),
-      post: () => Promise.reject(new Error('told twice')),
-      giveWay: 0,
+    test('before the failure was told to everybody: what is told late is followed by that it is well again', async () => {
+      const failure = failureOf('told late')
+      answer = 500
+      expect(await call(failure)).toEqual([0])
+      answer = 202
+      const time = new Date(Date.now() + 60_000).toISOString()
+      expect(await call({ ...successOf('told late'), time })).toEqual([])
+      posted = []
+      expect(await call(failure)).toEqual([])
+      expect(posted.map(({ text }) => /(ERROR TestFailed|OK): /.exec(text)?.[1])).toEqual([
+        'ERROR TestFailed',
+        'OK',
+      ])
+      expect(await subjects()).toEqual([
+        'ERROR TestFailed: rotation of secret told late failed',
+        'OK: secret told late was rotated',
+        'OK: secret told late was rotated',
+      ])
     })
+
+    test('that nothing bears out closes nothing', async () => {
+      await call(failureOf('not mended', lockedOut))
+      await mails()
+      const time = new Date(Date.now() + 60_000).toISOString()
+      const forged = successOf('not mended')
+      known.set(forged.detail.execution, { entered: [{ state: 'RotationFailed', input: {} }] })
+      expect(await call({ ...forged, time })).toEqual([])
+      // That of another credential neither.
+      const other = successOf('other')
+      expect(await call({ ...other, time, detail: { ...other.detail, id: 'not mended' } })).toEqual([])
+      expect(await mails()).toEqual([])
+      expect(await call({ ...successOf('not mended'), time })).toEqual([])
+      expect(await mails()).toHaveLength(1)
+    })
+  })
+
+  test('what cannot be read is told, and keeps nothing else from being told', async () => {
+    expect(await call('no JSON', '7', failureOf('beside it'))).toEqual([])
+    expect(await subjects()).toEqual([
+      'ERROR TestFailed: rotation of secret beside it failed',
+      'ERROR: an event that cannot be read',
+      'ERROR: an event that cannot be read',
+    ])
+  })
+
+  test('an event by itself, as the last release had Lambda keep it, is told as well', async () => {
+    const failure = failureOf('alone')
+    const context = { awsRequestId: 'request-1' } as never
+    await handler(failure, context)
+    expect(await subjects()).toEqual(['ERROR TestFailed: rotation of secret alone failed'])
+    answer = 500
+    await expect(handler(failureOf('alone too'), context)).rejects.toThrow('Slack answered 500')
+    await mails()
+  })
+
+  test('the log passes the filter for secrets', async () => {
+    const { logger } = await import('../../functions/logger.ts')
+    logger.info('a line', { password: 'Hidden-1' })
+    expect(written.join('')).toContain('"password":"***"')
   })
 })

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import {
+  DescribeSecretCommand,
   GetSecretValueCommand,
   PutSecretValueCommand,
   SecretsManagerClient,
@@ -218,6 +219,9 @@ describe('a rotation that goes well', () => {
     expect(statesOf(token)).toContain('SetSecret')
     await rotate(token)
     expect((await read()).token).toBe(token)
+    // Whichever of its names the rotation was started with, both stand beside it.
+    const { Name: name, ARN: arn } = await embedded.secrets.send(new DescribeSecretCommand({ SecretId: id }))
+    expect(execution(token)?.result?.output).toMatchObject({ id, name, arn })
   })
 
   test('alternating users: finishSecret does not wait for the grace time', async () => {

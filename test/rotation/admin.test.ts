@@ -233,6 +233,7 @@ describe.skipIf(!bin)('an admin at another endpoint of the database', () => {
           yield current.with({ password: app.current.password })
         },
         previousIsOpen: async () => false,
+        untouched: async () => false,
       })
       expect(await undone.catch(error => error.name)).toBe(outcome)
       const back = await admits(postgres, current.with({ host: postgres.host }))

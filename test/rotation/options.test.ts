@@ -285,6 +285,15 @@ describe('a schedule', () => {
     expect(parse('jitter', '6h').jitter).toBe(21_600)
     expect(parse('window', '02:00-05:30').window).toEqual({ from: 120, to: 330 })
     expect(parse('window', '22:00-00:00').window).toEqual({ from: 1320, to: 0 })
+    const hours = { from: 120, to: 300 }
+    expect(parse('window', '02:00-05:00 Europe/Berlin').window).toEqual({ ...hours, zone: 'Europe/Berlin' })
+    expect(parse('window', 'Mon-Fri 02:00-05:00').window).toEqual({ ...hours, days: [1, 2, 3, 4, 5] })
+    expect(parse('window', 'Mon+Wed 02:00-05:00').window).toEqual({ ...hours, days: [1, 3] })
+    expect(parse('window', 'Fri-Mon+Wed 02:00-05:00 America/Argentina/Buenos_Aires').window).toEqual({
+      ...hours,
+      days: [5, 6, 0, 1, 3],
+      zone: 'America/Argentina/Buenos_Aires',
+    })
   })
 
   test.each([
@@ -300,6 +309,16 @@ describe('a schedule', () => {
     ['window', '02:05-03:04'],
     ['window', '23:30-00:29'],
     ['window', '02:00'],
+    ['window', 'Mon,Wed 02:00-05:00'],
+    ['window', 'mon 02:00-05:00'],
+    ['window', 'Monday 02:00-05:00'],
+    ['window', 'Mon-Wed-Fri 02:00-05:00'],
+    ['window', 'Mon+ 02:00-05:00'],
+    ['window', 'Mon  02:00-05:00'],
+    ['window', '02:00-05:00 Mon'],
+    ['window', '02:00-05:00 Europe/Atlantis'],
+    ['window', '02:00-05:00 Europe/Berlin Mon'],
+    ['window', '02:30-03:00 Europe/Berlin'],
   ])('%s: %s is refused, and said what it should be', (name, value) => {
     const error = refusal(() => parse(name, value))
     expect(error.option).toBe(`keyturn:${name}`)

@@ -15,7 +15,7 @@ import { lease } from '../../functions/alarm/ledger.ts'
 import { startCallEvent } from '../../functions/event.ts'
 import { pythonBin } from '../../local/python.ts'
 import { LockedOut } from '../../rotation/errors.ts'
-import { abandoned, announced, lockedOut, managed, statusChange } from '../failures.ts'
+import { policyEvent } from '../failures.ts'
 import { captureOutput } from '../observe.ts'
 import { deployed, packageStack, type Stack, type Template } from './package.ts'
 
@@ -275,14 +275,16 @@ describe('template', () => {
         KEYTURN_ROTATION_FUNCTION: 'RotateSecretLambdaFunction.Arn',
         KEYTURN_MAX_ROTATIONS: '100',
         KEYTURN_MAX_ROTATIONS_PER_HOST: '10',
+        KEYTURN_DUE_SCHEDULE: 'rate(5 minutes)',
       },
-      startRotation: { ...common, KEYTURN_EXECUTIONS: executions },
+      startRotation: { ...common, KEYTURN_EXECUTIONS: executions, KEYTURN_ALARM_TABLE: 'AlarmLedger' },
       awaitRotation: { ...common, KEYTURN_EXECUTIONS: executions },
       reportRotations: common,
       raiseAlarm: {
         ...common,
         KEYTURN_ALARM_TOPIC: 'AlarmTopic',
         KEYTURN_ALARM_TABLE: 'AlarmLedger',
+        KEYTURN_EXECUTIONS: executions,
         KEYTURN_RUNBOOK: 'https://wiki.example/runbook',
         KEYTURN_WEBHOOK_PARAMETER: '/keyturn/webhook',
       },
@@ -413,7 +415,12 @@ describe('roles', () => {
         'ssm:LabelParameterVersion',
         'ssm:ListTagsForResource',
       ],
-      PendingParameters: ['ssm:DeleteParameters', 'ssm:GetParameter', 'ssm:PutParameter'],
+      PendingParameters: [
+        'ssm:DeleteParameters',
+        'ssm:GetParameter',
+        'ssm:GetParametersByPath',
+        'ssm:PutParameter',
+      ],
       CustomerKeyForParameters: writeKey,
       Executions: watchExecutions,
       ...everyFunction,
@@ -501,8 +508,11 @@ describe('roles', () => {
     StartRotationRole: {
       Lists: ['ssm:DescribeParameters'],
       Tags: ['ssm:ListTagsForResource'],
+      Labels: ['ssm:GetParameterHistory'],
+      Locks: ['ssm:GetParameter'],
       OtherRotations: ['states:DescribeExecution'],
       StartRotation: ['states:StartExecution'],
+      Runs: ['dynamodb:PutItem'],
       DeadLetters: ['sqs:SendMessage'],
       ...everyFunction,
     },
@@ -511,8 +521,9 @@ describe('roles', () => {
     RaiseAlarmRole: {
       Topic: ['sns:Publish'],
       TopicKey: ['kms:Decrypt', 'kms:GenerateDataKey'],
-      Ledger: ['dynamodb:PutItem', 'dynamodb:UpdateItem'],
-      DeadLetters: ['sqs:SendMessage'],
+      Ledger: ['dynamodb:GetItem', 'dynamodb:PutItem', 'dynamodb:UpdateItem'],
+      Histories: ['states:GetExecutionHistory'],
+      Queues: ['sqs:DeleteMessage', 'sqs:GetQueueAttributes', 'sqs:ReceiveMessage'],
       Webhook: ['ssm:GetParameter'],
       WebhookCustomerKey: ['kms:Decrypt'],
       ...everyFunction,
@@ -664,7 +675,7 @@ describe('roles', () => {
     expect(plainStack.template.Conditions).toHaveProperty('CustomerKey')
   })
 
-  test("an alarm: this stack's topic, table and queue, and the webhook's parameter with its key", () => {
+  test("an alarm: this stack's topic, table, queues and executions, and the webhook's parameter with its key", () => {
     const own = Object.fromEntries(
       statements(full, 'RaiseAlarmRole').map(({ Sid, Resource, Condition }) => [
         Sid,
@@ -672,6 +683,10 @@ describe('roles', () => {
       ]),
     )
     const parameter = 'arn:aws:ssm:eu-west-1:123456789012:parameter/keyturn/webhook'
+    const { RotateByHost } = JSON.parse(properties(full, 'RotateDueStateMachine').DefinitionString).States
+    const histories = ['rotate', 'rotate-due', `rotate-due/${RotateByHost.Label}`].map(
+      name => `arn:aws:states:eu-west-1:123456789012:execution:keyturn-test-${name}:*`,
+    )
     expect(own).toMatchObject({
       Topic: { Resource: 'AlarmTopic' },
       TopicKey: {
@@ -679,7 +694,8 @@ describe('roles', () => {
         Condition: { StringEquals: { 'kms:ViaService': 'sns.eu-west-1.amazonaws.com' } },
       },
       Ledger: { Resource: 'AlarmLedger.Arn' },
-      DeadLetters: { Resource: 'AlarmDeadLetters.Arn' },
+      Histories: { Resource: histories },
+      Queues: { Resource: ['CriticalAlarms.Arn', 'OtherAlarms.Arn'] },
       Webhook: { Resource: parameter },
       WebhookCustomerKey: {
         Resource: key,
@@ -716,7 +732,7 @@ describe('roles', () => {
       const own = statements(full, `${logical(name)}Role`)
       expect(own.find(({ Sid }) => Sid === 'OwnLogs')?.Resource).toBe(`${logical(name)}LogGroup.Arn`)
       const states = own.filter(({ Action }) => list(Action).some(action => action.startsWith('states:')))
-      for (const { Sid, Resource } of states) expect(Resource).toBe(limits[Sid])
+      for (const { Sid, Resource } of states) if (Sid !== 'Histories') expect(Resource).toBe(limits[Sid])
     }
   })
 
@@ -751,7 +767,10 @@ describe('roles', () => {
       StartRun: 'RotateDueStateMachine',
       DeadLetters: 'StartDeadLetters.Arn',
     })
-    expect(resources('StartRotationRole').DeadLetters).toBe('StartDeadLetters.Arn')
+    expect(resources('StartRotationRole')).toMatchObject({
+      DeadLetters: 'StartDeadLetters.Arn',
+      Runs: 'AlarmLedger.Arn',
+    })
   })
 
   test('each role is for its service only, and within this account', () => {
@@ -774,100 +793,23 @@ describe('roles', () => {
   })
 })
 
-/** What the policy of a parameter sends, as the user guide of Parameter Store shows it. */
-const policyEvent = {
-  version: '0',
-  id: '6a7e8feb-b491-4cf7-a9f1-bf3703467718',
-  'detail-type': 'Parameter Store Policy Action',
-  source: 'aws.ssm',
-  account: '123456789012',
-  time: '2017-05-22T16:43:48Z',
-  region: 'us-east-1',
-  resources: ['arn:aws:ssm:us-east-1:123456789012:parameter/foo'],
-  detail: {
-    'policy-type': 'NoChangeNotification',
-    'parameter-name': 'foo',
-    'parameter-type': 'String',
-    'policy-content':
-      '{"Type":"NoChangeNotification","Version":"1.0","Attributes":{"After":"2","Unit":"Hours"}}',
-    'action-status': 'Success',
-    'action-reason': 'The parameter has not been changed for 2 hours.',
-  },
-}
-
 describe('rules and the schedule', () => {
-  type Pattern = { [name: string]: Pattern | unknown[] }
-  /** As EventBridge matches the simple patterns that there are here: a list is what a value may be. */
-  const matches = (pattern: Pattern, event: Record<string, unknown>): boolean =>
-    Object.entries(pattern).every(([name, wanted]) =>
-      Array.isArray(wanted)
-        ? wanted.includes(event[name])
-        : matches(wanted, (event[name] ?? {}) as Record<string, unknown>),
-    )
-  const alarmRules = ['RotationFailedRule', 'ManagedRotationFailedRule', 'ExecutionFailedRule']
-  const rules = [...alarmRules, 'PolicyEventRule']
-  const change = (status: string, stateMachineArn = 'RotateStateMachine') => {
-    const event = statusChange(status)
-    return { ...event, detail: { ...event.detail, stateMachineArn } }
+  const alarmRules = {
+    CriticalAlarms: ['LockoutRule', 'RotationStoppedRule', 'LockedOutAlarmRule'],
+    OtherAlarms: ['RotationFailedRule', 'ManagedRotationFailedRule', 'ExecutionFailedRule', 'AlarmStateRule'],
   }
-  const started = { ...managed, detail: { ...managed.detail, eventName: 'RotationStarted' } }
-  const policy = (detail: Record<string, string>) => ({
-    ...policyEvent,
-    detail: { ...policyEvent.detail, ...detail },
-  })
-  const run = 'RotateDueStateMachine'
-
-  test.each([
-    ['a rotation that failed', announced, 'RotationFailedRule'],
-    ['a lockout', lockedOut, 'RotationFailedRule'],
-    [
-      'several rotations that failed',
-      { ...announced, 'detail-type': 'Credential Rotations Failed' },
-      'RotationFailedRule',
-    ],
-    ['a rotation that went well', { ...announced, 'detail-type': 'Credential Rotated' }, undefined],
-    ['a run that came to its end', { ...announced, 'detail-type': 'Due Rotations Finished' }, undefined],
-    ["another application's event", { ...announced, source: 'app' }, undefined],
-    ['Secrets Manager: failed', managed, 'ManagedRotationFailedRule'],
-    ['Secrets Manager: abandoned, in the other shape', abandoned, 'ManagedRotationFailedRule'],
-    ['Secrets Manager: started', started, undefined],
-    ['an execution that failed', change('FAILED'), 'ExecutionFailedRule'],
-    ['an execution that timed out', change('TIMED_OUT'), 'ExecutionFailedRule'],
-    ['an execution that was stopped', change('ABORTED'), 'ExecutionFailedRule'],
-    ['an execution that runs', change('RUNNING'), undefined],
-    ['an execution that went well', change('SUCCEEDED'), undefined],
-    ['a run that failed', change('FAILED', run), 'ExecutionFailedRule'],
-    ['a run that timed out', change('TIMED_OUT', run), 'ExecutionFailedRule'],
-    ['a run that was stopped', change('ABORTED', run), 'ExecutionFailedRule'],
-    ['a run that went well', change('SUCCEEDED', run), undefined],
-    ["a run's child, as the run itself fails then", change('FAILED', `${run}/Host`), undefined],
-    ["another state machine's", statusChange('FAILED'), undefined],
-    ['a parameter that nobody changed', policyEvent, 'PolicyEventRule'],
-    ['a parameter that will expire', policy({ 'policy-type': 'ExpirationNotification' }), 'PolicyEventRule'],
-    ['a parameter that was deleted', policy({ 'policy-type': 'Expiration' }), undefined],
-    ['a policy that could not be carried out', policy({ 'action-status': 'Failed' }), undefined],
-    [
-      "a change of a parameter, such as a rotation's own",
-      { ...policyEvent, 'detail-type': 'Parameter Store Change' },
-      undefined,
-    ],
-  ])('%s matches at most one rule, the right one', (_, event, rule) => {
-    const found = rules.filter(name => matches(properties(full, name).EventPattern, event))
-    expect(found).toEqual(rule ? [rule] : [])
-  })
+  const rules = [...Object.values(alarmRules).flat(), 'PolicyEventRule']
 
   const named = (type: string) =>
     Object.keys(full.Resources).filter(name => full.Resources[name]?.Type === type)
 
-  test('there are no other rules and schedules; only the first rule is on a bus of its own', () => {
+  test("there are no other rules and schedules; only those for Keyturn's own events are on a bus of their own", () => {
     expect(named('AWS::Events::Rule').sort()).toEqual(rules.toSorted())
     expect(named('AWS::Scheduler::Schedule')).toEqual(['DueSchedule'])
-    expect(rules.map(name => properties(full, name).EventBusName)).toEqual([
-      'operations',
-      undefined,
-      undefined,
-      undefined,
-    ])
+    const ofKeyturn = rules.filter(name => properties(full, name).EventPattern.source.includes('keyturn'))
+    expect(ofKeyturn.sort()).toEqual(['LockoutRule', 'RotationFailedRule'])
+    for (const name of rules)
+      expect(properties(full, name).EventBusName).toBe(ofKeyturn.includes(name) ? 'operations' : undefined)
   })
 
   test('the schedule starts a run, and what fails on the way goes to the dead letters', () => {
@@ -888,65 +830,113 @@ describe('rules and the schedule', () => {
     expect(properties(plain, 'DueSchedule').ScheduleExpression).toBe('rate(15 minutes)')
   })
 
-  test.each([
-    ['raiseAlarm', alarmRules, 'AlarmDeadLetters'],
-    ['startRotation', ['PolicyEventRule'], 'StartDeadLetters'],
-  ])(
-    '%s may be called by its rules only, and what fails on the way goes to the dead letters',
-    (name, its, queue) => {
-      for (const rule of its) {
-        const [{ InputTransformer, ...target }, ...others] = properties(full, rule).Targets
-        expect(others).toEqual([])
-        expect(target).toEqual({
-          Id: name,
-          Arn: `${logical(name)}LambdaFunction.Arn`,
-          DeadLetterConfig: { Arn: `${queue}.Arn` },
-          RetryPolicy: { MaximumEventAgeInSeconds: 3600, MaximumRetryAttempts: 185 },
-        })
-        expect(InputTransformer !== undefined).toBe(rule === 'PolicyEventRule')
-      }
-      const permissions = named('AWS::Lambda::Permission')
-        .map(permission => properties(full, permission))
-        .filter(({ FunctionName }) => FunctionName === `${logical(name)}LambdaFunction`)
-      expect(permissions).toEqual(
-        its.map(rule => ({
-          FunctionName: `${logical(name)}LambdaFunction`,
-          Action: 'lambda:InvokeFunction',
-          Principal: 'events.amazonaws.com',
-          SourceArn: `${rule}.Arn`,
-        })),
-      )
-      const [statement, ...others] = properties(full, `${queue}Policy`).PolicyDocument.Statement
-      expect(others).toEqual([])
-      const arns = its.map(rule => `${rule}.Arn`)
-      expect(statement).toMatchObject({
-        Effect: 'Allow',
-        Principal: { Service: 'events.amazonaws.com' },
-        Action: 'sqs:SendMessage',
-        Resource: `${queue}.Arn`,
-        Condition: { ArnEquals: { 'aws:SourceArn': arns.length > 1 ? arns : arns[0] } },
-      })
+  const retries = { MaximumEventAgeInSeconds: 3600, MaximumRetryAttempts: 185 }
+  /** Who may send to a queue. */
+  const senders = (queue: string) => {
+    const [statement, ...others] = properties(full, `${queue}Policy`).PolicyDocument.Statement
+    expect(others).toEqual([])
+    expect(statement).toMatchObject({
+      Effect: 'Allow',
+      Principal: { Service: 'events.amazonaws.com' },
+      Action: 'sqs:SendMessage',
+      Resource: `${queue}.Arn`,
+    })
+    return [statement.Condition.ArnEquals['aws:SourceArn']].flat().sort()
+  }
+  const arnsOf = (names: string[]) => names.map(name => `${name}.Arn`).sort()
+
+  test.each(Object.entries(alarmRules))(
+    '%s gets the events of its rules, and of nobody else',
+    (queue, its) => {
+      for (const rule of its)
+        expect(properties(full, rule).Targets).toEqual([
+          {
+            Id: queue[0]?.toLowerCase() + queue.slice(1),
+            Arn: `${queue}.Arn`,
+            DeadLetterConfig: { Arn: 'AlarmDeadLetters.Arn' },
+            RetryPolicy: retries,
+          },
+        ])
+      expect(senders(queue)).toEqual(arnsOf(its))
     },
   )
 
-  test('what a function throws then is tried again, then goes to the same dead letters', () => {
-    const expected = { RaiseAlarm: 'AlarmDeadLetters', StartRotation: 'StartDeadLetters' }
-    for (const [name, queue] of Object.entries(expected))
-      expect(properties(full, `${name}Retries`)).toEqual({
-        FunctionName: `${name}LambdaFunction`,
-        Qualifier: '$LATEST',
-        MaximumEventAgeInSeconds: 3600,
-        MaximumRetryAttempts: 2,
-        DestinationConfig: { OnFailure: { Destination: `${queue}.Arn` } },
+  test('what the rules could not hand over goes to the dead letters, and so does what was tried ten times', () => {
+    expect(senders('AlarmDeadLetters')).toEqual(arnsOf(Object.values(alarmRules).flat()))
+    for (const queue of Object.keys(alarmRules))
+      expect(properties(full, queue).RedrivePolicy).toEqual({
+        deadLetterTargetArn: 'AlarmDeadLetters.Arn',
+        maxReceiveCount: 10,
       })
-    expect(named('AWS::Lambda::EventInvokeConfig')).toHaveLength(2)
+  })
+
+  test('raiseAlarm reads both queues in batches, two of each at a time, and gives back what it could not tell', () => {
+    const mappings = named('AWS::Lambda::EventSourceMapping').map(name => properties(full, name))
+    const common = {
+      FunctionName: 'RaiseAlarmLambdaFunction',
+      BatchSize: 100,
+      FunctionResponseTypes: ['ReportBatchItemFailures'],
+      ScalingConfig: { MaximumConcurrency: 2 },
+    }
+    expect(mappings).toEqual([
+      { ...common, EventSourceArn: 'CriticalAlarms.Arn', MaximumBatchingWindowInSeconds: 2 },
+      { ...common, EventSourceArn: 'OtherAlarms.Arn', MaximumBatchingWindowInSeconds: 5 },
+    ])
+    const timeout = properties(full, 'RaiseAlarmLambdaFunction').Timeout
+    for (const queue of Object.keys(alarmRules)) {
+      // It comes again when the lease of who died over it is over.
+      expect(properties(full, queue).VisibilityTimeout).toBeGreaterThan(timeout)
+      expect(properties(full, queue).VisibilityTimeout).toBeGreaterThan(lease / 1000)
+      // All tries are over before it is forgotten.
+      expect(properties(full, queue).MessageRetentionPeriod).toBeGreaterThan(10 * 70)
+    }
+    const permissions = named('AWS::Lambda::Permission').map(name => properties(full, name).FunctionName)
+    expect(permissions).not.toContain('RaiseAlarmLambdaFunction')
+  })
+
+  test('startRotation may be called by its rule only, and what fails on the way goes to the dead letters', () => {
+    const [{ InputTransformer, ...target }, ...others] = properties(full, 'PolicyEventRule').Targets
+    expect(others).toEqual([])
+    expect(InputTransformer).toBeDefined()
+    expect(target).toEqual({
+      Id: 'startRotation',
+      Arn: 'StartRotationLambdaFunction.Arn',
+      DeadLetterConfig: { Arn: 'StartDeadLetters.Arn' },
+      RetryPolicy: retries,
+    })
+    const permissions = named('AWS::Lambda::Permission')
+      .map(permission => properties(full, permission))
+      .filter(({ FunctionName }) => FunctionName === 'StartRotationLambdaFunction')
+    expect(permissions).toEqual([
+      {
+        FunctionName: 'StartRotationLambdaFunction',
+        Action: 'lambda:InvokeFunction',
+        Principal: 'events.amazonaws.com',
+        SourceArn: 'PolicyEventRule.Arn',
+      },
+    ])
+    expect(senders('StartDeadLetters')).toEqual(['PolicyEventRule.Arn'])
+  })
+
+  test('what startRotation throws then is tried again, then goes to the same dead letters', () => {
+    expect(properties(full, 'StartRotationRetries')).toEqual({
+      FunctionName: 'StartRotationLambdaFunction',
+      Qualifier: '$LATEST',
+      MaximumEventAgeInSeconds: 3600,
+      MaximumRetryAttempts: 2,
+      DestinationConfig: { OnFailure: { Destination: 'StartDeadLetters.Arn' } },
+    })
+    expect(named('AWS::Lambda::EventInvokeConfig')).toHaveLength(1)
   })
 
   test('an alarm watches every queue of dead letters', () => {
     const alarms = { AlarmDeadLetters: 'DeadLettersAlarm', StartDeadLetters: 'StartDeadLettersAlarm' }
-    expect(named('AWS::SQS::Queue').sort()).toEqual(Object.keys(alarms))
-    for (const [queue, alarm] of Object.entries(alarms)) {
+    expect(named('AWS::SQS::Queue').sort()).toEqual(
+      [...Object.keys(alarms), ...Object.keys(alarmRules)].sort(),
+    )
+    for (const queue of named('AWS::SQS::Queue'))
       expect(properties(full, queue).SqsManagedSseEnabled).toBe(true)
+    for (const [queue, alarm] of Object.entries(alarms)) {
       expect(properties(full, alarm)).toMatchObject({
         Namespace: 'AWS/SQS',
         MetricName: 'ApproximateNumberOfMessagesVisible',
@@ -1316,10 +1306,11 @@ describe('packages', () => {
     ),
     ['findDue', ['resource-groups-tagging-api', 'secrets-manager', 'sfn', 'ssm'], []],
     // Only Parameter Store's own events make it look at a parameter.
-    ['startRotation', [], ['sfn', 'ssm']],
+    ['startRotation', [], ['dynamodb', 'sfn', 'ssm']],
     ['awaitRotation', [], ['sfn']],
     ['reportRotations', [], []],
-    ['raiseAlarm', ['dynamodb', 'sns'], ['ssm']],
+    // It looks at executions, and posts to a webhook, only when there is something to tell.
+    ['raiseAlarm', ['dynamodb', 'sns'], ['sfn', 'ssm']],
   ] as const)('%s loads %j at start, and %j only when used', async (name, first, more) => {
     const { atStart, later } = await packagesOf(name)
     expect([...atStart].sort()).toEqual(first)

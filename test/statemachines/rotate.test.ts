@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
-import { isToken } from '../../functions/event.ts'
+import { isToken, startEvent } from '../../functions/event.ts'
 import { definitionOf, runRotation, type Task } from '../../local/stateMachine.ts'
 import * as errors from '../../rotation/errors.ts'
 
@@ -40,6 +40,7 @@ function tasks(given: Record<string, Task> = {}) {
     AnnounceSuccess: announce,
     AnnounceFailure: announce,
     AnnounceLockout: announce,
+    AnnounceRetirementFailure: announce,
     ...given,
   }
   return { events, all }
@@ -93,6 +94,35 @@ function triesOf(state: string, error: string): number {
   return error === 'AdminRefused' && administering.includes(state) ? 13 : 1
 }
 
+/** How it ends where what comes after a rotation failed, and what is announced then. */
+const told = ['AnnounceRetirementFailure', 'RetirementFailed']
+const toldOf = (state: string, error: string) => ({
+  DetailType: 'Credential Retirement Failed',
+  Detail: { severity: 'error', state, rotation: { id: 'app', retirement: { Error: error } } },
+})
+
+describe('an input that has no fields', () => {
+  // null as well, which the interpreter here does not take.
+  test.each([['a text'], [7], [[input]], [true]])('%j is announced as InvalidInput', async odd => {
+    const seen: unknown[] = []
+    const CreateSecret: Task = event => {
+      seen.push(event)
+      return startEvent(event)
+    }
+    const { all, events } = tasks({ CreateSecret })
+    const execution = await runRotation(all, name, odd)
+    expect(seen).toEqual([{ execution: name, rotation: odd }])
+    expect(execution.states).toEqual(['CreateSecret', 'NoObject', 'AnnounceFailure', 'RotationFailed'])
+    expect(execution.failure).toMatchObject({
+      error: 'InvalidInput',
+      cause: { errorMessage: expect.stringContaining('input: should be an object') },
+    })
+    expect(events).toMatchObject([
+      { Detail: { severity: 'error', rotation: { failure: { Error: 'InvalidInput' } } } },
+    ])
+  })
+})
+
 describe('a rotation that goes well', () => {
   test('passes the steps in order, and announces what anybody may know', async () => {
     const { events, all } = tasks()
@@ -112,7 +142,7 @@ describe('a rotation that goes well', () => {
         Source: 'keyturn',
         DetailType: 'Credential Rotated',
         EventBusName: 'default',
-        Detail: { ...rotation, execution: expect.stringContaining(name) },
+        Detail: { ...rotation, rotation, execution: expect.stringContaining(name) },
       },
     ])
   })
@@ -174,11 +204,12 @@ describe('a rotation that goes well', () => {
       async error => {
         const passing = tasks({ CreateSecret, MoveBack: failsFirst(error, 2) })
         expect((await runRotation(passing.all, name, input)).failure).toBeUndefined()
-        const { all } = tasks({ CreateSecret, MoveBack: fails(error) })
+        const { all, events } = tasks({ CreateSecret, MoveBack: fails(error) })
         const { states, tries, failure } = await runRotation(all, name, input)
-        expect(states.at(-1)).toBe('MoveBack')
+        expect(states.slice(-4)).toEqual(['MoveBack', 'AtMoveBack', ...told])
         expect(tries.MoveBack).toBe(7)
         expect(failure?.error).toBe(error)
+        expect(events.at(-1)).toMatchObject(toldOf('MoveBack', error))
       },
     )
   })
@@ -368,12 +399,31 @@ describe('what comes after the rotation', () => {
     expect(execution.failure?.error).toBe('EventBridge.FailedEntry')
   })
 
-  test.each(every)('RetireSecret fails with %s: the execution fails, without a rollback', async error => {
-    const { all } = tasks({ CreateSecret: () => ({ ...rotation, grace: 1 }), RetireSecret: fails(error) })
+  test.each(every)(
+    'RetireSecret fails with %s: that is announced, with its state, and nothing rolled back',
+    async error => {
+      const CreateSecret = () => ({ ...rotation, grace: 1 })
+      const { all, events } = tasks({ CreateSecret, RetireSecret: fails(error) })
+      const execution = await runRotation(all, name, input)
+      expect(execution.states.slice(-4)).toEqual(['RetireSecret', 'AtRetireSecret', ...told])
+      expect(execution.tries.RetireSecret).toBe(triesOf('RetireSecret', error))
+      expect(execution.failure?.error).toBe(error)
+      expect(events).toMatchObject([{ DetailType: 'Credential Rotated' }, toldOf('RetireSecret', error)])
+    },
+  )
+
+  test('MayMoveBack likewise; and without a bus the execution fails with the same', async () => {
+    const CreateSecret = () => ({ ...rotation, grace: 1, halfway: true })
+    const { all, events } = tasks({ CreateSecret, MayMoveBack: fails('LoginRefused') })
     const execution = await runRotation(all, name, input)
-    expect(execution.states.at(-1)).toBe('RetireSecret')
-    expect(execution.tries.RetireSecret).toBe(triesOf('RetireSecret', error))
-    expect(execution.failure?.error).toBe(error)
+    expect(execution.states.slice(-4)).toEqual(['MayMoveBack', 'AtMayMoveBack', ...told])
+    expect(events.at(-1)).toMatchObject(toldOf('MayMoveBack', 'LoginRefused'))
+    const mute = tasks({
+      CreateSecret,
+      MayMoveBack: fails('LoginRefused'),
+      AnnounceRetirementFailure: fails('EventBridge.FailedEntry'),
+    })
+    expect((await runRotation(mute.all, name, input)).failure?.error).toBe('LoginRefused')
   })
 })
 

@@ -233,13 +233,37 @@ describe('what fails', () => {
     },
   )
 
-  test('what is late is announced, whether or not anything is due', async () => {
-    const late = { count: 2, names: ['parameter-store /a', 'parameter-store /b'] }
+  const parts = [
+    { count: 2, names: ['parameter-store /a', 'parameter-store /b'] },
+    { count: 1, names: ['parameter-store /c'] },
+  ]
+  const late = { count: 3, names: parts.flatMap(({ names }) => names), parts }
+
+  test('what is late is announced, list by list, whether or not anything is due', async () => {
     const due = { ...found, late, groups: [], hosts: 0, planned: 0 }
     const { execution, announced } = await run({}, { FindDue: () => due })
-    expect(announced).toMatchObject([
-      { DetailType: 'Credentials Late', Detail: { late, execution: expect.stringContaining(':run-1') } },
-    ])
+    expect(announced).toMatchObject(
+      parts.map(part => ({
+        DetailType: 'Credentials Late',
+        Detail: { late: part, execution: expect.stringContaining(':run-1') },
+      })),
+    )
+    expect(execution.states.at(-1)).toBe('Done')
+  })
+
+  test('a bus that takes none of that keeps nothing that is due from rotating', async () => {
+    const due = {
+      ...found,
+      late,
+      groups: groupsOf({ a: 2 }),
+      hosts: 1,
+      planned: 2,
+      caps: { hosts: 1, perHost: 1 },
+    }
+    const AnnounceLate = throwing('EventBridge.FailedEntry')
+    const { execution, started } = await run({}, { FindDue: () => due, AnnounceLate })
+    expect(execution.tries.AnnounceLate).toBe(14)
+    expect(started).toHaveLength(2)
     expect(execution.states.at(-1)).toBe('Done')
   })
 

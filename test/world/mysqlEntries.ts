@@ -559,6 +559,10 @@ export function mysqlEntries(server: RunningMysql): MysqlEntry[] {
         ends: () => /^rotated$/,
       },
       variable('max_statement_time', 0.000001, { blind: true }),
+      variable('max_password_errors', 1000, {
+        moments: early,
+        ends: ({ strategy }) => (strategy === 'single-user' ? /^NotPermitted$/ : /^rotated$/),
+      }),
     ]
   }
 }

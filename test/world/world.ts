@@ -115,7 +115,7 @@ export class World {
     const app = await place.makeApp(strategy)
     const world = new World(place, app, strategy, holder)
     const { store, id } = world
-    const tags = { 'keyturn:strategy': strategy, 'keyturn:grace': '1s' }
+    const tags = { 'keyturn:strategy': strategy, 'keyturn:grace': '1s', ...place.tags }
     const [first, second] = [newToken(), newToken()]
     world.#remember(app.current)
     if (holder === 'user') {

@@ -1,0 +1,84 @@
+import { createHash } from 'node:crypto'
+import { earlierTokens, judge } from './due.ts'
+import type { Scheduled } from './inventory.ts'
+
+/** A credential whose rotation may begin, under this token; not after `until`, if there is such a time. */
+export type Due = { credential: Scheduled; token: string; until?: Date }
+
+/** Which rotations have begun lately: when, by their tokens. All that began after `since` are among them. */
+export type Tried = { began: Map<string, number>; since: number }
+
+/** What a run finds to do, before it is known how much of it has room. */
+export type Turn = {
+  /** What may begin, in the order in which runs take it up. */
+  due: Due[]
+  /** The names of what should have rotated long ago, or never will as its tags are. */
+  late: string[]
+  /** What has the tag, but is not for this run to rotate, each with the reason. */
+  skipped: string[]
+}
+
+/** The run's name, when it looks, and how many milliseconds lie between two runs. */
+type Run = { run: string; now: Date; interval: number }
+
+/**
+ * What is due, in an order in which nothing starves, whatever fails:
+ *
+ * 1. what was never tried, what has been due for longest first;
+ * 2. what is to be tried again, what was tried longest ago first.
+ *
+ * What was tried and waits for its next try takes no place. 3. Where so many rotations have begun since a try became due
+ * that nobody knows whether it was one of them, its credential takes turns with (2), in another order in each run.
+ */
+export function inTurn(credentials: Scheduled[], tried: Tried, { run, now, interval }: Run): Turn {
+  const found: Record<Order, Waiting[]> = { 1: [], 2: [], 3: [] }
+  const late: string[] = []
+  const skipped: string[] = []
+  const done: string[] = []
+  for (const credential of credentials) {
+    const name = nameOf(credential)
+    const verdict = judge(credential, now, interval)
+    if (verdict.late) late.push(name)
+    if (verdict.state === 'skipped') skipped.push(`${name}: ${verdict.reason}`)
+    if (verdict.state !== 'due') continue
+    const { token, until, rank } = verdict
+    if (tried.began.has(token)) {
+      done.push(`${name}: it was tried already; the next try comes later`)
+      continue
+    }
+    const [last] = earlierTokens(credential, rank.attempt).flatMap(token => tried.began.get(token) ?? [])
+    const due = { credential, token, ...(until && { until }) }
+    const dueSince = now.getTime() - rank.due
+    const order = orderOf(last, dueSince, now.getTime() - rank.waits, tried.since)
+    found[order].push({ due, since: last ?? dueSince, lot: digest(`${run} ${name}`) })
+  }
+  const again = found[2].sort(longestFirst)
+  const unknown = found[3].sort((a, b) => (a.lot < b.lot ? -1 : 1))
+  return {
+    due: [...found[1].sort(longestFirst), ...alternately(again, unknown)].map(({ due }) => due),
+    late: late.sort(),
+    // What a person has to mend comes first.
+    skipped: [...skipped, ...done],
+  }
+}
+
+/** `since` is when it was last tried, or became due. */
+type Waiting = { due: Due; since: number; lot: string }
+type Order = 1 | 2 | 3
+
+/** `last` is when it was last tried, as far as that is known: what began before `known` may have been forgotten. */
+function orderOf(last: number | undefined, dueSince: number, thisTrySince: number, known: number): Order {
+  if (last !== undefined) return 2
+  if (dueSince > known) return 1
+  return thisTrySince > known ? 2 : 3
+}
+
+const longestFirst = (a: Waiting, b: Waiting) => a.since - b.since
+
+function alternately<T>(some: T[], others: T[]): T[] {
+  const pairs = Array.from({ length: Math.max(some.length, others.length) }, (_, n) => n)
+  return pairs.flatMap(n => [...some.slice(n, n + 1), ...others.slice(n, n + 1)])
+}
+
+const nameOf = ({ store, id }: Scheduled) => `${store} ${id}`
+const digest = (text: string) => createHash('sha256').update(text).digest('hex')

@@ -1,0 +1,36 @@
+import * as errors from '../../rotation/errors.ts'
+import type { Failure } from './failure.ts'
+
+/** The entry of docs/runbook.md for a failure. There is one for each of our errors, by its name. */
+export function anchorOf({ headline, error = '', what = '' }: Failure): string {
+  const anchors: Partial<Record<typeof headline, string>> = {
+    lockout: 'lockedout',
+    before: 'lockedout',
+    retire: 'retiresecret-failed',
+    stay: 'retiresecret-failed',
+    announce: 'announcesuccess-failed',
+    several: several(error),
+    run: 'run-failed',
+    late: 'late-credentials',
+    managed: 'managed-rotation-failed',
+    abandoned: 'managed-rotation-failed',
+    alarm: ofAlarm(what),
+    denied: 'event-check-failed',
+  }
+  return anchors[headline] ?? entryOf(error)
+}
+
+const entryOf = (error: string) => (error in errors ? error.toLowerCase() : 'execution-failed')
+
+/** Of one error, that error's entry. */
+function several(error: string): string {
+  if (!error) return 'several-rotations-failed'
+  if (error === 'NotKnown') return 'start-or-watch-failed'
+  return entryOf(error)
+}
+
+function ofAlarm(what: string): string {
+  if (what.includes('-locked-out')) return 'lockedout'
+  if (what.includes('-late')) return 'late-credentials'
+  return what.includes('-start-') ? 'start-or-watch-failed' : 'telling-failed'
+}

@@ -1,0 +1,87 @@
+import type { GetExecutionHistoryCommandOutput, SFNClient, SFNClientConfig } from '@aws-sdk/client-sfn'
+
+/** A state that an execution entered. */
+export type Entered = { state: string; input: unknown; at: number }
+
+/** Looking took too long, or was refused. */
+export class NotLooked extends Error {
+  override readonly name = 'NotLooked'
+}
+
+/** Events of one page. The state in question is among the last that were entered. */
+const PAGE = 100
+const LONGEST = 10
+
+/** What the executions of this stack did, by their own histories, which nobody can write. */
+export class Histories {
+  readonly #prefix: string
+  readonly #settings: SFNClientConfig
+  #client: SFNClient | undefined
+
+  /** `prefix` is what the ARNs of rotate's executions begin with; those of rotate-due begin alike. */
+  constructor(prefix: string, settings: SFNClientConfig) {
+    this.#prefix = prefix
+    this.#settings = settings
+  }
+
+  /** Whether an ARN has the form of an execution of this stack. */
+  isOwn(execution: string): boolean {
+    return (
+      execution.startsWith(this.#prefix) &&
+      /^(-due(\/Host)?)?:[\w-]+$/.test(execution.slice(this.#prefix.length))
+    )
+  }
+
+  /**
+   * The last state that an execution entered of which `wanted` is true. 'running' if there is none yet, 'none' if there
+   * will be none, as when there is no such execution.
+   * @throws NotLooked
+   */
+  async last(
+    execution: string,
+    wanted: (entered: Entered) => boolean,
+    abortSignal: AbortSignal,
+  ): Promise<Entered | 'running' | 'none'> {
+    if (!this.isOwn(execution)) return 'none'
+    let ended = false
+    let nextToken: string | undefined
+    for (let page = 0; page < LONGEST; page++) {
+      const { events = [], ...rest } = await this.#page(execution, nextToken, abortSignal)
+      for (const { type = '', timestamp, stateEnteredEventDetails: entered } of events) {
+        ended ||= /^Execution(Succeeded|Failed|Aborted|TimedOut)$/.test(type)
+        if (!entered?.name) continue
+        const at = timestamp?.getTime() ?? Date.now()
+        const found = { state: entered.name, input: parsed(entered.input), at }
+        if (wanted(found)) return found
+      }
+      nextToken = rest.nextToken
+      if (!nextToken) return ended || !events.length ? 'none' : 'running'
+    }
+    throw new NotLooked('the history is too long')
+  }
+
+  async #page(
+    executionArn: string,
+    nextToken: string | undefined,
+    abortSignal: AbortSignal,
+  ): Promise<Pick<GetExecutionHistoryCommandOutput, 'events' | 'nextToken'>> {
+    const { SFNClient, GetExecutionHistoryCommand } = await import('@aws-sdk/client-sfn')
+    this.#client ??= new SFNClient(this.#settings)
+    const query = { executionArn, nextToken, reverseOrder: true, maxResults: PAGE }
+    try {
+      return await this.#client.send(new GetExecutionHistoryCommand(query), { abortSignal })
+    } catch (error) {
+      const { name } = error as Error
+      if (name === 'ExecutionDoesNotExist') return { events: [] }
+      throw new NotLooked(`Step Functions: ${name}`)
+    }
+  }
+}
+
+function parsed(input = ''): unknown {
+  try {
+    return JSON.parse(input)
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,47 @@
+import type { Alarm } from '../alarm.ts'
+
+/** One request, and the alarms that whoever reads it hears of. */
+export type Message = { body: object; of: Alarm[] }
+
+/** A service that takes alarms by a POST of JSON. */
+export type Service = {
+  name: string
+  /** The hosts of its URLs. */
+  host: RegExp
+  /** As few messages as its limits allow, the critical first. Every alarm is in one of them. */
+  messages(alarms: Alarm[], url: URL): Message[]
+}
+
+/** Packs alarms in their order, as many together as `most` allows of what `size` says. */
+export function packed(alarms: Alarm[], size: (alarm: Alarm) => number, most: number): Alarm[][] {
+  const packs: Alarm[][] = []
+  let room = 0
+  for (const alarm of alarms) {
+    const needed = size(alarm)
+    if (needed > room || !packs.length) {
+      packs.push([])
+      room = most
+    }
+    room -= needed
+    packs.at(-1)?.push(alarm)
+  }
+  return packs
+}
+
+/** What a message of several begins with. */
+export function summary(alarms: Alarm[]): string {
+  const count = (severity: Alarm['severity'], word: string) => {
+    const { length } = alarms.filter(alarm => alarm.severity === severity)
+    return length ? [`${length} ${word}`] : []
+  }
+  return [...count('critical', 'critical'), ...count('error', 'failed'), ...count('ok', 'well again')].join(
+    ', ',
+  )
+}
+
+/** What one line of a message of several says, behind the title. */
+export const reasonOf = ({ facts, headline }: Alarm) =>
+  facts.find(([label]) => label === 'Cause')?.[1] ?? headline
+
+/** The facts and links of an alarm that is a message of its own. */
+export const linesOf = ({ facts, runbook }: Alarm): [string, string][] => [...facts, ['What to do', runbook]]

@@ -1,0 +1,32 @@
+import { hash } from 'node:crypto'
+
+/** One line of at most `most` characters: what an event holds may have any length, and line breaks. */
+export function short(text: string, most = 300): string {
+  const line = text.replaceAll(/\s+/g, ' ').trim()
+  return line.length > most ? `${line.slice(0, most - 3)}...` : line
+}
+
+/** At most `most` characters, of which the end is kept: it tells one long name from another. */
+export const endOf = (text: string, most: number) =>
+  text.length > most ? `...${text.slice(text.length + 3 - most)}` : text
+
+/** Some of `count` names, as many as `most` characters hold. */
+export function listed(names: string[], count: number, most = 2000): string {
+  let room = most
+  const shown = names.filter(name => {
+    room -= name.length + 2
+    return room > 0
+  })
+  const left = Math.max(count, names.length) - shown.length
+  return [shown.join(', '), left > 0 ? `${left} more` : ''].filter(Boolean).join(' and ')
+}
+
+/** A key of at most `most` characters. Two long ones that begin alike stay two. */
+export const keyOf = (text: string, most: number) =>
+  text.length > most ? `${text.slice(0, most - 65)} ${hash('sha256', text)}` : text
+
+/** A secret's name, whether by name or by ARN, which adds six characters to it; a parameter's, likewise. */
+export const nameOf = (id: string) =>
+  /^arn:[^:]+:secretsmanager:[^:]*:[^:]*:secret:(.+)-\w{6}$/.exec(id)?.[1] ??
+  /^arn:[^:]+:ssm:[^:]*:[^:]*:parameter(\/.+)$/.exec(id)?.[1] ??
+  id

@@ -1,0 +1,160 @@
+import type { ParameterHistory } from '@aws-sdk/client-ssm'
+import { InvalidCredential } from '../errors.ts'
+import { isOurs, PENDING } from './parameterNames.ts'
+import type { Description } from './store.ts'
+
+/** What Parameter Store allows. */
+const VERSIONS = 100
+const LABELS = 10
+const LEVELS = 15
+const CHARACTERS = { Standard: 4096, Advanced: 8192 }
+/**
+ * It documents 1011 for a name, and counts some of the ARN before it as well. A name that is too long for the latter
+ * alone is refused when what is pending is put, which is soon enough.
+ */
+const NAME = 1010
+/** Levels of what is pending besides those of the parameter. */
+const OURS = 3
+
+/** Milliseconds that a parameter has to be there for, so that a rotation of it comes to its end. */
+const TO_ROTATE = 900_000
+
+/** What of a parameter tells whether it can rotate. */
+type Seen = { id: string; versions: ParameterHistory[]; newest: ParameterHistory; now: number }
+type Check = (seen: Seen) => Description['unfit']
+
+const checks: Check[] = [
+  ({ id }) =>
+    id.startsWith(`${PENDING}/`)
+      ? { field: 'id', problem: `should be none under ${PENDING}/: there Keyturn keeps what is pending` }
+      : undefined,
+  ({ id }) => {
+    const levels = id.split('/').filter(Boolean).length
+    if (levels <= LEVELS - OURS) return undefined
+    const problem = `has ${levels} levels, and what is pending beside it has ${OURS} more: Parameter Store allows ${LEVELS} in all, so a parameter that rotates may have ${LEVELS - OURS}`
+    return { field: 'id', problem }
+  },
+  ({ newest: { Type } }) =>
+    Type === 'StringList'
+      ? {
+          field: 'type',
+          problem: 'is StringList; only String and SecureString hold one value that can rotate',
+        }
+      : undefined,
+  ({ newest: { DataType = 'text' } }) =>
+    DataType === 'text'
+      ? undefined
+      : { field: 'data type', problem: `is ${DataType}, whose value is no credential; it should be text` },
+  ({ newest: { Labels = [] } }) =>
+    Labels.filter(label => label !== 'current' && label !== 'previous').length < LABELS
+      ? undefined
+      : {
+          field: 'labels',
+          problem: `the current version has ${LABELS}, as many as Parameter Store allows, and \`previous\` comes to it: take one of yours off`,
+        },
+  ({ versions }) => {
+    const [oldest] = versions
+    const label = versions.length < VERSIONS ? undefined : oldest?.Labels?.find(label => !isOurs(label))
+    if (label === undefined) return undefined
+    const problem = `version ${oldest?.Version}, the oldest of ${VERSIONS}, has the label ${label}, so that Parameter Store cannot drop it for a new one: move or remove the label`
+    return { field: 'labels', problem }
+  },
+  ({ newest: { Policies = [] }, now }) => {
+    const expires = Math.min(...Policies.map(({ PolicyText }) => expiration(PolicyText)))
+    if (expires > now + TO_ROTATE) return undefined
+    const problem = `Expiration deletes the parameter at ${new Date(expires).toISOString()}, too soon for a rotation: put it again with a later one`
+    return { field: 'policies', problem }
+  },
+]
+
+/** Why no rotation of this parameter could come to a good end, as far as its name and its history tell. */
+export function unfit(
+  id: string,
+  versions: [ParameterHistory, ...ParameterHistory[]],
+  now = Date.now(),
+): Description['unfit'] {
+  const seen = { id, versions, newest: versions.at(-1) ?? versions[0], now }
+  for (const check of checks) {
+    const found = check(seen)
+    if (found) return found
+  }
+  return undefined
+}
+
+/** When a policy deletes its parameter, in milliseconds; never, if it does not. */
+function expiration(text = ''): number {
+  try {
+    const { Type, Attributes } = JSON.parse(text)
+    const expires = Type === 'Expiration' ? Date.parse(Attributes.Timestamp) : Number.NaN
+    return Number.isNaN(expires) ? Number.POSITIVE_INFINITY : expires
+  } catch {
+    return Number.POSITIVE_INFINITY
+  }
+}
+
+/** @throws InvalidCredential unless `id` is a name, as every call wants it */
+export function refuseNoName(id: string): void {
+  const reference = /^\/aws\/reference\/secretsmanager\/(.+)$/.exec(id)
+  if (reference)
+    throw new InvalidCredential(
+      'id',
+      `names a secret of Secrets Manager, which is read through Parameter Store and rotates there: start with {"store":"secrets-manager","id":"${reference[1]}"}`,
+    )
+  const [, name, selector] = /^([\w./-]+):([\w.-]+)$/.exec(id) ?? []
+  if (name)
+    throw new InvalidCredential(
+      'id',
+      `should be the name of the parameter alone, ${name}: \`:${selector}\` selects one of its versions`,
+    )
+  if (!/^[\w./-]+$/.test(id))
+    throw new InvalidCredential('id', 'should be the name of a parameter, not its ARN')
+}
+
+/** @throws InvalidCredential if what is pending would have a name or a value that Parameter Store does not take */
+export function refuseTooLong(id: string, name: string, value: string, tier = 'Standard'): void {
+  if (name.length > NAME)
+    throw new InvalidCredential(
+      'id',
+      `has ${id.length} characters, and what is pending beside it ${name.length - id.length} more: a parameter that rotates may have ${NAME - name.length + id.length}`,
+    )
+  const most = tier === 'Standard' ? CHARACTERS.Standard : CHARACTERS.Advanced
+  if (value.length > most)
+    throw new InvalidCredential(
+      'value',
+      `would have ${value.length} characters, and the tier ${tier} takes ${most}`,
+    )
+}
+
+/**
+ * What Parameter Store answers to a put that it does not take for what the parameter is, in words; undefined for any
+ * other error. Its own words may quote the value.
+ */
+export function refusedPut(
+  error: Error,
+  { AllowedPattern }: ParameterHistory,
+): InvalidCredential | undefined {
+  switch (error.name) {
+    case 'ParameterPatternMismatchException':
+      return new InvalidCredential(
+        'value',
+        `the new one does not match the parameter's own AllowedPattern, ${AllowedPattern}: change the pattern, or make other passwords by tags`,
+      )
+    case 'HierarchyLevelLimitExceededException':
+      return new InvalidCredential('id', 'has too many levels for what is pending beside it')
+    case 'InvalidPolicyTypeException':
+    case 'InvalidPolicyAttributeException':
+    case 'IncompatiblePolicyException':
+    case 'PoliciesLimitExceededException':
+      return new InvalidCredential(
+        'policies',
+        'Parameter Store does not take those that the parameter has: put it again with others',
+      )
+    case 'ValidationException':
+      return new InvalidCredential(
+        'id',
+        'Parameter Store does not take a new value: its name or the value is too long, or has a character that is not allowed',
+      )
+    default:
+      return undefined
+  }
+}

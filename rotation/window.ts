@@ -1,0 +1,54 @@
+import * as v from 'valibot'
+
+/** When a rotation that is due may begin, in minutes of the day. From a late hour to an early one: overnight. */
+export type Window = {
+  from: number
+  to: number
+  /** On which days it opens, Sunday being 0; unset: on all. */
+  days?: number[]
+  /** Whose clock tells, by its name in the IANA database; unset: UTC. */
+  zone?: string
+}
+
+const names = ['Sun', 'Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat']
+const name = `(?:${names.join('|')})`
+const days = `${name}(?:-${name})?`
+const time = String.raw`(?:[01]\d|2[0-3]):[0-5]\d`
+const form = new RegExp(
+  String.raw`^(?:(?<days>${days}(?:\+${days})*) )?(?<from>${time})-(?<to>${time})(?: (?<zone>[\w/+:-]+))?$`,
+)
+
+/** Text such as `02:00-05:00`, `Mon-Fri 02:00-05:00 Europe/Berlin` or `Mon+Wed 22:00-04:00`. */
+export const window = v.pipe(
+  v.string(),
+  v.regex(form),
+  v.transform((text): Window => {
+    const { days, from = '', to = '', zone } = form.exec(text)?.groups ?? {}
+    return {
+      from: minutes(from),
+      to: minutes(to),
+      ...(days && { days: days.split('+').flatMap(daysIn) }),
+      ...(zone && { zone }),
+    }
+  }),
+  // Runs begin an hour apart at most, and one has to fall into it.
+  v.check(({ from, to }) => (to - from + 1440) % 1440 >= 60),
+  v.check(({ zone }) => zone === undefined || isZone(zone)),
+)
+
+const minutes = (time: string) => Number(time.slice(0, 2)) * 60 + Number(time.slice(3))
+
+/** The days of `Wed` or `Fri-Mon`. */
+function daysIn(text: string): number[] {
+  const [first = 0, last = first] = text.split('-').map(name => names.indexOf(name))
+  return Array.from({ length: ((last - first + 7) % 7) + 1 }, (_, n) => (first + n) % 7)
+}
+
+function isZone(timeZone: string): boolean {
+  try {
+    new Intl.DateTimeFormat('en', { timeZone })
+    return true
+  } catch {
+    return false
+  }
+}

@@ -1,0 +1,154 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { judge } from '../../fleet/due.ts'
+import type { Scheduled } from '../../fleet/inventory.ts'
+import { inTurn, type Tried } from '../../fleet/plan.ts'
+
+const interval = 900_000
+const hour = 4 * interval
+const start = Date.parse('2026-11-21T10:00:00Z')
+const nothing: Tried = { began: new Map(), since: Number.NEGATIVE_INFINITY }
+
+function credential(id: string, hoursDue: number, tags: Record<string, string> = {}): Scheduled {
+  const all = { 'keyturn:managed': 'true', 'keyturn:every': '1d', ...tags }
+  return { store: 'parameter-store', id, tags: all, since: new Date(start - (24 + hoursDue) * hour) }
+}
+const turnAt = (credentials: Scheduled[], tried = nothing, time = start, run = 'run') =>
+  inTurn(credentials, tried, { run, now: new Date(time), interval })
+const ids = (credentials: Scheduled[], tried?: Tried, time?: number) =>
+  turnAt(credentials, tried, time).due.map(({ credential }) => credential.id)
+function tokenAt(credential: Scheduled, hoursLater: number): string {
+  const verdict = judge(credential, new Date(start + hoursLater * hour), interval)
+  return verdict.state === 'due' ? verdict.token : verdict.state
+}
+/** All that ever began. */
+const began = (...tokens: [string, number][]): Tried => ({
+  began: new Map(tokens.map(([token, hoursLater]) => [token, start + hoursLater * hour])),
+  since: Number.NEGATIVE_INFINITY,
+})
+
+describe('the order', () => {
+  test('what was never tried, the longest due first; then what was tried longest ago', () => {
+    const [early, late, again, other] = [
+      credential('/early', 30),
+      credential('/late', 1),
+      credential('/again', 5),
+      credential('/other', 4),
+    ]
+    const tried = began([tokenAt(again, -4), -3.5], [tokenAt(other, -3), -3.8])
+    expect(ids([again, late, other, early], tried)).toEqual(['/early', '/late', '/other', '/again'])
+  })
+
+  test('what was tried and waits for its next try takes no place, and is named with the reason', () => {
+    const [one, wrong] = [credential('/one', 0.5), credential('/wrong', 1, { 'keyturn:window': 'night' })]
+    const tried = began([tokenAt(one, 0), -0.2])
+    expect(turnAt([one, wrong], tried)).toEqual({
+      due: [],
+      late: ['parameter-store /wrong'],
+      skipped: [
+        expect.stringContaining('parameter-store /wrong: keyturn:window: should be'),
+        'parameter-store /one: it was tried already; the next try comes later',
+      ],
+    })
+    expect(ids([one], tried, start + 0.5 * hour)).toEqual(['/one'])
+  })
+
+  test('a window that closes is told with what is due', () => {
+    const { due } = turnAt([credential('/one', 3, { 'keyturn:window': '09:00-11:00' })])
+    expect(due).toMatchObject([{ until: new Date('2026-11-21T11:00:00Z') }])
+  })
+
+  test('of what may have been tried and forgotten, every second place has one, others in each run', () => {
+    const tried = { began: new Map<string, number>(), since: start - 2 * hour }
+    const forgotten = Array.from({ length: 20 }, (_, n) => credential(`/forgotten/${n}`, 47))
+    const again = Array.from({ length: 10 }, (_, n) => credential(`/again/${n}`, 5))
+    for (const one of again) tried.began.set(tokenAt(one, -2), start - 1.5 * hour)
+    const later = start + 3.5 * hour
+    const order = (run: string) =>
+      turnAt([...forgotten, ...again, credential('/new', 1)], tried, later, run).due.map(
+        ({ credential }) => credential.id,
+      )
+    const first = order('run-1')
+    expect(first[0]).toBe('/new')
+    expect(first.slice(1, 21).filter(id => id.startsWith('/forgotten/'))).toHaveLength(10)
+    expect(first).toHaveLength(31)
+    expect(order('run-2')).not.toEqual(first)
+    expect(order('run-1')).toEqual(first)
+  })
+})
+
+/** Servers by number, of which some are down: what is due there fails, and all else rotates. */
+type Fleet = {
+  room: number
+  remembered: number
+  down: number[]
+  credentials: [server: number, hoursDue: number][]
+}
+
+/** Runs of a fleet, one after the other. Each tells what it began, and which places were in vain. */
+function* runs({ room, remembered, down, credentials }: Fleet) {
+  const all = credentials.map(([server, hoursDue], n) => ({
+    ...credential(`/${server}/${n}`, hoursDue),
+    healthy: !down.includes(server),
+  }))
+  const executions: [string, number][] = []
+  for (let n = 0; ; n++) {
+    const time = start + n * interval
+    const known = executions.slice(-remembered)
+    const [oldest] = executions.length > remembered ? known : []
+    const tried = { began: new Map(known), since: oldest?.[1] ?? Number.NEGATIVE_INFINITY }
+    const { due } = turnAt(all, tried, time, `run-${n}`)
+    const taken = due.slice(0, room)
+    const names = new Set(executions.map(([token]) => token))
+    const fresh = taken.filter(({ token }) => !names.has(token))
+    for (const { credential, token } of fresh) {
+      executions.push([token, time])
+      const one = all.find(({ id }) => id === credential.id)
+      if (one?.healthy) one.since = new Date(time)
+    }
+    yield { began: fresh.map(({ credential }) => credential.id), vain: taken.length - fresh.length }
+  }
+}
+
+function firstRuns(fleet: Fleet, count: number) {
+  const some = runs(fleet)
+  return Array.from({ length: count }, () => some.next().value ?? { began: [], vain: 0 })
+}
+
+describe('over many runs', () => {
+  test('of D that are due at once, with room for R in a run, each was tried after ⌈D/R⌉ runs, whatever fails', () => {
+    const fleet = fc.record({
+      room: fc.integer({ min: 1, max: 12 }),
+      remembered: fc.constant(Number.POSITIVE_INFINITY),
+      down: fc.uniqueArray(fc.integer({ min: 0, max: 5 })),
+      credentials: fc.array(fc.tuple(fc.integer({ min: 0, max: 5 }), fc.integer({ min: 0, max: 100 })), {
+        minLength: 1,
+        maxLength: 60,
+      }),
+    })
+    fc.assert(
+      fc.property(fleet, fleet => {
+        const found = firstRuns(fleet, Math.ceil(fleet.credentials.length / fleet.room))
+        expect(new Set(found.flatMap(({ began }) => began)).size).toBe(fleet.credentials.length)
+        expect(found.filter(({ vain }) => vain)).toEqual([])
+      }),
+      { numRuns: 200 },
+    )
+  })
+
+  test('400 on a server that is down, then 100 on each of two others: all were tried in the second run', () => {
+    const down = Array.from({ length: 400 }, () => [0, 2] as [number, number])
+    const healthy = Array.from({ length: 200 }, (_, n) => [1 + (n % 2), 1] as [number, number])
+    const fleet = { room: 396, remembered: 5000, down: [0], credentials: [...down, ...healthy] }
+    const found = firstRuns(fleet, 2).flatMap(({ began }) => began)
+    expect(found.filter(id => !id.startsWith('/0/'))).toHaveLength(200)
+  })
+
+  test('more fail than is remembered: what is healthy is tried all the same', () => {
+    const failing = Array.from({ length: 120 }, () => [0, 200] as [number, number])
+    const healthy = Array.from({ length: 20 }, () => [1, 199] as [number, number])
+    const fleet = { room: 10, remembered: 30, down: [0], credentials: [...failing, ...healthy] }
+    const found = firstRuns(fleet, 60).flatMap(({ began }) => began)
+    expect(new Set(found.filter(id => id.startsWith('/1/'))).size).toBe(20)
+  })
+})

@@ -1,0 +1,128 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { readAlarm, textOf } from '../../../functions/alarm/alarm.ts'
+import type { Worth } from '../../../functions/alarm/evidence.ts'
+import { endings } from '../../../functions/alarm/headlines.ts'
+import { idOf } from '../../../functions/alarm/ledger.ts'
+import { pagerDuty } from '../../../functions/alarm/webhook/pagerduty.ts'
+import { slack } from '../../../functions/alarm/webhook/slack.ts'
+import { teams } from '../../../functions/alarm/webhook/teams.ts'
+import {
+  abandoned,
+  alarmChange,
+  announced,
+  late,
+  lockedOut,
+  managed,
+  markedReport,
+  report,
+  retirementFailed,
+  rotated,
+  runFailed,
+  statusChange,
+} from '../../failures.ts'
+import { runbook, weighed } from './reading.ts'
+
+const kinds = [
+  abandoned,
+  alarmChange('keyturn-test-locked-out', 'ALARM', 'what it means'),
+  announced,
+  late,
+  lockedOut,
+  managed,
+  markedReport,
+  report,
+  retirementFailed,
+  rotated,
+  runFailed,
+  statusChange('ABORTED'),
+  statusChange('FAILED', 'TestFailed', 'testSecret: no'),
+]
+
+/** Every place of a value where something can be put. */
+function placesIn(value: unknown, path: string[] = []): string[][] {
+  if (typeof value !== 'object' || value === null) return [path]
+  return [path, ...Object.entries(value).flatMap(([key, child]) => placesIn(child, [...path, key]))]
+}
+
+function put(value: unknown, [key, ...rest]: string[], what: unknown): unknown {
+  if (key === undefined) return what
+  if (typeof value !== 'object' || value === null) return value
+  const copy = (Array.isArray(value) ? [...value] : { ...value }) as Record<string, unknown>
+  copy[key] = put(copy[key], rest, what)
+  return copy
+}
+
+/** What whoever writes an event could put anywhere. */
+const anything = fc.oneof(
+  fc.anything({ withBigInt: false }),
+  fc.string({ unit: 'binary', maxLength: 50 }),
+  fc.constantFrom(
+    '',
+    ' ',
+    '\n\n',
+    '<!channel>',
+    '[a](https://evil.example)',
+    'constructor',
+    '__proto__',
+    'x'.repeat(20_000),
+  ),
+  fc.constantFrom(null, undefined, Number.NaN, Number.POSITIVE_INFINITY, 1e308, -1, [], {}),
+  fc.constantFrom('+275760-09-13T00:00:00.001Z', '0000-00-00', '9999999999-01-01T00:00:00Z'),
+)
+
+const event = fc
+  .constantFrom(...kinds)
+  .chain(kind =>
+    fc
+      .array(fc.tuple(fc.constantFrom(...placesIn(kind)), anything), { maxLength: 4 })
+      .map(changes => changes.reduce((changed: unknown, [path, what]) => put(changed, path, what), kind)),
+  )
+const states = [...Object.keys(endings), 'of another release']
+const last = fc.option(
+  fc.record({ state: fc.constantFrom(...states), input: anything, at: fc.constant(0) }),
+  { nil: undefined },
+)
+const worth = fc.constantFrom<Worth>('proven', 'denied', 'unknown', 'early')
+const url = new URL('https://events.pagerduty.com/v2/enqueue#key')
+
+test('whatever is in an event, what is told of it can be read, and each service can take it', () => {
+  fc.assert(
+    fc.property(event, worth, last, (raw, worth, last) => {
+      const alarm = readAlarm(weighed(raw, worth, last && { last }), runbook)
+      if (!alarm) throw new Error('nobody would be told')
+      // What SNS takes: printable, beginning with a character that shows, at most 100.
+      expect(alarm.subject).toMatch(/^(CRITICAL|ERROR)[ -~]+$/)
+      expect(alarm.subject.length).toBeLessThanOrEqual(100)
+      expect(textOf(alarm)).toMatch(/^[^\n]+\n\n/)
+      expect(Buffer.byteLength(textOf(alarm))).toBeLessThan(256 * 1024)
+      expect(alarm.runbook).toMatch(/^docs\/runbook\.md#[a-z-]+$/)
+      expect(alarm.console ?? 'https://eu-west-1.console.aws.amazon.com/').toMatch(
+        /^https:\/\/[a-z]{2}(-[a-z]+){1,3}-\d\.console\.(aws\.amazon\.com|amazonaws\.cn|amazonaws-us-gov\.com)\//,
+      )
+      // DynamoDB's keys have 2048 bytes.
+      for (const key of [alarm.key, ...alarm.also, alarm.credential ?? ''])
+        expect(Buffer.byteLength(idOf(key))).toBeLessThanOrEqual(2048)
+      expect(Number.isFinite(alarm.at)).toBe(true)
+      for (const service of [slack, teams, pagerDuty])
+        for (const alarms of [[alarm], [alarm, alarm]])
+          for (const { body } of service.messages(alarms, url)) {
+            const text = JSON.stringify(body)
+            if (service === teams) {
+              expect(Buffer.byteLength(text)).toBeLessThan(28 * 1024)
+              expect(text).not.toContain('"[a](https://evil')
+            }
+            if (service === pagerDuty) {
+              const { dedup_key, payload } = body as { dedup_key: string; payload: { summary: string } }
+              expect(dedup_key.length).toBeLessThanOrEqual(255)
+              expect(payload.summary.length).toBeLessThanOrEqual(1_024)
+            }
+            if (service === slack) expect(text).not.toContain('<!channel>')
+            if (service === slack)
+              for (const block of (body as { blocks: { text: { text: string } }[] }).blocks)
+                expect(block.text.text.length).toBeLessThanOrEqual(3_000)
+          }
+    }),
+    { numRuns: 6_000 },
+  )
+}, 120_000)

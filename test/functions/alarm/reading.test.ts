@@ -1,0 +1,314 @@
+import { describe, expect, test } from 'vitest'
+import { lessened, textOf } from '../../../functions/alarm/alarm.ts'
+import { pagerDuty } from '../../../functions/alarm/webhook/pagerduty.ts'
+import {
+  announced,
+  ended,
+  execution,
+  late,
+  lockedOut,
+  managed,
+  markedReport,
+  report,
+  runFailed,
+  statusChange,
+} from '../../failures.ts'
+import { endedIn, read, runbook } from './reading.ts'
+
+const name = execution.split(':').at(-1) ?? ''
+const anchor = (event: unknown, ...more: [] | [{ last: ReturnType<typeof endedIn>['last'] }]) =>
+  read(event, 'proven', ...more).runbook.split('#')[1]
+
+describe('the state that an execution ended in tells how bad it is', () => {
+  const failed = ended('FAILED', 'States.Timeout', '')
+  const stopped = ended('ABORTED', null, null)
+  test.each([
+    ['CreateSecret', 'error', 'error'],
+    ['DiscardSecret', 'error', 'error'],
+    ['RollbackAbandoned', 'critical', 'critical'],
+    ['SetSecret', 'critical', 'critical'],
+    ['TestSecret', 'critical', 'critical'],
+    ['FinishSecret', 'critical', 'critical'],
+    ['RollbackSecret', 'critical', 'critical'],
+    ['HadFinished', 'error', 'error'],
+    ['AnnounceFailure', 'error', 'error'],
+    ['RotationFailed', 'error', 'error'],
+    ['AnnounceLockout', 'critical', 'critical'],
+    ['RollbackFailed', 'critical', 'critical'],
+    ['AnnounceSuccess', 'error', 'error'],
+    ['MustRetire', 'error', 'error'],
+    ['Grace', 'error', 'error'],
+    ['RetireSecret', 'error', 'error'],
+    ['StayOnClone', 'error', 'error'],
+    ['MayMoveBack', 'error', 'error'],
+    ['MoveBack', 'error', 'error'],
+    ['a state of another release', 'critical', 'critical'],
+  ])('%s: failed %s, stopped %s', (state, ifFailed, ifStopped) => {
+    expect(read(failed, 'proven', endedIn(state)).severity).toBe(ifFailed)
+    expect(read(stopped, 'proven', endedIn(state)).severity).toBe(ifStopped)
+  })
+
+  test.each([
+    ['FAILED', 'LockedOut', 'rollbackSecret: no value logs in', 'critical', 'lockedout'],
+    ['FAILED', 'Unreachable', 'rollbackSecret: no answer', 'critical', 'lockedout'],
+    ['FAILED', 'TestFailed', 'testSecret: the test query failed', 'error', 'testfailed'],
+    ['FAILED', 'Unreachable', 'retireSecret: no answer', 'error', 'retiresecret-failed'],
+    ['FAILED', 'StepFunctions.SdkClientException', 'no answer', 'error', 'retiresecret-failed'],
+    ['FAILED', 'EventBridge.FailedEntry', 'no such bus', 'error', 'announcesuccess-failed'],
+    // Nobody can tell where.
+    ['FAILED', 'States.Timeout', 'something', 'critical', 'execution-failed'],
+    ['FAILED', 'Runtime.ExitError', 'something', 'critical', 'execution-failed'],
+    ['FAILED', undefined, undefined, 'critical', 'execution-failed'],
+    ['TIMED_OUT', undefined, undefined, 'critical', 'execution-failed'],
+  ])('without a history, %s with %s, %s: %s, see %s', (status, error, message, severity, entry) => {
+    const alarm = read(statusChange(status, error, message))
+    expect(alarm).toMatchObject({ severity, runbook: `${runbook}#${entry}` })
+  })
+})
+
+describe('names', () => {
+  test('an execution has its own, and the credential is told by it as well', () => {
+    expect(read(announced)).toMatchObject({
+      key: `execution ${name}`,
+      also: ['secret secrets-manager shop/database'],
+      incident: 'keyturn secrets-manager shop/database',
+      credential: 'secrets-manager shop/database',
+    })
+    expect(read(lockedOut).incident).toBe('keyturn secrets-manager shop/database critical')
+    expect(lessened(read(lockedOut)).incident).toBe('keyturn secrets-manager shop/database')
+    expect(read(managed)).toMatchObject({
+      key: 'secret secrets-manager shop/database',
+      credential: 'secrets-manager shop/database',
+    })
+  })
+
+  test('a secret and a parameter of one name are two credentials', () => {
+    const rotation = { ...announced.detail.rotation, store: 'parameter-store' }
+    const other = read({ ...announced, detail: { ...announced.detail, rotation } })
+    expect(other.incident).toBe('keyturn parameter-store shop/database')
+    expect(other.subject).toBe('ERROR TestFailed: rotation of parameter shop/database failed')
+  })
+
+  test('what is not proven silences nothing, joins nothing and opens nothing', () => {
+    for (const worth of ['denied', 'early', 'unknown'] as const) {
+      const alarm = read(lockedOut, worth)
+      expect(alarm).toMatchObject({ key: 'event event-2', also: [] })
+      expect(alarm).not.toHaveProperty('credential')
+      expect(alarm).not.toHaveProperty('reported')
+      expect(alarm.incident).toMatch(/^keyturn event event-2/)
+      expect(alarm.severity).toBe(worth === 'unknown' ? 'critical' : 'error')
+    }
+  })
+
+  test('two events that cannot be told apart by an id have different names', () => {
+    expect(read({ a: 1, source: 'a' }).key).toEqual(read({ source: 'a' }).key)
+    expect(read({ source: 'a' }).key).not.toEqual(read({ source: 'b' }).key)
+  })
+
+  test('two long names are two incidents, and two subjects', () => {
+    const of = (last: string) => {
+      const rotation = { ...announced.detail.rotation, id: `${'x'.repeat(500)}/${last}` }
+      return read({ ...announced, detail: { ...announced.detail, rotation } })
+    }
+    const [one, two] = [of('one'), of('two')]
+    const url = new URL('https://events.pagerduty.com/v2/enqueue#key')
+    const [a, b] = pagerDuty.messages([one, two], url).map(({ body }) => body as Record<string, string>)
+    expect(a?.dedup_key).not.toBe(b?.dedup_key)
+    expect(a?.dedup_key?.length).toBeLessThanOrEqual(255)
+    expect(one.subject).toMatch(/^ERROR TestFailed: rotation of secret \.\.\.x+\/one failed$/)
+    expect(two.subject).toHaveLength(100)
+  })
+})
+
+describe('whatever comes', () => {
+  test.each([
+    undefined,
+    null,
+    7,
+    'text',
+    [],
+    {},
+    { detail: null },
+    { 'detail-type': 'constructor', detail: {} },
+    { 'detail-type': 'Credential Rotation Failed' },
+    { 'detail-type': 'Credential Rotation Failed', detail: { rotation: 'gone', severity: 7 } },
+    { 'detail-type': 'Step Functions Execution Status Change', detail: { input: '{', cause: '{' } },
+    { 'detail-type': 'AWS Service Event via CloudTrail', detail: { additionalEventData: [] }, time: 'now' },
+    { 'detail-type': 'CloudWatch Alarm State Change', detail: { state: 7 } },
+  ])('is an alarm: %j', event => {
+    const alarm = read(event)
+    expect(alarm.key.length).toBeGreaterThan(0)
+    expect(alarm.at).toBeGreaterThan(Date.now() - 60_000)
+    expect(textOf(alarm)).toMatch(/^[A-Z].*\.\n\n/)
+    expect(textOf(alarm)).toContain('Severity:')
+    expect(alarm.runbook).toMatch(/^docs\/runbook\.md#[a-z-]+$/)
+  })
+
+  test('of an input that is no input of ours, what failed is told, and nothing of the input', () => {
+    const failure = { Error: 'InvalidInput', Cause: '{"errorMessage":"createSecret: id: should be"}' }
+    const rotation = { id: { password: 'Hidden-1' }, token: 'Hidden-2', failure }
+    const alarm = read({ ...announced, detail: { ...announced.detail, rotation } })
+    expect(alarm.subject).toBe('ERROR InvalidInput: rotation of a credential failed')
+    expect(textOf(alarm)).not.toContain('Hidden')
+  })
+
+  test('a subject is printable ASCII and short, a cause is one line and short', () => {
+    const failure = { Error: 'Lambda.Unknown', Cause: `tür\n\n${'x'.repeat(999)}` }
+    const detail = { ...announced.detail, rotation: { id: `schlüssel\n${'y'.repeat(512)}`, failure } }
+    const alarm = read({ ...announced, detail })
+    expect(alarm.subject).toMatch(/^ERROR Lambda.Unknown: rotation of credential \.\.\.y+ failed$/)
+    expect(alarm.subject).toHaveLength(100)
+    expect(alarm.title).toContain('schlüssel yyy')
+    expect(new Map(alarm.facts).get('Cause')).toBe(`tür ${'x'.repeat(293)}...`)
+    expect(alarm.runbook).toBe('docs/runbook.md#execution-failed')
+  })
+
+  const consoleOf = (arn: string) =>
+    read({ ...announced, detail: { ...announced.detail, execution: arn } }).console
+
+  test.each([
+    ['aws-cn', 'cn-north-1', 'https://cn-north-1.console.amazonaws.cn/states/home'],
+    ['aws-us-gov', 'us-gov-west-1', 'https://us-gov-west-1.console.amazonaws-us-gov.com/states/home'],
+  ])('the console of %s', (partition, region, url) => {
+    expect(
+      consoleOf(`arn:${partition}:states:${region}:123456789012:execution:keyturn-rotate:${name}`),
+    ).toContain(url)
+  })
+
+  test.each([
+    `arn:aws:states:evil.example/:123456789012:execution:keyturn-rotate:${name}`,
+    `arn:aws:states:eu-west-1@evil.example:123456789012:execution:keyturn-rotate:${name}`,
+    `arn:constructor:states:eu-west-1:123456789012:execution:keyturn-rotate:${name}`,
+    'arn:aws:states:eu-west-1:123456789012:execution:keyturn-rotate:a|<https://evil.example>',
+    'javascript:alert(1)',
+  ])('no link to anywhere else: %s', arn => {
+    expect(consoleOf(arn)).toBeUndefined()
+  })
+})
+
+describe('rotations that a run of what was due started', () => {
+  test('the failures that its report tells of as well: those that were rolled back', () => {
+    expect(read(announced).reported).toBe(name)
+    const end = statusChange('FAILED', 'TestFailed', 'testSecret: no')
+    expect(read(end, 'proven', endedIn('RotationFailed')).reported).toBe(name)
+  })
+
+  test('but none that is critical, that was stopped, or that failed after the rotation', () => {
+    const undone = structuredClone(lockedOut)
+    undone.detail.rotation.lockout.Error = 'Unreachable'
+    for (const event of [lockedOut, undone, ended('ABORTED', null, null)])
+      expect(read(event)).not.toHaveProperty('reported')
+    for (const state of ['RollbackFailed', 'RetireSecret', 'AnnounceSuccess'])
+      expect(read(ended('FAILED', 'Unreachable', ''), 'proven', endedIn(state))).not.toHaveProperty(
+        'reported',
+      )
+  })
+
+  test('nothing in the input makes a group', () => {
+    const rotation = { ...announced.detail.rotation, group: 'forged' }
+    const alarm = read({ ...announced, detail: { ...announced.detail, rotation } })
+    expect(JSON.stringify(alarm)).not.toContain('forged')
+  })
+
+  test('the report names the critical first, with the entry of the runbook', () => {
+    const alarm = read(markedReport)
+    expect(alarm).toMatchObject({
+      key: 'report run-1 db.example.com:5432',
+      severity: 'critical',
+      subject: 'CRITICAL: 52 rotations on db.example.com:5432 failed',
+    })
+    const kinds = alarm.facts.slice(3, 5)
+    expect(kinds.map(([label]) => label)).toEqual(['CRITICAL LockedOut', 'Unreachable'])
+    expect(kinds[0]?.[1]).toMatch(/^2: secrets-manager shop\/database, .*; see docs\/runbook\.md#lockedout$/)
+  })
+
+  test('what does not fit is counted, by severity', () => {
+    const names = Array.from({ length: 50 }, (_, n) => `parameter-store /${'x'.repeat(150)}/${n}`)
+    const [error, critical] = markedReport.detail.report.failures
+    const failures = [
+      { ...error, count: 90, names },
+      { ...critical, count: 60, names },
+    ]
+    const detail = { ...markedReport.detail, report: { ...markedReport.detail.report, failures } }
+    const { facts } = read({ ...markedReport, detail })
+    const counted = facts.slice(3, 5).map(([label, value]) => [label, / and (\d+) more;/.exec(value)?.[1]])
+    expect(counted).toEqual([
+      ['CRITICAL LockedOut', '43'],
+      ['Unreachable', '73'],
+    ])
+  })
+
+  test('a report of the last release, of several errors, or of none that can be read', () => {
+    expect(read(report)).toMatchObject({
+      severity: 'error',
+      subject: 'ERROR Unreachable: 52 rotations on db.example.com:5432 failed',
+      runbook: 'docs/runbook.md#unreachable',
+      outdone: false,
+    })
+    const { failures } = report.detail.report
+    const other = { error: 'TestFailed', reason: '', count: 1, names: ['secrets-manager c'] }
+    const several = { ...report.detail, severity: 'critical' }
+    several.report = { ...report.detail.report, failures: [...failures, other] }
+    expect(read({ ...report, detail: several })).toMatchObject({
+      severity: 'critical',
+      subject: 'CRITICAL: 52 rotations on db.example.com:5432 failed',
+      runbook: 'docs/runbook.md#several-rotations-failed',
+      facts: expect.arrayContaining([['TestFailed', '1: secrets-manager c']]),
+    })
+    // Nobody can tell how bad it is.
+    expect(read({ ...report, detail: {} })).toMatchObject({
+      severity: 'critical',
+      subject: 'CRITICAL: 0 rotations failed',
+    })
+  })
+
+  test('of one error that is none of ours, or that came before any rotation, it leads to an entry too', () => {
+    const { failures } = report.detail.report
+    const of = (error: string) => {
+      const detail = {
+        ...report.detail,
+        report: { ...report.detail.report, failures: [{ ...failures[0], error }] },
+      }
+      return anchor({ ...report, detail })
+    }
+    expect(['Lambda.Unknown', 'NotKnown', 'TlsFailed'].map(of)).toEqual([
+      'execution-failed',
+      'start-or-watch-failed',
+      'tlsfailed',
+    ])
+  })
+
+  test('what is late is told by name, of one day', () => {
+    const alarm = read(late)
+    expect(alarm).toMatchObject({
+      severity: 'error',
+      at: Date.parse('2026-11-21T00:00:00Z'),
+      subject: 'ERROR: 60 credentials are late',
+      headline: 'Credentials should have rotated and have not.',
+      facts: expect.arrayContaining([['Late', 'parameter-store /a, secrets-manager b and 58 more']]),
+      runbook: 'docs/runbook.md#late-credentials',
+      late: ['parameter-store /a', 'secrets-manager b'],
+    })
+    expect(read({ ...late, id: 'again', time: '2026-11-21T23:59:00Z' })).toMatchObject({
+      key: alarm.key,
+      at: alarm.at,
+    })
+    expect(read({ ...late, time: '2026-11-22T00:01:00Z' }).key).not.toBe(alarm.key)
+    expect(alarm.key.length).toBeLessThan(100)
+  })
+
+  test('a run that failed is told of as such', () => {
+    expect(read(runFailed)).toMatchObject({
+      key: 'run failed HostLost',
+      at: Date.parse('2026-11-21T00:00:00Z'),
+      severity: 'error',
+      subject: 'ERROR HostLost: a run of what was due failed',
+      runbook: 'docs/runbook.md#run-failed',
+    })
+    const detail = { ...runFailed.detail, status: 'TIMED_OUT', error: null, cause: null }
+    expect(read({ ...runFailed, detail })).toMatchObject({
+      severity: 'error',
+      subject: 'ERROR TIMED_OUT: a run of what was due failed',
+    })
+  })
+})

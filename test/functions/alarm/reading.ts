@@ -1,0 +1,27 @@
+import { type Alarm, readAlarm } from '../../../functions/alarm/alarm.ts'
+import { readEvent } from '../../../functions/alarm/event.ts'
+import type { Weighed, Worth } from '../../../functions/alarm/evidence.ts'
+
+export const runbook = 'docs/runbook.md'
+
+/** An event, and what is known of its worth; by default that it is true. */
+export const weighed = (event: unknown, worth: Worth = 'proven', more: Partial<Weighed> = {}): Weighed => ({
+  event: readEvent(event),
+  worth,
+  ...more,
+})
+
+/** The alarm that an event is. */
+export function read(event: unknown, worth: Worth = 'proven', more: Partial<Weighed> = {}): Alarm {
+  const alarm = readAlarm(weighed(event, worth, more), runbook)
+  if (!alarm) throw new Error('nobody would be told')
+  return alarm
+}
+
+/** The state that an execution ended in, as its history has it. */
+export const endedIn = (
+  state: string,
+  input: unknown = { store: 'secrets-manager', id: 'shop/database' },
+) => ({
+  last: { state, input, at: Date.parse('2026-11-21T10:00:00Z') },
+})

@@ -1,0 +1,38 @@
+import { Postgres } from '../../rotation/engines/postgres.ts'
+import { scramVerifier } from '../../rotation/engines/scram.ts'
+import { type App, makeApp } from '../database.ts'
+import { calling, type Place, postgresPlace } from '../faults/places.ts'
+import { listUsers, type Pgbouncer } from '../servers/pgbouncer.ts'
+
+/**
+ * A PgBouncer and the server behind it, for the fault matrix. Keyturn comes through the pooler; what the tests themselves
+ * ask and do goes to the server. With `asks`, a secret says that the pooler asks the database. Who is made is in a static
+ * list by password, or as `byVerifier` by what the server keeps.
+ */
+export function pooledPlace(pgbouncer: Pgbouncer, { asks = false, byVerifier = false } = {}): Place {
+  const { server, pooled, users } = pgbouncer
+  return {
+    ...postgresPlace(server),
+    name: pgbouncer.name,
+    ...(asks && { tags: { 'keyturn:pooler': 'auth-query' } }),
+    engine: call => new Postgres({ caFile: pooled.caFile, Client: calling(call) }),
+    async makeApp() {
+      const app = throughPooler(pgbouncer, await makeApp(server))
+      const { current, admin } = app
+      const known = async ({ password }: App['current']) =>
+        byVerifier ? await scramVerifier(password) : password
+      if (users === 'static list')
+        await listUsers(pgbouncer, {
+          [current.username]: await known(current),
+          [admin.username]: admin.password,
+        })
+      return app
+    },
+  }
+}
+
+/** The same, with values that name the pooler. */
+export function throughPooler({ pooled }: Pgbouncer, app: App): App {
+  const { port } = pooled
+  return { ...app, current: app.current.with({ port }), admin: app.admin.with({ port }) }
+}

@@ -1,0 +1,167 @@
+import { once } from 'node:events'
+import { chmodSync, chownSync, closeSync, cpSync, openSync, readdirSync } from 'node:fs'
+import { appendFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { connect } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { makeCertificate } from '../../local/certificate.ts'
+import type { PostgresServer } from '../../local/postgres.ts'
+import { freePort, spawnUntilWeEnd } from '../../local/spawn.ts'
+import { asSuperuser } from '../database.ts'
+import { type Packages, program, unpack } from './debian.ts'
+
+/** When the pooler gives a server's connection to another client. */
+export const poolModes = ['session', 'transaction', 'statement'] as const
+export type PoolMode = (typeof poolModes)[number]
+
+/** Where the pooler looks passwords up: in the database, at every login; or in a file of its own. */
+export const userLists = ['auth_query', 'static list'] as const
+export type UserList = (typeof userLists)[number]
+
+export type Pgbouncer = {
+  name: string
+  mode: PoolMode
+  users: UserList
+  /** The server behind it. */
+  server: PostgresServer
+  /** The same, as it is reached through the pooler. */
+  pooled: PostgresServer
+  /** The file of those that it knows by itself. */
+  listFile: string
+  /** Where the pooler logs. */
+  logFile: string
+}
+
+/** Adds users to those that the pooler knows by itself, each with a password or a verifier. */
+export async function listUsers(
+  { listFile, pooled }: Pgbouncer,
+  users: Record<string, string>,
+): Promise<void> {
+  await appendFile(listFile, lines(users))
+  await asSuperuser(pooled, 'reload', 'pgbouncer')
+}
+
+const lines = (users: Record<string, string>) =>
+  Object.entries(users)
+    .map(pair => `${pair.map(text => `"${text.replaceAll('"', '""')}"`).join(' ')}\n`)
+    .join('')
+
+const trixie: Packages = { suite: 'trixie', main: 'pgbouncer' }
+
+/** Every mode with either list, as Debian has PgBouncer now; and one as it was before. */
+export const poolers: Options[] = [
+  ...poolModes.flatMap(mode => userLists.map(users => ({ mode, users }))),
+  { packages: { suite: 'bookworm', main: 'pgbouncer' } },
+]
+
+type Options = {
+  mode?: PoolMode
+  users?: UserList
+  packages?: Packages
+  settings?: Record<string, string | number>
+}
+
+/** PgBouncer will not run as root; this is `nobody` on every Linux. */
+const UNPRIVILEGED = 65534
+
+/**
+ * Starts a PgBouncer of its own in front of a PostgreSQL, over TLS on both sides, and waits until it listens. It ends
+ * when this process does, however that happens.
+ * @throws if it cannot be had or does not start
+ */
+export async function startPgbouncer(
+  server: PostgresServer,
+  { mode = 'transaction', users = 'auth_query', packages = trixie, settings = {} }: Options = {},
+): Promise<Pgbouncer & { stop(): Promise<void> }> {
+  const root = await unpack(packages, async () => {})
+  const folder = await mkdtemp(join(tmpdir(), 'keyturn-pgbouncer-'))
+  const { caFile, keyFile } = await makeCertificate(folder)
+  const file = join(folder, 'pgbouncer.ini')
+  const listFile = join(folder, 'users')
+  const logFile = join(folder, 'pgbouncer.log')
+  const port = await freePort()
+  const { superuser } = server
+  const all = {
+    listen_addr: '127.0.0.1',
+    listen_port: port,
+    unix_socket_dir: '',
+    pool_mode: mode,
+    auth_type: 'scram-sha-256',
+    auth_file: listFile,
+    admin_users: superuser.user,
+    ...(users === 'auth_query' && {
+      auth_user: superuser.user,
+      auth_query: 'select usename, passwd from pg_shadow where usename = $1',
+    }),
+    client_tls_sslmode: 'require',
+    client_tls_key_file: keyFile,
+    client_tls_cert_file: caFile,
+    server_tls_sslmode: 'verify-full',
+    server_tls_ca_file: join(folder, 'server-ca.crt'),
+    // So that a server is asked again soon after it refused one login.
+    server_login_retry: 1,
+    query_wait_timeout: 20,
+    ...settings,
+  }
+  const configured = Object.entries(all).map(([name, value]) => `${name} = ${value}`)
+  const behind = `* = host=${server.host} port=${server.port}`
+  await writeFile(file, ['[databases]', behind, '[pgbouncer]', ...configured, ''].join('\n'))
+  await writeFile(listFile, lines({ [superuser.user]: superuser.password }))
+  cpSync(server.caFile, join(folder, 'server-ca.crt'))
+  const command = program(root, 'usr/sbin/pgbouncer')
+  const privileged = process.getuid?.() === 0
+  if (privileged) {
+    chmodSync(folder, 0o755)
+    for (const name of ['.', ...readdirSync(folder)])
+      chownSync(join(folder, name), UNPRIVILEGED, UNPRIVILEGED)
+  }
+  const log = openSync(logFile, 'a')
+  const child = spawnUntilWeEnd(
+    [
+      ...(privileged
+        ? ['setpriv', '--reuid', `${UNPRIVILEGED}`, '--regid', `${UNPRIVILEGED}`, '--clear-groups', '--']
+        : []),
+      ...command,
+      file,
+    ],
+    { cwd: folder, log, signal: 'INT' },
+  )
+  closeSync(log)
+  const stop = async () => {
+    child.stdin?.end()
+    if (child.exitCode === null) await once(child, 'exit')
+    await rm(folder, { recursive: true, force: true })
+  }
+  try {
+    await listens(port, () => child.exitCode !== null)
+  } catch (error) {
+    const said = await readFile(logFile, 'utf8')
+    await stop()
+    throw new Error(`${packages.main} of ${packages.suite} did not start:\n${said}`, { cause: error })
+  }
+  const pooled = { ...server, host: '127.0.0.1', port, caFile }
+  return {
+    name: `${packages.suite}, ${mode}, ${users}`,
+    mode,
+    users,
+    server,
+    pooled,
+    logFile: logFile,
+    listFile,
+    stop,
+  }
+}
+
+async function listens(port: number, ended: () => boolean): Promise<void> {
+  for (let tries = 1; ; tries++)
+    try {
+      const socket = connect(port, '127.0.0.1')
+      await once(socket, 'connect')
+      socket.destroy()
+      return
+    } catch (error) {
+      if (ended() || tries > 200) throw error
+      await sleep(50)
+    }
+}

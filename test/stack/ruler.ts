@@ -1,0 +1,56 @@
+import { execFile, spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { once } from 'node:events'
+import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { promisify } from 'node:util'
+
+const run = promisify(execFile)
+const folder = join(import.meta.dirname, 'ruler')
+const cache = join(import.meta.dirname, '../../node_modules/.cache')
+
+/**
+ * AWS's own matcher of event patterns, by Maven, in a folder that is kept. Undefined where there is no Java: that is
+ * said aloud, and is an error where CI is set.
+ */
+async function matcher(): Promise<string | undefined> {
+  try {
+    await run('java', ['-version'])
+    await run('mvn', ['-v'])
+  } catch {
+    const words = "test/stack: java or mvn is missing, so the rules were NOT tried on AWS's own matcher"
+    if (process.env.CI === 'true') throw new Error(words)
+    console.warn(`\n${'!'.repeat(80)}\n${words}\n${'!'.repeat(80)}\n`)
+    return undefined
+  }
+  const pom = join(folder, 'pom.xml')
+  const digest = createHash('sha256')
+    .update(await readFile(pom))
+    .digest('hex')
+    .slice(0, 8)
+  const jars = join(cache, `keyturn-ruler-${digest}`)
+  const made = await readdir(jars).catch(() => [])
+  if (made.length) return jars
+  await mkdir(cache, { recursive: true })
+  // Whole or not at all: another run may look for it meanwhile.
+  const making = `${jars}.${process.pid}`
+  await run('mvn', ['-q', '-B', '-f', pom, 'dependency:copy-dependencies', `-DoutputDirectory=${making}`])
+  await rename(making, jars).catch(() => rm(making, { recursive: true, force: true }))
+  return jars
+}
+
+const jars = await matcher()
+/** Whether AWS's matcher is there. */
+export const hasRuler = jars !== undefined
+
+/** Which of the rules match each event, by AWS's own matcher. */
+export async function matching(rules: Record<string, object>, events: object[]): Promise<string[][]> {
+  const child = spawn('java', ['-cp', `${jars}/*`, join(folder, 'Match.java')], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  })
+  child.stdin.end(JSON.stringify({ rules, events }))
+  const [output, [code]] = await Promise.all([text(child.stdout), once(child, 'exit')])
+  if (code) throw new Error(`the matcher ended with ${code}`)
+  return JSON.parse(output)
+}

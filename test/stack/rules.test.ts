@@ -1,0 +1,128 @@
+import { beforeAll, describe, expect, test } from 'vitest'
+import {
+  abandoned,
+  alarmChange,
+  announced,
+  late,
+  lockedOut,
+  managed,
+  policyEvent,
+  report,
+  retirementFailed,
+  rotated,
+  statusChange,
+} from '../failures.ts'
+import { deployed, packageStack } from './package.ts'
+import { hasRuler, matching } from './ruler.ts'
+
+type Event = { 'detail-type': string; detail: object }
+const of = (event: Event, detail: object, more: object = {}) => ({
+  ...event,
+  ...more,
+  detail: { ...event.detail, ...detail },
+})
+const rotate = 'RotateStateMachine'
+const run = 'RotateDueStateMachine'
+const change = (status: string, stateMachineArn = rotate) => of(statusChange(status), { stateMachineArn })
+const ownExecution = announced.detail.execution
+const child = report.detail.execution
+const alarm = (name: string, value: string) =>
+  ({ ...alarmChange(name, value, ''), resources: [`${name}.Arn`] }) as Event
+const policy = (detail: Record<string, string>) => of(policyEvent, detail)
+
+/** Events as AWS documents them and as the state machines send them, and the rule that is to match each of them. */
+const events: [what: string, event: object, rule?: string][] = [
+  ['a rotation that failed', announced, 'RotationFailedRule'],
+  ['a lockout', lockedOut, 'LockoutRule'],
+  ['a failure of a severity that nobody knows', of(announced, { severity: 'fatal' }), 'LockoutRule'],
+  ['a failure without a severity', of(announced, { severity: undefined }), 'LockoutRule'],
+  ['a failure whose severity is no text', of(announced, { severity: { is: 'error' } }), 'LockoutRule'],
+  ['several rotations that failed', report, 'RotationFailedRule'],
+  ['several, some of them critical', of(report, { severity: 'critical' }), 'LockoutRule'],
+  ['several, without a severity', of(report, { severity: undefined }), 'LockoutRule'],
+  ['what was replaced could not be closed', retirementFailed, 'RotationFailedRule'],
+  ['credentials that are late', late, 'RotationFailedRule'],
+  ['a rotation that went well, as it may make up for a failure', rotated, 'RotationFailedRule'],
+  ['a run that came to its end', { ...rotated, 'detail-type': 'Due Rotations Finished' }],
+  ["another application's event", { ...announced, source: 'app' }],
+  ["another account's", { ...lockedOut, account: '999999999999' }],
+  [
+    "another account's, of its own stack",
+    of(announced, { execution: ownExecution.replace('123456789012', '999999999999') }),
+  ],
+  ["another stage's", of(announced, { execution: ownExecution.replace('-test-', '-prod-') })],
+  [
+    "another stage's whose name begins alike",
+    of(announced, { execution: ownExecution.replace('-rotate:', '-rotate-2:') }),
+  ],
+  ['of another stage, critical', of(lockedOut, { execution: ownExecution.replace('-test-', '-prod-') })],
+  ['of no execution', of(lockedOut, { execution: undefined })],
+  ["of a run's child", of(report, { execution: child }), 'RotationFailedRule'],
+  ['Secrets Manager: failed', managed, 'ManagedRotationFailedRule'],
+  ['Secrets Manager: abandoned, in the other shape', abandoned, 'ManagedRotationFailedRule'],
+  ['Secrets Manager: started', of(managed, { eventName: 'RotationStarted' })],
+  ['Secrets Manager: succeeded', of(managed, { eventName: 'RotationSucceeded' })],
+  ['Secrets Manager: a label moved', { ...managed, 'detail-type': 'Secret Label Updated' }],
+  ['an execution that failed', change('FAILED'), 'ExecutionFailedRule'],
+  ['an execution that timed out', change('TIMED_OUT'), 'RotationStoppedRule'],
+  ['an execution that was stopped', change('ABORTED'), 'RotationStoppedRule'],
+  ['an execution that runs', change('RUNNING')],
+  ['an execution that went well', change('SUCCEEDED')],
+  ['an execution that waits for a redrive', change('PENDING_REDRIVE')],
+  ['a run that failed', change('FAILED', run), 'ExecutionFailedRule'],
+  ['a run that timed out', change('TIMED_OUT', run), 'ExecutionFailedRule'],
+  ['a run that was stopped', change('ABORTED', run), 'ExecutionFailedRule'],
+  ['a run that went well', change('SUCCEEDED', run)],
+  ["a run's child, as the run itself fails then", change('FAILED', `${run}/Host`)],
+  ["another state machine's", statusChange('FAILED')],
+  ['CloudWatch: an application may be locked out', alarm('LockedOutAlarm', 'ALARM'), 'LockedOutAlarmRule'],
+  ['CloudWatch: that is over', alarm('LockedOutAlarm', 'OK')],
+  ['CloudWatch: dead letters', alarm('DeadLettersAlarm', 'ALARM'), 'AlarmStateRule'],
+  ['CloudWatch: none any more', alarm('DeadLettersAlarm', 'OK')],
+  [
+    'CloudWatch: dead letters of what should have begun',
+    alarm('StartDeadLettersAlarm', 'ALARM'),
+    'AlarmStateRule',
+  ],
+  ['CloudWatch: nobody looks', alarm('LateAlarm', 'INSUFFICIENT_DATA'), 'AlarmStateRule'],
+  ['CloudWatch: some are late, which is told by name', alarm('LateAlarm', 'ALARM')],
+  ["CloudWatch: somebody else's alarm", alarm('Other', 'ALARM')],
+  [
+    'CloudWatch: an alarm was changed',
+    { ...alarm('LateAlarm', 'ALARM'), 'detail-type': 'CloudWatch Alarm Configuration Change' },
+  ],
+  ['a parameter that nobody changed', policyEvent, 'PolicyEventRule'],
+  ['a parameter that will expire', policy({ 'policy-type': 'ExpirationNotification' }), 'PolicyEventRule'],
+  ['a parameter that was deleted', policy({ 'policy-type': 'Expiration' })],
+  ['a policy that could not be carried out', policy({ 'action-status': 'Failed' })],
+  [
+    "a change of a parameter, such as a rotation's own",
+    { ...policyEvent, 'detail-type': 'Parameter Store Change' },
+  ],
+]
+
+describe.skipIf(!hasRuler)("on AWS's own matcher", () => {
+  let rules: (readonly [string, object])[]
+  let found: string[][]
+  beforeAll(async () => {
+    await using stack = await packageStack({ region: 'eu-west-1' })
+    rules = Object.entries(deployed(stack.template).Resources).flatMap(([name, { Type, Properties }]) =>
+      Type === 'AWS::Events::Rule' ? [[name, Properties.EventPattern as object] as const] : [],
+    )
+    found = await matching(
+      Object.fromEntries(rules),
+      events.map(([, event]) => event),
+    )
+  })
+
+  test.each(events.map(([what, , rule], index) => ({ what, rule, index })))(
+    '$what matches $rule',
+    ({ rule, index }) => {
+      expect(found[index]).toEqual(rule ? [rule] : [])
+    },
+  )
+
+  test('each rule is matched by something', () => {
+    expect(new Set(found.flat())).toEqual(new Set(rules.map(([name]) => name)))
+  })
+})

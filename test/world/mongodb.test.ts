@@ -1,0 +1,33 @@
+import { readFileSync } from 'node:fs'
+import { MongoClient } from 'mongodb'
+import { afterAll, describe, expect, inject, test } from 'vitest'
+import { mongodbPlace } from '../faults/places.ts'
+import { makeApp } from '../mongodbDatabase.ts'
+import { startGateway } from '../servers/documentdbGateway.ts'
+import { generalEntries } from './generalEntries.ts'
+import { covered, excused, mongodbEntries } from './mongodbEntries.ts'
+import { worldMatrix } from './world.ts'
+
+for (const server of inject('mongodb')) {
+  // A gateway of its own, whose options are the server's states.
+  const options = { ...server.gateway }
+  const { port, stop } = await startGateway(options)
+  afterAll(stop)
+  worldMatrix(mongodbPlace({ ...server, port }), [...generalEntries(), ...mongodbEntries(server, options)])
+}
+
+describe.each(inject('mongodb'))('$name', server => {
+  test('all that it tells of a user is changed by an entry, or excused', async () => {
+    const { user, admin } = await makeApp(server)
+    const { username, password } = admin
+    const client = new MongoClient(`mongodb://localhost:${server.port}/`, {
+      auth: { username, password },
+      ...{ directConnection: true, tls: true, ca: readFileSync(server.caFile, 'utf8') },
+    })
+    const { users } = await client.db('admin').command({ usersInfo: user, showPrivileges: true })
+    await client.close()
+    const fields = Object.keys(users[0])
+    expect(fields).toEqual(expect.arrayContaining(covered))
+    for (const field of fields) expect([...covered, ...Object.keys(excused)]).toContain(field)
+  })
+})

@@ -1,0 +1,164 @@
+import { escapeIdentifier as name } from 'pg'
+import { hex } from '../database.ts'
+import { behind, createUser, isUser, updateUser } from '../mongodbDatabase.ts'
+import type { GatewayOptions } from '../servers/documentdbGateway.ts'
+import type { MongodbServer } from '../servers/mongodb.ts'
+import type { Entry, World } from './world.ts'
+
+const pairs = ['alternating-users', 'temporary-clone'] as const
+const reader = 'documentdb_readonly_role, pg_read_all_data'
+const writer = 'documentdb_readwrite_role'
+const all = `${reader}, ${writer}, documentdb_admin_role`
+
+/** Which of usersInfo's fields an entry changes. */
+export const covered = ['user', 'db', 'roles']
+/** Why none changes the others. What only MongoDB has is tried in mongodb.test.ts, on the commands that would be sent. */
+export const excused: Record<string, string> = {
+  _id: 'the database and the name',
+  userId: 'a number that the server gives a user and never changes; nothing is done by it',
+  customData: 'the engine of the tests refuses it; in MongoDB it follows the user',
+  mechanisms: 'the engine of the tests has SCRAM-SHA-256 alone; in MongoDB a user keeps those that it has',
+  authenticationRestrictions: 'the engine of the tests has none; in MongoDB they follow the user',
+  inheritedPrivileges: 'told only where they are asked for; they follow from the roles',
+}
+
+/** What a DBA may do to one account. */
+const changes: { name: string; statement: (user: string) => string; locksOut?: true }[] = [
+  { name: 'gets a role', statement: user => `grant ${writer} to ${user}` },
+  { name: 'loses all roles', statement: user => `revoke ${all} from ${user}` },
+  {
+    name: 'has other roles',
+    statement: user => `revoke ${all} from ${user}; grant ${writer} to ${user}`,
+  },
+  { name: 'loses its password', statement: user => `alter role ${user} password null`, locksOut: true },
+  { name: 'is dropped', statement: user => `drop role ${user}`, locksOut: true },
+]
+
+/** Has both accounts as they were, with whatever password they got meanwhile; but current's, if it is current's. */
+async function mend(server: MongodbServer, world: World): Promise<void> {
+  const { username, password } = await world.current()
+  for (const user of [world.user, world.clone]) {
+    const there = await isUser(server, user)
+    if (!there && user !== username && user !== world.user) continue
+    const opened = there
+      ? `revoke ${all} from ${name(user)}; grant ${reader} to ${name(user)}`
+      : createUser(user, `mended-${hex()}`, 'readAnyDatabase')
+    await behind(server, opened, world.app.admin.username)
+    if (user === username) await behind(server, updateUser(user, password))
+  }
+}
+
+function accountEntries(server: MongodbServer): Entry[] {
+  const whose = [
+    { who: 'the account in use', of: (world: World) => world.inUse, one: true },
+    { who: 'the other account', of: (world: World) => world.next, one: false },
+  ]
+  return whose.flatMap(({ who, of, one }) =>
+    changes.map(
+      ({ name: what, statement, locksOut = false }): Entry => ({
+        name: `${who} ${what}`,
+        ...(!one && { strategies: pairs }),
+        async make(world) {
+          const user = of(world)
+          const { admin } = world.app
+          if (!(await isUser(server, user)))
+            await behind(server, createUser(user, `made-${hex()}`, 'readAnyDatabase'), admin.username)
+          await behind(server, statement(name(user)), admin.username)
+        },
+        undo: world => mend(server, world),
+        locksOut,
+      }),
+    ),
+  )
+}
+
+const adminEntries = (server: MongodbServer): Entry[] => [
+  {
+    name: 'the admin may not manage users any more',
+    make: ({ app }) => behind(server, `alter role ${name(app.admin.username)} nocreaterole`),
+    undo: ({ app }) => behind(server, `alter role ${name(app.admin.username)} createrole`),
+    strategies: pairs,
+  },
+  {
+    name: 'the admin loses its password',
+    make: ({ app }) => behind(server, `alter role ${name(app.admin.username)} password null`),
+    // A value that was refused is not tried again for minutes.
+    async undo(world) {
+      world.admin = world.app.admin.with({ password: `opened-${hex()}` })
+      await world.place.setPassword(world.admin)
+    },
+    strategies: pairs,
+    ends: () => /^(rotated|Forced|AdminRefused)$/,
+  },
+]
+
+/** States of the server as a whole, which the gateway plays by what it was started with. */
+function serverEntries(server: MongodbServer, options: GatewayOptions): Entry[] {
+  return [
+    {
+      name: 'the server becomes a replica whose primary answers',
+      async make() {
+        options.primary = `127.0.0.1:${server.port}`
+      },
+      async undo() {
+        delete options.primary
+      },
+      ends: () => /^(rotated|Forced)$/,
+    },
+    {
+      name: 'a failover is under way',
+      async make() {
+        options.primary = '127.0.0.1:1'
+      },
+      async undo() {
+        delete options.primary
+      },
+      // Where it takes no writes, a login does not tell what it will be: no password is tried.
+      blind: true,
+    },
+    {
+      name: 'a failover takes seconds',
+      async make() {
+        options.primary = '127.0.0.1:1'
+        setTimeout(() => delete options.primary, 500)
+      },
+      async undo() {},
+      passes: true,
+      ends: () => /^(rotated|Forced)$/,
+    },
+    {
+      name: 'the server knows SCRAM-SHA-1 alone',
+      async make(world) {
+        const { app } = world
+        const values = [...(await world.replaced()), await world.current(), app.admin]
+        options.sha1 = new Map(values.map(({ username, password }) => [username, password]))
+      },
+      async undo() {
+        delete options.sha1
+      },
+      moments: ['before'],
+      ends: () => /^rotated$/,
+      admits: async ({ place }, credential) => {
+        const engine = place.engine((_, effect) => effect())
+        await using _ = await engine.login(credential)
+        return true
+      },
+    },
+    {
+      name: 'every session is ended',
+      make: ({ app }) =>
+        behind(
+          server,
+          `select pg_terminate_backend(pid) from pg_stat_activity
+           where application_name in ('${app.user}', '${app.user}_clone', '${app.admin.username}')`,
+        ),
+      async undo() {},
+      ends: () => /^(rotated|Forced)$/,
+    },
+  ]
+}
+
+/** What a DocumentDB or a DBA of it may have or do. */
+export function mongodbEntries(server: MongodbServer, options: GatewayOptions): Entry[] {
+  return [...accountEntries(server), ...adminEntries(server), ...serverEntries(server, options)]
+}

@@ -1,0 +1,473 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { escapeIdentifier as name, escapeLiteral as text } from 'pg'
+import type { PostgresServer } from '../../local/postgres.ts'
+import { scramVerifier } from '../../rotation/engines/scram.ts'
+import { asSuperuser, hex } from '../database.ts'
+import type { Entry, World } from './world.ts'
+
+/** A state, and what of the server's catalogs it is about: `pg_roles.rolvaliduntil`, say. */
+export type PostgresEntry = Entry & { about?: string[] }
+
+/** Why a column of the catalogs needs no state. */
+export const excused: Record<string, string> = {
+  'pg_roles.oid': 'a role that has another is another role: see the clone that was dropped',
+  'pg_roles.rolpassword': 'shows nothing; what it hides is changed by hand in generalEntries.ts',
+  'pg_roles.rolreplication':
+    'says nothing about logins: it follows like CREATEDB, as test/engines/postgresClone.test.ts shows',
+  'pg_roles.rolbypassrls': 'likewise',
+  'pg_roles.rolcreatedb': 'likewise',
+  'pg_database.oid': 'nobody can change it',
+  'pg_database.encoding': 'nobody can change it; what a client sends and gets is UTF-8 everywhere',
+  'pg_database.datlocprovider': 'nobody can change it, and no statement compares texts by it',
+  'pg_database.datistemplate': 'keeps a database from being dropped, and others from nothing',
+  'pg_database.dathasloginevt': 'the server’s own mark of an event trigger for logins, which is a state',
+  'pg_database.datfrozenxid':
+    'the server’s own bookkeeping; when it runs out the server reads only, which is a state',
+  'pg_database.datminmxid': 'likewise',
+  'pg_database.datlastsysoid': 'the server’s own bookkeeping',
+  'pg_database.dattablespace': 'where files are: nothing of it shows to a session',
+  'pg_database.datcollate': 'nobody can change it, and no statement compares texts by it',
+  'pg_database.datctype': 'likewise',
+  'pg_database.datlocale': 'likewise',
+  'pg_database.daticulocale': 'likewise',
+  'pg_database.daticurules': 'likewise',
+  'pg_database.datcollversion': 'is a warning at a login, and nothing else',
+}
+
+/** Everything that a PostgreSQL, or a DBA who changes something there, may have or do. */
+export function postgresEntries(server: PostgresServer): PostgresEntry[] {
+  const pairs = ['alternating-users', 'temporary-clone'] as const
+  const single = ({ strategy }: World) => strategy === 'single-user'
+  const sql = (statements: string, database = 'postgres') => asSuperuser(server, statements, database)
+  const here = (world: World, statements: string) => sql(statements, world.app.database)
+  const exists = async (role: string) =>
+    (await sql(`select from pg_roles where rolname = ${text(role)}`)).length > 0
+
+  /** Runs a statement for a role, R, if there is one; D is the database, U the user, A the admin. */
+  const forRole = async (world: World, role: string, statements: string) => {
+    if (!(await exists(role))) return
+    const names: Record<string, string> = {
+      R: name(role),
+      U: name(world.user),
+      A: name(world.app.admin.username),
+      D: world.app.database,
+    }
+    await here(
+      world,
+      statements.replace(/\b[RUAD]\b/g, letter => names[letter] ?? letter),
+    )
+  }
+  const forBoth = async (world: World, statements: string) => {
+    for (const role of [world.user, world.clone]) await forRole(world, role, statements)
+  }
+
+  /** Has the server read its files again, and waits until who comes next finds what is in them. */
+  async function reload(): Promise<void> {
+    const loaded = async () => (await sql('select pg_conf_load_time()::text as at'))[0]?.at
+    const before = await loaded()
+    await sql('select pg_reload_conf()')
+    while ((await loaded()) === before) await sleep(10)
+  }
+
+  /** What is done to the account in use, and undone for both, as a clone may have got it too. */
+  const inUse = (
+    what: string,
+    make: string,
+    undo: string,
+    more: Partial<PostgresEntry> = {},
+  ): PostgresEntry => ({
+    name: `the account in use ${what}`,
+    make: world => forRole(world, world.inUse, make),
+    undo: world => forBoth(world, undo),
+    ...more,
+  })
+  /** Likewise to the one that is to be opened. */
+  const next = (
+    what: string,
+    make: string,
+    undo: string,
+    more: Partial<PostgresEntry> = {},
+  ): PostgresEntry => ({
+    name: `the account that takes over ${what}`,
+    make: world => forRole(world, world.next, make),
+    undo: world => forBoth(world, undo),
+    strategies: pairs,
+    ...more,
+  })
+  const admins = (
+    what: string,
+    make: string,
+    undo: string,
+    more: Partial<PostgresEntry> = {},
+  ): PostgresEntry => ({
+    name: `the admin ${what}`,
+    make: world => forRole(world, world.app.admin.username, make),
+    undo: world => forRole(world, world.app.admin.username, undo),
+    strategies: pairs,
+    ...more,
+  })
+  /** A value of an admin that was refused is left alone for two minutes, so this one has another when it is well again. */
+  const renewed = (entry: PostgresEntry): PostgresEntry => ({
+    ...entry,
+    async undo(world) {
+      await entry.undo(world)
+      world.admin = world.app.admin.with({ password: `renewed-${hex()}` })
+      await world.place.setPassword(world.admin)
+    },
+  })
+  const database = (
+    what: string,
+    make: string,
+    undo: string,
+    more: Partial<PostgresEntry> = {},
+  ): PostgresEntry => ({
+    name: `the database ${what}`,
+    make: ({ app }) => sql(make.replace(/\bD\b/g, app.database)),
+    undo: ({ app }) => sql(undo.replace(/\bD\b/g, app.database)),
+    ...more,
+  })
+  /** A setting of the account in use, or of it in this database. */
+  const setting = (
+    what: string,
+    assignment: string,
+    more: Partial<PostgresEntry> = {},
+    where = '',
+  ): PostgresEntry => {
+    const [parameter] = assignment.split(' ', 1)
+    const alter = `alter role R ${where}`
+    return inUse(
+      where ? `${what} in this database` : what,
+      `${alter} set ${assignment}`,
+      `${alter} reset ${parameter}`,
+      {
+        ends: followed,
+        about: [
+          'pg_roles.rolconfig',
+          'pg_db_role_setting.setconfig',
+          'pg_db_role_setting.setrole',
+          ...(where ? ['pg_db_role_setting.setdatabase'] : []),
+        ],
+        ...more,
+      },
+    )
+  }
+  const inDatabase = 'in database D'
+  /** A line of pg_hba.conf for the account in use and its partner, or for one of them. */
+  const asked = (method: string, more: Partial<PostgresEntry> = {}): PostgresEntry => ({
+    name: `pg_hba.conf asks both accounts for ${method}`,
+    async make(world) {
+      const [{ hba_file: file } = { hba_file: '' }] = await sql('show hba_file')
+      world.kept = { file, lines: readFileSync(file, 'utf8') }
+      const { lines } = world.kept as { lines: string }
+      writeFileSync(file, `hostssl all ${world.user},${world.clone} 127.0.0.1/32 ${method}\n${lines}`)
+      const wrong = await sql('select error from pg_hba_file_rules where error is not null')
+      if (wrong.length) throw new Error(`pg_hba.conf is wrong: ${wrong[0]?.error}`)
+      await reload()
+    },
+    async undo({ kept }) {
+      const { file, lines } = kept as { file: string; lines: string }
+      writeFileSync(file, lines)
+      await reload()
+    },
+    ...more,
+  })
+  /** A setting of the whole server. */
+  const serverwide = (assignment: string, more: Partial<PostgresEntry> = {}): PostgresEntry => ({
+    name: `the server is set to ${assignment}`,
+    async make() {
+      await sql(`alter system set ${assignment}`)
+      await reload()
+    },
+    async undo() {
+      await sql(`alter system reset ${assignment.split(' ', 1)[0]}`)
+      await reload()
+    },
+    ...more,
+  })
+  /** True of what is tried a few times: a statement that has a millisecond may be given up. */
+  const patiently = async ({ place }: World, credential: Parameters<World['place']['admits']>[0]) => {
+    for (let tries = 0; tries < 20; tries++)
+      if (await place.admits(credential).catch(() => false)) return true
+    return false
+  }
+
+  const fine = () => /^(rotated|Forced)$/
+  /** A clone that is made like its user, and then the user is made different, fails TestSecret. */
+  const followed = () => /^(rotated|Forced|TestFailed)$/
+  return [
+    // What keeps a login out is the DBA's wish.
+    inUse('expires', `alter role R valid until '2001-01-01'`, `alter role R valid until 'infinity'`, {
+      locksOut: true,
+      about: ['pg_roles.rolvaliduntil'],
+    }),
+    next('expires', `alter role R valid until '2001-01-01'`, `alter role R valid until 'infinity'`, {
+      about: ['pg_roles.rolvaliduntil'],
+    }),
+    inUse('may have no connections', 'alter role R connection limit 0', 'alter role R connection limit -1', {
+      locksOut: true,
+      about: ['pg_roles.rolconnlimit'],
+    }),
+    next('may have no connections', 'alter role R connection limit 0', 'alter role R connection limit -1', {
+      about: ['pg_roles.rolconnlimit'],
+    }),
+    inUse('is NOLOGIN', 'alter role R nologin', 'alter role R login', {
+      locksOut: true,
+      about: ['pg_roles.rolcanlogin'],
+    }),
+    next('is NOLOGIN', 'alter role R nologin', 'alter role R login', { about: ['pg_roles.rolcanlogin'] }),
+    inUse('does not inherit', 'alter role R noinherit', 'alter role R inherit', {
+      about: ['pg_roles.rolinherit'],
+      ends: fine,
+    }),
+    inUse('may create roles', 'alter role R createrole', 'alter role R nocreaterole', {
+      about: ['pg_roles.rolcreaterole'],
+    }),
+    {
+      name: 'the account in use gets another name',
+      make: world => forRole(world, world.inUse, `alter role R rename to ${name(`${world.inUse}_old`)}`),
+      undo: world => sql(`alter role ${name(`${world.inUse}_old`)} rename to ${name(world.inUse)}`),
+      locksOut: true,
+      about: ['pg_roles.rolname'],
+      // The clone's name would be the other's.
+      holders: ['clone'],
+    },
+    {
+      name: 'the clone in use is dropped',
+      make: world => forRole(world, world.clone, 'drop owned by R; drop role R'),
+      async undo(world) {
+        if (await exists(world.clone)) return
+        const { password } = await world.current()
+        const { admin, database } = world.app
+        // By the admin, who else could not change it.
+        await asSuperuser(
+          server,
+          `create role ${name(world.clone)} login password ${text(await scramVerifier(password))};
+           grant ${name(world.user)} to ${name(world.clone)}`,
+          database,
+          { user: admin.username, password: (world.admin ?? admin).password },
+        )
+      },
+      strategies: pairs,
+      holders: ['clone'],
+      moments: ['before', 'after create'],
+      locksOut: true,
+    },
+    {
+      name: 'the clone that takes over is dropped',
+      make: world => forRole(world, world.clone, 'drop owned by R; drop role R'),
+      undo: async () => {},
+      strategies: pairs,
+      holders: ['user'],
+    },
+    {
+      name: 'the clone is made a superuser',
+      make: world => forRole(world, world.clone, 'alter role R superuser'),
+      undo: world => forRole(world, world.clone, 'alter role R nosuperuser'),
+      strategies: pairs,
+      about: ['pg_roles.rolsuper'],
+    },
+    {
+      name: 'the clone is no member of the user any more',
+      make: world => forRole(world, world.clone, 'revoke U from R cascade'),
+      undo: world => forRole(world, world.clone, 'grant U to R'),
+      strategies: pairs,
+    },
+    {
+      name: 'somebody else has the clone’s name',
+      make: async world => {
+        if (!(await exists(world.clone)))
+          await sql(`create role ${name(world.clone)} login password 'its own'`)
+      },
+      undo: async world => {
+        if (
+          !(await sql(`select from pg_auth_members where pg_get_userbyid(member) = ${text(world.clone)}`))
+            .length
+        )
+          await sql(`drop role if exists ${name(world.clone)}`)
+      },
+      strategies: pairs,
+      holders: ['user'],
+      moments: ['before', 'after create'],
+      ends: () => /^NotPermitted$/,
+    },
+
+    // What the clone has of its own.
+    ...(
+      [
+        [
+          'default privileges',
+          'alter default privileges for role R grant select on tables to A',
+          'alter default privileges for role R revoke select on tables from A',
+          'pg_default_acl',
+        ],
+        [
+          'a foreign-data wrapper',
+          'alter role R superuser; create foreign data wrapper w; alter foreign data wrapper w owner to R; alter role R nosuperuser',
+          'drop foreign data wrapper if exists w',
+          'pg_foreign_data_wrapper',
+        ],
+        [
+          'a table',
+          'create table public.t (n int); alter table public.t owner to R',
+          'drop table if exists public.t',
+          'pg_class',
+        ],
+        ['the database', 'alter database D owner to R', 'alter database D owner to A', 'pg_database.datdba'],
+        ['a schema', 'create schema s authorization R', 'drop schema if exists s', 'pg_namespace'],
+      ] as const
+    ).map(
+      ([what, make, undo, about]): PostgresEntry => ({
+        name: `the clone owns ${what}`,
+        make: world => forRole(world, world.clone, make),
+        undo: async world => forRole(world, (await exists(world.clone)) ? world.clone : world.user, undo),
+        strategies: pairs,
+        ends: fine,
+        about: [about],
+        // Where there is no clone yet there is nothing to own.
+        moments: ['before', 'after create', 'after set'],
+      }),
+    ),
+
+    // Databases.
+    database(
+      'is closed',
+      'alter database D allow_connections false',
+      'alter database D allow_connections true',
+      {
+        locksOut: true,
+        about: ['pg_database.datallowconn'],
+      },
+    ),
+    {
+      name: 'the database is closed for a moment',
+      async make({ app }) {
+        await sql(`alter database ${app.database} allow_connections false`)
+        sleep(300).then(() => sql(`alter database ${app.database} allow_connections true`))
+      },
+      undo: () => sleep(400),
+      passes: true,
+      ends: fine,
+    },
+    database(
+      'may have no connections',
+      'alter database D connection limit 0',
+      'alter database D connection limit -1',
+      {
+        locksOut: true,
+        about: ['pg_database.datconnlimit'],
+      },
+    ),
+    {
+      name: 'the database gets another name',
+      make: ({ app }) => sql(`alter database ${app.database} rename to ${app.database}_old`),
+      undo: ({ app }) => sql(`alter database ${app.database}_old rename to ${app.database}`),
+      locksOut: true,
+      about: ['pg_database.datname'],
+    },
+    {
+      name: 'the database is not for everybody any more',
+      make: ({ app }) => sql(`revoke connect on database ${app.database} from public`),
+      undo: ({ app }) => sql(`grant connect on database ${app.database} to public`),
+      locksOut: true,
+      about: ['pg_database.datacl'],
+    },
+    {
+      name: 'the database is for the user alone',
+      make: ({ app, user }) =>
+        sql(
+          `grant connect on database ${app.database} to ${name(user)}; revoke connect on database ${app.database} from public`,
+        ),
+      undo: ({ app }) => sql(`grant connect on database ${app.database} to public`),
+      ends: fine,
+      about: ['pg_database.datacl'],
+    },
+    ...(server.version >= 17
+      ? [
+          {
+            name: 'an event trigger refuses the account in use',
+            make: (world: World) =>
+              here(
+                world,
+                `create function public.refuse() returns event_trigger language plpgsql as $$ begin
+                   if session_user = ${text(world.inUse)} then raise 'not now'; end if; end $$;
+                 create event trigger refuse on login execute function public.refuse(); alter event trigger refuse enable always`,
+              ),
+            undo: (world: World) =>
+              here(world, 'drop event trigger if exists refuse; drop function if exists public.refuse()'),
+            locksOut: true,
+          },
+        ]
+      : []),
+
+    // Settings.
+    setting('reads only', 'default_transaction_read_only = on'),
+    setting('reads only', 'default_transaction_read_only = on', {}, inDatabase),
+    setting('has a millisecond for a statement', 'statement_timeout = 1', { admits: patiently }),
+    setting('has a millisecond for a lock', 'lock_timeout = 1', {}, inDatabase),
+    setting('may be idle for a moment', 'idle_session_timeout = 200'),
+    setting('would make md5 verifiers', `password_encryption = 'md5'`),
+    ...(server.version >= 16
+      ? [setting('would make verifiers of too many iterations', 'scram_iterations = 200000', {}, inDatabase)]
+      : []),
+    ...(server.version >= 17
+      ? [setting('has a millisecond for a transaction', 'transaction_timeout = 1', { admits: patiently })]
+      : []),
+    setting('finds other functions first', `search_path = 'public', 'pg_catalog'`, {}, inDatabase),
+    setting('writes dates the other way round', `datestyle = 'German, DMY'`),
+    setting('has backslashes in texts', 'standard_conforming_strings = off'),
+    setting('has all it runs logged', `log_statement = 'all'`, { ends: () => /./ }),
+    setting('acts as nobody else', `role = 'none'`, {}, inDatabase),
+    setting('loads a library that there is not', `session_preload_libraries = 'nowhere'`, {
+      locksOut: true,
+      ends: () => /./,
+    }),
+    setting(
+      'loads a library that there is not',
+      `session_preload_libraries = 'nowhere'`,
+      { locksOut: true, ends: () => /./ },
+      inDatabase,
+    ),
+
+    // The admin.
+    admins('may not create roles any more', 'alter role R nocreaterole', 'alter role R createrole'),
+    renewed(
+      admins('expires', `alter role R valid until '2001-01-01'`, `alter role R valid until 'infinity'`),
+    ),
+    renewed(admins('is NOLOGIN', 'alter role R nologin', 'alter role R login')),
+    // As above.
+    admins('may have no connections', 'alter role R connection limit 0', 'alter role R connection limit -1', {
+      blind: true,
+    }),
+    admins('does not inherit', 'alter role R noinherit', 'alter role R inherit', { ends: fine }),
+    admins('reads only', 'alter role R set default_transaction_read_only = on', 'alter role R reset all', {
+      ends: fine,
+    }),
+    admins(
+      'would make md5 verifiers',
+      `alter role R set password_encryption = 'md5'`,
+      'alter role R reset all',
+      { ends: fine },
+    ),
+    admins(
+      'loads a library that there is not',
+      `alter role R set session_preload_libraries = 'nowhere'`,
+      'alter role R reset all',
+    ),
+
+    // What the server asks for.
+    asked('scram-sha-256', { ends: fine }),
+    asked('password', { ends: fine }),
+    asked('trust', {
+      blind: true,
+      ends: world => (single(world) ? /^(NotPermitted|Forced)$/ : /^(NotPermitted|Forced|rotated)$/),
+    }),
+    asked('reject', { locksOut: true }),
+    asked('ident', { locksOut: true }),
+
+    // The server.
+    serverwide(`password_encryption = 'md5'`, { ends: fine }),
+    ...(server.version >= 16 ? [serverwide('scram_iterations = 200000', { ends: fine })] : []),
+    serverwide('default_transaction_read_only = on', { locksOut: single, blind: true }),
+  ]
+}
