@@ -76,7 +76,7 @@ const places: Record<(typeof engineNames)[number], Place[]> = {
 const script = `
   import { Duplex } from 'node:stream'
   const [event, engine] = process.argv.slice(2)
-  const lacking = 'set enable_case_sensitive_identifier to true'
+  const lacking = 'set local enable_case_sensitive_identifier to true'
   const { write } = Duplex.prototype
   if (engine === 'redshift')
     Duplex.prototype.write = function (chunk, ...rest) {
