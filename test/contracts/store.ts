@@ -42,8 +42,8 @@ export function storeContract(name: string, makeShelf: () => Promise<Shelf>, gap
       (await store.read(id, which))?.credential.password
 
     const labels = async (id: string) => {
-      const { tags: _, ...stages } = await store.describe(id)
-      return stages
+      const { current, pending, previous } = await store.describe(id)
+      return { current, pending, previous }
     }
 
     const unseen = new Set(Object.keys(gaps))
@@ -56,7 +56,9 @@ export function storeContract(name: string, makeShelf: () => Promise<Shelf>, gap
     describe('describe', () => {
       promise('tells the labels and the tags', async () => {
         const { id, first } = await secret({ 'keyturn:strategy': 'single-user', team: 'payments' })
-        expect(await store.describe(id)).toEqual({
+        // The names that a service has for it are for events alone, and not every store's has any.
+        const { name: _, arn: __, ...found } = await store.describe(id)
+        expect(found).toEqual({
           current: first,
           pending: undefined,
           previous: undefined,
