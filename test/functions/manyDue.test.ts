@@ -193,7 +193,7 @@ describe.skipIf(!bin)('200 parameters due at once, on five database servers, one
     const host = `127.0.0.1:${servers[0]?.port}`
     expect(all.length).toBe(1)
     expect(alarms.received.map(({ Subject }) => Subject)).toEqual([
-      expect.stringMatching(/^ERROR Unreachable: rotation of \/many\/app_0_\d+ failed$/),
+      expect.stringMatching(/^ERROR Unreachable: rotation of parameter \/many\/app_0_\d+ failed$/),
       `ERROR Unreachable: 40 rotations on ${host} failed`,
     ])
     for (const id of ids[0] ?? []) expect(all[0]?.Message).toContain(`parameter-store ${id}`)
