@@ -216,7 +216,10 @@ test.each(['ldap', 'pam', 'radius', 'bsd'])('a password that %s looks at proves 
     await next()
     stream.write(Buffer.concat([welcome, message('S', 'server_version\x0018.1 (Debian)\0'), ready]))
     await next()
-    stream.write(Buffer.concat([...row({ kind: 'md5', iterations: '4096', who: `${method}:app` }), ready]))
+    // Before it comes what settles the transaction.
+    const settled = Array(5).fill(message('C', 'SET\0'))
+    const found = row({ kind: 'md5', iterations: '4096', who: `${method}:app` })
+    stream.write(Buffer.concat([...settled, ...found, ready]))
   }
   await using server = await scripted(script)
   await using session = await new Postgres({ caFile: server.caFile }).login(server.credential())

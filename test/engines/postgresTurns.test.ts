@@ -120,7 +120,8 @@ describe.each(versions)('PostgreSQL $version', server => {
     expect(await sql(`select tableowner from pg_tables where tablename = 'owned'`)).toEqual([
       { tableowner: app.user },
     ])
-    await using session = await engine.login(clone)
+    const writing = new Postgres({ caFile: server.caFile, testMayWrite: true })
+    await using session = await writing.login(clone)
     await session.run('drop table public.owned')
   })
 

@@ -90,10 +90,10 @@ describe('a user whose password Redshift keeps as sha256', () => {
     expect(session.host).toBe('sha256')
     await session.setPassword('app', 'Mypassword1')
     const [, digest, salt = ''] =
-      /^alter user "app" password 'sha256\|(\w{64})\|(\w{64})'$/.exec(statements.at(-1) ?? '') ?? []
+      /^alter user "app" password 'sha256\|(\w{64})\|(\w{64})'; commit$/.exec(statements.at(-1) ?? '') ?? []
     expect(digest).toBe(sha256('Mypassword1', Buffer.from(salt, 'hex')).toString('hex'))
     await session.lockUser('app', { user: 'app', clone: 'app_clone' })
-    expect(statements.at(-1)).toMatch(/^alter user "app" password 'sha256\|\w{64}\|\w{64}'$/)
+    expect(statements.at(-1)).toMatch(/^alter user "app" password 'sha256\|\w{64}\|\w{64}'; commit$/)
   })
 
   test('a wrong password is LoginRefused', async () => {
