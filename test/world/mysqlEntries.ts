@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import mysql, { type Connection } from 'mysql2/promise'
 import type { Credential } from '../../rotation/credential.ts'
 import { nativeVerifier } from '../../rotation/engines/mysqlVerifiers.ts'
@@ -401,7 +402,12 @@ export function mysqlEntries(server: RunningMysql): MysqlEntry[] {
       name: 'no connection is free',
       async make() {
         const { host, port, superuser } = server
-        held = await mysql.createConnection({ host, port, ...superuser, ssl: { rejectUnauthorized: false } })
+        held = await mysql.createConnection({
+          host,
+          port,
+          ...superuser,
+          ssl: { ca: readFileSync(server.caFile) },
+        })
         await sql(`set global max_connections = ${itself ? 1 : 10}`)
         if (!itself) more = await Promise.all(Array.from({ length: 9 }, () => another()))
       },
@@ -426,7 +432,7 @@ export function mysqlEntries(server: RunningMysql): MysqlEntry[] {
   let more: Connection[] = []
   const another = () => {
     const { host, port, superuser } = server
-    return mysql.createConnection({ host, port, ...superuser, ssl: { rejectUnauthorized: false } })
+    return mysql.createConnection({ host, port, ...superuser, ssl: { ca: readFileSync(server.caFile) } })
   }
 
   return [...accounts, ...privileges, ...admins, ...settings, ...(itself ? mysqlOnly() : mariadbOnly())]
