@@ -84,6 +84,8 @@ export class Redis implements Engine {
 
 /** Where COMMAND INFO has what it tells of the commands within one, such as XINFO STREAM. */
 const SUBCOMMANDS = 9
+/** Where each has its flags. */
+const FLAGS = 2
 
 class RedisSession implements Session {
   readonly #connection: RedisConnection
@@ -200,7 +202,7 @@ class RedisSession implements Session {
   /** Undefined if this user may not ask for them, or the server tells something else. */
   async #ownFlags(): Promise<unknown[] | undefined> {
     const told = await this.#send(['ACL', 'GETUSER', this.#credential.username]).catch(undefinedIfRefused)
-    const flags = Array.isArray(told) ? told[told.indexOf('flags') + 1] : undefined
+    const flags = listed(told)[listed(told).indexOf('flags') + 1]
     return Array.isArray(flags) ? flags : undefined
   }
 
@@ -226,14 +228,14 @@ class RedisSession implements Session {
   /** @throws TestFailed unless the server itself says that the command only reads */
   async #requireReading([name = '', subcommand]: string[]): Promise<void> {
     const told = await tested(this.#send(['COMMAND', 'INFO', name]))
-    const [info] = Array.isArray(told) ? told : []
+    const [info] = listed(told)
     // It does not know the command, and will say so.
     if (info === null) return
-    const subcommands: unknown[] = (Array.isArray(info) && info[SUBCOMMANDS]) || []
     const isMeant = (one: unknown) =>
-      Array.isArray(one) && `${one[0]}`.toLowerCase() === `${name}|${subcommand}`.toLowerCase()
-    const [, , flags] = (subcommands.find(isMeant) ?? info ?? []) as unknown[]
-    if (!Array.isArray(flags) || !flags.includes('readonly')) throw mayOnlyRead(`as ${this.#credential}`)
+      `${listed(one)[0]}`.toLowerCase() === `${name}|${subcommand}`.toLowerCase()
+    const meant = listed(listed(info)[SUBCOMMANDS]).find(isMeant) ?? info
+    const flags = listed(meant)[FLAGS]
+    if (!listed(flags).includes('readonly')) throw mayOnlyRead(`as ${this.#credential}`)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -318,6 +320,11 @@ function writable(lines: string[], name: string): AclUser {
 function there(user: AclUser | undefined, name: string): AclUser {
   if (!user) throw new NoSuchUser(`there is no user ${JSON.stringify(name)}`)
   return user
+}
+
+/** A list that the server told; empty if it told something else. */
+function listed(told: unknown): unknown[] {
+  return Array.isArray(told) ? told : []
 }
 
 function undefinedIfRefused(error: unknown): undefined {

@@ -93,6 +93,25 @@ describe.each(ways)('%s', (_, tls) => {
     }
   })
 
+  test.each([':1', '*1\r\n:1', '*1\r\n+text', '*1\r\n*1\r\n:1', '*1\r\n*3\r\n+ping\r\n:1\r\n:1', '*0'])(
+    'what does not tell of a command says nothing of it, and it is not run: %j',
+    async told => {
+      const sent: string[] = []
+      const server = await listen(
+        socket =>
+          socket.on('data', data => {
+            sent.push(`${data}`)
+            socket.write(`${data}`.includes('COMMAND') ? `${told}\r\n` : ok)
+          }),
+        tls ? certificate : undefined,
+      )
+      await using session = await engine.login(value(server.port))
+      await expect(session.run('PING')).rejects.toMatchObject({ name: 'TestFailed' })
+      expect(sent.at(-1)).toContain('COMMAND')
+      server.stop()
+    },
+  )
+
   test('a byte now and then is no answer', async () => {
     const server = await listen(
       socket => {
