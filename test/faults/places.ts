@@ -45,6 +45,8 @@ export type Place = {
   setPassword(credential: Credential): Promise<unknown>
   /** Sets the user's password, and makes its clone with this value, or sees to it that there is none. */
   reset(app: App, clone: Credential | undefined): Promise<void>
+  /** Drops an app's users and its admin, where the server has room for few. */
+  clear?(app: App): Promise<void>
 }
 
 /** The newest and the oldest version: what differs between versions shows most there. */
@@ -267,6 +269,11 @@ export function mongodbPlace(server: MongodbServer): Place {
         ].join(';'),
         admin.username,
       ),
+    async clear({ user, admin }) {
+      for (const role of [user, `${user}_clone`, admin.username])
+        if (await mongodb.isUser(server, role))
+          await mongodb.behind(server, `drop owned by ${name(role)}; drop role ${name(role)}`)
+    },
   }
 }
 

@@ -408,6 +408,7 @@ export function worldMatrix(place: Place, entries: Entry[]): void {
         await place.admits(replaced),
         `${then}: ${replaced.username} logs in with what was replaced`,
       ).toBe(false)
+    await place.clear?.(world.app)
   }
 
   describe(place.name, () => {
