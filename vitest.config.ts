@@ -25,16 +25,35 @@ class LongFirst extends BaseSequencer {
   }
 }
 
+const fast = 'test/**/*.fast.test.ts'
+
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
-    globalSetup: ['test/servers.ts'],
-    // Each file in a process of its own: what a test does to its environment stays there.
-    pool: 'forks',
     // One more than there are cores: half of a test's time is waiting for a server.
     maxWorkers: availableParallelism() + 1,
     sequence: { sequencer: LongFirst },
-    testTimeout: 60_000,
-    hookTimeout: 180_000,
+    projects: [
+      {
+        test: {
+          name: 'fast',
+          include: [fast],
+          setupFiles: ['test/alone.ts'],
+          pool: 'threads',
+          testTimeout: 60_000,
+        },
+      },
+      {
+        test: {
+          name: 'servers',
+          include: ['test/**/*.test.ts'],
+          exclude: [fast],
+          globalSetup: ['test/servers.ts'],
+          // Each file in a process of its own: what a test does to its environment stays there.
+          pool: 'forks',
+          testTimeout: 60_000,
+          hookTimeout: 180_000,
+        },
+      },
+    ],
   },
 })
