@@ -6,7 +6,7 @@ import { promisify } from 'node:util'
 import type { Metafile } from 'esbuild'
 import Bundle, { bundleFunction } from '../bundle.ts'
 import { functionOf } from '../local/embedded.ts'
-import { engineNames } from '../rotation/credential.ts'
+import { engineNames } from '../rotation/engines/traits.ts'
 import type { Check } from './counts.ts'
 
 /** Bytes of one function's package. */

@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { type Actor, traits } from '../rotation/engines/traits.ts'
-import { strategyNames } from '../rotation/strategies/strategy.ts'
+import { strategyNames } from '../rotation/strategies/names.ts'
 import { withBlock } from './block.ts'
 
 const page = new URL('strategies.md', import.meta.url)

@@ -1,8 +1,8 @@
 import * as v from 'valibot'
-import { engineNames } from '../rotation/credential.ts'
+import { engineNames } from '../rotation/engines/traits.ts'
 import { InvalidInput, RotationError } from '../rotation/errors.ts'
 import { type StoreName, storeNames } from '../rotation/stores/store.ts'
-import { strategyNames } from '../rotation/strategies/strategy.ts'
+import { strategyNames } from '../rotation/strategies/names.ts'
 
 const text = v.pipe(v.string(), v.nonEmpty())
 const time = v.pipe(

@@ -1,16 +1,11 @@
 import { inspect } from 'node:util'
 import * as v from 'valibot'
-import { traits } from './engines/traits.ts'
+import { type EngineName, engineNames, traits } from './engines/traits.ts'
 import { InvalidCredential } from './errors.ts'
 import { parseExactly } from './exactJson.ts'
 import { isHost } from './host.ts'
 
-/** The engines that a credential may name, by AWS's own names in the secret's JSON. */
-export const engineNames = ['postgres', 'redshift', 'mysql', 'mariadb', 'mongo', 'redis'] as const
-/** `opaque` stands for no database; only a tag can say so, never a value. */
-export type EngineName = (typeof engineNames)[number] | 'opaque'
-
-/** Other names of the same. */
+/** Other names that AWS has for them. */
 const aliases = {
   'aurora-postgresql': 'postgres',
   'aurora-mysql': 'mysql',

@@ -1,9 +1,9 @@
 import * as v from 'valibot'
-import type { EngineName } from './credential.ts'
 import { duration } from './duration.ts'
+import type { EngineName } from './engines/traits.ts'
 import { InvalidOption } from './errors.ts'
 import { type PasswordSettings, passwordSettings } from './password.ts'
-import { type StrategyName, strategyNames } from './strategies/strategy.ts'
+import { type StrategyName, strategyNames } from './strategies/names.ts'
 import { type Window, window } from './window.ts'
 
 /** What a stored value is: AWS's JSON, unless one of these is set. */

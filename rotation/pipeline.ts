@@ -1,11 +1,13 @@
 import { adminOf } from './admin.ts'
-import { Credential, type EngineName } from './credential.ts'
+import { Credential } from './credential.ts'
 import type { Engine } from './engines/engine.ts'
+import type { EngineName } from './engines/traits.ts'
 import { InvalidCredential } from './errors.ts'
 import type { Essentials, Kind, Options } from './options.ts'
 import type { RdsCalls } from './rds.ts'
 import type { Store, Version } from './stores/store.ts'
-import type { Change, StrategyName } from './strategies/strategy.ts'
+import type { StrategyName } from './strategies/names.ts'
+import type { Change } from './strategies/strategy.ts'
 
 /** What the steps work with. */
 export type Pipeline = {

@@ -14,8 +14,9 @@ import {
 import { whatIsKnown } from './refusedBefore.ts'
 import type { Description, Version } from './stores/store.ts'
 import { strategies } from './strategies/index.ts'
+import type { StrategyName } from './strategies/names.ts'
 import { isOpen } from './strategies/restore.ts'
-import type { FailedChange, Outcome, StrategyName } from './strategies/strategy.ts'
+import type { FailedChange, Outcome } from './strategies/strategy.ts'
 
 /**
  * How a rollback ended: as its strategy says (see Outcome); `nothing`, there was no value to take back; `untouched`,

@@ -30,8 +30,8 @@ import {
 import type { Description, Store, Version } from './stores/store.ts'
 import { strategies } from './strategies/index.ts'
 import { awaitLogin } from './strategies/login.ts'
+import type { StrategyName } from './strategies/names.ts'
 import { requireAsking } from './strategies/pooler.ts'
-import type { StrategyName } from './strategies/strategy.ts'
 
 /**
  * Writes the new value as pending. No database is asked.

@@ -5,7 +5,7 @@ import pg from 'pg'
 import { describe, expect, inject, test } from 'vitest'
 import type { Credential } from '../rotation/credential.ts'
 import { traits } from '../rotation/engines/traits.ts'
-import type { StrategyName } from '../rotation/strategies/strategy.ts'
+import type { StrategyName } from '../rotation/strategies/names.ts'
 import { mysqlPlace, type Place, postgresPlace } from './faults/places.ts'
 import { World } from './world/world.ts'
 

@@ -1,5 +1,5 @@
-import type { EngineName } from '../credential.ts'
 import type { Engine, EngineOptions } from './engine.ts'
+import type { EngineName } from './traits.ts'
 
 /** Every engine; its driver is loaded when it is first asked for. */
 export const loadEngine: Record<EngineName, (options: EngineOptions) => Promise<Engine>> = {

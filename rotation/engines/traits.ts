@@ -1,6 +1,10 @@
 import { isIP, isIPv6 } from 'node:net'
-import type { EngineName } from '../credential.ts'
-import type { StrategyName } from '../strategies/strategy.ts'
+import type { StrategyName } from '../strategies/names.ts'
+
+/** The engines that a credential may name, by AWS's own names in the secret's JSON. */
+export const engineNames = ['postgres', 'redshift', 'mysql', 'mariadb', 'mongo', 'redis'] as const
+/** `opaque` stands for no database; only a tag can say so, never a value. */
+export type EngineName = (typeof engineNames)[number] | 'opaque'
 
 /** Who changes the database under a strategy: the user itself; an admin, whom the value then must name; or RDS. */
 export type Actor = 'user' | 'admin' | 'rds'

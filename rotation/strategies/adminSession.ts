@@ -5,7 +5,8 @@ import type { Engine, Session } from '../engines/engine.ts'
 import { traits } from '../engines/traits.ts'
 import { AdminRefused, InvalidCredential, LoginRefused } from '../errors.ts'
 import { tryLogin } from './login.ts'
-import type { Change, StrategyName } from './strategy.ts'
+import type { StrategyName } from './names.ts'
+import type { Change } from './strategy.ts'
 
 /** @throws InvalidCredential if the value names no admin, and on this engine the strategy needs one */
 export function requireAdmin({ engine, masterarn }: Credential, strategy: StrategyName): void {

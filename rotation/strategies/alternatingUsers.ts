@@ -10,8 +10,9 @@ import { InvalidCredential, NotPermitted, Unreachable } from '../errors.ts'
 import { unknownPassword } from '../password.ts'
 import { adminSession, requireAdmin, tryAdminSession } from './adminSession.ts'
 import { awaitLogin, logsIn, setWith } from './login.ts'
+import type { StrategyName } from './names.ts'
 import { undoBesideCurrent } from './restore.ts'
-import type { Change, FailedChange, Outcome, Retirement, Strategy, StrategyName } from './strategy.ts'
+import type { Change, FailedChange, Outcome, Retirement, Strategy } from './strategy.ts'
 
 /** AWS's convention for the second user's name. */
 const SUFFIX = '_clone'

@@ -2,15 +2,6 @@ import type { Credential } from '../credential.ts'
 import type { Engine, Pair } from '../engines/engine.ts'
 import type { RdsCalls } from '../rds.ts'
 
-export const strategyNames = [
-  'single-user',
-  'alternating-users',
-  'temporary-clone',
-  'dual-password',
-  'master',
-] as const
-export type StrategyName = (typeof strategyNames)[number]
-
 /** The values a step works with. What is read only in some cases is a function, so that it costs no call in others. */
 export type Change = {
   current: Credential

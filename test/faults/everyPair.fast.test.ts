@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import type { EngineName } from '../../rotation/credential.ts'
+import type { EngineName } from '../../rotation/engines/traits.ts'
 import { traits } from '../../rotation/engines/traits.ts'
 
 /** How a file here names the servers of an engine. */

@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, test } from 'vitest'
-import type { StrategyName } from '../../rotation/strategies/strategy.ts'
+import type { StrategyName } from '../../rotation/strategies/names.ts'
 import type { App } from '../database.ts'
 import type { Place } from './places.ts'
 import { Process, type Visit } from './process.ts'

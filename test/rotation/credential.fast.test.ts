@@ -1,6 +1,7 @@
 import { inspect } from 'node:util'
 import { describe, expect, test } from 'vitest'
-import { Credential, engineNames } from '../../rotation/credential.ts'
+import { Credential } from '../../rotation/credential.ts'
+import { engineNames } from '../../rotation/engines/traits.ts'
 import { InvalidCredential } from '../../rotation/errors.ts'
 
 const least = { engine: 'postgres', host: 'db.example.com', username: 'app', password: 'Hidden-1' }

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { duration } from '../../rotation/duration.ts'
 import { InvalidOption } from '../../rotation/errors.ts'
 import { type Options, parseEssentials, parseOptions, parseTags } from '../../rotation/options.ts'
-import { strategyNames } from '../../rotation/strategies/strategy.ts'
+import { strategyNames } from '../../rotation/strategies/names.ts'
 
 function refusal(run: () => unknown): InvalidOption {
   try {

@@ -12,7 +12,7 @@ import * as steps from '../../rotation/steps.ts'
 import { MemoryStore } from '../../rotation/stores/memory.ts'
 import { ADMIN_PAUSES } from '../../rotation/strategies/adminSession.ts'
 import { strategies } from '../../rotation/strategies/index.ts'
-import type { StrategyName } from '../../rotation/strategies/strategy.ts'
+import type { StrategyName } from '../../rotation/strategies/names.ts'
 import { type App, hex, noRds } from '../database.ts'
 import type { Place } from '../faults/places.ts'
 
