@@ -4,11 +4,11 @@ import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { Application, type Value } from './application.ts'
-import { type Embedded, functionOf, startEmbedded } from './embedded.ts'
-import { type Proof, rotated, sayProofs, unharmed } from './proofs.ts'
-import { SecretsShelf } from './shelves.ts'
-import { type Execution, type Failure, runRotation, type Task } from './stateMachine.ts'
+import { Application, type Value } from './client/application.ts'
+import { type Proof, rotated, sayProofs, unharmed } from './client/proofs.ts'
+import { SecretsShelf } from './client/shelves.ts'
+import { type Embedded, functionOf, startEmbedded } from './embedded/embedded.ts'
+import { type Execution, type Failure, runRotation, type Task } from './embedded/stateMachine.ts'
 
 /** What a state does, for a reader who sees it go by. */
 const meaning: Record<string, string> = {
@@ -123,7 +123,7 @@ function dies(file: string): Task {
   let attempt = 0
   return async event => {
     attempt++
-    const script = fileURLToPath(new URL('dyingFunction.ts', import.meta.url))
+    const script = fileURLToPath(new URL('embedded/dyingFunction.ts', import.meta.url))
     const child = spawn(process.execPath, [script, file, `${attempt}`, JSON.stringify(event)], {
       stdio: 'ignore',
     })

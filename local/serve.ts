@@ -1,10 +1,10 @@
 import { once } from 'node:events'
 import { mkdirSync, rmSync } from 'node:fs'
 import { connect, createServer, type Server } from 'node:net'
-import { Application, type Value } from './application.ts'
-import { type Deployed, leaks, project, startDeployed } from './deployed.ts'
-import { type Proof, rotated, sayProofs, unharmed } from './proofs.ts'
-import type { Shelf } from './shelves.ts'
+import { Application, type Value } from './client/application.ts'
+import { type Proof, rotated, sayProofs, unharmed } from './client/proofs.ts'
+import type { Shelf } from './client/shelves.ts'
+import { type Deployed, leaks, project, startDeployed } from './stack/deployed.ts'
 
 // From here paths are short, as the path of a socket has to be.
 process.chdir(project)

@@ -2,7 +2,7 @@ import { execFile, execFileSync, execSync, fork, spawn, spawnSync } from 'node:c
 import { createServer, get } from 'node:http'
 import { connect } from 'node:net'
 import { expect, inject, test } from 'vitest'
-import { startPostgres } from '../local/postgres.ts'
+import { startPostgres } from '../local/servers/postgres.ts'
 
 test.each([
   ['start a process', () => spawn('true')],

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
 import { onMysql, onPostgres, onRedis } from '../bench/applications.ts'
 import { measureAvailability } from '../bench/availability.ts'
-import { type Embedded, startEmbedded } from '../local/embedded.ts'
-import type { Admin } from '../local/users.ts'
+import type { Admin } from '../local/client/users.ts'
+import { type Embedded, startEmbedded } from '../local/embedded/embedded.ts'
 
 // As bench/runAvailability.ts, but for a few seconds.
 const settings = { rotations: 3, rate: 40, cached: 500, grace: 1_500 }

@@ -1,4 +1,6 @@
 import { beforeEach, describe, expect, inject, test, vi } from 'vitest'
+import { admits, asSuperuser, makeApp } from '../local/servers/mysqlDatabase.ts'
+import { type App, connectionOf, hex, noRds } from '../local/servers/postgresDatabase.ts'
 import { Credential } from '../rotation/credential.ts'
 import { loadEngine } from '../rotation/engines/load.ts'
 import { quoteText } from '../rotation/engines/mysqlAccount.ts'
@@ -8,8 +10,6 @@ import { retire } from '../rotation/retire.ts'
 import { rollback, rollbackAbandoned } from '../rotation/rollback.ts'
 import * as steps from '../rotation/steps.ts'
 import { MemoryStore } from '../rotation/stores/memory.ts'
-import { type App, connectionOf, hex, noRds } from './database.ts'
-import { admits, asSuperuser, makeApp } from './mysqlDatabase.ts'
 
 const id = 'app'
 const [first, second, third] = ['first-', 'second-', 'third-'].map(name => name.padEnd(32, '0')) as [

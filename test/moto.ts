@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { freePort, startServer } from '../local/spawn.ts'
+import { freePort, startServer } from '../local/servers/spawn.ts'
 
 export type Moto = { url: string; stop(): Promise<void> }
 

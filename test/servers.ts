@@ -1,9 +1,9 @@
 import type { TestProject } from 'vitest/node'
-import { type PostgresServer, postgresVersions, startPostgres } from '../local/postgres.ts'
-import { type MongodbServer, startMongodb } from './servers/mongodb.ts'
-import { flavours, type MysqlServer, startMysql } from './servers/mysql.ts'
-import { type Pgbouncer, poolers, startPgbouncer } from './servers/pgbouncer.ts'
-import { type RedisServer, redisPackages, startRedis } from './servers/redis.ts'
+import { type MongodbServer, startMongodb } from '../local/servers/mongodb.ts'
+import { flavours, type MysqlServer, startMysql } from '../local/servers/mysql.ts'
+import { type Pgbouncer, poolers, startPgbouncer } from '../local/servers/pgbouncer.ts'
+import { type PostgresServer, postgresVersions, startPostgres } from '../local/servers/postgres.ts'
+import { type RedisServer, redisPackages, startRedis } from '../local/servers/redis.ts'
 
 declare module 'vitest' {
   interface ProvidedContext {

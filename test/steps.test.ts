@@ -2,6 +2,15 @@ import { hash } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { inspect } from 'node:util'
 import { beforeEach, describe, expect, inject, test, vi } from 'vitest'
+import {
+  type App,
+  admits,
+  asSuperuser,
+  connectionOf,
+  credentialFor,
+  hex,
+  makeApp,
+} from '../local/servers/postgresDatabase.ts'
 import { Credential } from '../rotation/credential.ts'
 import { Opaque } from '../rotation/engines/opaque.ts'
 import { Postgres } from '../rotation/engines/postgres.ts'
@@ -21,7 +30,6 @@ import { check, create, finish, set, test as try_ } from '../rotation/steps.ts'
 import { MemoryStore } from '../rotation/stores/memory.ts'
 import { ADMIN_PAUSES } from '../rotation/strategies/adminSession.ts'
 import { AlternatingUsers } from '../rotation/strategies/alternatingUsers.ts'
-import { type App, admits, asSuperuser, connectionOf, credentialFor, hex, makeApp } from './database.ts'
 
 const [server] = inject('postgres')
 if (!server) throw new Error('no PostgreSQL')

@@ -1,7 +1,7 @@
 import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs'
 import { SSMClient } from '@aws-sdk/client-ssm'
-import { startEmbedded } from '../../local/embedded.ts'
-import { pythonBin } from '../../local/python.ts'
+import { startEmbedded } from '../../local/embedded/embedded.ts'
+import { pythonBin } from '../../local/stack/python.ts'
 import { startMoto } from '../moto.ts'
 import { play } from './scenarios.ts'
 

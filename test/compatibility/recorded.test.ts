@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import * as door from '../../functions/event.ts'
-import { runExecution, type Task } from '../../local/stateMachine.ts'
+import { runExecution, type Task } from '../../local/embedded/stateMachine.ts'
 import { definitions, last } from './last.ts'
 
 describe('what a function of the last release gave', () => {

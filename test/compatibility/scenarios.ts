@@ -1,8 +1,8 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { PutParameterCommand, type SSMClient } from '@aws-sdk/client-ssm'
 import { Inventory, type Scheduled } from '../../fleet/inventory.ts'
-import { type Embedded, load } from '../../local/embedded.ts'
-import { arnOf, type Definition, runExecution, type Task } from '../../local/stateMachine.ts'
+import { type Embedded, load } from '../../local/embedded/embedded.ts'
+import { arnOf, type Definition, runExecution, type Task } from '../../local/embedded/stateMachine.ts'
 
 /** What one state got and gave: an output, or the name of an error. */
 export type Step = { state: string; input: unknown; output?: unknown; error?: string }
@@ -164,7 +164,7 @@ class Player {
         return { store: 'secrets-manager', id, tags, since }
       })
     const tasks: Record<string, Task> = { AnnounceFailures: () => ({}), AnnounceRun: () => ({}) }
-    for (const file of ['findDue', 'startRotation', 'awaitRotation', 'reportRotations'])
+    for (const file of ['findDue', 'startRotation', 'awaitRotation', 'reportRotations'] as const)
       tasks[file.replace(/^./, letter => letter.toUpperCase())] = await load(file)
     await this.#run('rotate-due', 'a run', randomUUID(), {}, tasks)
     Inventory.prototype.scheduled = scheduled

@@ -1,13 +1,13 @@
 import dns from 'node:dns'
 import { createServer, type Server } from 'node:net'
 import { afterEach, describe, expect, test, vi } from 'vitest'
-import { freePort } from '../../local/spawn.ts'
+import { type App, hex } from '../../local/servers/postgresDatabase.ts'
+import { freePort } from '../../local/servers/spawn.ts'
 import type { Credential } from '../../rotation/credential.ts'
 import type { Engine, Session, TwoPasswords } from '../../rotation/engines/engine.ts'
 import { NoSuchUser } from '../../rotation/engines/noSuchUser.ts'
 import { traits } from '../../rotation/engines/traits.ts'
 import { AlternatingUsers } from '../../rotation/strategies/alternatingUsers.ts'
-import { type App, hex } from '../database.ts'
 
 /** One engine on one real server, and what its tests do there behind the engine's back. */
 export type Subject = {

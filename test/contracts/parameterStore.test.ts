@@ -11,7 +11,7 @@ import {
   SSMClient,
 } from '@aws-sdk/client-ssm'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { pythonBin } from '../../local/python.ts'
+import { pythonBin } from '../../local/stack/python.ts'
 import {
   InvalidCredential,
   NotPermitted,

@@ -12,7 +12,7 @@ import {
   UpdateSecretVersionStageCommand,
 } from '@aws-sdk/client-secrets-manager'
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
-import { type SecretsManagerServer, startSecretsManager } from '../../local/secretsManager.ts'
+import { type SecretsManagerServer, startSecretsManager } from '../../local/aws/secretsManager.ts'
 import { Credential } from '../../rotation/credential.ts'
 import {
   InvalidCredential,

@@ -14,11 +14,11 @@ import {
 } from '@aws-sdk/client-sfn'
 import { AddTagsToResourceCommand, SSMClient } from '@aws-sdk/client-ssm'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { Application, type Value } from '../../local/application.ts'
-import { type Deployed, leaks, startDeployed } from '../../local/deployed.ts'
-import { type PostgresServer, startPostgres } from '../../local/postgres.ts'
-import { pythonBin } from '../../local/python.ts'
-import type { Users } from '../../local/users.ts'
+import { Application, type Value } from '../../local/client/application.ts'
+import type { Users } from '../../local/client/users.ts'
+import { type PostgresServer, startPostgres } from '../../local/servers/postgres.ts'
+import { type Deployed, leaks, startDeployed } from '../../local/stack/deployed.ts'
+import { pythonBin } from '../../local/stack/python.ts'
 import { copyProject } from '../stack/package.ts'
 
 // Only MiniStack is known to take events in the name of AWS's services, and its waits can be made short.

@@ -12,13 +12,13 @@ import {
 import { DescribeExecutionCommand, type DescribeExecutionOutput, SFNClient } from '@aws-sdk/client-sfn'
 import { paginateGetParametersByPath, SSMClient } from '@aws-sdk/client-ssm'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
-import { Application, type Value } from '../../local/application.ts'
-import { type Announcement, type Deployed, leaks, startDeployed } from '../../local/deployed.ts'
-import type { PostgresServer } from '../../local/postgres.ts'
-import { pythonBin } from '../../local/python.ts'
-import type { Shelf } from '../../local/shelves.ts'
-import type { Admin } from '../../local/users.ts'
-import { hex } from '../database.ts'
+import { Application, type Value } from '../../local/client/application.ts'
+import type { Shelf } from '../../local/client/shelves.ts'
+import type { Admin } from '../../local/client/users.ts'
+import type { PostgresServer } from '../../local/servers/postgres.ts'
+import { hex } from '../../local/servers/postgresDatabase.ts'
+import { type Announcement, type Deployed, leaks, startDeployed } from '../../local/stack/deployed.ts'
+import { pythonBin } from '../../local/stack/python.ts'
 import { abandoned, managed } from '../failures.ts'
 import { copyProject } from '../stack/package.ts'
 
@@ -161,7 +161,7 @@ describe.skipIf(!possible)('deployed on a local AWS', () => {
       const run = await rotate(id, stack[kept])
       await expectRolledBack(run)
       const { executionArn = '', name, error, cause } = run.execution
-      // MiniStack by itself calls every error Runtime.HandlerError: local/mended_ministack.py.
+      // MiniStack by itself calls every error Runtime.HandlerError: local/stack/mended_ministack.py.
       expect(error).toBe('TestFailed')
       expect(cause).toContain('testSecret: the test query failed')
       expect(run.announced[0]?.detail).toMatchObject({ rotation: { rollback: { outcome: 'restored' } } })

@@ -9,12 +9,18 @@ import {
   MongoServerError,
 } from 'mongodb'
 import { beforeAll, describe, expect, inject, test } from 'vitest'
+import { startGateway } from '../../local/servers/documentdbGateway.ts'
+import {
+  admits,
+  behind,
+  createUser,
+  lockSlowCollection,
+  makeApp,
+} from '../../local/servers/mongodbDatabase.ts'
 import { Credential } from '../../rotation/credential.ts'
 import { Mongodb } from '../../rotation/engines/mongodb.ts'
 import { translate, translateLogin } from '../../rotation/engines/mongodbErrors.ts'
 import { engineContract, other } from '../contracts/engine.ts'
-import { admits, behind, createUser, lockSlowCollection, makeApp } from '../mongodbDatabase.ts'
-import { startGateway } from '../servers/documentdbGateway.ts'
 import { subjectOf } from './mongodbSubject.ts'
 
 const both = { user: 'shop', clone: 'shop_clone' }

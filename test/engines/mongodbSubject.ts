@@ -2,11 +2,11 @@ import { readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { escapeIdentifier as name, escapeLiteral as text } from 'pg'
 import { inject } from 'vitest'
+import type { MongodbServer } from '../../local/servers/mongodb.ts'
+import { admits, behind, createUser, credentialFor, makeApp } from '../../local/servers/mongodbDatabase.ts'
+import { hex } from '../../local/servers/postgresDatabase.ts'
 import { Mongodb } from '../../rotation/engines/mongodb.ts'
 import type { Subject } from '../contracts/engine.ts'
-import { hex } from '../database.ts'
-import { admits, behind, createUser, credentialFor, makeApp } from '../mongodbDatabase.ts'
-import type { MongodbServer } from '../servers/mongodb.ts'
 
 /** DocumentDB's engine for the contract of engines. */
 export function subjectOf(server: MongodbServer): Subject {

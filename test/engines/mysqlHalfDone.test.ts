@@ -1,11 +1,11 @@
 import { describe, expect, inject, test } from 'vitest'
+import { admits, asSuperuser, identified, makeApp } from '../../local/servers/mysqlDatabase.ts'
+import { type App, hex, noRds } from '../../local/servers/postgresDatabase.ts'
 import type { Credential } from '../../rotation/credential.ts'
 import { Mariadb } from '../../rotation/engines/mariadb.ts'
 import { Mysql } from '../../rotation/engines/mysql.ts'
 import { AlternatingUsers } from '../../rotation/strategies/alternatingUsers.ts'
 import type { FailedChange } from '../../rotation/strategies/strategy.ts'
-import { type App, hex, noRds } from '../database.ts'
-import { admits, asSuperuser, identified, makeApp } from '../mysqlDatabase.ts'
 
 const servers = inject('mysql')
 const strategy = new AlternatingUsers()

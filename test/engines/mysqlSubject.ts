@@ -2,13 +2,13 @@ import { readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { dirname, join } from 'node:path'
 import { inject } from 'vitest'
+import type { MysqlServer } from '../../local/servers/mysql.ts'
+import { admits, asSuperuser, credentialFor, identified, makeApp } from '../../local/servers/mysqlDatabase.ts'
+import { hex } from '../../local/servers/postgresDatabase.ts'
 import { Mariadb } from '../../rotation/engines/mariadb.ts'
 import { Mysql } from '../../rotation/engines/mysql.ts'
 import { quoteName, quoteText } from '../../rotation/engines/mysqlAccount.ts'
 import type { Subject } from '../contracts/engine.ts'
-import { hex } from '../database.ts'
-import { admits, asSuperuser, credentialFor, identified, makeApp } from '../mysqlDatabase.ts'
-import type { MysqlServer } from '../servers/mysql.ts'
 
 /** MySQL or MariaDB for the contract of engines. */
 export function subjectOf(server: MysqlServer): Subject {

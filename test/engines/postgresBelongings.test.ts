@@ -1,8 +1,8 @@
 import { escapeIdentifier as name, escapeLiteral as text } from 'pg'
 import { describe, expect, inject, test } from 'vitest'
+import { admits, asSuperuser, hex, makeApp } from '../../local/servers/postgresDatabase.ts'
 import { Postgres } from '../../rotation/engines/postgres.ts'
 import { AlternatingUsers } from '../../rotation/strategies/alternatingUsers.ts'
-import { admits, asSuperuser, hex, makeApp } from '../database.ts'
 import { failure } from '../observe.ts'
 
 const { pair } = new AlternatingUsers()

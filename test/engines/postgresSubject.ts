@@ -2,10 +2,10 @@ import { readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { escapeIdentifier as name, escapeLiteral as text } from 'pg'
 import { inject } from 'vitest'
-import type { PostgresServer } from '../../local/postgres.ts'
+import type { PostgresServer } from '../../local/servers/postgres.ts'
+import { admits, asSuperuser, credentialFor, hex, makeApp } from '../../local/servers/postgresDatabase.ts'
 import { Postgres } from '../../rotation/engines/postgres.ts'
 import type { Subject } from '../contracts/engine.ts'
-import { admits, asSuperuser, credentialFor, hex, makeApp } from '../database.ts'
 
 /** PostgreSQL for the contract of engines. */
 export function subjectOf(server: PostgresServer): Subject {

@@ -2,12 +2,12 @@ import { readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { inject } from 'vitest'
+import { hex } from '../../local/servers/postgresDatabase.ts'
+import type { RedisServer } from '../../local/servers/redis.ts'
+import { admits, asSuperuser, credentialFor, makeApp } from '../../local/servers/redisDatabase.ts'
 import { Redis } from '../../rotation/engines/redis.ts'
 import { digest } from '../../rotation/engines/redisAcl.ts'
 import type { Subject } from '../contracts/engine.ts'
-import { hex } from '../database.ts'
-import { admits, asSuperuser, credentialFor, makeApp } from '../redisDatabase.ts'
-import type { RedisServer } from '../servers/redis.ts'
 
 /** Redis or Valkey for the contract of engines. */
 export function subjectOf(server: RedisServer): Subject {

@@ -1,9 +1,9 @@
 import pg, { escapeIdentifier as name } from 'pg'
 import { inject } from 'vitest'
-import type { PostgresServer } from '../../local/postgres.ts'
+import type { PostgresServer } from '../../local/servers/postgres.ts'
+import { type App, adminArn, asSuperuser, credentialFor, hex } from '../../local/servers/postgresDatabase.ts'
 import type { Credential } from '../../rotation/credential.ts'
 import { md5Verifier } from '../../rotation/engines/scram.ts'
-import { type App, adminArn, asSuperuser, credentialFor, hex } from '../database.ts'
 
 /** The server that stands in for Redshift; none where this system cannot have it. */
 export const standIns = () => inject('postgres').filter(({ version }) => version === 14)

@@ -1,9 +1,9 @@
 import { escapeIdentifier as name, escapeLiteral as text } from 'pg'
-import type { PostgresServer } from '../../local/postgres.ts'
+import type { PostgresServer } from '../../local/servers/postgres.ts'
+import { asSuperuser, credentialFor, hex } from '../../local/servers/postgresDatabase.ts'
 import { Redshift } from '../../rotation/engines/redshift.ts'
 import { md5Verifier } from '../../rotation/engines/scram.ts'
 import type { Subject } from '../contracts/engine.ts'
-import { asSuperuser, credentialFor, hex } from '../database.ts'
 import { subjectOf as postgresSubjectOf } from './postgresSubject.ts'
 import { makeApp, StandInClient } from './redshiftStandIn.ts'
 

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Duplex } from 'node:stream'
 import { TLSSocket } from 'node:tls'
-import { makeCertificate } from '../../local/certificate.ts'
+import { makeCertificate } from '../../local/servers/certificate.ts'
 import { Credential } from '../../rotation/credential.ts'
 
 export const uint32 = (value: number) => {

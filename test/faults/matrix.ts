@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from 'vitest'
+import type { App } from '../../local/servers/postgresDatabase.ts'
 import type { StrategyName } from '../../rotation/strategies/names.ts'
-import type { App } from '../database.ts'
 import type { Place } from './places.ts'
 import { Process, type Visit } from './process.ts'
 import { type Counts, Execution, ofOneUser, Scene, type Start, type Value } from './scene.ts'

@@ -11,8 +11,8 @@ import { PutParameterCommand, SSMClient } from '@aws-sdk/client-ssm'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Inventory, type Scheduled } from '../../fleet/inventory.ts'
 import { adminsAmong, targetsOf } from '../../fleet/targets.ts'
-import { type MiniStack, startMiniStack } from '../../local/ministack.ts'
-import { pythonBin } from '../../local/python.ts'
+import { type MiniStack, startMiniStack } from '../../local/stack/ministack.ts'
+import { pythonBin } from '../../local/stack/python.ts'
 import { Throttled } from '../../rotation/errors.ts'
 
 const bin = await pythonBin()

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { inspect } from 'node:util'
 import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { Event } from '../../functions/event.ts'
-import { startSecretsManager } from '../../local/secretsManager.ts'
+import { startSecretsManager } from '../../local/aws/secretsManager.ts'
 import type { StoreName } from '../../rotation/stores/store.ts'
 import { captureOutput, failure } from '../observe.ts'
 

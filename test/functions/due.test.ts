@@ -6,9 +6,9 @@ import {
   SSMClient,
 } from '@aws-sdk/client-ssm'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { type Embedded, load, startEmbedded } from '../../local/embedded.ts'
-import { pythonBin } from '../../local/python.ts'
-import type { Task } from '../../local/stateMachine.ts'
+import { type Embedded, load, startEmbedded } from '../../local/embedded/embedded.ts'
+import type { Task } from '../../local/embedded/stateMachine.ts'
+import { pythonBin } from '../../local/stack/python.ts'
 import { type Moto, startMoto } from '../moto.ts'
 import { captureOutput, failure } from '../observe.ts'
 

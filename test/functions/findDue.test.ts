@@ -2,9 +2,9 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vit
 import { judge } from '../../fleet/due.ts'
 import type { Scheduled } from '../../fleet/inventory.ts'
 import type { Run } from '../../functions/findDue.ts'
-import { load } from '../../local/embedded.ts'
-import type { Task } from '../../local/stateMachine.ts'
-import { type StepFunctionsServer, startStepFunctions } from '../../local/stepFunctions.ts'
+import { type StepFunctionsServer, startStepFunctions } from '../../local/aws/stepFunctions.ts'
+import { load } from '../../local/embedded/embedded.ts'
+import type { Task } from '../../local/embedded/stateMachine.ts'
 import { captureOutput } from '../observe.ts'
 
 /** What there is; that an inventory finds it, and hosts, is proven in test/fleet. */

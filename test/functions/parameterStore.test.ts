@@ -4,9 +4,9 @@ import { GetSecretValueCommand } from '@aws-sdk/client-secrets-manager'
 import { GetParameterCommand, PutParameterCommand, SSMClient } from '@aws-sdk/client-ssm'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type Embedded, startEmbedded } from '../../local/embedded.ts'
-import { pythonBin } from '../../local/python.ts'
-import { runRotation } from '../../local/stateMachine.ts'
+import { type Embedded, startEmbedded } from '../../local/embedded/embedded.ts'
+import { runRotation } from '../../local/embedded/stateMachine.ts'
+import { pythonBin } from '../../local/stack/python.ts'
 import { type Moto, startMoto } from '../moto.ts'
 
 const bin = await pythonBin()

@@ -13,7 +13,7 @@ import { DeleteParameterCommand, PutParameterCommand, SSMClient } from '@aws-sdk
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { readAlarm, textOf } from '../../functions/alarm/alarm.ts'
 import { Ledger } from '../../functions/alarm/ledger.ts'
-import { pythonBin } from '../../local/python.ts'
+import { pythonBin } from '../../local/stack/python.ts'
 import { LockedOut } from '../../rotation/errors.ts'
 import { announced, execution, late, lockedOut, managed, rotated, statusChange, thrown } from '../failures.ts'
 import { startMoto } from '../moto.ts'

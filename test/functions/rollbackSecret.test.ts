@@ -1,5 +1,5 @@
 import { beforeEach, expect, test, vi } from 'vitest'
-import { load } from '../../local/embedded.ts'
+import { load } from '../../local/embedded/embedded.ts'
 import { LockedOut } from '../../rotation/errors.ts'
 import { captureOutput, failure } from '../observe.ts'
 

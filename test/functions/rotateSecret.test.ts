@@ -10,8 +10,8 @@ import {
 import { GetExecutionHistoryCommand, SFNClient } from '@aws-sdk/client-sfn'
 import pg from 'pg'
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
-import { type Embedded, startEmbedded } from '../../local/embedded.ts'
-import { definitionOf, type Task } from '../../local/stateMachine.ts'
+import { type Embedded, startEmbedded } from '../../local/embedded/embedded.ts'
+import { definitionOf, type Task } from '../../local/embedded/stateMachine.ts'
 import { captureOutput } from '../observe.ts'
 
 const rotationToken = `rotation-token-${randomUUID()}`

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
+import type { Pgbouncer } from '../../local/servers/pgbouncer.ts'
 import type { Credential } from '../../rotation/credential.ts'
-import type { Pgbouncer } from '../servers/pgbouncer.ts'
 
 /** What an application saw: its queries, and what they failed with. */
 export type Seen = {

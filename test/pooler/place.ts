@@ -1,8 +1,8 @@
+import { listUsers, type Pgbouncer } from '../../local/servers/pgbouncer.ts'
+import { type App, makeApp } from '../../local/servers/postgresDatabase.ts'
 import { Postgres } from '../../rotation/engines/postgres.ts'
 import { scramVerifier } from '../../rotation/engines/scram.ts'
-import { type App, makeApp } from '../database.ts'
 import { calling, type Place, postgresPlace } from '../faults/places.ts'
-import { listUsers, type Pgbouncer } from '../servers/pgbouncer.ts'
 
 /**
  * A PgBouncer and the server behind it, for the fault matrix. Keyturn comes through the pooler; what the tests themselves

@@ -4,7 +4,8 @@ import {
   CreateDBInstanceReadReplicaCommand,
 } from '@aws-sdk/client-rds'
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, test, vi } from 'vitest'
-import { pythonBin } from '../../local/python.ts'
+import { type App, admits, hex, makeApp } from '../../local/servers/postgresDatabase.ts'
+import { pythonBin } from '../../local/stack/python.ts'
 import { Credential } from '../../rotation/credential.ts'
 import type { Engine } from '../../rotation/engines/engine.ts'
 import { Postgres } from '../../rotation/engines/postgres.ts'
@@ -18,7 +19,6 @@ import * as steps from '../../rotation/steps.ts'
 import { MemoryStore } from '../../rotation/stores/memory.ts'
 import { AlternatingUsers } from '../../rotation/strategies/alternatingUsers.ts'
 import { PAUSES } from '../../rotation/strategies/login.ts'
-import { type App, admits, hex, makeApp } from '../database.ts'
 import { cluster, instance, type RdsServer, rdsClient, startRds } from '../rds.ts'
 
 const bin = await pythonBin()

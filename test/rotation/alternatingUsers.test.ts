@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
+import { adminArn } from '../../local/servers/postgresDatabase.ts'
 import { Credential } from '../../rotation/credential.ts'
 import { AlternatingUsers } from '../../rotation/strategies/alternatingUsers.ts'
-import { adminArn } from '../database.ts'
 
 const value = (engine: string, username: string) =>
   Credential.parse(JSON.stringify({ engine, host: 'h', username, password: 'p', masterarn: adminArn }))

@@ -5,7 +5,8 @@ import {
   CreateDBInstanceReadReplicaCommand,
 } from '@aws-sdk/client-rds'
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest'
-import { pythonBin } from '../../local/python.ts'
+import { type App, hex } from '../../local/servers/postgresDatabase.ts'
+import { pythonBin } from '../../local/stack/python.ts'
 import type { Credential } from '../../rotation/credential.ts'
 import type { Engine } from '../../rotation/engines/engine.ts'
 import { Mysql } from '../../rotation/engines/mysql.ts'
@@ -17,7 +18,6 @@ import { rollback } from '../../rotation/rollback.ts'
 import * as steps from '../../rotation/steps.ts'
 import { MemoryStore } from '../../rotation/stores/memory.ts'
 import { PAUSES } from '../../rotation/strategies/login.ts'
-import { type App, hex } from '../database.ts'
 import { mysqlPlaces, postgresPlaces } from '../faults/places.ts'
 import { cluster, instance, type RdsServer, startRds } from '../rds.ts'
 

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from 'vitest'
+import { hex } from '../../local/servers/postgresDatabase.ts'
 import { PATIENCE, retire } from '../../rotation/retire.ts'
 import * as steps from '../../rotation/steps.ts'
-import { hex } from '../database.ts'
 import { mongodbPlaces, mysqlPlaces, postgresPlaces, redisPlaces, redshiftPlaces } from '../faults/places.ts'
 import { World } from '../world/world.ts'
 

@@ -6,7 +6,7 @@ import {
 } from '@aws-sdk/client-rds'
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { pythonBin } from '../../local/python.ts'
+import { pythonBin } from '../../local/stack/python.ts'
 import { Credential } from '../../rotation/credential.ts'
 import { parseOptions } from '../../rotation/options.ts'
 import { Rds } from '../../rotation/rds.ts'

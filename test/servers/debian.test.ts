@@ -1,7 +1,7 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { unpack } from './debian.ts'
+import { unpack } from '../../local/servers/debian.ts'
 
 test('what cannot be had is an error, and leaves nothing behind that would be taken for it', async () => {
   const finish = () => Promise.reject(new Error('it was unpacked'))

@@ -11,14 +11,14 @@ import {
 } from '@aws-sdk/client-secrets-manager'
 import { afterAll, beforeAll, expect, inject, test } from 'vitest'
 import { bundleFunction } from '../../bundle.ts'
-import { type SecretsManagerServer, startSecretsManager } from '../../local/secretsManager.ts'
+import { type SecretsManagerServer, startSecretsManager } from '../../local/aws/secretsManager.ts'
+import * as mongodb from '../../local/servers/mongodbDatabase.ts'
+import * as family from '../../local/servers/mysqlDatabase.ts'
+import * as postgres from '../../local/servers/postgresDatabase.ts'
+import * as redis from '../../local/servers/redisDatabase.ts'
 import type { Credential } from '../../rotation/credential.ts'
 import type { engineNames } from '../../rotation/engines/traits.ts'
-import * as postgres from '../database.ts'
 import * as redshift from '../engines/redshiftStandIn.ts'
-import * as mongodb from '../mongodbDatabase.ts'
-import * as family from '../mysqlDatabase.ts'
-import * as redis from '../redisDatabase.ts'
 
 /** A server, a user on it who may set its own password, and who can log in there, seen from outside. */
 type Place = {

@@ -23,11 +23,17 @@ import {
 import { SFNClient, StartExecutionCommand } from '@aws-sdk/client-sfn'
 import { LabelParameterVersionCommand, PutParameterCommand, SSMClient } from '@aws-sdk/client-ssm'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
-import { type Embedded, functionOf, load, startEmbedded } from '../../local/embedded.ts'
-import { startMiniStack } from '../../local/ministack.ts'
-import { pythonBin } from '../../local/python.ts'
-import type { Admin } from '../../local/users.ts'
-import { asSuperuser } from '../database.ts'
+import type { Admin } from '../../local/client/users.ts'
+import {
+  type Embedded,
+  type FunctionName,
+  functionOf,
+  load,
+  startEmbedded,
+} from '../../local/embedded/embedded.ts'
+import { asSuperuser } from '../../local/servers/postgresDatabase.ts'
+import { startMiniStack } from '../../local/stack/ministack.ts'
+import { pythonBin } from '../../local/stack/python.ts'
 import { startMoto } from '../moto.ts'
 import { cluster, instance, type RdsServer, startRds } from '../rds.ts'
 import { deployed, packageStack, type Template } from './package.ts'
@@ -509,7 +515,7 @@ test.skipIf(!bin)(
         KEYTURN_MAX_ROTATIONS: '40',
         KEYTURN_MAX_ROTATIONS_PER_HOST: '5',
       })
-      const ask = (name: string, event: object) => recorded(name, async () => (await load(name))(event))
+      const ask = (name: FunctionName, event: object) => recorded(name, async () => (await load(name))(event))
 
       await putParameter('/shop/due', due)
       await putParameter('/shop/unmanaged', { 'keyturn:every': '1h' })

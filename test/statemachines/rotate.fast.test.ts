@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import { isToken, startEvent } from '../../functions/event.ts'
-import { definitionOf, runRotation, type Task } from '../../local/stateMachine.ts'
+import { definitionOf, runRotation, type Task } from '../../local/embedded/stateMachine.ts'
 import * as errors from '../../rotation/errors.ts'
 
 const name = '0a1b2c3d-0000-4000-8000-000000000001'

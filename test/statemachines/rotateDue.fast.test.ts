@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { type Execution, runExecution, type Task } from '../../local/stateMachine.ts'
+import { type Execution, runExecution, type Task } from '../../local/embedded/stateMachine.ts'
 
 type Start = { store: string; id: string; token: string; until: string | null; group: string }
 type Entry = { DetailType: string; Detail: Record<string, unknown> }

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { hex } from '../../local/servers/postgresDatabase.ts'
 import { Credential } from '../../rotation/credential.ts'
 import { traits } from '../../rotation/engines/traits.ts'
-import { hex } from '../database.ts'
 import type { Entry, World } from './world.ts'
 
 /** Whether somebody else than the user changes the database. */

@@ -1,8 +1,8 @@
 import { escapeIdentifier as name } from 'pg'
-import { hex } from '../database.ts'
-import { behind, createUser, isUser, updateUser } from '../mongodbDatabase.ts'
-import type { GatewayOptions } from '../servers/documentdbGateway.ts'
-import type { MongodbServer } from '../servers/mongodb.ts'
+import type { GatewayOptions } from '../../local/servers/documentdbGateway.ts'
+import type { MongodbServer } from '../../local/servers/mongodb.ts'
+import { behind, createUser, isUser, updateUser } from '../../local/servers/mongodbDatabase.ts'
+import { hex } from '../../local/servers/postgresDatabase.ts'
 import type { Entry, World } from './world.ts'
 
 const pairs = ['alternating-users', 'temporary-clone'] as const

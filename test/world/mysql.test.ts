@@ -1,5 +1,5 @@
 import { inject } from 'vitest'
-import { flavours } from '../servers/mysql.ts'
+import { flavours } from '../../local/servers/mysql.ts'
 import { mysqlWorld } from './mysqlWorld.ts'
 
 const engines = inject('mysql').map(({ engine }) => engine)

@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs'
 import mysql, { type Connection } from 'mysql2/promise'
+import type { RunningMysql } from '../../local/servers/mysql.ts'
+import { asSuperuser, identified } from '../../local/servers/mysqlDatabase.ts'
+import { hex } from '../../local/servers/postgresDatabase.ts'
 import type { Credential } from '../../rotation/credential.ts'
 import { nativeVerifier } from '../../rotation/engines/mysqlVerifiers.ts'
 import type { StrategyName } from '../../rotation/strategies/names.ts'
-import { hex } from '../database.ts'
-import { asSuperuser, identified } from '../mysqlDatabase.ts'
-import type { RunningMysql } from '../servers/mysql.ts'
 import type { Entry, Moment, World } from './world.ts'
 
 /** `covers` names the columns of mysql.user, and the keys of what is in one, that the entry is about. */

@@ -1,6 +1,6 @@
 import { afterAll, describe, expect, test } from 'vitest'
-import { startPostgres } from '../../local/postgres.ts'
-import { asSuperuser } from '../database.ts'
+import { startPostgres } from '../../local/servers/postgres.ts'
+import { asSuperuser } from '../../local/servers/postgresDatabase.ts'
 import { postgresPlace } from '../faults/places.ts'
 import { generalEntries } from './generalEntries.ts'
 import { excused, postgresEntries } from './postgresEntries.ts'

@@ -1,9 +1,9 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { escapeIdentifier as name, escapeLiteral as text } from 'pg'
-import type { PostgresServer } from '../../local/postgres.ts'
+import type { PostgresServer } from '../../local/servers/postgres.ts'
+import { asSuperuser, hex } from '../../local/servers/postgresDatabase.ts'
 import { scramVerifier } from '../../rotation/engines/scram.ts'
-import { asSuperuser, hex } from '../database.ts'
 import type { Entry, World } from './world.ts'
 
 /** A state, and what of the server's catalogs it is about: `pg_roles.rolvaliduntil`, say. */

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { inspect } from 'node:util'
 import { afterAll, describe, expect, test } from 'vitest'
+import { type App, hex, noRds } from '../../local/servers/postgresDatabase.ts'
 import type { Credential } from '../../rotation/credential.ts'
 import { traits } from '../../rotation/engines/traits.ts'
 import { InvalidCredential, RotationError } from '../../rotation/errors.ts'
@@ -13,7 +14,6 @@ import { MemoryStore } from '../../rotation/stores/memory.ts'
 import { ADMIN_PAUSES } from '../../rotation/strategies/adminSession.ts'
 import { strategies } from '../../rotation/strategies/index.ts'
 import type { StrategyName } from '../../rotation/strategies/names.ts'
-import { type App, hex, noRds } from '../database.ts'
 import type { Place } from '../faults/places.ts'
 
 /** Milliseconds: what takes an admin's own rotation seconds takes it no time here. */

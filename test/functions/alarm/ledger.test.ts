@@ -7,7 +7,7 @@ import {
 } from '@aws-sdk/client-dynamodb'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { AlarmClaimed, Ledger, lease } from '../../../functions/alarm/ledger.ts'
-import { pythonBin } from '../../../local/python.ts'
+import { pythonBin } from '../../../local/stack/python.ts'
 import { startMoto } from '../../moto.ts'
 
 const bin = await pythonBin()

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
-import { type Execution, type Failure, runRotation, type Task } from './stateMachine.ts'
+import { type Execution, type Failure, runRotation, type Task } from '../embedded/stateMachine.ts'
 
 export type StepFunctionsServer = {
   /** For AWS_ENDPOINT_URL_SFN. */

@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs'
 import { createConnection, type RowDataPacket } from 'mysql2/promise'
-import { Credential } from '../rotation/credential.ts'
-import { authPlugins } from '../rotation/engines/mariadbPlugins.ts'
-import { accountName, quoteText } from '../rotation/engines/mysqlAccount.ts'
-import { cachingSha2Verifier, nativeVerifier } from '../rotation/engines/mysqlVerifiers.ts'
-import { type App, adminArn, hex } from './database.ts'
-import type { MysqlServer } from './servers/mysql.ts'
+import { Credential } from '../../rotation/credential.ts'
+import { authPlugins } from '../../rotation/engines/mariadbPlugins.ts'
+import { accountName, quoteText } from '../../rotation/engines/mysqlAccount.ts'
+import { cachingSha2Verifier, nativeVerifier } from '../../rotation/engines/mysqlVerifiers.ts'
+import type { MysqlServer } from './mysql.ts'
+import { type App, adminArn, hex } from './postgresDatabase.ts'
 
 /**
  * Runs statements, one after the other, as the server's superuser or as `login`. Gives back the last one's rows. MariaDB

@@ -7,10 +7,10 @@ import { join, relative } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import pg from 'pg'
-import { makeCertificate } from '../../local/certificate.ts'
-import { spawnUntilWeEnd } from '../../local/spawn.ts'
+import { makeCertificate } from './certificate.ts'
 import { unpack } from './debian.ts'
 import { type GatewayOptions, startGateway } from './documentdbGateway.ts'
+import { spawnUntilWeEnd } from './spawn.ts'
 
 const run = promisify(execFile)
 

@@ -4,8 +4,8 @@ import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 
-const requirements = join(import.meta.dirname, '../test/requirements.txt')
-const cache = join(import.meta.dirname, '../node_modules/.cache')
+const requirements = join(import.meta.dirname, 'requirements.txt')
+const cache = join(import.meta.dirname, '../../node_modules/.cache')
 
 /**
  * Makes the environment, unless it is there. The operating system frees the lock when

@@ -1,8 +1,8 @@
-import { Credential } from '../rotation/credential.ts'
-import { digest } from '../rotation/engines/redisAcl.ts'
-import { createClient } from '../rotation/engines/redisConnection.ts'
-import { type App, adminArn, hex } from './database.ts'
-import type { RedisServer } from './servers/redis.ts'
+import { Credential } from '../../rotation/credential.ts'
+import { digest } from '../../rotation/engines/redisAcl.ts'
+import { createClient } from '../../rotation/engines/redisConnection.ts'
+import { type App, adminArn, hex } from './postgresDatabase.ts'
+import type { RedisServer } from './redis.ts'
 
 /** Runs commands, one after the other, as the server's superuser or as `login`. Gives back the last one's reply. */
 export async function asSuperuser<T>(

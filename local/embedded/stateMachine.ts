@@ -9,7 +9,10 @@ export const arnOf = (service: string, resource: string) =>
   `arn:aws:${service}:eu-west-1:123456789012:${resource}`
 
 /** A state machine as it is deployed, with made-up ARNs where the stack's stand; `folder` is where its file is. */
-export function definitionOf(name: Name, folder = new URL('../statemachines/', import.meta.url)): Definition {
+export function definitionOf(
+  name: Name,
+  folder = new URL('../../statemachines/', import.meta.url),
+): Definition {
   const file = new URL(`${name}.asl.json`, folder)
   const text = readFileSync(file, 'utf8').replace(/\$\{(\w+)\}/g, (_, name: string) => {
     if (name === 'PutEventsArn') return 'arn:aws:states:::events:putEvents'

@@ -2,12 +2,12 @@ import { randomUUID } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
-import { type PostgresServer, startPostgres } from './postgres.ts'
-import { type SecretsManagerServer, startSecretsManager } from './secretsManager.ts'
-import { SecretsShelf } from './shelves.ts'
+import { type SecretsManagerServer, startSecretsManager } from '../aws/secretsManager.ts'
+import { type StepFunctionsServer, startStepFunctions } from '../aws/stepFunctions.ts'
+import { SecretsShelf } from '../client/shelves.ts'
+import { Users } from '../client/users.ts'
+import { type PostgresServer, startPostgres } from '../servers/postgres.ts'
 import { arnOf, type Task } from './stateMachine.ts'
-import { type StepFunctionsServer, startStepFunctions } from './stepFunctions.ts'
-import { Users } from './users.ts'
 
 /** All that a rotation needs, in this process: a real PostgreSQL, a local Secrets Manager, the real functions. */
 export type Embedded = {
@@ -32,7 +32,7 @@ export const functionOf = {
   RollbackSecret: 'rollbackSecret',
   RetireSecret: 'retireSecret',
   MayMoveBack: 'retireSecret',
-}
+} satisfies Record<string, FunctionName>
 
 /**
  * Starts it all. As in Lambda, the functions read their environment when they are loaded: so it is set first. `trust`
@@ -77,12 +77,30 @@ export async function startEmbedded({ trust = [] }: { trust?: string[] } = {}): 
   }
 }
 
+/** Every function, by the name of its file; loaded only when asked for, as each reads its environment then. */
+const functions = {
+  awaitRotation: () => import('../../functions/awaitRotation.ts'),
+  createSecret: () => import('../../functions/createSecret.ts'),
+  findDue: () => import('../../functions/findDue.ts'),
+  finishSecret: () => import('../../functions/finishSecret.ts'),
+  raiseAlarm: () => import('../../functions/raiseAlarm.ts'),
+  reportRotations: () => import('../../functions/reportRotations.ts'),
+  retireSecret: () => import('../../functions/retireSecret.ts'),
+  rollbackSecret: () => import('../../functions/rollbackSecret.ts'),
+  rotateSecret: () => import('../../functions/rotateSecret.ts'),
+  setSecret: () => import('../../functions/setSecret.ts'),
+  startRotation: () => import('../../functions/startRotation.ts'),
+  testSecret: () => import('../../functions/testSecret.ts'),
+}
+export type FunctionName = keyof typeof functions
+
 /** The handler of a function, called as Lambda calls it. */
-export async function load(file: string): Promise<Task> {
-  const { handler } = await import(`../functions/${file}.ts`)
+export async function load(name: FunctionName): Promise<Task> {
+  const { handler } = await functions[name]()
+  const invoke = handler as (event: unknown, context: object) => unknown
   return event =>
-    handler(event, {
-      functionName: file,
+    invoke(event, {
+      functionName: name,
       awsRequestId: randomUUID(),
       getRemainingTimeInMillis: () => 900_000,
     })

@@ -7,9 +7,9 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type ConnectionOptions, createConnection } from 'mysql2/promise'
-import { makeCertificate } from '../../local/certificate.ts'
-import { freePort, spawnUntilWeEnd } from '../../local/spawn.ts'
+import { makeCertificate } from './certificate.ts'
 import { type Packages, program, unpack } from './debian.ts'
+import { freePort, spawnUntilWeEnd } from './spawn.ts'
 
 export type MysqlServer = {
   engine: 'mysql' | 'mariadb'

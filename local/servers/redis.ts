@@ -6,11 +6,11 @@ import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { makeCertificate } from '../../local/certificate.ts'
-import { freePort, spawnUntilWeEnd } from '../../local/spawn.ts'
 import { digest } from '../../rotation/engines/redisAcl.ts'
 import { createClient } from '../../rotation/engines/redisConnection.ts'
+import { makeCertificate } from './certificate.ts'
 import { type Packages, program, unpack } from './debian.ts'
+import { freePort, spawnUntilWeEnd } from './spawn.ts'
 
 export type RedisServer = {
   /** Such as `Valkey 8.1.1`, as the running server tells it. */

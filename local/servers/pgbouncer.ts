@@ -5,11 +5,11 @@ import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { makeCertificate } from '../../local/certificate.ts'
-import type { PostgresServer } from '../../local/postgres.ts'
-import { freePort, spawnUntilWeEnd } from '../../local/spawn.ts'
-import { asSuperuser } from '../database.ts'
+import { makeCertificate } from './certificate.ts'
 import { type Packages, program, unpack } from './debian.ts'
+import type { PostgresServer } from './postgres.ts'
+import { asSuperuser } from './postgresDatabase.ts'
+import { freePort, spawnUntilWeEnd } from './spawn.ts'
 
 /** When the pooler gives a server's connection to another client. */
 export const poolModes = ['session', 'transaction', 'statement'] as const

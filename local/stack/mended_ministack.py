@@ -3,7 +3,7 @@ MiniStack, with eight things mended without which the deployed stack could not b
 error's name, by which the state machine retries and catches; a label that PutSecretValue moves; the label, the rotation
 function and the parameters' names by which the roles limit who reads what; events in the name of AWS's services; which parameters and secrets have a tag;
 and the path to a Map's cap.
-It touches what is private to the version that test/requirements.txt pins.
+It touches what is private to the version that local/stack/requirements.txt pins.
 """
 
 import json

@@ -1,7 +1,7 @@
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
-import { freePort, startServer } from './spawn.ts'
+import { freePort, startServer } from '../servers/spawn.ts'
 
 export type MiniStack = { url: string; logFile: string; stop(): Promise<void> }
 

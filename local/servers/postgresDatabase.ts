@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { createSecureContext, type SecureContext } from 'node:tls'
 import pg, { escapeIdentifier as name, escapeLiteral as text } from 'pg'
-import type { PostgresServer } from '../local/postgres.ts'
-import { Credential } from '../rotation/credential.ts'
+import { Credential } from '../../rotation/credential.ts'
+import type { PostgresServer } from './postgres.ts'
 
 export const hex = (bytes = 6) => randomBytes(bytes).toString('hex')
 

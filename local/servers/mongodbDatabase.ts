@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { BSON, type Document, MongoClient } from 'mongodb'
 import pg, { escapeIdentifier as name } from 'pg'
-import { Credential } from '../rotation/credential.ts'
-import { type App, adminArn, hex } from './database.ts'
-import type { MongodbServer } from './servers/mongodb.ts'
+import { Credential } from '../../rotation/credential.ts'
+import type { MongodbServer } from './mongodb.ts'
+import { type App, adminArn, hex } from './postgresDatabase.ts'
 
 /**
  * Runs statements behind the gateway, as the superuser of the engine's PostgreSQL, or as `user`: all of them or none.

@@ -26,15 +26,15 @@ import {
 import { SNSClient, SubscribeCommand } from '@aws-sdk/client-sns'
 import { SQSClient } from '@aws-sdk/client-sqs'
 import { SSMClient } from '@aws-sdk/client-ssm'
+import { ParametersShelf, SecretsShelf, type Shelf } from '../client/shelves.ts'
+import { Users } from '../client/users.ts'
+import { type PostgresServer, startPostgres } from '../servers/postgres.ts'
 import { startMiniStack, withoutAws } from './ministack.ts'
-import { type PostgresServer, startPostgres } from './postgres.ts'
 import { pythonBin } from './python.ts'
 import { Queue } from './queue.ts'
-import { ParametersShelf, SecretsShelf, type Shelf } from './shelves.ts'
-import { Users } from './users.ts'
 
 /** The project, from which `serverless deploy` runs. */
-export const project = join(import.meta.dirname, '..')
+export const project = join(import.meta.dirname, '../..')
 const osls = join(project, 'node_modules/serverless/bin/serverless.js')
 
 /** Where the servers' certificates are put, in the project's folder: git ignores it, bundle.ts packs it. */
