@@ -2,7 +2,7 @@ import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { dirname, isAbsolute, join, normalize, relative } from 'node:path'
 import { build, type Metafile, type Plugin } from 'esbuild'
 import { zipSync } from 'fflate'
-import { parseDueEnvironment, parseEnvironment } from './functions/environment.ts'
+import { parseDueEnvironment, parseEnvironment } from './functions/shared/environment.ts'
 import { generatePassword } from './rotation/password.ts'
 
 const external = [

@@ -1,9 +1,9 @@
-import { parseEnvironment } from './environment.ts'
-import { awaitedEvent } from './event.ts'
-import { ExecutionFailed, Executions } from './executions.ts'
-import { functionHandler } from './handler.ts'
-import { passed } from './passed.ts'
-import { requestHandler } from './requestHandler.ts'
+import { ExecutionFailed, Executions } from '../fleet/executions.ts'
+import { passed } from '../fleet/waitForStep.ts'
+import { parseEnvironment } from './shared/environment.ts'
+import { awaitedEvent } from './shared/event.ts'
+import { functionHandler } from './shared/handler.ts'
+import { requestHandler } from './shared/requestHandler.ts'
 
 const executions = new Executions(parseEnvironment(process.env).executions, { requestHandler })
 

@@ -1,8 +1,8 @@
 import { create } from '../rotation/steps.ts'
 import type { StoreName } from '../rotation/stores/store.ts'
-import { parseEnvironment } from './environment.ts'
-import { startEvent } from './event.ts'
-import { stepHandler } from './stepHandler.ts'
+import { parseEnvironment } from './shared/environment.ts'
+import { startEvent } from './shared/event.ts'
+import { stepHandler } from './shared/stepHandler.ts'
 
 /**
  * A parameter's ARN is made of its name, in the account and Region of this stack: no other is rotated. A secret has one

@@ -10,10 +10,10 @@ import { triedOf } from '../fleet/tried.ts'
 import { type Admins, topOf, turnsOf, withoutCircles } from '../fleet/turns.ts'
 import { answered } from '../rotation/stores/awsErrors.ts'
 import type { StoreName } from '../rotation/stores/store.ts'
-import { parseDueEnvironment } from './environment.ts'
-import { runEvent } from './event.ts'
-import { functionHandler, measure } from './handler.ts'
-import { requestHandler } from './requestHandler.ts'
+import { parseDueEnvironment } from './shared/environment.ts'
+import { runEvent } from './shared/event.ts'
+import { functionHandler, measure } from './shared/handler.ts'
+import { requestHandler } from './shared/requestHandler.ts'
 
 const environment = parseDueEnvironment(process.env)
 const ssm = new SSMClient({ requestHandler })

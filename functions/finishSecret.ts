@@ -1,8 +1,8 @@
 import { MetricUnit } from '@aws-lambda-powertools/metrics'
 import { finish } from '../rotation/steps.ts'
-import { rotationEvent } from './event.ts'
-import { count, measure } from './handler.ts'
-import { stepHandler } from './stepHandler.ts'
+import { rotationEvent } from './shared/event.ts'
+import { count, measure } from './shared/handler.ts'
+import { stepHandler } from './shared/stepHandler.ts'
 
 /** Milliseconds after which an execution was retried, or redriven, and others may have met what it left. */
 const PROMPT = 60_000

@@ -9,7 +9,7 @@ import { Histories } from './alarm/histories.ts'
 import { Ledger } from './alarm/ledger.ts'
 import { type Item, type Means, tellAll } from './alarm/tell.ts'
 import { postWebhook, WebhookFailed } from './alarm/webhook/webhook.ts'
-import { logger } from './logger.ts'
+import { logger } from './shared/logger.ts'
 
 const text = v.pipe(v.string(), v.nonEmpty())
 const schema = v.object({

@@ -1,5 +1,5 @@
-import { type Results, reportEvent } from './event.ts'
-import { functionHandler } from './handler.ts'
+import { type Results, reportEvent } from './shared/event.ts'
+import { functionHandler } from './shared/handler.ts'
 
 /** Names of one kind of failure that a report tells. */
 const NAMED = 50

@@ -1,6 +1,6 @@
 import { retire } from '../rotation/retire.ts'
-import { rotationEvent } from './event.ts'
-import { stepHandler } from './stepHandler.ts'
+import { rotationEvent } from './shared/event.ts'
+import { stepHandler } from './shared/stepHandler.ts'
 
 /** Closes what this rotation replaced, after the grace time; or says that another rotation has to follow. */
 export const handler = stepHandler('retireSecret', rotationEvent, (pipeline, { rotation }) =>

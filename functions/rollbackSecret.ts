@@ -1,8 +1,8 @@
 import { LockedOut } from '../rotation/errors.ts'
 import { rollback, rollbackAbandoned } from '../rotation/rollback.ts'
-import { rollbackEvent } from './event.ts'
-import { count } from './handler.ts'
-import { stepHandler } from './stepHandler.ts'
+import { rollbackEvent } from './shared/event.ts'
+import { count } from './shared/handler.ts'
+import { stepHandler } from './shared/stepHandler.ts'
 
 /** Makes the current value valid again and takes the pending one back: this rotation's, or an abandoned one. */
 export const handler = stepHandler(

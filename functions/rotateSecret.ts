@@ -1,12 +1,14 @@
+import type { Attempt, Executions } from '../fleet/executions.ts'
+import { passed } from '../fleet/waitForStep.ts'
 import { InvalidInput, RotationError } from '../rotation/errors.ts'
 import type { Pipeline } from '../rotation/pipeline.ts'
 import { check, create } from '../rotation/steps.ts'
-import { type ServiceEvent, serviceEvent } from './event.ts'
-import type { Attempt, Executions } from './executions.ts'
-import { logger } from './handler.ts'
-import { passed } from './passed.ts'
-import { executions, pipelineOnBehalf } from './pipeline.ts'
-import { stepHandler } from './stepHandler.ts'
+import { type ServiceEvent, serviceEvent } from './shared/event.ts'
+import { logger } from './shared/handler.ts'
+import { pipelines } from './shared/ownPipelines.ts'
+import { stepHandler } from './shared/stepHandler.ts'
+
+const { executions } = pipelines
 
 /** Milliseconds of the function's time that are left for an answer. */
 const RESERVE = 60_000
@@ -33,7 +35,7 @@ const failed = ({ status }: NonNullable<Awaited<ReturnType<Executions['latest']>
 
 async function begin({ rotation, rotationToken }: ServiceEvent, number: number): Promise<Attempt> {
   const { token } = rotation
-  if (rotationToken) await createOnBehalf(await pipelineOnBehalf(rotationToken), rotation)
+  if (rotationToken) await createOnBehalf(await pipelines.onBehalf(rotationToken), rotation)
   await executions.start({ token, number }, rotation)
   return { token, number }
 }

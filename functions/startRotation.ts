@@ -1,10 +1,10 @@
+import { type Attempt, Executions, type Input } from '../fleet/executions.ts'
 import type { Ledger } from './alarm/ledger.ts'
-import { parseEnvironment } from './environment.ts'
-import { startCallEvent } from './event.ts'
-import { type Attempt, Executions, type Input } from './executions.ts'
-import { functionHandler } from './handler.ts'
-import { logger } from './logger.ts'
-import { requestHandler } from './requestHandler.ts'
+import { parseEnvironment } from './shared/environment.ts'
+import { startCallEvent } from './shared/event.ts'
+import { functionHandler } from './shared/handler.ts'
+import { logger } from './shared/logger.ts'
+import { requestHandler } from './shared/requestHandler.ts'
 
 let ledger: Ledger | undefined
 const executions = new Executions(parseEnvironment(process.env).executions, { requestHandler })

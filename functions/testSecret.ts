@@ -1,6 +1,6 @@
 import { test } from '../rotation/steps.ts'
-import { rotationEvent } from './event.ts'
-import { stepHandler } from './stepHandler.ts'
+import { rotationEvent } from './shared/event.ts'
+import { stepHandler } from './shared/stepHandler.ts'
 
 /** Logs in with the pending value and proves that it is as good as the current one. */
 export const handler = stepHandler('testSecret', rotationEvent, (pipeline, { rotation }) =>

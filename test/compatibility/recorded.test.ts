@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import * as door from '../../functions/event.ts'
+import * as door from '../../functions/shared/event.ts'
 import { runExecution, type Task } from '../../local/embedded/stateMachine.ts'
 import { definitions, last } from './last.ts'
 

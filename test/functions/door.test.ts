@@ -3,7 +3,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { inspect } from 'node:util'
 import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import type { Event } from '../../functions/event.ts'
+import type { Event } from '../../functions/shared/event.ts'
 import { startSecretsManager } from '../../local/aws/secretsManager.ts'
 import type { StoreName } from '../../rotation/stores/store.ts'
 import { captureOutput, failure } from '../observe.ts'
@@ -40,13 +40,14 @@ Object.assign(process.env, {
   AWS_ENDPOINT_URL_SECRETS_MANAGER: secretsManager.url,
   KEYTURN_EXECUTIONS: 'arn:aws:states:eu-west-1:123456789012:execution:keyturn-rotate',
 })
-const { parseEnvironment } = await import('../../functions/environment.ts')
+const { parseEnvironment } = await import('../../functions/shared/environment.ts')
 const { NoObject, rollbackEvent, rotationEvent, serviceEvent, startEvent } = await import(
-  '../../functions/event.ts'
+  '../../functions/shared/event.ts'
 )
-const { count, logger } = await import('../../functions/handler.ts')
-const { stepHandler } = await import('../../functions/stepHandler.ts')
-const { executions, pipelineFor } = await import('../../functions/pipeline.ts')
+const { count, logger } = await import('../../functions/shared/handler.ts')
+const { stepHandler } = await import('../../functions/shared/stepHandler.ts')
+const { pipelines } = await import('../../functions/shared/ownPipelines.ts')
+const { executions } = pipelines
 const { Credential } = await import('../../rotation/credential.ts')
 const errors = await import('../../rotation/errors.ts')
 
@@ -433,7 +434,7 @@ describe('executions.ts: running asks Step Functions', () => {
   const running = async (status: number, body: object, version = token) => {
     asked = []
     execution = { status, body }
-    return (await pipelineFor('secrets-manager')).running(version)
+    return (await pipelines.of('secrets-manager')).running(version)
   }
 
   test.each([
@@ -465,7 +466,7 @@ describe('executions.ts: running asks Step Functions', () => {
     asked = []
     const events = [{ type: 'TaskStateEntered', stateEnteredEventDetails: { name } }]
     execution = { status: 200, body: { status: 'RUNNING', events } }
-    expect(await (await pipelineFor('secrets-manager')).rotating(token)).toBe(answer)
+    expect(await (await pipelines.of('secrets-manager')).rotating(token)).toBe(answer)
     const history = { ...describing(token), target: 'AWSStepFunctions.GetExecutionHistory' }
     expect(asked).toEqual([describing(token), history])
   })
@@ -473,7 +474,7 @@ describe('executions.ts: running asks Step Functions', () => {
   test('rotating: one that does not run is not asked for more', async () => {
     asked = []
     execution = { status: 200, body: { status: 'SUCCEEDED' } }
-    expect(await (await pipelineFor('secrets-manager')).rotating(token)).toBe(false)
+    expect(await (await pipelines.of('secrets-manager')).rotating(token)).toBe(false)
     expect(asked).toEqual([describing(token)])
   })
 
@@ -545,7 +546,7 @@ describe('executions.ts: running asks Step Functions', () => {
   ])('untouched: %s: %j', async (_, answer, events) => {
     asked = []
     execution = { status: 200, body: { status: 'RUNNING', events: [...created, ...events] } }
-    expect(await (await pipelineFor('secrets-manager')).untouched(token)).toBe(answer)
+    expect(await (await pipelines.of('secrets-manager')).untouched(token)).toBe(answer)
     const history = { ...describing(token), target: 'AWSStepFunctions.GetExecutionHistory' }
     const next = { ...history, executionArn: `${history.executionArn}-2` }
     expect(asked).toEqual(answer ? [history, next] : [history])
@@ -557,7 +558,7 @@ describe('executions.ts: running asks Step Functions', () => {
   ])('untouched: Lambda has not run the function: %sException', async name => {
     const events = [entered('SetSecret'), scheduled, failed('no', `Lambda.${name}Exception`), over]
     execution = { status: 200, body: { events } }
-    expect(await (await pipelineFor('secrets-manager')).untouched(token)).toBe(true)
+    expect(await (await pipelines.of('secrets-manager')).untouched(token)).toBe(true)
   })
 
   test.each([
@@ -566,7 +567,7 @@ describe('executions.ts: running asks Step Functions', () => {
   ])('untouched: it may have run, and changed something: %s', async error => {
     const events = [entered('SetSecret'), scheduled, failed('no', error), over]
     execution = { status: 200, body: { events } }
-    expect(await (await pipelineFor('secrets-manager')).untouched(token)).toBe(false)
+    expect(await (await pipelines.of('secrets-manager')).untouched(token)).toBe(false)
   })
 
   test('untouched: every attempt counts', async () => {
@@ -574,7 +575,7 @@ describe('executions.ts: running asks Step Functions', () => {
       const [first, ...others] = histories.map(events => ({ status: 200, body: { events } }))
       execution = first as typeof execution
       attempts = others
-      return (await pipelineFor('secrets-manager')).untouched(token)
+      return (await pipelines.of('secrets-manager')).untouched(token)
     }
     const [yes, no] = [
       [entered('SetSecret'), ...early, over],
@@ -588,7 +589,7 @@ describe('executions.ts: running asks Step Functions', () => {
 
   test('untouched: false of an execution that is not known', async () => {
     execution = { status: 400, body: { __type: 'ExecutionDoesNotExist' } }
-    const { untouched } = await pipelineFor('secrets-manager')
+    const { untouched } = await pipelines.of('secrets-manager')
     expect(await untouched(token)).toBe(false)
     expect(await untouched('terraform-20261121')).toBe(false)
   })
@@ -618,8 +619,8 @@ describe('executions.ts: running asks Step Functions', () => {
     vi.resetModules()
     vi.stubEnv('KEYTURN_EXECUTIONS', value)
     try {
-      const { pipelineFor: fresh } = await import('../../functions/pipeline.ts')
-      const answer = (await fresh('secrets-manager')).running(token)
+      const { pipelines: fresh } = await import('../../functions/shared/ownPipelines.ts')
+      const answer = (await fresh.of('secrets-manager')).running(token)
       await expect(answer).rejects.toMatchObject({
         name: 'InvalidInput',
         message: 'environment variable KEYTURN_EXECUTIONS: is not set',
@@ -675,7 +676,7 @@ describe('executions.ts: what an execution failed with, in one line', () => {
 describe('pipeline.ts: the admin', () => {
   test('without a secret of that ARN is InvalidCredential', async () => {
     const arn = 'arn:aws:secretsmanager:eu-west-1:123456789012:secret:admin-AbCdEf'
-    const read = (await pipelineFor('secrets-manager')).admin(arn)
+    const read = (await pipelines.of('secrets-manager')).admin(arn)
     await expect(read).rejects.toMatchObject({ name: 'InvalidCredential', field: 'masterarn' })
   })
 })
@@ -686,8 +687,8 @@ test('a service that accepts a call and never answers is Throttled, and not wait
   await once(silent, 'listening')
   vi.resetModules()
   vi.stubEnv('AWS_ENDPOINT_URL_SECRETS_MANAGER', `http://127.0.0.1:${(silent.address() as AddressInfo).port}`)
-  const { pipelineFor } = await import('../../functions/pipeline.ts')
-  const { store } = await pipelineFor('secrets-manager')
+  const { pipelines: fresh } = await import('../../functions/shared/ownPipelines.ts')
+  const { store } = await fresh.of('secrets-manager')
   await expect(store.describe('app/db')).rejects.toMatchObject({
     name: 'Throttled',
   })

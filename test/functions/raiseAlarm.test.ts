@@ -436,7 +436,7 @@ describe.skipIf(!moto)('raiseAlarm over moto', () => {
   })
 
   test('the log passes the filter for secrets', async () => {
-    const { logger } = await import('../../functions/logger.ts')
+    const { logger } = await import('../../functions/shared/logger.ts')
     logger.info('a line', { password: 'Hidden-1' })
     expect(written.join('')).toContain('"password":"***"')
   })

@@ -32,7 +32,7 @@ beforeAll(async () => {
   process.env.POWERTOOLS_LOG_LEVEL = 'DEBUG'
   embedded = await startEmbedded()
   ;({ handler } = await import('../../functions/rotateSecret.ts'))
-  ;({ stateAfter } = await import('../../functions/passed.ts'))
+  ;({ stateAfter } = await import('../../fleet/waitForStep.ts'))
 })
 afterAll(async () => {
   await embedded.stop()

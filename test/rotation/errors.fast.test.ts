@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { inspect } from 'node:util'
 import { describe, expect, test } from 'vitest'
-import { NoObject } from '../../functions/event.ts'
+import { NoObject } from '../../functions/shared/event.ts'
 import * as errors from '../../rotation/errors.ts'
 
 const { RotationError, ...classes } = errors

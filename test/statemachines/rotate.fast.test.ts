@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
-import { isToken, startEvent } from '../../functions/event.ts'
+import { isToken } from '../../fleet/token.ts'
+import { startEvent } from '../../functions/shared/event.ts'
 import { definitionOf, runRotation, type Task } from '../../local/embedded/stateMachine.ts'
 import * as errors from '../../rotation/errors.ts'
 

@@ -2,7 +2,7 @@ import type { SFNClient, SFNClientConfig } from '@aws-sdk/client-sfn'
 import { InvalidInput, NotPermitted, RotationError, Throttled } from '../rotation/errors.ts'
 import { UNTOUCHED } from '../rotation/pipeline.ts'
 import type { StoreName } from '../rotation/stores/store.ts'
-import { isToken } from './event.ts'
+import { isToken } from './token.ts'
 
 /** One rotation's execution; `number` is 1 for the first that its token had. */
 export type Attempt = { token: string; number: number }

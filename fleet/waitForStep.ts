@@ -1,8 +1,10 @@
 import { setTimeout } from 'node:timers/promises'
 import { RotationInProgress, Throttled } from '../rotation/errors.ts'
-import type { ServiceStep } from './event.ts'
 import type { Attempt, Executions } from './executions.ts'
-import type { Context } from './handler.ts'
+
+/** The steps that Secrets Manager asks for, in their order. */
+export const serviceSteps = ['createSecret', 'setSecret', 'testSecret', 'finishSecret'] as const
+export type ServiceStep = (typeof serviceSteps)[number]
 
 /** A step is passed once the state after it was entered: no failure leads there. */
 export const stateAfter: Record<ServiceStep, string> = {
@@ -24,7 +26,7 @@ export async function passed(
   executions: Executions,
   attempt: Attempt,
   step: ServiceStep,
-  { getRemainingTimeInMillis }: Context,
+  { getRemainingTimeInMillis }: { getRemainingTimeInMillis(): number },
   reserve: number,
 ): Promise<void> {
   for (let pause = PAUSE.first; ; pause = Math.min(pause * 1.5, PAUSE.longest)) {

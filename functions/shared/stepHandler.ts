@@ -1,8 +1,8 @@
-import { AdminRefused, Conflict } from '../rotation/errors.ts'
-import type { Pipeline } from '../rotation/pipeline.ts'
-import type { StoreName } from '../rotation/stores/store.ts'
+import { AdminRefused, Conflict } from '../../rotation/errors.ts'
+import type { Pipeline } from '../../rotation/pipeline.ts'
+import type { StoreName } from '../../rotation/stores/store.ts'
 import { type Context, functionHandler } from './handler.ts'
-import { pipelineFor } from './pipeline.ts'
+import { pipelines } from './ownPipelines.ts'
 
 /**
  * One Lambda function around one step of a rotation. `retries` are the errors that the execution's definition retries
@@ -19,7 +19,7 @@ export function stepHandler<
   const about = ({ rotation: { store, id, token } }: Event) => ({ store, id, token })
   return functionHandler(step, parse, about, async (event, context) => {
     try {
-      return await run(await pipelineFor(event.rotation.store), event, context)
+      return await run(await pipelines.of(event.rotation.store), event, context)
     } catch (error) {
       throw asRetried(error, event.retries)
     }

@@ -1,8 +1,8 @@
 import * as v from 'valibot'
-import { intervalOf } from '../fleet/interval.ts'
-import { InvalidInput, InvalidOption } from '../rotation/errors.ts'
-import { type Options, parseOptions } from '../rotation/options.ts'
-import { passwordSettings } from '../rotation/password.ts'
+import { intervalOf } from '../../fleet/interval.ts'
+import { InvalidInput, InvalidOption } from '../../rotation/errors.ts'
+import { type Options, parseOptions } from '../../rotation/options.ts'
+import { passwordSettings } from '../../rotation/password.ts'
 
 const text = v.pipe(v.string(), v.nonEmpty())
 const schema = v.object({

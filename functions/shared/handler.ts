@@ -1,7 +1,7 @@
 import { injectLambdaContext } from '@aws-lambda-powertools/logger/middleware'
 import { Metrics, MetricUnit } from '@aws-lambda-powertools/metrics'
 import middy from '@middy/core'
-import { RotationError, Unexpected } from '../rotation/errors.ts'
+import { RotationError, Unexpected } from '../../rotation/errors.ts'
 import { logger } from './logger.ts'
 
 export { logger }

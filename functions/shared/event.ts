@@ -1,8 +1,10 @@
 import * as v from 'valibot'
-import { engineNames } from '../rotation/engines/traits.ts'
-import { InvalidInput, RotationError } from '../rotation/errors.ts'
-import { type StoreName, storeNames } from '../rotation/stores/store.ts'
-import { strategyNames } from '../rotation/strategies/names.ts'
+import { isToken } from '../../fleet/token.ts'
+import { type ServiceStep, serviceSteps } from '../../fleet/waitForStep.ts'
+import { engineNames } from '../../rotation/engines/traits.ts'
+import { InvalidInput, RotationError } from '../../rotation/errors.ts'
+import { type StoreName, storeNames } from '../../rotation/stores/store.ts'
+import { strategyNames } from '../../rotation/strategies/names.ts'
 
 const text = v.pipe(v.string(), v.nonEmpty())
 const time = v.pipe(
@@ -100,12 +102,6 @@ export type Event<Rotation> = {
   started?: Date | undefined
   rotation: Rotation & { token: string }
 }
-
-const serviceSteps = ['createSecret', 'setSecret', 'testSecret', 'finishSecret'] as const
-export type ServiceStep = (typeof serviceSteps)[number]
-
-/** Whether a version's id can be the name of an execution of ours. */
-export const isToken = (text: string) => /^[\w-]{32,64}$/.test(text)
 
 const token = v.pipe(text, v.check(isToken))
 const startCall = v.object({
