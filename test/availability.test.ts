@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
-import { onMysql, onPostgres, onRedis } from '../bench/applications.ts'
-import { measureAvailability } from '../bench/availability.ts'
+import { onMysql, onPostgres, onRedis } from '../bench/availability/applications.ts'
+import { measureAvailability } from '../bench/availability/measure.ts'
 import type { Admin } from '../local/client/users.ts'
 import { type Embedded, startEmbedded } from '../local/embedded/embedded.ts'
 
-// As bench/runAvailability.ts, but for a few seconds.
+// As bench/availability/run.ts, but for a few seconds.
 const settings = { rotations: 3, rate: 40, cached: 500, grace: 1_500 }
 /** The newest of each that has its own way to let a user have two passwords. */
 const twoPasswords = [

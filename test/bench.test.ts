@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { Bench, checks, scenarios } from '../bench/counts.ts'
+import { Bench, checks, scenarios } from '../bench/rotation/counts.ts'
 
 let bench: Bench
 beforeAll(async () => {

@@ -1,12 +1,12 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { expect, test } from 'vitest'
-import { withBlock } from '../docs/block.ts'
-import { drawn, pages as drawnPages } from '../docs/diagram.ts'
-import { written } from '../docs/strategyTable.ts'
 import { endings } from '../functions/alarm/headlines.ts'
 import * as errors from '../rotation/errors.ts'
 import { parseTags } from '../rotation/options.ts'
+import { withBlock } from '../scripts/block.ts'
+import { drawn, pages as drawnPages } from '../scripts/diagram.ts'
+import { written } from '../scripts/strategyTable.ts'
 import {
   abandoned,
   alarmChange,

@@ -1,12 +1,12 @@
 import { writeFile } from 'node:fs/promises'
 import { arch, availableParallelism, loadavg, type } from 'node:os'
 import { join } from 'node:path'
-import { startEmbedded } from '../local/embedded/embedded.ts'
-import { flavours, startMysql } from '../local/servers/mysql.ts'
-import { redisPackages, startRedis } from '../local/servers/redis.ts'
+import { startEmbedded } from '../../local/embedded/embedded.ts'
+import { flavours, startMysql } from '../../local/servers/mysql.ts'
+import { redisPackages, startRedis } from '../../local/servers/redis.ts'
+import { median } from '../rotation/start.ts'
 import { onMysql, onPostgres, onRedis } from './applications.ts'
-import { type Availability, measureAvailability } from './availability.ts'
-import { median } from './start.ts'
+import { type Availability, measureAvailability } from './measure.ts'
 
 const settings = { rotations: 20, rate: 200, cached: 5_000, grace: 6_000 }
 
@@ -45,7 +45,7 @@ try {
     found.push(await measureAvailability(embedded, target, settings))
     console.log(found.at(-1))
   }
-  await writeFile(join(import.meta.dirname, 'AVAILABILITY.md'), report(found))
+  await writeFile(join(import.meta.dirname, 'RESULTS.md'), report(found))
   process.exitCode = found.some(
     ({ strategy, refused, failed }) => failed > 0 || (strategy !== 'single-user' && refused > 0),
   )

@@ -1,8 +1,8 @@
 import { hash, randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Embedded } from '../local/embedded/embedded.ts'
-import { runRotation, type Task } from '../local/embedded/stateMachine.ts'
-import type { StrategyName } from '../rotation/strategies/names.ts'
+import type { Embedded } from '../../local/embedded/embedded.ts'
+import { runRotation, type Task } from '../../local/embedded/stateMachine.ts'
+import type { StrategyName } from '../../rotation/strategies/names.ts'
 
 /** One stored value, as an application reads it. */
 export type Value = { host: string; port: number; username: string; password: string; dbname?: string }

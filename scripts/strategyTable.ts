@@ -3,7 +3,7 @@ import { type Actor, traits } from '../rotation/engines/traits.ts'
 import { strategyNames } from '../rotation/strategies/names.ts'
 import { withBlock } from './block.ts'
 
-const page = new URL('strategies.md', import.meta.url)
+const page = new URL('../docs/strategies.md', import.meta.url)
 
 const words: Record<Actor, string> = { user: 'yes', admin: 'by an admin', rds: 'by RDS' }
 

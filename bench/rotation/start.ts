@@ -4,9 +4,9 @@ import { basename, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
 import type { Metafile } from 'esbuild'
-import Bundle, { bundleFunction } from '../bundle.ts'
-import { functionOf } from '../local/embedded/embedded.ts'
-import { engineNames } from '../rotation/engines/traits.ts'
+import Bundle, { bundleFunction } from '../../bundle.ts'
+import { functionOf } from '../../local/embedded/embedded.ts'
+import { engineNames } from '../../rotation/engines/traits.ts'
 import type { Check } from './counts.ts'
 
 /** Bytes of one function's package. */

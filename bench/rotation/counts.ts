@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import { closeSync, openSync, readFileSync } from 'node:fs'
 import { TagResourceCommand } from '@aws-sdk/client-secrets-manager'
-import type { Admin } from '../local/client/users.ts'
-import { type Embedded, startEmbedded } from '../local/embedded/embedded.ts'
-import { runRotation, type Task } from '../local/embedded/stateMachine.ts'
+import type { Admin } from '../../local/client/users.ts'
+import { type Embedded, startEmbedded } from '../../local/embedded/embedded.ts'
+import { runRotation, type Task } from '../../local/embedded/stateMachine.ts'
 
 /** One kind of rotation. */
 type Scenario = {

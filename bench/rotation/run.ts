@@ -66,5 +66,7 @@ await writeFile(
 const broken = limits.filter(({ found, limit }) => !(found <= limit))
 for (const { what, found, limit, unit = '' } of broken)
   console.error(`Limit broken: ${what}: ${found.toFixed(1)} ${unit}, at most ${limit}`)
-console.log(`bench/RESULTS.md is written; ${limits.length - broken.length} of ${limits.length} limits hold.`)
+console.log(
+  `bench/rotation/RESULTS.md is written; ${limits.length - broken.length} of ${limits.length} limits hold.`,
+)
 process.exitCode = broken.length ? 1 : 0
