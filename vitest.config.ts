@@ -11,7 +11,7 @@ const long = [
   'faults/(mysql|mariadb)',
   'faults/',
   'stack/',
-  'engines/',
+  'rotation/engines/',
 ].map(path => new RegExp(`/test/${path}`))
 
 /** Begins with the long files, also where no earlier run has left its times. */
@@ -37,7 +37,7 @@ export default defineConfig({
         test: {
           name: 'fast',
           include: [fast],
-          setupFiles: ['test/alone.ts'],
+          setupFiles: ['test/support/alone.ts'],
           pool: 'threads',
           testTimeout: 60_000,
         },
@@ -47,7 +47,7 @@ export default defineConfig({
           name: 'servers',
           include: ['test/**/*.test.ts'],
           exclude: [fast],
-          globalSetup: ['test/servers.ts'],
+          globalSetup: ['test/support/servers.ts'],
           // Each file in a process of its own: what a test does to its environment stays there.
           pool: 'forks',
           testTimeout: 60_000,

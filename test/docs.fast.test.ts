@@ -7,6 +7,7 @@ import { parseTags } from '../rotation/options.ts'
 import { withBlock } from '../scripts/block.ts'
 import { drawn, pages as drawnPages } from '../scripts/diagram.ts'
 import { written } from '../scripts/strategyTable.ts'
+import { read as alarmOf, endedIn } from './functions/alarm/reading.ts'
 import {
   abandoned,
   alarmChange,
@@ -18,8 +19,7 @@ import {
   retirementFailed,
   runFailed,
   statusChange,
-} from './failures.ts'
-import { read as alarmOf, endedIn } from './functions/alarm/reading.ts'
+} from './support/failures.ts'
 
 const project = join(import.meta.dirname, '..')
 const read = (path: string) => readFileSync(join(project, path), 'utf8')

@@ -4,8 +4,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Embedded, startEmbedded } from '../../local/embedded/embedded.ts'
 import { definitionOf } from '../../local/embedded/stateMachine.ts'
 import { pythonBin } from '../../local/stack/python.ts'
-import { type Moto, startMoto } from '../moto.ts'
-import { captureOutput } from '../observe.ts'
+import { type Moto, startMoto } from '../support/moto.ts'
+import { captureOutput } from '../support/observe.ts'
 import { play, type Scenario, type Step } from './scenarios.ts'
 
 /** What record.ts wrote down of the last release: its definitions, and what its executions were. */

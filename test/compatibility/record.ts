@@ -2,7 +2,7 @@ import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs'
 import { SSMClient } from '@aws-sdk/client-ssm'
 import { startEmbedded } from '../../local/embedded/embedded.ts'
 import { pythonBin } from '../../local/stack/python.ts'
-import { startMoto } from '../moto.ts'
+import { startMoto } from '../support/moto.ts'
 import { play } from './scenarios.ts'
 
 /** Writes down what this release's executions are, for the next one's tests: run it when a release is made. */

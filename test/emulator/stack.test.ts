@@ -19,8 +19,8 @@ import type { PostgresServer } from '../../local/servers/postgres.ts'
 import { hex } from '../../local/servers/postgresDatabase.ts'
 import { type Announcement, type Deployed, leaks, startDeployed } from '../../local/stack/deployed.ts'
 import { pythonBin } from '../../local/stack/python.ts'
-import { abandoned, managed } from '../failures.ts'
 import { copyProject } from '../stack/package.ts'
+import { abandoned, managed } from '../support/failures.ts'
 
 const possible = Boolean(process.env.AWS_ENDPOINT_URL || (await pythonBin()))
 /** Only MiniStack is known to enforce the roles, and mended to take events in the name of AWS's services. */

@@ -1,4 +1,4 @@
+import { mysqlPlaces } from '../support/places.ts'
 import { faultMatrix } from './matrix.ts'
-import { mysqlPlaces } from './places.ts'
 
 faultMatrix('single-user', mysqlPlaces('mariadb'))

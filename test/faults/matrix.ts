@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import type { App } from '../../local/servers/postgresDatabase.ts'
 import type { StrategyName } from '../../rotation/strategies/names.ts'
-import type { Place } from './places.ts'
+import type { Place } from '../support/places.ts'
 import { Process, type Visit } from './process.ts'
 import { type Counts, Execution, ofOneUser, Scene, type Start, type Value } from './scene.ts'
 
@@ -35,7 +35,7 @@ export function faultMatrix(
   { value = 'json', extent = 'full', only }: Options = {},
 ): void {
   const [newest] = places
-  // Where it cannot be had; test/servers.ts has said so.
+  // Where it cannot be had; test/support/servers.ts has said so.
   if (!newest) {
     test.skip(`${strategy} on a server that is not there`)
     return

@@ -1,4 +1,4 @@
+import { mongodbPlaces } from '../support/places.ts'
 import { faultMatrix } from './matrix.ts'
-import { mongodbPlaces } from './places.ts'
 
 faultMatrix('alternating-users', mongodbPlaces(), { extent: 'brief' })

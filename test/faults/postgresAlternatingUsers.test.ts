@@ -1,4 +1,4 @@
+import { postgresPlaces } from '../support/places.ts'
 import { faultMatrix } from './matrix.ts'
-import { postgresPlaces } from './places.ts'
 
 faultMatrix('alternating-users', postgresPlaces(), { only: 'first' })

@@ -1,7 +1,7 @@
 import { Opaque } from '../../rotation/engines/opaque.ts'
 import type { Pipeline } from '../../rotation/pipeline.ts'
 import type { Store } from '../../rotation/stores/store.ts'
-import type { Place } from './places.ts'
+import type { Place } from '../support/places.ts'
 
 /** What a process dies of. No code of ours can know it, so none can catch it by kind. */
 class Death extends Error {}

@@ -1,4 +1,4 @@
+import { redisPlaces } from '../support/places.ts'
 import { faultMatrix } from './matrix.ts'
-import { redisPlaces } from './places.ts'
 
 faultMatrix('temporary-clone', redisPlaces(), { extent: 'first' })

@@ -1,4 +1,4 @@
+import { redshiftPlaces } from '../support/places.ts'
 import { faultMatrix } from './matrix.ts'
-import { redshiftPlaces } from './places.ts'
 
 faultMatrix('temporary-clone', redshiftPlaces(), { extent: 'brief' })

@@ -12,7 +12,7 @@ import { rollback, rollbackAbandoned } from '../../rotation/rollback.ts'
 import * as steps from '../../rotation/steps.ts'
 import { MemoryStore } from '../../rotation/stores/memory.ts'
 import type { StrategyName } from '../../rotation/strategies/names.ts'
-import type { Place } from './places.ts'
+import type { Place } from '../support/places.ts'
 import type { Process } from './process.ts'
 
 export const id = 'app'

@@ -6,7 +6,7 @@ import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from 'vit
 import type { Event } from '../../functions/shared/event.ts'
 import { startSecretsManager } from '../../local/aws/secretsManager.ts'
 import type { StoreName } from '../../rotation/stores/store.ts'
-import { captureOutput, failure } from '../observe.ts'
+import { captureOutput, failure } from '../support/observe.ts'
 
 /** Plays Step Functions: answers every DescribeExecution with this, but for further attempts, which there are none. */
 let execution: { status: number; body: object }

@@ -9,8 +9,8 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { type Embedded, load, startEmbedded } from '../../local/embedded/embedded.ts'
 import type { Task } from '../../local/embedded/stateMachine.ts'
 import { pythonBin } from '../../local/stack/python.ts'
-import { type Moto, startMoto } from '../moto.ts'
-import { captureOutput, failure } from '../observe.ts'
+import { type Moto, startMoto } from '../support/moto.ts'
+import { captureOutput, failure } from '../support/observe.ts'
 
 const bin = await pythonBin()
 let embedded: Embedded

@@ -5,7 +5,7 @@ import type { Run } from '../../functions/findDue.ts'
 import { type StepFunctionsServer, startStepFunctions } from '../../local/aws/stepFunctions.ts'
 import { load } from '../../local/embedded/embedded.ts'
 import type { Task } from '../../local/embedded/stateMachine.ts'
-import { captureOutput } from '../observe.ts'
+import { captureOutput } from '../support/observe.ts'
 
 /** What there is; that an inventory finds it, and hosts, is proven in test/fleet. */
 let scheduled: Scheduled[]

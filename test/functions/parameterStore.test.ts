@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Embedded, startEmbedded } from '../../local/embedded/embedded.ts'
 import { runRotation } from '../../local/embedded/stateMachine.ts'
 import { pythonBin } from '../../local/stack/python.ts'
-import { type Moto, startMoto } from '../moto.ts'
+import { type Moto, startMoto } from '../support/moto.ts'
 
 const bin = await pythonBin()
 

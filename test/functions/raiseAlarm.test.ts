@@ -15,9 +15,18 @@ import { readAlarm, textOf } from '../../functions/alarm/alarm.ts'
 import { Ledger } from '../../functions/alarm/ledger.ts'
 import { pythonBin } from '../../local/stack/python.ts'
 import { LockedOut } from '../../rotation/errors.ts'
-import { announced, execution, late, lockedOut, managed, rotated, statusChange, thrown } from '../failures.ts'
-import { startMoto } from '../moto.ts'
-import { captureOutput } from '../observe.ts'
+import {
+  announced,
+  execution,
+  late,
+  lockedOut,
+  managed,
+  rotated,
+  statusChange,
+  thrown,
+} from '../support/failures.ts'
+import { startMoto } from '../support/moto.ts'
+import { captureOutput } from '../support/observe.ts'
 import { type Known, startHistories } from './alarm/histories.ts'
 import { weighed } from './alarm/reading.ts'
 

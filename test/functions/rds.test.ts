@@ -7,7 +7,7 @@ import type { Admin } from '../../local/client/users.ts'
 import { type Embedded, startEmbedded } from '../../local/embedded/embedded.ts'
 import { runRotation } from '../../local/embedded/stateMachine.ts'
 import { pythonBin } from '../../local/stack/python.ts'
-import { instance, type RdsServer, startRds } from '../rds.ts'
+import { instance, type RdsServer, startRds } from '../support/rds.ts'
 
 const bin = await pythonBin()
 

@@ -1,7 +1,7 @@
 import { beforeEach, expect, test, vi } from 'vitest'
 import { load } from '../../local/embedded/embedded.ts'
 import { LockedOut } from '../../rotation/errors.ts'
-import { captureOutput, failure } from '../observe.ts'
+import { captureOutput, failure } from '../support/observe.ts'
 
 /** What a rollback finds; that it finds it is proven in test/rotation. */
 let found: LockedOut

@@ -12,7 +12,7 @@ import pg from 'pg'
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { type Embedded, startEmbedded } from '../../local/embedded/embedded.ts'
 import { definitionOf, type Task } from '../../local/embedded/stateMachine.ts'
-import { captureOutput } from '../observe.ts'
+import { captureOutput } from '../support/observe.ts'
 
 const rotationToken = `rotation-token-${randomUUID()}`
 const announce: Task = () => ({ FailedEntryCount: 0 })

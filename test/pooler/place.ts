@@ -2,7 +2,7 @@ import { listUsers, type Pgbouncer } from '../../local/servers/pgbouncer.ts'
 import { type App, makeApp } from '../../local/servers/postgresDatabase.ts'
 import { Postgres } from '../../rotation/engines/postgres.ts'
 import { scramVerifier } from '../../rotation/engines/scram.ts'
-import { calling, type Place, postgresPlace } from '../faults/places.ts'
+import { calling, type Place, postgresPlace } from '../support/places.ts'
 
 /**
  * A PgBouncer and the server behind it, for the fault matrix. Keyturn comes through the pooler; what the tests themselves

@@ -19,7 +19,7 @@ import * as steps from '../../rotation/steps.ts'
 import { MemoryStore } from '../../rotation/stores/memory.ts'
 import { AlternatingUsers } from '../../rotation/strategies/alternatingUsers.ts'
 import { PAUSES } from '../../rotation/strategies/login.ts'
-import { cluster, instance, type RdsServer, rdsClient, startRds } from '../rds.ts'
+import { cluster, instance, type RdsServer, rdsClient, startRds } from '../support/rds.ts'
 
 const bin = await pythonBin()
 const [postgres] = inject('postgres')

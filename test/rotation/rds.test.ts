@@ -12,7 +12,7 @@ import { parseOptions } from '../../rotation/options.ts'
 import { Rds } from '../../rotation/rds.ts'
 import { check, create } from '../../rotation/steps.ts'
 import { SecretsManager } from '../../rotation/stores/secretsManager.ts'
-import { cluster, instance, type RdsServer, rdsClient, startRds } from '../rds.ts'
+import { cluster, instance, type RdsServer, rdsClient, startRds } from '../support/rds.ts'
 
 const bin = await pythonBin()
 

@@ -18,7 +18,7 @@ import * as postgres from '../../local/servers/postgresDatabase.ts'
 import * as redis from '../../local/servers/redisDatabase.ts'
 import type { Credential } from '../../rotation/credential.ts'
 import type { engineNames } from '../../rotation/engines/traits.ts'
-import * as redshift from '../engines/redshiftStandIn.ts'
+import * as redshift from '../support/engines/redshiftStandIn.ts'
 
 /** A server, a user on it who may set its own password, and who can log in there, seen from outside. */
 type Place = {
@@ -46,7 +46,7 @@ const mysqls = (engine: string) =>
     .slice(-1)
     .map(server => on(server, server.name, family))
 
-/** None where this system cannot have it; test/servers.ts has said so. */
+/** None where this system cannot have it; test/support/servers.ts has said so. */
 const places: Record<(typeof engineNames)[number], Place[]> = {
   postgres: inject('postgres')
     .slice(0, 1)

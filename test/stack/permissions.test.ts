@@ -34,8 +34,8 @@ import {
 import { asSuperuser } from '../../local/servers/postgresDatabase.ts'
 import { startMiniStack } from '../../local/stack/ministack.ts'
 import { pythonBin } from '../../local/stack/python.ts'
-import { startMoto } from '../moto.ts'
-import { cluster, instance, type RdsServer, startRds } from '../rds.ts'
+import { startMoto } from '../support/moto.ts'
+import { cluster, instance, type RdsServer, startRds } from '../support/rds.ts'
 import { deployed, packageStack, type Template } from './package.ts'
 
 /** Every call that each function made, as IAM names it, over all that can happen to it. */

@@ -11,7 +11,7 @@ import {
   retirementFailed,
   rotated,
   statusChange,
-} from '../failures.ts'
+} from '../support/failures.ts'
 import { deployed, packageStack } from './package.ts'
 import { hasRuler, matching } from './ruler.ts'
 

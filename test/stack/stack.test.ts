@@ -15,8 +15,8 @@ import { lease } from '../../functions/alarm/ledger.ts'
 import { startCallEvent } from '../../functions/shared/event.ts'
 import { pythonBin } from '../../local/stack/python.ts'
 import { LockedOut } from '../../rotation/errors.ts'
-import { policyEvent } from '../failures.ts'
-import { captureOutput } from '../observe.ts'
+import { policyEvent } from '../support/failures.ts'
+import { captureOutput } from '../support/observe.ts'
 import { deployed, packageStack, type Stack, type Template } from './package.ts'
 
 const run = promisify(execFile)

@@ -1,7 +1,7 @@
 import { afterAll, expect, test } from 'vitest'
 import { startMysql } from '../../local/servers/mysql.ts'
 import { asSuperuser } from '../../local/servers/mysqlDatabase.ts'
-import { mysqlPlace } from '../faults/places.ts'
+import { mysqlPlace } from '../support/places.ts'
 import { generalEntries } from './generalEntries.ts'
 import { closeDiscarded, mysqlEntries } from './mysqlEntries.ts'
 import { type World, worldMatrix } from './world.ts'

@@ -1,7 +1,7 @@
 import { afterAll, describe, expect, test } from 'vitest'
 import { startPostgres } from '../../local/servers/postgres.ts'
 import { asSuperuser } from '../../local/servers/postgresDatabase.ts'
-import { postgresPlace } from '../faults/places.ts'
+import { postgresPlace } from '../support/places.ts'
 import { generalEntries } from './generalEntries.ts'
 import { excused, postgresEntries } from './postgresEntries.ts'
 import { worldMatrix } from './world.ts'

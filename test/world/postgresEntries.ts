@@ -14,7 +14,7 @@ export const excused: Record<string, string> = {
   'pg_roles.oid': 'a role that has another is another role: see the clone that was dropped',
   'pg_roles.rolpassword': 'shows nothing; what it hides is changed by hand in generalEntries.ts',
   'pg_roles.rolreplication':
-    'says nothing about logins: it follows like CREATEDB, as test/engines/postgresClone.test.ts shows',
+    'says nothing about logins: it follows like CREATEDB, as test/rotation/engines/postgresClone.fast.test.ts shows',
   'pg_roles.rolbypassrls': 'likewise',
   'pg_roles.rolcreatedb': 'likewise',
   'pg_database.oid': 'nobody can change it',

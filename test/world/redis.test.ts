@@ -1,7 +1,7 @@
 import { afterAll, describe, expect, inject, test } from 'vitest'
 import { startRedis } from '../../local/servers/redis.ts'
 import { asSuperuser } from '../../local/servers/redisDatabase.ts'
-import { redisPlace } from '../faults/places.ts'
+import { redisPlace } from '../support/places.ts'
 import { generalEntries } from './generalEntries.ts'
 import { commander, covered, redisEntries } from './redisEntries.ts'
 import { worldMatrix } from './world.ts'

@@ -14,7 +14,7 @@ import { MemoryStore } from '../../rotation/stores/memory.ts'
 import { ADMIN_PAUSES } from '../../rotation/strategies/adminSession.ts'
 import { strategies } from '../../rotation/strategies/index.ts'
 import type { StrategyName } from '../../rotation/strategies/names.ts'
-import type { Place } from '../faults/places.ts'
+import type { Place } from '../support/places.ts'
 
 /** Milliseconds: what takes an admin's own rotation seconds takes it no time here. */
 ADMIN_PAUSES.splice(0, Infinity, 20, 100, 300)

@@ -14,7 +14,7 @@ import {
   retirementFailed,
   rotated,
   statusChange,
-} from '../../failures.ts'
+} from '../../support/failures.ts'
 import { type Known, startHistories } from './histories.ts'
 
 const known: Known = new Map()

@@ -20,7 +20,7 @@ import {
   rotated,
   runFailed,
   statusChange,
-} from '../../failures.ts'
+} from '../../support/failures.ts'
 import { runbook, weighed } from './reading.ts'
 
 const kinds = [

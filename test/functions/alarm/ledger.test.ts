@@ -8,7 +8,7 @@ import {
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { AlarmClaimed, Ledger, lease } from '../../../functions/alarm/ledger.ts'
 import { pythonBin } from '../../../local/stack/python.ts'
-import { startMoto } from '../../moto.ts'
+import { startMoto } from '../../support/moto.ts'
 
 const bin = await pythonBin()
 const moto = bin ? await startMoto(bin) : undefined

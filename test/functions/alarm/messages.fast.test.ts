@@ -21,7 +21,7 @@ import {
   runFailed,
   statusChange,
   thrown,
-} from '../../failures.ts'
+} from '../../support/failures.ts'
 import { endedIn, read, runbook } from './reading.ts'
 
 const url = new URL('https://events.pagerduty.com/v2/enqueue#routing-key')

@@ -5,7 +5,7 @@ import { readEvent } from '../../../functions/alarm/event.ts'
 import { type Entered, NotLooked } from '../../../functions/alarm/histories.ts'
 import { Ledger } from '../../../functions/alarm/ledger.ts'
 import { type Means, tellAll } from '../../../functions/alarm/tell.ts'
-import { announced, execution, lockedOut, statusChange } from '../../failures.ts'
+import { announced, execution, lockedOut, statusChange } from '../../support/failures.ts'
 import { runbook } from './reading.ts'
 import { tableIn } from './table.ts'
 

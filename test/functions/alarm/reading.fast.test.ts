@@ -12,7 +12,7 @@ import {
   report,
   runFailed,
   statusChange,
-} from '../../failures.ts'
+} from '../../support/failures.ts'
 import { endedIn, read, runbook } from './reading.ts'
 
 const name = execution.split(':').at(-1) ?? ''

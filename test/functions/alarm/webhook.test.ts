@@ -5,7 +5,7 @@ import { inspect } from 'node:util'
 import { afterAll, beforeEach, expect, test } from 'vitest'
 import type { Alarm } from '../../../functions/alarm/alarm.ts'
 import { postWebhook, WebhookFailed } from '../../../functions/alarm/webhook/webhook.ts'
-import { announced, execution, lockedOut } from '../../failures.ts'
+import { announced, execution, lockedOut } from '../../support/failures.ts'
 import { read } from './reading.ts'
 
 type Answer = { status: number; retryAfter?: string } | undefined

@@ -1,0 +1,447 @@
+import { randomUUID } from 'node:crypto'
+import { once } from 'node:events'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { inspect } from 'node:util'
+import {
+  CreateSecretCommand,
+  DeleteSecretCommand,
+  PutSecretValueCommand,
+  SecretsManagerClient,
+  type SecretsManagerClientConfig,
+  UpdateSecretVersionStageCommand,
+} from '@aws-sdk/client-secrets-manager'
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
+import { type SecretsManagerServer, startSecretsManager } from '../../../local/aws/secretsManager.ts'
+import { Credential } from '../../../rotation/credential.ts'
+import {
+  InvalidCredential,
+  NotPermitted,
+  RotationInProgress,
+  StoreFailed,
+  Superseded,
+  Throttled,
+} from '../../../rotation/errors.ts'
+import { SecretsManager } from '../../../rotation/stores/secretsManager.ts'
+import type { Store } from '../../../rotation/stores/store.ts'
+import { credential } from '../../support/contracts/store.ts'
+import { failure } from '../../support/observe.ts'
+
+let server: SecretsManagerServer
+let client: SecretsManagerClient
+let store: Store
+
+function clientFor(endpoint: string, more: SecretsManagerClientConfig = {}): SecretsManagerClient {
+  const credentials = { accessKeyId: 'local', secretAccessKey: 'local' }
+  return new SecretsManagerClient({ endpoint, region: 'eu-west-1', credentials, maxAttempts: 1, ...more })
+}
+
+beforeAll(async () => {
+  server = await startSecretsManager()
+  client = clientFor(server.url)
+  store = new SecretsManager(client)
+})
+afterEach(() => server.refuse())
+afterAll(() => server.stop())
+
+/** A secret whose only version, with this value, is current; none at all without one. */
+async function secret(value: { SecretString?: string; SecretBinary?: Uint8Array }) {
+  const [id, first] = [`only/${randomUUID()}`, randomUUID()]
+  const { ARN = '' } = await client.send(
+    new CreateSecretCommand({ Name: id, ClientRequestToken: first, ...value }),
+  )
+  return { id, first, arn: ARN }
+}
+const usual = () => secret({ SecretString: credential('first').serialize() })
+
+/** Starts to listen on a free port, and tells the URL. */
+async function listen(http: Server): Promise<string> {
+  http.listen(0, '127.0.0.1')
+  await once(http, 'listening')
+  return `http://127.0.0.1:${(http.address() as AddressInfo).port}`
+}
+
+async function withClient<T>(other: SecretsManagerClient, run: () => Promise<T>): Promise<T> {
+  const usualStore = store
+  store = new SecretsManager(other)
+  try {
+    return await run()
+  } finally {
+    store = usualStore
+  }
+}
+
+/** Every method, each on the same secret. */
+const methods: Record<Exclude<keyof Store, 'as'>, (id: string, token: string) => Promise<unknown>> = {
+  describe: id => store.describe(id),
+  read: id => store.read(id, { stage: 'current' }),
+  propose: id => store.propose(id, randomUUID(), credential('next')),
+  promote: (id, token) => store.promote(id, randomUUID(), token),
+  discard: (id, token) => store.discard(id, token),
+  tokens: id => store.tokens(id),
+}
+const names = Object.keys(methods) as (keyof typeof methods)[]
+
+test('a rotation token goes along with what is written, in whatever format', async () => {
+  const { id } = await usual()
+  const send = vi.spyOn(client, 'send')
+  await new SecretsManager(client)
+    .onBehalf('proof')
+    .as(Credential.opaque)
+    .propose(id, randomUUID(), Credential.opaque('p'))
+  expect(send.mock.lastCall?.[0].input).toMatchObject({ SecretString: 'p', RotationToken: 'proof' })
+  send.mockRestore()
+})
+
+describe('calls', () => {
+  test('each method is one call when all goes well', async () => {
+    const { id, first } = await usual()
+    const next = randomUUID()
+    const actionsOf = async (run: Promise<unknown>) => {
+      const before = server.calls.length
+      await run
+      return server.calls.slice(before).map(({ action }) => action)
+    }
+    expect(await actionsOf(store.describe(id))).toEqual(['DescribeSecret'])
+    expect(await actionsOf(store.read(id, { token: first, stage: 'current' }))).toEqual(['GetSecretValue'])
+    expect(await actionsOf(store.propose(id, next, credential('next')))).toEqual(['PutSecretValue'])
+    expect(await actionsOf(store.promote(id, next, first))).toEqual(['UpdateSecretVersionStage'])
+    expect(await actionsOf(store.discard(id, next))).toEqual(['UpdateSecretVersionStage'])
+    expect(await actionsOf(store.tokens(id))).toEqual(['ListSecretVersionIds'])
+  })
+
+  test('the id may be an ARN', async () => {
+    const { id, arn, first } = await usual()
+    const next = randomUUID()
+    await store.propose(arn, next, credential('next'))
+    await store.promote(arn, next, first)
+    await store.discard(arn, next)
+    expect(await store.describe(arn)).toEqual(await store.describe(id))
+    expect(await store.read(arn, { stage: 'current' })).toMatchObject({ token: next })
+    expect(await store.tokens(arn)).toEqual([next, first])
+  })
+
+  test('the record of calls holds no value', async () => {
+    const { id } = await secret({ SecretString: credential('Unrecorded-1').serialize() })
+    await store.propose(id, randomUUID(), credential('Unrecorded-2'))
+    await store.read(id, { stage: 'pending' })
+    expect(server.calls.at(-1)).toEqual({ action: 'GetSecretValue', secret: id, stage: 'AWSPENDING' })
+    expect(inspect(server.calls, { depth: null, maxArrayLength: null })).not.toContain('Unrecorded')
+  })
+})
+
+describe('a version that RotateSecret staged before it has a value', () => {
+  test('is pending, and reads as undefined', async () => {
+    const { id, first } = await usual()
+    const staged = server.stagePending(id)
+    expect(await store.describe(id)).toMatchObject({ current: first, pending: staged })
+    for (const which of [{ stage: 'pending' as const }, { token: staged }])
+      expect(await store.read(id, which)).toBeUndefined()
+    expect(await store.read(id, { token: staged, stage: 'pending' })).toBeUndefined()
+  })
+
+  test('under our own token: takes the proposed value', async () => {
+    const { id, first } = await usual()
+    const staged = server.stagePending(id)
+    await store.propose(id, staged, credential('next'))
+    await store.propose(id, staged, credential('other'))
+    const version = await store.read(id, { token: staged, stage: 'pending' })
+    expect(version?.credential.password).toBe('next')
+    expect(await store.describe(id)).toMatchObject({ current: first, pending: staged })
+  })
+
+  test("under another's token: a new value takes its label, a kept one may not", async () => {
+    const { id, first } = await usual()
+    const early = randomUUID()
+    await store.propose(id, early, credential('early'))
+    await store.discard(id, early)
+    const staged = server.stagePending(id)
+    const again = store.propose(id, early, credential('other'))
+    await expect(again).rejects.toThrow(RotationInProgress)
+    await expect(again).rejects.toThrow(staged)
+    expect(await store.describe(id)).toMatchObject({ current: first, pending: staged })
+    const next = randomUUID()
+    await store.propose(id, next, credential('next'))
+    expect(await store.describe(id)).toMatchObject({ current: first, pending: next })
+  })
+
+  test('can be discarded', async () => {
+    const { id, first } = await usual()
+    const staged = server.stagePending(id)
+    await store.discard(id, staged)
+    expect(await store.describe(id)).toMatchObject({ current: first, pending: undefined })
+    expect(await store.read(id, { token: staged })).toBeUndefined()
+    expect(await store.tokens(id)).toEqual([staged, first])
+  })
+})
+
+test('AWSPENDING that stayed on current is nothing pending, but reads by its label', async () => {
+  const { id, first } = await usual()
+  const next = randomUUID()
+  await store.propose(id, next, credential('next'))
+  await store.promote(id, next, first)
+  expect(await store.describe(id)).toMatchObject({ current: next, pending: undefined, previous: first })
+  expect(await store.read(id, { stage: 'pending' })).toMatchObject({ token: next })
+  const later = randomUUID()
+  await store.propose(id, later, credential('later'))
+  expect(await store.describe(id)).toMatchObject({ current: next, pending: later, previous: first })
+})
+
+describe('a secret without AWSCURRENT', () => {
+  test('has no current to describe, to read or to replace', async () => {
+    const { id } = await secret({})
+    const staged = server.stagePending(id)
+    await store.propose(id, staged, credential('next'))
+    expect(await store.describe(id)).toMatchObject({ current: undefined, pending: staged })
+    expect(await store.read(id, { stage: 'current' })).toBeUndefined()
+    await expect(store.promote(id, staged, randomUUID())).rejects.toThrow(Superseded)
+    await store.discard(id, staged)
+    expect(await store.describe(id)).toMatchObject({ current: undefined, pending: undefined })
+    await store.propose(id, staged, credential('other'))
+    expect(await store.describe(id)).toMatchObject({ current: undefined, pending: staged })
+  })
+
+  test('the first value of an empty secret is current at once', async () => {
+    const { id } = await secret({})
+    const next = randomUUID()
+    await store.propose(id, next, credential('next'))
+    expect(await store.describe(id)).toMatchObject({ current: next, pending: undefined })
+  })
+})
+
+describe('a value that cannot be used is InvalidCredential', () => {
+  test('SecretBinary', async () => {
+    const { id } = await secret({ SecretBinary: Buffer.from(credential('first').serialize()) })
+    const error = await failure(store.read(id, { stage: 'current' }))
+    expect(error).toBeInstanceOf(InvalidCredential)
+    expect(error).toMatchObject({ field: 'value' })
+    expect(error.message).toMatch(/^value: .*SecretBinary.*SecretString/)
+  })
+
+  test('text that is no JSON, without quoting it', async () => {
+    const { id } = await secret({ SecretString: 'password=Garbage-1' })
+    const error = await failure(store.read(id, { stage: 'current' }))
+    expect(error).toBeInstanceOf(InvalidCredential)
+    expect(error).toMatchObject({ field: 'value' })
+    expect(inspect(error, { depth: null, showHidden: true })).not.toContain('Garbage')
+  })
+
+  test('JSON without a field that is needed', async () => {
+    const { id } = await secret({ SecretString: '{"engine":"postgres","username":"app","password":"p"}' })
+    expect(await failure(store.read(id, { stage: 'current' }))).toMatchObject({ field: 'host' })
+  })
+
+  test('a kept value that cannot be parsed is not made pending', async () => {
+    const { id } = await usual()
+    const kept = randomUUID()
+    await client.send(
+      new PutSecretValueCommand({
+        SecretId: id,
+        ClientRequestToken: kept,
+        SecretString: 'x',
+        VersionStages: ['MINE'],
+      }),
+    )
+    await expect(store.propose(id, kept, credential('next'))).rejects.toThrow(InvalidCredential)
+    expect(await store.describe(id)).toMatchObject({ pending: undefined })
+  })
+})
+
+describe('a deleted secret', () => {
+  test('marked for deletion: InvalidCredential says so', async () => {
+    const { id, first } = await usual()
+    await client.send(new DeleteSecretCommand({ SecretId: id }))
+    const error = await failure(store.describe(id))
+    expect(error).toBeInstanceOf(InvalidCredential)
+    expect(error).toMatchObject({ field: 'id', message: expect.stringContaining('scheduled for deletion') })
+    await expect(store.promote(id, randomUUID(), first)).rejects.toThrow(InvalidCredential)
+    await expect(store.discard(id, first)).rejects.toThrow(InvalidCredential)
+    await expect(store.propose(id, randomUUID(), credential('next'))).rejects.toThrow(StoreFailed)
+  })
+
+  test('gone for good: as one that never was', async () => {
+    const { id, first } = await usual()
+    await client.send(new DeleteSecretCommand({ SecretId: id, ForceDeleteWithoutRecovery: true }))
+    await expect(store.describe(id)).rejects.toThrow(InvalidCredential)
+    await expect(store.promote(id, randomUUID(), first)).rejects.toThrow(InvalidCredential)
+    await expect(store.discard(id, first)).rejects.toThrow(InvalidCredential)
+    await expect(store.tokens(id)).rejects.toThrow(InvalidCredential)
+  })
+})
+
+describe('what AWS refuses', () => {
+  const denial =
+    'User: arn:aws:sts::123456789012:assumed-role/r/f is not authorized to perform: secretsmanager:X'
+
+  test.each(names)('%s: AccessDenied is NotPermitted and says who may not do what', async name => {
+    const { id, first } = await usual()
+    server.refuse(() => ({ name: 'AccessDeniedException', message: denial }))
+    const error = await failure(methods[name](id, first))
+    expect(error).toBeInstanceOf(NotPermitted)
+    expect(error.message).toBe(`Secrets Manager: ${denial}`)
+  })
+
+  test('promote and discard: a refused move is NotPermitted even where DescribeSecret is allowed', async () => {
+    const { id, first } = await usual()
+    const next = randomUUID()
+    await store.propose(id, next, credential('next'))
+    server.refuse(({ action }) =>
+      action === 'UpdateSecretVersionStage' ? { name: 'AccessDeniedException', message: denial } : undefined,
+    )
+    await expect(store.promote(id, next, first)).rejects.toThrow(NotPermitted)
+    await expect(store.discard(id, next)).rejects.toThrow(NotPermitted)
+  })
+
+  const passing = [
+    { name: 'ThrottlingException', status: 400 },
+    { name: 'TooManyRequestsException', status: 429 },
+    { name: 'InternalServiceError', status: 500 },
+    { name: 'ServiceUnavailableException', status: 503 },
+  ]
+  for (const refusal of passing)
+    test.each(names)(`%s: ${refusal.name} is Throttled`, async name => {
+      const { id, first } = await usual()
+      server.refuse(() => refusal)
+      const error = await failure(methods[name](id, first))
+      expect(error).toBeInstanceOf(Throttled)
+      expect(error.message).toContain(refusal.name)
+    })
+
+  test.each(names)('%s: anything else is StoreFailed, by its name, without its text', async name => {
+    const { id, first } = await usual()
+    server.refuse(() => ({ name: 'DecryptionFailure', message: 'the key of Quoted-1' }))
+    const error = await failure(methods[name](id, first))
+    expect(error).toBeInstanceOf(StoreFailed)
+    expect(error.message).toContain('DecryptionFailure')
+    expect(inspect(error, { depth: null, showHidden: true })).not.toContain('Quoted')
+  })
+
+  test.each(names)('%s: no connection is Throttled', async name => {
+    const closed = createServer()
+    const endpoint = await listen(closed)
+    closed.close()
+    await once(closed, 'close')
+    await expect(withClient(clientFor(endpoint), () => methods[name]('any', randomUUID()))).rejects.toThrow(
+      Throttled,
+    )
+  })
+
+  test.each(names)('%s: no answer in time is Throttled', async name => {
+    const silent = createServer(() => {})
+    const requestHandler = { requestTimeout: 50, throwOnRequestTimeout: true }
+    const hasty = clientFor(await listen(silent), { requestHandler })
+    await expect(withClient(hasty, () => methods[name]('any', randomUUID()))).rejects.toThrow(Throttled)
+    silent.closeAllConnections()
+    silent.close()
+  })
+})
+
+describe('a lost answer', () => {
+  /** Does the move, and answers that it did not. */
+  async function lost(
+    id: string,
+    change: { MoveToVersionId?: string; RemoveFromVersionId?: string },
+    label: string,
+  ) {
+    const raw = clientFor(server.url)
+    await raw.send(new UpdateSecretVersionStageCommand({ SecretId: id, VersionStage: label, ...change }))
+    server.refuse(({ action }) =>
+      action === 'UpdateSecretVersionStage' ? { name: 'InternalServiceError', status: 500 } : undefined,
+    )
+  }
+
+  test('of a promotion that was done is success', async () => {
+    const { id, first } = await usual()
+    const next = randomUUID()
+    await store.propose(id, next, credential('next'))
+    await lost(id, { MoveToVersionId: next, RemoveFromVersionId: first }, 'AWSCURRENT')
+    await store.promote(id, next, first)
+    expect(await store.describe(id)).toMatchObject({ current: next, previous: first })
+  })
+
+  test('of a discard that was done is success', async () => {
+    const { id } = await usual()
+    const next = randomUUID()
+    await store.propose(id, next, credential('next'))
+    await lost(id, { RemoveFromVersionId: next }, 'AWSPENDING')
+    await store.discard(id, next)
+    expect(await store.describe(id)).toMatchObject({ pending: undefined })
+  })
+})
+
+test('no error shows a value, wherever one looks', async () => {
+  const mark = 'Hidden-7f3a'
+  const text = (change: object = {}) =>
+    JSON.stringify({
+      engine: 'postgres',
+      host: 'h',
+      username: 'app',
+      password: mark,
+      apiKey: mark,
+      ...change,
+    })
+  const errors: Error[] = []
+  for (const value of [
+    text().slice(0, -1),
+    text({ port: mark }),
+    text({ engine: mark }),
+    text({ ssl: mark }),
+    text({ masterarn: mark }),
+    text({ host: '' }),
+    text({ dbname: `\0${mark}` }),
+    text({ password: [mark] }),
+    JSON.stringify([mark]),
+  ]) {
+    const { id } = await secret({ SecretString: value })
+    errors.push(await failure(store.read(id, { stage: 'current' })))
+  }
+  const { id, first } = await secret({ SecretString: text() })
+  const kept = randomUUID()
+  await store.propose(id, kept, credential(mark))
+  errors.push(await failure(store.propose(id, kept, credential(mark, { username: mark }))))
+  await store.discard(id, kept)
+  server.stagePending(id)
+  errors.push(await failure(store.propose(id, kept, credential(`other ${mark}`))))
+  errors.push(await failure(store.promote(id, kept, randomUUID())))
+  for (const refusal of ['AccessDeniedException', 'ThrottlingException', 'InvalidRequestException']) {
+    server.refuse(() => ({ name: refusal }))
+    errors.push(await failure(store.propose(id, randomUUID(), credential(mark))))
+    errors.push(await failure(store.promote(id, randomUUID(), first)))
+  }
+  expect(errors).toHaveLength(18)
+  for (const error of errors) {
+    expect(error.message).not.toContain(mark)
+    expect(error.stack).not.toContain(mark)
+    expect(inspect(error, { depth: null, showHidden: true, getters: true })).not.toContain(mark)
+    expect(inspect(error.cause, { depth: null, showHidden: true })).not.toContain(mark)
+    expect(JSON.stringify(error)).not.toContain(mark)
+  }
+})
+
+test('an answer that breaks off in the middle of a value does not show it', async () => {
+  const broken = createServer((_, outgoing) => {
+    outgoing.writeHead(200, { 'content-type': 'application/x-amz-json-1.1' })
+    const whole = JSON.stringify({ SecretString: credential('Hidden-7f3a').serialize() })
+    outgoing.end(whole.slice(0, -3))
+  })
+  const unlucky = new SecretsManager(clientFor(await listen(broken)))
+  try {
+    const error = await failure(unlucky.read('any', { stage: 'current' }))
+    expect(inspect(error, { depth: null, showHidden: true, getters: true })).not.toContain('Hidden-7f3a')
+  } finally {
+    broken.close()
+    broken.closeAllConnections()
+  }
+})
+
+test('tokens are read to the last page: the newest is the first of more than a hundred', async () => {
+  const { id, first } = await usual()
+  const tokens = Array.from({ length: 104 }, () => randomUUID())
+  for (const token of tokens) await store.propose(id, token, credential(token))
+  expect(await store.tokens(id)).toEqual([...tokens.reverse(), first])
+})
+
+test('a secret that is not there: InvalidCredential names the id, also when a value is proposed', async () => {
+  const error = await failure(store.propose('nowhere', randomUUID(), credential('x')))
+  expect(error).toMatchObject({ name: 'InvalidCredential', field: 'id' })
+})

@@ -1,0 +1,116 @@
+import { readFileSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
+import mysql from 'mysql2/promise'
+import pg from 'pg'
+import { describe, expect, inject, test } from 'vitest'
+import type { Credential } from '../../rotation/credential.ts'
+import { traits } from '../../rotation/engines/traits.ts'
+import type { StrategyName } from '../../rotation/strategies/names.ts'
+import { mysqlPlace, type Place, postgresPlace } from '../support/places.ts'
+import { World } from '../world/world.ts'
+
+/** A pool of the application: each query tells which session of the server it came to. */
+type Pool = { ask(): Promise<unknown>; end(): Promise<void> }
+
+const SIZE = 3
+const ca = (caFile: string) => readFileSync(caFile, 'utf8')
+
+const kinds = [
+  ...inject('postgres')
+    .slice(0, 1)
+    .map(server => ({
+      name: 'pg',
+      place: postgresPlace(server),
+      open({ username: user, password, dbname: database }: Credential): Pool {
+        const { host, port, caFile } = server
+        const pool = new pg.Pool({
+          ...{ host, port, user, password, database, ssl: { ca: ca(caFile) } },
+          ...{ max: SIZE, min: SIZE, idleTimeoutMillis: 0 },
+        })
+        const ask = async () => (await pool.query('select pg_backend_pid() as id, pg_sleep(0.01)')).rows[0].id
+        return { ask, end: () => pool.end() }
+      },
+    })),
+  ...inject('mysql').map(server => ({
+    name: `mysql2 on ${server.name}`,
+    place: mysqlPlace(server),
+    open({ username: user, password, dbname: database }: Credential): Pool {
+      const { host, port, caFile } = server
+      const pool = mysql.createPool({
+        ...{ host, port, user, password, ssl: { ca: ca(caFile) } },
+        ...(database && { database }),
+        ...{ connectionLimit: SIZE, maxIdle: SIZE },
+      })
+      const ask = async () => {
+        const [[row]] = await pool.query<mysql.RowDataPacket[]>('select connection_id() as id, sleep(0.01)')
+        return row?.id
+      }
+      return { ask, end: () => pool.end() }
+    },
+  })),
+]
+
+/** Asks over every connection of the pool again and again, until it is stopped. */
+function use(pool: Pool) {
+  const sessions = new Set<unknown>()
+  const failures: string[] = []
+  let queries = 0
+  let running = true
+  const user = async () => {
+    while (running) {
+      queries++
+      await pool.ask().then(
+        session => sessions.add(session),
+        error => failures.push(String(error)),
+      )
+    }
+  }
+  const users = Array.from({ length: SIZE }, user)
+  return {
+    sessions,
+    async stop() {
+      running = false
+      await Promise.all(users)
+      await pool.end()
+      return { failures, queries, sessions: sessions.size }
+    },
+  }
+}
+
+const scenesOf = ({ engine }: { engine: Credential['engine'] }) =>
+  (Object.keys(traits[engine].strategies) as StrategyName[]).filter(name => name !== 'master')
+
+describe.each(kinds)(
+  'a pool of $name',
+  ({ place, open }: { place: Place; open(value: Credential): Pool }) => {
+    const engine = place.name.startsWith('PostgreSQL')
+      ? 'postgres'
+      : place.name.startsWith('MySQL')
+        ? 'mysql'
+        : 'mariadb'
+
+    test.each(scenesOf({ engine }))(
+      '%s cuts none of its sessions, be it that two rotations go by',
+      async strategy => {
+        const world = await World.of(place, strategy, 'user')
+        const application = use(open(await world.current()))
+        while (application.sessions.size < SIZE) await sleep(10)
+        const ends = [await world.rotate(async () => {}), await world.rotate(async () => {})]
+        expect(ends.map(({ end }) => end)).toEqual(['rotated', 'rotated'])
+        const { failures, sessions, queries } = await application.stop()
+        expect({ failures, sessions }).toEqual({ failures: [], sessions: SIZE })
+        expect(queries).toBeGreaterThan(20)
+      },
+    )
+
+    test('one that was opened on a temporary clone goes on when the application has moved back, as the clone is kept', async () => {
+      const world = await World.of(place, 'temporary-clone', 'clone')
+      const application = use(open(await world.current()))
+      while (application.sessions.size < SIZE) await sleep(10)
+      const { end, retirement } = await world.rotate(async () => {})
+      expect([end, retirement?.name]).toEqual(['rotated', 'Conflict'])
+      const { failures, sessions } = await application.stop()
+      expect({ failures, sessions }).toEqual({ failures: [], sessions: SIZE })
+    })
+  },
+)

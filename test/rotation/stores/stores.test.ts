@@ -1,0 +1,98 @@
+import { CreateSecretCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
+import { LabelParameterVersionCommand, PutParameterCommand, SSMClient } from '@aws-sdk/client-ssm'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { type SecretsManagerServer, startSecretsManager } from '../../../local/aws/secretsManager.ts'
+import { pythonBin } from '../../../local/stack/python.ts'
+import { MemoryStore } from '../../../rotation/stores/memory.ts'
+import { ParameterStore } from '../../../rotation/stores/parameterStore.ts'
+import { SecretsManager } from '../../../rotation/stores/secretsManager.ts'
+import { Api, cases } from '../../support/contracts/api.ts'
+import { type Shelf, storeContract } from '../../support/contracts/store.ts'
+import { type Moto, startMoto } from '../../support/moto.ts'
+
+const keys = { accessKeyId: 'local', secretAccessKey: 'local' }
+
+function clientFor(url: string): SecretsManagerClient {
+  return new SecretsManagerClient({ endpoint: url, region: 'eu-west-1', credentials: keys, maxAttempts: 1 })
+}
+
+async function secretsManagerShelf(url: string): Promise<Shelf> {
+  const client = clientFor(url)
+  return {
+    store: new SecretsManager(client),
+    create: (id, token, credential, tags) =>
+      client.send(
+        new CreateSecretCommand({
+          Name: id,
+          ClientRequestToken: token,
+          SecretString: credential.serialize(),
+          Tags: Object.entries(tags).map(([Key, Value]) => ({ Key, Value })),
+        }),
+      ),
+  }
+}
+
+async function parameterStoreShelf(url: string): Promise<Shelf> {
+  const client = new SSMClient({ endpoint: url, region: 'eu-west-1', credentials: keys, maxAttempts: 1 })
+  return {
+    store: new ParameterStore(client),
+    exclusive: true,
+    async create(Name, token, credential, tags) {
+      const Tags = Object.entries(tags).map(([Key, Value]) => ({ Key, Value }))
+      const Value = credential.serialize()
+      await client.send(new PutParameterCommand({ Name, Value, Type: 'SecureString', Tags }))
+      await client.send(new LabelParameterVersionCommand({ Name, Labels: [`token-${token}`] }))
+    },
+  }
+}
+
+storeContract('memory', async () => {
+  const store = new MemoryStore()
+  return { store, create: store.create.bind(store) }
+})
+
+describe('over the local server', () => {
+  let server: SecretsManagerServer
+  beforeAll(async () => {
+    server = await startSecretsManager()
+  })
+  afterAll(() => server.stop())
+
+  storeContract('Secrets Manager', () => secretsManagerShelf(server.url))
+
+  describe("the service's own calls", () => {
+    for (const { title, run, aws } of cases)
+      test(title, async () => {
+        expect(await run(new Api(clientFor(server.url)))).toEqual(aws)
+      })
+  })
+})
+
+const bin = await pythonBin()
+
+describe.skipIf(!bin)('over moto', () => {
+  let moto: Moto
+  beforeAll(async () => {
+    moto = await startMoto(bin ?? '')
+  })
+  afterAll(() => moto?.stop())
+
+  storeContract('Secrets Manager', () => secretsManagerShelf(moto.url), {
+    'the same token again keeps the earlier value': 'PutSecretValue overwrites a value that is pending',
+    'TokenReused if the pending value is for another username': 'the same',
+    'TokenReused if the pending value is for another host': 'the same',
+    'a version that does not exist never becomes current': 'a refused move has taken the label off',
+    'newest first, whatever holds which label': 'CreatedDate is the time of the question',
+  })
+
+  storeContract('Parameter Store', () => parameterStoreShelf(moto.url))
+
+  describe("the service's own calls", () => {
+    for (const { title, run, aws, moto: instead = aws } of cases)
+      test(instead === aws ? title : `not as AWS: ${title}`, async () => {
+        const found = await run(new Api(clientFor(moto.url)))
+        expect(found).toEqual(instead)
+        if (instead !== aws) expect(found).not.toEqual(aws)
+      })
+  })
+})

@@ -1,0 +1,221 @@
+import { beforeEach, describe, expect, inject, test, vi } from 'vitest'
+import { admits, asSuperuser, makeApp } from '../../../local/servers/mysqlDatabase.ts'
+import { type App, connectionOf, hex, noRds } from '../../../local/servers/postgresDatabase.ts'
+import { Credential } from '../../../rotation/credential.ts'
+import { loadEngine } from '../../../rotation/engines/load.ts'
+import { quoteText } from '../../../rotation/engines/mysqlAccount.ts'
+import { parseOptions } from '../../../rotation/options.ts'
+import type { Pipeline } from '../../../rotation/pipeline.ts'
+import { retire } from '../../../rotation/retire.ts'
+import { rollback, rollbackAbandoned } from '../../../rotation/rollback.ts'
+import * as steps from '../../../rotation/steps.ts'
+import { MemoryStore } from '../../../rotation/stores/memory.ts'
+
+const id = 'app'
+const [first, second, third] = ['first-', 'second-', 'third-'].map(name => name.padEnd(32, '0')) as [
+  string,
+  string,
+  string,
+]
+const servers = inject('mysql')
+
+describe.skipIf(!servers.length).each(servers)('two passwords of one user, $name', server => {
+  const mysql = server.engine === 'mysql'
+  const sql = (...statements: string[]) => asSuperuser(server, statements)
+  let app: App
+  let store: MemoryStore
+  let running: Set<string>
+  let pipeline: Pipeline
+
+  beforeEach(async () => {
+    app = await makeApp(server)
+    if (mysql) await sql(`grant application_password_admin on *.* to ${app.user}`)
+    store = new MemoryStore()
+    store.create(id, first, app.current, { 'keyturn:strategy': 'dual-password', 'keyturn:grace': '1h' })
+    running = new Set()
+    pipeline = {
+      store,
+      engine: name => loadEngine[name]({ caFile: server.caFile }),
+      admin: vi.fn(async () => app.admin),
+      connection: async () => connectionOf(app.current),
+      rds: noRds,
+      rotating: async token => running.has(token),
+      running: async token => running.has(token),
+      untouched: async () => false,
+      defaults: parseOptions({}),
+    }
+  })
+
+  const value = async (token: string) => (await store.read(id, { token }))?.credential as Credential
+  const admitted = async (...tokens: string[]) =>
+    Promise.all(tokens.map(async token => admits(server, await value(token))))
+
+  async function rotate(token: string) {
+    const rotation = await steps.create(pipeline, { id, token })
+    await steps.set(pipeline, rotation)
+    await steps.test(pipeline, rotation)
+    await steps.finish(pipeline, rotation)
+    return rotation
+  }
+
+  test('the old one goes on until the grace time is over; an admin is used only where one is needed', async () => {
+    const rotation = await rotate(second)
+    expect(rotation).toMatchObject({
+      strategy: 'dual-password',
+      user: app.user,
+      nextUser: app.user,
+      grace: 3600,
+    })
+    expect(await admitted(first, second)).toEqual([true, true])
+    expect(await retire(pipeline, rotation)).toEqual({ outcome: 'retired' })
+    expect(await retire(pipeline, rotation)).toEqual({ outcome: 'retired' })
+    expect(await admitted(first, second)).toEqual([false, true])
+    if (mysql) expect(pipeline.admin).not.toHaveBeenCalled()
+    else expect(pipeline.admin).toHaveBeenCalled()
+  })
+
+  test('a rotation within the grace time ends that of the one before', async () => {
+    const rotation = await rotate(second)
+    await rotate(third)
+    expect(await admitted(second, third)).toEqual([true, true])
+    expect(await admitted(first)).toEqual([false])
+    expect(await retire(pipeline, rotation)).toEqual({ outcome: 'superseded' })
+    expect(await admitted(second, third)).toEqual([true, true])
+  })
+
+  test('rolled back, the new one is gone and the old one as it was; the next rotation goes well', async () => {
+    const rotation = await steps.create(pipeline, { id, token: second })
+    await steps.set(pipeline, rotation)
+    expect(await rollback(pipeline, rotation)).toEqual({ token: second, outcome: 'intact' })
+    expect(await admitted(first, second)).toEqual([true, false])
+    await rotate(third)
+    expect(await admitted(first, third)).toEqual([true, true])
+  })
+
+  test('a database that was restored to the time before has the previous one: it is taken up from there', async () => {
+    await retire(pipeline, await rotate(second))
+    const restored = (await value(first)).password
+    const kind = mysql ? 'caching_sha2_password' : 'mysql_native_password'
+    await sql(
+      mysql
+        ? `alter user ${app.user} identified with ${kind} by ${quoteText(restored)}`
+        : `alter user ${app.user} identified by ${quoteText(restored)}`,
+    )
+    await rotate(third)
+    expect(await admitted(third)).toEqual([true])
+  })
+
+  test('when no stored value logs in it is LoginRefused, and the rollback LockedOut', async () => {
+    await sql(`alter user ${app.user} identified by 'by hand'`)
+    const rotation = await steps.create(pipeline, { id, token: second })
+    await expect(steps.set(pipeline, rotation)).rejects.toMatchObject({ name: 'LoginRefused' })
+    await expect(rollback(pipeline, rotation)).rejects.toMatchObject({ name: 'LockedOut' })
+  })
+
+  if (mysql)
+    test('what a rotation of another strategy left open is closed, when the first one’s grace time is over', async () => {
+      const rotation = await rotate(second)
+      store.tag(id, { 'keyturn:strategy': 'single-user' })
+      await rotate(third)
+      expect(await admitted(first, second, third)).toEqual([true, false, true])
+      expect(await retire(pipeline, rotation)).toEqual({ outcome: 'retired' })
+      expect(await admitted(first, third)).toEqual([false, true])
+    })
+
+  test.each([{ 'keyturn:strategy': 'single-user' }, { 'keyturn:strategy': 'temporary-clone' }, {}])(
+    'an abandoned rotation is rolled back, though the tags are %j by now',
+    async tags => {
+      const rotation = await steps.create(pipeline, { id, token: second })
+      await steps.set(pipeline, rotation)
+      store.tag(id, tags as Record<string, string>)
+      expect(await rollbackAbandoned(pipeline, id)).toEqual({ token: second, outcome: 'intact' })
+      expect(await admitted(first, second)).toEqual([true, false])
+      await rotate(third)
+      expect(await admitted(third)).toEqual([true])
+    },
+  )
+
+  test('two rotations that meet: current goes on, and what is left over is taken away', async () => {
+    const ours = await steps.create(pipeline, { id, token: second })
+    running.add(second)
+    await steps.set(pipeline, ours)
+    running.delete(second)
+    await expect(steps.create(pipeline, { id, token: third })).rejects.toMatchObject({
+      name: 'RotationAbandoned',
+    })
+    await rollbackAbandoned(pipeline, id)
+    await rotate(third)
+    expect(await admitted(first, second, third)).toEqual([true, false, true])
+  })
+
+  test('one that is opened while the older is closed is opened again', async () => {
+    const rotation = await rotate(second)
+    const describe = store.describe.bind(store)
+    const plain = store.as(Credential.parse)
+    let looks = 0
+    vi.spyOn(store, 'describe').mockImplementation(async which => {
+      if (++looks === 2) {
+        await plain.propose(id, third, (await value(second)).with({ password: `third-${hex(8)}` }))
+        expect(await admitted(first, second)).toEqual([false, true])
+      }
+      return describe(which)
+    })
+    expect(await retire(pipeline, rotation)).toEqual({ outcome: 'superseded' })
+    expect(await admitted(second, third)).toEqual([true, true])
+  })
+
+  test('a value of another user that is there when the older one is closed sets nobody’s password', async () => {
+    const { current: victim } = await makeApp(server)
+    const rotation = await rotate(second)
+    const plain = store.as(Credential.parse)
+    const describe = store.describe.bind(store)
+    let looks = 0
+    vi.spyOn(store, 'describe').mockImplementation(async which => {
+      const { username } = victim
+      if (++looks === 2)
+        await plain.propose(id, third, (await value(second)).with({ username, password: 'stolen' }))
+      return describe(which)
+    })
+    await retire(pipeline, rotation)
+    expect(await admits(server, victim)).toBe(true)
+    expect(await admits(server, victim.with({ password: 'stolen' }))).toBe(false)
+    expect(await admitted(second)).toEqual([true])
+  })
+
+  if (mysql) {
+    test('an account that may not use a password again is NotPermitted, and nothing changes', async () => {
+      for (const rule of ['password history 3', 'password reuse interval 7 day']) {
+        await sql(`alter user ${app.user} password history default password reuse interval default ${rule}`)
+        const rotation = await steps.create(pipeline, { id, token: second })
+        await expect(steps.set(pipeline, rotation)).rejects.toMatchObject({
+          name: 'NotPermitted',
+          message: expect.stringContaining('PASSWORD HISTORY'),
+        })
+        expect(await admitted(first, second)).toEqual([true, false])
+      }
+    })
+
+    test('a password alone may have two as well', async () => {
+      const { current } = app
+      const passwordOnly = Credential.passwordOnly(connectionOf(current))
+      const tags = { 'keyturn:connection': '/app/connection', 'keyturn:strategy': 'dual-password' }
+      store.create(id, first, passwordOnly(current.password), tags)
+      const rotation = await rotate(second)
+      expect(rotation).toMatchObject({ connection: '/app/connection', strategy: 'dual-password' })
+      const next = (await store.as(passwordOnly).read(id, { token: second }))?.credential as Credential
+      expect([await admits(server, current), await admits(server, next)]).toEqual([true, true])
+      await retire(pipeline, rotation)
+      expect([await admits(server, current), await admits(server, next)]).toEqual([false, true])
+    })
+  } else
+    test('without an admin it is InvalidCredential, before anything is written', async () => {
+      const { masterarn: _, ...value } = JSON.parse(app.current.serialize())
+      store.create(id, first, Credential.parse(JSON.stringify(value)), {
+        'keyturn:strategy': 'dual-password',
+      })
+      await expect(steps.create(pipeline, { id, token: second })).rejects.toMatchObject({
+        name: 'InvalidCredential',
+        field: 'masterarn',
+      })
+    })
+})

@@ -1,0 +1,75 @@
+import { afterEach, describe, expect, test } from 'vitest'
+import { hex } from '../../../local/servers/postgresDatabase.ts'
+import { PATIENCE, retire } from '../../../rotation/retire.ts'
+import * as steps from '../../../rotation/steps.ts'
+import {
+  mongodbPlaces,
+  mysqlPlaces,
+  postgresPlaces,
+  redisPlaces,
+  redshiftPlaces,
+} from '../../support/places.ts'
+import { World } from '../../world/world.ts'
+
+const { sessions: patience } = PATIENCE
+afterEach(() => {
+  PATIENCE.sessions = patience
+})
+
+const places = [
+  ...postgresPlaces(),
+  ...redshiftPlaces(),
+  ...mysqlPlaces('mysql'),
+  ...mysqlPlaces('mariadb'),
+  ...redisPlaces(),
+]
+
+/** A world whose application has moved back from the clone, so that all that is left is to drop that. */
+async function movedBack(place: (typeof places)[number]) {
+  const world = await World.of(place, 'temporary-clone', 'clone')
+  const { id, pipeline } = world
+  const before = await world.current()
+  const rotation = await steps.create(pipeline, { id, token: hex(16) })
+  await steps.set(pipeline, rotation)
+  await steps.test(pipeline, rotation)
+  await steps.finish(pipeline, rotation)
+  const engine = place.engine((_, effect) => effect())
+  return { world, before, rotation, engine }
+}
+
+describe.each(places)('$name', place => {
+  test('a clone with a session is locked, and dropped when the session has ended', async () => {
+    const { world, before, rotation, engine } = await movedBack(place)
+    {
+      await using _ = await engine.login(before)
+      await expect(retire(world.pipeline, rotation)).rejects.toMatchObject({
+        name: 'Conflict',
+        message: expect.stringContaining('sessions are open'),
+      })
+      expect(await place.admits(before)).toBe(false)
+    }
+    expect(await retire(world.pipeline, rotation)).toEqual({ outcome: 'retired' })
+  })
+
+  test('a session that does not end keeps it, which is no failure, and the next rotation uses it', async () => {
+    const { world, before, rotation, engine } = await movedBack(place)
+    await using _ = await engine.login(before)
+    PATIENCE.sessions = 0
+    expect(await retire(world.pipeline, rotation)).toEqual({
+      outcome: 'kept',
+      reason: expect.stringContaining(world.clone),
+    })
+    expect(await place.admits(before)).toBe(false)
+    const { end, retirement } = await world.rotate(async () => {})
+    expect({ end, retirement }).toEqual({ end: 'rotated', retirement: undefined })
+    expect(await place.admits(await world.current())).toBe(true)
+  })
+})
+
+describe.each(mongodbPlaces())('$name', place => {
+  test('a server that does not tell whose a session is keeps the clone, locked', async () => {
+    const { world, before, rotation } = await movedBack(place)
+    expect(await retire(world.pipeline, rotation)).toMatchObject({ outcome: 'kept' })
+    expect(await place.admits(before)).toBe(false)
+  })
+})

@@ -1,0 +1,611 @@
+import dns from 'node:dns'
+import { createServer, type Server } from 'node:net'
+import { afterEach, describe, expect, test, vi } from 'vitest'
+import { type App, hex } from '../../../local/servers/postgresDatabase.ts'
+import { freePort } from '../../../local/servers/spawn.ts'
+import type { Credential } from '../../../rotation/credential.ts'
+import type { Engine, Session, TwoPasswords } from '../../../rotation/engines/engine.ts'
+import { NoSuchUser } from '../../../rotation/engines/noSuchUser.ts'
+import { traits } from '../../../rotation/engines/traits.ts'
+import { AlternatingUsers } from '../../../rotation/strategies/alternatingUsers.ts'
+
+/** One engine on one real server, and what its tests do there behind the engine's back. */
+export type Subject = {
+  /** What a server of this kind has not, and the contract then does not ask for: docs/engines.md says which. */
+  without?: readonly ('missing databases' | 'answers without TLS' | 'superusers')[]
+  engine(options?: {
+    caFile?: string
+    connectTimeout?: number
+    statementTimeout?: number
+    testMayWrite?: boolean
+  }): Engine
+  /** An `ordinary` user may change nobody, where no user may change itself alone. */
+  makeApp(options?: { user?: string; ordinary?: boolean }): Promise<App>
+  /** True if user and password log in now, seen from outside Keyturn. */
+  admits(credential: Credential): Promise<boolean>
+  /** Has the server log a statement in which `text` is a value. */
+  say(text: string): Promise<void>
+  /** All that the server wrote about statements, to wherever it does. */
+  logged(): string
+  /** A CA file that is not for this server. */
+  strangeCaFile: string
+  /** The longest password that it takes, and the longest names of a user: at all, and of one that may have a clone. */
+  longest: { password: number; name: () => string; cloned: () => string }
+  /** If there can be no space in a name. */
+  noSpaces?: true
+  /** Whether the session of this user is encrypted, as the server sees it. */
+  encrypted(user: string): Promise<boolean>
+  /** A user that is admitted in clear text. */
+  plain(): Promise<Credential>
+  /** What a server without TLS answers; it is told what the client has sent, then hangs up. */
+  withoutTls(received: (bytes: Buffer) => void): Server
+  /** Where a user can have a limit of its own. */
+  limitConnections?(user: string, to: number): Promise<void>
+  disconnect(user: string): Promise<void>
+  /**
+   * For the test query: one that does well, one that takes seconds, one of what is not there, with the code that tells,
+   * one that is forbidden.
+   */
+  queries: { good: string; slow: string; absent: [query: string, code: string]; forbidden: string }
+  /** Changes whatever a clone has to follow, and takes it back again. */
+  change(app: App): Promise<void>
+  changeBack(app: App): Promise<void>
+  /** Gives the clone a role that the user does not have, and that the admin may take away. */
+  giveStrayRole(app: App, clone: string): Promise<void>
+  /** Where a user may have two passwords; what it takes to be allowed to set them, if it takes more. */
+  twoPasswords?: { allow?(app: App): Promise<void> }
+  /** Makes somebody else's user, or a superuser, that happens to have the clone's name. */
+  makeStranger(app: App, clone: string, password: string): Promise<void>
+  makeSuperuser(app: App, clone: string): Promise<void>
+}
+
+const { pair } = new AlternatingUsers()
+const printable = Array.from({ length: 95 }, (_, i) => String.fromCharCode(32 + i)).join('')
+const rejection = (name: string, more = {}) => expect.objectContaining({ name, ...more })
+
+/** The value with fields that `with` does not change. */
+export function other(credential: Credential, change: Record<string, unknown>): Credential {
+  const Class = credential.constructor as typeof Credential
+  return Class.parse(JSON.stringify({ ...JSON.parse(credential.serialize()), ...change }))
+}
+
+/** What rotation/engines/engine.ts promises of every engine. */
+export function engineContract(subject: Subject): void {
+  const engine = subject.engine()
+  const { makeApp, admits } = subject
+  const without = new Set(subject.without)
+
+  /** The admin's session, as a strategy opens it. */
+  async function actingFor({ current, admin, database }: Pick<App, 'current' | 'admin' | 'database'>) {
+    await using proof = await engine.login(current)
+    return await engine.login(admin.with({ dbname: database }), proof.host)
+  }
+
+  async function listening(server: Server): Promise<number> {
+    server.listen(0, '127.0.0.1')
+    await new Promise(resolve => server.once('listening', resolve))
+    return (server.address() as { port: number }).port
+  }
+
+  test('the log shows statements, so it would show a password', async () => {
+    const mark = hex()
+    await subject.say(mark)
+    expect(subject.logged()).toContain(mark)
+  })
+
+  describe('login', () => {
+    afterEach(() => {
+      vi.restoreAllMocks()
+    })
+
+    test('opens a session over TLS', async () => {
+      const { current } = await makeApp()
+      await using _ = await engine.login(current)
+      expect(await subject.encrypted(current.username)).toBe(true)
+    })
+
+    test('a wrong password, an unknown user and a locked user are LoginRefused', async () => {
+      const app = await makeApp()
+      const { current } = app
+      for (const wrong of [current.with({ password: 'wrong' }), current.with({ username: 'nobody' })])
+        await expect(engine.login(wrong)).rejects.toEqual(rejection('LoginRefused'))
+      await using session = await actingFor(app)
+      await session.lockUser(current.username, pair(app.user))
+      await session.lockUser(current.username, pair(app.user))
+      await expect(engine.login(current)).rejects.toEqual(rejection('LoginRefused'))
+    })
+
+    test('a locked user is opened by a new password alone', async () => {
+      const app = await makeApp()
+      await using session = await actingFor(app)
+      await session.lockUser(app.user, pair(app.user))
+      await session.setPassword(app.user, 'opened')
+      expect(await admits(app.current.with({ password: 'opened' }))).toBe(true)
+    })
+
+    if (!without.has('missing databases'))
+      test('an unknown database is InvalidCredential and names the field', async () => {
+        const { current } = await makeApp()
+        await expect(engine.login(current.with({ dbname: 'nowhere' }))).rejects.toEqual(
+          rejection('InvalidCredential', { field: 'dbname' }),
+        )
+      })
+
+    test('a closed port and an unknown host are Unreachable', async () => {
+      const { current } = await makeApp()
+      const closed = other(current, { port: await freePort() })
+      await expect(engine.login(closed)).rejects.toEqual(rejection('Unreachable'))
+      const unknown = other(current, { host: 'no.such.host.invalid' })
+      await expect(engine.login(unknown)).rejects.toEqual(rejection('Unreachable'))
+    })
+
+    test('a server that never answers is Unreachable after the timeout, and so is one that hangs up', async () => {
+      const { current } = await makeApp()
+      const hasty = subject.engine({ connectTimeout: 200 })
+      const silent = createServer(() => {})
+      const port = await listening(silent)
+      await expect(hasty.login(other(current, { port }))).rejects.toEqual(rejection('Unreachable'))
+      silent.close()
+      const rude = createServer(socket => socket.destroy())
+      const next = await listening(rude)
+      await expect(hasty.login(other(current, { port: next }))).rejects.toEqual(rejection('Unreachable'))
+      rude.close()
+    })
+
+    const { limitConnections } = subject
+    if (limitConnections)
+      test('too many connections are Unreachable', async () => {
+        const { current } = await makeApp()
+        await limitConnections(current.username, 1)
+        await using _ = await engine.login(current)
+        await expect(engine.login(current)).rejects.toEqual(rejection('Unreachable'))
+      })
+
+    test('a server whose certificate we do not trust is TlsFailed, and so is an unreadable CA file', async () => {
+      const { current } = await makeApp()
+      for (const caFile of [subject.strangeCaFile, '/no/such/file.pem'])
+        await expect(subject.engine({ caFile }).login(current)).rejects.toEqual(rejection('TlsFailed'))
+    })
+
+    test('a certificate for another host name is TlsFailed', async () => {
+      const { current } = await makeApp()
+      const here = { address: '127.0.0.1', family: 4 }
+      const lookup = (_: string, { all }: dns.LookupOptions, done: (...result: unknown[]) => void) =>
+        all ? done(null, [here]) : done(null, here.address, here.family)
+      vi.spyOn(dns, 'lookup').mockImplementation(lookup as typeof dns.lookup)
+      await using _ = await engine.login(other(current, { host: 'localhost' }))
+      await expect(engine.login(other(current, { host: 'elsewhere.test' }))).rejects.toEqual(
+        rejection('TlsFailed'),
+      )
+    })
+
+    test('clear text only when the value says so', async () => {
+      const plain = await subject.plain()
+      await using _ = await engine.login(plain)
+      expect(await subject.encrypted(plain.username)).toBe(false)
+    })
+
+    test('a server without TLS is TlsFailed if it says so, and never learns user or password', async () => {
+      const { current } = await makeApp()
+      let sent = Buffer.alloc(0)
+      const server = subject.withoutTls(bytes => {
+        sent = Buffer.concat([sent, bytes])
+      })
+      const port = await listening(server)
+      const failed = without.has('answers without TLS') ? 'Unreachable' : 'TlsFailed'
+      await expect(engine.login(other(current, { port }))).rejects.toEqual(rejection(failed))
+      for (const secret of [current.username, current.password]) expect(sent.includes(secret)).toBe(false)
+      server.close()
+    })
+  })
+
+  describe('setPassword', () => {
+    test.each([
+      ['every printable character', printable],
+      ['quotes and backslashes', `'; drop role x; --\\'"$$\``],
+      ['another script, composed and not', 'pässwörd ﬁ Ⅸ ａ\u00a0\u200b日本語 a\u0308'],
+      ['the longest', 'x'.repeat(subject.longest.password)],
+    ])('%s: the new one logs in, the old one does not, the log shows neither', async (_, password) => {
+      const app = await makeApp()
+      const next = app.current.with({ password })
+      const third = `third-${hex(8)}`
+      {
+        await using session = await engine.login(app.current)
+        await session.setPassword(app.user, password)
+        await session.setPassword(app.user, password)
+      }
+      {
+        await using _session = await engine.login(next)
+        expect(await admits(next)).toBe(true)
+        expect(await admits(app.current)).toBe(false)
+      }
+      {
+        await using session = await actingFor({ ...app, current: next })
+        await session.setPassword(app.user, third)
+        await session.setPassword(app.user, password)
+      }
+      expect(await admits(next)).toBe(true)
+      const log = subject.logged()
+      for (const written of [password, password.replace(/[\\']/g, '\\$&'), password.replaceAll("'", "''")])
+        expect(log).not.toContain(written)
+      expect(log).not.toContain(third)
+    })
+
+    test('of somebody else without the right to is NotPermitted, and nothing changes', async () => {
+      const { current } = await makeApp({ ordinary: true })
+      const { current: victim } = await makeApp()
+      await using session = await engine.login(current)
+      await expect(session.setPassword(victim.username, 'taken')).rejects.toEqual(rejection('NotPermitted'))
+      await expect(session.lockUser(victim.username, pair(victim.username))).rejects.toEqual(
+        rejection('NotPermitted'),
+      )
+      expect(await admits(victim)).toBe(true)
+    })
+
+    test('two sessions at once: both end, or one is told of the Conflict', async () => {
+      const { current } = await makeApp()
+      const sessions = await Promise.all([1, 2, 3, 4].map(() => engine.login(current)))
+      const results = await Promise.allSettled(
+        sessions.map((session, i) => session.setPassword(current.username, `next-${i}`)),
+      )
+      await Promise.all(sessions.map(session => session[Symbol.asyncDispose]()))
+      expect(results.some(({ status }) => status === 'fulfilled')).toBe(true)
+      for (const result of results)
+        if (result.status === 'rejected') expect(result.reason).toEqual(rejection('Conflict'))
+    })
+
+    test('a connection that is cut is Unreachable', async () => {
+      const { current } = await makeApp()
+      await using session = await engine.login(current)
+      await subject.disconnect(current.username)
+      await expect(session.setPassword(current.username, 'x')).rejects.toEqual(rejection('Unreachable'))
+    })
+  })
+
+  describe('run', () => {
+    test('a query that is refused is TestFailed with the code or the reason', async () => {
+      const { current } = await makeApp()
+      await using session = await engine.login(current)
+      await session.run(subject.queries.good)
+      const [absent, code] = subject.queries.absent
+      await expect(session.run(absent)).rejects.toEqual(
+        rejection('TestFailed', { message: expect.stringContaining(code) }),
+      )
+      await expect(session.run(subject.queries.forbidden)).rejects.toEqual(rejection('TestFailed'))
+    })
+
+    test('a query that takes too long is Unreachable', async () => {
+      const { current } = await makeApp()
+      await using session = await subject.engine({ statementTimeout: 200 }).login(current)
+      await expect(session.run(subject.queries.slow)).rejects.toEqual(rejection('Unreachable'))
+    })
+  })
+
+  /** Made anew for each test, as a user can be made only once. */
+  const names: [string, () => string][] = [
+    ['plain', () => `user_${hex()}`],
+    ['quotes', () => `o'brien "the" ${hex()}`],
+    ['spaces', () => `one and another ${hex(4)}`],
+    ['capitals', () => `MixedCase${hex()}`],
+    ['umlauts', () => `käsespätzle_${hex()}`],
+    ['backslash and dollar', () => `back\\slash$$${hex()}`],
+    ['percent, backtick and at', () => `a\`%@'%'_${hex()}`],
+    ['a comma and equals signs', () => `uid=2C=a,b_${hex()}`],
+    ['the greatest length that leaves room for a clone', subject.longest.cloned],
+  ]
+  const fitting = (name: string) => (subject.noSpaces ? name.replaceAll(' ', '_') : name)
+  test.each([...names, ['the greatest length', subject.longest.name] as const])(
+    'setPassword, a name with %s',
+    async (_, nameOf) => {
+      const user = fitting(nameOf())
+      const { current } = await makeApp({ user })
+      await using session = await engine.login(current)
+      await session.setPassword(user, 'next')
+      expect(await admits(current.with({ password: 'next' }))).toBe(true)
+      expect(await admits(current)).toBe(false)
+    },
+  )
+
+  describe('cloneUser', () => {
+    const makeClone = async (app: App) => {
+      const both = pair(app.user)
+      const clone = app.current.with({ username: both.clone, password: `clone-${hex(8)}` })
+      const sync = async (open = clone) => {
+        await using session = await actingFor(app)
+        await session.cloneUser(both, { user: open.username, password: open.password })
+      }
+      const differences = async () => {
+        await using session = await engine.login(clone)
+        return await session.differences(both, async () => app.current)
+      }
+      return { both, clone, sync, differences }
+    }
+
+    test.each(names)('a name with %s: the clone logs in and equals the user', async (_, nameOf) => {
+      const app = await makeApp({ user: fitting(nameOf()) })
+      const { both, clone, sync, differences } = await makeClone(app)
+      await sync()
+      await sync()
+      expect(await admits(clone)).toBe(true)
+      expect(await admits(app.current)).toBe(true)
+      expect(await differences()).toEqual([])
+      await using user = await engine.login(app.current)
+      expect(await user.differences(both, async () => clone)).toEqual([])
+      await using session = await engine.login(clone)
+      await session.setPassword(both.clone, 'changed by itself')
+      expect(await admits(clone.with({ password: 'changed by itself' }))).toBe(true)
+      expect(subject.logged()).not.toContain(clone.password)
+    })
+
+    test('the turn back: the user gets the password, and the clone stays as it is', async () => {
+      const app = await makeApp()
+      const { clone, sync } = await makeClone(app)
+      await sync()
+      const next = app.current.with({ password: `back-${hex(8)}` })
+      await sync(next)
+      for (const credential of [next, clone]) expect(await admits(credential)).toBe(true)
+      expect(await admits(app.current)).toBe(false)
+    })
+
+    test('what the user may and has follows, at every rotation, also when it is taken back', async () => {
+      const app = await makeApp()
+      const { sync, differences } = await makeClone(app)
+      await sync()
+      await subject.change(app)
+      expect(await differences()).not.toEqual([])
+      await sync()
+      expect(await differences()).toEqual([])
+      await subject.changeBack(app)
+      expect(await differences()).not.toEqual([])
+      await sync()
+      expect(await differences()).toEqual([])
+    })
+
+    test('a role that the user does not have is taken from the clone', async () => {
+      const app = await makeApp()
+      const { both, sync, differences } = await makeClone(app)
+      await sync()
+      await subject.giveStrayRole(app, both.clone)
+      expect(await differences()).toContainEqual(expect.stringContaining('revoke'))
+      await sync()
+      expect(await differences()).toEqual([])
+    })
+
+    test('one of the two that is gone is a difference', async () => {
+      const app = await makeApp()
+      const orphan = app.current.with({ username: `orphan_${hex()}` })
+      await using session = await engine.login(app.current)
+      for (const both of [
+        { user: app.user, clone: orphan.username },
+        { user: orphan.username, clone: app.user },
+      ])
+        expect(await session.differences(both, async () => orphan)).toEqual([
+          expect.stringContaining(`${orphan.username} is not there any more`),
+        ])
+    })
+
+    test('a locked clone is opened again', async () => {
+      const app = await makeApp()
+      const { both, clone, sync, differences } = await makeClone(app)
+      await sync()
+      {
+        await using session = await actingFor(app)
+        await session.lockUser(both.clone, both)
+      }
+      expect(await admits(clone)).toBe(false)
+      await sync()
+      expect(await differences()).toEqual([])
+    })
+
+    test('a dropped clone is gone, as often as it is dropped, and can be made again', async () => {
+      const app = await makeApp()
+      const { both, clone, sync, differences } = await makeClone(app)
+      const drop = async () => {
+        await using session = await actingFor(app)
+        await session.dropUser(both)
+      }
+      await drop()
+      await sync()
+      await subject.change(app)
+      await sync()
+      await drop()
+      await drop()
+      expect(await admits(clone)).toBe(false)
+      expect(await admits(app.current)).toBe(true)
+      await sync()
+      expect(await admits(clone)).toBe(true)
+      expect(await differences()).toEqual([])
+    })
+
+    test('a stranger with the clone’s name is not dropped, and nobody drops without the right to', async () => {
+      const app = await makeApp({ ordinary: true })
+      const { both, clone, sync } = await makeClone(app)
+      await sync()
+      {
+        await using session = await engine.login(app.current)
+        await expect(session.dropUser(both)).rejects.toEqual(rejection('NotPermitted'))
+      }
+      expect(await admits(clone)).toBe(true)
+      const other = await makeApp()
+      const stranger = pair(other.user)
+      await subject.makeStranger(other, stranger.clone, 'its own')
+      await using session = await actingFor(other)
+      await expect(session.dropUser(stranger)).rejects.toEqual(
+        rejection('NotPermitted', { message: expect.stringContaining('no clone') }),
+      )
+      await expect(session.dropUser(pair(`orphan_${hex()}`))).resolves.toBeUndefined()
+    })
+
+    test('a clone that is not there cannot be locked, which is told from other reasons', async () => {
+      const app = await makeApp()
+      const both = pair(app.user)
+      await using session = await actingFor(app)
+      await expect(session.lockUser(both.clone, both)).rejects.toBeInstanceOf(NoSuchUser)
+    })
+
+    test('where a stranger has the clone’s name, neither it nor the user is locked', async () => {
+      const app = await makeApp()
+      const both = pair(app.user)
+      const stranger = other(app.current, { username: both.clone, password: 'its own', dbname: undefined })
+      await subject.makeStranger(app, both.clone, stranger.password)
+      await using session = await actingFor(app)
+      for (const name of [both.clone, both.user])
+        await expect(session.lockUser(name, both)).rejects.toEqual(
+          rejection('NotPermitted', { message: expect.stringContaining('no clone') }),
+        )
+      for (const credential of [stranger, app.current]) expect(await admits(credential)).toBe(true)
+    })
+
+    test('a stranger with the clone’s name is NotPermitted, and nothing changes', async () => {
+      const app = await makeApp()
+      const { clone, sync } = await makeClone(app)
+      await subject.makeStranger(app, clone.username, 'its own')
+      await expect(sync()).rejects.toEqual(
+        rejection('NotPermitted', { message: expect.stringContaining('no clone') }),
+      )
+      expect(await admits(other(clone, { password: 'its own', dbname: undefined }))).toBe(true)
+    })
+
+    if (!without.has('superusers'))
+      test('a superuser with the clone’s name is NotPermitted', async () => {
+        const app = await makeApp()
+        const { clone, sync } = await makeClone(app)
+        await subject.makeSuperuser(app, clone.username)
+        await expect(sync()).rejects.toEqual(rejection('NotPermitted'))
+      })
+
+    test('a clone without its user is NotPermitted', async () => {
+      const app = await makeApp()
+      await using session = await actingFor(app)
+      const orphan = pair(`orphan_${hex()}`)
+      await expect(session.cloneUser(orphan, { user: orphan.user, password: 'x' })).rejects.toEqual(
+        rejection('NotPermitted', { message: expect.stringContaining('there is no') }),
+      )
+    })
+
+    test('an admin that may not create users is NotPermitted', async () => {
+      const app = await makeApp({ ordinary: true })
+      const { both, clone } = await makeClone(app)
+      await using session: Session = await engine.login(app.current)
+      await expect(
+        session.cloneUser(both, { user: clone.username, password: clone.password }),
+      ).rejects.toEqual(rejection('NotPermitted'))
+    })
+  })
+
+  test('a session has two passwords of a user to offer if the strategy is allowed', async () => {
+    const { current } = await makeApp()
+    await using session = await engine.login(current)
+    expect(session.passwords !== undefined).toBe('dual-password' in traits[current.engine].strategies)
+  })
+
+  const { twoPasswords } = subject
+  if (twoPasswords)
+    describe('two passwords', () => {
+      /** An app of which every password is asked for by name, and who may set them. */
+      const makeDual = async () => {
+        const app = await makeApp()
+        await twoPasswords.allow?.(app)
+        const { current } = app
+        const actor = traits[current.engine].strategies['dual-password']
+        const as = async (key: Credential) =>
+          actor === 'admin' ? actingFor({ ...app, current: key }) : engine.login(key)
+        const passwords = async (key: Credential, act: (passwords: TwoPasswords) => Promise<void>) => {
+          await using session = await as(key)
+          if (!session.passwords) throw new Error('there are none')
+          await act(session.passwords)
+        }
+        const next = current.with({ password: `next-${hex(8)}` })
+        const third = current.with({ password: `third-${hex(8)}` })
+        const admitted = async () => {
+          const all = [current, next, third]
+          const admitted = await Promise.all(all.map(admits))
+          return ['current', 'next', 'third'].filter((_, i) => admitted[i])
+        }
+        return { app, user: app.user, current, next, third, passwords, admitted }
+      }
+
+      test('add: both log in, however often; keep: the one alone; the log shows none', async () => {
+        const { user, current, next, passwords, admitted } = await makeDual()
+        const add = (key: Credential) => passwords(key, all => all.add(user, next.password, current.password))
+        await add(current)
+        expect(await admitted()).toEqual(['current', 'next'])
+        await add(current)
+        await add(next)
+        expect(await admitted()).toEqual(['current', 'next'])
+        await passwords(next, all => all.keep(user, next.password))
+        expect(await admitted()).toEqual(['next'])
+        await passwords(next, all => all.keep(user, next.password))
+        expect(await admitted()).toEqual(['next'])
+        for (const { password } of [current, next]) expect(subject.logged()).not.toContain(password)
+      })
+
+      test('keep of the older: the newer is gone', async () => {
+        const { user, current, next, passwords, admitted } = await makeDual()
+        await passwords(current, all => all.add(user, next.password, current.password))
+        await passwords(next, all => all.keep(user, current.password))
+        expect(await admitted()).toEqual(['current'])
+        await passwords(current, all => all.add(user, next.password, current.password))
+        expect(await admitted()).toEqual(['current', 'next'])
+      })
+
+      test('keep of the older with the older: the same, or a Conflict as the newer is not known', async () => {
+        const { user, current, next, passwords, admitted } = await makeDual()
+        await passwords(current, all => all.add(user, next.password, current.password))
+        const kept = passwords(current, all => all.keep(user, current.password))
+        if (traits[current.engine].strategies['dual-password'] === 'admin') {
+          await kept
+          expect(await admitted()).toEqual(['current'])
+        } else {
+          await expect(kept).rejects.toEqual(rejection('Conflict'))
+          expect(await admitted()).toEqual(['current', 'next'])
+        }
+      })
+
+      test('one after the other: the next takes the place of the one before the last', async () => {
+        const { user, current, next, third, passwords, admitted } = await makeDual()
+        await passwords(current, all => all.add(user, next.password, current.password))
+        await passwords(next, all => all.add(user, third.password, next.password))
+        expect(await admitted()).toEqual(['next', 'third'])
+        await passwords(third, all => all.keep(user, third.password))
+        expect(await admitted()).toEqual(['third'])
+      })
+
+      test.each([
+        ['every printable character', printable],
+        ['quotes and backslashes', `'; drop role x; --\\'"$$\``],
+        ['another script', 'pässwörd 日本語'],
+      ])('%s', async (_, password) => {
+        const { user, current, passwords } = await makeDual()
+        const odd = current.with({ password })
+        await passwords(current, all => all.add(user, password, current.password))
+        expect([await admits(odd), await admits(current)]).toEqual([true, true])
+        await passwords(odd, all => all.keep(user, password))
+        expect([await admits(odd), await admits(current)]).toEqual([true, false])
+        expect(subject.logged()).not.toContain(password)
+      })
+
+      test('without the right to: NotPermitted, and nothing changes', async () => {
+        const app = await makeApp({ ordinary: true })
+        const { current, user } = app
+        await using session = await engine.login(current)
+        await expect(session.passwords?.add(user, 'next', current.password)).rejects.toEqual(
+          rejection('NotPermitted'),
+        )
+        expect(await admits(current)).toBe(true)
+      })
+
+      test('two sessions at once: current goes on, and who is not told of a Conflict logs in', async () => {
+        const { user, current, next, third, passwords, admitted } = await makeDual()
+        const results = await Promise.allSettled(
+          [next, third].map(({ password }) =>
+            passwords(current, all => all.add(user, password, current.password)),
+          ),
+        )
+        expect(await admitted()).toContain('current')
+        expect(results.some(({ status }) => status === 'fulfilled')).toBe(true)
+        for (const result of results)
+          if (result.status === 'rejected') expect(result.reason).toEqual(rejection('Conflict'))
+      })
+    })
+}

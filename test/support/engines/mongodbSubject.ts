@@ -1,0 +1,67 @@
+import { readFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { escapeIdentifier as name, escapeLiteral as text } from 'pg'
+import { inject } from 'vitest'
+import type { MongodbServer } from '../../../local/servers/mongodb.ts'
+import { admits, behind, createUser, credentialFor, makeApp } from '../../../local/servers/mongodbDatabase.ts'
+import { hex } from '../../../local/servers/postgresDatabase.ts'
+import { Mongodb } from '../../../rotation/engines/mongodb.ts'
+import type { Subject } from '../contracts/engine.ts'
+
+/** DocumentDB's engine for the contract of engines. */
+export function subjectOf(server: MongodbServer): Subject {
+  const notHere = () => Promise.reject(new Error('not to be had of this server'))
+  return {
+    without: ['missing databases', 'answers without TLS', 'superusers'],
+    engine: options => new Mongodb({ caFile: server.caFile, ...options }),
+    makeApp: options => makeApp(server, options),
+    admits: credential => admits(server, credential),
+    say: value => behind(server, `select '${value}'`),
+    logged: () => readFileSync(server.logFile, 'utf8'),
+    strangeCaFile: inject('postgres')[0]?.caFile ?? '',
+    longest: {
+      password: 900,
+      name: () => `${'ü'.repeat(25)}_${hex()}`,
+      cloned: () => `${'ü'.repeat(22)}_${hex()}`,
+    },
+    async encrypted(user) {
+      const logins = readFileSync(server.logFile, 'utf8').matchAll(/^login of (.*), (.*)$/gm)
+      return [...logins].findLast(([, name]) => name === user)?.[2] === 'TLS'
+    },
+    async plain() {
+      const user = `plain_${hex()}`
+      await behind(server, createUser(user, 'p', 'readAnyDatabase'))
+      return credentialFor(server, user, 'p', { ssl: false })
+    },
+    // As mongod does when it is greeted in TLS and has none.
+    withoutTls: received =>
+      createServer(socket => {
+        socket.on('error', () => {})
+        socket.on('data', bytes => {
+          received(bytes)
+          socket.end()
+        })
+      }),
+    disconnect: user =>
+      behind(
+        server,
+        `select pg_terminate_backend(pid) from pg_stat_activity where application_name = ${text(user)}`,
+      ),
+    queries: {
+      good: 'keyturn.health',
+      slow: 'keyturn.slow',
+      absent: ['keyturn.$none', '73'],
+      forbidden: 'admin.system.users',
+    },
+    // The user is in another role of PostgreSQL then, which the engine takes for MongoDB's readWriteAnyDatabase.
+    change: ({ user, admin }) =>
+      behind(server, `grant documentdb_readwrite_role to ${name(user)}`, admin.username),
+    changeBack: ({ user, admin }) =>
+      behind(server, `revoke documentdb_readwrite_role from ${name(user)}`, admin.username),
+    giveStrayRole: ({ admin }, clone) =>
+      behind(server, `grant documentdb_readwrite_role to ${name(clone)}`, admin.username),
+    makeStranger: ({ admin }, clone, password) =>
+      behind(server, createUser(clone, password, 'readWriteAnyDatabase', 'clusterAdmin'), admin.username),
+    makeSuperuser: notHere,
+  }
+}

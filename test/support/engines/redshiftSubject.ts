@@ -1,0 +1,57 @@
+import { escapeIdentifier as name, escapeLiteral as text } from 'pg'
+import type { PostgresServer } from '../../../local/servers/postgres.ts'
+import { asSuperuser, credentialFor, hex } from '../../../local/servers/postgresDatabase.ts'
+import { Redshift } from '../../../rotation/engines/redshift.ts'
+import { md5Verifier } from '../../../rotation/engines/scram.ts'
+import type { Subject } from '../contracts/engine.ts'
+import { subjectOf as postgresSubjectOf } from './postgresSubject.ts'
+import { makeApp, StandInClient } from './redshiftStandIn.ts'
+
+/** Redshift for the contract of engines, on the server that stands in for it. */
+export function subjectOf(server: PostgresServer): Subject {
+  const sql = (statements: string, database?: string) =>
+    asSuperuser(server, statements, database).then(() => {})
+  return {
+    ...postgresSubjectOf(server),
+    engine: options => new Redshift({ caFile: server.caFile, Client: StandInClient, ...options }),
+    makeApp: options => makeApp(server, options),
+    // The stand-in's; Redshift's names may have 127 bytes.
+    longest: {
+      password: 900,
+      name: () => `${'ü'.repeat(25)}_${hex()}`,
+      cloned: () => `${'ü'.repeat(22)}_${hex()}`,
+    },
+    async plain() {
+      await postgresSubjectOf(server).plain()
+      return credentialFor(server, 'plain', 'p', { engine: 'redshift', ssl: false })
+    },
+    async change({ user, database }) {
+      const group = `group_${hex()}`
+      await sql(
+        `create group ${group}; alter group ${group} add user ${name(user)};
+         alter user ${name(user)} connection limit 7 valid until '2999-01-01' createdb;
+         alter user ${name(user)} set statement_timeout = '17s';
+         create schema s; grant usage on schema s to ${name(user)};
+         create table s.t (n int, m int); grant select, insert on s.t to ${name(user)};
+         insert into svv_user_grants values (${text(user)}, 'some role', false)`,
+        database,
+      )
+    },
+    async changeBack({ user, database }) {
+      await sql(
+        `alter user ${name(user)} reset all; alter user ${name(user)} connection limit -1 valid until 'infinity' nocreatedb;
+         revoke all on s.t from ${name(user)}; delete from svv_user_grants where user_name = ${text(user)}`,
+        database,
+      )
+    },
+    giveStrayRole: ({ database }, clone) =>
+      sql(`insert into svv_user_grants values (${text(clone)}, 'a stray one', false)`, database),
+    makeStranger: ({ database }, clone, password) =>
+      sql(
+        `create user ${name(clone)} password '${md5Verifier(clone, password)}';
+         create schema strange; grant usage on schema strange to ${name(clone)}`,
+        database,
+      ),
+    makeSuperuser: (_, clone) => sql(`create user ${name(clone)} superuser`),
+  }
+}

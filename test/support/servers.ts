@@ -1,0 +1,70 @@
+import type { TestProject } from 'vitest/node'
+import { type MongodbServer, startMongodb } from '../../local/servers/mongodb.ts'
+import { flavours, type MysqlServer, startMysql } from '../../local/servers/mysql.ts'
+import { type Pgbouncer, poolers, startPgbouncer } from '../../local/servers/pgbouncer.ts'
+import { type PostgresServer, postgresVersions, startPostgres } from '../../local/servers/postgres.ts'
+import { type RedisServer, redisPackages, startRedis } from '../../local/servers/redis.ts'
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    postgres: PostgresServer[]
+    /** MySQL and MariaDB; none of those that this system cannot have. */
+    mysql: MysqlServer[]
+    /** DocumentDB's engine; none if this system cannot have it. */
+    mongodb: MongodbServer[]
+    /** Redis and Valkey, likewise. */
+    redis: RedisServer[]
+    /** PgBouncers in front of the newest PostgreSQL, likewise. */
+    pgbouncer: Pgbouncer[]
+  }
+}
+
+type Stoppable = { stop(): Promise<void> }
+
+/**
+ * Every server, started once for all test files: `inject('postgres')`, which comes with `npm ci`, the newest first, and
+ * `inject('mysql')`, `inject('mongodb')` and `inject('redis')`, fetched from the system's own Debian mirror.
+ */
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const [postgres, mysql, mongodb, redis] = await Promise.all([
+    startable(postgresVersions.map(version => startPostgres(version))),
+    startable(flavours.map(flavour => startMysql(flavour))),
+    startable([startMongodb()]),
+    startable(redisPackages.map(packages => startRedis(packages))),
+  ])
+  const [newest] = postgres
+  if (!newest) throw new Error('there is no PostgreSQL for a pooler')
+  // One after the other: they come from one package, and start at once.
+  const pgbouncer: Awaited<ReturnType<typeof startPgbouncer>>[] = []
+  for (const options of poolers)
+    pgbouncer.push(...(await startable([startPgbouncer(plain(newest), options)])))
+  project.provide('pgbouncer', pgbouncer.map(plain))
+  project.provide('postgres', postgres.map(plain))
+  project.provide(
+    'mysql',
+    mysql.map(({ socket: _, restart: __, ...server }) => plain(server)),
+  )
+  project.provide('mongodb', mongodb.map(plain))
+  project.provide(
+    'redis',
+    redis.map(({ restart: _, ...server }) => plain(server)),
+  )
+  return async () => {
+    await Promise.all(
+      [...postgres, ...mysql, ...mongodb, ...redis, ...pgbouncer].map(server => server.stop()),
+    )
+  }
+}
+
+const plain = <T extends Stoppable>({ stop: _, ...server }: T): Omit<T, 'stop'> => server
+
+/** Those that this system can have. @throws in CI instead, so that no test is left out there unseen */
+async function startable<T>(starting: Promise<T>[]): Promise<T[]> {
+  const found: T[] = []
+  for (const result of await Promise.allSettled(starting)) {
+    if (result.status === 'fulfilled') found.push(result.value)
+    else if (process.env.CI === 'true') throw result.reason
+    else console.warn(`SKIPPED: the tests of one server, which this system cannot have. ${result.reason}`)
+  }
+  return found
+}
