@@ -1,16 +1,15 @@
 import { execFile } from 'node:child_process'
-import { once } from 'node:events'
-import { closeSync, globSync, openSync } from 'node:fs'
-import { chmod, cp, mkdtemp, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises'
+import { globSync } from 'node:fs'
+import { chmod, cp, mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import pg from 'pg'
 import { makeCertificate } from './certificate.ts'
+import { startDaemon } from './daemon.ts'
 import { unpack } from './debian.ts'
 import { type GatewayOptions, startGateway } from './documentdbGateway.ts'
-import { spawnUntilWeEnd } from './spawn.ts'
+import { own, unprivileged } from './unprivileged.ts'
 
 const run = promisify(execFile)
 
@@ -27,13 +26,6 @@ export type MongodbServer = {
   gateway: GatewayOptions
 }
 
-/** PostgreSQL will not run as root; this is `nobody` on every Linux. */
-const UNPRIVILEGED = '65534'
-const drop =
-  process.getuid?.() === 0
-    ? ['setpriv', '--reuid', UNPRIVILEGED, '--regid', UNPRIVILEGED, '--clear-groups', '--']
-    : []
-
 /**
  * Starts DocumentDB's open-source engine, which is an extension of PostgreSQL, in a temporary folder, and before it a
  * gateway for MongoDB's protocol, which offers TLS and admits clear text. Both end when this process does, however
@@ -49,11 +41,11 @@ export async function startMongodb(): Promise<MongodbServer & { stop(): Promise<
   const folder = await mkdtemp(join(tmpdir(), 'keyturn-mongodb-'))
   const { caFile, keyFile } = await makeCertificate(folder)
   const logFile = join(folder, 'statements.log')
-  const [log, data] = [openSync(logFile, 'a'), join(folder, 'data')]
-  if (drop.length) await run('chown', [UNPRIVILEGED, folder])
+  const data = join(folder, 'data')
+  own(folder, [])
   const root = await reachable(unpacked, folder)
   const bin = join(root, 'usr/lib/postgresql/18/bin')
-  const [initdb = '', ...args] = [...drop, join(bin, 'initdb'), '-D', data, '-U', 'postgres']
+  const [initdb = '', ...args] = [...unprivileged, join(bin, 'initdb'), '-D', data, '-U', 'postgres']
   await run(initdb, [...args, '-A', 'trust', '-E', 'UTF8', '--locale', 'C', '--no-sync'], { cwd: folder })
   const settings = {
     listen_addresses: '',
@@ -69,39 +61,28 @@ export async function startMongodb(): Promise<MongodbServer & { stop(): Promise<
     max_connections: 300,
   }
   const options = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])
-  const engine = spawnUntilWeEnd([...drop, join(bin, 'postgres'), '-D', data, ...options], {
-    cwd: folder,
-    log,
-    signal: 'INT',
-  })
-  closeSync(log)
+  const command = [...unprivileged, join(bin, 'postgres'), '-D', data, ...options]
+  const engine = await startDaemon(
+    { name: 'DocumentDB', command, folder, logFile, signal: 'INT' },
+    () => prepare(folder),
+    error => (error as { code?: string }).code !== undefined,
+  )
   const gatewayOptions = { socket: folder, caFile, keyFile, logFile }
-  let gateway: Awaited<ReturnType<typeof startGateway>> | undefined
+  const gateway = await startGateway(gatewayOptions)
   const stop = async () => {
-    gateway?.stop()
-    if (engine.exitCode === null) {
-      engine.stdin?.end()
-      await once(engine, 'exit')
-    }
+    gateway.stop()
+    await engine.end()
     await rm(folder, { recursive: true, force: true })
   }
-  try {
-    const version = await prepare(folder, () => engine.exitCode === null)
-    gateway = await startGateway(gatewayOptions)
-    const { port } = gateway
-    const name = `DocumentDB ${/^[\d.]+/.exec(version)}`
-    return { name, host: 'localhost', port, caFile, logFile, gateway: gatewayOptions, stop }
-  } catch (error) {
-    const said = await readFile(logFile, 'utf8')
-    await stop()
-    throw new Error(`DocumentDB did not start:\n${said}`, { cause: error })
-  }
+  const name = `DocumentDB ${/^[\d.]+/.exec(engine.told)}`
+  const { port } = gateway
+  return { name, host: 'localhost', port, caFile, logFile, gateway: gatewayOptions, stop }
 }
 
 /** As it is; or copied for root, if the unprivileged user may not enter root's own folders. */
 async function reachable(root: string, folder: string): Promise<string> {
-  const [command, ...args] = [...drop, 'test', '-x', join(root, 'usr/lib/postgresql/18/bin/postgres')]
-  if (!command || !drop.length) return root
+  const [command, ...args] = [...unprivileged, 'test', '-x', join(root, 'usr/lib/postgresql/18/bin/postgres')]
+  if (!command || !unprivileged.length) return root
   try {
     await run(command, args)
     return root
@@ -130,21 +111,16 @@ async function makeRunnable(root: string): Promise<void> {
   }
 }
 
-/** Waits until the engine answers, and makes the extension. @returns its version */
-async function prepare(socket: string, alive: () => boolean): Promise<string> {
-  for (let tries = 1; ; tries++) {
-    const client = new pg.Client({ host: socket, user: 'postgres', database: 'postgres' })
-    client.on('error', () => {})
-    try {
-      await client.connect()
-      await client.query('create extension documentdb cascade')
-      const { rows } = await client.query(`select extversion from pg_extension where extname = 'documentdb'`)
-      return rows[0].extversion
-    } catch (error) {
-      if (!alive() || tries > 200 || (error as { code?: string }).code === undefined) throw error
-      await sleep(50)
-    } finally {
-      await client.end().catch(() => {})
-    }
+/** Makes the extension, once the engine answers. @returns its version */
+async function prepare(socket: string): Promise<string> {
+  const client = new pg.Client({ host: socket, user: 'postgres', database: 'postgres' })
+  client.on('error', () => {})
+  try {
+    await client.connect()
+    await client.query('create extension documentdb cascade')
+    const { rows } = await client.query(`select extversion from pg_extension where extname = 'documentdb'`)
+    return rows[0].extversion
+  } finally {
+    await client.end().catch(() => {})
   }
 }

@@ -1,15 +1,15 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { closeSync, globSync, openSync } from 'node:fs'
+import { globSync } from 'node:fs'
 import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { type ConnectionOptions, createConnection } from 'mysql2/promise'
 import { makeCertificate } from './certificate.ts'
+import { startDaemon } from './daemon.ts'
 import { type Packages, program, unpack } from './debian.ts'
-import { freePort, spawnUntilWeEnd } from './spawn.ts'
+import { freePort } from './spawn.ts'
 
 export type MysqlServer = {
   engine: 'mysql' | 'mariadb'
@@ -55,19 +55,9 @@ export async function startMysql(
   await cp(join(root, 'data'), data, { recursive: true })
   const { caFile, keyFile } = await makeCertificate(folder)
   const logFile = join(folder, 'statements.log')
-  const errorFile = join(folder, 'error.log')
   const superuser = { user: 'super', password: randomBytes(16).toString('hex') }
   const initFile = join(folder, 'init.sql')
-  const { user, password } = superuser
-  // MariaDB reads one statement from a line.
-  const statements = [
-    `create user ${user} identified by '${password}';`,
-    `grant all on *.* to ${user} with grant option;`,
-    // For PROXY on everybody, which MariaDB does not let a session of this kind grant.
-    `insert into mysql.proxies_priv (host, user, with_grant) values ('%', '${user}', 1);`,
-    'flush privileges;',
-  ]
-  await writeFile(initFile, statements.join('\n'), { mode: 0o600 })
+  await writeFile(initFile, firstStatements(superuser), { mode: 0o600 })
   const port = await freePort()
   const socket = join(folder, 'socket')
   const command = daemon(engine, root, data, {
@@ -90,42 +80,40 @@ export async function startMysql(
     ...(engine === 'mysql' ? { mysqlx: 'off' } : { plugin_load_add: passwordPlugins(root) }),
     ...settings,
   })
-  const start = () => {
-    const log = openSync(errorFile, 'a')
-    const started = spawnUntilWeEnd(command, { cwd: folder, log })
-    closeSync(log)
-    return started
-  }
-  let server = start()
-  const end = async () => {
-    if (server.exitCode !== null) return
-    server.stdin?.end()
-    await once(server, 'exit')
-  }
   // With skip-grant-tables, MySQL listens at its socket alone.
   const way = settings.skip_grant_tables
     ? { socketPath: socket }
     : { host: '127.0.0.1', port, ssl: { ca: await readFile(caFile) } }
+  const start = () =>
+    startDaemon(
+      { name: `${engine} of ${packages.suite}`, command, folder, logFile: join(folder, 'error.log') },
+      () => ask({ ...way, ...superuser }),
+      isNotYetThere,
+    )
+  let running = await start()
+  const name = `${engine === 'mysql' ? 'MySQL' : 'MariaDB'} ${/^[\d.]+/.exec(running.told)}`
   const restart = async () => {
-    await end()
+    await running.end()
     // Its users are there already.
     await writeFile(initFile, '')
-    server = start()
-    await answers({ ...way, ...superuser }, server)
+    running = await start()
   }
   const stop = async () => {
-    await end()
+    await running.end()
     await rm(folder, { recursive: true, force: true })
   }
-  try {
-    const version = await answers({ ...way, ...superuser }, server)
-    const name = `${engine === 'mysql' ? 'MySQL' : 'MariaDB'} ${/^[\d.]+/.exec(version)}`
-    return { engine, name, host: 'localhost', port, caFile, superuser, logFile, socket, restart, stop }
-  } catch (error) {
-    const said = await readFile(errorFile, 'utf8')
-    await stop()
-    throw new Error(`${engine} of ${packages.suite} did not start:\n${said}`, { cause: error })
-  }
+  return { engine, name, host: 'localhost', port, caFile, superuser, logFile, socket, restart, stop }
+}
+
+/** What a server runs that starts for the first time. MariaDB reads one statement from a line. */
+function firstStatements({ user, password }: MysqlServer['superuser']): string {
+  return [
+    `create user ${user} identified by '${password}';`,
+    `grant all on *.* to ${user} with grant option;`,
+    // For PROXY on everybody, which MariaDB does not let a session of this kind grant.
+    `insert into mysql.proxies_priv (host, user, with_grant) values ('%', '${user}', 1);`,
+    'flush privileges;',
+  ].join('\n')
 }
 
 function daemon(
@@ -179,16 +167,12 @@ async function finished([command = '', ...args]: string[], input = ''): Promise<
   if (code !== 0) throw new Error(`${command} ended with ${code}:\n${said}`)
 }
 
-async function answers(config: ConnectionOptions, server: ChildProcess): Promise<string> {
-  for (let tries = 1; ; tries++)
-    try {
-      const connection = await createConnection(config)
-      const [rows] = await connection.query('select version() as version')
-      await connection.end()
-      return (rows as { version: string }[])[0]?.version ?? ''
-    } catch (error) {
-      const notYet = ['ECONNREFUSED', 'ENOENT'].includes(String((error as { code?: string }).code))
-      if (server.exitCode !== null || tries > 200 || !notYet) throw error
-      await sleep(50)
-    }
+async function ask(config: ConnectionOptions): Promise<string> {
+  const connection = await createConnection(config)
+  const [rows] = await connection.query('select version() as version')
+  await connection.end()
+  return (rows as { version: string }[])[0]?.version ?? ''
 }
+
+const isNotYetThere = (error: unknown) =>
+  ['ECONNREFUSED', 'ENOENT'].includes(String((error as { code?: string }).code))

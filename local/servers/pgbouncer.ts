@@ -1,15 +1,16 @@
 import { once } from 'node:events'
-import { chmodSync, chownSync, closeSync, cpSync, openSync, readdirSync } from 'node:fs'
-import { appendFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { cpSync, readdirSync } from 'node:fs'
+import { appendFile, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { makeCertificate } from './certificate.ts'
+import { startDaemon } from './daemon.ts'
 import { type Packages, program, unpack } from './debian.ts'
 import type { PostgresServer } from './postgres.ts'
 import { asSuperuser } from './postgresDatabase.ts'
-import { freePort, spawnUntilWeEnd } from './spawn.ts'
+import { freePort } from './spawn.ts'
+import { own, unprivileged } from './unprivileged.ts'
 
 /** When the pooler gives a server's connection to another client. */
 export const poolModes = ['session', 'transaction', 'statement'] as const
@@ -62,9 +63,6 @@ type Options = {
   settings?: Record<string, string | number>
 }
 
-/** PgBouncer will not run as root; this is `nobody` on every Linux. */
-const UNPRIVILEGED = 65534
-
 /**
  * Starts a PgBouncer of its own in front of a PostgreSQL, over TLS on both sides, and waits until it listens. It ends
  * when this process does, however that happens.
@@ -109,36 +107,21 @@ export async function startPgbouncer(
   await writeFile(file, ['[databases]', behind, '[pgbouncer]', ...configured, ''].join('\n'))
   await writeFile(listFile, lines({ [superuser.user]: superuser.password }))
   cpSync(server.caFile, join(folder, 'server-ca.crt'))
-  const command = program(root, 'usr/sbin/pgbouncer')
-  const privileged = process.getuid?.() === 0
-  if (privileged) {
-    chmodSync(folder, 0o755)
-    for (const name of ['.', ...readdirSync(folder)])
-      chownSync(join(folder, name), UNPRIVILEGED, UNPRIVILEGED)
-  }
-  const log = openSync(logFile, 'a')
-  const child = spawnUntilWeEnd(
-    [
-      ...(privileged
-        ? ['setpriv', '--reuid', `${UNPRIVILEGED}`, '--regid', `${UNPRIVILEGED}`, '--clear-groups', '--']
-        : []),
-      ...command,
-      file,
-    ],
-    { cwd: folder, log, signal: 'INT' },
+  own(folder, readdirSync(folder))
+  const { end } = await startDaemon(
+    {
+      name: `${packages.main} of ${packages.suite}`,
+      // It will not run as root.
+      command: [...unprivileged, ...program(root, 'usr/sbin/pgbouncer'), file],
+      folder,
+      logFile,
+      signal: 'INT',
+    },
+    () => listens(port),
   )
-  closeSync(log)
   const stop = async () => {
-    child.stdin?.end()
-    if (child.exitCode === null) await once(child, 'exit')
+    await end()
     await rm(folder, { recursive: true, force: true })
-  }
-  try {
-    await listens(port, () => child.exitCode !== null)
-  } catch (error) {
-    const said = await readFile(logFile, 'utf8')
-    await stop()
-    throw new Error(`${packages.main} of ${packages.suite} did not start:\n${said}`, { cause: error })
   }
   const pooled = { ...server, host: '127.0.0.1', port, caFile }
   return {
@@ -153,15 +136,8 @@ export async function startPgbouncer(
   }
 }
 
-async function listens(port: number, ended: () => boolean): Promise<void> {
-  for (let tries = 1; ; tries++)
-    try {
-      const socket = connect(port, '127.0.0.1')
-      await once(socket, 'connect')
-      socket.destroy()
-      return
-    } catch (error) {
-      if (ended() || tries > 200) throw error
-      await sleep(50)
-    }
+async function listens(port: number): Promise<void> {
+  const socket = connect(port, '127.0.0.1')
+  await once(socket, 'connect')
+  socket.destroy()
 }

@@ -1,25 +1,14 @@
-import { type ChildProcess, execFileSync } from 'node:child_process'
+import { execFileSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { once } from 'node:events'
-import {
-  chmodSync,
-  chownSync,
-  closeSync,
-  cpSync,
-  mkdirSync,
-  mkdtempSync,
-  openSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { makeCertificate } from './certificate.ts'
-import { freePort, spawnUntilWeEnd } from './spawn.ts'
+import { startDaemon } from './daemon.ts'
+import { freePort } from './spawn.ts'
+import { own, unprivileged } from './unprivileged.ts'
 
 /** The versions that come with `npm ci`, each an npm package of its own; the newest first. 14 is for Linux on x64 only. */
 export const postgresVersions = [18, 17, 16, 15, 14] as const
@@ -36,9 +25,6 @@ export type PostgresServer = {
   logFile: string
 }
 
-/** PostgreSQL will not run as root; this is `nobody` on every Linux. */
-const UNPRIVILEGED = 65534
-
 /**
  * Starts a PostgreSQL of its own on a free port of 127.0.0.1, in a temporary folder, and waits until it answers. It
  * admits TLS logins by SCRAM, or by MD5 who has such a verifier, and a user named `plain` without TLS. The server ends
@@ -48,30 +34,13 @@ export async function startPostgres(
   version: PostgresVersion = 18,
   { standby = false } = {},
 ): Promise<PostgresServer & { stop(): Promise<void> }> {
-  const root = process.getuid?.() === 0
   const folder = mkdtempSync(join(tmpdir(), `keyturn-postgres-${version}-`))
   const data = join(folder, 'data')
   const logFile = join(folder, 'server.log')
   const superuser = { user: 'postgres', password: randomBytes(16).toString('hex') }
   const binaries = unpack(version, folder)
   const { caFile, keyFile } = await makeCertificate(folder)
-  writeFileSync(join(folder, 'password'), superuser.password)
-  if (root) own(folder)
-
-  const drop = root
-    ? ['setpriv', '--reuid', `${UNPRIVILEGED}`, '--regid', `${UNPRIVILEGED}`, '--clear-groups', '--']
-    : []
-  const [initdb = '', ...initdbArguments] = [
-    ...drop,
-    join(binaries, 'bin/initdb'),
-    ...['-D', data, '-U', superuser.user, '-A', 'scram-sha-256', '--pwfile', join(folder, 'password')],
-    ...['-E', 'UTF8', '--locale', 'C', '--no-sync'],
-  ]
-  execFileSync(initdb, initdbArguments, { stdio: 'pipe', cwd: folder })
-  writeFileSync(
-    join(data, 'pg_hba.conf'),
-    'hostnossl all plain 127.0.0.1/32 scram-sha-256\nhostssl all all 127.0.0.1/32 md5\n',
-  )
+  initialise(binaries, folder, superuser)
   if (standby) writeFileSync(join(data, 'standby.signal'), '')
 
   const port = await freePort()
@@ -87,40 +56,40 @@ export async function startPostgres(
     fsync: 'off',
     max_connections: 200,
   }
-  const log = openSync(logFile, 'a')
-  const server = spawnUntilWeEnd(
-    [
-      ...drop,
-      join(binaries, 'bin/postgres'),
-      ...['-D', data],
-      ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
-    ],
-    { cwd: folder, log, signal: 'INT' },
+  const command = [
+    ...unprivileged,
+    join(binaries, 'bin/postgres'),
+    ...['-D', data],
+    ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
+  ]
+  const { end } = await startDaemon(
+    { name: `PostgreSQL ${version}`, command, folder, logFile, signal: 'INT' },
+    () => ask({ port, ssl: { ca: readFileSync(caFile, 'utf8') }, ...superuser }),
   )
-  closeSync(log)
   const stop = async () => {
-    if (server.exitCode === null) {
-      server.stdin?.end()
-      await once(server, 'exit')
-    }
+    await end()
     rmSync(folder, { recursive: true, force: true })
   }
-  try {
-    await answers({ port, ssl: { ca: readFileSync(caFile, 'utf8') }, ...superuser }, server)
-  } catch (error) {
-    const said = readFileSync(logFile, 'utf8')
-    await stop()
-    throw new Error(`PostgreSQL ${version} did not start:\n${said}`, { cause: error })
-  }
-  return {
-    version,
-    host: '127.0.0.1',
-    port,
-    caFile,
-    superuser,
-    logFile,
-    stop,
-  }
+  return { version, host: '127.0.0.1', port, caFile, superuser, logFile, stop }
+}
+
+/** Makes the folder of its databases, with this superuser, and says who is admitted. */
+function initialise(binaries: string, folder: string, superuser: PostgresServer['superuser']): void {
+  const data = join(folder, 'data')
+  writeFileSync(join(folder, 'password'), superuser.password)
+  mkdirSync(data, { mode: 0o700 })
+  own(folder, ['data', 'server.key', 'server.crt', 'password'])
+  const [initdb = '', ...initdbArguments] = [
+    ...unprivileged,
+    join(binaries, 'bin/initdb'),
+    ...['-D', data, '-U', superuser.user, '-A', 'scram-sha-256', '--pwfile', join(folder, 'password')],
+    ...['-E', 'UTF8', '--locale', 'C', '--no-sync'],
+  ]
+  execFileSync(initdb, initdbArguments, { stdio: 'pipe', cwd: folder })
+  writeFileSync(
+    join(data, 'pg_hba.conf'),
+    'hostnossl all plain 127.0.0.1/32 scram-sha-256\nhostssl all all 127.0.0.1/32 md5\n',
+  )
 }
 
 /** The package's files; copied for root, whose own folders the unprivileged user may not be able to enter. */
@@ -138,25 +107,12 @@ function unpack(version: PostgresVersion, folder: string): string {
   return copy
 }
 
-function own(folder: string): void {
-  chmodSync(folder, 0o755)
-  mkdirSync(join(folder, 'data'), { mode: 0o700 })
-  for (const name of ['.', 'data', 'server.key', 'server.crt', 'password'])
-    chownSync(join(folder, name), UNPRIVILEGED, UNPRIVILEGED)
-}
-
-async function answers(config: pg.ClientConfig, server: ChildProcess): Promise<void> {
-  for (let tries = 1; ; tries++) {
-    const client = new pg.Client({ host: '127.0.0.1', database: 'postgres', ...config })
-    client.on('error', () => {})
-    try {
-      await client.connect()
-      return
-    } catch (error) {
-      if (server.exitCode !== null || tries > 100) throw error
-      await sleep(50)
-    } finally {
-      await client.end().catch(() => {})
-    }
+async function ask(config: pg.ClientConfig): Promise<void> {
+  const client = new pg.Client({ host: '127.0.0.1', database: 'postgres', ...config })
+  client.on('error', () => {})
+  try {
+    await client.connect()
+  } finally {
+    await client.end().catch(() => {})
   }
 }

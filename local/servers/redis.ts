@@ -1,16 +1,16 @@
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { closeSync, createWriteStream, globSync, openSync } from 'node:fs'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { createWriteStream, globSync } from 'node:fs'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { digest } from '../../rotation/engines/redisAcl.ts'
 import { createClient } from '../../rotation/engines/redisConnection.ts'
 import { makeCertificate } from './certificate.ts'
+import { startDaemon } from './daemon.ts'
 import { type Packages, program, unpack } from './debian.ts'
-import { freePort, spawnUntilWeEnd } from './spawn.ts'
+import { freePort } from './spawn.ts'
 
 export type RedisServer = {
   /** Such as `Valkey 8.1.1`, as the running server tells it. */
@@ -55,7 +55,6 @@ export async function startRedis(
   const folder = await mkdtemp(join(tmpdir(), `keyturn-${packages.main}-`))
   const { caFile, keyFile } = await makeCertificate(folder)
   const logFile = join(folder, 'statements.log')
-  const errorFile = join(folder, 'error.log')
   const superuser = { username: 'default', password: randomBytes(16).toString('hex') }
   const rules = ['default', 'on', `#${digest(superuser.password)}`, '~*', '&*', '+@all']
   const usersFile = join(folder, 'users')
@@ -88,32 +87,24 @@ export async function startRedis(
     ]),
   ]
   const server = { packages, host: 'localhost', port, plainPort, caFile, superuser, logFile }
-  const start = async () => {
-    const log = openSync(errorFile, 'a')
-    const child = spawnUntilWeEnd(command, { cwd: folder, log })
-    closeSync(log)
-    const end = async () => {
-      child.stdin?.end()
-      if (child.exitCode === null) await once(child, 'exit')
-    }
-    try {
-      const name = await answers(server, () => child.exitCode !== null)
-      await monitor(server)
-      return { end, name }
-    } catch (error) {
-      await end()
-      throw new Error(
-        `${packages.main} of ${packages.suite} did not start:\n${await readFile(errorFile, 'utf8')}`,
-        {
-          cause: error,
-        },
-      )
-    }
-  }
+  const start = () =>
+    startDaemon(
+      {
+        name: `${packages.main} of ${packages.suite}`,
+        command,
+        folder,
+        logFile: join(folder, 'error.log'),
+      },
+      async () => {
+        const name = await nameOf(server)
+        await monitor(server)
+        return name
+      },
+    )
   let running = await start()
   return {
     ...server,
-    name: running.name,
+    name: running.told,
     async restart() {
       await running.end()
       running = await start()
@@ -125,25 +116,19 @@ export async function startRedis(
   }
 }
 
-/** @returns its name and version */
-async function answers({ host, plainPort, superuser }: Omit<RedisServer, 'name'>, ended: () => boolean) {
-  for (let tries = 1; ; tries++)
-    try {
-      const client = createClient({
-        socket: { host, port: plainPort, reconnectStrategy: false },
-        ...superuser,
-      })
-      client.on('error', () => {})
-      await client.connect()
-      const info = await client.info('server')
-      client.destroy()
-      const version = (key: string) => new RegExp(`^${key}_version:(\\S+)`, 'm').exec(info)?.[1]
-      const valkey = version('valkey')
-      return valkey ? `Valkey ${valkey}` : `Redis ${version('redis')}`
-    } catch (error) {
-      if (ended() || tries > 200) throw error
-      await sleep(50)
-    }
+/** Its name and version. @throws if it does not answer */
+async function nameOf({ host, plainPort, superuser }: Omit<RedisServer, 'name'>): Promise<string> {
+  const client = createClient({
+    socket: { host, port: plainPort, reconnectStrategy: false },
+    ...superuser,
+  })
+  client.on('error', () => {})
+  await client.connect()
+  const info = await client.info('server')
+  client.destroy()
+  const version = (key: string) => new RegExp(`^${key}_version:(\\S+)`, 'm').exec(info)?.[1]
+  const valkey = version('valkey')
+  return valkey ? `Valkey ${valkey}` : `Redis ${version('redis')}`
 }
 
 /** Copies what MONITOR tells into the log, until the server ends. */
