@@ -1,10 +1,8 @@
 import { createHash, createHmac, pbkdf2Sync, randomBytes } from 'node:crypto'
-import { once } from 'node:events'
-import { appendFileSync, readFileSync } from 'node:fs'
-import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
-import { createSecureContext, type SecureContext, TLSSocket } from 'node:tls'
+import { appendFileSync } from 'node:fs'
 import { BSON, type Document } from 'mongodb'
 import pg, { escapeLiteral as literal, escapeIdentifier as name } from 'pg'
+import { type Answering, listen } from './mongodbWire.ts'
 
 export type GatewayOptions = {
   /** The folder of PostgreSQL's socket. */
@@ -47,77 +45,18 @@ class MongoFailure extends Error {
  * free port of 127.0.0.1, with TLS or without, as the client begins.
  */
 export async function startGateway(options: GatewayOptions): Promise<{ port: number; stop(): void }> {
-  const cert = readFileSync(options.caFile)
-  const context = createSecureContext({ cert, key: readFileSync(options.keyFile) })
-  const sockets = new Set<Socket>()
   const idle: pg.Client[] = []
-  const server: Server = createServer(socket => {
-    sockets.add(socket)
-    socket.on('close', () => sockets.delete(socket)).on('error', () => socket.destroy())
-    socket.once('data', first => {
-      socket.pause()
-      socket.unshift(first)
-      // The first byte of a TLS handshake; a message of MongoDB begins with its length.
-      const tls = first[0] === 0x16
-      serve(tls ? secured(socket, context) : socket, new Connection(tls, options, idle))
-    })
-  })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const stop = () => {
-    server.close()
-    for (const socket of sockets) socket.destroy()
-    for (const client of idle) client.end()
+  const { port, stop } = await listen(options, tls => new Connection(tls, options, idle))
+  return {
+    port,
+    stop() {
+      stop()
+      for (const client of idle) client.end()
+    },
   }
-  return { port: (server.address() as AddressInfo).port, stop }
 }
 
-function secured(socket: Socket, secureContext: SecureContext): TLSSocket {
-  const secure = new TLSSocket(socket, { isServer: true, secureContext })
-  return secure.on('error', () => socket.destroy())
-}
-
-/** Answers the messages of one connection, one after the other. */
-function serve(socket: Socket, connection: Connection): void {
-  let bytes = Buffer.alloc(0)
-  let answers = Promise.resolve()
-  socket.on('data', chunk => {
-    bytes = Buffer.concat([bytes, chunk])
-    while (bytes.length >= 4 && bytes.length >= bytes.readInt32LE()) {
-      const message = bytes.subarray(0, bytes.readInt32LE())
-      bytes = bytes.subarray(message.length)
-      answers = answers.then(async () => {
-        try {
-          socket.write(await answer(message, command => connection.run(command)))
-        } catch {
-          socket.destroy()
-        }
-      })
-    }
-  })
-  socket.on('close', () => answers.finally(() => connection.end()))
-  socket.resume()
-}
-
-const OP_REPLY = 1
-const OP_QUERY = 2004
-const OP_MSG = 2013
-
-/** A driver says hello by OP_QUERY, and all else by OP_MSG. */
-async function answer(message: Buffer, run: (command: Document) => Promise<Document>): Promise<Buffer> {
-  const query = message.readInt32LE(12) === OP_QUERY
-  const start = query ? message.indexOf(0, 20) + 1 + 8 : 21
-  const reply = Buffer.from(BSON.serialize(await run(BSON.deserialize(message.subarray(start)))))
-  const prefix = query ? Buffer.alloc(20) : Buffer.alloc(5)
-  if (query) prefix.writeInt32LE(1, 16)
-  const header = Buffer.alloc(16)
-  header.writeInt32LE(header.length + prefix.length + reply.length, 0)
-  message.copy(header, 8, 4, 8)
-  header.writeInt32LE(query ? OP_REPLY : OP_MSG, 12)
-  return Buffer.concat([header, prefix, reply])
-}
-
-class Connection {
+class Connection implements Answering {
   readonly #tls: boolean
   readonly #options: GatewayOptions
   /** Sessions of the engine's superuser that nobody acts through: opening one takes tens of milliseconds. */

@@ -5,21 +5,12 @@ import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { CloudFormationClient, DescribeStacksCommand } from '@aws-sdk/client-cloudformation'
-import {
-  CloudWatchLogsClient,
-  paginateDescribeLogGroups,
-  paginateFilterLogEvents,
-} from '@aws-sdk/client-cloudwatch-logs'
+import { CloudWatchLogsClient } from '@aws-sdk/client-cloudwatch-logs'
 import { EventBridgeClient, PutRuleCommand, PutTargetsCommand } from '@aws-sdk/client-eventbridge'
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import {
   DescribeExecutionCommand,
   type DescribeExecutionOutput,
-  type ListExecutionsInput,
-  paginateGetExecutionHistory,
-  paginateListExecutions,
-  paginateListMapRuns,
-  paginateListStateMachines,
   SFNClient,
   StartExecutionCommand,
 } from '@aws-sdk/client-sfn'
@@ -32,6 +23,7 @@ import { type PostgresServer, startPostgres } from '../servers/postgres.ts'
 import { startMiniStack, withoutAws } from './ministack.ts'
 import { pythonBin } from './python.ts'
 import { Queue } from './queue.ts'
+import { loggedIn, writtenIn } from './written.ts'
 
 /** The project, from which `serverless deploy` runs. */
 export const project = join(import.meta.dirname, '../..')
@@ -112,17 +104,8 @@ export async function startDeployed({
   started.defer(() => postgres.stop())
   if (ministack) started.defer(() => ministack.stop())
   const url = given ?? ministack?.url ?? ''
-  const env = {
-    AWS_ENDPOINT_URL: url,
-    AWS_REGION: region,
-    // What version 1 of the command line reads.
-    AWS_DEFAULT_REGION: region,
-    AWS_ACCESS_KEY_ID: 'test',
-    AWS_SECRET_ACCESS_KEY: 'test',
-  }
-  mkdirSync(join(folder, dirname(caFile)), { recursive: true })
-  const certificates = [postgres.caFile, ...trust].map(file => readFileSync(file, 'utf8'))
-  writeFileSync(join(folder, caFile), certificates.join('\n'))
+  const env = environmentFor(url)
+  putCertificates(folder, [postgres.caFile, ...trust])
   await deploy(folder, { region, caFile, ...params }, env)
 
   const client = { endpoint: url, region, credentials: { accessKeyId: 'test', secretAccessKey: 'test' } }
@@ -140,13 +123,7 @@ export async function startDeployed({
   const names = `local-${randomUUID().slice(0, 8)}/`
   const users = started.use(await Users.of(postgres, secrets, names))
   const all = started.move()
-  const ended = async (executionArn: string | undefined) => {
-    for (;;) {
-      const execution = await stepFunctions.send(new DescribeExecutionCommand({ executionArn }))
-      if (execution.status !== 'RUNNING') return execution
-      await sleep(100)
-    }
-  }
+  const ended = (execution: string | undefined) => endOf(stepFunctions, execution)
 
   return {
     url,
@@ -172,43 +149,38 @@ export async function startDeployed({
     ended,
     announced: execution => announcements.find(({ detail }) => detail.execution === execution),
     alarms: about => alarms.find(({ Message }) => Message.includes(about)),
-    async logged(name) {
-      const logGroupName = `/aws/lambda/${stackName}-${name}`
-      const pages = await Array.fromAsync(paginateFilterLogEvents({ client: logs }, { logGroupName }))
-      return pages.flatMap(({ events = [] }) => events.map(({ message = '' }) => message))
-    },
-    async written() {
-      const places = new Map<string, string>()
-      const paged = { client: stepFunctions }
-      const keep = async (query: ListExecutionsInput): Promise<void> => {
-        for await (const { executions = [] } of paginateListExecutions(paged, query))
-          for (const { executionArn } of executions) {
-            const pages = paginateGetExecutionHistory(paged, { executionArn, includeExecutionData: true })
-            places.set(`${executionArn}`, JSON.stringify(await Array.fromAsync(pages)))
-            // A distributed Map has executions of its own.
-            if (query.mapRunArn) continue
-            for await (const { mapRuns = [] } of paginateListMapRuns(paged, { executionArn }))
-              for (const { mapRunArn } of mapRuns) await keep({ mapRunArn })
-          }
-      }
-      for await (const { stateMachines = [] } of paginateListStateMachines(paged, {}))
-        for (const { stateMachineArn } of stateMachines) await keep({ stateMachineArn })
-      for await (const { logGroups = [] } of paginateDescribeLogGroups({ client: logs }, {}))
-        for (const { logGroupName } of logGroups) {
-          const pages = paginateFilterLogEvents({ client: logs }, { logGroupName })
-          places.set(`${logGroupName}`, JSON.stringify(await Array.fromAsync(pages)))
-        }
-      for (const queue of [announcements, alarms]) {
-        await queue.receive()
-        places.set(queue.url, JSON.stringify(queue.received))
-      }
-      return places
-    },
+    logged: name => loggedIn(logs, `/aws/lambda/${stackName}-${name}`),
+    written: () => writtenIn({ stepFunctions, logs, queues: [announcements, alarms] }),
     async passwords() {
       const values = [...(await secrets.all(names)), ...(await parameters.all(names))]
       return values.map(value => JSON.parse(value).password)
     },
     stop: () => all.disposeAsync(),
+  }
+}
+
+const environmentFor = (url: string) => ({
+  AWS_ENDPOINT_URL: url,
+  AWS_REGION: region,
+  // What version 1 of the command line reads.
+  AWS_DEFAULT_REGION: region,
+  AWS_ACCESS_KEY_ID: 'test',
+  AWS_SECRET_ACCESS_KEY: 'test',
+})
+
+function putCertificates(folder: string, files: string[]): void {
+  mkdirSync(join(folder, dirname(caFile)), { recursive: true })
+  writeFileSync(join(folder, caFile), files.map(file => readFileSync(file, 'utf8')).join('\n'))
+}
+
+async function endOf(
+  stepFunctions: SFNClient,
+  executionArn: string | undefined,
+): Promise<DescribeExecutionOutput> {
+  for (;;) {
+    const execution = await stepFunctions.send(new DescribeExecutionCommand({ executionArn }))
+    if (execution.status !== 'RUNNING') return execution
+    await sleep(100)
   }
 }
 
