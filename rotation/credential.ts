@@ -16,7 +16,7 @@ const aliases = {
 const aliasNames = Object.keys(aliases) as (keyof typeof aliases)[]
 
 /** What each field should be: the second half of every InvalidCredential's message. */
-const expected: Record<string, string> = {
+const expected: Record<keyof typeof schema.entries, string> = {
   engine: `one of: ${[...engineNames, ...aliasNames].join(', ')}`,
   host: "the host name of the database itself, not RDS Proxy's, which takes no password that is not current yet",
   port: 'a whole number from 1 to 65535, or left out',
@@ -81,7 +81,10 @@ function readJson<T>(text: string, schema: v.GenericSchema<unknown, T>, required
   const result = v.safeParse(schema, JSON.parse(text))
   if (result.success) return [json, result.output]
   const field = String(result.issues[0].path?.[0].key ?? 'value')
-  throw new InvalidCredential(field, `should be ${expected[field] ?? value}`)
+  throw new InvalidCredential(
+    field,
+    `should be ${field in expected ? expected[field as keyof typeof expected] : value}`,
+  )
 }
 
 /** @throws InvalidCredential if the engine takes less than others do */

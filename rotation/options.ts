@@ -45,7 +45,9 @@ const strategiesOf: Record<keyof Kind, readonly StrategyName[]> = {
   connection: ['single-user', 'dual-password'],
 }
 
-const expected: Record<string, string> = {
+const flag = 'true or false'
+/** What each should be: the second half of an InvalidOption's message. */
+const expected: Record<keyof typeof schema.entries, string> = {
   strategy: `one of: ${strategyNames.join(', ')}`,
   grace: '`never`, or a whole number with s, m, h or d, such as 24h; 360d at most',
   clone: '`drop` or `keep`',
@@ -59,6 +61,13 @@ const expected: Record<string, string> = {
   connection: "the name of a parameter with AWS's JSON but for the password",
   PASSWORD_LENGTH: 'a whole number from 1 to 1024',
   EXCLUDE_CHARACTERS: 'the characters to leave out',
+  EXCLUDE_NUMBERS: flag,
+  EXCLUDE_PUNCTUATION: flag,
+  EXCLUDE_UPPERCASE: flag,
+  EXCLUDE_LOWERCASE: flag,
+  REQUIRE_EACH_INCLUDED_TYPE: flag,
+  managed: flag,
+  admin: flag,
 }
 
 /** The execution waits for it, and Step Functions ends an execution after a year. */
@@ -123,7 +132,7 @@ export function parseOptions(texts: Record<string, string>, defaults = none, pre
     throw new InvalidOption(
       prefix + name,
       known.includes(name)
-        ? `should be ${expected[name] ?? 'true or false'}`
+        ? `should be ${expected[name as keyof typeof expected]}`
         : `is no option of Keyturn; there are ${known.join(', ')}`,
     )
   }
