@@ -4,6 +4,8 @@ import { Conflict, InvalidCredential, LockedOut, RotationInProgress } from './er
 import { type Essentials, parseEssentials, parseGrace } from './options.ts'
 import {
   change,
+  inDatabaseOf,
+  otherTokens,
   type Pipeline,
   type Rotation,
   type RotationId,
@@ -29,9 +31,6 @@ type FailedRotation = RotationId & Essentials & Partial<Pick<Rotation, 'user' | 
 
 /** Moved by others more often than this within one rollback: give up, and be retried. */
 const ROUNDS = 3
-
-/** How many stored versions a rollback looks at when neither current nor its own value logs in. */
-const NEWEST = 10
 
 /**
  * Takes a rotation back: current logs in, and its value is no longer pending. What createSecret found out is used if it
@@ -119,28 +118,18 @@ async function undo(
   known: Essentials,
 ): Promise<Outcome> {
   const { store, rotating, running } = pipeline
-  // Tried in current's database, as the one that an older value names may be gone.
-  const here = (stored: Credential) => stored.with({ dbname: current.credential.dbname })
   const engine = await pipeline.engine(current.credential.engine)
   const name = strategyThatSet(pending.credential, current.credential, known)
-  const others = async () =>
-    (await store.tokens(id))
-      .filter(token => token !== current.token && token !== pending.token)
-      .slice(0, NEWEST)
   const failed: FailedChange = {
-    ...change(pipeline, id, current, { ...pending, credential: here(pending.credential) }),
+    ...change(pipeline, id, current, { ...pending, credential: inDatabaseOf(current, pending.credential) }),
     async rival() {
       // All at once: the application may be waiting for its password.
-      const candidates = (await others()).filter(token => token !== found.previous)
+      const candidates = (await otherTokens(store, id, current, pending)).filter(
+        token => token !== found.previous,
+      )
       const run = await Promise.all(candidates.map(rotating))
       const rival = candidates.find((_, i) => run[i])
       return rival === undefined ? undefined : { pending: rival === found.pending }
-    },
-    async *stored() {
-      for (const token of await others()) {
-        const version = await readWritten(store, id, { token })
-        if (version?.credential.sameLogin(current.credential)) yield here(version.credential)
-      }
     },
     untouched: () => pipeline.untouched(pending.token).catch(() => false),
     previousIsOpen: async () =>

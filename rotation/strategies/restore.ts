@@ -45,9 +45,9 @@ export async function restoreCurrent(
   }
   if (rival) return 'left'
   let untried = ''
-  for await (const stored of change.stored())
+  for await (const { credential } of change.stored())
     try {
-      if (await restoredWith(stored)) return 'restored'
+      if (await restoredWith(credential)) return 'restored'
     } catch (error) {
       if (!(error instanceof RotationError) || isTemporary(error) || error instanceof LockedOut) throw error
       // One that cannot be tried, as it says "ssl": false for example, is no reason not to try the others.

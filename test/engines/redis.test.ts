@@ -237,6 +237,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
         current: app.current,
         pending: clone.with({ password: 'pending' }),
         previous: async () => undefined,
+        async *stored() {},
         rds: noRds,
         admin: async () => app.admin,
       }
@@ -246,7 +247,6 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
       const outcome = await new AlternatingUsers().undo(engine, {
         ...change,
         rival: async () => undefined,
-        async *stored() {},
         previousIsOpen: async () => false,
         untouched: async () => false,
       })
@@ -275,13 +275,13 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
           current,
           pending: pending(clone),
           previous: async () => undefined,
+          async *stored() {},
           rds: noRds,
           admin: async () => {
             asked++
             return app.admin
           },
           rival: async () => undefined,
-          async *stored() {},
           previousIsOpen: async () => false,
           untouched: async () => false,
         })
@@ -340,12 +340,12 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
         current: app.current,
         pending: app.current.with({ username, password: 'pending' }),
         previous: async () => undefined,
+        async *stored() {},
         rds: noRds,
         admin: async () => app.admin,
       })
       const failed = {
         rival: async () => undefined,
-        async *stored() {},
         previousIsOpen: async () => false,
         untouched: async () => false,
       }
@@ -622,10 +622,10 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
           current: app.current,
           pending: clone,
           previous: async () => undefined,
+          async *stored() {},
           rds: noRds,
           admin: async () => app.admin,
           rival: async () => undefined,
-          async *stored() {},
           previousIsOpen: async () => false,
           untouched: async () => false,
         }
@@ -757,6 +757,7 @@ describe.skipIf(!servers.length).each(servers)('$name alone', ({ packages }) => 
             current: app.current,
             pending,
             previous: async () => undefined,
+            async *stored() {},
             admin: async () => app.admin,
             rds: noRds,
           }
@@ -848,6 +849,7 @@ describe.skipIf(!servers.length).each(servers)('$name alone', ({ packages }) => 
         current: app.current,
         pending: app.current.with({ password: 'pending' }),
         previous: async () => undefined,
+        async *stored() {},
         rds: noRds,
         admin: async () => app.admin,
       }
@@ -859,7 +861,6 @@ describe.skipIf(!servers.length).each(servers)('$name alone', ({ packages }) => 
       const undone = new SingleUser().undo(engine, {
         ...change,
         rival: async () => undefined,
-        async *stored() {},
         previousIsOpen: async () => false,
         untouched: async () => false,
       })
@@ -920,10 +921,10 @@ describe.skipIf(!servers.length).each(servers)('$name alone', ({ packages }) => 
       current: app.current,
       pending: app.current.with({ password: 'pending' }),
       previous: async () => undefined,
+      async *stored() {},
       rds: noRds,
       admin: async () => app.admin,
       rival: async () => undefined,
-      async *stored() {},
       previousIsOpen: async () => false,
       untouched: async () => false,
     }
