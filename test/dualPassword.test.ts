@@ -195,6 +195,74 @@ describe.skipIf(!servers.length).each(servers)('two passwords of one user, $name
       }
     })
 
+    /** The second rotation is rolled back while the user may not retain a password: what it set stays the first of two. */
+    async function leaveOpen() {
+      const rotation = await steps.create(pipeline, { id, token: second })
+      await steps.set(pipeline, rotation)
+      await sql(`revoke application_password_admin on *.* from ${app.user}`)
+      expect(await rollback(pipeline, rotation)).toEqual({ token: second, outcome: 'open' })
+      await sql(`grant application_password_admin on *.* to ${app.user}`)
+      expect(await admitted(first, second)).toEqual([true, true])
+    }
+    /** Versions that came to nothing, newer than what was left open. */
+    async function discardMore(count: number) {
+      for (let n = 0; n < count; n++) {
+        const token = `never-${n}-`.padEnd(32, '0')
+        await store.propose(id, token, app.current.with({ password: `never-${hex(8)}` }))
+        await store.discard(id, token)
+      }
+    }
+
+    test('what a rollback had to leave open is closed by the next rotation', async () => {
+      await leaveOpen()
+      await discardMore(3)
+      const rotation = await rotate(third)
+      expect(await admitted(first, second, third)).toEqual([true, false, true])
+      await retire(pipeline, rotation)
+      expect(await admitted(first, second, third)).toEqual([false, false, true])
+    })
+
+    test('looking for what was left open does not lock an account that is locked after refused logins', async () => {
+      await sql(`alter user ${app.user} failed_login_attempts 2 password_lock_time unbounded`)
+      await leaveOpen()
+      await discardMore(6)
+      await rotate(third)
+      expect(await admitted(first, second, third)).toEqual([true, false, true])
+    })
+
+    test.each(['its rotation runs', 'it became current meanwhile'])(
+      'what was left open stays, as %s: Conflict',
+      async why => {
+        await leaveOpen()
+        const rotation = await steps.create(pipeline, { id, token: third })
+        if (why === 'its rotation runs') running.add(second)
+        else {
+          const read = store.read.bind(store)
+          vi.spyOn(store, 'read').mockImplementation((which, version) => {
+            if (version.token === second) store.move(id, 'current', second)
+            return read(which, version)
+          })
+        }
+        await expect(steps.set(pipeline, rotation)).rejects.toMatchObject({ name: 'Conflict' })
+        vi.restoreAllMocks()
+        expect(await admitted(first, second, third)).toEqual([true, true, false])
+        expect(await rollback(pipeline, rotation)).toEqual({ token: third, outcome: 'intact' })
+      },
+    )
+
+    test('a password that nobody stored, retained over current, is a Conflict that says what to do', async () => {
+      await sql(`alter user ${app.user} identified by 'by hand' retain current password`)
+      await discardMore(2)
+      const rotation = await steps.create(pipeline, { id, token: second })
+      await expect(steps.set(pipeline, rotation)).rejects.toMatchObject({
+        name: 'Conflict',
+        message: expect.stringContaining('have an administrator set current'),
+      })
+      expect(await rollback(pipeline, rotation)).toEqual({ token: second, outcome: 'intact' })
+      expect(await admits(server, app.current.with({ password: 'by hand' }))).toBe(true)
+      expect(await admitted(first, second)).toEqual([true, false])
+    })
+
     test('a password alone may have two as well', async () => {
       const { current } = app
       const passwordOnly = Credential.passwordOnly(connectionOf(current))

@@ -90,7 +90,8 @@ async function closeOther(
     await using session = await tryLogin(engine, key.with({ password: credential.password }))
     if (session) {
       if (await inUse()) throw conflict
-      return passwordsOf(session).keep(key.username, key.password)
+      await passwordsOf(session).keep(key.username, key.password)
+      return
     }
     // A login ends a row of refused ones, after which the server may lock the account.
     await logsIn(engine, key)
