@@ -37,8 +37,9 @@ const ROUNDS = 3
  * is there, else the tags tell. If the database does not let us look, that is no failure as long as it is untouched.
  * @throws LockedOut if current cannot be brought back; nothing is pending then if it was `before`
  */
-export async function rollback(pipeline: Pipeline, rotation: FailedRotation): Promise<RolledBack> {
+export async function rollback(given: Pipeline, rotation: FailedRotation): Promise<RolledBack> {
   const { id, token } = rotation
+  const pipeline = askingOnce(given)
   for (let round = 0; round < ROUNDS; round++)
     try {
       const found = await pipeline.store.describe(id)
@@ -54,6 +55,18 @@ export async function rollback(pipeline: Pipeline, rotation: FailedRotation): Pr
       return { token, outcome: 'untouched' }
     }
   throw new Conflict('current keeps moving')
+}
+
+/** The same, but that it asks once whether the rotation left all untouched: what it did is over. */
+function askingOnce(pipeline: Pipeline): Pipeline {
+  let known: boolean | undefined
+  return {
+    ...pipeline,
+    async untouched(token) {
+      known ??= await pipeline.untouched(token)
+      return known
+    },
+  }
 }
 
 /** A secret that was deleted has nothing pending either. */

@@ -250,6 +250,38 @@ describe.skipIf(!servers.length).each(servers)('two passwords of one user, $name
       },
     )
 
+    test.each([
+      ['4, as the admin sees', 4, true],
+      ['6, and no admin is named', 6, false],
+    ])('refused logins that lock the account are not reached by a rollback: %s', async (_, limit, admin) => {
+      const { masterarn: __, ...rest } = JSON.parse(app.current.serialize())
+      const current = admin ? app.current : Credential.parse(JSON.stringify(rest))
+      store.create(id, first, current, { 'keyturn:strategy': 'dual-password' })
+      await discardMore(9)
+      await sql(
+        `alter user ${app.user} failed_login_attempts ${limit} password_lock_time unbounded`,
+        `alter user ${app.user} identified by 'by hand'`,
+      )
+      const rotation = await steps.create(pipeline, { id, token: second })
+      await expect(steps.set(pipeline, rotation)).rejects.toMatchObject({ name: 'LoginRefused' })
+      await expect(rollback(pipeline, rotation)).rejects.toMatchObject({
+        name: 'LockedOut',
+        message: expect.stringContaining('older ones were not tried'),
+      })
+      expect(await admits(server, current.with({ password: 'by hand' }))).toBe(true)
+    })
+
+    test('on an account that is never locked a rollback tries the oldest of ten as well', async () => {
+      await discardMore(9)
+      await sql(
+        `alter user ${app.user} identified by ${quoteText((await value('never-0-'.padEnd(32, '0'))).password)}`,
+      )
+      const rotation = await steps.create(pipeline, { id, token: second })
+      await expect(steps.set(pipeline, rotation)).rejects.toMatchObject({ name: 'LoginRefused' })
+      expect(await rollback(pipeline, rotation)).toEqual({ token: second, outcome: 'restored' })
+      expect(await admitted(first)).toEqual([true])
+    })
+
     test('a password that nobody stored, retained over current, is a Conflict that says what to do', async () => {
       await sql(`alter user ${app.user} identified by 'by hand' retain current password`)
       await discardMore(2)

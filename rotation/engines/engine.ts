@@ -108,6 +108,12 @@ export interface Session extends AsyncDisposable {
   wantsCertificate?(user: string): Promise<boolean>
 
   /**
+   * With how many refused logins in a row the server locks an account of this name, where servers do that: 0 if it
+   * never does. For a user that cannot be asked itself, by an admin who may look.
+   */
+  locksAfter?(user: string): Promise<number>
+
+  /**
    * Runs a test query, of one statement, and throws its rows away as they come. It may only read, as far as the server
    * can see to that, unless the engine was made with `testMayWrite`.
    * @throws TestFailed with the server's code if it is refused

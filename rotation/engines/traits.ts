@@ -16,6 +16,8 @@ type Traits = {
   /** What a value means that leaves `port` or `dbname` out; no database is an empty text. */
   port: number
   database: string
+  /** Its servers can lock an account after a few refused logins in a row. */
+  locks?: true
   /** The strategies that it allows; docs/strategies.md shows them as a table. */
   strategies: Partial<Record<StrategyName, Actor>> & { 'single-user': 'user' }
 }
@@ -50,6 +52,7 @@ export const traits: Record<EngineName, Traits> = {
     userName: { longest: 32, unit: 'characters' },
     port: 3306,
     database: '',
+    locks: true,
     strategies: { ...ofRds, 'dual-password': 'user' },
   },
   mariadb: {
@@ -57,6 +60,7 @@ export const traits: Record<EngineName, Traits> = {
     userName: { longest: 80, unit: 'characters' },
     port: 3306,
     database: '',
+    locks: true,
     strategies: { ...ofRds, 'dual-password': 'admin' },
   },
   mongo: {
