@@ -182,6 +182,18 @@ describe.skipIf(!servers.length).each(servers)('two passwords of one user, $name
     expect(await admitted(second)).toEqual([true])
   })
 
+  test(`a password of ${mysql ? '257 characters is refused before it is stored' : '1024 characters rotates'}`, async () => {
+    store.tag(id, { 'keyturn:strategy': 'dual-password', 'keyturn:PASSWORD_LENGTH': mysql ? '257' : '1024' })
+    if (!mysql) return expect(await rotate(second)).toMatchObject({ nextUser: app.user })
+    await expect(steps.create(pipeline, { id, token: second })).rejects.toMatchObject({
+      name: 'InvalidOption',
+      message: 'PASSWORD_LENGTH: should be at most 256: the database takes no more',
+    })
+    expect((await store.describe(id)).pending).toBeUndefined()
+    store.tag(id, { 'keyturn:strategy': 'dual-password', 'keyturn:PASSWORD_LENGTH': '256' })
+    await rotate(third)
+  })
+
   if (mysql) {
     test('an account that may not use a password again is NotPermitted, and nothing changes', async () => {
       for (const rule of ['password history 3', 'password reuse interval 7 day']) {

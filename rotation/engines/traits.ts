@@ -13,6 +13,8 @@ type Traits = {
   forms?: { host?: Form; dbname?: Form; username?: Form }
   /** The longest user name, and what the server counts: bytes of UTF-8, or characters. */
   userName: { longest: number; unit: 'bytes' | 'characters' }
+  /** The longest password in bytes, where one of the lengths that the settings allow is too long. */
+  longestPassword?: number
   /** What a value means that leaves `port` or `dbname` out; no database is an empty text. */
   port: number
   database: string
@@ -50,6 +52,8 @@ export const traits: Record<EngineName, Traits> = {
   mysql: {
     forms: { host: name },
     userName: { longest: 32, unit: 'characters' },
+    // With a longer one nobody logs in, though an admin may set it.
+    longestPassword: 256,
     port: 3306,
     database: '',
     locks: true,
