@@ -228,6 +228,26 @@ describe.each(inject('postgres'))('PostgreSQL $version', server => {
       expect(await acting(clone)).toEqual([{ who: app.user }])
     })
 
+    test('an admin acts as itself whatever the database says, but as its own setting says', async () => {
+      const app = await makeApp(server)
+      const { sync, differences } = await makeClone(app)
+      const [acting, admin] = [`acting_${hex()}`, app.admin.username]
+      await asSuperuser(
+        server,
+        `create role ${acting}; grant ${acting} to ${admin}; alter database ${app.database} set role = ${acting}`,
+      )
+      await sync()
+      expect(await differences()).toEqual([])
+      await asSuperuser(server, `alter role ${admin} set role = ${acting}; alter role ${app.user} createdb`)
+      await expect(sync()).rejects.toMatchObject({ name: 'NotPermitted' })
+      await asSuperuser(
+        server,
+        `alter role ${acting} createrole createdb; grant ${app.user}, ${app.user}_clone to ${acting} with admin option`,
+      )
+      await sync()
+      expect(await differences()).toEqual([])
+    })
+
     test('settings, limits and attributes follow, at every rotation, also when they are taken back', async () => {
       const app = await makeApp(server)
       const { clone, sync, differences, u } = await makeClone(app)

@@ -382,6 +382,22 @@ export function postgresEntries(server: PostgresServer): PostgresEntry[] {
       ends: fine,
       about: ['pg_database.datacl'],
     },
+    ...[false, true].map(
+      (both): PostgresEntry => ({
+        name: `the database has everybody act as a role, which the admin ${both ? 'and the user may' : 'alone may'}`,
+        make: ({ app, user }) =>
+          sql(
+            `create role ${name(`acting_${user}`)};
+             grant ${name(`acting_${user}`)} to ${name(app.admin.username)}${both ? `, ${name(user)}` : ''};
+             alter database ${app.database} set role = ${text(`acting_${user}`)}`,
+          ),
+        undo: ({ app, user }) =>
+          sql(`alter database ${app.database} reset role; drop role ${name(`acting_${user}`)}`),
+        // Until the clone is made like its user again.
+        ends: followed,
+        about: ['pg_db_role_setting.setrole'],
+      }),
+    ),
     ...(server.version >= 17
       ? [
           {
