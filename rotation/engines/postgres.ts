@@ -24,6 +24,7 @@ import {
   refuseStranger,
   rolesFrom,
   rolesQuery,
+  stayingSettings,
   syncStatements,
 } from './postgresClone.ts'
 import { ReadOnly, Unmet } from './postgresErrors.ts'
@@ -123,7 +124,7 @@ class PostgresSession extends PostgresFamilySession {
     // One message of several statements is one transaction.
     const open = `alter role ${escapeIdentifier(user)} login password ${verifier}`
     await this.#write([...statements, open].join('; ')).catch(conflictIfDropped)
-    return left
+    return inUse ? left : [...left, ...stayingSettings(roles)]
   }
 
   override async lockUser(user: string, pair: Pair): Promise<void> {
@@ -293,7 +294,7 @@ class PostgresSession extends PostgresFamilySession {
   }
 
   async #roles(pair: Pair): Promise<Roles> {
-    return rolesFrom(await this.query(rolesQuery(pair)), pair)
+    return rolesFrom(await this.query(rolesQuery(pair, this.#version)), pair)
   }
 
   /** @throws NotPermitted if it would have more iterations than drivers log in with */

@@ -215,6 +215,24 @@ export function postgresEntries(server: PostgresServer): PostgresEntry[] {
       locksOut: true,
       about: ['pg_roles.rolcanlogin'],
     }),
+    next(
+      'has all it runs logged',
+      `alter role R set log_statement = 'all'`,
+      'alter role R reset log_statement',
+      {
+        ends: fine,
+        about: ['pg_db_role_setting.setconfig'],
+      },
+    ),
+    next(
+      'has a setting of nobody’s',
+      `alter role R in database D set app.tenant = 'x'`,
+      'alter role R in database D reset app.tenant',
+      {
+        ends: fine,
+        about: ['pg_db_role_setting.setconfig'],
+      },
+    ),
     next('is NOLOGIN', 'alter role R nologin', 'alter role R login', { about: ['pg_roles.rolcanlogin'] }),
     inUse('does not inherit', 'alter role R noinherit', 'alter role R inherit', {
       about: ['pg_roles.rolinherit'],
