@@ -36,6 +36,8 @@ export type PostgresServer = {
   logFile: string
 }
 
+export type RunningPostgres = PostgresServer & { restart(): Promise<void>; stop(): Promise<void> }
+
 /** PostgreSQL will not run as root; this is `nobody` on every Linux. */
 const UNPRIVILEGED = 65534
 
@@ -47,7 +49,7 @@ const UNPRIVILEGED = 65534
 export async function startPostgres(
   version: PostgresVersion = 18,
   { standby = false } = {},
-): Promise<PostgresServer & { stop(): Promise<void> }> {
+): Promise<RunningPostgres> {
   const root = process.getuid?.() === 0
   const folder = mkdtempSync(join(tmpdir(), `keyturn-postgres-${version}-`))
   const data = join(folder, 'data')
@@ -87,26 +89,36 @@ export async function startPostgres(
     fsync: 'off',
     max_connections: 200,
   }
-  const log = openSync(logFile, 'a')
-  const server = spawnUntilWeEnd(
-    [
+  const start = () => {
+    const log = openSync(logFile, 'a')
+    const command = [
       ...drop,
       join(binaries, 'bin/postgres'),
       ...['-D', data],
       ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
-    ],
-    { cwd: folder, log, signal: 'INT' },
-  )
-  closeSync(log)
+    ]
+    const started = spawnUntilWeEnd(command, { cwd: folder, log, signal: 'INT' })
+    closeSync(log)
+    return started
+  }
+  let server = start()
+  const end = async () => {
+    if (server.exitCode !== null) return
+    server.stdin?.end()
+    await once(server, 'exit')
+  }
+  const login = { port, ssl: { ca: readFileSync(caFile, 'utf8') }, ...superuser }
+  const restart = async () => {
+    await end()
+    server = start()
+    await answers(login, server)
+  }
   const stop = async () => {
-    if (server.exitCode === null) {
-      server.stdin?.end()
-      await once(server, 'exit')
-    }
+    await end()
     rmSync(folder, { recursive: true, force: true })
   }
   try {
-    await answers({ port, ssl: { ca: readFileSync(caFile, 'utf8') }, ...superuser }, server)
+    await answers(login, server)
   } catch (error) {
     const said = readFileSync(logFile, 'utf8')
     await stop()
@@ -119,6 +131,7 @@ export async function startPostgres(
     caFile,
     superuser,
     logFile,
+    restart,
     stop,
   }
 }

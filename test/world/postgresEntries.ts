@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { escapeIdentifier as name, escapeLiteral as text } from 'pg'
-import type { PostgresServer } from '../../local/postgres.ts'
+import type { RunningPostgres } from '../../local/postgres.ts'
 import { scramVerifier } from '../../rotation/engines/scram.ts'
 import { asSuperuser, hex } from '../database.ts'
 import type { Entry, World } from './world.ts'
@@ -36,7 +36,7 @@ export const excused: Record<string, string> = {
 }
 
 /** Everything that a PostgreSQL, or a DBA who changes something there, may have or do. */
-export function postgresEntries(server: PostgresServer): PostgresEntry[] {
+export function postgresEntries(server: RunningPostgres): PostgresEntry[] {
   const pairs = ['alternating-users', 'temporary-clone'] as const
   const single = ({ strategy }: World) => strategy === 'single-user'
   const sql = (statements: string, database = 'postgres') => asSuperuser(server, statements, database)
@@ -500,6 +500,16 @@ export function postgresEntries(server: PostgresServer): PostgresEntry[] {
     asked('ident', { locksOut: true }),
 
     // The server.
+    {
+      name: 'the server starts again',
+      // Nobody waits for it but who comes meanwhile.
+      async make(world) {
+        world.kept = server.restart()
+      },
+      undo: ({ kept }) => Promise.resolve(kept),
+      passes: true,
+      ends: fine,
+    },
     serverwide(`password_encryption = 'md5'`, { ends: fine }),
     ...(server.version >= 16 ? [serverwide('scram_iterations = 200000', { ends: fine })] : []),
     serverwide('default_transaction_read_only = on', { locksOut: single, blind: true }),
