@@ -44,6 +44,7 @@ export async function pipelineFor(name: StoreName): Promise<Pipeline> {
     },
     running: async token => (await executions.latest(token))?.status === 'RUNNING',
     untouched: token => executions.untouched(token),
+    wasSet: token => executions.wasSet(token),
     defaults: environment.defaults,
   }
 }

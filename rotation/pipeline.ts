@@ -26,6 +26,8 @@ export type Pipeline = {
    * UNTOUCHED). False if that is not known.
    */
   untouched(token: string): Promise<boolean>
+  /** Whether an execution with this token has set its value: a try of its setSecret went well. Left out, nobody knows. */
+  wasSet?(token: string): Promise<boolean>
   /** The deployment's defaults. */
   defaults: Options
 }

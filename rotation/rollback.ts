@@ -145,6 +145,7 @@ async function undo(
       return rival === undefined ? undefined : { pending: rival === found.pending }
     },
     untouched: () => pipeline.untouched(pending.token).catch(() => false),
+    wasSet: async () => (await pipeline.wasSet?.(pending.token).catch(() => false)) ?? false,
     previousIsOpen: async () =>
       parseGrace(found.tags, pipeline.defaults) === 'never' || (await running(current.token)),
   }

@@ -23,6 +23,12 @@ export interface Engine {
    * @throws Unreachable, TlsFailed, NotPermitted, InvalidCredential (no such database)
    */
   login(credential: Credential, host?: string): Promise<Session>
+
+  /**
+   * As login, but also where the server does not look at the password, if it can be changed there all the same: for
+   * setting one that is known to be the user's by other means. The session proves nothing.
+   */
+  enter?(credential: Credential): Promise<Session>
 }
 
 /** A user and the clone that takes turns with it. */

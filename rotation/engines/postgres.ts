@@ -39,6 +39,11 @@ export class Postgres extends PostgresFamily<PostgresSession> {
     super('postgres', options)
   }
 
+  /** Nothing shows what the server keeps: SCRAM is what both of its ways take that look at a password. */
+  enter(credential: Credential): Promise<PostgresSession> {
+    return this.open(credential, told => ({ ...told, proof: told.proof ?? 'scram-sha-256:4096' }))
+  }
+
   protected override session(login: Login, host?: string): PostgresSession {
     return new PostgresSession(login, other => this.login(other), host)
   }

@@ -39,6 +39,8 @@ export type FailedChange = Change & {
   rival(): Promise<{ pending: boolean } | undefined>
   /** Whether it is known that the change never began, so that pending was never set. */
   untouched(): Promise<boolean>
+  /** Whether it is known that the change was made, and whose the user is was proven for it. Left out, it is not. */
+  wasSet?(): Promise<boolean>
   /** Whether the user that is not current may still log in with previous: its grace time is not over. */
   previousIsOpen(): Promise<boolean>
 }

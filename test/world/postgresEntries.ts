@@ -493,7 +493,7 @@ export function postgresEntries(server: RunningPostgres): PostgresEntry[] {
     asked('scram-sha-256', { ends: fine }),
     asked('password', { ends: fine }),
     asked('trust', {
-      blind: true,
+      blind: world => !single(world),
       ends: world => (single(world) ? /^(NotPermitted|Forced)$/ : /^(NotPermitted|Forced|rotated)$/),
     }),
     asked('reject', { locksOut: true }),
