@@ -361,6 +361,30 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
       expect(await lineOf(pair(app.user).clone)).toBeUndefined()
     })
 
+    test('comes after a single user’s password was set: it gets back the one that it had', async () => {
+      const { current, user, admin } = await makeApp(server)
+      const pending = current.with({ password: 'pending' })
+      const change = {
+        ...{ current, pending, rds: noRds },
+        previous: async () => undefined,
+        async *stored() {},
+        admin: async () => admin,
+      }
+      await new SingleUser().apply(engine, change)
+      await alter(user, 'nopass')
+      const failed = {
+        ...change,
+        rival: async () => undefined,
+        previousIsOpen: async () => false,
+        untouched: async () => false,
+        wasSet: async () => true,
+      }
+      const busy = { ...failed, rival: async () => ({ pending: false }) }
+      await expect(new SingleUser().undo(engine, busy)).rejects.toMatchObject({ name: 'Conflict' })
+      expect(await new SingleUser().undo(engine, failed)).toBe('restored')
+      expect([await admits(server, current), await admits(server, pending)]).toEqual([true, false])
+    })
+
     test('is seen by an admin who is to open the other of the two', async () => {
       const app = await makeApp(server)
       const { both, clone, sync } = await makeClone(app)
