@@ -150,6 +150,30 @@ export class Executions {
     }, 'ExecutionDoesNotExist')
   }
 
+  /** Whether a try of SetSecret went well, of any attempt under `token`. */
+  async wasSet(token: string): Promise<boolean> {
+    if (!isToken(token)) return false
+    for (let number = 1; ; number++) {
+      const found = await this.#hasSet({ token, number })
+      if (found !== false) return found ?? false
+    }
+  }
+
+  /** Undefined if there is no such attempt. */
+  async #hasSet(attempt: Attempt): Promise<boolean | undefined> {
+    const query = { executionArn: `${this.#arns()}:${nameOf(attempt)}`, maxResults: 1000 }
+    return this.#call(async ({ paginateGetExecutionHistory }, client) => {
+      const pages = paginateGetExecutionHistory({ client }, { ...query, includeExecutionData: false })
+      let state: string | undefined
+      for await (const { events = [] } of pages)
+        for (const { type = '', stateEnteredEventDetails: entered } of events) {
+          state = entered?.name ?? state
+          if (state === 'SetSecret' && /^(LambdaFunction|Task)Succeeded$/.test(type)) return true
+        }
+      return false
+    }, 'ExecutionDoesNotExist')
+  }
+
   /** What an attempt that has ended failed with, in one line. */
   async failure(attempt: Attempt): Promise<ExecutionFailed> {
     const executionArn = `${this.#arns()}:${nameOf(attempt)}`

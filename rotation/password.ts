@@ -38,11 +38,14 @@ export const defaultPasswordSettings = {
 const MINIMUM_BITS = 80
 
 /**
- * A new password: every one that the settings allow is equally likely.
- * @throws InvalidOption when they leave fewer than 80 bits to choose from, saying how many.
+ * A new password: every one that the settings allow is equally likely. `longest` is the most characters that the
+ * database takes.
+ * @throws InvalidOption if they ask for more; or if they leave fewer than 80 bits to choose from, saying how many
  */
-export function generatePassword(settings: PasswordSettings): string {
+export function generatePassword(settings: PasswordSettings, longest = Number.POSITIVE_INFINITY): string {
   const rules = { ...defaultPasswordSettings, ...settings }
+  if (rules.PASSWORD_LENGTH > longest)
+    throw new InvalidOption('PASSWORD_LENGTH', `should be at most ${longest}: the database takes no more`)
   const types = characterTypes(rules)
   const bits = passwordBits(types, rules)
   if (bits < MINIMUM_BITS)

@@ -7,7 +7,7 @@ import type { Essentials, Kind, Options } from './options.ts'
 import type { RdsCalls } from './rds.ts'
 import type { Store, Version } from './stores/store.ts'
 import type { StrategyName } from './strategies/names.ts'
-import type { Change } from './strategies/strategy.ts'
+import type { Change, Stored } from './strategies/strategy.ts'
 
 /** What the steps work with. */
 export type Pipeline = {
@@ -28,6 +28,8 @@ export type Pipeline = {
    * UNTOUCHED). False if that is not known.
    */
   untouched(token: string): Promise<boolean>
+  /** Whether an execution with this token has set its value: a try of its setSecret went well. Left out, nobody knows. */
+  wasSet?(token: string): Promise<boolean>
   /** The deployment's defaults. */
   defaults: Options
 }
@@ -89,16 +91,43 @@ export function strategyFor(credential: Credential, options: Essentials): Strate
   return options.strategy ?? (credential.masterarn ? 'alternating-users' : 'single-user')
 }
 
+/** How many stored versions are looked at when neither current nor pending tells who set a password. */
+const NEWEST = 10
+
+/** The newest versions but these. */
+export async function otherTokens(store: Store, id: string, ...known: Version[]): Promise<string[]> {
+  const tokens = await store.tokens(id)
+  return tokens.filter(token => known.every(version => version.token !== token)).slice(0, NEWEST)
+}
+
 /** The values of a change, as a strategy gets them. */
 export function change(pipeline: Pipeline, id: string, current: Version, pending: Version): Change {
+  const { store, rotating } = pipeline
+  async function* stored(): AsyncIterable<Stored> {
+    for (const token of await otherTokens(store, id, current, pending)) {
+      const version = await readWritten(store, id, { token })
+      if (!version?.credential.sameLogin(current.credential)) continue
+      yield {
+        credential: inDatabaseOf(current, version.credential),
+        // In this order: it becomes current before its rotation ends.
+        inUse: async () =>
+          (await rotating(token)) || (await store.read(id, { stage: 'current' }))?.token === token,
+      }
+    }
+  }
   return {
     current: current.credential,
     pending: pending.credential,
-    previous: async () => (await readWritten(pipeline.store, id, { stage: 'previous' }))?.credential,
+    previous: async () => (await readWritten(store, id, { stage: 'previous' }))?.credential,
+    stored,
     admin: () => adminOf(pipeline, current.credential),
     rds: pipeline.rds,
   }
 }
+
+/** A stored value as it is tried: in current's database, as the one that it names may be gone. */
+export const inDatabaseOf = ({ credential: { dbname } }: Version, stored: Credential) =>
+  stored.with({ dbname })
 
 /** A value that cannot be parsed was never set in a database by Keyturn: there is nothing to undo. */
 export async function readWritten(

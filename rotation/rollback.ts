@@ -4,6 +4,8 @@ import { Conflict, InvalidCredential, LockedOut, RotationInProgress } from './er
 import { type Essentials, parseEssentials, parseGrace } from './options.ts'
 import {
   change,
+  inDatabaseOf,
+  otherTokens,
   type Pipeline,
   type Rotation,
   type RotationId,
@@ -31,16 +33,14 @@ type FailedRotation = RotationId & Essentials & Partial<Pick<Rotation, 'user' | 
 /** Moved by others more often than this within one rollback: give up, and be retried. */
 const ROUNDS = 3
 
-/** How many stored versions a rollback looks at when neither current nor its own value logs in. */
-const NEWEST = 10
-
 /**
  * Takes a rotation back: current logs in, and its value is no longer pending. What createSecret found out is used if it
  * is there, else the tags tell. If the database does not let us look, that is no failure as long as it is untouched.
  * @throws LockedOut if current cannot be brought back; nothing is pending then if it was `before`
  */
-export async function rollback(pipeline: Pipeline, rotation: FailedRotation): Promise<RolledBack> {
+export async function rollback(given: Pipeline, rotation: FailedRotation): Promise<RolledBack> {
   const { id, token } = rotation
+  const pipeline = askingOnce(given)
   for (let round = 0; round < ROUNDS; round++)
     try {
       const found = await pipeline.store.describe(id)
@@ -56,6 +56,18 @@ export async function rollback(pipeline: Pipeline, rotation: FailedRotation): Pr
       return { token, outcome: 'untouched' }
     }
   throw new Conflict('current keeps moving')
+}
+
+/** The same, but that it asks once whether the rotation left all untouched: what it did is over. */
+function askingOnce(pipeline: Pipeline): Pipeline {
+  let known: boolean | undefined
+  return {
+    ...pipeline,
+    async untouched(token) {
+      known ??= await pipeline.untouched(token)
+      return known
+    },
+  }
 }
 
 /** A secret that was deleted has nothing pending either. */
@@ -120,30 +132,21 @@ async function undo(
   known: Essentials,
 ): Promise<Outcome> {
   const { store, rotating, running } = pipeline
-  // Tried in current's database, as the one that an older value names may be gone.
-  const here = (stored: Credential) => stored.with({ dbname: current.credential.dbname })
   const engine = await pipeline.engine(current.credential.engine)
   const name = strategyThatSet(pending.credential, current.credential, known)
-  const others = async () =>
-    (await store.tokens(id))
-      .filter(token => token !== current.token && token !== pending.token)
-      .slice(0, NEWEST)
   const failed: FailedChange = {
-    ...change(pipeline, id, current, { ...pending, credential: here(pending.credential) }),
+    ...change(pipeline, id, current, { ...pending, credential: inDatabaseOf(current, pending.credential) }),
     async rival() {
       // All at once: the application may be waiting for its password.
-      const candidates = (await others()).filter(token => token !== found.previous)
+      const candidates = (await otherTokens(store, id, current, pending)).filter(
+        token => token !== found.previous,
+      )
       const run = await Promise.all(candidates.map(rotating))
       const rival = candidates.find((_, i) => run[i])
       return rival === undefined ? undefined : { pending: rival === found.pending }
     },
-    async *stored() {
-      for (const token of await others()) {
-        const version = await readWritten(store, id, { token })
-        if (version?.credential.sameLogin(current.credential)) yield here(version.credential)
-      }
-    },
     untouched: () => pipeline.untouched(pending.token).catch(() => false),
+    wasSet: async () => (await pipeline.wasSet?.(pending.token).catch(() => false)) ?? false,
     previousIsOpen: async () =>
       parseGrace(found.tags, pipeline.defaults) === 'never' || (await running(current.token)),
   }

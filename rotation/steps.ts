@@ -59,7 +59,7 @@ export async function create(pipeline: Pipeline, { id, token, moveBack }: Start)
   const strategy = allowedStrategy(current, options)
   const nextUser = strategies[strategy].nextUser(current)
   if (!done) {
-    const password = generatePassword(options.password)
+    const password = generatePassword(options.password, traits[current.engine].longestPassword)
     const next = current.with({ username: nextUser, password })
     // What an earlier try wrote stays, so it is not written over: that would be in vain.
     const written = found.pending === token ? await store.read(id, { token }) : undefined

@@ -53,6 +53,7 @@ export class Pipelines {
       },
       running: async token => (await executions.latest(token))?.status === 'RUNNING',
       untouched: token => executions.untouched(token),
+      wasSet: token => executions.wasSet(token),
       defaults: this.#environment.defaults,
     }
   }

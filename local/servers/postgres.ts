@@ -25,6 +25,8 @@ export type PostgresServer = {
   logFile: string
 }
 
+export type RunningPostgres = PostgresServer & { restart(): Promise<void>; stop(): Promise<void> }
+
 /**
  * Starts a PostgreSQL of its own on a free port of 127.0.0.1, in a temporary folder, and waits until it answers. It
  * admits TLS logins by SCRAM, or by MD5 who has such a verifier, and a user named `plain` without TLS. The server ends
@@ -33,7 +35,7 @@ export type PostgresServer = {
 export async function startPostgres(
   version: PostgresVersion = 18,
   { standby = false } = {},
-): Promise<PostgresServer & { stop(): Promise<void> }> {
+): Promise<RunningPostgres> {
   const folder = mkdtempSync(join(tmpdir(), `keyturn-postgres-${version}-`))
   const data = join(folder, 'data')
   const logFile = join(folder, 'server.log')
@@ -62,15 +64,20 @@ export async function startPostgres(
     ...['-D', data],
     ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
   ]
-  const { end } = await startDaemon(
-    { name: `PostgreSQL ${version}`, command, folder, logFile, signal: 'INT' },
-    () => ask({ port, ssl: { ca: readFileSync(caFile, 'utf8') }, ...superuser }),
-  )
+  const start = () =>
+    startDaemon({ name: `PostgreSQL ${version}`, command, folder, logFile, signal: 'INT' }, () =>
+      ask({ port, ssl: { ca: readFileSync(caFile, 'utf8') }, ...superuser }),
+    )
+  let running = await start()
+  const restart = async () => {
+    await running.end()
+    running = await start()
+  }
   const stop = async () => {
-    await end()
+    await running.end()
     rmSync(folder, { recursive: true, force: true })
   }
-  return { version, host: '127.0.0.1', port, caFile, superuser, logFile, stop }
+  return { version, host: '127.0.0.1', port, caFile, superuser, logFile, restart, stop }
 }
 
 /** Makes the folder of its databases, with this superuser, and says who is admitted. */

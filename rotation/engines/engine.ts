@@ -23,6 +23,12 @@ export interface Engine {
    * @throws Unreachable, TlsFailed, NotPermitted, InvalidCredential (no such database)
    */
   login(credential: Credential, host?: string): Promise<Session>
+
+  /**
+   * As login, but also where the server does not look at the password, if it can be changed there all the same: for
+   * setting one that is known to be the user's by other means. The session proves nothing.
+   */
+  enter?(credential: Credential): Promise<Session>
 }
 
 /** A user and the clone that takes turns with it. */
@@ -106,6 +112,12 @@ export interface Session extends AsyncDisposable {
    * refuses such a login as it does a wrong password. It is for words in an alarm alone.
    */
   wantsCertificate?(user: string): Promise<boolean>
+
+  /**
+   * With how many refused logins in a row the server locks an account of this name, where servers do that: 0 if it
+   * never does. For a user that cannot be asked itself, by an admin who may look.
+   */
+  locksAfter?(user: string): Promise<number>
 
   /**
    * Runs a test query, of one statement, and throws its rows away as they come. It may only read, as far as the server

@@ -39,6 +39,7 @@ const flavour: Flavour = {
         `${name} is blocked after refused logins (max_password_errors), which a change of its only password causes`,
       )
   },
+  locksAfter: () => `select if(@@max_password_errors < ${UNLIMITED}, @@max_password_errors, 0)`,
   add: (session, account, ...passwords) => identifyBy(session, account, passwords),
   keep: (session, account, password) => identifyBy(session, account, [password]),
 }

@@ -35,6 +35,11 @@ const flavour: Flavour = {
     await refuseIfBound(session, account, { few: 1, changes: [[session.password, next]] })
     refuseIfLockable(account)
   },
+  // Of the accounts of that name, the one that is locked first.
+  locksAfter: user =>
+    `select coalesce(min(nullif(user_attributes->>'$.Password_locking.failed_login_attempts', '0') + 0), 0)
+     from mysql.user where user = ${user}
+     and user_attributes->>'$.Password_locking.password_lock_time_days' <> '0'`,
   afterLock: account => `alter user ${account} discard old password`,
   // The password to be replaced is named, so of two rotations that meet one gets a Conflict and nothing is lost.
   async add(session, account, password, current) {

@@ -51,6 +51,8 @@ export type Flavour = Dialect & {
   changeOwn(plugin: string, password: { old: string; new: string }): string
   /** @throws NotPermitted if a user that changes its own password to `next` could not have the old one back */
   refuseIrreversible?(session: Statements, account: Method, next: string): Promise<void>
+  /** Selects what Session's locksAfter gives back, for the user of this name as a text of SQL. */
+  locksAfter(user: string): string
   /** Run after a user was locked, to close what `identified` leaves open. */
   afterLock?(account: string): string
   /** How a user gets and loses a second password: as TwoPasswords says. */
@@ -285,6 +287,11 @@ class MysqlSession implements Session {
        and (ssl_type = 'X509' or length(x509_issuer) > 0 or length(x509_subject) > 0)`,
     )
     return Number(accounts) > 0
+  }
+
+  async locksAfter(user: string): Promise<number> {
+    const row = await this.#row(this.#flavour.locksAfter(quoteText(user)))
+    return Number(Object.values(row)[0])
   }
 
   /**

@@ -24,6 +24,7 @@ import {
   refuseStranger,
   rolesFrom,
   rolesQuery,
+  stayingSettings,
   syncStatements,
 } from './postgresClone.ts'
 import { ReadOnly, Unmet } from './postgresErrors.ts'
@@ -36,6 +37,11 @@ import { Unproven } from './unproven.ts'
 export class Postgres extends PostgresFamily<PostgresSession> {
   constructor(options: PostgresOptions) {
     super('postgres', options)
+  }
+
+  /** Nothing shows what the server keeps: SCRAM is what both of its ways take that look at a password. */
+  enter(credential: Credential): Promise<PostgresSession> {
+    return this.open(credential, told => ({ ...told, proof: told.proof ?? 'scram-sha-256:4096' }))
   }
 
   protected override session(login: Login, host?: string): PostgresSession {
@@ -56,6 +62,8 @@ class PostgresSession extends PostgresFamilySession {
   /** What the server may be asked, as this login does not tell it. */
   readonly #asks: { verifier: boolean; method: boolean }
   readonly #version: number
+  /** Whether a setting of the database has this user act as another role, by which it could do less. */
+  #actsAsAnother = false
   /** Who has checked the password, if that is not the server itself. */
   #checkedBy: string | undefined
 
@@ -75,18 +83,21 @@ class PostgresSession extends PostgresFamilySession {
 
   /**
    * Who logs in in clear text may have any kind of verifier: the server's own settings say which it is to have. A user's own
-   * time for a session that is idle is not for us, but stays as it is where a pooler goes on with the session.
+   * time for a session that is idle is not for us, but stays as it is where a pooler goes on with the session. Who may
+   * create roles acts as itself, unless it is the user's own setting that says otherwise.
    */
   override async prepare(where: string): Promise<void> {
     const { verifier, method } = this.#asks
     const { processID } = this.client as pg.Client & { processID: number | null }
     const ask = `select pg_backend_pid() as process, current_setting('password_encryption') as kind,
       coalesce(current_setting('scram_iterations', true), '4096') as iterations, ${method ? 'system_user' : 'null'} as who,
+      ${actsAsAnother} as "actsAsAnother",
       ${this.#version >= 14 ? `set_config('idle_session_timeout', '0', pg_backend_pid() <> ${Number(processID)})` : 'null'}`
     const [found] = await this.query(ask, where)
     // A pooler makes up what it says of the process, as it may go on with another one.
     this.pooled = found !== undefined && found.process !== processID
     if (verifier) this.host = found?.kind === 'md5' ? 'md5' : `scram-sha-256:${found?.iterations}`
+    this.#actsAsAnother = found?.actsAsAnother === true
     this.#checkedBy = /^(ldap|pam|radius|bsd):/.exec(found?.who ?? '')?.[1]
   }
 
@@ -118,7 +129,7 @@ class PostgresSession extends PostgresFamilySession {
     // One message of several statements is one transaction.
     const open = `alter role ${escapeIdentifier(user)} login password ${verifier}`
     await this.#write([...statements, open].join('; ')).catch(conflictIfDropped)
-    return left
+    return inUse ? left : [...left, ...stayingSettings(roles)]
   }
 
   override async lockUser(user: string, pair: Pair): Promise<void> {
@@ -281,13 +292,14 @@ class PostgresSession extends PostgresFamilySession {
       'set local datestyle = iso',
       // However short a user's own are, they are not for us.
       'set local lock_timeout = 0',
+      ...(this.#actsAsAnother ? ['set local role none'] : []),
       ...(this.#version >= 17 ? ['set local transaction_timeout = 0'] : []),
     ]
     return (await this.send([...settings, text].join('; '), where)).slice(settings.length)
   }
 
   async #roles(pair: Pair): Promise<Roles> {
-    return rolesFrom(await this.query(rolesQuery(pair)), pair)
+    return rolesFrom(await this.query(rolesQuery(pair, this.#version)), pair)
   }
 
   /** @throws NotPermitted if it would have more iterations than drivers log in with */
@@ -299,6 +311,11 @@ class PostgresSession extends PostgresFamilySession {
     return scramVerifier(password, iterations, same ? this.#salt : undefined)
   }
 }
+
+const actsAsAnother = `current_user <> session_user and exists (
+  select from pg_roles r where r.rolname = session_user and (r.rolcreaterole or r.rolsuper) and not exists (
+    select from pg_db_role_setting s, unnest(s.setconfig) c where s.setrole = r.oid and c like 'role=%'
+    and s.setdatabase in (0, (select oid from pg_database where datname = current_database()))))`
 
 /** What may be otherwise soon. */
 const isPassing = (error: unknown): error is Conflict => error instanceof Conflict

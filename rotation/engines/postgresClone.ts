@@ -24,8 +24,8 @@ export type Role = {
   validUntil: string
   /** Direct memberships; `shared` if the user of the pair has it too, directly or through another role. */
   memberOf: Membership[]
-  /** `name=value` as stored, by database; null is every database. */
-  settings: { database: string | null; values: string[] }[]
+  /** `name=value` as stored, by database; null is every database. `fixed` are those that this session may not take away. */
+  settings: { database: string | null; values: string[]; fixed?: string[] }[]
   /** The databases in which it owns something, and those in which it was granted something itself. */
   ownsIn: string[]
   grantedIn: string[]
@@ -37,8 +37,11 @@ export type Role = {
 }
 export type Roles = { user: Role | undefined; clone: Role | undefined; database: string; version: number }
 
-/** One query that reads all of both roles that cloning has to look at. Its tables are readable by every user. */
-export function rolesQuery({ user, clone }: Pair): string {
+/**
+ * One query that reads all of both roles that cloning has to look at. Its tables are readable by every user. `version` is
+ * the server's, without a point.
+ */
+export function rolesQuery({ user, clone }: Pair, version: number): string {
   return `
 select current_database() as database, current_setting('server_version_num')::int as version,
   r.rolname as name, r.rolsuper as superuser, r.rolinherit as inherit, r.rolcreatedb as createdb, r.rolcreaterole as createrole,
@@ -62,7 +65,11 @@ select current_database() as database, current_setting('server_version_num')::in
     from pg_auth_members m join pg_roles g on g.oid = m.roleid where m.member = r.oid order by g.rolname
   ) as "memberOf",
   array(
-    select json_build_object('database', d.datname, 'values', s.setconfig)
+    select json_build_object('database', d.datname, 'values', s.setconfig, 'fixed', array(
+      select c from unnest(s.setconfig) c
+      where not (select rolsuper from pg_roles where rolname = current_user) and c not like 'role=%' and not exists (
+        select from pg_settings p where p.name = split_part(c, '=', 1) and (p.context = 'user' or ${maySetSuperusers(version)}))
+    ))
     from pg_db_role_setting s left join pg_database d on d.oid = s.setdatabase
     where s.setrole = r.oid order by d.datname nulls first
   ) as settings,
@@ -88,6 +95,10 @@ const maySet = (
   role: string,
 ) => `case when current_setting('server_version_num')::int >= 160000
   then pg_has_role(${member}, ${role}, 'set') else true end`
+
+/** Whether a superuser's setting was given to this session's user, as it can be from PostgreSQL 15 on. */
+const maySetSuperusers = (version: number) =>
+  version >= 15 ? `p.context = 'superuser' and has_parameter_privilege(p.name, 'set')` : 'false'
 
 /** What stands on no database counts for the one that is asked. Memberships are dealt with as such. */
 const databasesOf = (...kinds: string[]) => `
@@ -256,7 +267,28 @@ function joiningStatements(user: Role, clone: Role, version: number): string[] {
     : [`grant ${u} to ${c}${version >= 160000 ? ' with inherit true, set true' : ''}`]
 }
 
-function settingStatements(user: Role, clone: Role): string[] {
+/** What is set for the clone alone and stays, as this session may not take it away: a sentence each. */
+export function stayingSettings({ user, clone }: Roles): string[] {
+  if (!user || !clone) return []
+  return staying(wantedSettings(user), clone).map(({ database, setting }) => {
+    const [parameter] = setting.split('=', 1)
+    const where = database === null ? '' : ` in the database ${database}`
+    return `${clone.name} keeps its setting of ${parameter}${where}: only a superuser may take it away`
+  })
+}
+
+type Settings = Map<string | null, string[]>
+
+function staying(wanted: Settings, clone: Role): { database: string | null; setting: string }[] {
+  const parameter = (setting: string) => setting.slice(0, setting.indexOf('='))
+  return clone.settings.flatMap(({ database, fixed = [] }) => {
+    const others = new Set(wanted.get(database)?.map(parameter))
+    return fixed.filter(setting => !others.has(parameter(setting))).map(setting => ({ database, setting }))
+  })
+}
+
+/** The settings that the clone of this user is to have. */
+function wantedSettings(user: Role): Settings {
   // A user that acts as another role goes on doing so, and so does its clone; one that acts as none is itself.
   const asUser = (setting: string) => (setting === 'role=none' ? `role=${user.name}` : setting)
   const wanted = new Map(user.settings.map(({ database, values }) => [database, values.map(asUser)]))
@@ -266,6 +298,14 @@ function settingStatements(user: Role, clone: Role): string[] {
   if (!actsIn(null))
     for (const { database, role } of [...user.roles, { database: null, role: user.name }])
       if (!actsIn(database)) wanted.set(database, [...(wanted.get(database) ?? []), asUser(`role=${role}`)])
+  return wanted
+}
+
+function settingStatements(user: Role, clone: Role): string[] {
+  const wanted = wantedSettings(user)
+  for (const { database, setting } of staying(wanted, clone))
+    wanted.set(database, [...(wanted.get(database) ?? []), setting])
+  const fixed = new Map(clone.settings.map(({ database, fixed }) => [database, fixed]))
   const present = new Map(clone.settings.map(({ database, values }) => [database, values]))
   const different = [...new Set([...wanted.keys(), ...present.keys()])].filter(
     database => sorted(wanted.get(database)) !== sorted(present.get(database)),
@@ -275,7 +315,10 @@ function settingStatements(user: Role, clone: Role): string[] {
     const alter = `alter role ${escapeIdentifier(clone.name)}${where}`
     return [
       ...(present.has(database) ? [`${alter} reset all`] : []),
-      ...(wanted.get(database) ?? []).flatMap(setting => setStatements(alter, setting)),
+      ...(wanted.get(database) ?? [])
+        // These are there still.
+        .filter(setting => !fixed.get(database)?.includes(setting))
+        .flatMap(setting => setStatements(alter, setting)),
     ]
   })
 }

@@ -45,7 +45,16 @@ export abstract class PostgresFamily<S extends PostgresFamilySession> implements
   /** Where the server asks for more than the driver can answer. */
   protected answer?(credential: Credential): Answer
 
-  async login(credential: Credential, host?: string): Promise<S> {
+  login(credential: Credential, host?: string): Promise<S> {
+    return this.open(credential, proven, host)
+  }
+
+  /** `prove` says what the login has proven, or refuses it. */
+  protected async open(
+    credential: Credential,
+    prove: (told: Told, where: string) => Login['told'],
+    host?: string,
+  ): Promise<S> {
     const where = `login as ${credential}`
     const client = this.#client(credential, where)
     const first = firstByteOf(client)
@@ -59,7 +68,7 @@ export abstract class PostgresFamily<S extends PostgresFamilySession> implements
     }
     try {
       const { statementTimeout, testMayWrite } = this.#options
-      const login = { client, credential, told: proven(told, where), rows, statementTimeout, testMayWrite }
+      const login = { client, credential, told: prove(told, where), rows, statementTimeout, testMayWrite }
       const session = this.session(login, host)
       await session.prepare?.(where)
       return session
@@ -96,7 +105,7 @@ export abstract class PostgresFamily<S extends PostgresFamilySession> implements
 }
 
 /** @throws Unproven if the server has not asked for a password */
-function proven(told: Told, where: string): Told & { proof: Proof } {
+function proven(told: Told, where: string): Login['told'] {
   const { proof } = told
   if (!proof)
     throw new Unproven(

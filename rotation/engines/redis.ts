@@ -55,6 +55,11 @@ export class Redis implements Engine {
     this.#trust = trustIn(options.caFile)
   }
 
+  /** Whether the password was looked at is not seen before that is asked for. */
+  enter(credential: Credential): Promise<RedisSession> {
+    return this.login(credential)
+  }
+
   async login(credential: Credential): Promise<RedisSession> {
     const { connect, connectTimeout, statementTimeout, testMayWrite } = this.#options
     const { host, port = traits.redis.port, username, password, dbname, ssl } = credential

@@ -17,9 +17,13 @@ type Traits = {
   forms?: { host?: Form; dbname?: Form; username?: Form }
   /** The longest user name, and what the server counts: bytes of UTF-8, or characters. */
   userName: { longest: number; unit: 'bytes' | 'characters' }
+  /** The longest password in bytes, where one of the lengths that the settings allow is too long. */
+  longestPassword?: number
   /** What a value means that leaves `port` or `dbname` out; no database is an empty text. */
   port: number
   database: string
+  /** Its servers can lock an account after a few refused logins in a row. */
+  locks?: true
   /** The strategies that it allows; docs/strategies.md shows them as a table. */
   strategies: Partial<Record<StrategyName, Actor>> & { 'single-user': 'user' }
 }
@@ -52,8 +56,11 @@ export const traits: Record<EngineName, Traits> = {
   mysql: {
     forms: { host: name },
     userName: { longest: 32, unit: 'characters' },
+    // With a longer one nobody logs in, though an admin may set it.
+    longestPassword: 256,
     port: 3306,
     database: '',
+    locks: true,
     strategies: { ...ofRds, 'dual-password': 'user' },
   },
   mariadb: {
@@ -61,6 +68,7 @@ export const traits: Record<EngineName, Traits> = {
     userName: { longest: 80, unit: 'characters' },
     port: 3306,
     database: '',
+    locks: true,
     strategies: { ...ofRds, 'dual-password': 'admin' },
   },
   mongo: {

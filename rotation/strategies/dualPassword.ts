@@ -1,11 +1,11 @@
 import type { Credential } from '../credential.ts'
 import type { Engine, Session, TwoPasswords } from '../engines/engine.ts'
 import { traits } from '../engines/traits.ts'
-import { LoginRefused, NotPermitted } from '../errors.ts'
+import { Conflict, LoginRefused, NotPermitted } from '../errors.ts'
 import { requireAdmin, tryAdminSession } from './adminSession.ts'
-import { tryLogin } from './login.ts'
+import { logsIn, tryLogin } from './login.ts'
 import { undoBesideCurrent } from './restore.ts'
-import type { Change, FailedChange, Outcome, Retirement, Strategy } from './strategy.ts'
+import type { Change, FailedChange, Outcome, Retirement, Stored, Strategy } from './strategy.ts'
 
 /**
  * One user with two valid passwords: current's goes on until the grace time is over. The user sets them itself, or an
@@ -20,11 +20,20 @@ export class DualPassword implements Strategy {
   }
 
   /** With current; or, if the database was restored to an older state, with previous. */
-  async apply(engine: Engine, { current, pending, previous, admin }: Change): Promise<void> {
+  async apply(engine: Engine, { current, pending, previous, stored, admin }: Change): Promise<void> {
     const addWith = async (key: Credential) => {
       await using session = await this.#actingFor(engine, key, admin)
-      if (session) await passwordsOf(session).add(pending.username, pending.password, key.password)
-      return session !== undefined
+      if (!session) return false
+      const passwords = passwordsOf(session)
+      const add = () => passwords.add(pending.username, pending.password, key.password)
+      try {
+        await add()
+      } catch (error) {
+        if (!(error instanceof Conflict) || !setsItsOwn(key)) throw error
+        await closeOther(engine, key, stored(), error)
+        await add()
+      }
+      return true
     }
     if (await addWith(current)) return
     const older = await previous()
@@ -63,6 +72,33 @@ export class DualPassword implements Strategy {
   #actingFor(engine: Engine, key: Credential, admin: Change['admin']): Promise<Session | undefined> {
     return setsItsOwn(key) ? tryLogin(engine, key) : tryAdminSession(engine, key, admin)
   }
+}
+
+/**
+ * Closes the password that keeps `key`, who logs in, from setting another one. A user that sets its own changes the first
+ * of its two alone, and a rollback that the server's rules stood against leaves there the one that it discarded.
+ * @throws Conflict if none of the stored values is that password, or somebody uses it
+ */
+async function closeOther(
+  engine: Engine,
+  key: Credential,
+  stored: AsyncIterable<Stored>,
+  conflict: Conflict,
+): Promise<void> {
+  for await (const { credential, inUse } of stored) {
+    if (credential.password === key.password) continue
+    await using session = await tryLogin(engine, key.with({ password: credential.password }))
+    if (session) {
+      if (await inUse()) throw conflict
+      await passwordsOf(session).keep(key.username, key.password)
+      return
+    }
+    // A login ends a row of refused ones, after which the server may lock the account.
+    await logsIn(engine, key)
+  }
+  throw new Conflict(
+    `${conflict.message}; or the first of its two passwords is none that is stored, and current's is the second: then have an administrator set current's as the only one`,
+  )
 }
 
 const setsItsOwn = ({ engine }: Credential) => traits[engine].strategies['dual-password'] === 'user'

@@ -1,6 +1,7 @@
 import type { Credential } from '../credential.ts'
 import type { Engine } from '../engines/engine.ts'
 import { NoSuchUser } from '../engines/noSuchUser.ts'
+import { traits } from '../engines/traits.ts'
 import { Conflict, LockedOut, RotationError, Throttled, Unreachable } from '../errors.ts'
 import { logsIn, setWith, tryLogin } from './login.ts'
 import type { FailedChange, Outcome } from './strategy.ts'
@@ -38,22 +39,61 @@ export async function restoreCurrent(
   const rival = await change.rival()
   if (login && rival) return 'left'
   if (login && (await restoredWith(current))) return 'restored'
-  if (pending.sameLogin(current)) {
+  // What was never set is not tried: the server may lock the account after a few refused logins.
+  if (pending.sameLogin(current) && !(await change.untouched())) {
     if (rival?.pending && (await logsIn(engine, pending)))
       throw new Conflict(`${current}: another rotation is at work; waiting for it to end`)
     if (await restoredWith(pending)) return 'restored'
   }
   if (rival) return 'left'
+  return await restoreWithStored(engine, change, restoredWith)
+}
+
+/** Cases 4 and 5. */
+async function restoreWithStored(
+  engine: Engine,
+  change: FailedChange,
+  restoredWith: Restore,
+): Promise<'restored'> {
+  const { current } = change
   let untried = ''
-  for await (const stored of change.stored())
+  let tries: number | undefined
+  for await (const { credential } of change.stored()) {
+    tries ??= await triesLeft(engine, change)
+    if (tries-- <= 0) {
+      untried += '; older ones were not tried, as the server may lock the account after refused logins'
+      break
+    }
     try {
-      if (await restoredWith(stored)) return 'restored'
+      if (await restoredWith(credential)) return 'restored'
     } catch (error) {
       if (!(error instanceof RotationError) || isTemporary(error) || error instanceof LockedOut) throw error
       // One that cannot be tried, as it says "ssl": false for example, is no reason not to try the others.
       untried = `; one could not be tried: ${error.message}`
     }
+  }
   throw new LockedOut(`${current}: neither current nor any other stored value logs in${untried}`)
+}
+
+/** Refused logins that may have gone before: of current twice, of pending and of previous. */
+const REFUSED = 4
+/** How many stored values are tried where nobody can tell how many refused logins lock the account. */
+const FEW = 2
+
+/** How many stored values may be tried, and all refused, without that the server locks the account. */
+async function triesLeft(
+  engine: Engine,
+  { current, admin: readAdmin }: Pick<FailedChange, 'current' | 'admin'>,
+): Promise<number> {
+  if (!traits[current.engine].locks) return Number.POSITIVE_INFINITY
+  if (!current.masterarn) return FEW
+  try {
+    await using admin = await engine.login(await readAdmin())
+    const limit = (await admin.locksAfter?.(current.username)) || Number.POSITIVE_INFINITY
+    return limit - 1 - REFUSED
+  } catch {
+    return FEW
+  }
 }
 
 /** What a login tells, if the credential logs in. */

@@ -1,6 +1,7 @@
 import type { Credential } from '../credential.ts'
 import type { Engine } from '../engines/engine.ts'
-import { LoginRefused } from '../errors.ts'
+import { Unproven } from '../engines/unproven.ts'
+import { Conflict, LoginRefused } from '../errors.ts'
 import { logsIn, tryLogin } from './login.ts'
 import { proveAsking, requireAsking } from './pooler.ts'
 import { restoreCurrent } from './restore.ts'
@@ -33,7 +34,29 @@ export class SingleUser implements Strategy {
     throw new LoginRefused(`${current}: current, pending and previous were all refused`)
   }
 
-  undo(engine: Engine, change: FailedChange): Promise<Outcome> {
-    return restoreCurrent(engine, change)
+  async undo(engine: Engine, change: FailedChange): Promise<Outcome> {
+    try {
+      return await restoreCurrent(engine, change)
+    } catch (error) {
+      if (!(error instanceof Unproven) || !(await restoreUnproven(engine, change))) throw error
+      return 'restored'
+    }
   }
+}
+
+/**
+ * The server lets the user in without looking at a password, and did not when this rotation proved whose user it is and
+ * set pending. The application may come in by another way, where one is asked for. That the server takes current's
+ * again is all that can be proven.
+ * @returns false if pending is not known to have been set for this user: then anybody may have written the values
+ */
+async function restoreUnproven(
+  engine: Engine,
+  { current, pending, rival, wasSet }: FailedChange,
+): Promise<boolean> {
+  if (!engine.enter || !pending.sameLogin(current) || !(await wasSet?.())) return false
+  if (await rival()) throw new Conflict(`${current}: another rotation is at work; waiting for it to end`)
+  await using session = await engine.enter(current)
+  await session.setPassword(current.username, current.password)
+  return true
 }

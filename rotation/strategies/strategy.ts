@@ -9,20 +9,29 @@ export type Change = {
   previous(): Promise<Credential | undefined>
   /** The admin that `masterarn` names, for the same database. @throws HostMismatch */
   admin(): Promise<Credential>
+  /** Every stored value of the same user and server but current and pending, newest first. */
+  stored(): AsyncIterable<Stored>
   /** RDS, for a master's password. */
   rds(): Promise<RdsCalls>
   /** What somebody says of a pooler that stands in between: that it asks the database at every login. */
   pooler?: 'auth-query' | undefined
 }
 
+/** A value that is stored beside current and pending. */
+export type Stored = {
+  credential: Credential
+  /** Whether a rotation that still runs made it, or it is current by now. */
+  inUse(): Promise<boolean>
+}
+
 /** A change that failed, and what else may have happened to the secret meanwhile. */
 export type FailedChange = Change & {
   /** Another rotation of this secret whose execution still runs; `pending` if its version is the pending one. */
   rival(): Promise<{ pending: boolean } | undefined>
-  /** Every stored value of the same user and server but current and pending, newest first. */
-  stored(): AsyncIterable<Credential>
   /** Whether it is known that the change never began, so that pending was never set. */
   untouched(): Promise<boolean>
+  /** Whether it is known that the change was made, and whose the user is was proven for it. Left out, it is not. */
+  wasSet?(): Promise<boolean>
   /** Whether the user that is not current may still log in with previous: its grace time is not over. */
   previousIsOpen(): Promise<boolean>
 }

@@ -493,6 +493,7 @@ describe('executions.ts: running asks Step Functions', () => {
   }
   const created = [entered('CreateSecret'), scheduled, { type: 'LambdaFunctionSucceeded' }]
   const early = [scheduled, failed('no answer; this try changed nothing')]
+  const succeeded = { type: 'LambdaFunctionSucceeded' }
   const over = entered('RollbackSecret')
   const stopped = { type: 'ExecutionAborted' }
   const redriven = { type: 'ExecutionRedriven' }
@@ -587,9 +588,38 @@ describe('executions.ts: running asks Step Functions', () => {
     attempts = []
   })
 
+  test.each([
+    ['a try that went well', true, [entered('SetSecret'), scheduled, succeeded]],
+    [
+      'one that did after another',
+      true,
+      [entered('SetSecret'), ...early, scheduled, succeeded, entered('TestSecret')],
+    ],
+    [
+      'a function that is called as another kind of resource',
+      true,
+      [entered('SetSecret'), { type: 'TaskSucceeded' }],
+    ],
+    [
+      'another state that went well',
+      false,
+      [entered('CreateSecret'), scheduled, succeeded, entered('SetSecret'), ...early, over],
+    ],
+    ['a try that gave no answer', false, [entered('SetSecret'), scheduled, lost, over]],
+  ])('wasSet: %s: %j', async (_, answer, events) => {
+    asked = []
+    execution = { status: 200, body: { status: 'FAILED', events: [...created, ...events] } }
+    expect(await (await pipelines.of('secrets-manager')).wasSet?.(token)).toBe(answer)
+    const history = { ...describing(token), target: 'AWSStepFunctions.GetExecutionHistory' }
+    const next = { ...history, executionArn: `${history.executionArn}-2` }
+    expect(asked).toEqual(answer ? [history] : [history, next])
+  })
+
   test('untouched: false of an execution that is not known', async () => {
     execution = { status: 400, body: { __type: 'ExecutionDoesNotExist' } }
-    const { untouched } = await pipelines.of('secrets-manager')
+    const { untouched, wasSet } = await pipelines.of('secrets-manager')
+    expect(await wasSet?.(token)).toBe(false)
+    expect(await wasSet?.('terraform-20261121')).toBe(false)
     expect(await untouched(token)).toBe(false)
     expect(await untouched('terraform-20261121')).toBe(false)
   })

@@ -230,7 +230,7 @@ describe.skipIf(!bin)('an admin at another endpoint of the database', () => {
         admin: async () => app.admin.with({ host: hosts[admin] ?? '' }),
         rival: async () => undefined,
         async *stored() {
-          yield current.with({ password: app.current.password })
+          yield { credential: current.with({ password: app.current.password }), inUse: async () => false }
         },
         previousIsOpen: async () => false,
         untouched: async () => false,

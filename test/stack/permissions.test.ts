@@ -34,6 +34,8 @@ import {
 import { asSuperuser } from '../../local/servers/postgresDatabase.ts'
 import { startMiniStack } from '../../local/stack/ministack.ts'
 import { pythonBin } from '../../local/stack/python.ts'
+import { Mysql } from '../../rotation/engines/mysql.ts'
+import { Conflict } from '../../rotation/errors.ts'
 import { startMoto } from '../support/moto.ts'
 import { cluster, instance, type RdsServer, startRds } from '../support/rds.ts'
 import { deployed, packageStack, type Template } from './package.ts'
@@ -94,6 +96,30 @@ async function recorded(name: string, run: () => unknown): Promise<unknown> {
   }
 }
 
+/**
+ * Two rotations of a user that sets its own second password, in MySQL: the first is rolled back, and what it set stands in
+ * the way of the other, first while its own rotation runs. It stands in for a server that lets in all of its passwords.
+ */
+async function meetAnother(start: { store: string; id: string }): Promise<void> {
+  const [left, token] = [randomUUID(), randomUUID()]
+  const login = vi.spyOn(Mysql.prototype, 'login').mockImplementation(
+    async () =>
+      ({
+        passwords: { add: () => Promise.reject(new Conflict('another is the first')), keep: async () => {} },
+        [Symbol.asyncDispose]: async () => {},
+      }) as never,
+  )
+  await call('CreateSecret', left, start)
+  await call('RollbackAbandoned', randomUUID(), start, { abandoned: true })
+  const rotation = await call('CreateSecret', token, start)
+  embedded.stepFunctions.running.add(left)
+  await call('SetSecret', token, rotation)
+  embedded.stepFunctions.running.delete(left)
+  await call('SetSecret', token, rotation)
+  expect(login.mock.calls.length).toBeGreaterThan(2)
+  login.mockRestore()
+}
+
 type Statement = { Sid: string; Effect: string; Action: string | string[] }
 
 /** The actions that a function's role allows, but for logs and traces, in those statements that `of` picks. */
@@ -149,6 +175,13 @@ test('secrets: each role allows exactly what its function calls, in good times a
     }),
   )
   await call('RollbackSecret', lost, facts)
+  const dual = {
+    Name: 'dual',
+    SecretString: ofMysql,
+    Tags: [{ Key: 'keyturn:strategy', Value: 'dual-password' }],
+  }
+  await embedded.secrets.send(new CreateSecretCommand(dual))
+  await meetAnother({ store: 'secrets-manager', id: 'dual' })
 
   // Secrets Manager's own schedule. The execution only waits, so that all calls are rotateSecret's: it fails once, so
   // that the value is there when the next attempt begins.
@@ -182,6 +215,9 @@ test('secrets: each role allows exactly what its function calls, in good times a
     )
   expect(Object.keys(made).length).toBe(new Set(Object.values(functionOf)).size + 1)
 })
+
+/** A value of a user in MySQL, of no server in particular. */
+const ofMysql = '{"engine":"mysql","host":"db","username":"dual","password":"first"}'
 
 /** What IAM calls a service, by what its clients call it. */
 const services: Record<string, string> = {
@@ -293,6 +329,14 @@ test.skipIf(!bin)(
       const [last, found] = await begin(old)
       for (const state of ['SetSecret', 'TestSecret', 'FinishSecret', 'RetireSecret'] as const)
         await call(state, last, found)
+      const Tags = [
+        { Key: 'keyturn:managed', Value: 'true' },
+        { Key: 'keyturn:strategy', Value: 'dual-password' },
+      ]
+      await ssm.send(
+        new PutParameterCommand({ Name: '/demo/dual', Value: ofMysql, Type: 'SecureString', Tags }),
+      )
+      await meetAnother(start('/demo/dual'))
       // A secret that is a password alone: its connection is a parameter.
       const SecretString = 'the password'
       await embedded.secrets.send(

@@ -263,7 +263,7 @@ describe('template', () => {
     }
     const expected: Record<string, object> = {
       createSecret: { ...common, ...create },
-      setSecret: database,
+      setSecret: { ...database, KEYTURN_EXECUTIONS: executions },
       testSecret: { ...database, KEYTURN_TEST_QUERY_MAY_WRITE: 'false' },
       finishSecret: common,
       rollbackSecret: { ...database, KEYTURN_EXECUTIONS: executions, KEYTURN_GRACE: '7d' },
@@ -426,12 +426,13 @@ describe('roles', () => {
       ...everyFunction,
     },
     SetSecretRole: {
-      ...keyturnSecrets(['secretsmanager:GetSecretValue']),
+      ...keyturnSecrets(['secretsmanager:GetSecretValue', 'secretsmanager:ListSecretVersionIds']),
       ...adminSecrets,
       ...masters,
       ManagedParameters: readParameter,
-      PendingParameters: readPending,
+      PendingParameters: ['ssm:GetParameter', 'ssm:GetParametersByPath'],
       ...readKey,
+      Executions: watchExecutions,
       ...everyFunction,
       ...vpc,
     },

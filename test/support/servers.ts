@@ -19,7 +19,7 @@ declare module 'vitest' {
   }
 }
 
-type Stoppable = { stop(): Promise<void> }
+type Stoppable = { restart?(): Promise<void>; stop(): Promise<void> }
 
 /**
  * Every server, started once for all test files: `inject('postgres')`, which comes with `npm ci`, the newest first, and
@@ -42,13 +42,10 @@ export default async function setup(project: TestProject): Promise<() => Promise
   project.provide('postgres', postgres.map(plain))
   project.provide(
     'mysql',
-    mysql.map(({ socket: _, restart: __, ...server }) => plain(server)),
+    mysql.map(({ socket: _, ...server }) => plain(server)),
   )
   project.provide('mongodb', mongodb.map(plain))
-  project.provide(
-    'redis',
-    redis.map(({ restart: _, ...server }) => plain(server)),
-  )
+  project.provide('redis', redis.map(plain))
   return async () => {
     await Promise.all(
       [...postgres, ...mysql, ...mongodb, ...redis, ...pgbouncer].map(server => server.stop()),
@@ -56,7 +53,9 @@ export default async function setup(project: TestProject): Promise<() => Promise
   }
 }
 
-const plain = <T extends Stoppable>({ stop: _, ...server }: T): Omit<T, 'stop'> => server
+/** A server's facts alone: what it does cannot be handed to another process. */
+const plain = <T extends Stoppable>({ stop: _, restart: __, ...server }: T): Omit<T, 'stop' | 'restart'> =>
+  server
 
 /** Those that this system can have. @throws in CI instead, so that no test is left out there unseen */
 async function startable<T>(starting: Promise<T>[]): Promise<T[]> {

@@ -14,16 +14,6 @@ export type MysqlEntry = Entry & { covers?: string[] }
 const alternating: StrategyName[] = ['alternating-users', 'temporary-clone']
 const early: Moment[] = ['before', 'after create']
 
-/** Sets current's password as the only one, as an administrator does; nothing where there can be but one. */
-export async function closeDiscarded(server: RunningMysql, world: World): Promise<void> {
-  if (world.strategy !== 'dual-password' || server.engine !== 'mysql') return
-  const { username, password } = await world.current()
-  await asSuperuser(server, [
-    `alter user ${username} ${identified(server, password)}`,
-    `alter user ${username} discard old password`,
-  ])
-}
-
 /** What a MySQL or MariaDB may have, and what its DBA may do. */
 export function mysqlEntries(server: RunningMysql): MysqlEntry[] {
   const itself = server.engine === 'mysql'
@@ -342,20 +332,10 @@ export function mysqlEntries(server: RunningMysql): MysqlEntry[] {
     },
   ]
 
-  /**
-   * What the runbook says where a discarded password could not be closed: it is the user's first of two in MySQL, and no
-   * rotation can tell.
-   */
-  const keepCurrent = (world: World) => closeDiscarded(server, world)
-
   /** What may keep a rollback from setting current's password again. */
   const unreturnable = (entry: MysqlEntry): MysqlEntry => ({
     ...entry,
     locksOut: ({ strategy }) => strategy === 'single-user',
-    async undo(world) {
-      await entry.undo(world)
-      await keepCurrent(world)
-    },
   })
 
   /** Current's account as the rotation had left it. */
@@ -443,10 +423,7 @@ export function mysqlEntries(server: RunningMysql): MysqlEntry[] {
     const rules = (name: string, ...more: string[]): MysqlEntry => ({
       name: `validate_password with ${name}`,
       make: () => sql(`install component '${component}'`, ...more),
-      async undo(world) {
-        await sql(`uninstall component '${component}'`)
-        await keepCurrent(world)
-      },
+      undo: () => sql(`uninstall component '${component}'`),
       locksOut: ({ strategy }) => strategy === 'single-user',
     })
     return [
@@ -478,10 +455,7 @@ export function mysqlEntries(server: RunningMysql): MysqlEntry[] {
       {
         name: 'the user may no longer retain its password',
         make: ({ user }) => sql(`revoke if exists application_password_admin on *.* from ${user}`),
-        async undo(world) {
-          await sql(`grant application_password_admin on *.* to ${world.user}`)
-          await keepCurrent(world)
-        },
+        undo: ({ user }) => sql(`grant application_password_admin on *.* to ${user}`),
         strategies: ['dual-password'],
       },
       {

@@ -3,8 +3,8 @@ import { startMysql } from '../../local/servers/mysql.ts'
 import { asSuperuser } from '../../local/servers/mysqlDatabase.ts'
 import { mysqlPlace } from '../support/places.ts'
 import { generalEntries } from './generalEntries.ts'
-import { closeDiscarded, mysqlEntries } from './mysqlEntries.ts'
-import { type World, worldMatrix } from './world.ts'
+import { mysqlEntries } from './mysqlEntries.ts'
+import { worldMatrix } from './world.ts'
 
 /** What is in mysql.user, or in what one of its columns holds, and no entry is about; why not. */
 const excused: Record<string, string> = {
@@ -62,12 +62,5 @@ export async function mysqlWorld(flavour: Parameters<typeof startMysql>[0]): Pro
     await asSuperuser(server, 'drop user whole')
   })
 
-  const general = generalEntries().map(entry => ({
-    ...entry,
-    async undo(world: World) {
-      await entry.undo(world)
-      await closeDiscarded(server, world)
-    },
-  }))
-  worldMatrix(place, [...general, ...entries])
+  worldMatrix(place, [...generalEntries(), ...entries])
 }

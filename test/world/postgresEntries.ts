@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { escapeIdentifier as name, escapeLiteral as text } from 'pg'
-import type { PostgresServer } from '../../local/servers/postgres.ts'
+import type { RunningPostgres } from '../../local/servers/postgres.ts'
 import { asSuperuser, hex } from '../../local/servers/postgresDatabase.ts'
 import { scramVerifier } from '../../rotation/engines/scram.ts'
 import type { Entry, World } from './world.ts'
@@ -36,7 +36,7 @@ export const excused: Record<string, string> = {
 }
 
 /** Everything that a PostgreSQL, or a DBA who changes something there, may have or do. */
-export function postgresEntries(server: PostgresServer): PostgresEntry[] {
+export function postgresEntries(server: RunningPostgres): PostgresEntry[] {
   const pairs = ['alternating-users', 'temporary-clone'] as const
   const single = ({ strategy }: World) => strategy === 'single-user'
   const sql = (statements: string, database = 'postgres') => asSuperuser(server, statements, database)
@@ -215,6 +215,24 @@ export function postgresEntries(server: PostgresServer): PostgresEntry[] {
       locksOut: true,
       about: ['pg_roles.rolcanlogin'],
     }),
+    next(
+      'has all it runs logged',
+      `alter role R set log_statement = 'all'`,
+      'alter role R reset log_statement',
+      {
+        ends: fine,
+        about: ['pg_db_role_setting.setconfig'],
+      },
+    ),
+    next(
+      'has a setting of nobody’s',
+      `alter role R in database D set app.tenant = 'x'`,
+      'alter role R in database D reset app.tenant',
+      {
+        ends: fine,
+        about: ['pg_db_role_setting.setconfig'],
+      },
+    ),
     next('is NOLOGIN', 'alter role R nologin', 'alter role R login', { about: ['pg_roles.rolcanlogin'] }),
     inUse('does not inherit', 'alter role R noinherit', 'alter role R inherit', {
       about: ['pg_roles.rolinherit'],
@@ -382,6 +400,22 @@ export function postgresEntries(server: PostgresServer): PostgresEntry[] {
       ends: fine,
       about: ['pg_database.datacl'],
     },
+    ...[false, true].map(
+      (both): PostgresEntry => ({
+        name: `the database has everybody act as a role, which the admin ${both ? 'and the user may' : 'alone may'}`,
+        make: ({ app, user }) =>
+          sql(
+            `create role ${name(`acting_${user}`)};
+             grant ${name(`acting_${user}`)} to ${name(app.admin.username)}${both ? `, ${name(user)}` : ''};
+             alter database ${app.database} set role = ${text(`acting_${user}`)}`,
+          ),
+        undo: ({ app, user }) =>
+          sql(`alter database ${app.database} reset role; drop role ${name(`acting_${user}`)}`),
+        // Until the clone is made like its user again.
+        ends: followed,
+        about: ['pg_db_role_setting.setrole'],
+      }),
+    ),
     ...(server.version >= 17
       ? [
           {
@@ -459,13 +493,23 @@ export function postgresEntries(server: PostgresServer): PostgresEntry[] {
     asked('scram-sha-256', { ends: fine }),
     asked('password', { ends: fine }),
     asked('trust', {
-      blind: true,
+      blind: world => !single(world),
       ends: world => (single(world) ? /^(NotPermitted|Forced)$/ : /^(NotPermitted|Forced|rotated)$/),
     }),
     asked('reject', { locksOut: true }),
     asked('ident', { locksOut: true }),
 
     // The server.
+    {
+      name: 'the server starts again',
+      // Nobody waits for it but who comes meanwhile.
+      async make(world) {
+        world.kept = server.restart()
+      },
+      undo: ({ kept }) => Promise.resolve(kept),
+      passes: true,
+      ends: fine,
+    },
     serverwide(`password_encryption = 'md5'`, { ends: fine }),
     ...(server.version >= 16 ? [serverwide('scram_iterations = 200000', { ends: fine })] : []),
     serverwide('default_transaction_read_only = on', { locksOut: single, blind: true }),

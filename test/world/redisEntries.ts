@@ -58,9 +58,14 @@ async function mendBoth(run: Run, world: World, user: string): Promise<void> {
 const takes = (rules: string[]) => rules.some(rule => rule === '-@all')
 
 /** What a DBA may do to one account, told by what of ACL GETUSER it is about. */
-const changes: { name: string; about: string; rules: string[]; locksOut?: true; blind?: true }[] = [
+const changes: { name: string; about: string; rules: string[]; locksOut?: true; blind?: Entry['blind'] }[] = [
   { name: 'is turned off', about: 'flags off', rules: ['off'], locksOut: true },
-  { name: 'takes any password', about: 'flags nopass', rules: ['nopass'], blind: true },
+  {
+    name: 'takes any password',
+    about: 'flags nopass',
+    rules: ['nopass'],
+    blind: ({ strategy }) => strategy !== 'single-user',
+  },
   { name: 'loses all passwords', about: 'passwords', rules: ['resetpass'], locksOut: true },
   { name: 'gets a password besides', about: 'passwords', rules: [`#${digest('besides')}`] },
   { name: 'is reset', about: 'flags on', rules: ['reset'], locksOut: true },
@@ -108,7 +113,7 @@ function accountEntries(run: Run): Entry[] {
         undo: world => mendBoth(run, world, of(world)),
         // Once the password of a single user was changed, it takes rights to set it back.
         locksOut: ({ strategy }) => locksOut === true || (one && strategy === 'single-user' && takes(rules)),
-        blind: blind === true,
+        ...(blind && { blind }),
       }),
     ),
   )

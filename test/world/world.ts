@@ -80,6 +80,7 @@ export class World {
   readonly #stored: Credential[] = []
   readonly #running = new Set<string>()
   readonly #untouched = new Set<string>()
+  readonly #set = new Set<string>()
 
   private constructor(place: Place, app: App, strategy: StrategyName, holder: Holder) {
     this.place = place
@@ -107,6 +108,7 @@ export class World {
       rotating: running,
       running,
       untouched: async token => this.#untouched.has(token),
+      wasSet: async token => this.#set.has(token),
       defaults: parseOptions({}),
     }
   }
@@ -129,6 +131,11 @@ export class World {
     await store.propose(id, second, clone)
     await store.promote(id, second, first)
     return world
+  }
+
+  /** Notes that setSecret went well. */
+  wasSet(token: string): void {
+    this.#set.add(token)
   }
 
   get user(): string {
@@ -248,6 +255,7 @@ class Played {
       const setErrors: unknown[] = []
       try {
         this.#world.shown.push(await this.#step(() => steps.set(pipeline, rotation), setErrors))
+        this.#world.wasSet(this.token)
       } finally {
         if (setErrors.every(error => error instanceof RotationError && error.message.endsWith(UNTOUCHED)))
           if (setErrors.length) leaveUntouched()

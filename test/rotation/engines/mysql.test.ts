@@ -254,7 +254,11 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
       const admin = async () => app.admin
       const turn = async (current: Credential, pending: Credential) => {
         const rds = () => Promise.reject(new Error('this is not on RDS'))
-        await strategy.apply(engine, { current, pending, previous: async () => undefined, admin, rds })
+        await strategy.apply(engine, {
+          ...{ current, pending, admin, rds },
+          previous: async () => undefined,
+          async *stored() {},
+        })
         expect(await admits(server, pending)).toBe(true)
         await strategy.retire(engine, {
           current: pending,
@@ -318,7 +322,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
       await sql(`alter user ${user} ${rule}`)
       const pending = current.with({ password: `second-${hex(8)}` })
       const none = () => Promise.reject(new Error('not needed'))
-      const change = { current, pending, previous: none, admin: none, rds: none }
+      const change = { current, pending, previous: none, async *stored() {}, admin: none, rds: none }
       const turned = new SingleUser().apply(engine, change)
       if (may) {
         await turned
@@ -340,7 +344,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
       const none = () => Promise.reject(new Error('not needed'))
       const change = {
         ...{ current, pending: current.with({ password: 'next' }) },
-        ...{ previous: none, admin: none, rds: none },
+        ...{ previous: none, async *stored() {}, admin: none, rds: none },
       }
       await expect(new SingleUser().apply(engine, change)).rejects.toMatchObject({
         name: 'NotPermitted',
@@ -1051,13 +1055,13 @@ describe.each(possible)('a $engine of its own, whose settings matter', flavour =
               const pending = current.with({
                 password: `bB2?${'bB2?'.repeat(12)}${hex(20)}1234567890`.slice(0, 90),
               })
-              const change = { current, pending, previous: none, admin: none, rds: none }
+              const change = { current, pending, previous: none, async *stored() {}, admin: none, rds: none }
               const applied = strategy.apply(engine, change)
               if (may) {
                 await applied
                 const failed = { ...change, previous: async () => undefined, rival: async () => undefined }
                 const no = async () => false
-                const rest = { previousIsOpen: no, untouched: no, async *stored() {} }
+                const rest = { previousIsOpen: no, untouched: no }
                 await strategy.undo(engine, { ...failed, ...rest })
               } else
                 await expect(applied).rejects.toMatchObject({

@@ -228,6 +228,26 @@ describe.each(inject('postgres'))('PostgreSQL $version', server => {
       expect(await acting(clone)).toEqual([{ who: app.user }])
     })
 
+    test('an admin acts as itself whatever the database says, but as its own setting says', async () => {
+      const app = await makeApp(server)
+      const { sync, differences } = await makeClone(app)
+      const [acting, admin] = [`acting_${hex()}`, app.admin.username]
+      await asSuperuser(
+        server,
+        `create role ${acting}; grant ${acting} to ${admin}; alter database ${app.database} set role = ${acting}`,
+      )
+      await sync()
+      expect(await differences()).toEqual([])
+      await asSuperuser(server, `alter role ${admin} set role = ${acting}; alter role ${app.user} createdb`)
+      await expect(sync()).rejects.toMatchObject({ name: 'NotPermitted' })
+      await asSuperuser(
+        server,
+        `alter role ${acting} createrole createdb; grant ${app.user}, ${app.user}_clone to ${acting} with admin option`,
+      )
+      await sync()
+      expect(await differences()).toEqual([])
+    })
+
     test('settings, limits and attributes follow, at every rotation, also when they are taken back', async () => {
       const app = await makeApp(server)
       const { clone, sync, differences, u } = await makeClone(app)
@@ -305,6 +325,38 @@ describe.each(inject('postgres'))('PostgreSQL $version', server => {
         { user: clone.username, password: clone.password },
       )
       expect(seen).toEqual([{ tenant: "it's; drop", log: 'ddl' }])
+    })
+
+    test('one that only a superuser may take from the clone stays, is told, and is no difference', async () => {
+      const app = await makeApp(server)
+      const { sync, differences, both, clone, u, c } = await makeClone(app)
+      await sync()
+      const logsStatements = `set log_statement = 'ddl'`
+      await asSuperuser(
+        server,
+        `alter role ${c} ${logsStatements}; alter role ${c} in database ${app.database} set app.tenant = 'x'`,
+      )
+      const told = async () => {
+        await using session = await engine.login(app.admin.with({ dbname: app.database }))
+        return await session.cloneUser(both, { user: clone.username, password: clone.password })
+      }
+      const [log, tenant] = ['log_statement', `app.tenant in the database ${app.database}`].map(
+        what => `${both.clone} keeps its setting of ${what}: only a superuser may take it away`,
+      )
+      expect(await told()).toEqual([log, tenant])
+      expect(await differences()).toEqual([])
+      // The user has one of them as well, and something else changes.
+      await asSuperuser(server, `alter role ${u} ${logsStatements}; alter role ${u} set work_mem = '7MB'`)
+      expect(await differences()).not.toEqual([])
+      expect(await told()).toEqual([tenant])
+      expect(await differences()).toEqual([])
+      await asSuperuser(server, `alter role ${u} reset all`)
+      if (server.version >= 15)
+        await asSuperuser(server, `grant set on parameter log_statement to ${name(app.admin.username)}`)
+      expect(await told()).toEqual(server.version >= 15 ? [tenant] : [log, tenant])
+      expect(await differences()).toEqual([])
+      if (server.version >= 15)
+        await asSuperuser(server, `revoke set on parameter log_statement from ${name(app.admin.username)}`)
     })
 
     test('a grant that the admin may not take back stays a difference', async () => {

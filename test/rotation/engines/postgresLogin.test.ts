@@ -2,11 +2,12 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { escapeIdentifier as name, escapeLiteral as text } from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type PostgresServer, startPostgres } from '../../../local/servers/postgres.ts'
-import { admits, asSuperuser, makeApp } from '../../../local/servers/postgresDatabase.ts'
+import { admits, asSuperuser, makeApp, noRds } from '../../../local/servers/postgresDatabase.ts'
 import type { Credential } from '../../../rotation/credential.ts'
 import { Postgres } from '../../../rotation/engines/postgres.ts'
 import { md5Verifier, scramVerifier } from '../../../rotation/engines/scram.ts'
 import { AlternatingUsers } from '../../../rotation/strategies/alternatingUsers.ts'
+import { SingleUser } from '../../../rotation/strategies/singleUser.ts'
 import {
   asks,
   message,
@@ -195,6 +196,35 @@ describe.each([18, 14] as const)('how PostgreSQL %i asks for a password', versio
     await ask(app.admin.username, 'trust')
     expect(await failure(engine().login(app.admin))).toMatchObject({ name: 'NotPermitted' })
   })
+
+  test.each([
+    [true, 'restored', [true, false]],
+    [false, 'NotPermitted', [false, true]],
+  ])(
+    'a single user that is let in so since its password was set, which is known (%s): %s',
+    async (known, outcome, admitted) => {
+      const { current, user, admin } = await makeApp(server)
+      const pending = current.with({ password: 'pending' })
+      const change = {
+        ...{ current, pending, rds: noRds },
+        previous: async () => undefined,
+        async *stored() {},
+        admin: async () => admin,
+      }
+      await new SingleUser().apply(engine(), change)
+      await ask(user, 'trust')
+      const undone = new SingleUser().undo(engine(), {
+        ...change,
+        rival: async () => undefined,
+        previousIsOpen: async () => false,
+        untouched: async () => false,
+        wasSet: async () => known,
+      })
+      expect(await undone.catch(error => error.name)).toBe(outcome)
+      await ask(user, 'scram-sha-256')
+      expect([await admits(server, current), await admits(server, pending)]).toEqual(admitted)
+    },
+  )
 
   test.each([
     ['its name on its own machine', 'ident'],

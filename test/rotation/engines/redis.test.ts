@@ -237,6 +237,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
         current: app.current,
         pending: clone.with({ password: 'pending' }),
         previous: async () => undefined,
+        async *stored() {},
         rds: noRds,
         admin: async () => app.admin,
       }
@@ -246,7 +247,6 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
       const outcome = await new AlternatingUsers().undo(engine, {
         ...change,
         rival: async () => undefined,
-        async *stored() {},
         previousIsOpen: async () => false,
         untouched: async () => false,
       })
@@ -275,13 +275,13 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
           current,
           pending: pending(clone),
           previous: async () => undefined,
+          async *stored() {},
           rds: noRds,
           admin: async () => {
             asked++
             return app.admin
           },
           rival: async () => undefined,
-          async *stored() {},
           previousIsOpen: async () => false,
           untouched: async () => false,
         })
@@ -340,12 +340,12 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
         current: app.current,
         pending: app.current.with({ username, password: 'pending' }),
         previous: async () => undefined,
+        async *stored() {},
         rds: noRds,
         admin: async () => app.admin,
       })
       const failed = {
         rival: async () => undefined,
-        async *stored() {},
         previousIsOpen: async () => false,
         untouched: async () => false,
       }
@@ -359,6 +359,30 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
       }
       expect(await lineOf(app.user)).toBe(before)
       expect(await lineOf(pair(app.user).clone)).toBeUndefined()
+    })
+
+    test('comes after a single user’s password was set: it gets back the one that it had', async () => {
+      const { current, user, admin } = await makeApp(server)
+      const pending = current.with({ password: 'pending' })
+      const change = {
+        ...{ current, pending, rds: noRds },
+        previous: async () => undefined,
+        async *stored() {},
+        admin: async () => admin,
+      }
+      await new SingleUser().apply(engine, change)
+      await alter(user, 'nopass')
+      const failed = {
+        ...change,
+        rival: async () => undefined,
+        previousIsOpen: async () => false,
+        untouched: async () => false,
+        wasSet: async () => true,
+      }
+      const busy = { ...failed, rival: async () => ({ pending: false }) }
+      await expect(new SingleUser().undo(engine, busy)).rejects.toMatchObject({ name: 'Conflict' })
+      expect(await new SingleUser().undo(engine, failed)).toBe('restored')
+      expect([await admits(server, current), await admits(server, pending)]).toEqual([true, false])
     })
 
     test('is seen by an admin who is to open the other of the two', async () => {
@@ -622,10 +646,10 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
           current: app.current,
           pending: clone,
           previous: async () => undefined,
+          async *stored() {},
           rds: noRds,
           admin: async () => app.admin,
           rival: async () => undefined,
-          async *stored() {},
           previousIsOpen: async () => false,
           untouched: async () => false,
         }
@@ -757,6 +781,7 @@ describe.skipIf(!servers.length).each(servers)('$name alone', ({ packages }) => 
             current: app.current,
             pending,
             previous: async () => undefined,
+            async *stored() {},
             admin: async () => app.admin,
             rds: noRds,
           }
@@ -848,6 +873,7 @@ describe.skipIf(!servers.length).each(servers)('$name alone', ({ packages }) => 
         current: app.current,
         pending: app.current.with({ password: 'pending' }),
         previous: async () => undefined,
+        async *stored() {},
         rds: noRds,
         admin: async () => app.admin,
       }
@@ -859,7 +885,6 @@ describe.skipIf(!servers.length).each(servers)('$name alone', ({ packages }) => 
       const undone = new SingleUser().undo(engine, {
         ...change,
         rival: async () => undefined,
-        async *stored() {},
         previousIsOpen: async () => false,
         untouched: async () => false,
       })
@@ -920,10 +945,10 @@ describe.skipIf(!servers.length).each(servers)('$name alone', ({ packages }) => 
       current: app.current,
       pending: app.current.with({ password: 'pending' }),
       previous: async () => undefined,
+      async *stored() {},
       rds: noRds,
       admin: async () => app.admin,
       rival: async () => undefined,
-      async *stored() {},
       previousIsOpen: async () => false,
       untouched: async () => false,
     }

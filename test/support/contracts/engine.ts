@@ -7,6 +7,7 @@ import type { Credential } from '../../../rotation/credential.ts'
 import type { Engine, Session, TwoPasswords } from '../../../rotation/engines/engine.ts'
 import { NoSuchUser } from '../../../rotation/engines/noSuchUser.ts'
 import { traits } from '../../../rotation/engines/traits.ts'
+import { generatePassword } from '../../../rotation/password.ts'
 import { AlternatingUsers } from '../../../rotation/strategies/alternatingUsers.ts'
 
 /** One engine on one real server, and what its tests do there behind the engine's back. */
@@ -491,6 +492,17 @@ export function engineContract(subject: Subject): void {
         session.cloneUser(both, { user: clone.username, password: clone.password }),
       ).rejects.toEqual(rejection('NotPermitted'))
     })
+  })
+
+  test('the longest password that the settings may ask for logs in', async () => {
+    const app = await makeApp()
+    const { longestPassword = 1024 } = traits[app.current.engine]
+    const password = generatePassword({ PASSWORD_LENGTH: longestPassword }, longestPassword)
+    await using session = await actingFor(app)
+    await session.setPassword(app.user, password)
+    const changed = app.current.with({ password })
+    await using _ = await engine.login(changed)
+    expect(await admits(changed)).toBe(true)
   })
 
   test('a session has two passwords of a user to offer if the strategy is allowed', async () => {
