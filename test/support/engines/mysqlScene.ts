@@ -1,0 +1,52 @@
+import mysql from 'mysql2/promise'
+import type { MysqlServer } from '../../../local/servers/mysql.ts'
+import { asSuperuser } from '../../../local/servers/mysqlDatabase.ts'
+import { type App, hex } from '../../../local/servers/postgresDatabase.ts'
+import type { Engine } from '../../../rotation/engines/engine.ts'
+import { Mariadb } from '../../../rotation/engines/mariadb.ts'
+import { Mysql } from '../../../rotation/engines/mysql.ts'
+import { AlternatingUsers } from '../../../rotation/strategies/alternatingUsers.ts'
+
+const { pair } = new AlternatingUsers()
+
+/** What the tests of MySQL and MariaDB do on a server. */
+export function sceneOf(server: MysqlServer) {
+  const mysqlItself = server.engine === 'mysql'
+  const engine = engineOf(server)
+  const sql = (...statements: string[]) => asSuperuser(server, statements)
+  const grantsOf = async (account: string) =>
+    (await sql(`show grants for ${account}`)).map(row => String(Object.values(row)[0]))
+
+  async function makeClone(app: App) {
+    const both = pair(app.user)
+    const clone = app.current.with({ username: both.clone, password: `clone-${hex(8)}` })
+    const sync = async (by = engine) => {
+      await using proof = await by.login(app.current)
+      await using session = await by.login(app.admin.with({ dbname: app.database }), proof.host)
+      await session.cloneUser(both, { user: clone.username, password: clone.password })
+    }
+    const differences = async () => {
+      await using session = await engine.login(clone)
+      return await session.differences(both, async () => app.current)
+    }
+    return { both, clone, sync, differences }
+  }
+  return { mysqlItself, engine, sql, grantsOf, makeClone }
+}
+
+/** `before` is told every statement before it is sent. */
+export function engineOf(server: MysqlServer, before: (statement: string) => void = () => {}): Engine {
+  const Engine = server.engine === 'mysql' ? Mysql : Mariadb
+  return new Engine({
+    caFile: server.caFile,
+    async connect(config) {
+      const connection = await mysql.createConnection(config)
+      const query: (options: unknown) => Promise<never> = connection.query.bind(connection) as never
+      const wrapped = async (options: { sql: string }) => {
+        before(options.sql)
+        return query(options)
+      }
+      return Object.assign(connection, { query: wrapped as never })
+    },
+  })
+}

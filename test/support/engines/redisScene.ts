@@ -1,0 +1,62 @@
+import type { RedisArgument } from '@redis/client'
+import { type App, hex } from '../../../local/servers/postgresDatabase.ts'
+import type { RedisServer } from '../../../local/servers/redis.ts'
+import { asSuperuser, credentialFor } from '../../../local/servers/redisDatabase.ts'
+import type { Credential } from '../../../rotation/credential.ts'
+import { Redis } from '../../../rotation/engines/redis.ts'
+import { digest } from '../../../rotation/engines/redisAcl.ts'
+import { connect } from '../../../rotation/engines/redisConnection.ts'
+import { AlternatingUsers } from '../../../rotation/strategies/alternatingUsers.ts'
+
+const { pair } = new AlternatingUsers()
+
+/** What the tests of Redis do on a server. */
+export function sceneOf(server: RedisServer) {
+  const engine = new Redis({ caFile: server.caFile, testMayWrite: true })
+  const run = <T = unknown>(...commands: string[][]) => asSuperuser<T>(server, commands)
+  const alter = (user: string, ...rules: string[]) => run(['ACL', 'SETUSER', user, ...rules])
+  const lineOf = async (user: string) =>
+    (await run<string[]>(['ACL', 'LIST'])).find(line => line.startsWith(`user ${user} `))
+
+  /** A user with these rules, and a value for it. */
+  async function makeUser(...rules: string[]): Promise<Credential> {
+    const user = `user_${hex()}`
+    await alter(user, 'on', `#${digest('first')}`, ...rules)
+    return credentialFor(server, user, 'first')
+  }
+
+  async function makeClone(app: App, by = engine) {
+    const both = pair(app.user)
+    const clone = app.current.with({ username: both.clone, password: `clone-${hex(8)}` })
+    const sync = async (open = clone) => {
+      await using session = await by.login(app.admin)
+      await session.cloneUser(both, { user: open.username, password: open.password })
+    }
+    const differences = async () => {
+      await using session = await engine.login(clone)
+      return await session.differences(both)
+    }
+    return { both, clone, sync, differences }
+  }
+
+  /** An engine that keeps what it sends, and does `before` each command. */
+  function watched(before: (command: string[]) => Promise<unknown> | undefined = () => undefined) {
+    const sent: string[][] = []
+    const watching = new Redis({
+      caFile: server.caFile,
+      async connect(target) {
+        const connection = await connect(target)
+        const send = connection.sendCommand.bind(connection)
+        connection.sendCommand = async <T>(command: readonly RedisArgument[]) => {
+          const words = command.map(String)
+          sent.push(words)
+          await before(words)
+          return send<T>(command)
+        }
+        return connection
+      },
+    })
+    return { sent, watching }
+  }
+  return { engine, run, alter, lineOf, makeUser, makeClone, watched }
+}
