@@ -9,12 +9,22 @@ import { listUsers, type Pgbouncer } from '../servers/pgbouncer.ts'
  * ask and do goes to the server. With `asks`, a secret says that the pooler asks the database. Who is made is in a static
  * list by password, or as `byVerifier` by what the server keeps.
  */
-export function pooledPlace(pgbouncer: Pgbouncer, { asks = false, byVerifier = false } = {}): Place {
+export function pooledPlace(
+  pgbouncer: Pgbouncer,
+  {
+    asks = false,
+    byVerifier = false,
+    testQuery,
+  }: { asks?: boolean; byVerifier?: boolean; testQuery?: string | undefined } = {},
+): Place {
   const { server, pooled, users } = pgbouncer
   return {
     ...postgresPlace(server),
     name: pgbouncer.name,
-    ...(asks && { tags: { 'keyturn:pooler': 'auth-query' } }),
+    tags: {
+      ...(asks && { 'keyturn:pooler': 'auth-query' }),
+      ...(testQuery && { 'keyturn:test-query': testQuery }),
+    },
     engine: call => new Postgres({ caFile: pooled.caFile, Client: calling(call) }),
     async makeApp() {
       const app = throughPooler(pgbouncer, await makeApp(server))

@@ -15,6 +15,7 @@ import { strategies } from '../../rotation/strategies/index.ts'
 import type { StrategyName } from '../../rotation/strategies/strategy.ts'
 import { type App, hex, noRds } from '../database.ts'
 import type { Place } from '../faults/places.ts'
+import { SlowRds } from '../faults/slowRds.ts'
 
 /** Milliseconds: what takes an admin's own rotation seconds takes it no time here. */
 ADMIN_PAUSES.splice(0, Infinity, 20, 100, 300)
@@ -103,7 +104,7 @@ export class World {
         return this.admin
       },
       connection: () => Promise.reject(new Error('the value says it all')),
-      rds: noRds,
+      rds: strategy === 'master' ? async () => new SlowRds(place, app) : noRds,
       rotating: running,
       running,
       untouched: async token => this.#untouched.has(token),
