@@ -84,19 +84,24 @@ export async function startApplication(
         }
       })
       rounds++
-      await sleep(10)
+      await sleep(30)
     }
   })()
+  let stopped: Promise<Seen> | undefined
+  const end = async () => {
+    running = false
+    await client
+    await pool.end()
+    return seen
+  }
   return {
     async turns() {
       const from = rounds
-      while (running && rounds < from + 2) await sleep(2)
+      while (running && rounds === from) await sleep(2)
     },
-    async stop() {
-      running = false
-      await client
-      await pool.end()
-      return seen
+    stop() {
+      stopped ??= end()
+      return stopped
     },
   }
 }

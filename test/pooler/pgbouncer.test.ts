@@ -241,6 +241,16 @@ describe('PgBouncer that gives its one connection to everybody in turn', () => {
     expect({ refused, failures }).toEqual({ refused: 0, failures: [] })
   })
 
+  test('a replaced user goes on until the pooler needs another connection of it, as docs/poolers.md says', async () => {
+    await using stack = new AsyncDisposableStack()
+    const pgbouncer = stack.adopt(await starting({ server_lifetime: 2 }), p => p.stop())
+    const { world, application } = await worldOf(pgbouncer, 'alternating-users')
+    expect(await world.rotate(nothing)).toEqual({ end: 'rotated' })
+    await sleep(4000)
+    // Its logins are served, with the value that it reads; its pool's queries are not.
+    expect((await application.stop()).refused).toBeGreaterThan(0)
+  })
+
   test('its limits, its waits and the failures of the server behind it are no refusals', async () => {
     await using stack = new AsyncDisposableStack()
     const full = stack.adopt(await starting({ max_client_conn: 1 }), p => p.stop())
