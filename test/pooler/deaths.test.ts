@@ -5,7 +5,7 @@ import { PAUSES } from '../../rotation/strategies/login.ts'
 import type { StrategyName } from '../../rotation/strategies/strategy.ts'
 import { Process, type Visit } from '../faults/process.ts'
 import { type Counts, Execution, id, ofOneUser, Scene } from '../faults/scene.ts'
-import { type Pgbouncer, poolModes } from '../servers/pgbouncer.ts'
+import { type Pgbouncer, poolModes, userLists } from '../servers/pgbouncer.ts'
 import { type Application, furnish, startApplication } from './application.ts'
 import { pooledPlace } from './place.ts'
 
@@ -132,21 +132,25 @@ class Chain {
 }
 
 describe.each(inject('pgbouncer'))('PgBouncer: $name', pgbouncer => {
-  const mode = poolModes.indexOf(pgbouncer.mode)
-  const older = pgbouncer.name.includes('bookworm')
+  const { mode, users, name } = pgbouncer
+  // The older PgBouncer has no turn: it is not known to differ.
+  const turn = name.includes('bookworm')
+    ? undefined
+    : poolModes.indexOf(mode) * userLists.length + userLists.indexOf(users)
+  const turns = poolModes.length * userLists.length
 
   test.each(variants.map((variant, index) => ({ ...variant, index })))(
     '$strategy, vouched for: $asks; two rotations, a failing test, and a death at each point',
     { timeout: 600_000 },
     async ({ index, ...variant }) => {
       const chain = await Chain.of(pgbouncer, variant)
-      const here = (n: number) => whole || (!older && (n + index) % poolModes.length === mode)
+      const here = (n: number) => whole || (n + index) % turns === turn
       const rotations = [await chain.rotate('it is tried again'), await chain.rotate('it is tried again')]
       const failing = await chain.rotate('its test fails')
-      // Each death is behind one mode and has one fate: both go round, another way for each strategy.
+      // Each death is behind one pooler and has one fate: both go round, another way for each strategy.
       for (let n = 0; n < Math.max(...rotations.map(({ passed }) => passed)); n++)
         for (const [f, fate] of fates.entries())
-          if (whole || (here(n) && (n + Math.floor(n / fates.length)) % fates.length === f))
+          if (whole || (here(n) && (n + Math.floor(n / turns)) % fates.length === f))
             await chain.rotate(fate, n)
       for (let n = failing.before; n < failing.passed; n++)
         if (here(n)) await chain.rotate('its test fails', n)
