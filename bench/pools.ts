@@ -90,11 +90,11 @@ export type Seen = { queries: number; failed: number; cut: number; first: string
 
 export type Made = Pick<Client, 'name' | 'families'> & { command: string[] }
 
-/** All that this machine can have. Of each other one, `tell` gets a sentence. */
-export async function makeClients(tell: (sentence: string) => void): Promise<Made[]> {
+/** All of those wanted that this machine can have. Of each other one, `tell` gets a sentence. */
+export async function makeClients(tell: (sentence: string) => void, wanted = clients): Promise<Made[]> {
   await mkdir(cache, { recursive: true })
   const made: Made[] = []
-  for (const { name, families, needs, make } of clients)
+  for (const { name, families, needs, make } of wanted)
     try {
       made.push({ name, families, command: await make() })
     } catch (error) {

@@ -33,7 +33,7 @@ const variants: { strategy: StrategyName; asks: boolean }[] = [
 
 const never = () => false
 const counts: Counts = { cases: 0, lockouts: 0, stuck: 0 }
-const total = { queries: 0, refused: 0 }
+const total = { queries: 0, refused: 0, played: 0, possible: 0 }
 
 /** One secret, which rotates again and again, while an application goes on through the same pooler. */
 class Chain {
@@ -72,6 +72,7 @@ class Chain {
       const next = () => Process.counting(this.#scene.base, this.#scene.place, points, fatal, this.#visit)
       return new Execution(this.#scene, next, fate === 'it is tried again' ? 2 : 1, { fails })
     }
+    if (n !== undefined) total.played++
     const execution = start(m => m === n, fate === 'its test fails')
     const rollback = execution.rollback.bind(execution)
     let rollbackFrom: number | undefined
@@ -148,7 +149,9 @@ describe.each(inject('pgbouncer'))('PgBouncer: $name', pgbouncer => {
       const rotations = [await chain.rotate('it is tried again'), await chain.rotate('it is tried again')]
       const failing = await chain.rotate('its test fails')
       // Each death is behind one pooler and has one fate: both go round, another way for each strategy.
-      for (let n = 0; n < Math.max(...rotations.map(({ passed }) => passed)); n++)
+      const points = Math.max(...rotations.map(({ passed }) => passed))
+      total.possible += points * fates.length + failing.passed - failing.before
+      for (let n = 0; n < points; n++)
         for (const [f, fate] of fates.entries())
           if (whole || (here(n) && (n + Math.floor(n / turns)) % fates.length === f))
             await chain.rotate(fate, n)
@@ -161,7 +164,7 @@ describe.each(inject('pgbouncer'))('PgBouncer: $name', pgbouncer => {
 
 afterAll(() => {
   console.info(
-    `PgBouncer, deaths: ${counts.cases} rotations, ${counts.lockouts} lockouts, ${counts.stuck} stuck; ` +
+    `PgBouncer: ${total.played} deaths of ${total.possible} there could be, ${counts.cases} rotations, ${counts.lockouts} lockouts, ${counts.stuck} stuck; ` +
       `the application made ${total.queries} queries, ${total.refused} logins of it were refused`,
   )
 })
