@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto'
 import type { Credential } from './credential.ts'
-import type { Session } from './engines/engine.ts'
+import type { Engine, Session } from './engines/engine.ts'
 import { traits } from './engines/traits.ts'
 import {
   Conflict,
@@ -196,7 +196,7 @@ export async function set(pipeline: Pipeline, rotation: Rotation): Promise<SetRe
   const watched: Pipeline = {
     ...pipeline,
     async engine(name) {
-      const engine = await pipeline.engine(name)
+      const engine = testable(await pipeline.engine(name), rotation)
       return { login: async (...credential) => watch(await engine.login(...credential), changes, touch) }
     },
     rds: async () => watch(await pipeline.rds(), ['setMasterPassword'], touch),
@@ -208,6 +208,26 @@ export async function set(pipeline: Pipeline, rotation: Rotation): Promise<SetRe
     const failure = error instanceof RotationError ? error : new Unexpected(error)
     if (!touched) failure.message += UNTOUCHED
     throw failure
+  }
+}
+
+/** The same engine, whose first login sees that the test query can be run later: nothing is changed before a login. */
+function testable(engine: Engine, { testQuery }: Rotation): Engine {
+  if (!testQuery) return engine
+  let seen = false
+  return {
+    async login(...credential) {
+      const session = await engine.login(...credential)
+      if (seen) return session
+      try {
+        await session.testable?.()
+        seen = true
+        return session
+      } catch (error) {
+        await session[Symbol.asyncDispose]()
+        throw error
+      }
+    },
   }
 }
 

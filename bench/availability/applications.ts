@@ -93,20 +93,31 @@ export async function onRedis(embedded: Embedded, server: RedisServer): Promise<
 }
 
 async function withTwoPasswords(
-  { users }: Embedded,
+  embedded: Embedded,
   server: string,
-  { current, admin }: App,
+  app: App,
   query: Target['query'],
 ): Promise<Target> {
+  return {
+    strategy: 'dual-password',
+    server,
+    secret: await enrol(embedded, app, { 'keyturn:strategy': 'dual-password' }),
+    query,
+  }
+}
+
+/** Stores the values of an application's user and of its admin. @returns the id of the user's */
+export async function enrol(
+  { users }: Embedded,
+  { current, admin }: App,
+  tags: Record<string, string>,
+): Promise<string> {
   const masterarn = await users.shelf.put(`bench/${admin.username}`, admin.serialize(), {
     'keyturn:admin': 'true',
   })
   const value = { ...JSON.parse(current.serialize()), masterarn }
-  const tags = { 'keyturn:managed': 'true', 'keyturn:strategy': 'dual-password' }
-  return {
-    strategy: 'dual-password',
-    server,
-    secret: await users.shelf.put(`bench/${current.username}`, JSON.stringify(value), tags),
-    query,
-  }
+  return users.shelf.put(`bench/${current.username}`, JSON.stringify(value), {
+    'keyturn:managed': 'true',
+    ...tags,
+  })
 }

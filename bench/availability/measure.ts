@@ -1,8 +1,7 @@
-import { hash, randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Embedded } from '../../local/embedded/embedded.ts'
-import { runRotation, type Task } from '../../local/embedded/stateMachine.ts'
 import type { StrategyName } from '../../rotation/strategies/names.ts'
+import { rotate } from './rotate.ts'
 
 /** One stored value, as an application reads it. */
 export type Value = { host: string; port: number; username: string; password: string; dbname?: string }
@@ -29,7 +28,7 @@ export type Availability = {
   outages: number[]
 }
 
-type Settings = {
+export type Settings = {
   rotations: number
   /** Queries a second, each over a login of its own. */
   rate: number
@@ -102,30 +101,9 @@ export async function measureAvailability(
     await Promise.all(open)
   })()
 
-  /** Runs one execution, and what it starts. @throws if it fails */
-  async function rotate(name: string): Promise<void> {
-    const announce: Task = () => ({ FailedEntryCount: 0 })
-    const following: Promise<void>[] = []
-    const tasks: Record<string, Task> = {
-      ...embedded.tasks,
-      AnnounceSuccess: announce,
-      AnnounceFailure: announce,
-      AnnounceLockout: announce,
-      MoveBack(input) {
-        following.push(rotate((input as { Name: string }).Name))
-        return {}
-      },
-    }
-    const input = { store: 'secrets-manager', id: secret }
-    const { failure } = await runRotation(tasks, name, input, { grace })
-    if (failure) throw new Error(`${strategy}: a rotation failed: ${failure.cause.errorMessage}`)
-    found.rotations++
-    await Promise.all(following)
-  }
-
   try {
     for (let i = 0; i < rotations; i++) {
-      await rotate(hash('sha256', randomUUID()))
+      found.rotations += await rotate(embedded, { secret, grace })
       // A single user has no grace time to wait for.
       if (strategy === 'single-user') await sleep(cached / 10)
     }

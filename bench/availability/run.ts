@@ -1,14 +1,25 @@
-import { writeFile } from 'node:fs/promises'
-import { arch, availableParallelism, loadavg, type } from 'node:os'
+import { appendFile, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { startEmbedded } from '../../local/embedded/embedded.ts'
 import { flavours, startMysql } from '../../local/servers/mysql.ts'
+import { type Pgbouncer, startPgbouncer } from '../../local/servers/pgbouncer.ts'
 import { redisPackages, startRedis } from '../../local/servers/redis.ts'
-import { median } from '../rotation/start.ts'
+import { PATIENCE } from '../../rotation/retire.ts'
 import { onMysql, onPostgres, onRedis } from './applications.ts'
 import { type Availability, measureAvailability } from './measure.ts'
+import { measurePools, type PoolRow, type PoolTarget, poolsOnMysql, poolsOnPostgres } from './measurePools.ts'
+import { makeClients } from './pools.ts'
+import { loginsSection, poolsSection } from './report.ts'
 
 const settings = { rotations: 20, rate: 200, cached: 5_000, grace: 6_000 }
+const poolGrace = 2_000
+const file = join(import.meta.dirname, 'RESULTS.md')
+/** Each part is measured if it is named, or none is; the other stays in the file as it was. */
+const [part] = process.argv.slice(2)
+if (part !== undefined && part !== 'logins' && part !== 'pools')
+  throw new Error(`there is no part ${part}: name logins or pools, or neither for both`)
+/** Milliseconds for which sessions of a clone are waited for: they do not end here, so it is kept whatever the wait. */
+PATIENCE.sessions = 2_000
 
 await using servers = new AsyncDisposableStack()
 /** Starts the last of several, which is the newest. */
@@ -31,6 +42,20 @@ const mariadb = await startNewest(
 const redis = await startNewest(redisPackages, packages => startRedis(packages))
 const embedded = await startEmbedded({ trust: [mysql, mariadb, redis].map(({ caFile }) => caFile) })
 try {
+  const pgbouncer = servers.adopt(await startPgbouncer(embedded.postgres), pooler => pooler.stop())
+  // The functions read it when they first log in.
+  await appendFile(process.env.KEYTURN_CA_FILE ?? '', `\n${await readFile(pgbouncer.pooled.caFile, 'utf8')}`)
+  const lost = [
+    part !== 'pools' && (await measureLogins()),
+    part !== 'logins' && (await measureInPools(pgbouncer)),
+  ]
+  process.exitCode = lost.includes(true) ? 1 : 0
+} finally {
+  await embedded.stop()
+}
+
+/** Measures an application that logs in for every query. @returns whether it lost more than its strategy says */
+async function measureLogins(): Promise<boolean> {
   const admin = await embedded.users.makeAdmin('master')
   const targets = [
     await onPostgres(embedded, admin, 'single-user'),
@@ -45,50 +70,35 @@ try {
     found.push(await measureAvailability(embedded, target, settings))
     console.log(found.at(-1))
   }
-  await writeFile(join(import.meta.dirname, 'RESULTS.md'), report(found))
-  process.exitCode = found.some(
+  const [, pools = ''] = (await readFile(file, 'utf8')).split(/^(?=## Pools$)/m)
+  await writeFile(file, [loginsSection(found, settings), pools].filter(Boolean).join('\n'))
+  return found.some(
     ({ strategy, refused, failed }) => failed > 0 || (strategy !== 'single-user' && refused > 0),
   )
-    ? 1
-    : 0
-} finally {
-  await embedded.stop()
 }
 
-function report(found: Availability[]): string {
-  const rows = found.map(({ strategy, server, rotations, queries, refused, failed, outages }) =>
-    [
-      `\`${strategy}\``,
-      server,
-      rotations,
-      queries,
-      refused,
-      failed,
-      outages.length ? `${median(outages).toFixed(0)} ms, ${Math.max(...outages).toFixed(0)} ms` : 'none',
-    ].join(' | '),
-  )
-  const { rotations, rate, cached, grace } = settings
-  const busy = (loadavg()[0] ?? 0) > availableParallelism()
-  return `# What an application sees of rotations
-
-Written by \`npm run availability\`; do not edit. Real servers, and the functions and the state machine that are deployed to
-AWS, all on one machine (${type()} on ${arch()}, ${availableParallelism()} processors).${
-    busy ? ' They had more to do than they could, so the outages are too long.' : ''
+/**
+ * Measures pools: one strategy after the other, on each server; on the temporary clone too, as that is what may be taken
+ * away. @returns whether a session was cut or a query failed
+ */
+async function measureInPools(pgbouncer: Pgbouncer): Promise<boolean> {
+  const made = await makeClients(sentence => console.log(sentence))
+  const rows: PoolRow[] = []
+  const measure = async (target: PoolTarget) => {
+    for (const onClone of target.strategy === 'temporary-clone' ? [false, true] : [false]) {
+      const found = await measurePools(embedded, target, made, { grace: poolGrace, onClone })
+      console.table(found)
+      rows.push(...found)
+    }
   }
-
-The application makes ${rate} queries a second, each over a login of its own. It reads the secret again when what it has is
-${cached / 1000} s old, and at once after a refused login; that query is lost. Meanwhile its credential rotates ${rotations} times, with a
-grace time of ${grace / 1000} s.
-
-| strategy | server | rotations | queries | refused logins | other failures | outage: median, longest |
-| --- | --- | ---: | ---: | ---: | ---: | --- |
-${rows.map(row => `| ${row} |`).join('\n')}
-
-- An outage lasts from the first login that is refused to the first query that is answered again. Under \`single-user\` it is
-  what SetSecret, TestSecret and FinishSecret take together; here nothing is far away, on AWS each of them is a Lambda
-  invocation. The command fails if a login is refused under any other strategy.
-- A rotation with a temporary clone has two executions, each with a grace time.
-- A grace time that is shorter than what the application keeps a value for would cost it refused logins under every
-  strategy.
-`
+  for (const strategy of ['single-user', 'alternating-users', 'temporary-clone'] as const) {
+    await measure(await poolsOnPostgres(embedded, strategy))
+    await measure(await poolsOnPostgres(embedded, strategy, pgbouncer))
+  }
+  for (const server of [mysql, mariadb])
+    for (const strategy of ['single-user', 'alternating-users', 'temporary-clone', 'dual-password'] as const)
+      await measure(await poolsOnMysql(embedded, strategy, server))
+  const [logins = ''] = (await readFile(file, 'utf8')).split(/^## Pools$/m)
+  await writeFile(file, [logins.trimEnd(), poolsSection(rows, made)].join('\n\n'))
+  return rows.some(({ cut, failed }) => cut > 0 || failed > 0)
 }

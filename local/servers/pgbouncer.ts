@@ -8,6 +8,7 @@ import { makeCertificate } from './certificate.ts'
 import { startDaemon } from './daemon.ts'
 import { type Packages, program, unpack } from './debian.ts'
 import type { PostgresServer } from './postgres.ts'
+import type { App } from './postgresDatabase.ts'
 import { asSuperuser } from './postgresDatabase.ts'
 import { freePort } from './spawn.ts'
 import { own, unprivileged } from './unprivileged.ts'
@@ -140,4 +141,10 @@ async function listens(port: number): Promise<void> {
   const socket = connect(port, '127.0.0.1')
   await once(socket, 'connect')
   socket.destroy()
+}
+
+/** An application and its admin, with values that name the pooler. */
+export function throughPooler({ pooled }: Pgbouncer, app: App): App {
+  const { port } = pooled
+  return { ...app, current: app.current.with({ port }), admin: app.admin.with({ port }) }
 }

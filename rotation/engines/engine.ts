@@ -120,6 +120,13 @@ export interface Session extends AsyncDisposable {
   locksAfter?(user: string): Promise<number>
 
   /**
+   * Where a pooler stands in between: that it lets a test query have the transaction it needs. It changes nothing, and a
+   * session that is refused is of no further use.
+   * @throws NotPermitted
+   */
+  testable?(): Promise<void>
+
+  /**
    * Runs a test query, of one statement, and throws its rows away as they come. It may only read, as far as the server
    * can see to that, unless the engine was made with `testMayWrite`.
    * @throws TestFailed with the server's code if it is refused

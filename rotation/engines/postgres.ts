@@ -110,6 +110,13 @@ class PostgresSession extends PostgresFamilySession {
       )
   }
 
+  /** In statement mode a pooler ends the session of who leaves a transaction open. */
+  async testable(): Promise<void> {
+    if (!this.pooled) return
+    await this.send('begin read only')
+    await this.send('rollback')
+  }
+
   override async setPassword(user: string, password: string): Promise<void> {
     // A clone acts as its user (SET role), who may not change the clone's password; on oneself the login counts.
     const own = user === this.credential.username ? 'set local role none; ' : ''

@@ -76,8 +76,8 @@ function poolerError(message: string, where: string): RotationError {
     return new InvalidCredential('dbname', `${where}: there is no such database`)
   if (message.includes('statement pooling mode'))
     return new NotPermitted(
-      `${where}: the pooler is in statement mode, in which there is no transaction that a test query could run in; ` +
-        'leave the test query out, or log in past the pooler',
+      `${where}: the pooler is in statement mode (PgBouncer: pool_mode), in which there is no transaction that a test query ` +
+        'could run in; remove the tag keyturn:test-query, or let the value name the server itself',
     )
   return new Unreachable(`${where}: the connection broke, or a pooler has none to the server`)
 }

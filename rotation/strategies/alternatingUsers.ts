@@ -121,7 +121,7 @@ export class AlternatingUsers implements Strategy {
 }
 
 /** Milliseconds between two looks at sessions, some of which may be about to end. */
-const LOOKS = [50, 100, 250, 500, 1000]
+export const LOOKS = [50, 100, 250, 500, 1000]
 
 /**
  * Drops the clone if nobody has a session of it.

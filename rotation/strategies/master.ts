@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Credential } from '../credential.ts'
 import type { Engine } from '../engines/engine.ts'
-import { InvalidCredential, LoginRefused, NotPermitted, RdsBusy } from '../errors.ts'
+import { Conflict, InvalidCredential, LoginRefused, NotPermitted, RdsBusy } from '../errors.ts'
 import type { RdsCalls } from '../rds.ts'
 import { awaitLogin, logsIn, PAUSES, tryLogin } from './login.ts'
-import { requireAsking } from './pooler.ts'
+import { hasList, requireAsking } from './pooler.ts'
 import { restoreCurrent } from './restore.ts'
 import type { Change, FailedChange, Outcome, Strategy } from './strategy.ts'
 
@@ -20,9 +20,11 @@ export class Master implements Strategy {
 
   /** As a single user: by whoever logs in with current; or with previous, if the database was restored. */
   async apply(engine: Engine, { current, pending, previous, rds, pooler }: Change): Promise<void> {
+    let pooled = false
     const proves = async (key: Credential) => {
       await using session = await tryLogin(engine, key)
       if (session) requireAsking(session, key, pooler)
+      if (session?.pooled) pooled = true
       return session !== undefined
     }
     if (!(await proves(current))) {
@@ -34,7 +36,13 @@ export class Master implements Strategy {
     const api = await rds()
     await api.setMasterPassword(pending)
     await whenSet(api, pending)
-    await awaitLogin(engine, pending)
+    try {
+      await awaitLogin(engine, pending)
+    } catch (error) {
+      // RDS is done, so it is not RDS that is late.
+      if (pooled && error instanceof Conflict) throw hasList(pending, 'a rollback sets the old one back')
+      throw error
+    }
   }
 
   /** What RDS was told may not have come yet: current logs in until it does. */

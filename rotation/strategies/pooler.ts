@@ -31,12 +31,16 @@ export async function proveAsking(
 ): Promise<void> {
   try {
     if (await logsIn(engine, pending)) return
-    throw new NotPermitted(
-      `${pending}: the pooler refuses the password that the database has now, so it has a list of users of its own, ` +
-        'although keyturn:pooler says otherwise; the old password was set back',
-    )
+    throw hasList(pending, 'the old password was set back')
   } catch (error) {
     await session.setPassword(before.username, before.password)
     throw error
   }
 }
+
+/** What a pooler shows that was said to ask the database. */
+export const hasList = (pending: Credential, then: string) =>
+  new NotPermitted(
+    `${pending}: the pooler refuses the password that the database has now, so it has a list of users of its own, ` +
+      `although keyturn:pooler says otherwise; ${then}`,
+  )

@@ -1,8 +1,12 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
 import { onMysql, onPostgres, onRedis } from '../../bench/availability/applications.ts'
 import { measureAvailability } from '../../bench/availability/measure.ts'
+import { measurePools, poolsOnMysql, poolsOnPostgres } from '../../bench/availability/measurePools.ts'
+import { clients, makeClients, openPool, SIZE } from '../../bench/availability/pools.ts'
 import type { Admin } from '../../local/client/users.ts'
 import { type Embedded, startEmbedded } from '../../local/embedded/embedded.ts'
+import { asSuperuser } from '../../local/servers/postgresDatabase.ts'
 
 // As bench/availability/run.ts, but for a few seconds.
 const settings = { rotations: 3, rate: 40, cached: 500, grace: 1_500 }
@@ -50,4 +54,43 @@ test('a grace time shorter than an application keeps a value is seen: its logins
   const found = await measureAvailability(embedded, target, { ...settings, cached: 60_000, grace: 50 })
   expect(found.refused).toBeGreaterThan(0)
   expect(found.outages.length).toBeGreaterThan(0)
+})
+
+describe('pools', () => {
+  const ofNode = () =>
+    makeClients(
+      sentence => {
+        throw new Error(sentence)
+      },
+      clients.filter(({ needs }) => needs === 'node'),
+    )
+
+  test.each([
+    { name: 'PostgreSQL', makeTarget: () => poolsOnPostgres(embedded, 'alternating-users') },
+    ...inject('mysql')
+      .slice(0, 1)
+      .map(server => ({
+        name: server.name,
+        makeTarget: () => poolsOnMysql(embedded, 'alternating-users', server),
+      })),
+  ])('of $name lose no session and no query', async ({ makeTarget }) => {
+    const found = await measurePools(embedded, await makeTarget(), await ofNode(), { grace: 300 })
+    expect(found).toMatchObject([{ cut: 0, failed: 0, first: '' }])
+    expect(found[0]?.queries).toBeGreaterThan(SIZE)
+  })
+
+  test('sessions that are cut are counted', async () => {
+    const { secret, caFile } = await poolsOnPostgres(embedded, 'alternating-users')
+    const value = JSON.parse((await embedded.users.shelf.read(secret, 'current')) ?? '')
+    const [pg] = await ofNode()
+    if (!pg) throw new Error('there is no pool')
+    const pool = await openPool(pg, 'postgres', value, caFile)
+    const sessions = `select pid from pg_stat_activity where usename = '${value.username}'`
+    const before = await asSuperuser(embedded.postgres, sessions)
+    expect(before).toHaveLength(SIZE)
+    await asSuperuser(embedded.postgres, `select pg_terminate_backend(pid) from (${sessions}) as all_of_them`)
+    const isNew = ({ pid }: { pid?: number }) => !before.some(old => old.pid === pid)
+    while ((await asSuperuser(embedded.postgres, sessions)).filter(isNew).length < SIZE) await sleep(20)
+    expect((await pool.stop()).cut).toBe(SIZE)
+  })
 })

@@ -52,17 +52,8 @@ export function faultMatrix(
     return { execution, points }
   }
 
-  /** Its points are the one before its first call, and the one after each: between two calls it does nothing lasting. */
-  function newProcess(scene: Scene, points: string[], fatal: (n: number) => boolean): Process {
-    let begun = false
-    const process: Process = new Process(scene.base, scene.place, point => {
-      if (begun && point.startsWith('before')) return
-      begun = true
-      points.push(point)
-      if (fatal(points.length - 1)) process.die()
-    })
-    return process
-  }
+  const newProcess = (scene: Scene, points: string[], fatal: (n: number) => boolean) =>
+    Process.counting(scene.base, scene.place, points, fatal)
 
   const never = () => false
   const all = startsOf[strategy].filter(start => !only || start === only)

@@ -42,6 +42,29 @@ export class Process {
     }
   }
 
+  /**
+   * One whose points are the one before its first call, and the one after each: between two calls it does nothing
+   * lasting. They are added to `points`, and it dies where `fatal`, told the number of the point, says so. `visit` is
+   * called at the others too.
+   */
+  static counting(
+    base: Pipeline,
+    place: Place,
+    points: string[],
+    fatal: (n: number) => boolean,
+    visit: Visit = () => {},
+  ): Process {
+    let begun = false
+    const process: Process = new Process(base, place, async point => {
+      await visit(point)
+      if (begun && point.startsWith('before')) return
+      begun = true
+      points.push(point)
+      if (fatal(points.length - 1)) process.die()
+    })
+    return process
+  }
+
   /** Dies at the point that it is called from. */
   die(): never {
     this.dead = true

@@ -1,10 +1,9 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { inspect } from 'node:util'
 import { expect } from 'vitest'
 import { type App, connectionOf, hex } from '../../local/servers/postgresDatabase.ts'
 import { Credential, type Format } from '../../rotation/credential.ts'
-import { RdsBusy, RotationError } from '../../rotation/errors.ts'
+import { RotationError, TestFailed } from '../../rotation/errors.ts'
 import { parseOptions } from '../../rotation/options.ts'
 import type { Pipeline, Rotation } from '../../rotation/pipeline.ts'
 import { retire } from '../../rotation/retire.ts'
@@ -14,6 +13,7 @@ import { MemoryStore } from '../../rotation/stores/memory.ts'
 import type { StrategyName } from '../../rotation/strategies/names.ts'
 import type { Place } from '../support/places.ts'
 import type { Process } from './process.ts'
+import { SlowRds } from './slowRds.ts'
 
 export const id = 'app'
 
@@ -131,6 +131,12 @@ export class Scene {
 
   /** What must hold after every case, which it counts. `winners` are the tokens that may be current. */
   async check(winners: string[], where: string, counts: Counts): Promise<void> {
+    await this.checkState(winners, where, counts)
+    this.checkSecrecy()
+  }
+
+  /** The same but for what the outside gets to see, which only grows. */
+  async checkState(winners: string[], where: string, counts: Counts): Promise<void> {
     const found = await this.store.describe(id)
     const setting = SlowRds.setting.has(this.#app)
     const loggedIn = await this.currentLogsIn()
@@ -142,6 +148,10 @@ export class Scene {
     expect(winners, `${where}: at most one value won`).toContain(found.current)
     const logsIn = setting ? await this.currentLogsIn() : loggedIn
     expect(logsIn, `${where}: current logs in`).toBe(true)
+  }
+
+  /** No password is in what the outside got to see since the scene was set. */
+  checkSecrecy(): void {
     const log = readFrom(this.place.logFile, this.#logFrom)
     const seen = this.#seen
       .map(thing => `${JSON.stringify(thing)} ${inspect(thing, { depth: 9 })}`)
@@ -150,6 +160,12 @@ export class Scene {
       expect(log.includes(password), 'no password in the log of the server').toBe(false)
       expect(seen.includes(password), 'no password in any result or error').toBe(false)
     }
+  }
+
+  async current(): Promise<Credential> {
+    const current = await this.#values.read(id, { stage: 'current' })
+    if (!current) throw new Error('there is no current version')
+    return current.credential
   }
 
   /** An opaque value is good if it is one that was stored. */
@@ -175,38 +191,6 @@ export class Scene {
   }
 }
 
-/** RDS, as a master's password is set by it: some milliseconds after the call, and one at a time. */
-class SlowRds {
-  readonly #place: Place
-  readonly #app: App
-  /** What it has been told and not done yet. */
-  static readonly setting = new Map<App, Promise<unknown>>()
-
-  constructor(place: Place, app: App) {
-    this.#place = place
-    this.#app = app
-  }
-
-  async setMasterPassword(master: Credential): Promise<void> {
-    if (await this.isSettingPassword()) throw new RdsBusy('RDS is setting a password already')
-    const set = async () => {
-      await sleep(10)
-      await this.#place.reset({ ...this.#app, current: master }, undefined)
-    }
-    SlowRds.setting.set(
-      this.#app,
-      set().finally(() => SlowRds.setting.delete(this.#app)),
-    )
-  }
-
-  async isSettingPassword(): Promise<boolean> {
-    await sleep(5)
-    return SlowRds.setting.has(this.#app)
-  }
-
-  follows = () => Promise.reject(new Error('everything here is one server'))
-}
-
 export const token = () => `${hex(16)}`
 
 const retried = ['Unreachable', 'Throttled', 'Conflict', 'RdsBusy']
@@ -228,18 +212,25 @@ export class Execution {
   readonly #wait: () => Promise<void>
   /** No other follows, even if it should. */
   readonly #alone: boolean
+  /** The test is said to fail, whatever comes of it. */
+  readonly #fails: boolean
 
   constructor(
     scene: Scene,
     next: () => Process,
     deaths = 1,
-    { wait = () => scene.idle(), alone = false }: { wait?: () => Promise<void>; alone?: boolean } = {},
+    {
+      wait = () => scene.idle(),
+      alone = false,
+      fails = false,
+    }: { wait?: () => Promise<void>; alone?: boolean; fails?: boolean } = {},
   ) {
     this.#scene = scene
     this.#next = next
     this.#deaths = deaths
     this.#wait = wait
     this.#alone = alone
+    this.#fails = fails
     scene.running.add(this.token)
   }
 
@@ -248,6 +239,7 @@ export class Execution {
       const rotation = await this.#create()
       await this.#step(pipeline => steps.set(pipeline, rotation))
       await this.#step(pipeline => steps.test(pipeline, rotation))
+      if (this.#fails) throw new TestFailed('the test is said to have failed')
       await this.#step(pipeline => steps.finish(pipeline, rotation))
       this.outcome = 'rotated'
       if (!rotation.grace) return

@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import pg from 'pg'
+import pg, { escapeIdentifier as name } from 'pg'
 import type { Pgbouncer } from '../../local/servers/pgbouncer.ts'
+import { type App, asSuperuser } from '../../local/servers/postgresDatabase.ts'
 import type { Credential } from '../../rotation/credential.ts'
 
 /** What an application saw: its queries, and what they failed with. */
@@ -9,8 +10,27 @@ export type Seen = {
   queries: number
   /** Of logins that were refused. */
   refused: number
+  /** When each of these began and ended, in milliseconds. */
+  refusals: { began: number; ended: number }[]
   /** Of everything else, in the words of the pooler or the server. */
   failures: string[]
+}
+
+/** Gives the application a table that its own search_path finds, and nobody else's. */
+export async function furnish({ server }: Pgbouncer, { user, database }: App): Promise<void> {
+  await asSuperuser(
+    server,
+    `create schema of_its_own; grant usage on schema of_its_own to ${name(user)};
+     create table of_its_own.of_the_app as select 1 as n; grant select on of_its_own.of_the_app to ${name(user)};
+     alter role ${name(user)} set search_path = of_its_own`,
+    database,
+  )
+}
+
+export type Application = {
+  /** Waits until it uses nothing any more that it has read until now. */
+  turns(): Promise<void>
+  stop(): Promise<Seen>
 }
 
 /**
@@ -21,7 +41,7 @@ export type Seen = {
 export async function startApplication(
   { pooled }: Pgbouncer,
   read: () => Promise<Credential>,
-): Promise<{ stop(): Promise<Seen> }> {
+): Promise<Application> {
   const config = ({ username, password, dbname }: Credential) => ({
     host: pooled.host,
     port: pooled.port,
@@ -32,20 +52,24 @@ export async function startApplication(
     connectionTimeoutMillis: 5_000,
   })
   const ask = 'select n from of_the_app'
-  const seen: Seen = { queries: 0, refused: 0, failures: [] }
+  const seen: Seen = { queries: 0, refused: 0, refusals: [], failures: [] }
   const count = async (query: () => Promise<unknown>) => {
     seen.queries++
+    const began = performance.now()
     try {
       await query()
     } catch (error) {
       const { code, message } = error as { code?: string; message: string }
-      if (code === '28P01' || /^SASL authentication failed$/.test(message)) seen.refused++
-      else seen.failures.push(message)
+      if (code === '28P01' || /^SASL authentication failed$/.test(message)) {
+        seen.refused++
+        seen.refusals.push({ began, ended: performance.now() })
+      } else seen.failures.push(message)
     }
   }
   const pool = new pg.Pool({ ...config(await read()), max: 2, idleTimeoutMillis: 0 })
   pool.on('error', ({ message }) => seen.failures.push(message))
   let running = true
+  let rounds = 0
   const client = (async () => {
     while (running) {
       await count(() => pool.query(ask))
@@ -59,15 +83,25 @@ export async function startApplication(
           await single.end().catch(() => {})
         }
       })
-      await sleep(10)
+      rounds++
+      await sleep(30)
     }
   })()
+  let stopped: Promise<Seen> | undefined
+  const end = async () => {
+    running = false
+    await client
+    await pool.end()
+    return seen
+  }
   return {
-    async stop() {
-      running = false
-      await client
-      await pool.end()
-      return seen
+    async turns() {
+      const from = rounds
+      while (running && rounds === from) await sleep(2)
+    },
+    stop() {
+      stopped ??= end()
+      return stopped
     },
   }
 }

@@ -1,34 +1,49 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { escapeIdentifier as name, escapeLiteral as text } from 'pg'
-import { describe, expect, inject, test } from 'vitest'
-import { listUsers, type Pgbouncer, startPgbouncer } from '../../local/servers/pgbouncer.ts'
-import { type App, asSuperuser, hex, makeApp } from '../../local/servers/postgresDatabase.ts'
+import { escapeLiteral as text } from 'pg'
+import { describe, expect, inject, onTestFinished, test } from 'vitest'
+import { listUsers, type Pgbouncer, startPgbouncer, throughPooler } from '../../local/servers/pgbouncer.ts'
+import { asSuperuser, hex, makeApp } from '../../local/servers/postgresDatabase.ts'
 import { Postgres } from '../../rotation/engines/postgres.ts'
 import { UNTOUCHED } from '../../rotation/pipeline.ts'
+import { LOOKS } from '../../rotation/strategies/alternatingUsers.ts'
+import { PAUSES } from '../../rotation/strategies/login.ts'
 import type { StrategyName } from '../../rotation/strategies/names.ts'
 import { World } from '../world/world.ts'
-import { startApplication } from './application.ts'
-import { pooledPlace, throughPooler } from './place.ts'
+import { furnish, startApplication } from './application.ts'
+import { pooledPlace } from './place.ts'
 
+/** Milliseconds: RDS is at hand here, what a pooler refuses it will refuse then, and it keeps a clone's connections. */
+PAUSES.splice(0, Infinity, 20, 100, 300)
+LOOKS.splice(0, Infinity, 20)
+
+const oneUser = ['single-user', 'master'] as const
 const twoUsers = ['alternating-users', 'temporary-clone'] as const
 
-/** Gives the application a table that its own search_path finds, and nobody else's. */
-async function furnish({ server }: Pgbouncer, { user, database }: App): Promise<void> {
-  await asSuperuser(
-    server,
-    `create schema of_its_own; grant usage on schema of_its_own to ${name(user)};
-     create table of_its_own.of_the_app as select 1 as n; grant select on of_its_own.of_the_app to ${name(user)};
-     alter role ${name(user)} set search_path = of_its_own`,
-    database,
-  )
-}
-
-async function worldOf(pgbouncer: Pgbouncer, strategy: StrategyName, how: { asks?: boolean } = {}) {
+async function worldOf(
+  pgbouncer: Pgbouncer,
+  strategy: StrategyName,
+  how: { asks?: boolean; testQuery?: string } = {},
+) {
   const world = await World.of(pooledPlace(pgbouncer, how), strategy, 'user')
+  // With all that the pooler has open there: one server has room for so many.
+  onTestFinished(() => world.app.drop())
   await furnish(pgbouncer, world.app)
   const application = await startApplication(pgbouncer, () => world.current())
+  // The grace time: what was replaced is closed when the application has the new value.
+  const promote = world.store.promote.bind(world.store)
+  world.store.promote = async (...change) => {
+    await promote(...change)
+    await application.turns()
+  }
   return { world, application, pgbouncer }
 }
+
+/** What the server keeps of the passwords of the user and its clone. */
+const verifiers = ({ server }: Pgbouncer, { user, clone }: World) =>
+  asSuperuser(
+    server,
+    `select rolname, rolpassword from pg_authid where rolname in (${text(user)}, ${text(clone)}) order by 1`,
+  )
 
 /** Ends every connection that the pooler holds for this user. */
 const cut = ({ server }: Pgbouncer, user: string) =>
@@ -77,23 +92,26 @@ describe.each(inject('pgbouncer'))('PgBouncer: $name', pgbouncer => {
     })
   })
 
-  test('a single user is NotPermitted unless somebody vouches for the pooler, and nothing changes', async () => {
-    const { world, application } = await worldOf(pgbouncer, 'single-user')
-    const { end, severity, error, rollback } = await world.rotate(nothing)
-    expect({ end, severity, rollback }).toEqual({
-      end: 'NotPermitted',
-      severity: 'error',
-      rollback: 'intact',
-    })
-    expect(error?.message).toContain('keyturn:pooler=auth-query')
-    expect(error?.message.endsWith(UNTOUCHED)).toBe(true)
-    const { refused, failures } = await application.stop()
-    expect({ refused, failures }).toEqual({ refused: 0, failures: [] })
-    expect(await logsInAnew(pgbouncer, world)).toBe(true)
-  })
+  test.each(oneUser)(
+    '%s is NotPermitted unless somebody vouches for the pooler, and nothing changes',
+    async strategy => {
+      const { world, application } = await worldOf(pgbouncer, strategy)
+      const { end, severity, error, rollback } = await world.rotate(nothing)
+      expect({ end, severity, rollback }).toEqual({
+        end: 'NotPermitted',
+        severity: 'error',
+        rollback: 'intact',
+      })
+      expect(error?.message).toContain('keyturn:pooler=auth-query')
+      expect(error?.message.endsWith(UNTOUCHED)).toBe(true)
+      const { refused, failures } = await application.stop()
+      expect({ refused, failures }).toEqual({ refused: 0, failures: [] })
+      expect(await logsInAnew(pgbouncer, world)).toBe(true)
+    },
+  )
 
-  test('a single user that somebody vouches for', async () => {
-    const { world, application } = await worldOf(pgbouncer, 'single-user', { asks: true })
+  test.each(oneUser)('%s that somebody vouches for', async strategy => {
+    const { world, application } = await worldOf(pgbouncer, strategy, { asks: true })
     const before = await world.current()
     const ends = [await world.rotate(nothing), await world.rotate(nothing)].map(({ end }) => end)
     const { refused, failures } = await application.stop()
@@ -109,21 +127,27 @@ describe.each(inject('pgbouncer'))('PgBouncer: $name', pgbouncer => {
     expect(await logsInAnew(pgbouncer, world)).toBe(true)
   })
 
-  test('a single user whose test fails is rolled back, and the rollback believes no login', async () => {
-    const { world, application } = await worldOf(pgbouncer, 'single-user', { asks: true })
-    const { end, rollback } = await world.rotate(nothing, { fails: true })
-    expect([end, rollback]).toEqual(asksItself ? ['Forced', 'restored'] : ['NotPermitted', 'restored'])
-    expect((await application.stop()).failures).toEqual([])
-    expect(await place.admits(await world.current())).toBe(true)
-    expect(await logsInAnew(pgbouncer, world)).toBe(true)
-  })
+  test.each(oneUser)(
+    '%s whose test fails is rolled back, and the rollback believes no login',
+    async strategy => {
+      const { world, application } = await worldOf(pgbouncer, strategy, { asks: true })
+      const { end, rollback } = await world.rotate(nothing, { fails: true })
+      expect([end, rollback]).toEqual(asksItself ? ['Forced', 'restored'] : ['NotPermitted', 'restored'])
+      expect((await application.stop()).failures).toEqual([])
+      expect(await place.admits(await world.current())).toBe(true)
+      expect(await logsInAnew(pgbouncer, world)).toBe(true)
+    },
+  )
 
   test.each(twoUsers)('%s: the application loses nothing', async strategy => {
     const { world, application } = await worldOf(pgbouncer, strategy)
-    const outcomes = [await world.rotate(nothing), await world.rotate(nothing)]
+    // It goes on before, during and after each rotation.
+    const turns = () => application.turns()
+    const outcomes = [await world.rotate(turns), await world.rotate(turns)]
+    await turns()
     const { refused, failures, queries } = await application.stop()
     expect({ refused, failures }).toEqual({ refused: 0, failures: [] })
-    expect(queries).toBeGreaterThan(10)
+    expect(queries).toBeGreaterThan(0)
     if (asksItself) expect(outcomes.map(({ end }) => end)).toEqual(['rotated', 'rotated'])
     // What it does not know, it refuses.
     else
@@ -143,6 +167,33 @@ describe.each(inject('pgbouncer'))('PgBouncer: $name', pgbouncer => {
     expect({ refused, failures }).toEqual({ refused: 0, failures: [] })
     for (const replaced of await world.replaced()) expect(await place.admits(replaced)).toBe(false)
   })
+
+  test.each(['single-user', 'master', ...twoUsers] as const)(
+    '%s with a test query: in statement mode NotPermitted, before anything changes',
+    async strategy => {
+      const { world, application } = await worldOf(pgbouncer, strategy, {
+        asks: true,
+        testQuery: 'select n from of_the_app',
+      })
+      const before = await verifiers(pgbouncer, world)
+      const { end, severity, error, rollback } = await world.rotate(nothing)
+      const { refused, failures } = await application.stop()
+      expect(failures).toEqual([])
+      if (mode === 'statement') {
+        expect({ end, severity, rollback }).toEqual({
+          end: 'NotPermitted',
+          severity: 'error',
+          rollback: 'intact',
+        })
+        expect(error?.message).toContain('keyturn:test-query')
+        expect(error?.message.endsWith(UNTOUCHED)).toBe(true)
+        expect(await verifiers(pgbouncer, world)).toEqual(before)
+        expect(refused).toBe(0)
+      } else if (asksItself) expect(end).toBe('rotated')
+      else expect(end).toMatch(/^(NotPermitted|LoginRefused)$/)
+      expect(await place.admits(await world.current())).toBe(true)
+    },
+  )
 
   test('a test query runs with the settings of the user; in statement mode it is NotPermitted', async () => {
     const { world, application } = await worldOf(pgbouncer, 'alternating-users')
@@ -183,6 +234,30 @@ describe('PgBouncer that gives its one connection to everybody in turn', () => {
     }
     expect(await show()).toEqual(before)
     expect((await application.stop()).failures).toEqual([])
+  })
+
+  test('a temporary clone is dropped once the pooler has let go of its connections, and the next one is served', async () => {
+    await using stack = new AsyncDisposableStack()
+    const pgbouncer = stack.adopt(await starting({ server_idle_timeout: 1 }), p => p.stop())
+    LOOKS.push(500, 500, 1000, 2000)
+    onTestFinished(() => void LOOKS.splice(1))
+    const { world, application } = await worldOf(pgbouncer, 'temporary-clone')
+    for (const _ of [1, 2]) {
+      expect(await world.rotate(nothing)).toEqual({ end: 'rotated' })
+      expect(await verifiers(pgbouncer, world)).toHaveLength(1)
+    }
+    const { refused, failures } = await application.stop()
+    expect({ refused, failures }).toEqual({ refused: 0, failures: [] })
+  })
+
+  test('a replaced user goes on until the pooler needs another connection of it, as docs/poolers.md says', async () => {
+    await using stack = new AsyncDisposableStack()
+    const pgbouncer = stack.adopt(await starting({ server_lifetime: 2 }), p => p.stop())
+    const { world, application } = await worldOf(pgbouncer, 'alternating-users')
+    expect(await world.rotate(nothing)).toEqual({ end: 'rotated' })
+    await sleep(4000)
+    // Its logins are served, with the value that it reads; its pool's queries are not.
+    expect((await application.stop()).refused).toBeGreaterThan(0)
   })
 
   test('its limits, its waits and the failures of the server behind it are no refusals', async () => {

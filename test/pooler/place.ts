@@ -1,4 +1,4 @@
-import { listUsers, type Pgbouncer } from '../../local/servers/pgbouncer.ts'
+import { listUsers, type Pgbouncer, throughPooler } from '../../local/servers/pgbouncer.ts'
 import { type App, makeApp } from '../../local/servers/postgresDatabase.ts'
 import { Postgres } from '../../rotation/engines/postgres.ts'
 import { scramVerifier } from '../../rotation/engines/scram.ts'
@@ -9,12 +9,22 @@ import { calling, type Place, postgresPlace } from '../support/places.ts'
  * ask and do goes to the server. With `asks`, a secret says that the pooler asks the database. Who is made is in a static
  * list by password, or as `byVerifier` by what the server keeps.
  */
-export function pooledPlace(pgbouncer: Pgbouncer, { asks = false, byVerifier = false } = {}): Place {
+export function pooledPlace(
+  pgbouncer: Pgbouncer,
+  {
+    asks = false,
+    byVerifier = false,
+    testQuery,
+  }: { asks?: boolean; byVerifier?: boolean; testQuery?: string | undefined } = {},
+): Place {
   const { server, pooled, users } = pgbouncer
   return {
     ...postgresPlace(server),
     name: pgbouncer.name,
-    ...(asks && { tags: { 'keyturn:pooler': 'auth-query' } }),
+    tags: {
+      ...(asks && { 'keyturn:pooler': 'auth-query' }),
+      ...(testQuery && { 'keyturn:test-query': testQuery }),
+    },
     engine: call => new Postgres({ caFile: pooled.caFile, Client: calling(call) }),
     async makeApp() {
       const app = throughPooler(pgbouncer, await makeApp(server))
@@ -29,10 +39,4 @@ export function pooledPlace(pgbouncer: Pgbouncer, { asks = false, byVerifier = f
       return app
     },
   }
-}
-
-/** The same, with values that name the pooler. */
-export function throughPooler({ pooled }: Pgbouncer, app: App): App {
-  const { port } = pooled
-  return { ...app, current: app.current.with({ port }), admin: app.admin.with({ port }) }
 }

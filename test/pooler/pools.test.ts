@@ -7,7 +7,7 @@ import type { Credential } from '../../rotation/credential.ts'
 import { traits } from '../../rotation/engines/traits.ts'
 import type { StrategyName } from '../../rotation/strategies/names.ts'
 import { mysqlPlace, type Place, postgresPlace } from '../support/places.ts'
-import { World } from '../world/world.ts'
+import { type Moment, World } from '../world/world.ts'
 
 /** A pool of the application: each query tells which session of the server it came to. */
 type Pool = { ask(): Promise<unknown>; end(): Promise<void> }
@@ -54,25 +54,32 @@ const kinds = [
 function use(pool: Pool) {
   const sessions = new Set<unknown>()
   const failures: string[] = []
-  let queries = 0
+  let answered = new Set<unknown>()
   let running = true
   const user = async () => {
     while (running) {
-      queries++
+      const since = answered
       await pool.ask().then(
-        session => sessions.add(session),
+        session => {
+          for (const all of [sessions, since]) all.add(session)
+        },
         error => failures.push(String(error)),
       )
     }
   }
   const users = Array.from({ length: SIZE }, user)
   return {
-    sessions,
+    /** Waits until every connection has answered what it is asked from now on, or one has failed. */
+    async goesOn() {
+      const since = new Set<unknown>()
+      answered = since
+      while (since.size < SIZE && !failures.length) await sleep(5)
+    },
     async stop() {
       running = false
       await Promise.all(users)
       await pool.end()
-      return { failures, queries, sessions: sessions.size }
+      return { failures, sessions: sessions.size }
     },
   }
 }
@@ -94,23 +101,31 @@ describe.each(kinds)(
       async strategy => {
         const world = await World.of(place, strategy, 'user')
         const application = use(open(await world.current()))
-        while (application.sessions.size < SIZE) await sleep(10)
-        const ends = [await world.rotate(async () => {}), await world.rotate(async () => {})]
-        expect(ends.map(({ end }) => end)).toEqual(['rotated', 'rotated'])
-        const { failures, sessions, queries } = await application.stop()
-        expect({ failures, sessions }).toEqual({ failures: [], sessions: SIZE })
-        expect(queries).toBeGreaterThan(20)
+        await application.goesOn()
+        for (const rotation of ['the first', 'the second']) {
+          const moments: Moment[] = []
+          const { end } = await world.rotate(async moment => {
+            moments.push(moment)
+            await application.goesOn()
+          })
+          await application.goesOn()
+          expect({ end, moments }, rotation).toEqual({
+            end: 'rotated',
+            moments: ['before', 'after create', 'after set'],
+          })
+        }
+        expect(await application.stop()).toEqual({ failures: [], sessions: SIZE })
       },
     )
 
     test('one that was opened on a temporary clone goes on when the application has moved back, as the clone is kept', async () => {
       const world = await World.of(place, 'temporary-clone', 'clone')
       const application = use(open(await world.current()))
-      while (application.sessions.size < SIZE) await sleep(10)
-      const { end, retirement } = await world.rotate(async () => {})
+      await application.goesOn()
+      const { end, retirement } = await world.rotate(() => application.goesOn())
       expect([end, retirement?.name]).toEqual(['rotated', 'Conflict'])
-      const { failures, sessions } = await application.stop()
-      expect({ failures, sessions }).toEqual({ failures: [], sessions: SIZE })
+      await application.goesOn()
+      expect(await application.stop()).toEqual({ failures: [], sessions: SIZE })
     })
   },
 )

@@ -14,6 +14,7 @@ import { MemoryStore } from '../../rotation/stores/memory.ts'
 import { ADMIN_PAUSES } from '../../rotation/strategies/adminSession.ts'
 import { strategies } from '../../rotation/strategies/index.ts'
 import type { StrategyName } from '../../rotation/strategies/names.ts'
+import { SlowRds } from '../faults/slowRds.ts'
 import type { Place } from '../support/places.ts'
 
 /** Milliseconds: what takes an admin's own rotation seconds takes it no time here. */
@@ -104,7 +105,7 @@ export class World {
         return this.admin
       },
       connection: () => Promise.reject(new Error('the value says it all')),
-      rds: noRds,
+      rds: strategy === 'master' ? async () => new SlowRds(place, app) : noRds,
       rotating: running,
       running,
       untouched: async token => this.#untouched.has(token),

@@ -105,7 +105,7 @@ describe.each(ways)('%s', (_, tls) => {
           }),
         tls ? certificate : undefined,
       )
-      await using session = await engine.login(value(server.port))
+      await using session = await new Redis({ caFile }).login(value(server.port))
       await expect(session.run('PING')).rejects.toMatchObject({ name: 'TestFailed' })
       expect(sent.at(-1)).toContain('COMMAND')
       server.stop()

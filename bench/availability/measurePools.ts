@@ -1,0 +1,101 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { escapeIdentifier as name } from 'pg'
+import type { Embedded } from '../../local/embedded/embedded.ts'
+import type { MysqlServer } from '../../local/servers/mysql.ts'
+import * as family from '../../local/servers/mysqlDatabase.ts'
+import type { Pgbouncer } from '../../local/servers/pgbouncer.ts'
+import { throughPooler } from '../../local/servers/pgbouncer.ts'
+import * as postgres from '../../local/servers/postgresDatabase.ts'
+import type { StrategyName } from '../../rotation/strategies/names.ts'
+import { enrol } from './applications.ts'
+import type { Value } from './measure.ts'
+import { type Made, openPool, type Seen } from './pools.ts'
+import { rotate } from './rotate.ts'
+
+/** A secret, and where pools log in with it. */
+export type PoolTarget = {
+  strategy: StrategyName
+  server: string
+  secret: string
+  family: 'postgres' | 'mysql'
+  caFile: string
+}
+
+/** What a pool saw of two rotations in a row. */
+export type PoolRow = Seen & { strategy: string; server: string; pool: string }
+
+/** A user of PostgreSQL, that pools are to log in as directly or through PgBouncer, which asks the database. */
+export async function poolsOnPostgres(
+  embedded: Embedded,
+  strategy: StrategyName,
+  pgbouncer?: Pgbouncer,
+): Promise<PoolTarget> {
+  const { postgres: server } = embedded
+  const direct = await postgres.makeApp(server)
+  const table = `create table of_the_app as select 1 as n; grant select on of_the_app to ${name(direct.user)}`
+  await postgres.asSuperuser(server, table, direct.database)
+  const app = pgbouncer ? throughPooler(pgbouncer, direct) : direct
+  const tags = { 'keyturn:strategy': strategy, ...(pgbouncer && { 'keyturn:pooler': 'auth-query' }) }
+  return {
+    strategy,
+    server: `PostgreSQL ${server.version}${pgbouncer ? `, PgBouncer (${pgbouncer.mode})` : ''}`,
+    secret: await enrol(embedded, app, tags),
+    family: 'postgres',
+    caFile: (pgbouncer?.pooled ?? server).caFile,
+  }
+}
+
+/** A user of MySQL or MariaDB, likewise. */
+export async function poolsOnMysql(
+  embedded: Embedded,
+  strategy: StrategyName,
+  server: MysqlServer,
+): Promise<PoolTarget> {
+  const app = await family.makeApp(server)
+  await family.asSuperuser(server, `create table ${app.database}.of_the_app as select 1 as n`)
+  if (server.engine === 'mysql')
+    await family.asSuperuser(server, `grant application_password_admin on *.* to ${app.user}`)
+  return {
+    strategy,
+    server: server.name,
+    secret: await enrol(embedded, app, { 'keyturn:strategy': strategy }),
+    family: 'mysql',
+    caFile: server.caFile,
+  }
+}
+
+/**
+ * Rotates a secret twice while the pools go on that were opened with its first value, one of each client. With
+ * `onClone` they are opened in the middle of a change, while the application is on the temporary clone.
+ */
+export async function measurePools(
+  embedded: Embedded,
+  { strategy, server, secret, family, caFile }: PoolTarget,
+  clients: Made[],
+  { grace, onClone = false }: { grace: number; onClone?: boolean },
+): Promise<PoolRow[]> {
+  const open = async () => {
+    const value = JSON.parse((await embedded.users.shelf.read(secret, 'current')) ?? '') as Value
+    const fitting = clients.filter(({ families }) => families.includes(family))
+    return Promise.all(fitting.map(client => openPool(client, family, value, caFile)))
+  }
+  let pools = onClone ? [] : await open()
+  const what = { secret, grace, retryPause: 500 }
+  const halfway = async () => {
+    pools = await open()
+  }
+  // Before, in between and afterwards, also where a rotation takes no time.
+  await sleep(grace)
+  await rotate(embedded, { ...what, ...(onClone && { halfway }) })
+  await sleep(grace)
+  await rotate(embedded, what)
+  await sleep(grace)
+  return Promise.all(
+    pools.map(async ({ name: pool, stop }) => ({
+      strategy: onClone ? `${strategy}, on the clone` : strategy,
+      server,
+      pool,
+      ...(await stop()),
+    })),
+  )
+}

@@ -1,0 +1,42 @@
+import { hash, randomUUID } from 'node:crypto'
+import type { Embedded } from '../../local/embedded/embedded.ts'
+import { runRotation, type Task } from '../../local/embedded/stateMachine.ts'
+
+type What = {
+  secret: string
+  /** Milliseconds between what was replaced and its end. */
+  grace: number
+  /** Milliseconds before a retry. */
+  retryPause?: number
+  /** What is done between the two halves of a change that has such. */
+  halfway?(): Promise<void>
+}
+
+/**
+ * Runs one execution, and the one that it starts if it is the first of two halves.
+ * @returns how many there were
+ * @throws if one fails
+ */
+export async function rotate(
+  embedded: Embedded,
+  { secret, grace, retryPause = 0, halfway = async () => {} }: What,
+  name = hash('sha256', randomUUID()),
+): Promise<number> {
+  const announce: Task = () => ({ FailedEntryCount: 0 })
+  const following: Promise<number>[] = []
+  const tasks: Record<string, Task> = {
+    ...embedded.tasks,
+    AnnounceSuccess: announce,
+    AnnounceFailure: announce,
+    AnnounceLockout: announce,
+    MoveBack(input) {
+      const { Name } = input as { Name: string }
+      following.push(halfway().then(() => rotate(embedded, { secret, grace, retryPause }, Name)))
+      return {}
+    },
+  }
+  const input = { store: 'secrets-manager', id: secret }
+  const { failure } = await runRotation(tasks, name, input, { grace, retryPause })
+  if (failure) throw new Error(`${secret}: a rotation failed: ${failure.cause.errorMessage}`)
+  return (await Promise.all(following)).reduce((all, some) => all + some, 1)
+}

@@ -1,0 +1,170 @@
+import { afterAll, describe, expect, inject, onTestFinished, test } from 'vitest'
+import { type Pgbouncer, poolModes, userLists } from '../../local/servers/pgbouncer.ts'
+import { PATIENCE } from '../../rotation/retire.ts'
+import { LOOKS } from '../../rotation/strategies/alternatingUsers.ts'
+import { PAUSES } from '../../rotation/strategies/login.ts'
+import type { StrategyName } from '../../rotation/strategies/names.ts'
+import { Process, type Visit } from '../faults/process.ts'
+import { type Counts, Execution, id, ofOneUser, Scene } from '../faults/scene.ts'
+import { type Application, furnish, startApplication } from './application.ts'
+import { pooledPlace } from './place.ts'
+
+/** Milliseconds. RDS is at hand here, and a pooler keeps a clone's connections for longer than a test waits: it is kept. */
+PAUSES.splice(0, Infinity, 20, 50, 100)
+LOOKS.splice(0, Infinity, 20)
+PATIENCE.sessions = 0
+
+/** Whether every death is played behind every pooler, or each behind one. */
+const whole = process.env.KEYTURN_POOLER === 'whole'
+
+/** What becomes of a rotation whose process died. */
+const fates = ['it is tried again', 'it is rolled back', 'the next one goes on'] as const
+type Fate = (typeof fates)[number] | 'its test fails'
+
+/** Each strategy, and whether somebody says that the pooler asks the database, which only one user needs. */
+const variants: { strategy: StrategyName; asks: boolean }[] = [
+  { strategy: 'single-user', asks: false },
+  { strategy: 'single-user', asks: true },
+  { strategy: 'master', asks: false },
+  { strategy: 'master', asks: true },
+  { strategy: 'alternating-users', asks: false },
+  { strategy: 'temporary-clone', asks: false },
+]
+
+const never = () => false
+const counts: Counts = { cases: 0, lockouts: 0, stuck: 0 }
+const total = { queries: 0, refused: 0, played: 0, possible: 0 }
+
+/** One secret, which rotates again and again, while an application goes on through the same pooler. */
+class Chain {
+  readonly #scene: Scene
+  readonly #application: Application
+  readonly #ofOneUser: boolean
+  /** Whether a rotation can come to its end here. */
+  readonly #rotates: boolean
+  /** From when to when the one user has another password than the application reads. */
+  readonly #turning: { from: number; to: number }[] = []
+
+  private constructor(scene: Scene, application: Application, ofOneUser: boolean, rotates: boolean) {
+    this.#scene = scene
+    this.#application = application
+    this.#ofOneUser = ofOneUser
+    this.#rotates = rotates
+  }
+
+  static async of(pgbouncer: Pgbouncer, { strategy, asks }: (typeof variants)[number]): Promise<Chain> {
+    const place = pooledPlace(pgbouncer, { asks })
+    const app = await place.makeApp(strategy)
+    onTestFinished(() => app.drop())
+    await furnish(pgbouncer, app)
+    const scene = await Scene.set(place, app, strategy, 'first')
+    const application = await startApplication(pgbouncer, () => scene.current())
+    onTestFinished(() => application.stop().then(() => {}))
+    const one = ofOneUser(strategy)
+    return new Chain(scene, application, one, pgbouncer.users === 'auth_query' && (asks || !one))
+  }
+
+  /** Rotates, and a process dies at the point `n`. @returns how many points were passed, and how many before a rollback */
+  async rotate(fate: Fate, n?: number): Promise<{ passed: number; before: number }> {
+    const { current: before = '' } = await this.#scene.store.describe(id)
+    const points: string[] = []
+    const start = (fatal: (m: number) => boolean, fails: boolean) => {
+      const next = () => Process.counting(this.#scene.base, this.#scene.place, points, fatal, this.#visit)
+      return new Execution(this.#scene, next, fate === 'it is tried again' ? 2 : 1, { fails })
+    }
+    if (n !== undefined) total.played++
+    const execution = start(m => m === n, fate === 'its test fails')
+    const rollback = execution.rollback.bind(execution)
+    let rollbackFrom: number | undefined
+    execution.rollback = async () => {
+      rollbackFrom ??= points.length
+      if (fate === 'the next one goes on') return
+      await rollback()
+      if (execution.outcome === 'died') await rollback()
+    }
+    await execution.run()
+    const passed = points.length
+    const all = [execution]
+    if (fate === 'the next one goes on') {
+      all.push(start(never, false))
+      await all.at(-1)?.run()
+    }
+    const where = `${fate}, ${n === undefined ? 'no death' : `${n} ${points[n]}`}`
+    await this.#settle(before, all, fate, where)
+    return { passed, before: rollbackFrom ?? passed }
+  }
+
+  /** While `what` replaced may go on to be used, it waits; and it knows from when on the one user turns. */
+  readonly #visit: Visit = async point => {
+    if (point === 'after promote') await this.#application.turns()
+    if (this.#ofOneUser && /^before (statement password|setMasterPassword)$/.test(point))
+      this.#turning.push({ from: performance.now(), to: Number.POSITIVE_INFINITY })
+  }
+
+  async #settle(before: string, all: Execution[], fate: Fate, where: string): Promise<void> {
+    const ends = all.map(({ outcome, last, error }) => `${outcome}, ${last.outcome} (${error})`)
+    const told = `${where}: ${ends.join('; ')}`
+    const made = all.flatMap(({ token, last }) => [token, last.token])
+    await this.#scene.checkState(this.#rotates ? [before, ...made] : [before], told, counts)
+    for (const window of this.#turning) window.to = Math.min(window.to, performance.now())
+    const outcome = all.at(-1)?.last.outcome
+    if (!this.#rotates || fate === 'its test fails') expect(outcome, told).toBe('rolled back')
+    else if (fate !== 'it is rolled back') expect(outcome, told).toBe('rotated')
+    const refusal = this.#rotates ? /^$/ : this.#ofOneUser ? /^NotPermitted$/ : /^LoginRefused$/
+    for (const { error } of all)
+      if (error && fate !== 'its test fails') expect(error.name, told).toMatch(refusal)
+    // A retirement that died is not tried again.
+    if (outcome === 'rotated' && !this.#ofOneUser && fate !== 'it is rolled back')
+      expect(await this.#scene.previousLogsIn(), `${told}: what was replaced is closed`).toBe(false)
+  }
+
+  /** The application has lost nothing beyond what its strategy says. */
+  async end(): Promise<void> {
+    const { failures, refusals, queries } = await this.#application.stop()
+    expect(failures).toEqual([])
+    const unexplained = refusals.filter(
+      ({ began, ended }) => !this.#turning.some(({ from, to }) => began <= to && ended >= from),
+    )
+    expect(unexplained).toEqual([])
+    this.#scene.checkSecrecy()
+    total.queries += queries
+    total.refused += refusals.length
+  }
+}
+
+describe.each(inject('pgbouncer'))('PgBouncer: $name', pgbouncer => {
+  const { mode, users, name } = pgbouncer
+  // The older PgBouncer has no turn: it is not known to differ.
+  const turn = name.includes('bookworm')
+    ? undefined
+    : poolModes.indexOf(mode) * userLists.length + userLists.indexOf(users)
+  const turns = poolModes.length * userLists.length
+
+  test.each(variants.map((variant, index) => ({ ...variant, index })))(
+    '$strategy, vouched for: $asks; two rotations, a failing test, and a death at each point',
+    { timeout: 600_000 },
+    async ({ index, ...variant }) => {
+      const chain = await Chain.of(pgbouncer, variant)
+      const here = (n: number) => whole || (n + index) % turns === turn
+      const rotations = [await chain.rotate('it is tried again'), await chain.rotate('it is tried again')]
+      const failing = await chain.rotate('its test fails')
+      // Each death is behind one pooler and has one fate: both go round, another way for each strategy.
+      const points = Math.max(...rotations.map(({ passed }) => passed))
+      total.possible += points * fates.length + failing.passed - failing.before
+      for (let n = 0; n < points; n++)
+        for (const [f, fate] of fates.entries())
+          if (whole || (here(n) && (n + Math.floor(n / turns)) % fates.length === f))
+            await chain.rotate(fate, n)
+      for (let n = failing.before; n < failing.passed; n++)
+        if (here(n)) await chain.rotate('its test fails', n)
+      await chain.end()
+    },
+  )
+})
+
+afterAll(() => {
+  console.info(
+    `PgBouncer: ${total.played} deaths of ${total.possible} there could be, ${counts.cases} rotations, ${counts.lockouts} lockouts, ${counts.stuck} stuck; ` +
+      `the application made ${total.queries} queries, ${total.refused} logins of it were refused`,
+  )
+})
