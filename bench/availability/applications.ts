@@ -10,7 +10,7 @@ import * as family from '../../local/servers/mysqlDatabase.ts'
 import type { App } from '../../local/servers/postgresDatabase.ts'
 import type { RedisServer } from '../../local/servers/redis.ts'
 import * as redis from '../../local/servers/redisDatabase.ts'
-import { createClient } from '../../rotation/engines/redisConnection.ts'
+import { createClient } from '../../rotation/engines/redis/redisConnection.ts'
 import type { StrategyName } from '../../rotation/strategies/names.ts'
 import type { Target } from './measure.ts'
 

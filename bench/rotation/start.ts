@@ -84,7 +84,7 @@ async function weigh(name: string, folder: string): Promise<Package> {
     [...names].reduce((sum, file) => sum + (files.get(file)?.bytes ?? 0), 0)
   const atStart = imported('index.mjs', files)
   const driverFiles = engineNames.map(engine => {
-    const file = loading(`rotation/engines/${engine}`)
+    const file = loading(`/${engine === 'mongo' ? 'mongodb' : engine}.ts`)
     return { engine, file, all: imported(file, files).difference(atStart) }
   })
   const stepFunctions = imported(loading('node_modules/@aws-sdk/client-sfn/'), files).difference(atStart)

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import pg, { escapeIdentifier as name, escapeLiteral as text } from 'pg'
-import { scramVerifier } from '../../rotation/engines/scram.ts'
+import { scramVerifier } from '../../rotation/engines/postgres/scram.ts'
 import type { PostgresServer } from '../servers/postgres.ts'
 import type { Shelf } from './shelves.ts'
 

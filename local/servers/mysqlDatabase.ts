@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { createConnection, type RowDataPacket } from 'mysql2/promise'
 import { Credential } from '../../rotation/credential.ts'
-import { authPlugins } from '../../rotation/engines/mariadbPlugins.ts'
-import { accountName, quoteText } from '../../rotation/engines/mysqlAccount.ts'
-import { cachingSha2Verifier, nativeVerifier } from '../../rotation/engines/mysqlVerifiers.ts'
+import { authPlugins } from '../../rotation/engines/mysql/mariadbPlugins.ts'
+import { accountName, quoteText } from '../../rotation/engines/mysql/mysqlAccount.ts'
+import { cachingSha2Verifier, nativeVerifier } from '../../rotation/engines/mysql/mysqlVerifiers.ts'
 import type { MysqlServer } from './mysql.ts'
 import { type App, adminArn, hex } from './postgresDatabase.ts'
 

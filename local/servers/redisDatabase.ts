@@ -1,6 +1,6 @@
 import { Credential } from '../../rotation/credential.ts'
-import { digest } from '../../rotation/engines/redisAcl.ts'
-import { createClient } from '../../rotation/engines/redisConnection.ts'
+import { digest } from '../../rotation/engines/redis/redisAcl.ts'
+import { createClient } from '../../rotation/engines/redis/redisConnection.ts'
 import { type App, adminArn, hex } from './postgresDatabase.ts'
 import type { RedisServer } from './redis.ts'
 

@@ -1,7 +1,7 @@
 import { listUsers, type Pgbouncer, throughPooler } from '../../local/servers/pgbouncer.ts'
 import { type App, makeApp } from '../../local/servers/postgresDatabase.ts'
-import { Postgres } from '../../rotation/engines/postgres.ts'
-import { scramVerifier } from '../../rotation/engines/scram.ts'
+import { Postgres } from '../../rotation/engines/postgres/postgres.ts'
+import { scramVerifier } from '../../rotation/engines/postgres/scram.ts'
 import { calling, type Place, postgresPlace } from '../support/places.ts'
 
 /**

@@ -8,7 +8,7 @@ import { type App, admits, hex, makeApp } from '../../local/servers/postgresData
 import { pythonBin } from '../../local/stack/python.ts'
 import { Credential } from '../../rotation/credential.ts'
 import type { Engine } from '../../rotation/engines/engine.ts'
-import { Postgres } from '../../rotation/engines/postgres.ts'
+import { Postgres } from '../../rotation/engines/postgres/postgres.ts'
 import { LoginRefused, Unreachable } from '../../rotation/errors.ts'
 import { parseOptions } from '../../rotation/options.ts'
 import type { Pipeline } from '../../rotation/pipeline.ts'

@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { describe, expect, inject, test, vi } from 'vitest'
 import { admits, asSuperuser, connectionOf } from '../../local/servers/postgresDatabase.ts'
 import { Credential } from '../../rotation/credential.ts'
-import { Postgres } from '../../rotation/engines/postgres.ts'
+import { Postgres } from '../../rotation/engines/postgres/postgres.ts'
 import {
   DatabaseFailed,
   InvalidCredential,

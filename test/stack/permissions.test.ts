@@ -34,7 +34,7 @@ import {
 import { asSuperuser } from '../../local/servers/postgresDatabase.ts'
 import { startMiniStack } from '../../local/stack/ministack.ts'
 import { pythonBin } from '../../local/stack/python.ts'
-import { Mysql } from '../../rotation/engines/mysql.ts'
+import { Mysql } from '../../rotation/engines/mysql/mysql.ts'
 import { Conflict } from '../../rotation/errors.ts'
 import { startMoto } from '../support/moto.ts'
 import { cluster, instance, type RdsServer, startRds } from '../support/rds.ts'

@@ -4,7 +4,7 @@ import type { RunningMysql } from '../../local/servers/mysql.ts'
 import { asSuperuser, identified } from '../../local/servers/mysqlDatabase.ts'
 import { hex } from '../../local/servers/postgresDatabase.ts'
 import type { Credential } from '../../rotation/credential.ts'
-import { nativeVerifier } from '../../rotation/engines/mysqlVerifiers.ts'
+import { nativeVerifier } from '../../rotation/engines/mysql/mysqlVerifiers.ts'
 import type { StrategyName } from '../../rotation/strategies/names.ts'
 import type { Entry, Moment, World } from './world.ts'
 

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { escapeIdentifier as name, escapeLiteral as text } from 'pg'
 import type { RunningPostgres } from '../../local/servers/postgres.ts'
 import { asSuperuser, hex } from '../../local/servers/postgresDatabase.ts'
-import { scramVerifier } from '../../rotation/engines/scram.ts'
+import { scramVerifier } from '../../rotation/engines/postgres/scram.ts'
 import type { Entry, World } from './world.ts'
 
 /** A state, and what of the server's catalogs it is about: `pg_roles.rolvaliduntil`, say. */
@@ -14,7 +14,7 @@ export const excused: Record<string, string> = {
   'pg_roles.oid': 'a role that has another is another role: see the clone that was dropped',
   'pg_roles.rolpassword': 'shows nothing; what it hides is changed by hand in generalEntries.ts',
   'pg_roles.rolreplication':
-    'says nothing about logins: it follows like CREATEDB, as test/rotation/engines/postgresClone.fast.test.ts shows',
+    'says nothing about logins: it follows like CREATEDB, as test/rotation/engines/postgres/postgresClone.fast.test.ts shows',
   'pg_roles.rolbypassrls': 'likewise',
   'pg_roles.rolcreatedb': 'likewise',
   'pg_database.oid': 'nobody can change it',

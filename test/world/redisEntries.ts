@@ -1,8 +1,8 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { hex } from '../../local/servers/postgresDatabase.ts'
 import type { RunningRedis } from '../../local/servers/redis.ts'
-import { digest } from '../../rotation/engines/redisAcl.ts'
-import { connect, type RedisConnection } from '../../rotation/engines/redisConnection.ts'
+import { digest } from '../../rotation/engines/redis/redisAcl.ts'
+import { connect, type RedisConnection } from '../../rotation/engines/redis/redisConnection.ts'
 import type { Entry, World } from './world.ts'
 
 const pairs = ['alternating-users', 'temporary-clone'] as const

@@ -3,7 +3,7 @@ import { admits, asSuperuser, makeApp } from '../../../local/servers/mysqlDataba
 import { type App, connectionOf, hex, noRds } from '../../../local/servers/postgresDatabase.ts'
 import { Credential } from '../../../rotation/credential.ts'
 import { loadEngine } from '../../../rotation/engines/load.ts'
-import { quoteText } from '../../../rotation/engines/mysqlAccount.ts'
+import { quoteText } from '../../../rotation/engines/mysql/mysqlAccount.ts'
 import { parseOptions } from '../../../rotation/options.ts'
 import type { Pipeline } from '../../../rotation/pipeline.ts'
 import { retire } from '../../../rotation/retire.ts'

@@ -5,7 +5,7 @@ import { inject } from 'vitest'
 import type { MongodbServer } from '../../../local/servers/mongodb.ts'
 import { admits, behind, createUser, credentialFor, makeApp } from '../../../local/servers/mongodbDatabase.ts'
 import { hex } from '../../../local/servers/postgresDatabase.ts'
-import { Mongodb } from '../../../rotation/engines/mongodb.ts'
+import { Mongodb } from '../../../rotation/engines/mongodb/mongodb.ts'
 import type { Subject } from '../contracts/engine.ts'
 
 /** DocumentDB's engine for the contract of engines. */

@@ -3,8 +3,8 @@ import type { MysqlServer } from '../../../local/servers/mysql.ts'
 import { asSuperuser } from '../../../local/servers/mysqlDatabase.ts'
 import { type App, hex } from '../../../local/servers/postgresDatabase.ts'
 import type { Engine } from '../../../rotation/engines/engine.ts'
-import { Mariadb } from '../../../rotation/engines/mariadb.ts'
-import { Mysql } from '../../../rotation/engines/mysql.ts'
+import { Mariadb } from '../../../rotation/engines/mysql/mariadb.ts'
+import { Mysql } from '../../../rotation/engines/mysql/mysql.ts'
 import { AlternatingUsers } from '../../../rotation/strategies/alternatingUsers.ts'
 
 const { pair } = new AlternatingUsers()

@@ -11,9 +11,9 @@ import {
   makeApp,
 } from '../../../local/servers/mysqlDatabase.ts'
 import { hex } from '../../../local/servers/postgresDatabase.ts'
-import { Mariadb } from '../../../rotation/engines/mariadb.ts'
-import { Mysql } from '../../../rotation/engines/mysql.ts'
-import { quoteName, quoteText } from '../../../rotation/engines/mysqlAccount.ts'
+import { Mariadb } from '../../../rotation/engines/mysql/mariadb.ts'
+import { Mysql } from '../../../rotation/engines/mysql/mysql.ts'
+import { quoteName, quoteText } from '../../../rotation/engines/mysql/mysqlAccount.ts'
 import type { Subject } from '../contracts/engine.ts'
 
 /** MySQL or MariaDB for the contract of engines. */

@@ -4,7 +4,7 @@ import { escapeIdentifier as name, escapeLiteral as text } from 'pg'
 import { inject } from 'vitest'
 import type { PostgresServer } from '../../../local/servers/postgres.ts'
 import { admits, asSuperuser, credentialFor, hex, makeApp } from '../../../local/servers/postgresDatabase.ts'
-import { Postgres } from '../../../rotation/engines/postgres.ts'
+import { Postgres } from '../../../rotation/engines/postgres/postgres.ts'
 import type { Subject } from '../contracts/engine.ts'
 
 /** PostgreSQL for the contract of engines. */

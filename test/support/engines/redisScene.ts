@@ -3,9 +3,9 @@ import { type App, hex } from '../../../local/servers/postgresDatabase.ts'
 import type { RedisServer } from '../../../local/servers/redis.ts'
 import { asSuperuser, credentialFor } from '../../../local/servers/redisDatabase.ts'
 import type { Credential } from '../../../rotation/credential.ts'
-import { Redis } from '../../../rotation/engines/redis.ts'
-import { digest } from '../../../rotation/engines/redisAcl.ts'
-import { connect } from '../../../rotation/engines/redisConnection.ts'
+import { Redis } from '../../../rotation/engines/redis/redis.ts'
+import { digest } from '../../../rotation/engines/redis/redisAcl.ts'
+import { connect } from '../../../rotation/engines/redis/redisConnection.ts'
 import { AlternatingUsers } from '../../../rotation/strategies/alternatingUsers.ts'
 
 const { pair } = new AlternatingUsers()

@@ -5,8 +5,8 @@ import { inject } from 'vitest'
 import { hex } from '../../../local/servers/postgresDatabase.ts'
 import type { RedisServer } from '../../../local/servers/redis.ts'
 import { admits, asSuperuser, credentialFor, makeApp } from '../../../local/servers/redisDatabase.ts'
-import { Redis } from '../../../rotation/engines/redis.ts'
-import { digest } from '../../../rotation/engines/redisAcl.ts'
+import { Redis } from '../../../rotation/engines/redis/redis.ts'
+import { digest } from '../../../rotation/engines/redis/redisAcl.ts'
 import type { Subject } from '../contracts/engine.ts'
 
 /** Redis or Valkey for the contract of engines. */

@@ -9,7 +9,7 @@ import {
   hex,
 } from '../../../local/servers/postgresDatabase.ts'
 import type { Credential } from '../../../rotation/credential.ts'
-import { md5Verifier } from '../../../rotation/engines/scram.ts'
+import { md5Verifier } from '../../../rotation/engines/postgres/scram.ts'
 
 /** The server that stands in for Redshift; none where this system cannot have it. */
 export const standIns = () => inject('postgres').filter(({ version }) => version === 14)

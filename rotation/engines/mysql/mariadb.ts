@@ -1,0 +1,62 @@
+import { NotPermitted } from '../../errors.ts'
+import { authPlugins, ed25519Verifier, parsecVerifier } from './mariadbPlugins.ts'
+import { quoteText } from './mysqlAccount.ts'
+import { type Flavour, type Method, MysqlFamily, type MysqlOptions, type Statements } from './mysqlSession.ts'
+import { nativeVerifier } from './mysqlVerifiers.ts'
+
+const verifiers: Flavour['verifiers'] = {
+  mysql_native_password: nativeVerifier,
+  ed25519: ed25519Verifier,
+  parsec: parsecVerifier,
+}
+
+/** What max_password_errors is by default. */
+const UNLIMITED = 4_294_967_295
+
+const flavour: Flavour = {
+  engine: 'mariadb',
+  plugin: 'mysql_native_password',
+  limits: [
+    'MAX_QUERIES_PER_HOUR',
+    'MAX_UPDATES_PER_HOUR',
+    'MAX_CONNECTIONS_PER_HOUR',
+    'MAX_USER_CONNECTIONS',
+    'MAX_STATEMENT_TIME',
+  ],
+  clauses: { require: 'REQUIRE NONE', expire: 'PASSWORD EXPIRE DEFAULT' },
+  defaultRoles: (account, [role]) => `set default role ${role ?? 'none'} for ${account}`,
+  prepare: seconds =>
+    `set session sql_mode = '', sql_quote_show_create = on, lock_wait_timeout = ${Math.ceil(seconds)}, max_statement_time = ${seconds}`,
+  verifiers,
+  authPlugins,
+  identified: (plugin, verifier) => `identified via ${plugin} using ${quoteText(verifier)}`,
+  // MariaDB logs statements as they come, so it gets nothing but verifiers.
+  changeOwn: (plugin, password) => `set password = ${quoteText(verifiers[plugin]?.(password.new) ?? '')}`,
+  async refuseIrreversible({ query }, { name }) {
+    const [row] = await query('select @@max_password_errors as errors')
+    if (Number(row?.errors) < UNLIMITED)
+      throw new NotPermitted(
+        `${name} is blocked after refused logins (max_password_errors), which a change of its only password causes`,
+      )
+  },
+  locksAfter: () => `select if(@@max_password_errors < ${UNLIMITED}, @@max_password_errors, 0)`,
+  add: (session, account, ...passwords) => identifyBy(session, account, passwords),
+  keep: (session, account, password) => identifyBy(session, account, [password]),
+}
+
+/** By each of the passwords and no other, in one statement. It takes CREATE USER, so an admin. */
+async function identifyBy(
+  { query }: Statements,
+  { name, plugin, verify }: Method,
+  passwords: string[],
+): Promise<void> {
+  const ways = passwords.map(password => `${plugin} using ${quoteText(verify(password))}`)
+  await query(`alter user ${name} identified via ${ways.join(' or ')} account unlock`)
+}
+
+/** MariaDB, also as RDS. */
+export class Mariadb extends MysqlFamily {
+  constructor(options: MysqlOptions) {
+    super(flavour, options)
+  }
+}

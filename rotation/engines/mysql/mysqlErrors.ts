@@ -1,0 +1,154 @@
+import type { Credential } from '../../credential.ts'
+import {
+  Conflict,
+  DatabaseFailed,
+  InvalidCredential,
+  LoginRefused,
+  NotPermitted,
+  RotationError,
+  TlsFailed,
+  Unreachable,
+} from '../../errors.ts'
+import { unreachable, untrusted } from '../networkErrors.ts'
+import { NoSuchUser } from '../noSuchUser.ts'
+
+type Translation = (message: string, where: string) => RotationError
+
+/** The transaction is read-only, or the server is. */
+export class ReadOnly extends Unreachable {}
+
+const locked: Translation = (_, where) => new LoginRefused(`${where}: the account is locked`)
+const notPermitted: Translation = (message, where) => new NotPermitted(`${where}: ${message}`)
+const full: Translation = (_, where) =>
+  new Unreachable(`${where}: the server has no room for another connection`)
+const stopping: Translation = (_, where) => new Unreachable(`${where}: the server is starting or stopping`)
+const slow: Translation = (_, where) => new Unreachable(`${where}: the statement took too long`)
+const broken: Translation = (_, where) => new Unreachable(`${where}: the connection broke`)
+const readOnly: Translation = (_, where) =>
+  new ReadOnly(`${where}: the server is read-only: a replica, or a failover is under way`)
+const against: Translation = (_, where) =>
+  new NotPermitted(`${where}: the server's rules for passwords refuse it; make longer ones, by keyturn: tags`)
+
+/** Error numbers of MySQL (https://dev.mysql.com/doc/mysql-errors/8.4/en/server-error-reference.html) and MariaDB. */
+const byNumber: Record<number, Translation> = {
+  1040: full,
+  1203: full,
+  1226: full,
+  1044: notPermitted,
+  1045: notPermitted,
+  1698: notPermitted,
+  3118: locked,
+  3955: locked,
+  // By max_password_errors, until FLUSH PRIVILEGES.
+  4150: locked,
+  4151: locked,
+  1049: (_, where) => new InvalidCredential('dbname', `${where}: there is no such database`),
+  1130: (_, where) => new NotPermitted(`${where}: no account admits a login from this address`),
+  1129: (_, where) => new NotPermitted(`${where}: the server blocks this address after failed connections`),
+  1820: (_, where) => new NotPermitted(`${where}: the password has expired`),
+  1862: (_, where) => new NotPermitted(`${where}: the password has expired`),
+  3159: (_, where) => new TlsFailed(`${where}: the server wants TLS, but the credential says ssl: false`),
+  1142: notPermitted,
+  1143: notPermitted,
+  1211: notPermitted,
+  1227: notPermitted,
+  1370: notPermitted,
+  1410: notPermitted,
+  1524: notPermitted,
+  4006: notPermitted,
+  1819: against,
+  3638: against,
+  1133: (_, where) => new NoSuchUser(`${where}: there is no such account`),
+  1396: (_, where) => new NoSuchUser(`${where}: there is no such account`),
+  1141: (_, where) => new Conflict(`${where}: another session revoked the same`),
+  1147: (_, where) => new Conflict(`${where}: another session revoked the same`),
+  3891: (_, where) => new Conflict(`${where}: another session changed the password`),
+  1205: (_, where) => new Conflict(`${where}: a lock was not to be had`),
+  1213: (_, where) => new Conflict(`${where}: another session changed the same rows`),
+  1290: (message, where) => {
+    if (/read[-_]only/.test(message)) return readOnly(message, where)
+    if (!message.includes('strict-password-validation')) return notPermitted(message, where)
+    return new NotPermitted(
+      `${where}: strict_password_validation is on, so the server takes no verifiers, which are all that it gets`,
+    )
+  },
+  1792: readOnly,
+  1836: readOnly,
+  1317: slow,
+  3024: slow,
+  1969: slow,
+  1053: stopping,
+  1135: full,
+  3032: (_, where) => new Unreachable(`${where}: the server is in offline mode`),
+  3168: stopping,
+  9001: full,
+  1927: broken,
+  3169: broken,
+  4031: broken,
+}
+
+/** As translate, for an error at login, where some say less than they mean. */
+export function translateLogin(error: unknown, credential: Credential): RotationError {
+  const where = `login as ${credential}`
+  const { errno, code } = fieldsOf(error)
+  if (errno === 1044)
+    return new InvalidCredential('dbname', `${where}: there is no such database, or this user may not use it`)
+  // An account that requires TLS is refused like a wrong password; by MariaDB 10.11 so is everybody.
+  if (errno === 1045 && !credential.ssl)
+    return new LoginRefused(`${where}: refused; the server may want TLS, but the credential says ssl: false`)
+  if (errno === 1045 || errno === 1698)
+    return new LoginRefused(`${where}: the user or its password was refused`)
+  // Without TLS it is the key that the password should be encrypted with.
+  if (code.startsWith('ERR_OSSL_') && !credential.ssl) return notUnderstood(where)
+  return translate(error, where)
+}
+
+/**
+ * Whatever the driver throws as one of ours. Server texts are kept only where they name nothing but accounts; a statement
+ * or a value never comes along, so no `cause` is kept either.
+ */
+export function translate(error: unknown, where: string): RotationError {
+  if (error instanceof RotationError) return error
+  const { code, errno, message, sqlState } = fieldsOf(error)
+  // Node's own numbers are negative.
+  if (errno > 0) return (byNumber[errno] ?? unknownNumber(errno, sqlState))(message, where)
+  if (code === 'HANDSHAKE_NO_SSL_SUPPORT')
+    return new TlsFailed(`${where}: the server offers no TLS; to accept that, store "ssl": false`)
+  // The driver puts this in the place of Node's own code.
+  if (code === 'HANDSHAKE_SSL_ERROR')
+    return hungUp(error, message) ? broken('', where) : new TlsFailed(`${where}: ${message}`)
+  if (code === 'MYSQL_CLEAR_PASSWORD_NOT_ENABLED' || /unknown plugin/.test(message))
+    return new NotPermitted(`${where}: the account does not log in by a password that can be rotated`)
+  if (code === 'PROTOCOL_SEQUENCE_TIMEOUT') return slow('', where)
+  if (code === 'PROTOCOL_CONNECTION_LOST' || unreachable.test(code))
+    return new Unreachable(`${where}: ${code}`)
+  if (untrusted.test(code) && code !== 'AUTH_SWITCH_PLUGIN_ERROR') return new TlsFailed(`${where}: ${code}`)
+  if (message.includes('closed state')) return broken('', where)
+  return notUnderstood(where)
+}
+
+/** What came was no answer of the protocol: something else listens there, or the connection breaks things. */
+export const notUnderstood = (where: string) =>
+  new Unreachable(`${where}: the answer is none of a MySQL server; something else may listen on that port`)
+
+function fieldsOf(error: unknown): { code: string; errno: number; message: string; sqlState: string } {
+  const { code, errno, message, sqlState } = (error ?? {}) as Record<string, unknown>
+  return {
+    code: String(code ?? ''),
+    errno: Number(errno) || 0,
+    message: String(message ?? ''),
+    sqlState: String(sqlState ?? ''),
+  }
+}
+
+/** A call to the system failed, or the other side went away, before there was TLS. */
+const hungUp = (error: unknown, message: string) =>
+  (error as { syscall?: string }).syscall !== undefined || message.includes('disconnected')
+
+/** The classes of SQLSTATE that are about the connection and about memory say "not now". */
+const unknownNumber =
+  (errno: number, sqlState: string): Translation =>
+  (_, where) =>
+    /^(08|HY001)/.test(sqlState)
+      ? new Unreachable(`${where}: error ${errno}`)
+      : new DatabaseFailed(`${where}: error ${errno}`)

@@ -1,0 +1,112 @@
+import {
+  ClientClosedError,
+  ConnectionTimeoutError,
+  DisconnectsClientError,
+  ErrorReply,
+  SocketClosedUnexpectedlyError,
+  SocketTimeoutError,
+} from '@redis/client'
+import {
+  DatabaseFailed,
+  InvalidCredential,
+  LoginRefused,
+  NotPermitted,
+  RotationError,
+  TlsFailed,
+  Unreachable,
+} from '../../errors.ts'
+import { unreachable, untrusted } from '../networkErrors.ts'
+import { OtherKind, Unfinished, Unreadable } from './redisConnection.ts'
+
+/** The server has no file of the kind that a change was to be saved in. */
+export class NoFile extends NotPermitted {}
+
+/** There is one, and it could not be written. */
+export class NotWritten extends NotPermitted {}
+
+/** Its memory is full. Some servers then let nothing into a transaction, not even a change of users. */
+export class NoRoom extends Unreachable {}
+
+/** By how an answer begins: with a code, and after ERR, which can mean anything, with words. */
+const byBeginning: [RegExp, (message: string, where: string) => RotationError][] = [
+  [
+    /^WRONGPASS/,
+    (_, where) => new LoginRefused(`${where}: user or password was refused, or the user is off`),
+  ],
+  [/^NOAUTH/, (_, where) => new LoginRefused(`${where}: the server does not know the login any more`)],
+  [/^NOPERM/, (message, where) => new NotPermitted(`${where}: ${message}`)],
+  [/^DENIED/, (_, where) => new NotPermitted(`${where}: the server's protected mode keeps this address out`)],
+  [
+    /^(LOADING|BUSY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN)\b/,
+    (message, where) => new Unreachable(`${where}: not now, says the server: ${codeOf(message)}`),
+  ],
+  [/^OOM\b/, (_, where) => new NoRoom(`${where}: OOM, the server's memory is full`)],
+  [
+    /^ERR max number of clients/,
+    (_, where) => new Unreachable(`${where}: the server has no room for another connection`),
+  ],
+  [
+    /^ERR DB index is out of range/,
+    (_, where) => new InvalidCredential('dbname', `${where}: there is no such database`),
+  ],
+  [
+    /^ERR unknown (sub)?command/,
+    (message, where) =>
+      new NotPermitted(
+        `${where}: ${codeOf(message)}: the server has none such, or its provider withholds it`,
+      ),
+  ],
+  [
+    /^ERR This (Redis )?instance is not configured to use an ACL file/,
+    (_, where) => new NoFile(`${where}: the server has no aclfile`),
+  ],
+  [
+    /^ERR The server is running without a config file/,
+    (_, where) =>
+      new NoFile(
+        `${where}: the server has neither an aclfile nor a config file, so a restart would bring the old password back`,
+      ),
+  ],
+  [
+    /^ERR Rewriting config file/,
+    (message, where) => new NotWritten(`${where}: ${message}; a restart would bring the old password back`),
+  ],
+]
+
+/** The code, and those words after it that never quote what was sent. */
+const codeOf = (message: string) =>
+  /^[A-Z]+( (unknown (sub)?command|wrong number of arguments|There was an error trying to save the ACLs))?/.exec(
+    message,
+  )?.[0] ?? 'an answer without a code'
+
+const lost = [
+  ConnectionTimeoutError,
+  SocketTimeoutError,
+  SocketClosedUnexpectedlyError,
+  DisconnectsClientError,
+  ClientClosedError,
+  Unreadable,
+  Unfinished,
+]
+
+/**
+ * An answer of the server, or an error of the connection, as one of ours: each has a name. Server texts are kept only
+ * where they name nothing but users, commands, keys and files; a command's arguments never come along, so no `cause` is
+ * kept either.
+ */
+export function translate(error: unknown, where: string): RotationError {
+  if (error instanceof RotationError) return error
+  if (error instanceof ErrorReply) {
+    const message = error.message.replace('EXECABORT Transaction discarded because of: ', '')
+    const [, known] = byBeginning.find(([beginning]) => beginning.test(message)) ?? []
+    return known?.(message, where) ?? new DatabaseFailed(`${where}: ${codeOf(message)}`)
+  }
+  if (error instanceof OtherKind)
+    return new InvalidCredential('engine', `${where}: what answers there is not Redis`)
+  if (lost.some(kind => error instanceof kind))
+    return new Unreachable(`${where}: ${(error as Error).message}`)
+  const { code = '' } = (error ?? {}) as { code?: string }
+  if (unreachable.test(code)) return new Unreachable(`${where}: ${code}`)
+  if (untrusted.test(code)) return new TlsFailed(`${where}: ${code}`)
+  return new Unreachable(`${where}: the driver failed, ${code || (error instanceof Error && error.name)}`)
+}

@@ -1,0 +1,495 @@
+import {
+  BSON,
+  type Document,
+  MongoClient,
+  MongoCompatibilityError,
+  MongoNetworkError,
+  MongoParseError,
+  MongoRuntimeError,
+  MongoServerError,
+} from 'mongodb'
+import { beforeAll, describe, expect, inject, test } from 'vitest'
+import { startGateway } from '../../../../local/servers/documentdbGateway.ts'
+import {
+  admits,
+  behind,
+  createUser,
+  lockSlowCollection,
+  makeApp,
+} from '../../../../local/servers/mongodbDatabase.ts'
+import { Credential } from '../../../../rotation/credential.ts'
+import { Mongodb } from '../../../../rotation/engines/mongodb/mongodb.ts'
+import { translate, translateLogin } from '../../../../rotation/engines/mongodb/mongodbErrors.ts'
+import { engineContract, other } from '../../../support/contracts/engine.ts'
+import { subjectOf } from '../../../support/engines/mongodbSubject.ts'
+
+const both = { user: 'shop', clone: 'shop_clone' }
+
+describe.each(inject('mongodb'))('$name', server => {
+  beforeAll(() => lockSlowCollection(server))
+  engineContract(subjectOf(server))
+
+  const engine = new Mongodb({ caFile: server.caFile })
+
+  test('what a replica is asked, its primary is asked instead, before the password is tried', async () => {
+    const app = await makeApp(server)
+    const replica = await startGateway({ ...server.gateway, primary: `localhost:${server.port}` })
+    const before = subjectOf(server).logged().length
+    const there = other(app.current, { port: replica.port })
+    {
+      await using session = await engine.login(there)
+      await session.setPassword(app.user, 'next')
+    }
+    expect(await admits(server, app.current.with({ password: 'next' }))).toBe(true)
+    const logins = subjectOf(server)
+      .logged()
+      .slice(before)
+      .match(/^login of .*$/gm)
+    expect(logins).toEqual(Array(2).fill(`login of ${app.user}, TLS`))
+    replica.stop()
+  })
+
+  test('a replica that knows no primary, or names another replica, is Unreachable', async () => {
+    const { current } = await makeApp(server)
+    const lost = await startGateway({ ...server.gateway, primary: 'localhost:1' })
+    const astray = await startGateway({ ...server.gateway, primary: `localhost:${lost.port}` })
+    const odd = await startGateway({ ...server.gateway, primary: 'localhost:1/?authSource=x' })
+    for (const { port } of [lost, astray, odd])
+      await expect(engine.login(other(current, { port }))).rejects.toMatchObject({ name: 'Unreachable' })
+    lost.stop()
+    astray.stop()
+    odd.stop()
+  })
+
+  test('a server that knows SCRAM-SHA-1 alone and does not say so, as most clusters of Amazon DocumentDB', async () => {
+    const { user, current, admin } = await makeApp(server)
+    const sha1 = new Map([current, admin].map(({ username, password }) => [username, password]))
+    const old = await startGateway({ ...server.gateway, sha1 })
+    const [app, boss] = [current, admin].map(value =>
+      other(value, { port: old.port, dbname: undefined }),
+    ) as [Credential, Credential]
+    const before = subjectOf(server).logged().length
+    const tried = () =>
+      [
+        ...subjectOf(server)
+          .logged()
+          .slice(before)
+          .matchAll(/^\{"sasl(Start":1,"mechanism":"[^"]+|Continue)/gm),
+      ]
+        .map(([, what]) => what?.replace(/.*"/, ''))
+        .join(' ')
+    await expect(engine.login(app.with({ password: 'wrong' }))).rejects.toMatchObject({
+      name: 'LoginRefused',
+    })
+    // A password was tried once.
+    expect(tried()).toBe('SCRAM-SHA-256 SCRAM-SHA-1 Continue')
+    const clone = `${user}_clone`
+    {
+      await using session = await engine.login(app)
+      await session.setPassword(user, 'next')
+      await using admin = await engine.login(boss)
+      await admin.cloneUser({ user, clone }, { user: clone, password: 'turn' })
+    }
+    for (const [username, password] of [
+      [user, 'next'],
+      [clone, 'turn'],
+    ] as const) {
+      await using _ = await engine.login(app.with({ username, password }))
+    }
+    for (const username of ['a=b', 'a,b'])
+      await expect(engine.login(app.with({ username }))).rejects.toMatchObject({
+        name: 'InvalidCredential',
+        field: 'username',
+      })
+    expect(subjectOf(server).logged().slice(before)).not.toContain('"mechanisms"')
+    old.stop()
+  })
+
+  test('where SCRAM-SHA-256 is known, a refused password is tried once', async () => {
+    const { current } = await makeApp(server)
+    const before = subjectOf(server).logged().length
+    await expect(
+      engine.login(other(current, { password: 'wrong', dbname: undefined })),
+    ).rejects.toMatchObject({ name: 'LoginRefused' })
+    expect(
+      subjectOf(server)
+        .logged()
+        .slice(before)
+        .match(/^{"saslStart"/gm),
+    ).toHaveLength(1)
+  })
+
+  test('a password that SCRAM-SHA-256 does not take is named by its field', async () => {
+    const { current } = await makeApp(server)
+    await expect(engine.login(current.with({ password: 'bell\u0007' }))).rejects.toMatchObject({
+      name: 'InvalidCredential',
+      field: 'password',
+    })
+  })
+
+  test('a test query that names no database is TestFailed, and says what it should be', async () => {
+    const { current } = await makeApp(server)
+    await using session = await engine.login(current)
+    for (const query of ['health', '.health', 'keyturn.', '{"ping":1}'])
+      await expect(session.run(query)).rejects.toMatchObject({
+        name: 'TestFailed',
+        message: expect.stringContaining('shop.orders'),
+      })
+  })
+
+  test('a clone as AWS’s templates make it is taken over', async () => {
+    const app = await makeApp(server)
+    await behind(server, createUser(`${app.user}_clone`, 'theirs', 'readAnyDatabase'), app.admin.username)
+    const pair = { user: app.user, clone: `${app.user}_clone` }
+    await using session = await engine.login(app.admin)
+    await session.cloneUser(pair, { user: pair.clone, password: 'ours' })
+    const clone = app.current.with({ username: pair.clone, password: 'ours' })
+    expect(await admits(server, clone)).toBe(true)
+  })
+})
+
+/**
+ * A MongoDB in memory, for what DocumentDB's engine has not. It tells what it was asked to change, and by which clients.
+ * `told` is what it says of users instead of what they are.
+ * `source` is the database that has all users, or each by its name; `refuse` has the error of each command, or of
+ * `connect`.
+ */
+function mongodb(
+  users: Document[],
+  {
+    refuse = {} as Record<string, number>,
+    source = 'admin' as string | Record<string, string>,
+    more = {} as Document,
+    told = undefined as unknown,
+  } = {},
+) {
+  const changes: Document[] = []
+  const clients: MongoClient[] = []
+  class Client extends MongoClient {
+    override async connect() {
+      clients.push(this)
+      if (refuse.connect) throw new MongoServerError({ code: refuse.connect })
+      const { source: asked, username = '' } = this.options.credentials ?? {}
+      if (asked !== (typeof source === 'string' ? source : source[username]))
+        throw new MongoServerError({ code: 18 })
+      return this
+    }
+    override db(name: string) {
+      const command = async (command: Document) => {
+        const [verb = ''] = Object.keys(command)
+        if (verb in refuse)
+          throw new MongoServerError({ code: refuse[verb], message: JSON.stringify(command) })
+        const { writeConcern, ...change } = command
+        // What a failover could undo would be no change.
+        if (/user$/i.test(verb)) expect(writeConcern).toEqual({ w: 'majority', wtimeout: 15_000 })
+        if (verb !== 'usersInfo') changes.push({ ...change, $db: name })
+        const { usersInfo, showAuthenticationRestrictions } = command
+        const found = users.filter(({ user, db }) => user === usersInfo?.user && db === usersInfo?.db)
+        const shown = ({ authenticationRestrictions, ...rest }: Document) =>
+          showAuthenticationRestrictions ? { authenticationRestrictions, ...rest } : rest
+        return { users: told ?? found.map(shown) }
+      }
+      return { command } as never
+    }
+  }
+  const engine = new Mongodb({ caFile: '', Client })
+  const value = {
+    engine: 'mongo',
+    host: 'h',
+    username: 'shop',
+    password: 'p',
+    dbname: 'shop',
+    ssl: false,
+    ...more,
+  }
+  const login = () => engine.login(Credential.parse(JSON.stringify(value)))
+  return { login, changes, clients }
+}
+
+const user = (name: string, more: Document = {}) => ({
+  user: name,
+  db: 'admin',
+  roles: [{ role: 'readWrite', db: 'shop' }],
+  ...more,
+})
+const open = { user: 'shop_clone', password: 'open' }
+const cloneCredential = Credential.parse(
+  JSON.stringify({ engine: 'mongo', host: 'h', username: 'shop_clone', password: 'p', ssl: false }),
+)
+
+describe('as MongoDB has it', () => {
+  test('a user in the database of the value is found there, and its clone is made there', async () => {
+    const { login, changes } = mongodb([user('shop', { db: 'shop' })], { source: 'shop' })
+    const session = await login()
+    expect(session.host).toBe('shop')
+    await session.setPassword('shop', 'next')
+    await session.cloneUser(both, open)
+    expect(changes).toEqual([
+      { updateUser: 'shop', pwd: 'next', $db: 'shop' },
+      { createUser: 'shop_clone', roles: user('').roles, pwd: 'open', $db: 'shop' },
+    ])
+    await expect(mongodb([], { source: 'elsewhere' }).login()).rejects.toMatchObject({ name: 'LoginRefused' })
+  })
+
+  test('the database of the value is tried only if `admin` does not know the user', async () => {
+    const { login, clients } = mongodb([], { refuse: { connect: 91 }, source: 'shop' })
+    await expect(login()).rejects.toMatchObject({ name: 'Unreachable' })
+    expect(clients).toHaveLength(1)
+  })
+
+  test('users of different databases are no pair', async () => {
+    const users = [user('shop', { db: 'shop' }), user('shop_clone')]
+    const session = await mongodb(users, { source: { shop: 'shop', shop_clone: 'admin' } }).login()
+    expect(await session.differences(both, async () => cloneCredential)).toEqual([
+      'shop and shop_clone are users of different databases',
+    ])
+  })
+
+  test('the driver is kept to one server, one connection and one try, and to what a step has time for', async () => {
+    const { login, clients } = mongodb([user('shop')])
+    await login()
+    expect(clients[0]?.options).toMatchObject({
+      ...{ directConnection: true, maxPoolSize: 1, serverMonitoringMode: 'poll' },
+      ...{ retryReads: false, retryWrites: false },
+      ...{ connectTimeoutMS: 5_000, serverSelectionTimeoutMS: 5_000, socketTimeoutMS: 16_000 },
+    })
+  })
+
+  test('the server gives a test query up as well, after the time that it has', async () => {
+    const { login, changes } = mongodb([user('shop')])
+    await (await login()).run('shop.orders')
+    const find = { find: 'orders', limit: 1, singleBatch: true, maxTimeMS: 15_000 }
+    expect(changes).toEqual([{ ...find, $db: 'shop' }])
+  })
+
+  test('a host may be an address of IPv6', async () => {
+    const { login, clients } = mongodb([user('shop')], { more: { host: '2001:db8::1' } })
+    await login()
+    expect(clients[0]?.options.hosts.map(String)).toEqual(['[2001:db8::1]:27017'])
+  })
+
+  test('a user keeps the only way to log in that it has', async () => {
+    const mechanisms = ['SCRAM-SHA-256']
+    const { login, changes } = mongodb([user('shop', { mechanisms }), user('shop_clone')])
+    const session = await login()
+    await session.setPassword('shop', 'next')
+    await session.lockUser('shop', both)
+    await session.cloneUser(both, open)
+    expect(changes).toMatchObject([
+      { updateUser: 'shop', pwd: 'next', mechanisms },
+      { updateUser: 'shop', mechanisms },
+      { updateUser: 'shop_clone', pwd: 'open', mechanisms },
+    ])
+  })
+
+  test('roles, restrictions and custom data follow in one command, also when they are taken back', async () => {
+    const more = {
+      roles: [
+        { role: 'readWrite', db: 'shop' },
+        { role: 'reports', db: 'admin' },
+      ],
+      customData: { team: 'a' },
+      authenticationRestrictions: [{ clientSource: ['10.0.0.0/8'] }],
+    }
+    const given = mongodb([user('shop', more), user('shop_clone')])
+    await (await given.login()).cloneUser(both, open)
+    expect(given.changes).toEqual([{ updateUser: 'shop_clone', ...more, pwd: 'open', $db: 'admin' }])
+    const taken = mongodb([user('shop'), user('shop_clone', more)])
+    await (await taken.login()).cloneUser(both, open)
+    const none = { roles: user('').roles, customData: {}, authenticationRestrictions: [] }
+    expect(taken.changes).toEqual([{ updateUser: 'shop_clone', ...none, pwd: 'open', $db: 'admin' }])
+    const made = mongodb([user('shop', more)])
+    await (await made.login()).cloneUser(both, open)
+    expect(made.changes).toEqual([{ createUser: 'shop_clone', ...more, pwd: 'open', $db: 'admin' }])
+  })
+
+  test('opening the user leaves the clone, which may be in use, as it is, and makes none', async () => {
+    const limited = { authenticationRestrictions: [{ clientSource: ['192.0.2.1'] }] }
+    const back = { user: 'shop', password: 'back' }
+    for (const users of [[user('shop', limited), user('shop_clone')], [user('shop', limited)]]) {
+      const { login, changes } = mongodb(users)
+      await (await login()).cloneUser(both, back)
+      expect(changes).toEqual([{ updateUser: 'shop', pwd: 'back', $db: 'admin' }])
+    }
+  })
+
+  test.each([
+    ['no list', 7],
+    ['nobody', [null]],
+    ['a user without roles', [{ user: 'shop', db: 'admin' }]],
+    ['roles that are none', [{ user: 'shop', db: 'admin', roles: ['read'] }]],
+    ['mechanisms that are none', [user('shop', { mechanisms: 5 })]],
+  ])('usersInfo that tells %s is DatabaseFailed, and nothing changes', async (_, told) => {
+    const { login, changes } = mongodb([user('shop')], { told })
+    const session = await login()
+    for (const change of [session.setPassword('shop', 'next'), session.cloneUser(both, open)])
+      await expect(change).rejects.toMatchObject({ name: 'DatabaseFailed' })
+    expect(changes).toEqual([])
+  })
+
+  test('a clone that is equal gets a password and nothing else', async () => {
+    const roles = [
+      { role: 'b', db: 'x' },
+      { role: 'a', db: 'x' },
+    ]
+    const { login, changes } = mongodb([
+      user('shop', { roles }),
+      user('shop_clone', { roles: roles.toReversed() }),
+    ])
+    const session = await login()
+    await session.cloneUser(both, open)
+    await session.cloneUser(both, { user: 'shop', password: 'back' })
+    expect(changes).toEqual([
+      { updateUser: 'shop_clone', pwd: 'open', $db: 'admin' },
+      { updateUser: 'shop', pwd: 'back', $db: 'admin' },
+    ])
+  })
+
+  test('a clone that is dropped meanwhile is a Conflict', async () => {
+    const { login } = mongodb([user('shop'), user('shop_clone')], {
+      refuse: { updateUser: 11, dropUser: 11 },
+    })
+    const session = await login()
+    await expect(session.cloneUser(both, open)).rejects.toMatchObject({ name: 'Conflict' })
+    await expect(session.dropUser(both)).resolves.toBeUndefined()
+  })
+
+  test('every difference is a sentence', async () => {
+    const { login } = mongodb([
+      user('shop', { roles: [{ role: 'a', db: 'x' }], customData: { n: 1 } }),
+      user('shop_clone', {
+        roles: [{ role: 'b', db: 'x' }],
+        authenticationRestrictions: [{ serverAddress: ['::1'] }],
+      }),
+    ])
+    const session = await login()
+    expect(await session.differences(both, async () => cloneCredential)).toEqual([
+      'grant a@x to shop_clone',
+      'revoke b@x from shop_clone',
+      'shop_clone has other customData than shop',
+      'shop_clone has other authenticationRestrictions than shop',
+    ])
+  })
+
+  test.each(['root', '__system', 'userAdminAnyDatabase', 'userAdmin', 'dbOwner'])(
+    'a clone that is %s is NotPermitted if its user is not',
+    async role => {
+      const roles = [...user('').roles, { role, db: 'admin' }]
+      const { login, changes } = mongodb([user('shop'), user('shop_clone', { roles })])
+      const session = await login()
+      const refused = { name: 'NotPermitted', message: expect.stringContaining('superuser') }
+      await expect(session.cloneUser(both, open)).rejects.toMatchObject(refused)
+      await expect(session.dropUser(both)).rejects.toMatchObject(refused)
+      expect(changes).toEqual([])
+      const equals = mongodb([user('shop', { roles }), user('shop_clone', { roles })])
+      await expect((await equals.login()).cloneUser(both, open)).resolves.toEqual([])
+    },
+  )
+
+  const role = (role: string) => ({ role, db: 'shop' })
+  test.each([
+    ['no role', [role('a')], []],
+    ['no role of several', [role('a'), role('b')], []],
+    ['one role of several', [role('a'), role('b')], [role('b')]],
+    ['roles of its own', [], [role('c')]],
+  ])('a clone with %s whose password was proven gets nothing of the user’s', async (_, roles, held) => {
+    const { login, changes } = mongodb([user('shop', { roles }), user('shop_clone', { roles: held })])
+    const session = await login()
+    const refused = { name: 'NotPermitted', message: expect.stringContaining('no clone') }
+    await expect(session.cloneUser(both, { user: 'shop', password: 'taken' })).rejects.toMatchObject(refused)
+    await expect(session.lockUser('shop', both)).rejects.toMatchObject(refused)
+    expect(changes).toEqual([])
+  })
+
+  test.each([
+    ['the only role', [role('a')], [role('a'), role('c')]],
+    ['two roles of several', [role('a'), role('b'), role('c')], [role('a'), role('b')]],
+    ['none, as the user has', [], []],
+  ])('a clone with %s whose password was proven is one', async (_, roles, held) => {
+    const { login, changes } = mongodb([user('shop', { roles }), user('shop_clone', { roles: held })])
+    const session = await login()
+    await session.cloneUser(both, { user: 'shop', password: 'next' })
+    await session.lockUser('shop', both)
+    expect(changes.slice(-2)).toMatchObject([{ updateUser: 'shop', pwd: 'next' }, { updateUser: 'shop' }])
+  })
+
+  test('a user without the right to change its password is told what it lacks', async () => {
+    const { login } = mongodb([user('shop'), user('shop_clone')], { refuse: { updateUser: 13 } })
+    const session = await login()
+    await expect(session.setPassword('shop', 'a secret')).rejects.toMatchObject({
+      name: 'NotPermitted',
+      message: expect.stringMatching(/^(?!.*a secret).*changeOwnPassword/),
+    })
+    await expect(session.setPassword('shop_clone', 'a secret')).rejects.toMatchObject({
+      name: 'NotPermitted',
+      message: expect.not.stringContaining('changeOwnPassword'),
+    })
+  })
+})
+
+test.each([
+  [18, 'LoginRefused'],
+  [334, 'LoginRefused'],
+  [11, 'NotPermitted'],
+  [13, 'NotPermitted'],
+  [8000, 'NotPermitted'],
+  [6, 'Unreachable'],
+  [7, 'Unreachable'],
+  [89, 'Unreachable'],
+  [133, 'Unreachable'],
+  [202, 'Unreachable'],
+  [262, 'Unreachable'],
+  [9001, 'Unreachable'],
+  [50, 'Unreachable'],
+  [91, 'Unreachable'],
+  [189, 'Unreachable'],
+  [10107, 'Unreachable'],
+  [13435, 'Unreachable'],
+  [24, 'Conflict'],
+  [46, 'Conflict'],
+  [64, 'Conflict'],
+  [112, 'Conflict'],
+  [117, 'Conflict'],
+  [51003, 'Conflict'],
+  [9, 'DatabaseFailed'],
+])('error %i is %s, and none of its words are kept', (code, name) => {
+  const error = translate(new MongoServerError({ code, message: 'a secret' }), 'here')
+  expect(error).toMatchObject({ name, message: expect.not.stringContaining('a secret') })
+  expect(error).not.toHaveProperty('cause')
+})
+
+test('a server that is too old for the driver is told apart', () => {
+  expect(translate(new MongoCompatibilityError('reports maximum wire version 7'), 'here')).toMatchObject({
+    name: 'DatabaseFailed',
+    message: expect.stringContaining('older'),
+  })
+})
+
+describe('what the driver throws of itself has a name', () => {
+  const network = (code: string) =>
+    new MongoNetworkError('secret', { cause: Object.assign(new Error('secret'), { code }) })
+
+  test.each([
+    [network('INVALID_PURPOSE'), 'TlsFailed'],
+    [network('DEPTH_ZERO_SELF_SIGNED_CERT'), 'TlsFailed'],
+    [network('EINVAL'), 'Unreachable'],
+    [network('ECONNREFUSED'), 'Unreachable'],
+    [new MongoParseError('secret'), 'InvalidCredential'],
+    [new MongoRuntimeError('secret'), 'InvalidCredential'],
+    [new BSON.BSONError('secret'), 'InvalidCredential'],
+    [new RangeError('secret'), 'InvalidCredential'],
+    [new TypeError('secret'), 'InvalidCredential'],
+    [undefined, 'InvalidCredential'],
+  ])('%s', (error, name) => {
+    const [plain, secured, later] = [
+      translateLogin(error, 'here', false),
+      translateLogin(error, 'here', true),
+      translate(error, 'here'),
+    ]
+    expect(plain.name).toBe(name)
+    // Who showed the host's certificate is the server that was meant, and may be well again in a moment.
+    for (const { name: told } of [secured, later])
+      expect(told).toBe(name === 'InvalidCredential' ? 'Unreachable' : name)
+    for (const { message } of [plain, secured, later]) expect(message).not.toContain('secret')
+  })
+})

@@ -1,0 +1,120 @@
+import { describe, expect, inject, test } from 'vitest'
+import { admits, asSuperuser, identified, makeApp } from '../../../../local/servers/mysqlDatabase.ts'
+import { type App, hex, noRds } from '../../../../local/servers/postgresDatabase.ts'
+import type { Credential } from '../../../../rotation/credential.ts'
+import { Mariadb } from '../../../../rotation/engines/mysql/mariadb.ts'
+import { Mysql } from '../../../../rotation/engines/mysql/mysql.ts'
+import { AlternatingUsers } from '../../../../rotation/strategies/alternatingUsers.ts'
+import type { FailedChange } from '../../../../rotation/strategies/strategy.ts'
+
+const servers = inject('mysql')
+const strategy = new AlternatingUsers()
+
+/** What an earlier tool, such as AWS's own functions, may have come to when it died; its value is pending. */
+const states: [string, (clone: string, by: string, app: App) => string[], { open: boolean }][] = [
+  ['no clone', () => [], { open: false }],
+  ['a clone without a password', clone => [`create user ${clone}`], { open: false }],
+  [
+    'a clone without a password, with privileges',
+    (clone, _, { database }) => [`create user ${clone}`, `grant all on ${database}.* to ${clone}`],
+    { open: false },
+  ],
+  ['a clone with its password alone', (clone, by) => [`create user ${clone} ${by}`], { open: true }],
+  [
+    'a clone that may see one table',
+    (clone, by, { database }) => [
+      `create table ${database}.t (a int, b int)`,
+      `create user ${clone} ${by}`,
+      `grant select on ${database}.t to ${clone}`,
+    ],
+    { open: true },
+  ],
+  [
+    'a clone that may see one column',
+    (clone, by, { database }) => [
+      `create table ${database}.t (a int, b int)`,
+      `create user ${clone} ${by}`,
+      `grant select (a) on ${database}.t to ${clone}`,
+    ],
+    { open: true },
+  ],
+  [
+    'a clone with half of the privileges',
+    (clone, by, { database }) => [`create user ${clone} ${by}`, `grant select on ${database}.* to ${clone}`],
+    { open: true },
+  ],
+  [
+    'a clone that is locked',
+    (clone, by) => [`create user ${clone} ${by}`, `alter user ${clone} account lock`],
+    { open: false },
+  ],
+  [
+    'a clone whose password has expired',
+    (clone, by) => [`create user ${clone} ${by} password expire`],
+    { open: true },
+  ],
+]
+
+describe.skipIf(!servers.length).each(servers)('$name, half of a clone', server => {
+  const engine = new (server.engine === 'mysql' ? Mysql : Mariadb)({ caFile: server.caFile })
+  const none = async () => undefined
+  const failed = (app: App, pending: Credential): FailedChange => ({
+    current: app.current,
+    pending,
+    previous: none,
+    admin: async () => app.admin,
+    rds: noRds,
+    rival: none,
+    previousIsOpen: async () => false,
+    untouched: async () => false,
+    async *stored() {},
+  })
+  /** Without a database, as a clone that may not use it can be asked for no more than its password. */
+  const opens = async ({ username, password }: Credential) => {
+    const login = { user: username, password }
+    return asSuperuser(server, 'do 1', login).then(
+      () => true,
+      (error: { errno?: number }) => {
+        // Its password was right.
+        if (error.errno === 1820 || error.errno === 1862) return true
+        expect([1045, 1698, 3118, 4151]).toContain(error.errno)
+        return false
+      },
+    )
+  }
+
+  test.each(states)(
+    '%s: a rollback closes it, and the next rotation completes it',
+    async (_, make, { open }) => {
+      const app = await makeApp(server)
+      const { clone } = strategy.pair(app.user)
+      const pending = app.current.with({ username: clone, password: `half-${hex(8)}` })
+      const statements = make(clone, identified(server, pending.password), app)
+      await asSuperuser(server, statements)
+      expect(await opens(pending)).toBe(open)
+      expect(await strategy.undo(engine, failed(app, pending))).toBe('intact')
+      expect(await opens(pending)).toBe(false)
+      expect(await admits(server, app.current)).toBe(true)
+      const next = pending.with({ password: `next-${hex(8)}` })
+      expect(await strategy.apply(engine, failed(app, next))).toEqual([])
+      await using session = await engine.login(next)
+      expect(await session.differences(strategy.pair(app.user), async () => app.current)).toEqual([])
+    },
+  )
+
+  test('what may use another database alone is somebody else’s: it is left open, and that is told', async () => {
+    const app = await makeApp(server)
+    const { clone } = strategy.pair(app.user)
+    const pending = app.current.with({ username: clone, password: `half-${hex(8)}` })
+    await asSuperuser(server, [
+      `create database other_${clone}`,
+      `create user ${clone} ${identified(server, pending.password)}`,
+      `grant select on other_${clone}.* to ${clone}`,
+    ])
+    // Whether it lets everybody in is asked, and it does not.
+    expect(await strategy.undo(engine, failed(app, pending))).toBe('open')
+    expect(await opens(pending)).toBe(true)
+    expect(await admits(server, app.current)).toBe(true)
+    await expect(strategy.apply(engine, failed(app, pending))).rejects.toMatchObject({ name: 'NotPermitted' })
+  })
+})

@@ -1,0 +1,352 @@
+import { readFileSync } from 'node:fs'
+import mysql from 'mysql2/promise'
+import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest'
+import { flavours, startMysql } from '../../../../local/servers/mysql.ts'
+import {
+  admits,
+  asSuperuser,
+  credentialFor,
+  identified,
+  makeApp,
+} from '../../../../local/servers/mysqlDatabase.ts'
+import { hex } from '../../../../local/servers/postgresDatabase.ts'
+import type { Engine } from '../../../../rotation/engines/engine.ts'
+import { Mariadb } from '../../../../rotation/engines/mysql/mariadb.ts'
+import { Mysql } from '../../../../rotation/engines/mysql/mysql.ts'
+import { quoteText } from '../../../../rotation/engines/mysql/mysqlAccount.ts'
+import { ruleAgainst } from '../../../../rotation/engines/mysql/mysqlRules.ts'
+import { Unproven } from '../../../../rotation/engines/unproven.ts'
+import { AlternatingUsers } from '../../../../rotation/strategies/alternatingUsers.ts'
+import { DualPassword } from '../../../../rotation/strategies/dualPassword.ts'
+import { tryLogin } from '../../../../rotation/strategies/login.ts'
+import { SingleUser } from '../../../../rotation/strategies/singleUser.ts'
+import { other } from '../../../support/contracts/engine.ts'
+import { engineOf } from '../../../support/engines/mysqlScene.ts'
+
+const { pair } = new AlternatingUsers()
+const servers = inject('mysql')
+
+const possible = flavours.filter(({ engine }) => servers.some(server => server.engine === engine)).slice(0, 2)
+describe.each(possible)('a $engine of its own, whose settings matter', flavour => {
+  let server: Awaited<ReturnType<typeof startMysql>>
+  let engine: Engine
+  const sql = (...statements: string[]) => asSuperuser(server, statements)
+  beforeAll(async () => {
+    server = await startMysql(flavour, { performance_schema: 'on' })
+    engine = engineOf(server)
+  })
+  afterAll(() => server?.stop())
+
+  test('a read-only server is Unreachable', async () => {
+    const app = await makeApp(server)
+    await sql('set global read_only = on')
+    try {
+      await using own = await engine.login(app.current)
+      await expect(own.setPassword(app.user, 'x')).rejects.toMatchObject({ name: 'Unreachable' })
+      await using session = await engine.login(app.admin, '%')
+      await expect(session.lockUser(app.user, pair(app.user))).rejects.toMatchObject({ name: 'Unreachable' })
+      expect(await admits(server, app.current)).toBe(true)
+    } finally {
+      await sql('set global read_only = off')
+    }
+  })
+
+  test('what the server quotes, and lets its sessions write, by its own settings, is nothing to us', async () => {
+    const variable = flavour.engine === 'mysql' ? 'transaction_read_only' : 'tx_read_only'
+    await sql('set global sql_quote_show_create = off')
+    try {
+      const app = await makeApp(server)
+      const both = pair(app.user)
+      await using session = await engine.login(app.admin, '%')
+      await session.cloneUser(both, { user: both.clone, password: 'p' })
+      await sql(`set global ${variable} = on`)
+      await using own = await engine.login(app.current)
+      await expect(own.setPassword(app.user, 'x')).rejects.toMatchObject({ name: 'Unreachable' })
+    } finally {
+      await sql(`set global ${variable} = off`, 'set global sql_quote_show_create = on')
+    }
+  })
+
+  test('a server that wants TLS says so without', async () => {
+    const { current } = await makeApp(server)
+    await sql('set global require_secure_transport = on')
+    try {
+      await expect(engine.login(other(current, { ssl: false }))).rejects.toMatchObject({
+        name: server.name.startsWith('MariaDB 10') ? 'LoginRefused' : 'TlsFailed',
+        message: expect.stringContaining('ssl: false'),
+      })
+    } finally {
+      await sql('set global require_secure_transport = off')
+    }
+  })
+
+  test('names and texts are read right where the server has them written otherwise', async () => {
+    await sql("set global sql_mode = 'ANSI_QUOTES,NO_BACKSLASH_ESCAPES'")
+    try {
+      const app = await makeApp(server, { user: `o'br"ien` })
+      const both = pair(app.user)
+      await using session = await engine.login(app.admin, '%')
+      await session.cloneUser(both, { user: both.clone, password: `'\\"` })
+      const clone = app.current.with({ username: both.clone, password: `'\\"` })
+      await using own = await engine.login(clone)
+      expect(await own.differences(both, async () => app.current)).toEqual([])
+    } finally {
+      await sql('set global sql_mode = default')
+    }
+  })
+
+  if (flavour.engine === 'mariadb')
+    test('a server that takes no verifiers is NotPermitted', async () => {
+      const app = await makeApp(server)
+      await sql("install soname 'simple_password_check'")
+      try {
+        const both = pair(app.user)
+        await using session = await engine.login(app.admin, '%')
+        await using own = await engine.login(app.current)
+        for (const change of [
+          () => own.setPassword(app.user, 'x'),
+          () => session.setPassword(app.user, 'x'),
+          () => session.lockUser(app.user, both),
+          () => session.cloneUser(both, { user: both.clone, password: 'x' }),
+        ])
+          await expect(change()).rejects.toMatchObject({
+            name: 'NotPermitted',
+            message: expect.stringContaining('strict_password_validation'),
+          })
+        expect(await admits(server, app.current)).toBe(true)
+      } finally {
+        await sql("uninstall soname 'simple_password_check'")
+      }
+    })
+
+  if (flavour.engine === 'mariadb')
+    test('a clone that is not there, whom the server asks for what some other account needs, is not open', async () => {
+      const others = Array.from({ length: 20 }, () => `create user pam_${hex()} identified via pam`)
+      await sql("install soname 'auth_pam'", ...others)
+      for (let tries = 0; tries < 100; tries++) {
+        const user = `app_${hex()}`
+        const pending = credentialFor(server, pair(user).clone, 'p')
+        const name = await engine.login(pending).catch((error: Error) => error.name)
+        if (name !== 'NotPermitted') continue
+        const { current, admin } = await makeApp(server, { user })
+        const none = async () => undefined
+        const no = async () => false
+        const failed = { current, previous: none, rival: none, previousIsOpen: no, untouched: no }
+        const undone = new AlternatingUsers().undo(engine, {
+          ...failed,
+          pending: current.with({ username: pending.username, password: 'p' }),
+          admin: async () => admin,
+          rds: () => Promise.reject(new Error('RDS is not asked')),
+          async *stored() {},
+        })
+        return expect(await undone).toBe('intact')
+      }
+      expect.fail('the server asks nobody for what it asks the others')
+    })
+
+  test('performance_schema has what every session runs and ran, and no password', async () => {
+    const app = await makeApp(server)
+    const itself = flavour.engine === 'mysql'
+    await sql(
+      "update performance_schema.setup_consumers set enabled = 'YES'",
+      "update performance_schema.setup_instruments set enabled = 'YES' where name like 'statement/%'",
+      ...(itself ? [`grant application_password_admin on *.* to ${app.user}`] : []),
+    )
+    const both = pair(app.user)
+    const [set, added, opened, cloned, running] = ['set', 'added', 'opened', 'cloned', 'running'].map(
+      word => `${word}${hex()}`,
+    ) as [string, string, string, string, string]
+    await using session = await engine.login(app.admin, '%')
+    await using own = await engine.login(app.current)
+    const { passwords } = itself ? own : session
+    await own.setPassword(app.user, set)
+    await passwords?.add(app.user, added, set)
+    await passwords?.keep(app.user, added)
+    await session.setPassword(app.user, opened)
+    await session.cloneUser(both, { user: both.clone, password: cloned })
+    await session.lockUser(both.clone, both)
+    await using last = await engine.login(app.current.with({ password: opened }))
+    const mark = `mark${hex()}`
+    const { host, port, caFile, superuser } = server
+    const connect = () =>
+      mysql.createConnection({ host, port, ...superuser, ssl: { ca: readFileSync(caFile) } })
+    const watch = await connect()
+    // A session that goes on, as each keeps its own history; and no prepared statement, of which MariaDB keeps no text.
+    const marked = await connect()
+    await marked.query(`select '${mark}'`)
+    const query = async (statement: string) => {
+      const [rows] = await watch.query({ sql: statement, rowsAsArray: true })
+      return rows as unknown[][]
+    }
+    /** The tables of performance_schema in which each text is at this moment. */
+    const tablesWith = async (texts: string[]) => {
+      const found = texts.map((): string[] => [])
+      for (const [table] of await query('show tables from performance_schema')) {
+        const values = (await query(`select * from performance_schema.${table}`)).flat().join('\n')
+        for (const [i, text] of texts.entries()) if (values.includes(text)) found[i]?.push(String(table))
+      }
+      return found
+    }
+    try {
+      await query(`prepare kept from "select '${mark}'"`)
+      // Now one has to wait, and is seen while it runs.
+      await query('flush tables with read lock')
+      const waiting = last.setPassword(app.user, running)
+      await vi.waitFor(async () => {
+        const info = `select info from information_schema.processlist where user = '${app.user}' and state like '%lock%'`
+        expect(await query(info)).toHaveLength(1)
+      })
+      const secrets = [app.current.password, set, added, opened, cloned, running]
+      const statement = itself ? 'BY <secret> REPLACE <secret>' : 'set password'
+      const [run, ran, ...told] = await tablesWith([statement, mark, ...secrets])
+      await query('unlock tables')
+      await waiting
+      expect(run).toContain('threads')
+      for (const table of ['events_statements_history', 'events_statements_history_long'])
+        expect(ran).toContain(table)
+      expect(ran).toContain('prepared_statements_instances')
+      expect(told).toEqual(secrets.map(() => []))
+      expect(await tablesWith([running])).toEqual([[]])
+    } finally {
+      await Promise.all([watch.end(), marked.end()])
+    }
+  })
+
+  if (flavour.engine === 'mysql')
+    describe('rules for passwords', () => {
+      beforeAll(() => sql("install component 'file://component_validate_password'"))
+      afterAll(() => sql("uninstall component 'file://component_validate_password'"))
+      const rule = (name: string, value: string | number) =>
+        sql(`set global validate_password.${name} = ${value}`)
+      /** DEFAULT does not bring all of them back, and the server raises the length with the others. */
+      const relax = async () => {
+        await rule('policy', 'MEDIUM')
+        await rule('changed_characters_percentage', 0)
+        for (const kind of ['mixed_case', 'number', 'special_char']) await rule(`${kind}_count`, 1)
+        await rule('length', 8)
+      }
+      const strong = () => `Aa1!${hex(12)}`
+      const none = () => Promise.reject(new Error('not needed'))
+      const makeOwn = async (password: string) => {
+        const { user, current } = await makeApp(server, { password })
+        await sql(`grant application_password_admin on *.* to ${user}`)
+        return current
+      }
+
+      test.each<[string, string | number, () => string, boolean]>([
+        ['policy', 'LOW', () => hex(4), true],
+        ['length', 20, () => `Aa1!${hex(7)}`, false],
+        ['mixed_case_count', 2, () => `Aa1!${hex(12)}`, false],
+        ['number_count', 40, () => `Aa1!${hex(12)}`, false],
+        ['special_char_count', 2, () => `Aa1!${hex(12)}`, false],
+        ['policy', 'STRONG', strong, true],
+        ['changed_characters_percentage', 100, () => `Aa1!${hex(12)}`, false],
+      ])(
+        '%s %s, %#: neither a single user nor two passwords are begun with what could not be taken back',
+        async (name, value, password, may) => {
+          const current = await makeOwn(password())
+          await rule(name, value)
+          try {
+            for (const strategy of [new SingleUser(), new DualPassword()]) {
+              const pending = current.with({
+                password: `bB2?${'bB2?'.repeat(12)}${hex(20)}1234567890`.slice(0, 90),
+              })
+              const change = { current, pending, previous: none, async *stored() {}, admin: none, rds: none }
+              const applied = strategy.apply(engine, change)
+              if (may) {
+                await applied
+                const failed = { ...change, previous: async () => undefined, rival: async () => undefined }
+                const no = async () => false
+                const rest = { previousIsOpen: no, untouched: no }
+                await strategy.undo(engine, { ...failed, ...rest })
+              } else
+                await expect(applied).rejects.toMatchObject({
+                  name: 'NotPermitted',
+                  message: expect.stringMatching(/validate_password\.\w+ the server may refuse/),
+                })
+              expect([await admits(server, current), await admits(server, pending)]).toEqual([true, false])
+            }
+          } finally {
+            await relax()
+          }
+        },
+      )
+
+      test('what is worked out here is never what the server would not take', async () => {
+        const rules: [string, string | number][][] = [
+          [['policy', 'LOW']],
+          [
+            ['policy', 'LOW'],
+            ['length', 4],
+          ],
+          [['policy', 'MEDIUM']],
+          [
+            ['policy', 'MEDIUM'],
+            ['mixed_case_count', 2],
+            ['special_char_count', 0],
+          ],
+          [
+            ['policy', 'MEDIUM'],
+            ['number_count', 3],
+          ],
+        ]
+        for (const some of rules) {
+          for (const [name, value] of some) await rule(name, value)
+          try {
+            const rows = await sql("show global variables like 'validate_password%'")
+            const settings = Object.fromEntries(rows.map(row => Object.values(row).map(String)))
+            for (const password of [
+              ...[
+                '12345678',
+                'aA1!',
+                'aA1!aA1!',
+                'aaBB11!!',
+                'äÄ1!äÄ1!',
+                'aA1 aA1 ',
+                'aA1日aA1日',
+                'aA1\\aA1~',
+                'AA11!!bbb',
+              ],
+              ...['x'.repeat(99), `aA1!${'x'.repeat(97)}`, `aaAA111${'x'.repeat(90)}`],
+            ])
+              if (!ruleAgainst(settings, 'nobody', password, 'other'))
+                await sql(`create user u${hex()} identified by ${quoteText(password)}`)
+          } finally {
+            await relax()
+          }
+        }
+        expect(await sql("show global variables like 'validate_password.length'")).toHaveLength(1)
+      })
+    })
+
+  test('an anonymous account that takes the login is NotPermitted', async () => {
+    // It goes before all others, being for one address only.
+    await sql(`create user ''@'127.0.0.1' ${identified(server, 'p')}`)
+    await expect(engine.login(credentialFor(server, 'nobody', 'p'))).rejects.toMatchObject({
+      name: 'NotPermitted',
+      message: expect.stringContaining('takes it for'),
+    })
+  })
+})
+
+test.each(possible)(
+  'a login at a $engine that was started with skip-grant-tables is Unproven',
+  async flavour => {
+    const server = await startMysql(flavour, { skip_grant_tables: 'on', init_file: '/dev/null' })
+    try {
+      const { socket, caFile } = server
+      const Engine = flavour.engine === 'mysql' ? Mysql : Mariadb
+      // MySQL then listens nowhere else.
+      const connect = ({ user, password }: mysql.ConnectionOptions) =>
+        mysql.createConnection({ socketPath: socket, user: user ?? '', password: password ?? '' })
+      const engine = new Engine({ caFile, connect })
+      for (const password of ['any', 'another']) {
+        const login = tryLogin(engine, credentialFor(server, 'app', password))
+        await expect(login).rejects.toBeInstanceOf(Unproven)
+        await expect(login).rejects.toMatchObject({ message: expect.stringContaining('skip-grant-tables') })
+      }
+    } finally {
+      await server.stop()
+    }
+  },
+)

@@ -1,0 +1,102 @@
+import { describe, expect, test } from 'vitest'
+import {
+  actingForBoth,
+  newRole,
+  type Role,
+  syncStatements,
+} from '../../../../rotation/engines/postgres/postgresClone.ts'
+
+const pair = { user: 'app', clone: 'app_clone' }
+const role: Role = { ...newRole, name: 'app', ours: true }
+const membership = { role: 'app', admin: false, inherit: true, set: true, shared: true }
+const clone: Role = {
+  ...role,
+  name: 'app_clone',
+  memberOf: [membership],
+  settings: [{ database: null, values: ['role=app'] }],
+}
+const sync = (user: Partial<Role>, copy: Partial<Role>) =>
+  syncStatements(pair, {
+    user: { ...role, ...user },
+    clone: { ...clone, ...copy },
+    database: 'shop',
+    version: 160000,
+  })
+
+test('a clone that is equal: nothing is to be done', () => {
+  expect(sync({}, {})).toEqual([])
+})
+
+test.each(['createdb', 'createrole', 'replication', 'bypassrls'] as const)(
+  '%s follows, and goes again',
+  flag => {
+    expect(sync({ [flag]: true }, {})).toEqual([`alter role "app_clone" ${flag}`])
+    expect(sync({}, { [flag]: true })).toEqual([`alter role "app_clone" no${flag}`])
+    expect(sync({ [flag]: true }, { [flag]: true })).toEqual([])
+  },
+)
+
+test('superuser follows; a clone that is one while its user is not is a stranger', () => {
+  expect(sync({ superuser: true }, {})).toEqual(['alter role "app_clone" superuser'])
+  expect(() => sync({}, { superuser: true })).toThrow(expect.objectContaining({ name: 'NotPermitted' }))
+})
+
+test('a clone that could give its user to others cannot any more', () => {
+  expect(sync({}, { memberOf: [{ ...membership, admin: true }] })).toEqual([
+    'revoke admin option for "app" from "app_clone"',
+  ])
+})
+
+test.each(['inherit', 'set'])('a clone whose membership lacks %s gets it', option => {
+  expect(sync({}, { memberOf: [{ ...membership, [option]: false }] })).toEqual([
+    'grant "app" to "app_clone" with inherit true, set true',
+  ])
+})
+
+test('a clone that does not inherit what its roles may does so again', () => {
+  expect(sync({}, { inherit: false })).toEqual(['alter role "app_clone" inherit'])
+})
+
+describe('what has to be borrowed for handing over is given back', () => {
+  const acting = (loan: Role['loan'], version: number) =>
+    actingForBoth(
+      { user: { ...role, ours: false, loan }, clone: { ...clone, ours: true }, database: 'shop', version },
+      ['reassign'],
+    )
+  const lent = 'grant "app" to current_user with inherit true, set true'
+  const timeout = "set local lock_timeout = '1s'"
+  test.each([
+    [
+      'an admin that had no membership of its own has none',
+      acting({ lender: 'admin', had: null }, 160000),
+      [
+        `${lent} granted by "admin"`,
+        timeout,
+        'reassign',
+        'revoke "app" from current_user granted by "admin"',
+      ],
+    ],
+    [
+      'one that had one has it as it was',
+      acting({ lender: 'dba', had: { inherit: false, set: true } }, 160000),
+      [
+        `${lent} granted by "dba"`,
+        timeout,
+        'reassign',
+        'grant "app" to current_user with inherit false, set true granted by "dba"',
+      ],
+    ],
+    [
+      'before PostgreSQL 16',
+      acting({ lender: null, had: null }, 150000),
+      ['grant "app" to current_user', timeout, 'reassign', 'revoke "app" from current_user'],
+    ],
+    [
+      'before PostgreSQL 16, one that had one',
+      acting({ lender: null, had: { inherit: false, set: false } }, 150000),
+      [timeout, 'reassign'],
+    ],
+  ])('%s', (_, statements, expected) => {
+    expect(statements).toEqual(expected)
+  })
+})

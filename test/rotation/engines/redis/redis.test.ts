@@ -1,0 +1,384 @@
+import { describe, expect, inject, test } from 'vitest'
+import { hex, noRds } from '../../../../local/servers/postgresDatabase.ts'
+import { admits, makeApp } from '../../../../local/servers/redisDatabase.ts'
+import type { Credential } from '../../../../rotation/credential.ts'
+import { Redis } from '../../../../rotation/engines/redis/redis.ts'
+import { digest } from '../../../../rotation/engines/redis/redisAcl.ts'
+import { AlternatingUsers } from '../../../../rotation/strategies/alternatingUsers.ts'
+import { DualPassword } from '../../../../rotation/strategies/dualPassword.ts'
+import { SingleUser } from '../../../../rotation/strategies/singleUser.ts'
+import { engineContract, other } from '../../../support/contracts/engine.ts'
+import { sceneOf } from '../../../support/engines/redisScene.ts'
+import { subjectOf } from '../../../support/engines/redisSubject.ts'
+
+const { pair } = new AlternatingUsers()
+const servers = inject('redis')
+
+describe.skipIf(!servers.length).each(servers)('$name', server => {
+  engineContract(subjectOf(server))
+
+  const { engine, run, alter, lineOf, makeUser, makeClone, watched } = sceneOf(server)
+
+  describe('login', () => {
+    test('sends AUTH alone, so that a user who may do nothing logs in; and SELECT for another database than 0', async () => {
+      const current = await makeUser()
+      for (const value of [current, other(current, { dbname: '0' })]) {
+        await using _ = await engine.login(value)
+      }
+      expect(JSON.stringify(await run(['ACL', 'LOG']))).not.toContain(current.username)
+      await expect(engine.login(other(current, { dbname: '3' }))).rejects.toMatchObject({
+        name: 'NotPermitted',
+        message: expect.stringContaining("'select'"),
+      })
+      await alter(current.username, '+select', '+set', '+exists', '~*')
+      const key = hex()
+      {
+        await using session = await engine.login(other(current, { dbname: '3' }))
+        await session.run(`SET ${key} 1`)
+      }
+      expect(await run(['SELECT', '3'], ['EXISTS', key])).toBe(1)
+      expect(await run(['EXISTS', key])).toBe(0)
+    })
+
+    test('a database that there is not is InvalidCredential, and names the field', async () => {
+      const current = await makeUser('+select')
+      await expect(engine.login(other(current, { dbname: '16' }))).rejects.toMatchObject({
+        name: 'InvalidCredential',
+        field: 'dbname',
+      })
+    })
+
+    test('a user that is off is LoginRefused', async () => {
+      const current = await makeUser()
+      await alter(current.username, 'off')
+      await expect(engine.login(current)).rejects.toMatchObject({ name: 'LoginRefused' })
+    })
+
+    test('a server that speaks no TLS is silent: Unreachable, and the message says what that may be', async () => {
+      const current = await makeUser()
+      const hasty = new Redis({ caFile: server.caFile, connectTimeout: 500 })
+      await expect(hasty.login(other(current, { port: server.plainPort }))).rejects.toMatchObject({
+        name: 'Unreachable',
+        message: expect.stringContaining('"ssl": false'),
+      })
+      await expect(engine.login(other(current, { ssl: false }))).rejects.toMatchObject({
+        name: 'Unreachable',
+      })
+    })
+  })
+
+  test('a password is sent by AUTH alone; all else knows its digest, and no log of the server more than that', async () => {
+    const app = await makeApp(server)
+    const { sent, watching } = watched()
+    const { both } = await makeClone(app)
+    const passwords = Array.from({ length: 5 }, () => `Secret-${hex()}`)
+    const [first = '', second = '', third = '', fourth = '', wrong = ''] = passwords
+    {
+      await using session = await watching.login(app.admin)
+      await session.setPassword(both.user, first)
+      await session.passwords.add(both.user, second, first)
+      await session.passwords.keep(both.user, second)
+      await session.cloneUser(both, { user: both.clone, password: third })
+      await session.cloneUser(both, { user: both.user, password: fourth })
+      await session.lockUser(both.user, both)
+      await session.dropUser(both)
+    }
+    await expect(watching.login(app.current.with({ password: wrong }))).rejects.toMatchObject({
+      name: 'LoginRefused',
+    })
+    await expect(
+      watching.login(await makeUser()).then(session => session.setPassword(both.user, first)),
+    ).rejects.toMatchObject({ name: 'NotPermitted' })
+    // EXEC runs the rest of a transaction also after one of its commands failed, so there is one that changes something.
+    const order = sent.map(([first, second]) => (first === 'ACL' ? second : first)).join(' ')
+    expect(order.replaceAll(/MULTI (SETUSER|DELUSER) (LIST )?SAVE EXEC/g, '')).not.toMatch(
+      /SETUSER|DELUSER|EXEC/,
+    )
+    expect(order.match(/EXEC/g)).toHaveLength(7)
+    const others = JSON.stringify(sent)
+    const told =
+      JSON.stringify(await run(['SLOWLOG', 'GET', '-1'])) + JSON.stringify(await run(['ACL', 'LOG']))
+    expect(told).toContain('SETUSER')
+    expect(told).toContain(both.user)
+    for (const password of passwords) {
+      expect(others).not.toContain(password)
+      expect(told + subjectOf(server).logged()).not.toContain(password)
+    }
+    for (const password of [first, second, third, fourth]) expect(others).toContain(`#${digest(password)}`)
+  })
+
+  describe('what a user may not', () => {
+    test.each(['+acl|save', '+multi', '+acl|setuser', '+acl|list', '+exec'])(
+      'an admin without %s is NotPermitted, and nothing changes',
+      async missing => {
+        const app = await makeApp(server)
+        await alter(app.admin.username, missing.replace('+', '-'))
+        const before = await lineOf(app.user)
+        const { both, clone } = await makeClone(app)
+        for (const change of [
+          (session: Awaited<ReturnType<Redis['login']>>) => session.setPassword(app.user, 'x'),
+          (session: Awaited<ReturnType<Redis['login']>>) => session.lockUser(app.user, pair(app.user)),
+          (session: Awaited<ReturnType<Redis['login']>>) => session.passwords.add(app.user, 'x', 'y'),
+          (session: Awaited<ReturnType<Redis['login']>>) =>
+            session.cloneUser(both, { user: both.clone, password: 'x' }),
+        ]) {
+          await using session = await engine.login(app.admin)
+          await expect(change(session)).rejects.toMatchObject({
+            name: 'NotPermitted',
+            message: expect.stringContaining(`'${missing.slice(1)}'`),
+          })
+        }
+        expect(await lineOf(app.user)).toBe(before)
+        expect(await lineOf(clone.username)).toBeUndefined()
+      },
+    )
+
+    test('a session goes on after it was refused', async () => {
+      const app = await makeApp(server)
+      await alter(app.admin.username, '-acl|deluser')
+      const { both } = await makeClone(app)
+      await using session = await engine.login(app.admin)
+      await session.cloneUser(both, { user: both.clone, password: 'x' })
+      await expect(session.dropUser(both)).rejects.toMatchObject({ name: 'NotPermitted' })
+      await session.setPassword(app.user, 'next')
+      expect(await admits(server, app.current.with({ password: 'next' }))).toBe(true)
+    })
+
+    test('a user that is not there is not made, whatever its name', async () => {
+      const app = await makeApp(server)
+      const before = await run<string[]>(['ACL', 'USERS'])
+      await using session = await engine.login(app.admin)
+      for (const name of [`nobody_${hex()}`, 'two words', `${app.user} on`, 'line\nfeed', ''])
+        for (const change of [
+          session.setPassword(name, 'x'),
+          session.lockUser(name, pair(name)),
+          session.passwords.add(name, 'x', 'y'),
+        ])
+          await expect(change).rejects.toMatchObject({
+            name: 'NotPermitted',
+            message: expect.stringContaining('there is no'),
+          })
+      expect((await run<string[]>(['ACL', 'USERS'])).filter(user => !before.includes(user))).toEqual([])
+    })
+
+    test('an ordinary user sees no differences: that the clone is equal was proven when it was made', async () => {
+      const app = await makeApp(server, { ordinary: true })
+      const { both, clone, sync, differences } = await makeClone(app)
+      await sync()
+      await alter(both.clone, '~stray:*')
+      expect(await differences()).toEqual([])
+      await alter(both.clone, '+acl|list')
+      expect(await differences()).toEqual([
+        expect.stringContaining('revoke ~stray:*'),
+        expect.stringContaining('revoke +acl|list'),
+      ])
+      expect(await admits(server, clone)).toBe(true)
+    })
+  })
+
+  describe('a rollback of alternating users where the clone’s name is', () => {
+    async function undo(...rules: string[]) {
+      const app = await makeApp(server, { ordinary: true })
+      const { both, clone } = await makeClone(app)
+      await alter(both.clone, 'on', ...rules, `~cache:*`, '+publish')
+      const before = await lineOf(both.clone)
+      const change = {
+        current: app.current,
+        pending: clone.with({ password: 'pending' }),
+        previous: async () => undefined,
+        async *stored() {},
+        rds: noRds,
+        admin: async () => app.admin,
+      }
+      await expect(new AlternatingUsers().apply(engine, change)).rejects.toMatchObject({
+        name: 'NotPermitted',
+      })
+      const outcome = await new AlternatingUsers().undo(engine, {
+        ...change,
+        rival: async () => undefined,
+        previousIsOpen: async () => false,
+        untouched: async () => false,
+      })
+      expect(await lineOf(both.clone)).toBe(before)
+      return outcome
+    }
+
+    test('somebody’s who takes any password: there is nothing to close', async () => {
+      expect(await undo('nopass')).toBe('intact')
+    })
+
+    test('no clone’s any more, but has the password that was to be closed', async () => {
+      expect(await undo(`#${digest('pending')}`)).toBe('open')
+    })
+  })
+
+  describe('a rollback of alternating users whose current was taken away', () => {
+    async function undo(pending: (clone: Credential) => Credential) {
+      const app = await makeApp(server, { ordinary: true })
+      const { both, clone, sync } = await makeClone(app)
+      await sync()
+      const current = clone.with({ password: 'lost' })
+      let asked = 0
+      const outcome = await new AlternatingUsers()
+        .undo(engine, {
+          current,
+          pending: pending(clone),
+          previous: async () => undefined,
+          async *stored() {},
+          rds: noRds,
+          admin: async () => {
+            asked++
+            return app.admin
+          },
+          rival: async () => undefined,
+          previousIsOpen: async () => false,
+          untouched: async () => false,
+        })
+        .catch(error => error.name)
+      return { outcome, asked, back: await admits(server, current), made: await lineOf(both.clone) }
+    }
+
+    test('the admin sets it back for who logs in as the same user, as that may not itself', async () => {
+      expect(await undo(clone => clone)).toMatchObject({ outcome: 'restored', back: true })
+    })
+
+    test('the admin is not asked for who does not', async () => {
+      expect(await undo(clone => clone.with({ password: 'wrong' }))).toMatchObject({
+        outcome: 'LockedOut',
+        asked: 0,
+        back: false,
+      })
+    })
+  })
+
+  describe('a login that proves nothing', () => {
+    const unproven = { name: 'NotPermitted', message: expect.stringContaining('nopass') }
+    const noted = async (user: string) => JSON.stringify(await run(['ACL', 'LOG'])).includes(user)
+
+    test.each([
+      ['may ask for its own rules', ['+acl|getuser'], false],
+      ['may ask for nothing', [], true],
+    ])(
+      'is told of a user that %s, and of one that has a password, no matter what',
+      async (_, rules, asked) => {
+        const current = await makeUser(...rules)
+        await using session = await engine.login(current)
+        await session.proven()
+        expect(await noted(current.username)).toBe(asked)
+        await alter(current.username, 'nopass')
+        await expect(session.proven()).rejects.toMatchObject(unproven)
+        await alter(current.username, 'resetpass', `#${digest('second')}`, '+acl|whoami', '+ping')
+        await session.proven()
+        await session.run('PING')
+      },
+    )
+
+    test('a wrong password leaves the session as the user that it is', async () => {
+      const current = await makeUser('+acl|setuser', '+acl|save', '+multi', '+exec')
+      await using session = await engine.login(current)
+      await session.proven()
+      await session.setPassword(current.username, 'next')
+      expect(await admits(server, current.with({ password: 'next' }))).toBe(true)
+    })
+
+    test('is refused before the first change under every strategy', async () => {
+      const app = await makeApp(server)
+      await alter(app.user, 'nopass')
+      const before = await lineOf(app.user)
+      const change = (username = app.user) => ({
+        current: app.current,
+        pending: app.current.with({ username, password: 'pending' }),
+        previous: async () => undefined,
+        async *stored() {},
+        rds: noRds,
+        admin: async () => app.admin,
+      })
+      const failed = {
+        rival: async () => undefined,
+        previousIsOpen: async () => false,
+        untouched: async () => false,
+      }
+      for (const [strategy, asked] of [
+        [new SingleUser(), change()],
+        [new DualPassword(), change()],
+        [new AlternatingUsers(), change(pair(app.user).clone)],
+      ] as const) {
+        await expect(strategy.apply(engine, asked)).rejects.toMatchObject(unproven)
+        await expect(strategy.undo(engine, { ...asked, ...failed })).rejects.toMatchObject(unproven)
+      }
+      expect(await lineOf(app.user)).toBe(before)
+      expect(await lineOf(pair(app.user).clone)).toBeUndefined()
+    })
+
+    test('comes after a single user’s password was set: it gets back the one that it had', async () => {
+      const { current, user, admin } = await makeApp(server)
+      const pending = current.with({ password: 'pending' })
+      const change = {
+        ...{ current, pending, rds: noRds },
+        previous: async () => undefined,
+        async *stored() {},
+        admin: async () => admin,
+      }
+      await new SingleUser().apply(engine, change)
+      await alter(user, 'nopass')
+      const failed = {
+        ...change,
+        rival: async () => undefined,
+        previousIsOpen: async () => false,
+        untouched: async () => false,
+        wasSet: async () => true,
+      }
+      const busy = { ...failed, rival: async () => ({ pending: false }) }
+      await expect(new SingleUser().undo(engine, busy)).rejects.toMatchObject({ name: 'Conflict' })
+      expect(await new SingleUser().undo(engine, failed)).toBe('restored')
+      expect([await admits(server, current), await admits(server, pending)]).toEqual([true, false])
+    })
+
+    test('is seen by an admin who is to open the other of the two', async () => {
+      const app = await makeApp(server)
+      const { both, clone, sync } = await makeClone(app)
+      await sync()
+      await alter(both.clone, 'nopass')
+      await expect(sync(app.current.with({ password: 'next' }))).rejects.toMatchObject(unproven)
+      await sync()
+      expect(await admits(server, clone.with({ password: 'any' }))).toBe(false)
+      await alter(both.user, 'nopass')
+      await expect(sync()).rejects.toMatchObject(unproven)
+      await sync(app.current.with({ password: 'next' }))
+      expect(await admits(server, app.current)).toBe(false)
+    })
+  })
+
+  describe('passwords', () => {
+    test('a user that takes any password takes one when it was set', async () => {
+      const current = await makeUser('nopass', '+acl|setuser', '+acl|save', '+multi', '+exec')
+      expect(await admits(server, current.with({ password: 'whatever' }))).toBe(true)
+      {
+        await using session = await engine.login(current)
+        await session.setPassword(current.username, 'next')
+      }
+      expect(await admits(server, current.with({ password: 'whatever' }))).toBe(false)
+      expect(await admits(server, current.with({ password: 'next' }))).toBe(true)
+    })
+
+    test('its rules, whether it is on, and open connections stay as they are', async () => {
+      const app = await makeApp(server)
+      await alter(app.user, '(%R~x* +get)', 'skip-sanitize-payload')
+      await using admin = await engine.login(app.admin)
+      await using session = await engine.login(app.current)
+      const rules = async () => (await lineOf(app.user))?.replaceAll(/#\w+/g, '#')
+      const before = await rules()
+      await admin.setPassword(app.user, 'next')
+      expect(await rules()).toBe(before)
+      await admin.passwords.add(app.user, 'another', 'next')
+      await admin.passwords.keep(app.user, 'another')
+      expect(await rules()).toBe(before)
+      await admin.lockUser(app.user, pair(app.user))
+      expect(await rules()).toBe(before?.replace('# ', ''))
+      await session.run('PING')
+      await alter(app.user, 'off')
+      await admin.setPassword(app.user, 'next')
+      expect(await lineOf(app.user)).toContain(`user ${app.user} off `)
+    })
+  })
+})

@@ -1,0 +1,310 @@
+import { mkdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterEach, describe, expect, inject, test } from 'vitest'
+import { type App, hex, noRds } from '../../../../local/servers/postgresDatabase.ts'
+import { type RunningRedis, startRedis } from '../../../../local/servers/redis.ts'
+import { admits, asSuperuser, credentialFor, makeApp } from '../../../../local/servers/redisDatabase.ts'
+import { Redis } from '../../../../rotation/engines/redis/redis.ts'
+import { AlternatingUsers } from '../../../../rotation/strategies/alternatingUsers.ts'
+import { DualPassword } from '../../../../rotation/strategies/dualPassword.ts'
+import { SingleUser } from '../../../../rotation/strategies/singleUser.ts'
+import { other } from '../../../support/contracts/engine.ts'
+
+const { pair } = new AlternatingUsers()
+const servers = inject('redis')
+
+/** Servers of their own, as these tests restart them or bring them to a halt. */
+describe.skipIf(!servers.length).each(servers)('$name alone', ({ packages }) => {
+  const started: RunningRedis[] = []
+  afterEach(async () => {
+    await Promise.all(started.splice(0).map(server => server.stop()))
+  })
+  async function start(options: Parameters<typeof startRedis>[1] = {}) {
+    const server = await startRedis(packages, options)
+    started.push(server)
+    const run = <T = unknown>(...commands: string[][]) => asSuperuser<T>(server, commands)
+    return { server, run, engine: new Redis({ caFile: server.caFile, testMayWrite: true }) }
+  }
+
+  describe('a restart', () => {
+    test.each(['aclfile', 'config file'] as const)(
+      'with users in the %s: what every strategy did is still there',
+      async users => {
+        const { server, run, engine } = await start({ users })
+        const [single, dual, turns, retired] = [
+          await makeApp(server),
+          await makeApp(server),
+          await makeApp(server),
+          await makeApp(server),
+        ]
+        for (const { admin } of [dual, turns, retired])
+          await run(['ACL', 'SETUSER', admin.username, '+config|rewrite'])
+        await run(['ACL', 'SETUSER', single.user, '+config|rewrite'])
+        const change = (app: App, username: string) => {
+          const pending = app.current.with({ username, password: `next-${hex()}` })
+          return {
+            current: app.current,
+            pending,
+            previous: async () => undefined,
+            async *stored() {},
+            admin: async () => app.admin,
+            rds: noRds,
+          }
+        }
+        const changes = [
+          change(single, single.user),
+          change(dual, dual.user),
+          change(turns, `${turns.user}_clone`),
+          change(retired, `${retired.user}_clone`),
+        ] as const
+        await new SingleUser().apply(engine, changes[0])
+        await new DualPassword().apply(engine, changes[1])
+        await new AlternatingUsers().apply(engine, changes[2])
+        await new AlternatingUsers().apply(engine, changes[3])
+        await new AlternatingUsers().retire(engine, {
+          ...changes[3],
+          current: changes[3].pending,
+          drop: false,
+          takenUp: async () => undefined,
+        })
+        const before = await run<string[]>(['ACL', 'LIST'])
+        await server.restart()
+        expect((await run<string[]>(['ACL', 'LIST'])).map(line => line.split(' ').toSorted())).toEqual(
+          before.map(line => line.split(' ').toSorted()),
+        )
+        for (const { pending } of changes) expect(await admits(server, pending)).toBe(true)
+        const stillOpen = await Promise.all(changes.map(({ current }) => admits(server, current)))
+        expect(stillOpen).toEqual([false, true, true, false])
+      },
+    )
+
+    test('that would undo a change is NotPermitted before there is one', async () => {
+      const { server, run, engine } = await start({ users: 'memory' })
+      const app = await makeApp(server)
+      await run(['ACL', 'SETUSER', app.user, '+config|rewrite'])
+      const before = await run(['ACL', 'LIST'])
+      await using session = await engine.login(app.current)
+      await expect(session.setPassword(app.user, 'next')).rejects.toMatchObject({
+        name: 'NotPermitted',
+        message: expect.stringContaining('neither an aclfile nor a config file'),
+      })
+      expect(await run(['ACL', 'LIST'])).toEqual(before)
+    })
+
+    test('an aclfile that cannot be written is DatabaseFailed before anything changes', async () => {
+      const { server, run, engine } = await start()
+      const app = await makeApp(server)
+      const [, file = ''] = await run<string[]>(['CONFIG', 'GET', 'aclfile'])
+      await rm(file)
+      await mkdir(file)
+      await using session = await engine.login(app.current)
+      await expect(session.setPassword(app.user, 'next', { reversibly: true })).rejects.toMatchObject({
+        name: 'DatabaseFailed',
+        message: expect.stringContaining('save the ACLs'),
+      })
+      expect(await admits(server, app.current)).toBe(true)
+    })
+
+    test('a config file that cannot be written is NotPermitted, without the right to write it too', async () => {
+      const { server, run, engine } = await start({ users: 'config file' })
+      const app = await makeApp(server)
+      await using session = await engine.login(app.current)
+      await expect(session.setPassword(app.user, 'next')).rejects.toMatchObject({
+        name: 'NotPermitted',
+        message: expect.stringContaining('config|rewrite'),
+      })
+      await run(['ACL', 'SETUSER', app.user, '+config|rewrite'])
+      const file = /config_file:(.*)\r/.exec(await run<string>(['INFO', 'server']))?.[1] ?? ''
+      await rm(file)
+      await mkdir(file)
+      await expect(session.setPassword(app.user, 'next', { reversibly: true })).rejects.toMatchObject({
+        name: 'NotPermitted',
+        message: expect.stringContaining('Rewriting config file'),
+      })
+      expect(await admits(server, app.current)).toBe(true)
+    })
+  })
+
+  test.each([
+    ['aclfile', 'DatabaseFailed'],
+    ['config file', 'NotPermitted'],
+  ] as const)(
+    'a rollback that cannot save the %s: current logs in all the same, and %s',
+    async (users, name) => {
+      const { server, run, engine } = await start({ users })
+      const app = await makeApp(server)
+      await run(['ACL', 'SETUSER', app.user, '+config|rewrite'])
+      const change = {
+        current: app.current,
+        pending: app.current.with({ password: 'pending' }),
+        previous: async () => undefined,
+        async *stored() {},
+        rds: noRds,
+        admin: async () => app.admin,
+      }
+      await new SingleUser().apply(engine, change)
+      const [, aclfile = ''] = await run<string[]>(['CONFIG', 'GET', 'aclfile'])
+      const file = aclfile || (/config_file:(.*)\r/.exec(await run<string>(['INFO', 'server']))?.[1] ?? '')
+      await rm(file)
+      await mkdir(file)
+      const undone = new SingleUser().undo(engine, {
+        ...change,
+        rival: async () => undefined,
+        previousIsOpen: async () => false,
+        untouched: async () => false,
+      })
+      await expect(undone).rejects.toMatchObject({ name })
+      expect([await admits(server, app.current), await admits(server, change.pending)]).toEqual([true, false])
+    },
+  )
+
+  test('a server without room is Unreachable, over TLS and without', async () => {
+    const { server, run, engine } = await start()
+    const app = await makeApp(server)
+    const plain = other(app.current, { ssl: false, port: server.plainPort })
+    // The log's own connection, and one more.
+    await run(['CONFIG', 'SET', 'maxclients', '2'])
+    await using _ = await engine.login(app.current)
+    for (const value of [app.current, plain])
+      await expect(engine.login(value)).rejects.toMatchObject({ name: 'Unreachable' })
+  })
+
+  test('a server that is busy is Unreachable', async () => {
+    const { server, run, engine } = await start({ settings: { lua_time_limit: ['50'] } })
+    const app = await makeApp(server)
+    await using session = await engine.login(app.current)
+    const script = run(['EVAL', 'while true do end', '0']).catch(() => {})
+    await sleep(200)
+    await using late = await engine.login(app.current)
+    for (const each of [session, late])
+      await expect(each.setPassword(app.user, 'next')).rejects.toMatchObject({
+        name: 'Unreachable',
+        message: expect.stringContaining('BUSY'),
+      })
+    await run(['SCRIPT', 'KILL'])
+    await script
+    await session.setPassword(app.user, 'next')
+  })
+
+  test('a replica changes its own users; it refuses test queries that write, and all without its master', async () => {
+    const { server, run, engine } = await start({ settings: { replicaof: ['127.0.0.1', '1'] } })
+    const app = await makeApp(server)
+    await using session = await engine.login(app.current)
+    await expect(session.run('SET shared:key 1')).rejects.toMatchObject({
+      name: 'TestFailed',
+      message: expect.stringContaining('READONLY'),
+    })
+    await run(['CONFIG', 'SET', 'replica-serve-stale-data', 'no'])
+    await expect(session.run('GET shared:key')).rejects.toMatchObject({
+      name: 'Unreachable',
+      message: expect.stringContaining('MASTERDOWN'),
+    })
+    await session.setPassword(app.user, 'next')
+    expect(await admits(server, app.current.with({ password: 'next' }))).toBe(true)
+  })
+
+  test('a server whose memory is full takes back the password of a single user; what it refuses is Unreachable', async () => {
+    const { server, run, engine } = await start()
+    const app = await makeApp(server)
+    const change = {
+      current: app.current,
+      pending: app.current.with({ password: 'pending' }),
+      previous: async () => undefined,
+      async *stored() {},
+      rds: noRds,
+      admin: async () => app.admin,
+      rival: async () => undefined,
+      previousIsOpen: async () => false,
+      untouched: async () => false,
+    }
+    await new SingleUser().apply(engine, change)
+    await run(['CONFIG', 'SET', 'maxmemory', '1'])
+    await using session = await engine.login(change.pending)
+    await expect(session.run('SET shared:key 1')).rejects.toMatchObject({
+      name: 'Unreachable',
+      message: expect.stringContaining('OOM'),
+    })
+    expect(await new SingleUser().undo(engine, change)).toBe('restored')
+    await server.restart()
+    expect(await admits(server, app.current)).toBe(true)
+    expect(await admits(server, change.pending)).toBe(false)
+  })
+
+  test('a server that cannot save its data changes users all the same', async () => {
+    const { server, run, engine } = await start()
+    const app = await makeApp(server)
+    const [, folder = ''] = await run<string[]>(['CONFIG', 'GET', 'dir'])
+    await mkdir(join(folder, 'dump.rdb'))
+    await run(['CONFIG', 'SET', 'save', '3600 1'])
+    try {
+      await run(['BGSAVE'])
+      while (/rdb_bgsave_in_progress:1/.test(await run<string>(['INFO', 'persistence']))) await sleep(20)
+      await using session = await engine.login(app.current)
+      await expect(session.run('SET shared:key 1')).rejects.toMatchObject({
+        name: 'TestFailed',
+        message: expect.stringContaining('MISCONF'),
+      })
+      await session.setPassword(app.user, 'next')
+      expect(await admits(server, app.current.with({ password: 'next' }))).toBe(true)
+    } finally {
+      // Else it would not stop.
+      await run(['CONFIG', 'SET', 'save', ''])
+    }
+  })
+
+  test.each(['resetchannels', 'allchannels'])(
+    'where new users may by default %s, a clone may what its user may',
+    async channels => {
+      const { server, run, engine } = await start({ settings: { acl_pubsub_default: [channels] } })
+      for (const rules of [['resetchannels'], ['allchannels'], ['resetchannels', '&news']]) {
+        const { username, password } = server.superuser
+        const both = pair(`app_${hex()}`)
+        await run(['ACL', 'SETUSER', both.user, 'on', ...rules, '+get'])
+        await using session = await engine.login(credentialFor(server, username, password))
+        await session.cloneUser(both, { user: both.clone, password: 'turn' })
+        expect(await session.differences(both)).toEqual([])
+      }
+    },
+  )
+
+  test.each(['MULTI', 'EXEC'])(
+    'a server that withholds %s is NotPermitted, and nothing changes',
+    async command => {
+      const { server, engine } = await start({ settings: { rename_command: [command, 'hidden'] } })
+      const { user, current } = await makeApp(server)
+      await using session = await engine.login(current)
+      await expect(session.setPassword(user, 'next')).rejects.toMatchObject({
+        name: 'NotPermitted',
+        message: expect.stringContaining('withholds'),
+      })
+      expect(await admits(server, current)).toBe(true)
+    },
+  )
+
+  test('the user that everybody is before a login, with a password and without', async () => {
+    const { server, run, engine } = await start()
+    const { username, password } = server.superuser
+    const current = credentialFor(server, username, password)
+    {
+      await using session = await engine.login(current)
+      await session.proven()
+    }
+    await run(['ACL', 'SETUSER', username, 'nopass'])
+    await using session = await engine.login(current.with({ password: 'any' }))
+    await expect(session.proven()).rejects.toMatchObject({ name: 'NotPermitted' })
+  })
+
+  test('a server whose provider withholds ACL is NotPermitted', async () => {
+    const { server, engine } = await start({
+      users: 'memory',
+      settings: { rename_command: ['ACL', 'hidden'] },
+    })
+    const admin = credentialFor(server, server.superuser.username, server.superuser.password)
+    await using session = await engine.login(admin)
+    await expect(session.setPassword('default', 'next')).rejects.toMatchObject({
+      name: 'NotPermitted',
+      message: expect.stringContaining('withholds'),
+    })
+  })
+})

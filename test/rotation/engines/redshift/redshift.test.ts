@@ -1,0 +1,293 @@
+import { readFileSync } from 'node:fs'
+import type pg from 'pg'
+import { escapeIdentifier as name } from 'pg'
+import { describe, expect, test } from 'vitest'
+import { type App, asSuperuser, hex } from '../../../../local/servers/postgresDatabase.ts'
+import { Redshift } from '../../../../rotation/engines/redshift/redshift.ts'
+import { AlternatingUsers } from '../../../../rotation/strategies/alternatingUsers.ts'
+import { engineContract } from '../../../support/contracts/engine.ts'
+import { makeApp, StandInClient, standIns } from '../../../support/engines/redshiftStandIn.ts'
+import { subjectOf } from '../../../support/engines/redshiftSubject.ts'
+
+const { pair } = new AlternatingUsers()
+
+const servers = standIns()
+
+describe.skipIf(!servers.length).each(servers)('Redshift, with PostgreSQL $version standing in', server => {
+  engineContract(subjectOf(server))
+
+  const engine = new Redshift({ caFile: server.caFile, Client: StandInClient })
+
+  async function makeClone(options: { user?: string } = {}) {
+    const app = await makeApp(server, options)
+    const both = pair(app.user)
+    const clone = app.current.with({ username: both.clone, password: `clone-${hex(8)}` })
+    const asAdmin = (dbname = app.database, host?: string) => engine.login(app.admin.with({ dbname }), host)
+    const sync = async () => {
+      await using session = await asAdmin()
+      await session.cloneUser(both, { user: clone.username, password: clone.password })
+    }
+    const differences = async () => {
+      await using session = await engine.login(clone)
+      return await session.differences(both, async () => app.current)
+    }
+    const as = ({ username: user, password }: App['current'], statements: string) =>
+      asSuperuser(server, statements, app.database, { user, password })
+    const sql = (statements: string) => asSuperuser(server, statements, app.database)
+    const [u, c] = [name(both.user), name(both.clone)]
+    return { app, user: app.current, clone, both, asAdmin, sync, differences, as, sql, u, c }
+  }
+
+  test.each([
+    ['a schema', 'grant usage on schema s to U', 'revoke usage on schema s from U'],
+    ['a table', 'grant select, insert on s.t to U', 'revoke insert on s.t from U'],
+    [
+      'a table, WITH GRANT OPTION',
+      'grant select on s.t to U with grant option',
+      'revoke grant option for select on s.t from U',
+    ],
+    ['a view', 'grant select on s.v to U', 'revoke select on s.v from U'],
+    ['a column', 'grant select (m), update (m) on s.t to U', 'revoke update (m) on s.t from U'],
+    [
+      'a column, then the table',
+      'grant select (m) on s.t to U',
+      'revoke select (m) on s.t from U; grant select on s.t to U',
+    ],
+    [
+      'a function',
+      'grant execute on function s.f(int, "odd t") to U',
+      'revoke all on function s.f(int, "odd t") from U',
+    ],
+    ['a procedure', 'grant execute on procedure s.p(int) to U', 'revoke all on procedure s.p(int) from U'],
+    ['a language', 'grant usage on language sql to U', 'revoke usage on language sql from U'],
+    ['the database', 'revoke temp on database D from U', 'grant temp on database D to U'],
+    ['another database', 'grant temp on database postgres to U', 'revoke temp on database postgres from U'],
+    ['a group', 'create group "G x"; alter group "G x" add user U', 'alter group "G x" drop user U'],
+    [
+      'default privileges of somebody for it',
+      'alter default privileges for user A in schema s grant select on tables to U',
+      'alter default privileges for user A in schema s revoke select on tables from U',
+    ],
+    [
+      'its default privileges for a group',
+      'create group "R x"; alter default privileges for user U grant select on tables to group "R x"',
+      'alter default privileges for user U revoke select on tables from group "R x"',
+    ],
+    [
+      'its functions, which not everybody may call',
+      'alter default privileges for user U revoke execute on functions from public',
+      'alter default privileges for user U grant execute on functions to public',
+    ],
+  ])('%s follows, and goes again', async (_, give, take) => {
+    const odd = `o'dd "${hex(4)}"\\$1`
+    const { app, sync, differences, sql, u } = await makeClone({ user: odd })
+    const mark = hex(4)
+    const fill = (statement: string) =>
+      statement
+        .replaceAll(/\bU\b/g, () => u)
+        .replaceAll(/\bA\b/g, app.admin.username)
+        .replaceAll(/\bD\b/g, app.database)
+        .replaceAll(/"([GR]) x"/g, `"$1 ${mark}"`)
+    await sql(
+      `create schema s; create table s.t (n int, m int); create view s.v as select 1 as one;
+       create type "odd t" as (a int);
+       create function s.f(int, "odd t") returns int language sql as 'select 1';
+       create procedure s.p(int) language sql as 'select 1'; create procedure s.p() language sql as 'select 1'`,
+    )
+    await sync()
+    for (const statement of [give, take]) {
+      await sql(fill(statement))
+      expect(await differences(), statement).not.toEqual([])
+      await sync()
+      expect(await differences(), statement).toEqual([])
+    }
+  })
+
+  test('what either makes, both can use after the next rotation, and it is the user’s', async () => {
+    const { user, clone, sync, differences, as, sql, u } = await makeClone()
+    await sync()
+    await as(user, 'create schema mine; create table mine.t (n int)')
+    await as(clone, 'create table public.new (n int); create schema ours')
+    expect(await differences()).toEqual([])
+    await sync()
+    await as(clone, 'insert into mine.t values (1); truncate mine.t; create table mine.other (n int)')
+    await as(user, 'insert into public.new values (1); drop schema ours')
+    await as(clone, 'insert into public.new values (2)')
+    await sync()
+    const owners = `select distinct tableowner from pg_tables where schemaname in ('mine', 'public')`
+    expect(await sql(owners)).toEqual([{ tableowner: user.username }])
+    await as(user, `drop table mine.other; grant select on mine.t to ${u}`)
+  })
+
+  test('the clone is in use: what it owns goes over, and it is otherwise as it was', async () => {
+    const { app, user, clone, both, asAdmin, sync, as, sql, u } = await makeClone()
+    await sync()
+    await as(clone, 'create table public.made (n int)')
+    await sql(`alter user ${u} valid until '2001-01-01'; alter user ${u} connection limit 0`)
+    const state = () => sql(`select * from pg_roles where rolname = '${clone.username}'`)
+    const before = await state()
+    await using session = await asAdmin()
+    expect(await session.cloneUser(both, { user: both.user, password: 'back' })).toEqual([])
+    expect(await state()).toEqual(before)
+    expect(await sql(`select tableowner from pg_tables where tablename = 'made'`)).toEqual([
+      { tableowner: both.user },
+    ])
+    await as(clone, 'insert into public.made values (1)')
+    expect(await subjectOf(server).admits(user.with({ password: app.current.password }))).toBe(false)
+  })
+
+  test('what cannot go over stays with the clone, and stops no turn', async () => {
+    const { app, clone, both, asAdmin, sync, as, sql } = await makeClone()
+    await sync()
+    await as(clone, 'create table public.made (n int); create table public.stays (n int)')
+    await sql(
+      `create function public.refuse() returns event_trigger language plpgsql as $$ begin
+         if current_query() ~ 'alter table "public"."stays" owner' then raise insufficient_privilege; end if; end $$;
+       create event trigger refuse on ddl_command_start when tag in ('ALTER TABLE') execute function public.refuse()`,
+    )
+    await using session = await asAdmin()
+    const open = { user: clone.username, password: clone.password }
+    for (let turns = 0; turns < 2; turns++)
+      expect(await session.cloneUser(both, open)).toEqual([
+        expect.stringContaining(`${clone.username} keeps table "public"."stays"`),
+      ])
+    expect(
+      await sql(`select tablename, tableowner from pg_tables where schemaname = 'public' order by 1`),
+    ).toEqual([
+      { tablename: 'made', tableowner: app.user },
+      { tablename: 'stays', tableowner: clone.username },
+    ])
+    await expect(session.dropUser(both)).rejects.toMatchObject({ name: 'NotPermitted' })
+    expect(await subjectOf(server).admits(clone)).toBe(true)
+  })
+
+  test('default privileges of the clone’s own stop no turn, and go with it', async () => {
+    const { app, both, asAdmin, sync, differences, sql, c } = await makeClone()
+    await sync()
+    await sql(`alter default privileges for user ${c} grant select on tables to ${app.admin.username}`)
+    await sync()
+    expect(await differences()).toEqual([])
+    await sql(`alter default privileges for user ${c} grant select on tables to ${app.admin.username}`)
+    await using session = await asAdmin()
+    await session.dropUser(both)
+  })
+
+  test('a failed statement leaves everything as it was, and the session is of use', async () => {
+    const { user, clone, both, sql, u } = await makeClone()
+    // It may make users, but this setting only a superuser may give.
+    await sql(`alter user ${u} createrole; alter user ${u} set log_statement = 'all'`)
+    await using session = await engine.login(user)
+    await expect(
+      session.cloneUser(both, { user: clone.username, password: clone.password }),
+    ).rejects.toMatchObject({ name: 'NotPermitted' })
+    await session.run('select 1')
+    await session.setPassword(user.username, 'next')
+    expect(await sql(`select 1 from pg_user where usename = '${clone.username}'`)).toEqual([])
+  })
+
+  test('a clone that is dropped leaves what it owned to the user', async () => {
+    const { clone, both, asAdmin, sync, as, sql, u } = await makeClone()
+    const group = `group_${hex()}`
+    await sql(
+      `create group ${group}; alter group ${group} add user ${u}; alter default privileges for user ${u} grant select on tables to group ${group}`,
+    )
+    await sync()
+    await as(
+      clone,
+      `create table public.left (n int); create view public.seen as select 1 as one; create schema "left s";
+       create function public.f(int) returns int language sql as 'select 1';
+       create procedure public.p() language sql as 'select 1'`,
+    )
+    await using session = await asAdmin()
+    await session.dropUser(both)
+    expect(await sql(`select tableowner from pg_tables where tablename = 'left'`)).toEqual([
+      { tableowner: both.user },
+    ])
+    expect(await sql(`select 1 from pg_user where usename = '${clone.username}'`)).toEqual([])
+  })
+
+  test('a stranger that owns something, and was granted nothing, is refused like any other', async () => {
+    const { clone, sync, sql, u, c } = await makeClone()
+    const schema = `strange_${hex()}`
+    await sql(`create table public.t_${schema} (n int); grant select on public.t_${schema} to ${u};
+               create user ${c}; create schema ${schema} authorization ${c}`)
+    await expect(sync()).rejects.toMatchObject({
+      name: 'NotPermitted',
+      message: expect.stringContaining('no clone'),
+    })
+    expect(
+      await sql(`select nspowner::regrole::text as owner from pg_namespace where nspname = '${schema}'`),
+    ).toEqual([{ owner: clone.username }])
+  })
+
+  test('a user that may do nothing is no clone if its own password was proven', async () => {
+    const { app, both, asAdmin, sql, u, c } = await makeClone()
+    const table = `t_${hex()}`
+    await sql(
+      `create table public.${table} (n int); grant select on public.${table} to ${u}; create user ${c}`,
+    )
+    await using session = await asAdmin()
+    const refused = { name: 'NotPermitted', message: expect.stringContaining('no clone') }
+    await expect(session.cloneUser(both, { user: both.user, password: 'taken' })).rejects.toMatchObject(
+      refused,
+    )
+    await expect(session.lockUser(both.user, both)).rejects.toMatchObject(refused)
+    expect(await subjectOf(server).admits(app.current)).toBe(true)
+    await session.cloneUser(both, { user: both.clone, password: 'turn' })
+  })
+
+  test('a clone that holds something in another database is not dropped', async () => {
+    const { app, clone, both, asAdmin, sync, c } = await makeClone()
+    await sync()
+    const elsewhere = await makeApp(server)
+    await asSuperuser(server, `alter database ${elsewhere.database} owner to ${app.admin.username}`)
+    await asSuperuser(
+      server,
+      `create schema theirs; grant usage on schema theirs to ${c}`,
+      elsewhere.database,
+    )
+    await using session = await asAdmin()
+    await expect(session.dropUser(both)).rejects.toMatchObject({
+      name: 'NotPermitted',
+      message: expect.stringContaining(elsewhere.database),
+    })
+    expect(await subjectOf(server).admits(clone)).toBe(true)
+  })
+
+  test('the server gives a statement up as well, after the time that it has, and nothing of that stays behind', async () => {
+    const { current } = await makeApp(server)
+    const clients: StandInClient[] = []
+    const sent: string[] = []
+    class Client extends StandInClient {
+      constructor(config: pg.ClientConfig) {
+        super(config)
+        clients.push(this)
+        const query = this.query.bind(this)
+        this.query = ((statement: string) => {
+          sent.push(statement)
+          return query(statement)
+        }) as unknown as pg.Client['query']
+      }
+    }
+    const hasty = new Redshift({ caFile: server.caFile, Client, statementTimeout: 200 })
+    await using session = await hasty.login(current)
+    await session.setPassword(current.username, 'next')
+    expect(sent.filter(statement => /set (?!local)\w+ (=|to) /.test(statement))).toEqual([])
+    expect(sent.join('; ')).toContain('set local statement_timeout to 200')
+    const shown = await clients[0]?.query('show statement_timeout')
+    expect(shown?.rows).toEqual([{ statement_timeout: '0' }])
+  })
+
+  test('the whole of it is one transaction, in which an admin gives the kind of password that the user has', async () => {
+    const { both, asAdmin, app } = await makeClone()
+    const mark = readFileSync(server.logFile, 'utf8').length
+    for (const [host, kind] of [
+      ['sha256', /: create user .* password 'sha256\|\w{64}\|\w{64}'; commit$/m],
+      ['md5', /: alter user .* password 'md5\w{32}'; commit$/m],
+    ] as const) {
+      await using session = await asAdmin(app.database, host)
+      await session.cloneUser(both, { user: both.clone, password: 'x' })
+      expect(readFileSync(server.logFile, 'utf8').slice(mark)).toMatch(kind)
+    }
+  })
+})
