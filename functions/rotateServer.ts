@@ -9,8 +9,9 @@ import { requestHandler } from './requestHandler.ts'
 
 const servers = new Servers(parseEnvironment(process.env).servers, { requestHandler })
 
-/** Milliseconds between two looks; and of the function's time that it does not wait, as the state machine asks again. */
-const PAUSE = 2_000
+/** Milliseconds between two looks: the first pause, and the longest that it grows to. */
+const PAUSE = { first: 200, longest: 5_000 }
+/** Milliseconds of the function's time that it does not wait, as the state machine asks again. */
 const RESERVE = 45_000
 
 /** What became of the rotations on one database server, without names: a run's state has to hold it for every server. */
@@ -29,17 +30,17 @@ export const handler = functionHandler(
     const { host, server, rotations } = event.group
     const name = await servers.take(server.id, server.last, name => JSON.stringify(inputOf(event, name)))
     if (!name) return { host, rotated: 0, failed: 0, skipped: rotations.length, parked: 0 }
-    for (;;) {
-      const { status, output, error } = (await servers.find(name)) ?? { status: 'RUNNING' }
+    for (let pause = PAUSE.first; ; pause = Math.min(pause * 1.5, PAUSE.longest)) {
+      const { status, output, error = '' } = (await servers.find(name)) ?? { status: 'RUNNING' }
       if (status === 'SUCCEEDED') {
         const { rotated, failed, skipped, parked = 0 } = JSON.parse(output ?? '{}')
         return { host, rotated, failed, skipped, parked }
       }
       if (status !== 'RUNNING')
-        throw new ExecutionFailed(error ?? 'ExecutionFailed', `execution ${name} is ${status}`)
-      if (getRemainingTimeInMillis() - PAUSE < RESERVE)
+        throw new ExecutionFailed('ExecutionFailed', `execution ${name} is ${status} ${error}`.trim())
+      if (getRemainingTimeInMillis() - pause < RESERVE)
         throw new RotationInProgress(`execution ${name} of rotate-server goes on`)
-      await setTimeout(PAUSE)
+      await setTimeout(pause)
     }
   },
 )
