@@ -23,6 +23,7 @@ import {
 import { SFNClient, StartExecutionCommand } from '@aws-sdk/client-sfn'
 import { LabelParameterVersionCommand, PutParameterCommand, SSMClient } from '@aws-sdk/client-ssm'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import type { Run } from '../../functions/findDue.ts'
 import { type Embedded, functionOf, load, startEmbedded } from '../../local/embedded.ts'
 import { startMiniStack } from '../../local/ministack.ts'
 import { pythonBin } from '../../local/python.ts'
@@ -437,14 +438,31 @@ const rotate = {
     SetSecret: { Type: 'Wait', Seconds: 1, Next: 'Outcome' },
     Outcome: {
       Type: 'Choice',
-      Choices: [{ Variable: '$.id', StringEquals: 'fails', Next: 'RotationFailed' }],
+      Choices: [
+        { Variable: '$.id', StringEquals: 'fails', Next: 'RotationFailed' },
+        { Variable: '$.id', StringEquals: 'gone', Next: 'NoAnswer' },
+      ],
       Default: 'AnnounceSuccess',
     },
     AnnounceSuccess: { Type: 'Pass', End: true },
     RotationFailed: { Type: 'Fail', Error: 'TestFailed', Cause: 'testSecret: refused' },
+    NoAnswer: { Type: 'Fail', Error: 'Unreachable', Cause: 'setSecret: no answer from db' },
   },
 }
-/** Stands for a run that goes on. */
+/** Stands for rotate-server: goes on, unless it is there for its name alone. */
+const server = {
+  StartAt: 'IsRecord',
+  States: {
+    IsRecord: {
+      Type: 'Choice',
+      Choices: [{ Variable: '$.record', IsPresent: true, Next: 'Recorded' }],
+      Default: 'RotateInTurns',
+    },
+    RotateInTurns: { Type: 'Wait', Seconds: 3, Next: 'Recorded' },
+    Recorded: { Type: 'Succeed' },
+  },
+}
+/** Stands for a run of the last release that goes on. */
 const run = { StartAt: 'RotateByHost', States: { RotateByHost: { Type: 'Wait', Seconds: 600, End: true } } }
 const runs = 'arn:aws:states:eu-west-1:000000000000:stateMachine:rotate-due'
 
@@ -464,6 +482,7 @@ async function createStateMachines(client: CloudFormationClient): Promise<void> 
   const Resources = {
     Role: { Type: 'AWS::IAM::Role', Properties: { AssumeRolePolicyDocument } },
     Rotate: stateMachine('rotate', rotate),
+    RotateServer: stateMachine('rotate-server', server),
     RotateDue: stateMachine('rotate-due', run),
   }
   const create = new CreateStackCommand({
@@ -516,13 +535,28 @@ test.skipIf(!bin)(
       await createSecret('shop/due', due)
       await createSecret('shop/unmanaged', { 'keyturn:every': '1h' })
       vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 86_400_000 })
-      expect(await ask('findDue', { run: 'first' })).toMatchObject({
-        planned: 2,
-        groups: [{ host: 'db:5432' }],
-      })
+      const first = (await ask('findDue', { run: 'first', overlaps: true })) as Run
+      expect(first).toMatchObject({ planned: 2, groups: [{ host: 'db:5432' }] })
       vi.useRealTimers()
+      const [group] = first.groups
+      const caps = { hosts: 1, perHost: 5 }
+      const [work, late] = ['first', 'second'].map(run => ({ run, group, caps }))
+      const rotated = ask('rotateServer', work ?? {})
+      const { host, server } = group ?? { server: { id: '' } }
+      const taken = `${server.id}-1`
+      await vi.waitFor(async () =>
+        expect(await ask('rotateServer', late ?? {})).toEqual({
+          ...{ host, rotated: 0, failed: 0, skipped: 2, parked: 0 },
+        }),
+      )
+      await ask('takeSlot', { execution: taken, hosts: 1 })
+      expect(await ask('takeSlot', { execution: 'another-1', hosts: 1 })).toBeUndefined()
+      await rotated
       await new SFNClient(client).send(new StartExecutionCommand({ stateMachineArn: runs, name: 'earlier' }))
-      expect(await ask('findDue', { run: 'second' })).toMatchObject({ planned: 0, waitsFor: 'earlier' })
+      expect(await ask('findDue', { run: 'second', overlaps: true })).toMatchObject({
+        planned: 0,
+        waitsFor: 'earlier',
+      })
 
       // Asked by a run; again, when it is over.
       const rotation = (store: string, id: string) => ({ store, id, token: randomUUID() })
@@ -531,6 +565,12 @@ test.skipIf(!bin)(
         expect(await ask('startRotation', event)).toMatchObject({ outcome: 'started' })
       expect(await ask('awaitRotation', good)).toMatchObject({ outcome: 'rotated' })
       expect(await ask('awaitRotation', bad)).toMatchObject({ outcome: 'failed', error: 'TestFailed' })
+      // A server that does not answer: that is noted, the next run hears of it, and nothing else begins there.
+      const gone = { ...rotation('secrets-manager', 'gone'), group: 'run-1 db', server: taken }
+      await ask('startRotation', gone)
+      expect(await ask('awaitRotation', gone)).toMatchObject({ outcome: 'failed', error: 'Unreachable' })
+      const next = { ...rotation('secrets-manager', 'next'), server: taken }
+      expect(await ask('startRotation', next)).toMatchObject({ outcome: 'parked' })
       const again = { ...good, group: 'another run' }
       expect(await ask('startRotation', again)).toMatchObject({ outcome: 'skipped' })
       // Asked by an event, which may come late or be about any parameter.
@@ -550,7 +590,7 @@ test.skipIf(!bin)(
       const results = [{ store: 'secrets-manager', id: 'shop/due', outcome: 'rotated' }]
       expect(await ask('reportRotations', { host: 'db:5432', results })).toMatchObject({ rotated: 1 })
 
-      expect(Object.keys(made)).toHaveLength(4)
+      expect(Object.keys(made)).toHaveLength(6)
       // Dead letters are sent by Lambda, not by the function.
       for (const [name, actions] of Object.entries(made)) {
         const locks = allowed(name, ({ Sid }) => Sid === 'Locks').map(action => `${action} of pending`)
