@@ -15,9 +15,8 @@ import { Users } from '../local/users.ts'
 const COUNT = Number(process.argv[2] ?? 300)
 const SERVERS = ['down', 'slow', 'healthy', 'healthy', 'healthy', 'healthy'] as const
 const EACH = Math.ceil(COUNT / SERVERS.length)
-/** Milliseconds by which the slow server's every answer is late; and after which the second run begins. */
+/** Milliseconds by which the slow server's every answer is late. */
 const DELAY = 250
-const APART = 15_000
 
 type Door = { port: number; server: Server; kind: (typeof SERVERS)[number]; ids: string[] }
 type Report = { host: string; rotated: number; failed: number; skipped: number; parked: number }
@@ -58,7 +57,7 @@ try {
   const settle = async (known: Map<string, string>) => {
     for (const [id, value] of await values(stack)) if (known.get(id) !== value) await tag(stack, id, '1d')
   }
-  await sleep(APART)
+  await firstServerEnded(stepFunctions, rotateDue.replace(/-due$/, '-server'))
   await settle(before)
   const second = await start()
   const runs: { seconds: number; planned: number; reports: Report[] }[] = []
@@ -123,6 +122,18 @@ async function values({ parameters }: Deployed): Promise<Map<string, string>> {
   return found
 }
 
+/** Waits until one server is through: the one that is down, mostly. */
+async function firstServerEnded(client: SFNClient, stateMachineArn: string): Promise<void> {
+  for (;;) {
+    const pages = await Array.fromAsync(paginateListExecutions({ client }, { stateMachineArn }))
+    const servers = pages
+      .flatMap(({ executions = [] }) => executions)
+      .filter(({ name = '' }) => /^[\da-f]{16}-\d+$/.test(name))
+    if (servers.some(({ status }) => status !== 'RUNNING')) return
+    await sleep(1000)
+  }
+}
+
 async function countOf(client: SFNClient, stateMachineArn: string): Promise<number> {
   const pages = await Array.fromAsync(paginateListExecutions({ client }, { stateMachineArn }))
   return pages.reduce((sum, { executions = [] }) => sum + executions.length, 0)
@@ -143,7 +154,7 @@ function report({ rows, runs, rotations, seconds }: Found): string {
   return `# ${rows.reduce((sum, { due }) => sum + due, 0)} due on six servers, one down, one slow
 
 Written by \`npm run fleet\`; do not edit. The stack is deployed on a local AWS, and two runs of it overlap: the second begins
-${APART / 1000} seconds after the first. The six servers are six ports that lead to one PostgreSQL: one is closed, and one
+as soon as the first is through with one server. The six servers are six ports that lead to one PostgreSQL: one is closed, and one
 answers ${DELAY} ms late each time. At most two rotations go on at once on each, twelve in all. The state machines'
 pauses are a twentieth of what they are, so that a server which is down is given up within seconds.
 
