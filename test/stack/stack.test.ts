@@ -30,7 +30,7 @@ const functions = [...steps, ...dueSteps, ...serverSteps, 'rotateSecret', 'raise
 const stateMachines = [
   ['rotate', 'RotateStateMachine', steps],
   ['rotate-due', 'RotateDueStateMachine', dueSteps],
-  ['rotate-server', 'RotateServerStateMachine', serverSteps],
+  ['rotate-server', 'RotateServersStateMachine', serverSteps],
 ] as const
 /** Those that log in to databases. */
 const inVpc = ['setSecret', 'testSecret', 'rollbackSecret', 'retireSecret', 'rotateSecret']
@@ -165,9 +165,10 @@ describe.each(stateMachines)('state machine %s', (file, name, itsFunctions) => {
   })
 })
 
-test('a run that hangs ends some time, as no other rotates while it goes on; a rotation waits for its grace time', () => {
+test('a run that hangs ends some time, as no other rotates on its server while it goes on; a rotation waits for its grace time', () => {
   const timeout = (name: string) => JSON.parse(properties(plain, name).DefinitionString).TimeoutSeconds
   expect(timeout('RotateDueStateMachine')).toBe(43_200)
+  expect(timeout('RotateServersStateMachine')).toBe(43_200)
   expect(timeout('RotateStateMachine')).toBeUndefined()
 })
 
@@ -344,7 +345,7 @@ describe('roles', () => {
     ...functions.map(name => `${logical(name)}Role`),
     'RotateRole',
     'RotateDueRole',
-    'RotateServerStatesRole',
+    'RotateServersRole',
     'DueScheduleRole',
   ]
 
@@ -563,7 +564,7 @@ describe('roles', () => {
       EndChildExecutions: ['states:DescribeExecution', 'states:StopExecution'],
       ...everyStateMachine,
     },
-    RotateServerStatesRole: { Functions: ['lambda:InvokeFunction'], ...everyStateMachine },
+    RotateServersRole: { Functions: ['lambda:InvokeFunction'], ...everyStateMachine },
     DueScheduleRole: { StartRun: ['states:StartExecution'], DeadLetters: ['sqs:SendMessage'] },
   }
   const optional = [
@@ -796,7 +797,7 @@ describe('roles', () => {
   })
 
   test('rotate-server invokes its functions and tells this bus, and nothing else', () => {
-    expect(resources('RotateServerStatesRole')).toEqual({
+    expect(resources('RotateServersRole')).toEqual({
       Functions: serverSteps.map(name => `${logical(name)}LambdaFunction.Arn`),
       Announcements: bus,
       LogDelivery: '*',
@@ -819,7 +820,7 @@ describe('roles', () => {
     const services: Record<string, string> = {
       RotateRole: 'states.amazonaws.com',
       RotateDueRole: 'states.amazonaws.com',
-      RotateServerStatesRole: 'states.amazonaws.com',
+      RotateServersRole: 'states.amazonaws.com',
       DueScheduleRole: 'scheduler.amazonaws.com',
     }
     for (const role of roleNames) {
