@@ -62,6 +62,40 @@ export function inTurn(credentials: Scheduled[], tried: Tried, { run, now, inter
   }
 }
 
+/** Credentials that one run looks at, to learn where they rotate. */
+const LOOKS = 2000
+
+/**
+ * In which order a run looks at what is due. Where that is more than it looks at, all behind the first `room` come by lot,
+ * other ones in each run: else what is due on servers that are taken or down could hide the rest for good.
+ */
+export function toLookAt(due: Due[], room: number, run: string): Due[] {
+  if (due.length <= LOOKS) return due
+  const others = due.slice(room).map(due => ({ due, lot: digest(`${run} ${nameOf(due.credential)}`) }))
+  const byLot = others.sort((a, b) => (a.lot < b.lot ? -1 : 1)).map(({ due }) => due)
+  return [...due.slice(0, room), ...byLot].slice(0, LOOKS)
+}
+
+/**
+ * What of it may begin, by its server: on a server that is taken, nothing. On one that did not answer last time, one, by
+ * which that is found out; the others are `parked`, and come into a run only where that has room left.
+ */
+export function byServer(
+  due: Due[],
+  serverOf: (due: Due) => { id: string; taken: boolean; down: boolean },
+): { open: Due[]; parked: Due[] } {
+  const probed = new Set<string>()
+  const [open, parked]: [Due[], Due[]] = [[], []]
+  for (const one of due) {
+    const { id, taken, down } = serverOf(one)
+    if (taken) continue
+    if (down && probed.has(id)) parked.push(one)
+    else open.push(one)
+    probed.add(id)
+  }
+  return { open, parked }
+}
+
 /** `since` is when it was last tried, or became due. */
 type Waiting = { due: Due; since: number; lot: string }
 type Order = 1 | 2 | 3

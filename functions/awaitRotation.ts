@@ -5,7 +5,8 @@ import { awaitedEvent } from './shared/event.ts'
 import { functionHandler } from './shared/handler.ts'
 import { requestHandler } from './shared/requestHandler.ts'
 
-const executions = new Executions(parseEnvironment(process.env).executions, { requestHandler })
+const environment = parseEnvironment(process.env)
+const executions = new Executions(environment.executions, { requestHandler })
 
 /** Milliseconds of the function's time that it does not wait. The state machine asks again, so it need not wait long. */
 const RESERVE = 45_000
@@ -13,22 +14,29 @@ const RESERVE = 45_000
 const KEPT = 200
 
 /**
- * Waits until a rotation has succeeded or failed; its grace time is not waited for.
+ * Waits until a rotation has succeeded or failed; its grace time is not waited for. Where it failed as its server did not
+ * answer, that is noted, so that no other one begins there.
  * @throws RotationInProgress if it still runs: ask again
  */
 export const handler = functionHandler(
   'awaitRotation',
   awaitedEvent,
   event => event,
-  async ({ store, id, token }, context) => {
+  async ({ store, id, token, group, server }, context) => {
     try {
       await passed(executions, { token, number: 1 }, 'finishSecret', context, RESERVE)
       return { store, id, outcome: 'rotated' }
     } catch (error) {
       if (!(error instanceof ExecutionFailed)) throw error
+      if (server && group && error.name === 'Unreachable') await noteDown(server, group)
       const critical = (await executions.progress({ token, number: 1 }, 'RollbackFailed')) === 'entered'
       const reason = error.message.slice(0, KEPT)
       return { store, id, outcome: 'failed', error: error.name, reason, ...(critical && { critical }) }
     }
   },
 )
+
+async function noteDown(server: string, group: string): Promise<void> {
+  const { Servers } = await import('../fleet/servers.ts')
+  await new Servers(environment.servers, { requestHandler }).noteDown(server, group)
+}

@@ -1,10 +1,15 @@
 import { MetricUnit } from '@aws-lambda-powertools/metrics'
 import { ResourceGroupsTaggingAPIClient } from '@aws-sdk/client-resource-groups-tagging-api'
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
-import { ListExecutionsCommand, SFNClient } from '@aws-sdk/client-sfn'
+import {
+  DescribeStateMachineForExecutionCommand,
+  ListExecutionsCommand,
+  SFNClient,
+} from '@aws-sdk/client-sfn'
 import { SSMClient } from '@aws-sdk/client-ssm'
 import { Inventory, type Scheduled } from '../fleet/inventory.ts'
-import { inTurn } from '../fleet/plan.ts'
+import { byServer, type Due, inTurn, toLookAt } from '../fleet/plan.ts'
+import { type Last, Servers, serverId } from '../fleet/servers.ts'
 import { adminsAmong, targetsOf } from '../fleet/targets.ts'
 import { triedOf } from '../fleet/tried.ts'
 import { type Admins, topOf, turnsOf, withoutCircles } from '../fleet/turns.ts'
@@ -20,6 +25,7 @@ const ssm = new SSMClient({ requestHandler })
 const secrets = new SecretsManagerClient({ requestHandler })
 const tagging = new ResourceGroupsTaggingAPIClient({ requestHandler })
 const stepFunctions = new SFNClient({ requestHandler })
+const servers = new Servers(environment.servers, { requestHandler })
 const inventory = new Inventory({ ssm, secrets, tagging }, environment.rotationFunction)
 
 /** Rotations in one run, and bytes that their names may take: a state holds 256 KiB. The next run begins soon. */
@@ -35,7 +41,14 @@ type Rotation = { store: StoreName; id: string; token: string; until: string | n
  * `name` is this group's alone. `turns` are the same rotations where some have to end before others begin, as they are of
  * the others' admins; `rotations` is then in this order.
  */
-type Group = { name: string; host: string; rotations: Rotation[]; turns?: Rotation[][] }
+type Group = {
+  name: string
+  host: string
+  rotations: Rotation[]
+  turns?: Rotation[][]
+  /** Which server that is, the number of its last execution, and by which group it was told that it does not answer. */
+  server: { id: string; last: number; outage?: string }
+}
 type Names = { count: number; names: string[] }
 /** What one run is to do. */
 export type Run = {
@@ -46,13 +59,13 @@ export type Run = {
   planned: number
   /** Due as well, and left to the next run. */
   postponed: number
-  /** How many groups, and rotations of one group, may go on at once. */
+  /** How many groups, and rotations of one group, may go on at once, over all runs. */
   caps: { hosts: number; perHost: number }
   /** Should have rotated long ago, or never will as their tags are. */
   late: Names & { parts?: Names[] }
   /** Have the tag, but are not for this run to rotate. */
   skipped: Names
-  /** An earlier run that still goes on. Both together would exceed the caps, so this one does nothing. */
+  /** An earlier run of the last release that still goes on. Both together would exceed the caps, so this one does nothing. */
   waitsFor?: string
 }
 
@@ -61,23 +74,23 @@ export const handler = functionHandler(
   'findDue',
   runEvent,
   ({ run }) => ({ run }),
-  async ({ run }): Promise<Run> => {
-    const [credentials, tried, waitsFor] = await Promise.all([
+  async ({ run, overlaps = false }): Promise<Run> => {
+    const { interval, maxRotations, maxRotationsPerHost } = environment
+    const caps = {
+      hosts: Math.max(1, Math.floor(maxRotations / maxRotationsPerHost)),
+      perHost: Math.min(maxRotations, maxRotationsPerHost),
+    }
+    const [credentials, tried, last, waitsFor] = await Promise.all([
       inventory.scheduled(),
       triedOf(stepFunctions, environment.rotations),
-      earlierThan(run),
+      servers.last(),
+      earlierThan(run, overlaps),
     ])
-    const { interval } = environment
     const { due, late, skipped } = inTurn(credentials, tried, { run, now: new Date(), interval })
     measure('LateCredentials', late.length, MetricUnit.Count)
-    const first = waitsFor ? [] : due.slice(0, LIMIT.rotations)
-    const targets = await targetsOf(
-      first.map(({ credential }) => credential),
-      { ssm, secrets },
-    )
-    const admins = withoutCircles(adminsAmong(targets))
-    // Who needs an admin waits for it, so both are in one group.
-    const hostOf = (credential: Scheduled) => targets.get(topOf(credential, admins))?.host ?? ''
+    const running = [...last].filter(([id, { running }]) => running && !id.startsWith('slot-'))
+    const idle = waitsFor || (overlaps && running.length >= caps.hosts)
+    const { first, hostOf, admins } = await placed(idle ? [] : due, last, run)
     const inTurns = new Set([...admins.keys()].map(hostOf))
     let room = LIMIT.bytes
     const planned = first.flatMap(({ credential, token, until }) => {
@@ -88,17 +101,15 @@ export const handler = functionHandler(
       room -= (inTurns.has(host) ? 3 : 2) * JSON.stringify({ ...rotation, host }).length
       return room > 0 ? [{ host, credential, rotation }] : []
     })
-    const groups = Map.groupBy(planned, ({ host }) => host)
-    const { maxRotations, maxRotationsPerHost } = environment
+    const groups: Group[] = []
+    for (const [host, members] of Map.groupBy(planned, ({ host }) => host))
+      groups.push({ ...groupOf(`${run} ${host}`, host, members, admins), server: await serverOf(host, last) })
     return {
-      groups: [...groups].map(([host, members]) => groupOf(`${run} ${host}`, host, members, admins)),
-      hosts: groups.size,
+      groups,
+      hosts: groups.length,
       planned: planned.length,
       postponed: due.length - planned.length,
-      caps: {
-        hosts: Math.max(1, Math.floor(maxRotations / maxRotationsPerHost)),
-        perHost: Math.min(maxRotations, maxRotationsPerHost),
-      },
+      caps,
       late: { ...readable(late), ...(late.length && { parts: partsOf(late) }) },
       skipped: readable(skipped),
       ...(waitsFor && { waitsFor }),
@@ -106,12 +117,45 @@ export const handler = functionHandler(
   },
 )
 
+/** What is due, by where it rotates: as much as a run has room for, if no other run has its server. */
+async function placed(due: Due[], last: Map<string, Last>, run: string) {
+  const looked = toLookAt(due, LIMIT.rotations, run)
+  const targets: Awaited<ReturnType<typeof targetsOf>> = new Map()
+  for (let start = 0; ; ) {
+    const admins = withoutCircles(adminsAmong(targets))
+    // Who needs an admin waits for it, so both are in one group.
+    const hostOf = (credential: Scheduled) => targets.get(topOf(credential, admins))?.host ?? ''
+    const { open, parked } = byServer(looked.slice(0, start), ({ credential }) => {
+      const id = serverId(hostOf(credential))
+      const { running = false, down = false } = last.get(id) ?? {}
+      return { id, taken: running, down }
+    })
+    if (start >= looked.length || open.length >= LIMIT.rotations)
+      return { first: [...open, ...parked].slice(0, LIMIT.rotations), hostOf, admins }
+    const next = looked.slice(start, start + LIMIT.rotations)
+    for (const found of await targetsOf(
+      next.map(({ credential }) => credential),
+      { ssm, secrets },
+    ))
+      targets.set(...found)
+    start += next.length
+  }
+}
+
+/** What rotateServer needs to know of a server. */
+async function serverOf(host: string, all: Map<string, Last>): Promise<Group['server']> {
+  const id = serverId(host)
+  const { number = 0, down } = all.get(id) ?? {}
+  const outage = down ? await servers.outageOf(`${id}-${number}`) : undefined
+  return { id, last: number, ...(outage && { outage }) }
+}
+
 function groupOf(
   name: string,
   host: string,
   members: { credential: Scheduled; rotation: Rotation }[],
   admins: Admins<Scheduled>,
-): Group {
+): Omit<Group, 'server'> {
   const rotations = new Map(members.map(({ credential, rotation }) => [credential, rotation]))
   const turns = turnsOf([...rotations.keys()], admins).map(turn =>
     turn.flatMap(credential => rotations.get(credential) ?? []),
@@ -141,13 +185,21 @@ function partsOf(texts: string[]): Names[] {
   return lists.map((names, n) => ({ count: names.length + (n === lists.length - 1 ? rest : 0), names }))
 }
 
-/** The name of a run that began before this one and still goes on. */
-async function earlierThan(run: string): Promise<string | undefined> {
+/**
+ * The name of the first run that still goes on, if this one has to give way to it: where one of them does not know of
+ * others, as the last release's, both together would exceed the caps.
+ */
+async function earlierThan(run: string, overlaps: boolean): Promise<string | undefined> {
   const query = { stateMachineArn: environment.runs, statusFilter: 'RUNNING' } as const
   const answer = stepFunctions.send(new ListExecutionsCommand(query))
   const { executions = [] } = await answered('Step Functions', answer)
-  const oldest = executions
-    .toSorted((a, b) => Number(a.startDate) - Number(b.startDate) || (`${a.name}` < `${b.name}` ? -1 : 1))
-    .at(0)?.name
-  return oldest === run ? undefined : oldest
+  const [oldest] = executions.toSorted(
+    (a, b) => Number(a.startDate) - Number(b.startDate) || (`${a.name}` < `${b.name}` ? -1 : 1),
+  )
+  if (!oldest || oldest.name === run) return undefined
+  if (!overlaps) return oldest.name
+  const { executionArn } = oldest
+  const found = stepFunctions.send(new DescribeStateMachineForExecutionCommand({ executionArn }))
+  const { definition = '' } = await answered('Step Functions', found)
+  return definition.includes('"overlaps"') ? undefined : oldest.name
 }

@@ -10,6 +10,8 @@ type Report = {
   rotated: number
   failed: number
   skipped: number
+  /** Did not begin, as the server does not answer. */
+  parked: number
   /** Of what this report alone tells as loudly: a LockedOut is told by its own execution, as it deserves. */
   severity: 'critical' | 'error'
   /** Whether there is more to tell than the one failure that its own execution told. */
@@ -24,28 +26,35 @@ type Report = {
   }[]
 }
 
-/** Counts, so that a person gets one message for many rotations that failed for one reason. */
+/**
+ * Counts, so that a person gets one message for many rotations that failed for one reason. That a server does not answer
+ * is told once: in an `outage` that was told of, only what is something else.
+ */
 export const handler = functionHandler(
   'reportRotations',
   reportEvent,
   ({ host }) => ({ host }),
-  async ({ host, results }): Promise<Report> => {
+  async ({ host, results, outage = false }): Promise<Report> => {
     const having = (outcome: Results[number]['outcome']) =>
       results.filter(result => result.outcome === outcome)
     const failed = having('failed')
     const kinds = [true, false].flatMap(critical =>
       kindsOf(failed.filter(one => (one.critical ?? false) === critical)),
     )
+    const parked = having('parked')
+    const answered = failed.some(({ error }) => error !== 'Unreachable')
     return {
       host,
       rotated: having('rotated').length,
       failed: failed.length,
       skipped: having('skipped').length,
+      parked: parked.length,
       severity: failed.some(({ critical, error }) => critical && error !== 'LockedOut')
         ? 'critical'
         : 'error',
-      tell: failed.length > 1 || failed.some(({ untold }) => untold),
-      failures: kinds,
+      tell:
+        failed.length > 1 || failed.some(({ untold }) => untold) || (outage ? answered : parked.length > 0),
+      failures: [...kinds, ...kindsOf(parked.map(one => ({ ...one, error: 'Parked' })))],
     }
   },
 )

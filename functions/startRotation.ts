@@ -1,4 +1,5 @@
 import { type Attempt, Executions, type Input } from '../fleet/executions.ts'
+import type { Servers } from '../fleet/servers.ts'
 import type { Ledger } from './alarm/ledger.ts'
 import { parseEnvironment } from './shared/environment.ts'
 import { startCallEvent } from './shared/event.ts'
@@ -7,7 +8,9 @@ import { logger } from './shared/logger.ts'
 import { requestHandler } from './shared/requestHandler.ts'
 
 let ledger: Ledger | undefined
-const executions = new Executions(parseEnvironment(process.env).executions, { requestHandler })
+const environment = parseEnvironment(process.env)
+const executions = new Executions(environment.executions, { requestHandler })
+let servers: Servers | undefined
 
 /**
  * Events of one scan for a parameter's policies may come so many milliseconds apart, and are handed over for as long:
@@ -24,7 +27,9 @@ export const handler = functionHandler(
   'startRotation',
   startCallEvent,
   ({ store, id, token }) => ({ store, id, token }),
-  async ({ at, until, ...asked }) => {
+  async ({ at, until, server, ...asked }) => {
+    if (server && (await isDown(server)))
+      return { ...asked, outcome: 'parked', reason: 'its server does not answer' }
     const found = until && new Date() >= until ? 'its window has closed' : at && (await lookAt(asked, at))
     if (typeof found === 'string') return { ...asked, outcome: 'skipped', reason: found }
     const { number, ...input } = found ?? { ...asked, number: 1 }
@@ -34,6 +39,12 @@ export const handler = functionHandler(
     return { ...input, outcome: 'skipped', reason: 'this token was tried already; the next try comes later' }
   },
 )
+
+async function isDown(server: string): Promise<boolean> {
+  const { Servers } = await import('../fleet/servers.ts')
+  servers ??= new Servers(environment.servers, { requestHandler })
+  return (await servers.outageOf(server)) !== undefined
+}
 
 /** Milliseconds. A rotation does not wait for the alarm's table. */
 const PATIENCE = 5_000

@@ -15,8 +15,11 @@ type State = {
   ItemProcessor?: States
 }
 
-/** The pages that show a state machine. */
-export const pages = { 'README.md': 'rotate', 'docs/schedules.md': 'rotate-due' } as const
+/** The pages that show state machines. */
+export const pages = {
+  'README.md': ['rotate'],
+  'docs/schedules.md': ['rotate-due', 'rotate-server'],
+} as const
 type Page = keyof typeof pages
 
 const project = new URL('../', import.meta.url)
@@ -55,11 +58,16 @@ function shape(name: string, { Type, End }: State): string[] {
 
 const label = (errors: string[]) => (errors.includes('States.ALL') ? '' : ` ${errors.join(', ')} .`)
 
-const block = /```mermaid\n[\s\S]*?```/
+const blockOf = (name: string) =>
+  new RegExp(`(?<=<!-- made from statemachines/${name}\\.asl\\.json.*-->\\n)\`\`\`mermaid\\n[\\s\\S]*?\`\`\``)
 
-/** A page with its picture as the state machine is now. */
+/** A page with its pictures as the state machines are now. */
 export function drawn(page: Page): string {
-  return withBlock(read(page), block, `\`\`\`mermaid\n${diagram(pages[page])}\n\`\`\``)
+  const names: readonly string[] = pages[page]
+  return names.reduce(
+    (text, name) => withBlock(text, blockOf(name), `\`\`\`mermaid\n${diagram(name)}\n\`\`\``),
+    read(page),
+  )
 }
 
 if (import.meta.main)

@@ -10,6 +10,7 @@ export function anchorOf({ headline, error = '', what = '' }: Failure): string {
     stay: 'retiresecret-failed',
     announce: 'announcesuccess-failed',
     several: several(error),
+    parked: 'rotations-parked',
     run: 'run-failed',
     late: 'late-credentials',
     managed: 'managed-rotation-failed',

@@ -36,10 +36,10 @@ const detail = part({
   // Credential Rotated, by the same
   store: text,
   id: text,
-  // Credential Rotations Failed, by statemachines/rotate-due.asl.json
+  // Credential Rotations Failed, by statemachines/rotate-server.asl.json
   group: text,
-  report: part({ host: text, rotated: count, failed: count, failures: kinds }),
-  // Credentials Late, by the same
+  report: part({ host: text, rotated: count, failed: count, parked: count, failures: kinds }),
+  // Credentials Late, by statemachines/rotate-due.asl.json
   late: part({ count, names }),
   // Step Functions Execution Status Change
   executionArn: text,

@@ -76,18 +76,22 @@ const readers: Record<string, Reader> = {
   }),
 
   'Credential Rotations Failed': ({ severity, execution, group, report }, _, runbook) => {
-    const { host, rotated = 0, failed = 0, failures = [] } = report ?? {}
+    const { host, rotated = 0, failed = 0, parked = 0, failures = [] } = report ?? {}
     const kinds = failures.flatMap(kind => (kind ? [kind] : []))
+    const errors = kinds.flatMap(({ error }) => (error === 'Parked' ? [] : [error]))
     const where = host ? ` on ${short(host, 100)}` : ''
     return {
-      headline: 'several',
+      headline: parked ? 'parked' : 'several',
       execution,
-      error: kinds.length === 1 ? kinds[0]?.error : undefined,
-      what: `${failed} rotations${where} failed`,
+      error: errors.length === 1 ? errors[0] : undefined,
+      what: parked
+        ? `no answer from ${short(host ?? '', 100)}, ${parked} rotations wait`
+        : `${failed} rotations${where} failed`,
       more: [
         ['Host', host ?? 'none, or not known'],
         ['Rotated', `${rotated}`],
         ['Failed', `${failed}`],
+        ...(parked ? [['Parked', `${parked}`] as [string, string]] : []),
         ...ofKinds(kinds, runbook),
       ],
       critical: severity !== 'error',

@@ -13,6 +13,8 @@ export const headlines = {
   stay: 'The credential was rotated, but the application is not moved back from its temporary clone.',
   announce: 'The credential was rotated, but that could not be announced.',
   several: 'Rotations that were due failed.',
+  parked:
+    'A database server does not answer. What is due there waits, and begins as soon as a run finds that it does; until then this is not told again.',
   run: 'A run of what was due did not come to its end: rotations may not have begun, or their failures not been told.',
   late: 'Credentials should have rotated and have not.',
   managed: 'Secrets Manager could not rotate a secret.',

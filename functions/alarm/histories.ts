@@ -18,7 +18,7 @@ export class Histories {
   readonly #settings: SFNClientConfig
   #client: SFNClient | undefined
 
-  /** `prefix` is what the ARNs of rotate's executions begin with; those of rotate-due begin alike. */
+  /** `prefix` is what the ARNs of rotate's executions begin with; those of rotate-due and rotate-server begin alike. */
   constructor(prefix: string, settings: SFNClientConfig) {
     this.#prefix = prefix
     this.#settings = settings
@@ -28,7 +28,7 @@ export class Histories {
   isOwn(execution: string): boolean {
     return (
       execution.startsWith(this.#prefix) &&
-      /^(-due(\/Host)?)?:[\w-]+$/.test(execution.slice(this.#prefix.length))
+      /^(-due(\/Host)?|-server)?:[\w-]+$/.test(execution.slice(this.#prefix.length))
     )
   }
 

@@ -104,10 +104,13 @@ export class Ledger {
     await this.#put({ ...this.#item(`run of ${execution}`, this.#now(), day), group: { S: group } })
   }
 
-  /** Whether failure `key` is the first of those that the same run reports on; true if no run does. */
+  /**
+   * Whether failure `key` is the first of those that the same run reports on; true if no run does. Runs that find the same
+   * server down report as one, for 90 days.
+   */
   async leads(execution: string, key: string): Promise<boolean> {
     const group = (await this.#get(`run of ${execution}`))?.group?.S
-    return !group || this.#first(`group ${group}`, key, day)
+    return !group || this.#first(`group ${group}`, key, long)
   }
 
   /** Whether failure `key` is the first that found what `standing` names, in 90 days. Asked again, it still is. */

@@ -17,6 +17,8 @@ export type Environment = {
   caFile: string
   /** What the ARNs of this stack's rotate executions begin with, up to the name. */
   executions: string | undefined
+  /** ARN of this stack's rotate-server, which is named after rotate. */
+  servers: string
   /** Set: test queries may write. */
   testMayWrite?: true
   defaults: Options
@@ -42,6 +44,7 @@ export function parseEnvironment(variables: NodeJS.ProcessEnv): Environment {
   return {
     caFile: KEYTURN_CA_FILE,
     executions: KEYTURN_EXECUTIONS,
+    servers: `${(KEYTURN_EXECUTIONS ?? '').replace(':execution:', ':stateMachine:')}-server`,
     ...(KEYTURN_TEST_QUERY_MAY_WRITE === 'true' && { testMayWrite: true }),
     defaults: parseOptions({
       ...Object.fromEntries(options),
@@ -62,8 +65,10 @@ const due = v.object({
 type DueEnvironment = {
   /** ARN of the state machine that rotates what is due. */
   runs: string
-  /** ARN of the state machine that each rotation is an execution of. The other one is named after it. */
+  /** ARN of the state machine that each rotation is an execution of. The others are named after it. */
   rotations: string
+  /** ARN of the state machine whose executions have a database server each. */
+  servers: string
   /** ARN of this stack's rotateSecret. */
   rotationFunction: string
   /** How many rotations may go on at once, in all and on one database server. */
@@ -89,6 +94,7 @@ export function parseDueEnvironment(variables: NodeJS.ProcessEnv): DueEnvironmen
   return {
     runs: output.KEYTURN_RUNS,
     rotations: output.KEYTURN_RUNS.replace(/-due$/, ''),
+    servers: output.KEYTURN_RUNS.replace(/-due$/, '-server'),
     rotationFunction: output.KEYTURN_ROTATION_FUNCTION,
     maxRotations: output.KEYTURN_MAX_ROTATIONS,
     maxRotationsPerHost: output.KEYTURN_MAX_ROTATIONS_PER_HOST,

@@ -111,16 +111,37 @@ const startCall = v.object({
   group: v.exactOptional(text),
   at: v.exactOptional(time),
   until: v.nullish(time),
+  server: v.nullish(text),
 })
-const run = v.object({ run: text })
-const awaited = v.object({ store: v.picklist(storeNames), id: text, token })
+const run = v.object({ run: text, overlaps: v.exactOptional(v.boolean()) })
+const awaited = v.object({
+  store: v.picklist(storeNames),
+  id: text,
+  token,
+  group: v.exactOptional(text),
+  server: v.nullish(text),
+})
+const rotations = v.array(v.looseObject({ id: text }))
+const serverCall = v.object({
+  run: text,
+  group: v.object({
+    name: text,
+    host: v.string(),
+    server: v.object({ id: text, last: v.number(), outage: v.exactOptional(text) }),
+    rotations,
+    turns: v.exactOptional(v.array(rotations)),
+  }),
+  caps: v.object({ hosts: v.number(), perHost: v.number() }),
+})
+const slot = v.object({ execution: text, hosts: v.number() })
 const report = v.object({
   host: v.string(),
+  outage: v.exactOptional(v.boolean()),
   results: v.array(
     v.object({
       store: v.picklist(storeNames),
       id: text,
-      outcome: v.picklist(['rotated', 'failed', 'skipped']),
+      outcome: v.picklist(['rotated', 'failed', 'skipped', 'parked']),
       error: v.exactOptional(v.string()),
       reason: v.exactOptional(v.string()),
       critical: v.exactOptional(v.boolean()),
@@ -131,15 +152,21 @@ const report = v.object({
 
 /**
  * What startRotation gets. With `at`, when an event said that it is due, what changed since then is left alone; it does
- * not begin after `until`.
+ * not begin after `until`. `server` is the execution that alone may rotate on its database server; null without one.
  */
 export const startCallEvent = (event: unknown) => checked(startCall, event)
 
-/** What findDue gets: the name of its execution. */
+/** What findDue gets: the name of its execution. With `overlaps`, its run gives way where another one is at work. */
 export const runEvent = (event: unknown) => checked(run, event)
 
 /** What awaitRotation gets. */
 export const awaitedEvent = (event: unknown) => checked(awaited, event)
+
+/** What rotateServer gets: what a run found due on one database server. */
+export const serverEvent = (event: unknown) => checked(serverCall, event)
+
+/** What takeSlot gets: the execution that needs a place, and how many there are. */
+export const slotEvent = (event: unknown) => checked(slot, event)
 
 /** What reportRotations gets: what became of the rotations on one database server. */
 export const reportEvent = (event: unknown) => checked(report, event)

@@ -1,18 +1,20 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
-import { type Execution, type Failure, runRotation, type Task } from '../embedded/stateMachine.ts'
+import { type Execution, type Failure, type Name, runExecution, type Task } from '../embedded/stateMachine.ts'
 
 export type StepFunctionsServer = {
   /** For AWS_ENDPOINT_URL_SFN. */
   url: string
   /** The names of executions that run though nobody started them here. */
   running: Set<string>
-  /** The names of executions of rotate-due that run, though nobody started them here. */
-  runs: string[]
+  /** The executions of rotate-due that run, though nobody started them here: their definitions, by name. */
+  runs: Map<string, string>
   /** What the states of an execution do that is started here, by name. */
   tasks: Record<string, Task>
-  /** Every execution that was started here, by name. */
+  /** Every execution of rotate that was started here, by name. */
   executions: Map<string, Started>
+  /** The same of rotate-server. */
+  servers: Map<string, Started>
   /** Every call so far. */
   calls: { action: string }[]
   stop(): void
@@ -47,7 +49,7 @@ class Refused extends Error {}
 /** Starts as much of AWS Step Functions as the functions use, in this process, on a free port of 127.0.0.1. */
 export async function startStepFunctions(): Promise<StepFunctionsServer> {
   const calls: { action: string }[] = []
-  const stateMachine = new Rotate()
+  const stateMachine = new StateMachines()
   const server = createServer(async (incoming, outgoing) => {
     const action = String(incoming.headers['x-amz-target']).replace('AWSStepFunctions.', '')
     calls.push({ action })
@@ -63,6 +65,7 @@ export async function startStepFunctions(): Promise<StepFunctionsServer> {
     runs: stateMachine.runs,
     tasks: stateMachine.tasks,
     executions: stateMachine.executions,
+    servers: stateMachine.servers,
     calls,
     stop() {
       server.close()
@@ -71,46 +74,58 @@ export async function startStepFunctions(): Promise<StepFunctionsServer> {
   }
 }
 
-function respond(stateMachine: Rotate, action: string, request: Request): object {
+function respond(stateMachine: StateMachines, action: string, request: Request): object {
   try {
     if (!Object.hasOwn(stateMachine.actions, action)) throw new Refused('UnknownOperationException')
-    return stateMachine.actions[action as keyof Rotate['actions']](request)
+    return stateMachine.actions[action as keyof StateMachines['actions']](request)
   } catch (error) {
     return { __type: error instanceof Refused ? error.message : 'InternalServerError' }
   }
 }
 
-/** The rotate state machine and its executions, which run in this process. */
-class Rotate {
+/** The state machines rotate and rotate-server, and their executions, which run in this process. */
+class StateMachines {
   readonly running = new Set<string>()
-  readonly runs: string[] = []
+  readonly runs = new Map<string, string>()
   readonly tasks: Record<string, Task> = {}
   readonly executions = new Map<string, Started>()
+  readonly servers = new Map<string, Started>()
 
   readonly actions = {
-    StartExecution: ({ name = '', input = '{}' }: Request) => {
-      const existing = this.executions.get(name)
+    StartExecution: ({ stateMachineArn, name = '', input = '{}' }: Request) => {
+      const all = this.#of(stateMachineArn)
+      const existing = all.get(name)
       if (existing && (existing.result || existing.input !== input))
         throw new Refused('ExecutionAlreadyExists')
-      if (!existing) this.#start(name, input)
+      if (!existing)
+        all.set(name, this.#start(all === this.servers ? 'rotate-server' : 'rotate', name, input))
       return { executionArn: name, startDate: 0 }
     },
 
     ListExecutions: ({ stateMachineArn = '' }: Request) => {
       if (stateMachineArn.endsWith('-due'))
-        return { executions: this.runs.map(name => ({ name, startDate: 0 })) }
-      const all = [...this.executions].map(([name, { startDate }]) => ({ name, startDate }))
+        return {
+          executions: [...this.runs.keys()].map(name => ({ executionArn: name, name, startDate: 0 })),
+        }
+      const all = [...this.#of(stateMachineArn)].map(([name, { startDate, result }]) => ({
+        name,
+        startDate,
+        status: statusOf(result),
+      }))
       return { executions: all.reverse() }
     },
+
+    DescribeStateMachineForExecution: ({ executionArn }: Request) => ({
+      definition: this.runs.get(lastOf(executionArn)),
+    }),
 
     DescribeExecution: ({ executionArn }: Request) => {
       const name = lastOf(executionArn)
       if (this.running.has(name)) return { status: 'RUNNING' }
       const { input, startDate, result } = this.#find(name)
-      const common = { input, startDate }
-      if (!result) return { ...common, status: 'RUNNING' }
-      if (!result.failure) return { ...common, status: 'SUCCEEDED', output: JSON.stringify(result.output) }
-      return { ...common, status: 'FAILED', ...detailsOf(result.failure) }
+      const common = { input, startDate, status: statusOf(result) }
+      if (result?.failure) return { ...common, ...detailsOf(result.failure) }
+      return result ? { ...common, output: JSON.stringify(result.output) } : common
     },
 
     GetExecutionHistory: ({ executionArn, includeExecutionData = true, reverseOrder }: Request) => {
@@ -126,14 +141,16 @@ class Rotate {
   }
 
   #find(name: string): Started {
-    const started = this.executions.get(name)
+    const started = this.executions.get(name) ?? this.servers.get(name)
     if (!started) throw new Refused('ExecutionDoesNotExist')
     return started
   }
 
-  #start(name: string, input: string): void {
+  #of = (stateMachineArn = '') => (stateMachineArn.endsWith('-server') ? this.servers : this.executions)
+
+  #start(stateMachine: Name, name: string, input: string): Started {
     const history: Event[] = [{ type: 'ExecutionStarted' }]
-    const ended = runRotation(this.tasks, name, JSON.parse(input), {
+    const ended = runExecution(stateMachine, this.tasks, name, JSON.parse(input), {
       entered: (state, input) =>
         history.push({
           type: 'StateEntered',
@@ -146,7 +163,6 @@ class Rotate {
       },
     })
     const started: Started = { input, startDate: Date.now() / 1000, history, ended }
-    this.executions.set(name, started)
     ended.then(result => {
       started.result = result
       history.push(
@@ -155,8 +171,12 @@ class Rotate {
           : { type: 'ExecutionSucceeded' },
       )
     })
+    return started
   }
 }
+
+const statusOf = (result: Execution | undefined) =>
+  result ? (result.failure ? 'FAILED' : 'SUCCEEDED') : 'RUNNING'
 
 const lastOf = (arn = '') => arn.split(':').at(-1) ?? ''
 

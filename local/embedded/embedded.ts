@@ -88,8 +88,10 @@ const functions = {
   retireSecret: () => import('../../functions/retireSecret.ts'),
   rollbackSecret: () => import('../../functions/rollbackSecret.ts'),
   rotateSecret: () => import('../../functions/rotateSecret.ts'),
+  rotateServer: () => import('../../functions/rotateServer.ts'),
   setSecret: () => import('../../functions/setSecret.ts'),
   startRotation: () => import('../../functions/startRotation.ts'),
+  takeSlot: () => import('../../functions/takeSlot.ts'),
   testSecret: () => import('../../functions/testSecret.ts'),
 }
 export type FunctionName = keyof typeof functions

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { StateMachine } from 'aws-local-stepfunctions'
 
 export type Definition = ConstructorParameters<typeof StateMachine>[0]
-type Name = 'rotate' | 'rotate-due'
+export type Name = 'rotate' | 'rotate-due' | 'rotate-server'
 
 /** Account and Region that the local state machine pretends to be in. */
 export const arnOf = (service: string, resource: string) =>
@@ -33,6 +33,7 @@ function statesOf({ States }: Pick<Definition, 'States'>): string[] {
 const machines = {
   rotate: new StateMachine(definitionOf('rotate')),
   'rotate-due': new StateMachine(definitionOf('rotate-due')),
+  'rotate-server': new StateMachine(definitionOf('rotate-server')),
 }
 
 /** What a state does: the handler of its function, or whatever stands for the event bus. */

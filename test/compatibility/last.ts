@@ -14,6 +14,7 @@ export const last: Scenario[] = readFileSync(new URL('scenarios.jsonl', folder),
   .trim()
   .split('\n')
   .map(line => JSON.parse(line))
+const states = new Set(last.flatMap(({ steps }) => steps.map(({ state }) => state)))
 export const definitions = {
   last: { rotate: definitionOf('rotate', folder), 'rotate-due': definitionOf('rotate-due', folder) },
   today: { rotate: definitionOf('rotate'), 'rotate-due': definitionOf('rotate-due') },
@@ -25,11 +26,18 @@ export const definitions = {
  */
 const compatible = ({ state, input, output, error }: Step) => ({
   state,
-  input,
+  input: state === 'AnnounceFailures' ? byWhichever(input) : input,
   // What these give is dropped by the definition.
   ...(!['SetSecret', 'TestSecret', 'FinishSecret'].includes(state) && output !== undefined && { output }),
   ...(error && { error }),
 })
+
+/** A run's report names the execution that announced it, which is rotate-server's by now. */
+function byWhichever(input: unknown) {
+  const { Entries } = input as { Entries: { Detail: object }[] }
+  const execution = expect.stringMatching(/:execution:keyturn-local-rotate-(due|server):/)
+  return { Entries: Entries.map(entry => ({ ...entry, Detail: { ...entry.Detail, execution } })) }
+}
 
 /** Plays everything with today's functions. It is a file's only one, as functions read their environment once. */
 export async function describePlay(name: string, played: keyof typeof definitions): Promise<void> {
@@ -47,8 +55,11 @@ export async function describePlay(name: string, played: keyof typeof definition
       captureOutput()
       const scenarios = await play(embedded, new SSMClient(), definitions[played])
       expect(scenarios.map(({ name }) => name)).toEqual(last.map(({ name }) => name))
-      for (const [i, { name, steps }] of last.entries())
-        expect(scenarios[i]?.steps, name).toMatchObject(steps.map(compatible))
+      for (const [i, { name, steps }] of last.entries()) {
+        // States that it did not have are today's own affair.
+        const played = scenarios[i]?.steps.filter(({ state }) => states.has(state))
+        expect(played, name).toMatchObject(steps.map(compatible))
+      }
     })
   })
 }

@@ -8,7 +8,7 @@ import { play } from './scenarios.ts'
 /** Writes down what this release's executions are, for the next one's tests: run it when a release is made. */
 const folder = new URL('./last/', import.meta.url)
 mkdirSync(folder, { recursive: true })
-for (const name of ['rotate', 'rotate-due'])
+for (const name of ['rotate', 'rotate-due', 'rotate-server'])
   copyFileSync(
     new URL(`../../statemachines/${name}.asl.json`, import.meta.url),
     new URL(`${name}.asl.json`, folder),

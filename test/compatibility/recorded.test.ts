@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import * as door from '../../functions/shared/event.ts'
 import { runExecution, type Task } from '../../local/embedded/stateMachine.ts'
+import { runDue } from '../support/runDue.ts'
 import { definitions, last } from './last.ts'
 
 describe('what a function of the last release gave', () => {
@@ -28,7 +29,8 @@ describe('what a function of the last release gave', () => {
       execution?: string
       rotation?: object
     }
-    await runExecution(scenario.stateMachine, tasks, execution, rotation)
+    if (scenario.stateMachine === 'rotate-due') await runDue(tasks, execution)
+    else await runExecution(scenario.stateMachine, tasks, execution, rotation)
     expect(reached).toEqual(scenario.steps.map(({ state }) => state))
   })
 

@@ -164,7 +164,14 @@ class Player {
         return { store: 'secrets-manager', id, tags, since }
       })
     const tasks: Record<string, Task> = { AnnounceFailures: () => ({}), AnnounceRun: () => ({}) }
-    for (const file of ['findDue', 'startRotation', 'awaitRotation', 'reportRotations'] as const)
+    for (const file of [
+      'findDue',
+      'rotateServer',
+      'takeSlot',
+      'startRotation',
+      'awaitRotation',
+      'reportRotations',
+    ] as const)
       tasks[file.replace(/^./, letter => letter.toUpperCase())] = await load(file)
     await this.#run('rotate-due', 'a run', randomUUID(), {}, tasks)
     Inventory.prototype.scheduled = scheduled
@@ -191,6 +198,9 @@ class Player {
         }
       },
     ])
+    // What a run starts of rotate-server belongs to it.
+    if (stateMachine === 'rotate-due')
+      Object.assign(this.#embedded.stepFunctions.tasks, Object.fromEntries(watched))
     const definition = this.#definitions[stateMachine]
     await runExecution(stateMachine, Object.fromEntries(watched), execution, input, {
       ...(definition && { definition }),

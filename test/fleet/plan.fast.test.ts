@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { judge } from '../../fleet/due.ts'
 import type { Scheduled } from '../../fleet/inventory.ts'
-import { inTurn, type Tried } from '../../fleet/plan.ts'
+import { byServer, type Due, inTurn, type Tried, toLookAt } from '../../fleet/plan.ts'
 
 const interval = 900_000
 const hour = 4 * interval
@@ -150,5 +150,94 @@ describe('over many runs', () => {
     const fleet = { room: 10, remembered: 30, down: [0], credentials: [...failing, ...healthy] }
     const found = firstRuns(fleet, 60).flatMap(({ began }) => began)
     expect(new Set(found.filter(id => id.startsWith('/1/'))).size).toBe(20)
+  })
+})
+
+/** Servers by number: which are down, and up to which run one is taken by somebody else. */
+type Servers = { room: number; down: number[]; taken: Record<number, number>; due: [number, number][] }
+
+/** The same with what a run knows of the servers: what is due on each, and which it found down last time. */
+function runsByServer({ room, down, taken, due }: Servers, count: number) {
+  const all = due.map(([server, hoursDue], n) => credential(`/${server}/${n}`, hoursDue))
+  const serverOf = (id: string) => Number(id.split('/')[1])
+  const began = new Map<string, number>()
+  const foundDown = new Set<number>()
+  return Array.from({ length: count }, (_, n) => {
+    const time = start + n * interval
+    const run = `run-${n}`
+    const turn = turnAt(all, { began: new Map(began), since: Number.NEGATIVE_INFINITY }, time, run).due
+    const { open, parked } = byServer(toLookAt(turn, room, run), ({ credential: { id } }) => {
+      const server = serverOf(id)
+      return { id: `${server}`, taken: n < (taken[server] ?? 0), down: foundDown.has(server) }
+    })
+    const groups = Map.groupBy([...open, ...parked].slice(0, room), ({ credential }) =>
+      serverOf(credential.id),
+    )
+    const tried = [...groups].flatMap(([server, members]): Due[] => {
+      if (down.includes(server)) foundDown.add(server)
+      return down.includes(server) ? members.slice(0, 1) : members
+    })
+    for (const { credential, token } of tried) {
+      began.set(token, time)
+      const one = all.find(({ id }) => id === credential.id)
+      if (one && !down.includes(serverOf(one.id))) one.since = new Date(time)
+    }
+    return tried.map(({ credential }) => credential.id)
+  })
+}
+
+describe('with servers that are down or taken', () => {
+  const arbitrary = fc.record({
+    room: fc.integer({ min: 6, max: 12 }),
+    down: fc.uniqueArray(fc.integer({ min: 0, max: 5 }), { maxLength: 4 }),
+    taken: fc.dictionary(fc.constantFrom('0', '1', '2'), fc.integer({ min: 1, max: 4 })),
+    due: fc.array(fc.tuple(fc.integer({ min: 0, max: 5 }), fc.integer({ min: 0, max: 100 })), {
+      minLength: 1,
+      maxLength: 60,
+    }),
+  })
+
+  test('of H due on healthy servers, with room for R and S servers down: each was tried after ⌈D/R⌉ + ⌈H/(R-S)⌉ runs from when its server is free, D due on those that are down', () => {
+    fc.assert(
+      fc.property(arbitrary, fleet => {
+        const { room, down, taken, due } = fleet
+        const healthy = due.flatMap(([server], n) => (down.includes(server) ? [] : [`/${server}/${n}`]))
+        const free = Math.max(0, ...Object.values(taken))
+        const count =
+          free +
+          Math.ceil((due.length - healthy.length) / room) +
+          Math.ceil(healthy.length / (room - down.length))
+        const tried = new Set(runsByServer(fleet, count).flat())
+        expect(healthy.filter(id => !tried.has(id))).toEqual([])
+      }),
+      { numRuns: 200 },
+    )
+  })
+
+  test('a server that is down is tried once in a run, with another credential each time', () => {
+    const due = Array.from({ length: 40 }, (_, n) => [0, 90 - n] as [number, number])
+    const runs = runsByServer({ room: 10, down: [0], taken: {}, due }, 20)
+    expect(runs.map(({ length }) => length)).toEqual(Array.from({ length: 20 }, () => 1))
+    expect(new Set(runs.flat()).size).toBe(20)
+  })
+
+  test('400 that are due longest on one that is down, then 100 each on two others: those are through after two runs', () => {
+    const down = Array.from({ length: 400 }, () => [0, 2] as [number, number])
+    const healthy = Array.from({ length: 200 }, (_, n) => [1 + (n % 2), 1] as [number, number])
+    const fleet = { room: 396, down: [0], taken: {}, due: [...down, ...healthy] }
+    const tried = runsByServer(fleet, 2).flat()
+    expect(tried.filter(id => !id.startsWith('/0/'))).toHaveLength(200)
+  })
+
+  test('more than a run looks at is due longest on servers that are taken: what is behind it comes by lot', () => {
+    const busy = Array.from({ length: 3000 }, (_, n) => credential(`/busy/${n}`, 99))
+    const healthy = Array.from({ length: 20 }, (_, n) => credential(`/healthy/${n}`, 1))
+    const { due } = turnAt([...busy, ...healthy])
+    expect(due).toHaveLength(3020)
+    const looked = Array.from({ length: 10 }, (_, n) => toLookAt(due, 500, `run-${n}`))
+    expect(new Set(looked.map(({ length }) => length))).toEqual(new Set([2000]))
+    const found = looked.flat().filter(({ credential: { id } }) => id.startsWith('/healthy/'))
+    expect(new Set(found.map(({ credential: { id } }) => id)).size).toBe(20)
+    expect(looked[0]?.slice(0, 500)).toEqual(due.slice(0, 500))
   })
 })

@@ -56,19 +56,19 @@ async function run(name: string, arns: string[]) {
       order.push(`${(input as Started).id} ${what}`)
       return result
     }
-  const execution = await runExecution(
-    'rotate-due',
-    {
-      FindDue: await load('findDue'),
-      StartRotation: noting('started', await load('startRotation')),
-      AwaitRotation: noting('ended', await load('awaitRotation')),
-      ReportRotations: await load('reportRotations'),
-      AnnounceFailures: announce,
-      AnnounceRun: announce,
-    },
-    name,
-    {},
-  )
+  Object.assign(embedded.stepFunctions.tasks, {
+    TakeSlot: await load('takeSlot'),
+    StartRotation: noting('started', await load('startRotation')),
+    AwaitRotation: noting('ended', await load('awaitRotation')),
+    ReportRotations: await load('reportRotations'),
+    AnnounceFailures: announce,
+  })
+  const tasks = {
+    FindDue: await load('findDue'),
+    RotateServer: await load('rotateServer'),
+    AnnounceRun: announce,
+  }
+  const execution = await runExecution('rotate-due', tasks, name, {})
   vi.restoreAllMocks()
   return { execution, order }
 }

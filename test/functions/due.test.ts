@@ -68,6 +68,32 @@ describe('startRotation', () => {
     expect(executions()).toHaveLength(before + 1)
   })
 
+  test('its server was found not to answer, by another one: it is parked', async () => {
+    const input = rotation(await embedded.users.enrol('parked'))
+    const before = executions()
+    const failing = rotation(await embedded.users.enrol('probe'))
+    embedded.stepFunctions.tasks.TestSecret = () => {
+      throw Object.assign(new Error('testSecret: no answer from db'), { name: 'Unreachable' })
+    }
+    const server = { server: '0123456789abcdef-1', group: 'run-1 db' }
+    await startRotation({ ...failing, ...server })
+    expect(await awaitRotation({ ...failing, ...server })).toMatchObject({ error: 'Unreachable' })
+    embedded.stepFunctions.tasks.TestSecret = embedded.tasks.TestSecret as Task
+    expect(await startRotation({ ...input, ...server })).toEqual({
+      ...input,
+      group: 'run-1 db',
+      outcome: 'parked',
+      reason: 'its server does not answer',
+    })
+    expect(executions()).toEqual([...before, failing.token])
+    // What has no server, and what another execution found, is nothing to it.
+    for (const other of [null, '0123456789abcdef-2']) {
+      const free = rotation(await embedded.users.enrol(`free ${other}`))
+      expect(await startRotation({ ...free, server: other })).toMatchObject({ outcome: 'started' })
+      await embedded.stepFunctions.executions.get(free.token)?.ended
+    }
+  })
+
   test('its window has closed meanwhile: it does not begin', async () => {
     const input = rotation(await embedded.users.enrol('outside'))
     const before = executions()
@@ -320,6 +346,7 @@ describe('reportRotations', () => {
       rotated: 1,
       failed: 3,
       skipped: 1,
+      parked: 0,
       severity: 'error',
       tell: true,
       failures: [
@@ -374,6 +401,35 @@ describe('reportRotations', () => {
       [[result('/b', 'rotated')], false],
     ] as const)
       expect(await reportRotations({ host: 'db', results })).toMatchObject({ tell })
+  })
+
+  describe('a server that does not answer', () => {
+    const down = [
+      result('/a', 'failed', 'Unreachable', 'setSecret: no answer from db'),
+      result('/b', 'parked', undefined, undefined),
+      result('/c', 'parked', undefined, undefined),
+    ]
+    const report = async (results: object[], outage = false) =>
+      (await reportRotations({ host: 'db', outage, results })) as { tell: boolean; failures: object[] }
+
+    test('what waits is told with the one failure, by name', async () => {
+      expect(await report(down)).toMatchObject({
+        failed: 1,
+        parked: 2,
+        tell: true,
+        failures: [
+          { error: 'Unreachable', count: 1 },
+          { error: 'Parked', count: 2, names: ['parameter-store /b', 'parameter-store /c'] },
+        ],
+      })
+    })
+
+    test('once in an outage; another error is told, though whoever is on call knows of the outage', async () => {
+      expect(await report(down, true)).toMatchObject({ tell: false })
+      expect(await report(down.slice(0, 1), true)).toMatchObject({ tell: false })
+      const other = result('/a', 'failed', 'TestFailed', 'testSecret: no')
+      expect(await report([other], true)).toMatchObject({ tell: true })
+    })
   })
 
   test('a lockout is told by its own execution, as loudly as is due: it does not make the report critical', async () => {

@@ -1,6 +1,8 @@
+import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { judge } from '../../fleet/due.ts'
 import type { Scheduled } from '../../fleet/inventory.ts'
+import { serverId } from '../../fleet/servers.ts'
 import type { Run } from '../../functions/findDue.ts'
 import { type StepFunctionsServer, startStepFunctions } from '../../local/aws/stepFunctions.ts'
 import { load } from '../../local/embedded/embedded.ts'
@@ -52,9 +54,11 @@ beforeEach(() => {
   hostOf = () => 'db:5432'
   adminOf = {}
   stepFunctions.executions.clear()
+  stepFunctions.servers.clear()
+  stepFunctions.runs.clear()
 })
 
-const look = async () => (await findDue({ run: 'run-1' })) as Run
+const look = async () => (await findDue({ run: 'run-1', overlaps: true })) as Run
 const hour = 3_600_000
 function credential(id: string, hoursAgo: number, tags: Record<string, string> = {}): Scheduled {
   const all = { 'keyturn:managed': 'true', 'keyturn:every': '1h', ...tags }
@@ -197,12 +201,81 @@ describe('a run', () => {
     expect(written.join('')).toContain('"LateCredentials":2')
   })
 
-  test('gives way to a run that began before it, and only to one', async () => {
+  test('goes on beside another run, but gives way to one of the last release, which knows of no other', async () => {
     scheduled = [credential('/a', 2)]
-    stepFunctions.runs.push('run-0', 'run-1')
-    expect(await look()).toMatchObject({ planned: 0, postponed: 1, waitsFor: 'run-0' })
+    const definition = (folder: string) =>
+      readFileSync(new URL(`../../${folder}/rotate-due.asl.json`, import.meta.url), 'utf8')
+    stepFunctions.runs.set('run-0', definition('statemachines'))
+    stepFunctions.runs.set('run-1', definition('statemachines'))
+    expect(await look()).toMatchObject({ planned: 1, postponed: 0 })
+    // What a definition of the last release gets.
+    expect(await findDue({ run: 'run-1' })).toMatchObject({ planned: 0, postponed: 1, waitsFor: 'run-0' })
     expect(await findDue({ run: 'run-0' })).toMatchObject({ planned: 1 })
-    stepFunctions.runs.length = 0
+    stepFunctions.runs.set('run-0', definition('test/compatibility/last'))
+    expect(await look()).toMatchObject({ planned: 0, postponed: 1, waitsFor: 'run-0' })
+  })
+
+  describe('and the servers', () => {
+    const server = (host: string, number: number, what = '') => `${serverId(host)}-${number}${what}`
+    const begin = (name: string, input: object, ended: boolean) =>
+      stepFunctions.servers.set(name, {
+        input: JSON.stringify(input),
+        startDate: Date.now() / 1000,
+        history: [],
+        ended: new Promise(() => {}),
+        ...(ended && { result: { states: [], tries: {}, output: {} } }),
+      })
+    beforeEach(() => {
+      scheduled = [...Array(4).keys()].map(n => credential(`/down/${n}`, 1.9 - n / 100))
+      scheduled.push(credential('/up/0', 1.2), credential('/up/1', 1.1))
+      hostOf = ({ id }) => `${id.split('/')[1]}:5432`
+    })
+    const groups = async () =>
+      (await look()).groups.map(({ host, server, rotations }) => [
+        host,
+        server,
+        rotations.map(({ id }) => id),
+      ])
+
+    test('each group names its server, and the number of the last execution for it', async () => {
+      begin(server('up:5432', 7), {}, true)
+      begin(server('up:5432', 8), {}, true)
+      expect(await groups()).toEqual([
+        ['down:5432', { id: serverId('down:5432'), last: 0 }, ['/down/0', '/down/1', '/down/2', '/down/3']],
+        ['up:5432', { id: serverId('up:5432'), last: 8 }, ['/up/0', '/up/1']],
+      ])
+    })
+
+    test('what is due on a server that is taken takes no place, however much that is', async () => {
+      scheduled.push(...[...Array(700).keys()].map(n => credential(`/down/more/${n}`, 1.95)))
+      begin(server('down:5432', 3), {}, false)
+      expect(await groups()).toMatchObject([['up:5432', {}, ['/up/0', '/up/1']]])
+      expect(await look()).toMatchObject({ planned: 2, postponed: 704 })
+    })
+
+    test('on one that did not answer one goes on; the others have what room is left, and the name by which that was told', async () => {
+      scheduled.push(...[...Array(700).keys()].map(n => credential(`/down/more/${n}`, 1.95)))
+      begin(server('down:5432', 3), {}, true)
+      begin(server('down:5432', 3, '-down'), { record: 'down', group: 'run-0 down:5432' }, true)
+      const run = await look()
+      const [down, up] = run.groups
+      expect(up?.rotations.map(({ id }) => id)).toEqual(['/up/0', '/up/1'])
+      expect(down?.server).toEqual({ id: serverId('down:5432'), last: 3, outage: 'run-0 down:5432' })
+      expect(down?.rotations[0]?.id).toBe('/down/more/0')
+      expect(run.planned).toBeGreaterThan(300)
+    })
+
+    test('that was an earlier execution: the server has answered since', async () => {
+      begin(server('down:5432', 3), {}, true)
+      begin(server('down:5432', 3, '-down'), { record: 'down', group: 'run-0 down:5432' }, true)
+      begin(server('down:5432', 4), {}, true)
+      expect((await look()).groups[0]?.server).toEqual({ id: serverId('down:5432'), last: 4 })
+    })
+
+    test('nothing is read or planned while as many are at work as the caps allow', async () => {
+      for (const host of ['a', 'b', 'c']) begin(server(host, 1), {}, false)
+      expect(await look()).toMatchObject({ planned: 0, postponed: 6, groups: [], caps: { hosts: 3 } })
+    })
   })
 
   test.each([

@@ -23,6 +23,7 @@ import {
 import { SFNClient, StartExecutionCommand } from '@aws-sdk/client-sfn'
 import { LabelParameterVersionCommand, PutParameterCommand, SSMClient } from '@aws-sdk/client-ssm'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import type { Run } from '../../functions/findDue.ts'
 import type { Admin } from '../../local/client/users.ts'
 import {
   type Embedded,
@@ -487,14 +488,31 @@ const rotate = {
     SetSecret: { Type: 'Wait', Seconds: 1, Next: 'Outcome' },
     Outcome: {
       Type: 'Choice',
-      Choices: [{ Variable: '$.id', StringEquals: 'fails', Next: 'RotationFailed' }],
+      Choices: [
+        { Variable: '$.id', StringEquals: 'fails', Next: 'RotationFailed' },
+        { Variable: '$.id', StringEquals: 'gone', Next: 'NoAnswer' },
+      ],
       Default: 'AnnounceSuccess',
     },
     AnnounceSuccess: { Type: 'Pass', End: true },
     RotationFailed: { Type: 'Fail', Error: 'TestFailed', Cause: 'testSecret: refused' },
+    NoAnswer: { Type: 'Fail', Error: 'Unreachable', Cause: 'setSecret: no answer from db' },
   },
 }
-/** Stands for a run that goes on. */
+/** Stands for rotate-server: goes on, unless it is there for its name alone. */
+const server = {
+  StartAt: 'IsRecord',
+  States: {
+    IsRecord: {
+      Type: 'Choice',
+      Choices: [{ Variable: '$.record', IsPresent: true, Next: 'Recorded' }],
+      Default: 'RotateInTurns',
+    },
+    RotateInTurns: { Type: 'Wait', Seconds: 3, Next: 'Recorded' },
+    Recorded: { Type: 'Succeed' },
+  },
+}
+/** Stands for a run of the last release that goes on. */
 const run = { StartAt: 'RotateByHost', States: { RotateByHost: { Type: 'Wait', Seconds: 600, End: true } } }
 const runs = 'arn:aws:states:eu-west-1:000000000000:stateMachine:rotate-due'
 
@@ -514,6 +532,7 @@ async function createStateMachines(client: CloudFormationClient): Promise<void> 
   const Resources = {
     Role: { Type: 'AWS::IAM::Role', Properties: { AssumeRolePolicyDocument } },
     Rotate: stateMachine('rotate', rotate),
+    RotateServer: stateMachine('rotate-server', server),
     RotateDue: stateMachine('rotate-due', run),
   }
   const create = new CreateStackCommand({
@@ -565,17 +584,34 @@ test.skipIf(!bin)(
       await putParameter('/shop/unmanaged', { 'keyturn:every': '1h' })
       await createSecret('shop/due', due)
       await createSecret('shop/unmanaged', { 'keyturn:every': '1h' })
-      vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 86_400_000 })
-      expect(await ask('findDue', { run: 'first' })).toMatchObject({
-        planned: 2,
-        groups: [{ host: 'db:5432' }],
-      })
-      vi.useRealTimers()
+      const look = async (run: string) => {
+        vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 86_400_000 })
+        const found = (await ask('findDue', { run, overlaps: true })) as Run
+        vi.useRealTimers()
+        return found
+      }
+      const rotation = (store: string, id: string) => ({ store, id, token: randomUUID() })
+      const first = await look('first')
+      expect(first).toMatchObject({ planned: 2, groups: [{ host: 'db:5432' }] })
+      const [group] = first.groups
+      await ask('rotateServer', { run: 'first', group, caps: first.caps })
+      const server = `${group?.server.id}-1`
+      for (const execution of [server, 'another-1'])
+        expect(await ask('takeSlot', { execution, hosts: 1 })).toBeUndefined()
+      // It does not answer: that is noted, nothing else begins there, and the next run hears of it.
+      const gone = { ...rotation('secrets-manager', 'gone'), group: 'first db', server }
+      await ask('startRotation', gone)
+      expect(await ask('awaitRotation', gone)).toMatchObject({ outcome: 'failed', error: 'Unreachable' })
+      const next = { ...rotation('secrets-manager', 'next'), server }
+      expect(await ask('startRotation', next)).toMatchObject({ outcome: 'parked' })
+      expect(await look('next')).toMatchObject({ groups: [{ server: { last: 1, outage: 'first db' } }] })
       await new SFNClient(client).send(new StartExecutionCommand({ stateMachineArn: runs, name: 'earlier' }))
-      expect(await ask('findDue', { run: 'second' })).toMatchObject({ planned: 0, waitsFor: 'earlier' })
+      expect(await ask('findDue', { run: 'second', overlaps: true })).toMatchObject({
+        planned: 0,
+        waitsFor: 'earlier',
+      })
 
       // Asked by a run; again, when it is over.
-      const rotation = (store: string, id: string) => ({ store, id, token: randomUUID() })
       const [good, bad] = [rotation('secrets-manager', 'shop/due'), rotation('secrets-manager', 'fails')]
       for (const event of [good, bad])
         expect(await ask('startRotation', event)).toMatchObject({ outcome: 'started' })
@@ -600,7 +636,7 @@ test.skipIf(!bin)(
       const results = [{ store: 'secrets-manager', id: 'shop/due', outcome: 'rotated' }]
       expect(await ask('reportRotations', { host: 'db:5432', results })).toMatchObject({ rotated: 1 })
 
-      expect(Object.keys(made)).toHaveLength(4)
+      expect(Object.keys(made)).toHaveLength(6)
       // Dead letters are sent by Lambda, not by the function.
       for (const [name, actions] of Object.entries(made)) {
         const locks = allowed(name, ({ Sid }) => Sid === 'Locks').map(action => `${action} of pending`)

@@ -23,11 +23,14 @@ const run = promisify(execFile)
 /** Those that rotate runs. */
 const steps = ['createSecret', 'setSecret', 'testSecret', 'finishSecret', 'rollbackSecret', 'retireSecret']
 /** Those that rotate-due runs. */
-const dueSteps = ['findDue', 'startRotation', 'awaitRotation', 'reportRotations']
-const functions = [...steps, ...dueSteps, 'rotateSecret', 'raiseAlarm']
+const dueSteps = ['findDue', 'rotateServer']
+/** Those that rotate-server runs. */
+const serverSteps = ['takeSlot', 'startRotation', 'awaitRotation', 'reportRotations']
+const functions = [...steps, ...dueSteps, ...serverSteps, 'rotateSecret', 'raiseAlarm']
 const stateMachines = [
   ['rotate', 'RotateStateMachine', steps],
   ['rotate-due', 'RotateDueStateMachine', dueSteps],
+  ['rotate-server', 'RotateServersStateMachine', serverSteps],
 ] as const
 /** Those that log in to databases. */
 const inVpc = ['setSecret', 'testSecret', 'rollbackSecret', 'retireSecret', 'rotateSecret']
@@ -162,9 +165,10 @@ describe.each(stateMachines)('state machine %s', (file, name, itsFunctions) => {
   })
 })
 
-test('a run that hangs ends some time, as no other rotates while it goes on; a rotation waits for its grace time', () => {
+test('a run that hangs ends some time, as no other rotates on its server while it goes on; a rotation waits for its grace time', () => {
   const timeout = (name: string) => JSON.parse(properties(plain, name).DefinitionString).TimeoutSeconds
   expect(timeout('RotateDueStateMachine')).toBe(43_200)
+  expect(timeout('RotateServersStateMachine')).toBe(43_200)
   expect(timeout('RotateStateMachine')).toBeUndefined()
 })
 
@@ -277,6 +281,8 @@ describe('template', () => {
         KEYTURN_MAX_ROTATIONS_PER_HOST: '10',
         KEYTURN_DUE_SCHEDULE: 'rate(5 minutes)',
       },
+      rotateServer: { ...common, KEYTURN_EXECUTIONS: executions },
+      takeSlot: { ...common, KEYTURN_EXECUTIONS: executions },
       startRotation: { ...common, KEYTURN_EXECUTIONS: executions, KEYTURN_ALARM_TABLE: 'AlarmLedger' },
       awaitRotation: { ...common, KEYTURN_EXECUTIONS: executions },
       reportRotations: common,
@@ -339,6 +345,7 @@ describe('roles', () => {
     ...functions.map(name => `${logical(name)}Role`),
     'RotateRole',
     'RotateDueRole',
+    'RotateServersRole',
     'DueScheduleRole',
   ]
 
@@ -504,6 +511,19 @@ describe('roles', () => {
       ManagedParameters: ['ssm:GetParameters'],
       ...readKey,
       Runs: ['states:ListExecutions'],
+      EarlierRuns: ['states:DescribeStateMachineForExecution'],
+      Servers: ['states:DescribeExecution'],
+      ...everyFunction,
+    },
+    RotateServerRole: {
+      Servers: ['states:DescribeExecution'],
+      TakeServers: ['states:StartExecution'],
+      ...everyFunction,
+    },
+    TakeSlotRole: {
+      Servers: ['states:DescribeExecution'],
+      TakeServers: ['states:StartExecution'],
+      Slots: ['states:ListExecutions'],
       ...everyFunction,
     },
     StartRotationRole: {
@@ -512,12 +532,17 @@ describe('roles', () => {
       Labels: ['ssm:GetParameterHistory'],
       Locks: ['ssm:GetParameter'],
       OtherRotations: ['states:DescribeExecution'],
+      Servers: ['states:DescribeExecution'],
       StartRotation: ['states:StartExecution'],
       Runs: ['dynamodb:PutItem'],
       DeadLetters: ['sqs:SendMessage'],
       ...everyFunction,
     },
-    AwaitRotationRole: { Executions: watchExecutions, ...everyFunction },
+    AwaitRotationRole: {
+      Executions: watchExecutions,
+      TakeServers: ['states:StartExecution'],
+      ...everyFunction,
+    },
     ReportRotationsRole: everyFunction,
     RaiseAlarmRole: {
       Topic: ['sns:Publish'],
@@ -540,6 +565,7 @@ describe('roles', () => {
       EndChildExecutions: ['states:DescribeExecution', 'states:StopExecution'],
       ...everyStateMachine,
     },
+    RotateServersRole: { Functions: ['lambda:InvokeFunction'], ...everyStateMachine },
     DueScheduleRole: { StartRun: ['states:StartExecution'], DeadLetters: ['sqs:SendMessage'] },
   }
   const optional = [
@@ -688,7 +714,7 @@ describe('roles', () => {
     )
     const parameter = 'arn:aws:ssm:eu-west-1:123456789012:parameter/keyturn/webhook'
     const { RotateByHost } = JSON.parse(properties(full, 'RotateDueStateMachine').DefinitionString).States
-    const histories = ['rotate', 'rotate-due', `rotate-due/${RotateByHost.Label}`].map(
+    const histories = ['rotate', 'rotate-due', `rotate-due/${RotateByHost.Label}`, 'rotate-server'].map(
       name => `arn:aws:states:eu-west-1:123456789012:execution:keyturn-test-${name}:*`,
     )
     expect(own).toMatchObject({
@@ -730,7 +756,11 @@ describe('roles', () => {
       OtherRotations: arn('execution:keyturn-test-rotate:*'),
       Executions: arn('execution:keyturn-test-rotate:*'),
       StartRotation: arn('stateMachine:keyturn-test-rotate'),
-      Runs: [arn('stateMachine:keyturn-test-rotate-due'), arn('stateMachine:keyturn-test-rotate')],
+      Runs: ['rotate-due', 'rotate', 'rotate-server'].map(name => arn(`stateMachine:keyturn-test-${name}`)),
+      EarlierRuns: arn('execution:keyturn-test-rotate-due:*'),
+      Servers: arn('execution:keyturn-test-rotate-server:*'),
+      TakeServers: arn('stateMachine:keyturn-test-rotate-server'),
+      Slots: arn('stateMachine:keyturn-test-rotate-server'),
     }
     for (const name of functions) {
       const own = statements(full, `${logical(name)}Role`)
@@ -756,10 +786,20 @@ describe('roles', () => {
     const runs = 'arn:aws:states:eu-west-1:123456789012:execution:keyturn-test-rotate-due'
     const { RotateByHost } = JSON.parse(properties(full, 'RotateDueStateMachine').DefinitionString).States
     expect(resources('RotateDueRole')).toEqual({
-      Functions: dueSteps.map(name => `${logical(name)}LambdaFunction.Arn`),
+      // And what the executions call that the last release began.
+      Functions: [...dueSteps, ...serverSteps.slice(1)].map(name => `${logical(name)}LambdaFunction.Arn`),
       // Its own, as the executions of a distributed Map are executions of the same state machine.
       ChildExecutions: 'arn:aws:states:eu-west-1:123456789012:stateMachine:keyturn-test-rotate-due',
       EndChildExecutions: [`${runs}:*`, `${runs}/${RotateByHost.Label}:*`],
+      Announcements: bus,
+      LogDelivery: '*',
+      Traces: '*',
+    })
+  })
+
+  test('rotate-server invokes its functions and tells this bus, and nothing else', () => {
+    expect(resources('RotateServersRole')).toEqual({
+      Functions: serverSteps.map(name => `${logical(name)}LambdaFunction.Arn`),
       Announcements: bus,
       LogDelivery: '*',
       Traces: '*',
@@ -781,6 +821,7 @@ describe('roles', () => {
     const services: Record<string, string> = {
       RotateRole: 'states.amazonaws.com',
       RotateDueRole: 'states.amazonaws.com',
+      RotateServersRole: 'states.amazonaws.com',
       DueScheduleRole: 'scheduler.amazonaws.com',
     }
     for (const role of roleNames) {
@@ -1174,6 +1215,8 @@ describe('packages', () => {
     ...Object.fromEntries(steps.map(name => [name, 'execution'])),
     findDue: 'run',
     startRotation: 'store',
+    rotateServer: 'run',
+    takeSlot: 'execution',
     awaitRotation: 'store',
     reportRotations: 'host',
     rotateSecret: 'Step',
@@ -1311,6 +1354,8 @@ describe('packages', () => {
     ['findDue', ['resource-groups-tagging-api', 'secrets-manager', 'sfn', 'ssm'], []],
     // Only Parameter Store's own events make it look at a parameter.
     ['startRotation', [], ['dynamodb', 'sfn', 'ssm']],
+    ['rotateServer', ['sfn'], []],
+    ['takeSlot', ['sfn'], []],
     ['awaitRotation', [], ['sfn']],
     ['reportRotations', [], []],
     // It looks at executions, and posts to a webhook, only when there is something to tell.

@@ -1,7 +1,15 @@
 import { describe, expect, test } from 'vitest'
-import { type Execution, runExecution, type Task } from '../../local/embedded/stateMachine.ts'
+import type { Execution, Task } from '../../local/embedded/stateMachine.ts'
+import { runDue } from '../support/runDue.ts'
 
-type Start = { store: string; id: string; token: string; until: string | null; group: string }
+type Start = {
+  store: string
+  id: string
+  token: string
+  until: string | null
+  group: string
+  server: string | null
+}
 type Entry = { DetailType: string; Detail: Record<string, unknown> }
 
 const groupsOf = (sizes: Record<string, number>) =>
@@ -51,15 +59,16 @@ async function run(
       const having = (outcome: string) => results.filter(result => result.outcome === outcome).length
       const counts = { rotated: having('rotated'), failed: having('failed'), skipped: having('skipped') }
       const failures = results.filter(({ outcome }) => outcome === 'failed')
-      const tell = failures.length > 1 || failures.some(({ untold }) => untold)
-      return { host, ...counts, severity: 'error', tell, failures }
+      const parked = having('parked')
+      const tell = failures.length > 1 || parked > 0 || failures.some(({ untold }) => untold)
+      return { host, ...counts, parked, severity: 'error', tell, failures }
     },
     AnnounceFailures: announce,
     AnnounceRun: announce,
     AnnounceLate: announce,
     ...given,
   }
-  const execution: Execution = await runExecution('rotate-due', tasks, 'run-1', {})
+  const execution: Execution = await runDue(tasks, 'run-1')
   return { execution, announced, started }
 }
 
@@ -81,6 +90,7 @@ describe('what is due', () => {
       token: 'token-db1:5432-2',
       until: null,
       group: 'run-1 db1:5432',
+      server: 'server-1',
     })
     expect(started.map(({ until }) => until)).toContain('2026-11-24T05:00:00Z')
     expect(announced).toEqual([
@@ -95,8 +105,8 @@ describe('what is due', () => {
           late: 0,
           skipped: 4,
           hosts: [
-            { host: 'db1:5432', rotated: 3, failed: 0, skipped: 0 },
-            { host: 'db2:5432', rotated: 1, failed: 0, skipped: 0 },
+            { host: 'db1:5432', rotated: 3, failed: 0, skipped: 0, parked: 0 },
+            { host: 'db2:5432', rotated: 1, failed: 0, skipped: 0, parked: 0 },
           ],
         },
       },
@@ -168,6 +178,63 @@ describe('what is due', () => {
       expect(new Set(started.map(({ group }) => group))).toEqual(new Set(['run-1 a']))
       expect(announced.at(-1)).toMatchObject({ Detail: { hosts: [{ host: 'a', rotated: 5 }] } })
     })
+  })
+
+  describe('one begins alone, by which a server that does not answer is found out', () => {
+    /** A server that does not answer, as the functions find that out. */
+    function down() {
+      let down = false
+      const AwaitRotation: Task = input => {
+        down = true
+        return failed((input as Start).id)
+      }
+      const StartRotation: Task = input =>
+        down
+          ? { ...(input as Start), outcome: 'parked', reason: 'its server does not answer' }
+          : { ...(input as Start), outcome: 'started' }
+      return { AwaitRotation, StartRotation }
+    }
+
+    test('the others are parked, and that is told', async () => {
+      const { execution, announced } = await run({ a: 6 }, down())
+      expect(execution.tries).toMatchObject({ StartRotation: 6, AwaitRotation: 1 })
+      const [told, run_] = announced
+      expect(told).toMatchObject({ Detail: { report: { failed: 1, parked: 5 } } })
+      expect(run_).toMatchObject({
+        Detail: { hosts: [{ host: 'a', rotated: 0, failed: 1, skipped: 0, parked: 5 }] },
+      })
+    })
+
+    test('what has no server begins together, and is told none', async () => {
+      let now = 0
+      let most = 0
+      const AwaitRotation: Task = async input => {
+        most = Math.max(most, ++now)
+        await new Promise(resolve => setTimeout(resolve, 10))
+        now--
+        return { ...(input as Start), outcome: 'rotated' }
+      }
+      const { started } = await run({ '': 5 }, { AwaitRotation })
+      expect(most).toBe(5)
+      expect(new Set(started.map(({ server }) => server))).toEqual(new Set([null]))
+    })
+  })
+
+  test('a server waits for its place under the caps, for hours', async () => {
+    const TakeSlot = throwing('RotationInProgress')
+    const { execution, started } = await run({ a: 1 }, { TakeSlot })
+    expect(execution.tries.TakeSlot).toBe(2001)
+    expect(started).toEqual([])
+    expect(execution.failure).toBeDefined()
+  })
+
+  test('an execution that is there for its name alone does nothing', async () => {
+    const { runExecution } = await import('../../local/embedded/stateMachine.ts')
+    const record = { record: 'slot', holder: 'server-1' }
+    expect((await runExecution('rotate-server', {}, 'slot-1-1', record)).states).toEqual([
+      'IsRecord',
+      'Recorded',
+    ])
   })
 
   test('a token that was tried before is skipped, with the reason, and not waited for', async () => {

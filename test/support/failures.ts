@@ -133,6 +133,38 @@ export const report = {
   },
 }
 
+/** The same of a server that does not answer. */
+export const parkedReport = {
+  ...report,
+  detail: {
+    ...report.detail,
+    execution:
+      'arn:aws:states:eu-west-1:123456789012:execution:keyturn-test-rotate-server:0123456789abcdef-7',
+    report: {
+      ...report.detail.report,
+      rotated: 0,
+      failed: 1,
+      parked: 2,
+      failures: [
+        {
+          severity: 'error',
+          error: 'Unreachable',
+          reason: 'setSecret: no answer from db.example.com',
+          count: 1,
+          names: ['parameter-store /a'],
+        },
+        {
+          severity: 'error',
+          error: 'Parked',
+          reason: 'its server does not answer',
+          count: 2,
+          names: ['parameter-store /b', 'parameter-store /c'],
+        },
+      ],
+    },
+  },
+}
+
 const runEnded = statusChange('FAILED', 'HostLost', 'A child execution failed')
 export const runFailed = {
   ...runEnded,

@@ -15,6 +15,7 @@ import {
   lockedOut,
   managed,
   markedReport,
+  parkedReport,
   report,
   retirementFailed,
   rotated,
@@ -90,6 +91,7 @@ const alarms: Record<string, Alarm> = {
   'managed rotation, abandoned': read(abandoned),
   report: read(markedReport),
   'report of the last release': read(report),
+  parked: read(parkedReport),
   late: read(late),
   'run failed': read(runFailed),
   'CloudWatch, locked out': read(

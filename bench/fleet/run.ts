@@ -1,0 +1,170 @@
+import { once } from 'node:events'
+import { writeFile } from 'node:fs/promises'
+import { connect, createServer, type Server } from 'node:net'
+import { arch, availableParallelism, loadavg, type } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { GetScheduleCommand, SchedulerClient, UpdateScheduleCommand } from '@aws-sdk/client-scheduler'
+import { paginateListExecutions, SFNClient, StartExecutionCommand } from '@aws-sdk/client-sfn'
+import { AddTagsToResourceCommand, SSMClient } from '@aws-sdk/client-ssm'
+import { Users } from '../../local/client/users.ts'
+import type { PostgresServer } from '../../local/servers/postgres.ts'
+import { type Deployed, startDeployed } from '../../local/stack/deployed.ts'
+
+/** Parameters in all; a number behind the command makes it fewer. */
+const COUNT = Number(process.argv[2] ?? 300)
+const SERVERS = ['down', 'slow', 'healthy', 'healthy', 'healthy', 'healthy'] as const
+const EACH = Math.ceil(COUNT / SERVERS.length)
+/** Milliseconds by which the slow server's every answer is late. */
+const DELAY = 250
+
+type Door = { port: number; server: Server; kind: (typeof SERVERS)[number]; ids: string[] }
+type Report = { host: string; rotated: number; failed: number; skipped: number; parked: number }
+
+// Of what a state machine waits: a server that is down is given up after seconds, not minutes.
+process.env.SFN_WAIT_SCALE = '0.05'
+const params = {
+  dueSchedule: 'rate(1 hour)',
+  maxConcurrentRotations: `${2 * SERVERS.length}`,
+  maxConcurrentRotationsPerHost: '2',
+}
+const stack = await startDeployed({ params })
+if (!stack) throw new Error('this needs Python')
+const doors: Door[] = []
+try {
+  const stepFunctions = new SFNClient(stack.client)
+  await disableSchedule(stack)
+  for (const kind of SERVERS) doors.push(await openDoor(kind, stack.postgres))
+  for (const [n, door] of doors.entries()) {
+    await using users = await Users.of(
+      { ...stack.postgres, port: door.port },
+      stack.parameters,
+      `fleet-${n}/`,
+    )
+    for (let i = 0; i < EACH; i++) door.ids.push(await users.enrol(`fleet_${n}_${i}`))
+  }
+  const before = await values(stack)
+  for (const { kind, server } of doors) if (kind === 'down') server.close()
+  await sleep(61_000)
+  for (const id of doors.flatMap(({ ids }) => ids)) await tag(stack, id, '1m')
+
+  const began = Date.now()
+  const rotateDue = await stack.output('RotateDueStateMachineArn')
+  const start = async () =>
+    (await stepFunctions.send(new StartExecutionCommand({ stateMachineArn: rotateDue }))).executionArn
+  const first = await start()
+  // What has rotated is not due again, as with an interval of days.
+  const settle = async (known: Map<string, string>) => {
+    for (const [id, value] of await values(stack)) if (known.get(id) !== value) await tag(stack, id, '1d')
+  }
+  await firstServerEnded(stepFunctions, rotateDue.replace(/-due$/, '-server'))
+  await settle(before)
+  const second = await start()
+  const runs: { seconds: number; planned: number; reports: Report[] }[] = []
+  for (const execution of [first, second]) {
+    const { output = '{}', startDate, stopDate } = await stack.ended(execution)
+    const { planned = 0, ended = { reports: [] } } = JSON.parse(output)
+    runs.push({ seconds: (Number(stopDate) - Number(startDate)) / 1000, planned, reports: ended.reports })
+  }
+  const after = await values(stack)
+  const rows = doors.map(({ kind, port, ids }) => {
+    const of = runs.map(({ reports }) => reports.find(({ host }) => host === `127.0.0.1:${port}`))
+    const rotated = ids.filter(id => after.get(id) !== before.get(id)).length
+    const cell = (report: Report | undefined) =>
+      report ? `${report.rotated} / ${report.failed} / ${report.parked} / ${report.skipped}` : '–'
+    return { kind, due: ids.length, rotated, runs: of.map(cell) }
+  })
+  const rotations = await countOf(stepFunctions, stack.stateMachineArn)
+  const text = report({ rows, runs, rotations, seconds: (Date.now() - began) / 1000 })
+  console.log(text)
+  await writeFile(join(import.meta.dirname, 'RESULTS.md'), text)
+  process.exitCode = rows.every(({ kind, due, rotated }) => kind === 'down' || rotated === due) ? 0 : 1
+} finally {
+  for (const { server } of doors) server.close()
+  await stack.stop()
+}
+
+/** A port that leads to the one PostgreSQL, and so is a database server of its own for Keyturn. */
+async function openDoor(kind: Door['kind'], { host, port }: PostgresServer): Promise<Door> {
+  const server = createServer(socket => {
+    const inner = connect(port, host)
+    socket.on('error', () => inner.destroy()).pipe(inner)
+    inner.on('error', () => socket.destroy())
+    inner.on('end', () => setTimeout(() => socket.end(), kind === 'slow' ? DELAY : 0))
+    inner.on('data', data => {
+      if (kind === 'slow') setTimeout(() => socket.write(data), DELAY)
+      else socket.write(data)
+    })
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  return { port: (server.address() as { port: number }).port, server, kind, ids: [] }
+}
+
+async function disableSchedule({ client }: Deployed): Promise<void> {
+  const scheduler = new SchedulerClient(client)
+  const found = await scheduler.send(new GetScheduleCommand({ Name: 'keyturn-local-due' }))
+  const { Name, ScheduleExpression, FlexibleTimeWindow, Target } = found
+  await scheduler.send(
+    new UpdateScheduleCommand({ Name, ScheduleExpression, FlexibleTimeWindow, Target, State: 'DISABLED' }),
+  )
+}
+
+async function tag({ client }: Deployed, ResourceId: string, Value: string): Promise<void> {
+  const Tags = [{ Key: 'keyturn:every', Value }]
+  const command = new AddTagsToResourceCommand({ ResourceType: 'Parameter', ResourceId, Tags })
+  await new SSMClient(client).send(command)
+}
+
+async function values({ parameters }: Deployed): Promise<Map<string, string>> {
+  const found = new Map<string, string>()
+  for (const { ids } of doors)
+    for (const id of ids) found.set(id, (await parameters.read(id, 'current')) ?? '')
+  return found
+}
+
+/** Waits until one server is through: the one that is down, mostly. */
+async function firstServerEnded(client: SFNClient, stateMachineArn: string): Promise<void> {
+  for (;;) {
+    const pages = await Array.fromAsync(paginateListExecutions({ client }, { stateMachineArn }))
+    const servers = pages
+      .flatMap(({ executions = [] }) => executions)
+      .filter(({ name = '' }) => /^[\da-f]{16}-\d+$/.test(name))
+    if (servers.some(({ status }) => status !== 'RUNNING')) return
+    await sleep(1000)
+  }
+}
+
+async function countOf(client: SFNClient, stateMachineArn: string): Promise<number> {
+  const pages = await Array.fromAsync(paginateListExecutions({ client }, { stateMachineArn }))
+  return pages.reduce((sum, { executions = [] }) => sum + executions.length, 0)
+}
+
+type Found = {
+  rows: { kind: string; due: number; rotated: number; runs: string[] }[]
+  runs: { seconds: number; planned: number }[]
+  rotations: number
+  seconds: number
+}
+
+function report({ rows, runs, rotations, seconds }: Found): string {
+  const table = rows.map(({ kind, due, rotated, runs }) =>
+    [kind, due, rotated, ...runs].join(' | ').replace(/^.*$/, '| $& |'),
+  )
+  const load = loadavg()[0]?.toFixed(1)
+  return `# ${rows.reduce((sum, { due }) => sum + due, 0)} due on six servers, one down, one slow
+
+Written by \`npm run fleet\`; do not edit. The stack is deployed on a local AWS, and two runs of it overlap: the second begins
+as soon as the first is through with one server. The six servers are six ports that lead to one PostgreSQL: one is closed, and one
+answers ${DELAY} ms late each time. At most two rotations go on at once on each, twelve in all. The state machines'
+pauses are a twentieth of what they are, so that a server which is down is given up within seconds.
+
+| server | due | rotated after two runs | first run: rotated / failed / parked / skipped | second run |
+| ------ | --: | ---------------------: | ---------------------------------------------- | ---------- |
+${table.join('\n')}
+
+- Executions of rotate: ${rotations}
+- Planned: ${runs.map(({ planned }) => planned).join(' by the first run, ')} by the second
+- Seconds: ${runs.map(({ seconds }) => seconds.toFixed(0)).join(' for the first run, ')} for the second, ${seconds.toFixed(0)} in all
+- On ${type()}, ${arch()}, ${availableParallelism()} processors, load ${load}
+`
+}

@@ -1,0 +1,164 @@
+import { createHash } from 'node:crypto'
+import {
+  DescribeExecutionCommand,
+  type DescribeExecutionOutput,
+  SFNClient,
+  type SFNClientConfig,
+  StartExecutionCommand,
+} from '@aws-sdk/client-sfn'
+import { answered, isNamed } from '../rotation/stores/awsErrors.ts'
+import { newestOf } from './tried.ts'
+
+/** The last execution for something that is taken: its number, whether it runs, and whether its server did not answer. */
+export type Last = { number: number; running: boolean; down: boolean }
+
+/** Places that are looked at in one try. */
+const LOOKS = 20
+
+const digest = (text: string) => createHash('sha256').update(text).digest('hex')
+
+/** What a database server is called in the names of executions. */
+export const serverId = (host: string) => digest(host).slice(0, 16)
+
+/** What a run found due on one database server, and how many rotations may go on at once: servers in all, and on one. */
+export type Work = {
+  run: string
+  group: {
+    name: string
+    host: string
+    server: { id: string; last: number; outage?: string }
+    rotations: object[]
+    turns?: object[][]
+  }
+  caps: { hosts: number; perHost: number }
+}
+
+/** What the execution of rotate-server gets that has this name. What has no server cannot be found down. */
+export function inputOf({ run, group, caps: { hosts, perHost } }: Work, name: string) {
+  const { host, server, rotations, turns = [rotations] } = group
+  return {
+    run,
+    group: { name: server.outage ?? group.name, host, turns: host ? oneFirst(turns) : turns },
+    server: host ? name : null,
+    outage: server.outage !== undefined,
+    hosts,
+    perHost,
+  }
+}
+
+/** One begins alone, by which a server that does not answer is found out. */
+const oneFirst = <T>([first = [], ...turns]: T[][]): T[][] =>
+  [first.slice(0, 1), first.slice(1), ...turns].filter(turn => turn.length)
+
+/** Tells the server or place from the number, in the names of executions. */
+const form = /^(?<taken>[\da-f]{16}|slot-\d+)-(?<number>\d+)$/
+
+/**
+ * Who rotates on which database server, over all runs. There is no table: Step Functions gives a name to one execution
+ * alone, so a name is a right.
+ *
+ * - `<server>-<n>` rotates on that server for as long as it runs. The next one, n + 1, begins when it has ended.
+ * - `slot-<k>-<n>` is one of so many places as there may be servers at once. It ends at once, and its input names the
+ *   server's execution that holds the place for as long as that one runs.
+ * - `<server>-<n>-down` says that the server did not answer `<server>-<n>`. Its input names the group by which whoever
+ *   is on call was told.
+ *
+ * Every method may throw NotPermitted, Throttled, StoreFailed.
+ */
+export class Servers {
+  readonly #stateMachineArn: string
+  readonly #client: SFNClient
+
+  /** `stateMachineArn` is of rotate-server. */
+  constructor(stateMachineArn: string, settings: SFNClientConfig) {
+    this.#stateMachineArn = stateMachineArn
+    this.#client = new SFNClient(settings)
+  }
+
+  /** The last executions, by the server's id or `slot-<k>`, as far as the newest ones tell, which may lag. */
+  async last(pages?: number): Promise<Map<string, Last>> {
+    const { executions } = await newestOf(this.#client, this.#stateMachineArn, pages)
+    const names = new Set(executions.map(({ name }) => name))
+    const found = new Map<string, Last>()
+    for (const { name = '', status } of executions) {
+      const { taken, number } = form.exec(name)?.groups ?? {}
+      if (!taken || found.has(taken)) continue
+      found.set(taken, {
+        number: Number(number),
+        running: status === 'RUNNING',
+        down: names.has(`${name}-down`),
+      })
+    }
+    return found
+  }
+
+  /**
+   * Takes a server or a place by the first name that is free, from number `last` on, which others may have passed
+   * meanwhile: then that one is looked at, and counting goes on. `inputOf` makes the input for a name, by which another
+   * try of the same caller finds what it has.
+   * @returns the name; undefined if somebody else has it, or nobody can tell yet
+   */
+  async take(taken: string, last: number, inputOf: (name: string) => string): Promise<string | undefined> {
+    for (let number = Math.max(1, last); ; number++) {
+      const name = `${taken}-${number}`
+      const input = inputOf(name)
+      if (number > last && (await this.#start(name, input))) return name
+      const found = await this.find(name)
+      if (found?.input === input) return name
+      if (!found || (await this.#goesOn(found))) return undefined
+    }
+  }
+
+  /** Takes one of so many places for a server's execution. @returns false if there is none now */
+  async takeSlot(execution: string, slots: number): Promise<boolean> {
+    const last = await this.last(1)
+    const first = Number.parseInt(digest(execution).slice(0, 8), 16)
+    // In the same order at each try, so that it finds what an earlier one has.
+    for (let n = 0; n < Math.min(slots, LOOKS); n++) {
+      const slot = `slot-${((first + n) % slots) + 1}`
+      const input = JSON.stringify({ record: 'slot', holder: execution })
+      if (await this.take(slot, last.get(slot)?.number ?? 0, () => input)) return true
+    }
+    return false
+  }
+
+  /** Notes that the server of this execution does not answer. `group` is by which that is told. */
+  async noteDown(execution: string, group: string): Promise<void> {
+    await this.#start(`${execution}-down`, JSON.stringify({ record: 'down', group }))
+  }
+
+  /** By which group it was told that the server of this execution does not answer; undefined if it did. */
+  async outageOf(execution: string): Promise<string | undefined> {
+    const found = await this.find(`${execution}-down`)
+    return found && JSON.parse(found.input ?? '{}').group
+  }
+
+  async find(name: string): Promise<DescribeExecutionOutput | undefined> {
+    const executionArn = `${this.#stateMachineArn.replace(':stateMachine:', ':execution:')}:${name}`
+    const command = new DescribeExecutionCommand({ executionArn })
+    return unless('ExecutionDoesNotExist', this.#client.send(command))
+  }
+
+  async #start(name: string, input: string): Promise<boolean> {
+    const command = new StartExecutionCommand({ stateMachineArn: this.#stateMachineArn, name, input })
+    return Boolean(await unless('ExecutionAlreadyExists', this.#client.send(command)))
+  }
+
+  /** Whether what an execution has taken is still taken: by itself, or by who holds it. */
+  async #goesOn({ status, input }: DescribeExecutionOutput): Promise<boolean> {
+    const { holder } = JSON.parse(input ?? '{}')
+    if (status === 'RUNNING' || !holder) return status === 'RUNNING'
+    const found = await this.find(holder)
+    return !found || found.status === 'RUNNING'
+  }
+}
+
+/** The answer, or undefined if it is this error. */
+const unless = <T>(name: string, answer: Promise<T>): Promise<T | undefined> =>
+  answered(
+    'Step Functions',
+    answer.catch((error: unknown) => {
+      if (isNamed(error, name)) return undefined
+      throw error
+    }),
+  )

@@ -1,0 +1,235 @@
+import { once } from 'node:events'
+import { connect, createServer, type Server } from 'node:net'
+import { CreateTableCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb'
+import { CreateTopicCommand, SNSClient, SubscribeCommand } from '@aws-sdk/client-sns'
+import { SQSClient } from '@aws-sdk/client-sqs'
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import { Inventory, type Scheduled } from '../../fleet/inventory.ts'
+import { serverId } from '../../fleet/servers.ts'
+import type { Run } from '../../functions/findDue.ts'
+import { SecretsShelf } from '../../local/client/shelves.ts'
+import { Users } from '../../local/client/users.ts'
+import { type Embedded, load, startEmbedded } from '../../local/embedded/embedded.ts'
+import { arnOf, type Execution, runExecution, type Task } from '../../local/embedded/stateMachine.ts'
+import type { Alarm } from '../../local/stack/deployed.ts'
+import { type MiniStack, startMiniStack } from '../../local/stack/ministack.ts'
+import { pythonBin } from '../../local/stack/python.ts'
+import { Queue } from '../../local/stack/queue.ts'
+
+const bin = await pythonBin()
+const caps = { inAll: 6, perHost: 2 }
+const hour = 3_600_000
+type Report = { host: string; rotated: number; failed: number; skipped: number; parked: number }
+
+describe.skipIf(!bin)('30 due on three database servers, one of them down', () => {
+  let embedded: Embedded
+  let ministack: MiniStack
+  let alarms: Queue<Alarm>
+  /** The servers, by the ports that the values name: doors to one PostgreSQL, of which the first is closed. */
+  const doors: { port: number; door: Server }[] = []
+  const ids: string[][] = []
+  let announced: Promise<unknown>[] = []
+  /** When each current version was made, an hour and a half ago at first. */
+  const since = new Map<string, Date>()
+  const rotated = new Set<string>()
+  const started: string[] = []
+  const now = new Map<string, number>()
+  const most = { inAll: 0, perHost: 0 }
+
+  beforeAll(async () => {
+    ;[embedded, ministack] = await Promise.all([startEmbedded(), startMiniStack(bin ?? '')])
+    const account = 'us-east-1:000000000000'
+    for (const service of ['SNS', 'SQS', 'DYNAMODB'])
+      process.env[`AWS_ENDPOINT_URL_${service}`] = ministack.url
+    Object.assign(process.env, {
+      AWS_REGION: 'us-east-1',
+      AWS_ACCESS_KEY_ID: 'test',
+      AWS_SECRET_ACCESS_KEY: 'test',
+      KEYTURN_RUNS: arnOf('states', 'stateMachine:keyturn-local-rotate-due'),
+      KEYTURN_ROTATION_FUNCTION: arnOf('lambda', 'function:keyturn-local-rotateSecret'),
+      KEYTURN_MAX_ROTATIONS: `${caps.inAll}`,
+      KEYTURN_MAX_ROTATIONS_PER_HOST: `${caps.perHost}`,
+      KEYTURN_ALARM_TOPIC: `arn:aws:sns:${account}:alarms`,
+      KEYTURN_ALARM_TABLE: 'alarms',
+      KEYTURN_RUNBOOK: 'docs/runbook.md',
+      KEYTURN_WEBHOOK_PARAMETER: '',
+    })
+    alarms = await subscribe()
+    await wire()
+    for (const n of [0, 1, 2]) {
+      const door = createServer(socket => {
+        const inner = connect(embedded.postgres.port, embedded.postgres.host)
+        for (const [one, other] of [
+          [socket, inner],
+          [inner, socket],
+        ] as const)
+          one.on('error', () => other.destroy()).pipe(other)
+      }).listen(0, '127.0.0.1')
+      await once(door, 'listening')
+      const { port } = door.address() as { port: number }
+      doors.push({ port, door })
+      await using users = await Users.of(
+        { ...embedded.postgres, port },
+        new SecretsShelf(embedded.secrets),
+        'down/',
+      )
+      const some: string[] = []
+      for (let i = 0; i < 10; i++) some.push(await users.enrol(`down_${n}_${i}`))
+      ids.push(some)
+      for (const [i, id] of some.entries()) since.set(id, new Date(Date.now() - 1.5 * hour - (10 - i) * 1000))
+    }
+    await new Promise(resolve => doors[0]?.door.close(resolve))
+    // That an inventory finds them is proven in test/fleet.
+    vi.spyOn(Inventory.prototype, 'scheduled').mockImplementation(async () =>
+      [...since].map(([id, since]): Scheduled => {
+        const tags = { 'keyturn:managed': 'true', 'keyturn:every': '1h' }
+        return { store: 'secrets-manager', id, tags, since }
+      }),
+    )
+  }, 300_000)
+  afterAll(async () => {
+    vi.restoreAllMocks()
+    for (const { door } of doors) door.close()
+    await Promise.all([embedded?.stop(), ministack?.stop()])
+  })
+  beforeEach(() => {
+    started.length = 0
+    announced = []
+  })
+
+  async function subscribe(): Promise<Queue<Alarm>> {
+    const [sns, sqs] = [new SNSClient(), new SQSClient({ useQueueUrlAsEndpoint: false })]
+    const { TopicArn = '' } = await sns.send(new CreateTopicCommand({ Name: 'alarms' }))
+    const queue = await Queue.open<Alarm>(sqs, 'alarms', TopicArn)
+    await sns.send(new SubscribeCommand({ TopicArn, Protocol: 'sqs', Endpoint: queue.arn }))
+    await new DynamoDBClient().send(
+      new CreateTableCommand({
+        TableName: 'alarms',
+        BillingMode: 'PAY_PER_REQUEST',
+        AttributeDefinitions: [{ AttributeName: 'id', AttributeType: 'S' }],
+        KeySchema: [{ AttributeName: 'id', KeyType: 'HASH' }],
+      }),
+    )
+    return queue
+  }
+
+  /** The real functions; what is put on the bus comes to raiseAlarm. */
+  async function wire(): Promise<void> {
+    const raiseAlarm = await load('raiseAlarm')
+    const [startRotation, awaitRotation] = [await load('startRotation'), await load('awaitRotation')]
+    const announce: Task = input => {
+      const [{ DetailType, Detail }] = (input as { Entries: [{ DetailType: string; Detail: object }] })
+        .Entries
+      const time = new Date().toISOString()
+      const event = { source: 'keyturn', 'detail-type': DetailType, detail: Detail, time }
+      if (/Failed$/.test(DetailType)) announced.push(Promise.resolve(raiseAlarm(event)))
+      return { FailedEntryCount: 0 }
+    }
+    const change = (id: string, by: number) => {
+      const host = id.split('_')[1] ?? ''
+      now.set(host, (now.get(host) ?? 0) + by)
+      most.perHost = Math.max(most.perHost, ...now.values())
+      most.inAll = Math.max(
+        most.inAll,
+        [...now.values()].reduce((sum, n) => sum + n, 0),
+      )
+    }
+    Object.assign(embedded.stepFunctions.tasks, {
+      AnnounceSuccess: announce,
+      AnnounceFailure: announce,
+      AnnounceLockout: announce,
+      AnnounceFailures: announce,
+      TakeSlot: await load('takeSlot'),
+      ReportRotations: await load('reportRotations'),
+      async StartRotation(input: { id: string }) {
+        const result = (await startRotation(input)) as { outcome: string }
+        if (result.outcome !== 'started') return result
+        started.push(input.id)
+        change(input.id, 1)
+        return result
+      },
+      async AwaitRotation(input: { id: string }) {
+        const result = (await awaitRotation(input)) as { outcome: string }
+        change(input.id, -1)
+        if (result.outcome !== 'rotated') return result
+        since.set(input.id, new Date())
+        rotated.add(input.id)
+        return result
+      },
+    })
+  }
+
+  async function run(name: string): Promise<Report[]> {
+    const execution: Execution = await runExecution(
+      'rotate-due',
+      {
+        FindDue: await load('findDue'),
+        RotateServer: await load('rotateServer'),
+        AnnounceRun: () => ({ FailedEntryCount: 0 }),
+      },
+      name,
+      {},
+    )
+    await Promise.all(announced)
+    expect(execution.failure).toBeUndefined()
+    const { ended } = execution.output as Run & { ended?: { reports: Report[] } }
+    return ended?.reports ?? []
+  }
+  const of = (reports: Report[], n: number) =>
+    reports.find(({ host }) => host === `127.0.0.1:${doors[n]?.port}`)
+  const told = async () => {
+    await alarms.receive()
+    return alarms.received.map(({ Subject }) => Subject).toSorted()
+  }
+  const downHost = () => `127.0.0.1:${doors[0]?.port}`
+
+  test('two runs in the same second: everything on the healthy servers rotates, once, and one on the other fails', async () => {
+    const [one, other] = await Promise.all([run('run-1'), run('run-2')])
+    for (const n of [1, 2]) {
+      const both = [of(one ?? [], n), of(other ?? [], n)]
+      expect(both.reduce((sum, report) => sum + (report?.rotated ?? 0), 0)).toBe(10)
+      for (const id of ids[n] ?? []) expect(rotated).toContain(id)
+    }
+    expect(started.toSorted()).toEqual([...(ids[1] ?? []), ...(ids[2] ?? []), ids[0]?.[0]].toSorted())
+    const down = [of(one ?? [], 0), of(other ?? [], 0)]
+    expect(down).toContainEqual(expect.objectContaining({ rotated: 0, failed: 1, skipped: 0, parked: 9 }))
+    expect(down).toContainEqual(expect.objectContaining({ rotated: 0, failed: 0, skipped: 10, parked: 0 }))
+  }, 120_000)
+
+  test('both caps held over both runs, and were used', () => {
+    expect(most).toEqual({ inAll: expect.any(Number), perHost: caps.perHost })
+    expect(most.inAll).toBeLessThanOrEqual(caps.inAll)
+    expect(most.inAll).toBeGreaterThan(caps.perHost)
+  })
+
+  const alarm = () => [
+    `ERROR Unreachable: no answer from ${downHost()}, 9 rotations wait`,
+    'ERROR Unreachable: rotation of secret down/down_0_0 failed',
+  ]
+
+  test('whoever is on call is told once: of the one that failed, and of what waits', async () => {
+    expect(await told()).toEqual(alarm())
+  })
+
+  test('the next runs try another one each, and tell nothing', async () => {
+    for (const n of [1, 2]) {
+      started.length = 0
+      const reports = await run(`run-${n + 2}`)
+      expect(started).toEqual([ids[0]?.[n]])
+      expect(reports).toEqual([{ host: downHost(), rotated: 0, failed: 1, skipped: 0, parked: 9 - n }])
+    }
+    expect(await told()).toEqual(alarm())
+  }, 120_000)
+
+  test('it answers again: one run rotates all that waited, and that is the end of it', async () => {
+    doors[0]?.door.listen(doors[0].port, '127.0.0.1')
+    const reports = await run('run-5')
+    expect(reports).toEqual([{ host: downHost(), rotated: 7, failed: 0, skipped: 0, parked: 0 }])
+    expect(started.toSorted()).toEqual(ids[0]?.slice(3).toSorted())
+    const last = [...embedded.stepFunctions.servers.keys()].filter(name =>
+      name.startsWith(serverId(downHost())),
+    )
+    expect(last.at(-1)).not.toMatch(/-down$/)
+    expect(await run('run-6')).toEqual([])
+  }, 120_000)
+})

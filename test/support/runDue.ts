@@ -1,0 +1,23 @@
+import { inputOf, type Work } from '../../fleet/servers.ts'
+import { type Execution, runExecution, type Task } from '../../local/embedded/stateMachine.ts'
+
+/** Runs one execution of rotate-due, and those of rotate-server that it starts, as rotateServer does. */
+export async function runDue(tasks: Record<string, Task>, name: string): Promise<Execution> {
+  const tries: Record<string, number>[] = []
+  const rotateServer: Task = async input => {
+    const { group, ...rest } = input as Work
+    // The last release's findDue told no server.
+    const { server = { id: 'server', last: 0 } } = group as Partial<Work['group']>
+    const execution = `${server.id}-${server.last + 1}`
+    const work = inputOf({ ...rest, group: { ...group, server } }, execution)
+    const nested = await runExecution('rotate-server', { TakeSlot: () => null, ...tasks }, execution, work)
+    tries.push(nested.tries)
+    if (nested.failure) throw Object.assign(new Error('the reason'), { name: 'ExecutionFailed' })
+    const { host, rotated, failed, skipped, parked = 0 } = nested.output as Record<string, unknown>
+    return { host, rotated, failed, skipped, parked }
+  }
+  const execution = await runExecution('rotate-due', { RotateServer: rotateServer, ...tasks }, name, {})
+  for (const [state, count] of tries.flatMap(Object.entries))
+    execution.tries[state] = (execution.tries[state] ?? 0) + count
+  return execution
+}
