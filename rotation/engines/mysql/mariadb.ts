@@ -1,7 +1,8 @@
 import { NotPermitted } from '../../errors.ts'
 import { authPlugins, ed25519Verifier, parsecVerifier } from './mariadbPlugins.ts'
 import { quoteText } from './mysqlAccount.ts'
-import { type Flavour, type Method, MysqlFamily, type MysqlOptions, type Statements } from './mysqlSession.ts'
+import { MysqlFamily, type MysqlOptions } from './mysqlFamily.ts'
+import type { Flavour, Method, Statements } from './mysqlFlavour.ts'
 import { nativeVerifier } from './mysqlVerifiers.ts'
 
 const verifiers: Flavour['verifiers'] = {

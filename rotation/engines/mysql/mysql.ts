@@ -1,7 +1,8 @@
 import { Conflict, NotPermitted } from '../../errors.ts'
 import { quoteText } from './mysqlAccount.ts'
+import { MysqlFamily, type MysqlOptions } from './mysqlFamily.ts'
+import type { Flavour, Method, Statements } from './mysqlFlavour.ts'
 import { ruleAgainst, type Settings } from './mysqlRules.ts'
-import { type Flavour, type Method, MysqlFamily, type MysqlOptions, type Statements } from './mysqlSession.ts'
 import { cachingSha2Verifier, nativeVerifier } from './mysqlVerifiers.ts'
 
 const flavour: Flavour = {

@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { escapeIdentifier } from 'pg'
 import { NotPermitted } from '../../errors.ts'
 import type { Pair } from '../engine.ts'
-import { assignment } from '../postgres/postgresClone.ts'
+import { assignment } from '../postgres/postgresSettings.ts'
 import { Stranger } from '../stranger.ts'
 import {
   type Account,

@@ -1,10 +1,7 @@
 import { describe, expect, test } from 'vitest'
-import {
-  actingForBoth,
-  newRole,
-  type Role,
-  syncStatements,
-} from '../../../../rotation/engines/postgres/postgresClone.ts'
+import { syncStatements } from '../../../../rotation/engines/postgres/postgresClone.ts'
+import { actingForBoth } from '../../../../rotation/engines/postgres/postgresLoan.ts'
+import { newRole, type Role } from '../../../../rotation/engines/postgres/postgresRoles.ts'
 
 const pair = { user: 'app', clone: 'app_clone' }
 const role: Role = { ...newRole, name: 'app', ours: true }

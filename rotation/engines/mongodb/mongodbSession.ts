@@ -1,0 +1,154 @@
+import type { Document, MongoClient } from 'mongodb'
+import type { Credential } from '../../credential.ts'
+import { DatabaseFailed, NotPermitted, TestFailed } from '../../errors.ts'
+import { unknownPassword } from '../../password.ts'
+import { compareOwn } from '../compareOwn.ts'
+import type { Pair, Session } from '../engine.ts'
+import { undefinedIfUnseen } from '../inUse.ts'
+import { conflictIfDropped, NoSuchUser, undefinedIfAbsent } from '../noSuchUser.ts'
+import { tested } from '../testQuery.ts'
+import { differences, isUsers, refuseStranger, syncFields, type User } from './mongodbClone.ts'
+import { close } from './mongodbConnection.ts'
+import { translate } from './mongodbErrors.ts'
+
+/** Where DocumentDB keeps every user, and MongoDB most. */
+export const ADMIN = 'admin'
+
+/** The server tells of users what nobody knows how to read. */
+class Unknown extends DatabaseFailed {}
+
+/** What one login to MongoDB can do with users. */
+export class MongodbSession implements Session {
+  readonly host: string
+  readonly #client: MongoClient
+  readonly #credential: Credential
+  readonly #timeout: number
+  readonly #login: (credential: Credential) => Promise<MongodbSession>
+  /** Asked for until the server says that it has none. */
+  #restrictions = true
+
+  constructor(
+    client: MongoClient,
+    credential: Credential,
+    host: string,
+    timeout: number,
+    login: (credential: Credential) => Promise<MongodbSession>,
+  ) {
+    this.#client = client
+    this.#credential = credential
+    this.host = host
+    this.#timeout = timeout
+    this.#login = login
+  }
+
+  async setPassword(user: string, password: string): Promise<void> {
+    const { mechanisms } = await this.#user(user)
+    try {
+      await this.#change({ updateUser: user, pwd: password, ...(mechanisms && { mechanisms }) })
+    } catch (error) {
+      if (!(error instanceof NotPermitted) || user !== this.#credential.username) throw error
+      throw new NotPermitted(
+        `${error.message}; to change its own password a user of MongoDB needs a role with the action changeOwnPassword`,
+      )
+    }
+  }
+
+  async cloneUser({ user, clone }: Pair, open: { user: string; password: string }): Promise<string[]> {
+    const original = await this.#user(user)
+    const found = await this.#found(clone)
+    if (found) refuseStranger(original, found, open.user === user)
+    try {
+      // The clone may be in use, and is left as it is.
+      if (open.user === user) await this.setPassword(user, open.password)
+      else await this.#renew(clone, original, found, open.password)
+    } catch (error) {
+      conflictIfDropped(error)
+    }
+    return []
+  }
+
+  /** One command changes one user as a whole or not at all. */
+  async #renew(clone: string, original: User, found: User | undefined, pwd: string): Promise<void> {
+    const { mechanisms } = original
+    const fields = { ...syncFields(original, found), pwd, ...(mechanisms && { mechanisms }) }
+    await this.#change(found ? { updateUser: clone, ...fields } : { createUser: clone, ...fields })
+  }
+
+  async lockUser(user: string, pair: Pair): Promise<void> {
+    const found = await this.#found(pair.clone)
+    if (found) refuseStranger(await this.#user(pair.user), found, user === pair.user)
+    await this.setPassword(user, unknownPassword())
+  }
+
+  /** It takes the action inprog. Not every server of this protocol tells whose a connection is. */
+  async sessionsOf(user: string): Promise<number | undefined> {
+    const found = await this.#command({ currentOp: 1, $all: true }, ADMIN).catch(undefinedIfUnseen)
+    const all: Document[] = Array.isArray(found?.inprog) ? found.inprog : []
+    const known = all.filter(({ effectiveUsers }) => Array.isArray(effectiveUsers) && effectiveUsers.length)
+    const isUser = (other: Document) => other.user === user && other.db === this.host
+    return known.length ? known.filter(({ effectiveUsers }) => effectiveUsers.some(isUser)).length : undefined
+  }
+
+  async dropUser({ user, clone }: Pair): Promise<void> {
+    const found = await this.#found(clone)
+    if (!found) return
+    refuseStranger(await this.#user(user), found, false)
+    await this.#change({ dropUser: clone }).catch(undefinedIfAbsent)
+  }
+
+  async differences(pair: Pair, other: () => Promise<Credential>): Promise<string[]> {
+    const { user, clone } = pair
+    const us = { name: this.#credential.username, session: this }
+    return compareOwn(pair, us, this.#login(await other()), async of => {
+      if (of(user).host !== of(clone).host) return [`${user} and ${clone} are users of different databases`]
+      return differences(await of(user).#user(user), await of(clone).#user(clone))
+    })
+  }
+
+  /** The query is the name of a collection, with its database; one document of it is read. */
+  async run(query: string): Promise<void> {
+    const [, database, find] = /^([^.]+)\.(.+)$/.exec(query) ?? []
+    if (!find)
+      throw new TestFailed('the test query should be a collection with its database, such as shop.orders')
+    await tested(this.#command({ find, limit: 1, singleBatch: true, maxTimeMS: this.#timeout }, database))
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await close(this.#client)
+  }
+
+  /** Changes users so that a failover cannot undo it. */
+  #change(command: Document): Promise<Document> {
+    return this.#command({ ...command, writeConcern: { w: 'majority', wtimeout: this.#timeout } })
+  }
+
+  async #command(command: Document, database = this.host): Promise<Document> {
+    try {
+      return await this.#client.db(database).command(command)
+    } catch (error) {
+      throw translate(error, `${Object.keys(command)[0]} as ${this.#credential}`)
+    }
+  }
+
+  /** @throws NoSuchUser */
+  async #user(name: string): Promise<User> {
+    const usersInfo = { user: name, db: this.host }
+    const show = this.#restrictions && { showAuthenticationRestrictions: true }
+    try {
+      const { users = [] } = await this.#command({ usersInfo, ...show })
+      if (!isUsers(users))
+        throw new Unknown(`usersInfo as ${this.#credential}: the answer is no list of users and their roles`)
+      if (users[0]) return users[0]
+    } catch (error) {
+      if (!show || error instanceof Unknown) throw error
+      if (!(error instanceof DatabaseFailed || error instanceof NotPermitted)) throw error
+      this.#restrictions = false
+      return this.#user(name)
+    }
+    throw new NoSuchUser(`there is no user ${JSON.stringify(name)} in the database ${this.host}`)
+  }
+
+  #found(user: string): Promise<User | undefined> {
+    return this.#user(user).catch(undefinedIfAbsent)
+  }
+}

@@ -1,0 +1,122 @@
+import { escapeIdentifier, type QueryResultRow } from 'pg'
+import { Conflict, NotPermitted, RotationError, Unreachable } from '../../errors.ts'
+import type { Pair } from '../engine.ts'
+import {
+  type Belonging,
+  belongingsQuery,
+  giveStatement,
+  isInTheWay,
+  isMovable,
+  leaveStatements,
+  takeStatement,
+} from './postgresBelongings.ts'
+import { Unmet } from './postgresErrors.ts'
+import { actingForBoth } from './postgresLoan.ts'
+import type { Roles } from './postgresRoles.ts'
+
+/** What handing over needs of a session. */
+type Statements = {
+  query(text: string): Promise<QueryResultRow[]>
+  /** For what changes something. */
+  write(text: string): Promise<void>
+}
+
+/** How often the clone is looked at again for what its sessions make while what it owns is handed over. */
+const ROUNDS = 5
+/** How long things are handed over one by one where they do not go all at once. */
+const ONE_BY_ONE = 10_000
+
+/** Hands what the clone owns in the session's database to the user, in transactions of its own. */
+export class HandOver {
+  readonly #statements: Statements
+  readonly #pair: Pair
+  readonly #roles: Roles
+  /** Why the server does not hand a thing over, by the thing's description. */
+  readonly #refusals = new Map<string, RotationError>()
+
+  constructor(statements: Statements, pair: Pair, roles: Roles) {
+    this.#statements = statements
+    this.#pair = pair
+    this.#roles = roles
+  }
+
+  /**
+   * Hands over what can be, and takes back what the clone was granted itself, if `grants`.
+   * @returns what stays with the clone, a sentence each; what may go over later is thrown instead, if `all` is to go
+   */
+  async run({ grants, all = false }: { grants: boolean; all?: boolean }): Promise<string[]> {
+    let found: Belonging[] = []
+    for (let round = 0; round < ROUNDS; round++) {
+      found = (await this.#statements.query(belongingsQuery(this.#pair))) as Belonging[]
+      const movable = found.filter(isMovable).filter(({ description }) => !this.#refusals.has(description))
+      if (movable.length) {
+        await this.#give(movable)
+        continue
+      }
+      if (!grants || !found.length) break
+      if (await this.#takeGrants(found)) break
+    }
+    const staying = found.filter(isInTheWay).filter(belonging => grants || isMovable(belonging))
+    const temporary = staying.map(({ description }) => this.#refusals.get(description)).find(isPassing)
+    if (all && temporary) throw temporary
+    return staying.map(belonging => this.#sentence(belonging))
+  }
+
+  #sentence({ description, defaults }: Belonging): string {
+    const { user, clone } = this.#pair
+    const why = defaults
+      ? `they give others more than those of ${user} do, or less`
+      : (this.#refusals.get(description)?.message ?? 'it belongs to nobody else')
+    return `${clone} keeps ${description}: ${why}`
+  }
+
+  /** Hands all of this over, or one by one as much as goes, and notes why the rest does not. */
+  async #give(belongings: Belonging[]): Promise<void> {
+    const [u, c] = [escapeIdentifier(this.#pair.user), escapeIdentifier(this.#pair.clone)]
+    if (!(await this.#refusal([`reassign owned by ${c} to ${u}`]))) return
+    const end = Date.now() + ONE_BY_ONE
+    for (const belonging of belongings) {
+      const give = giveStatement(belonging, this.#pair.user)
+      const refusal =
+        Date.now() > end
+          ? new Conflict('there was no time left for it')
+          : give
+            ? await this.#refusal([give])
+            : new NotPermitted('there is no statement that would hand it over')
+      if (refusal) this.#refusals.set(belonging.description, refusal)
+    }
+  }
+
+  /**
+   * Takes back what the clone was granted itself: all at once, or one by one where it owns what would be dropped with it.
+   * What cannot be taken back stays a difference.
+   * @returns false if it owns something more by now
+   */
+  async #takeGrants(found: Belonging[]): Promise<boolean> {
+    if (!found.some(isInTheWay)) {
+      const refusal = await this.#refusal(leaveStatements(this.#pair))
+      if (isPassing(refusal)) throw refusal
+      return !(refusal instanceof Unmet)
+    }
+    for (const belonging of found.filter(({ owned }) => !owned)) {
+      const take = takeStatement(belonging, this.#pair.clone)
+      const refusal = take && (await this.#refusal([take]))
+      if (isPassing(refusal)) throw refusal
+    }
+    return true
+  }
+
+  /** Why the server does not do this for both roles; undefined if it did. @throws Unreachable */
+  async #refusal(statements: string[]): Promise<RotationError | undefined> {
+    try {
+      await this.#statements.write(actingForBoth(this.#roles, statements).join('; '))
+      return undefined
+    } catch (error) {
+      if (!(error instanceof RotationError) || error instanceof Unreachable) throw error
+      return error
+    }
+  }
+}
+
+/** What may be otherwise soon. */
+export const isPassing = (error: unknown): error is Conflict => error instanceof Conflict

@@ -1,0 +1,220 @@
+import type pg from 'pg'
+import { escapeIdentifier, escapeLiteral } from 'pg'
+import type { Credential } from '../../credential.ts'
+import { NotPermitted, RotationError } from '../../errors.ts'
+import type { Pair } from '../engine.ts'
+import { conflictIfDropped, gone } from '../noSuchUser.ts'
+import { Unproven } from '../unproven.ts'
+import {
+  checkPair,
+  grantDifferences,
+  holdsIn,
+  inheritsUser,
+  joinStatements,
+  refuseStranger,
+  syncStatements,
+} from './postgresClone.ts'
+import { ReadOnly } from './postgresErrors.ts'
+import { type Login, PostgresFamilySession } from './postgresFamily.ts'
+import { HandOver, isPassing } from './postgresHandOver.ts'
+import { iterationsOf, MOST_ITERATIONS, tooMany } from './postgresProof.ts'
+import { type Roles, rolesFrom, rolesQuery } from './postgresRoles.ts'
+import { stayingSettings } from './postgresSettings.ts'
+import { md5Verifier, scramVerifier } from './scram.ts'
+
+/** What one login to PostgreSQL can do. */
+export class PostgresSession extends PostgresFamilySession {
+  /** How the passwords of the users are kept that it acts on: as current's, unless the server does not tell. */
+  host: string
+  readonly #login: (credential: Credential) => Promise<PostgresSession>
+  pooled = false
+  /** What the server may be asked, as this login does not tell it. */
+  readonly #asks: { verifier: boolean; method: boolean }
+  readonly #version: number
+  /** Whether a setting of the database has this user act as another role, by which it could do less. */
+  #actsAsAnother = false
+  /** Who has checked the password, if that is not the server itself. */
+  #checkedBy: string | undefined
+
+  /** Of this login's verifier: made with it, another one of the same password is the same. */
+  readonly #salt: Buffer | undefined
+
+  constructor(from: Login, login: (c: Credential) => Promise<PostgresSession>, host?: string) {
+    super(from)
+    const { told } = from
+    this.#login = login
+    this.#salt = told.salt
+    this.host = host ?? told.proof
+    this.#version = Number.parseInt(told.version ?? '', 10) || 0
+    const inClearText = told.proof === 'password'
+    this.#asks = { verifier: inClearText && !host, method: inClearText && this.#version >= 16 }
+  }
+
+  /**
+   * Who logs in in clear text may have any kind of verifier: the server's own settings say which it is to have. A user's own
+   * time for a session that is idle is not for us, but stays as it is where a pooler goes on with the session. Who may
+   * create roles acts as itself, unless it is the user's own setting that says otherwise.
+   */
+  override async prepare(where: string): Promise<void> {
+    const { verifier, method } = this.#asks
+    const { processID } = this.client as pg.Client & { processID: number | null }
+    const ask = `select pg_backend_pid() as process, current_setting('password_encryption') as kind,
+      coalesce(current_setting('scram_iterations', true), '4096') as iterations, ${method ? 'system_user' : 'null'} as who,
+      ${actsAsAnother} as "actsAsAnother",
+      ${this.#version >= 14 ? `set_config('idle_session_timeout', '0', pg_backend_pid() <> ${Number(processID)})` : 'null'}`
+    const [found] = await this.query(ask, where)
+    // A pooler makes up what it says of the process, as it may go on with another one.
+    this.pooled = found !== undefined && found.process !== processID
+    if (verifier) this.host = found?.kind === 'md5' ? 'md5' : `scram-sha-256:${found?.iterations}`
+    this.#actsAsAnother = found?.actsAsAnother === true
+    this.#checkedBy = /^(ldap|pam|radius|bsd):/.exec(found?.who ?? '')?.[1]
+  }
+
+  /** A password that the server has somebody else look at is not in the database. */
+  async proven(): Promise<void> {
+    if (this.#checkedBy)
+      throw new Unproven(
+        `as ${this.credential}: the server leaves this user's password to ${this.#checkedBy} (pg_hba.conf), so setting another ` +
+          'in the database would change nothing; let pg_hba.conf ask this user for scram-sha-256',
+      )
+  }
+
+  /** In statement mode a pooler ends the session of who leaves a transaction open. */
+  async testable(): Promise<void> {
+    if (!this.pooled) return
+    await this.send('begin read only')
+    await this.send('rollback')
+  }
+
+  override async setPassword(user: string, password: string): Promise<void> {
+    // A clone acts as its user (SET role), who may not change the clone's password; on oneself the login counts.
+    const own = user === this.credential.username ? 'set local role none; ' : ''
+    const verifier = escapeLiteral(await this.#verifier(user, password))
+    await this.#write(`${own}alter role ${escapeIdentifier(user)} password ${verifier}`)
+  }
+
+  override async cloneUser(
+    pair: Pair,
+    { user, password }: { user: string; password: string },
+  ): Promise<string[]> {
+    const roles = await this.#roles(pair)
+    const verifier = escapeLiteral(await this.#verifier(user, password))
+    const inUse = user === pair.user
+    const statements = inUse ? joinStatements(pair, roles) : syncStatements(pair, roles)
+    const left = inUse && !inheritsUser(roles) ? [] : await this.#handOver(pair, roles, { grants: !inUse })
+    // One message of several statements is one transaction.
+    const open = `alter role ${escapeIdentifier(user)} login password ${verifier}`
+    await this.#write([...statements, open].join('; ')).catch(conflictIfDropped)
+    return inUse ? left : [...left, ...stayingSettings(roles)]
+  }
+
+  override async lockUser(user: string, pair: Pair): Promise<void> {
+    const { user: original, clone } = await this.#roles(pair)
+    if (original && clone) refuseStranger(original, clone)
+    await this.#write(`alter role ${escapeIdentifier(user)} password null`)
+  }
+
+  /** Whose a session is, everybody may see. */
+  override async sessionsOf(user: string): Promise<number> {
+    const query = `select count(*)::int as count from pg_stat_activity where usename = ${escapeLiteral(user)}`
+    const [row] = await this.query(query)
+    return row?.count
+  }
+
+  override async dropUser(pair: Pair): Promise<void> {
+    const roles = await this.#roles(pair)
+    if (!roles.clone) return
+    checkPair(pair, roles)
+    const left = await this.#handOver(pair, roles, { grants: true, all: true })
+    if (left.length) throw new NotPermitted(`${pair.clone} is not dropped: ${left.join('; ')}`)
+    await this.#write(`drop role if exists ${escapeIdentifier(pair.clone)}`)
+  }
+
+  override async differences(pair: Pair): Promise<string[]> {
+    const roles = await this.#roles(pair)
+    if (!roles.user || !roles.clone) return [gone(roles.user ? pair.clone : pair.user)]
+    return [...syncStatements(pair, roles), ...grantDifferences(pair, roles)]
+  }
+
+  /**
+   * Hands what the clone owns to the user, in every database, and takes back what the clone was granted itself, if
+   * `grants`. What it holds in another database is within reach from inside that alone.
+   * @returns what stays with the clone, a sentence each; what may go over later is thrown instead, if `all` is to go
+   */
+  async #handOver(pair: Pair, roles: Roles, how: { grants: boolean; all?: boolean }): Promise<string[]> {
+    const left: string[] = []
+    for (const dbname of holdsIn(roles)) {
+      try {
+        if (dbname === roles.database) {
+          left.push(...(await this.#handOverHere(pair, roles, how)))
+        } else {
+          await using elsewhere = await this.#login(this.credential.with({ dbname }))
+          left.push(...(await elsewhere.#handOverHere(pair, await elsewhere.#roles(pair), how)))
+        }
+      } catch (error) {
+        if (!(error instanceof RotationError) || isPassing(error)) throw error
+        if (how.all && !(error instanceof NotPermitted)) throw error
+        left.push(`${pair.clone} keeps what it holds in the database ${dbname}: ${error.message}`)
+      }
+    }
+    return left
+  }
+
+  #handOverHere(pair: Pair, roles: Roles, how: { grants: boolean; all?: boolean }): Promise<string[]> {
+    const statements = {
+      query: (text: string) => this.query(text),
+      write: (text: string) => this.#write(text),
+    }
+    return new HandOver(statements, pair, roles).run(how)
+  }
+
+  /**
+   * Who reads only, by a setting of the user or the database, changes roles all the same, but runs its test query as it
+   * is set. Where the server's own setting says so, or it is a replica, the server refuses.
+   */
+  async #write(statements: string): Promise<void> {
+    try {
+      await this.query(statements)
+    } catch (error) {
+      if (!(error instanceof ReadOnly)) throw error
+      const [own] = await this.query(
+        `select from pg_settings where name = 'default_transaction_read_only'
+         and source in ('user', 'database', 'database user') and not pg_is_in_recovery()`,
+      )
+      if (!own) throw error
+      await this.query(`set transaction read write; ${statements}`)
+    }
+  }
+
+  /** One message of several statements is one transaction. */
+  protected override async queries(text: string, where?: string): Promise<pg.QueryResultRow[][]> {
+    const settings = [
+      'set local search_path = pg_catalog',
+      `set local statement_timeout = ${this.statementTimeout}`,
+      'set local datestyle = iso',
+      // However short a user's own are, they are not for us.
+      'set local lock_timeout = 0',
+      ...(this.#actsAsAnother ? ['set local role none'] : []),
+      ...(this.#version >= 17 ? ['set local transaction_timeout = 0'] : []),
+    ]
+    return (await this.send([...settings, text].join('; '), where)).slice(settings.length)
+  }
+
+  async #roles(pair: Pair): Promise<Roles> {
+    return rolesFrom(await this.query(rolesQuery(pair, this.#version)), pair)
+  }
+
+  /** @throws NotPermitted if it would have more iterations than drivers log in with */
+  async #verifier(user: string, password: string): Promise<string> {
+    if (this.host === 'md5') return md5Verifier(user, password)
+    const iterations = iterationsOf(this.host) ?? 4096
+    if (iterations > MOST_ITERATIONS) throw tooMany(`as ${this.credential}`, iterations)
+    const same = user === this.credential.username && password === this.credential.password
+    return scramVerifier(password, iterations, same ? this.#salt : undefined)
+  }
+}
+
+const actsAsAnother = `current_user <> session_user and exists (
+  select from pg_roles r where r.rolname = session_user and (r.rolcreaterole or r.rolsuper) and not exists (
+    select from pg_db_role_setting s, unnest(s.setconfig) c where s.setrole = r.oid and c like 'role=%'
+    and s.setdatabase in (0, (select oid from pg_database where datname = current_database()))))`
