@@ -30,6 +30,7 @@ import { strategies } from './strategies/index.ts'
 import { awaitLogin } from './strategies/login.ts'
 import type { StrategyName } from './strategies/names.ts'
 import { requireAsking } from './strategies/pooler.ts'
+import { withStrategy } from './tags.ts'
 import { markUntouched } from './untouched.ts'
 
 /**
@@ -97,7 +98,7 @@ function optionsOf(
   moveBack?: true | undefined,
 ): Options {
   if (owner) throw new InvalidCredential('id', `${owner} manages this secret and rotates it by itself`)
-  return parseTags(moveBack ? { ...tags, 'keyturn:strategy': 'temporary-clone' } : tags, defaults)
+  return parseTags(moveBack ? withStrategy(tags, 'temporary-clone') : tags, defaults)
 }
 
 /** Here alone, and not where values are read: a rollback has to read what an earlier release took. */

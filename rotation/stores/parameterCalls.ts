@@ -12,9 +12,9 @@ import {
   UnlabelParameterVersionCommand,
 } from '@aws-sdk/client-ssm'
 import { InvalidCredential, StoreFailed } from '../errors.ts'
+import { type Tags, tagsIn } from '../tags.ts'
 import { isNamed, translate } from './awsErrors.ts'
 import { refusedPut } from './parameterLimits.ts'
-import { tagsIn } from './tags.ts'
 
 /** A parameter's versions, oldest first. One that exists has one. */
 export type Versions = [ParameterHistory, ...ParameterHistory[]]
@@ -39,7 +39,7 @@ export class ParameterCalls {
     return [oldest, ...rest]
   }
 
-  async tags(id: string): Promise<Record<string, string>> {
+  async tags(id: string): Promise<Tags> {
     const command = new ListTagsForResourceCommand({ ResourceType: 'Parameter', ResourceId: id })
     return tagsIn((await known(id, this.#client.send(command))).TagList)
   }
