@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { InvalidOption } from '../rotation/errors.ts'
 import { type Options, parseOptions, parseTags } from '../rotation/options.ts'
+import { isManaged, isScheduled, type Tags } from '../rotation/tags.ts'
 import type { Scheduled } from './inventory.ts'
 import { type Opening, openingAt } from './window.ts'
 
@@ -33,10 +34,10 @@ export function judge(credential: Scheduled, now: Date, interval = hour): Verdic
   const { tags, since, nextByService } = credential
   if (nextByService) {
     const late = now.getTime() > nextByService.getTime() + day
-    if (!('keyturn:every' in tags)) return { state: 'waiting', late }
+    if (!isScheduled(tags)) return { state: 'waiting', late }
     return { state: 'skipped', reason: 'Secrets Manager rotates it on its own schedule', late }
   }
-  if (tags['keyturn:managed'] !== 'true')
+  if (!isManaged(tags))
     return { state: 'skipped', reason: 'it lacks the tag keyturn:managed=true', late: true }
   const options = optionsOf(tags)
   if (options instanceof InvalidOption) return { state: 'skipped', reason: options.message, late: true }
@@ -112,7 +113,7 @@ const identity = ({ store, id, since }: Version) => `${store} ${id} ${since.toIS
 const digest = (text: string) => createHash('sha256').update(text).digest('hex')
 const fraction = (text: string) => Number.parseInt(digest(text).slice(0, 8), 16) / 2 ** 32
 
-function optionsOf(tags: Record<string, string>): Options | InvalidOption {
+function optionsOf(tags: Tags): Options | InvalidOption {
   try {
     return parseTags(tags, none)
   } catch (error) {

@@ -1,7 +1,7 @@
 import type { SFNClient, SFNClientConfig } from '@aws-sdk/client-sfn'
 import { InvalidInput, NotPermitted, RotationError, Throttled } from '../rotation/errors.ts'
-import { UNTOUCHED } from '../rotation/pipeline.ts'
 import type { StoreName } from '../rotation/stores/store.ts'
+import { saysUntouched } from '../rotation/untouched.ts'
 import { isToken } from './token.ts'
 
 /** One rotation's execution; `number` is 1 for the first that its token had. */
@@ -143,7 +143,7 @@ export class Executions {
             event.taskFailedEventDetails ??
             event.taskStartFailedEventDetails
           const neverRan = notRun.some(name => name.test(failed?.error ?? ''))
-          if (neverRan || messageIn(failed?.cause)?.endsWith(UNTOUCHED)) open--
+          if (neverRan || saysUntouched(messageIn(failed?.cause) ?? '')) open--
         }
       // While it runs and is in SetSecret, the history may lack its last try.
       return open === 0 && (ended || state !== 'SetSecret')

@@ -12,7 +12,7 @@ import type { SSMClient } from '@aws-sdk/client-ssm'
 import { Throttled } from '../rotation/errors.ts'
 import { answered } from '../rotation/stores/awsErrors.ts'
 import type { StoreName } from '../rotation/stores/store.ts'
-import { tagsIn } from '../rotation/stores/tags.ts'
+import { EVERY, isScheduled, type Tags, tagsIn } from '../rotation/tags.ts'
 import { changesOf } from './parameters.ts'
 
 /** A credential that is to rotate by itself. */
@@ -21,7 +21,7 @@ export type Scheduled = {
   id: string
   /** Of a secret, by which others name it as their admin's. */
   arn?: string
-  tags: Record<string, string>
+  tags: Tags
   /** When its current version was made. */
   since: Date
   /** By when Secrets Manager means to rotate it; unset if that has no schedule for it. */
@@ -30,8 +30,6 @@ export type Scheduled = {
 
 type Clients = { ssm: SSMClient; secrets: SecretsManagerClient; tagging: ResourceGroupsTaggingAPIClient }
 
-/** The tag that makes a credential rotate by itself. */
-const EVERY = 'keyturn:every'
 /** For a schedule that names no next date. */
 const NEVER = new Date(8.64e15)
 
@@ -61,7 +59,7 @@ export class Inventory {
     const query = { TagFilters: [{ Key: EVERY }], ResourceTypeFilters: ['ssm:parameter'] }
     const pages = paginateGetResources({ client: tagging, pageSize: 100 }, query)
     const found = await answered('Resource Groups Tagging API', Array.fromAsync(pages))
-    const tags = new Map<string, Record<string, string>>()
+    const tags = new Map<string, Tags>()
     for (const { ResourceARN = '', Tags } of found.flatMap(page => page.ResourceTagMappingList ?? []))
       for (const name of namesIn(ResourceARN)) tags.set(name, tagsIn(Tags))
     const changes = await changesOf(ssm, [...tags.keys()])
@@ -96,7 +94,7 @@ export class Inventory {
     } = secret
     const tags = tagsIn(secret.Tags)
     const byUs = RotationEnabled === true && RotationLambdaARN === this.#rotationFunction
-    if (!byUs && !(EVERY in tags)) return []
+    if (!byUs && !isScheduled(tags)) return []
     const since = RotationEnabled ? secret.LastRotatedDate : await this.#currentSince(secret)
     const scheduled = { store: 'secrets-manager', id, arn, tags, since: since ?? new Date(0) } as const
     return [RotationEnabled ? { ...scheduled, nextByService: NextRotationDate } : scheduled]

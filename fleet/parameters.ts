@@ -7,7 +7,7 @@ import {
 } from '@aws-sdk/client-ssm'
 import { answered, isNamed } from '../rotation/stores/awsErrors.ts'
 import { lockName, tokenOf } from '../rotation/stores/parameterNames.ts'
-import { tagsIn } from '../rotation/stores/tags.ts'
+import { type Tags, tagsIn } from '../rotation/tags.ts'
 
 /** As many names as DescribeParameters takes in one filter. */
 const NAMES = 50
@@ -29,7 +29,7 @@ export async function changesOf(ssm: SSMClient, names: string[]): Promise<Map<st
 }
 
 /** The tags of a parameter that exists. @throws NotPermitted, Throttled, StoreFailed */
-export async function tagsOf(ssm: SSMClient, name: string): Promise<Record<string, string>> {
+export async function tagsOf(ssm: SSMClient, name: string): Promise<Tags> {
   const command = new ListTagsForResourceCommand({ ResourceType: 'Parameter', ResourceId: name })
   return tagsIn((await answered('Parameter Store', ssm.send(command))).TagList)
 }

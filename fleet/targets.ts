@@ -4,6 +4,7 @@ import { Credential } from '../rotation/credential.ts'
 import { Throttled } from '../rotation/errors.ts'
 import { isHost } from '../rotation/host.ts'
 import { answered } from '../rotation/stores/awsErrors.ts'
+import { connectionIn, isOpaque } from '../rotation/tags.ts'
 import type { Scheduled } from './inventory.ts'
 
 /** As many names as GetParameters takes. */
@@ -29,7 +30,7 @@ export async function targetsOf(credentials: Scheduled[], clients: Clients): Pro
   for (const credential of credentials) {
     const connection = connectionOf(credential)
     if (connection) targets.set(credential, targetIn(values.get(connection), connection !== credential.id))
-    else if (isOpaque(credential)) targets.set(credential, { host: '' })
+    else if (isOpaque(credential.tags)) targets.set(credential, { host: '' })
     else targets.set(credential, targetIn(await secretValue(clients.secrets, credential.id)))
   }
   return targets
@@ -50,13 +51,11 @@ export function adminsAmong(targets: Map<Scheduled, Target>): Map<Scheduled, Sch
   return admins
 }
 
-const isOpaque = ({ tags }: Scheduled) => tags['keyturn:engine'] === 'opaque'
-
 /** The parameter that tells where a credential logs in: the one that is tagged, or the credential itself. */
 function connectionOf(credential: Scheduled): string | undefined {
-  if (isOpaque(credential)) return undefined
+  if (isOpaque(credential.tags)) return undefined
   const own = credential.store === 'parameter-store' ? credential.id : undefined
-  return credential.tags['keyturn:connection'] || own
+  return connectionIn(credential.tags) ?? own
 }
 
 async function parameterValues(ssm: SSMClient, names: string[]): Promise<Map<string, string>> {

@@ -1,5 +1,6 @@
 import { type Attempt, Executions, type Input } from '../fleet/executions.ts'
 import type { Servers } from '../fleet/servers.ts'
+import { isManaged } from '../rotation/tags.ts'
 import type { Ledger } from './alarm/ledger.ts'
 import { parseEnvironment } from './shared/environment.ts'
 import { startCallEvent } from './shared/event.ts'
@@ -82,7 +83,7 @@ async function lookAt({ store, id, token: event }: Input, at: Date): Promise<str
   const ssm = new SSMClient({ requestHandler })
   const since = (await changesOf(ssm, [id])).get(id)
   if (!since) return 'there is no such parameter any more'
-  if ((await tagsOf(ssm, id))['keyturn:managed'] !== 'true') return 'it lacks the tag keyturn:managed=true'
+  if (!isManaged(await tagsOf(ssm, id))) return 'it lacks the tag keyturn:managed=true'
   if (since > at) return 'it has changed since then'
   const token = policyToken({ store, id, since })
   const last = await executions.latest(token)

@@ -4,6 +4,7 @@ import type { EngineName } from './engines/traits.ts'
 import { InvalidOption } from './errors.ts'
 import { type PasswordSettings, passwordSettings } from './password.ts'
 import { type StrategyName, strategyNames } from './strategies/names.ts'
+import { connectionIn, graceIn, isOpaque, ownTags, PREFIX, strategyIn, type Tags } from './tags.ts'
 import { type Window, window } from './window.ts'
 
 /** What a stored value is: AWS's JSON, unless one of these is set. */
@@ -90,31 +91,26 @@ const schema = v.strictObject({
   ...passwordSettings.entries,
 })
 
-const PREFIX = 'keyturn:'
-
 /**
  * Reads the tags `keyturn:*` of a secret over the deployment's defaults. Other tags are none of our business.
  * @throws InvalidOption naming the tag and what it should be; a tag that Keyturn does not know is refused too.
  */
-export function parseTags(tags: Record<string, string>, defaults: Options): Options {
-  const own = Object.entries(tags).filter(([key]) => key.startsWith(PREFIX))
-  const texts = Object.fromEntries(own.map(([key, value]) => [key.slice(PREFIX.length), value]))
-  return parseOptions(texts, defaults, PREFIX)
+export function parseTags(tags: Tags, defaults: Options): Options {
+  return parseOptions(ownTags(tags), defaults, PREFIX)
 }
 
 /** Reads of the tags only what a rollback needs, so that whatever is wrong with the others does not stop it. */
-export function parseEssentials(tags: Record<string, string>, defaults: Options): Essentials {
-  const { [`${PREFIX}engine`]: engine, [`${PREFIX}connection`]: connection } = tags
-  const chosen = (allowed: readonly StrategyName[]) =>
-    allowed.find(name => name === tags[`${PREFIX}strategy`])
+export function parseEssentials(tags: Tags, defaults: Options): Essentials {
+  const connection = connectionIn(tags)
+  const chosen = (allowed: readonly StrategyName[]) => allowed.find(name => name === strategyIn(tags))
   if (connection) return { connection, strategy: chosen(strategiesOf.connection) ?? 'single-user' }
-  if (engine === 'opaque') return { engine, strategy: 'single-user' }
+  if (isOpaque(tags)) return { engine: 'opaque', strategy: 'single-user' }
   return { strategy: chosen(strategyNames) ?? defaults.strategy }
 }
 
 /** Reads the grace time likewise. */
-export function parseGrace(tags: Record<string, string>, defaults: Options): Options['grace'] {
-  const result = v.safeParse(schema.entries.grace.wrapped, tags[`${PREFIX}grace`])
+export function parseGrace(tags: Tags, defaults: Options): Options['grace'] {
+  const result = v.safeParse(schema.entries.grace.wrapped, graceIn(tags))
   return result.success ? result.output : defaults.grace
 }
 

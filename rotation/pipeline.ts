@@ -25,7 +25,7 @@ export type Pipeline = {
   running(token: string): Promise<boolean>
   /**
    * Whether no execution with this token can have changed a database: each error of its setSecret says so (see
-   * UNTOUCHED). False if that is not known.
+   * untouched.ts). False if that is not known.
    */
   untouched(token: string): Promise<boolean>
   /** Whether an execution with this token has set its value: a try of its setSecret went well. Left out, nobody knows. */
@@ -33,9 +33,6 @@ export type Pipeline = {
   /** The deployment's defaults. */
   defaults: Options
 }
-
-/** What the message of an error of setSecret ends with if it came before the first change. */
-export const UNTOUCHED = '; this try changed nothing'
 
 /** Names one rotation: `token` is the id of the version it makes. */
 export type RotationId = { id: string; token: string }

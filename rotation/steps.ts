@@ -1,18 +1,17 @@
 import { hash } from 'node:crypto'
 import type { Credential } from './credential.ts'
-import type { Engine, Session } from './engines/engine.ts'
+import type { Engine } from './engines/engine.ts'
 import { traits } from './engines/traits.ts'
+import { watchedEngine, watchedRds } from './engines/watched.ts'
 import {
   Conflict,
   HostMismatch,
   InvalidCredential,
   InvalidOption,
   RotationAbandoned,
-  RotationError,
   RotationInProgress,
   Superseded,
   TestFailed,
-  Unexpected,
 } from './errors.ts'
 import { isHost } from './host.ts'
 import { type Options, parseTags } from './options.ts'
@@ -25,13 +24,14 @@ import {
   type Start,
   storeOf,
   strategyFor,
-  UNTOUCHED,
 } from './pipeline.ts'
 import type { Description, Store, Version } from './stores/store.ts'
 import { strategies } from './strategies/index.ts'
 import { awaitLogin } from './strategies/login.ts'
 import type { StrategyName } from './strategies/names.ts'
 import { requireAsking } from './strategies/pooler.ts'
+import { withStrategy } from './tags.ts'
+import { markUntouched } from './untouched.ts'
 
 /**
  * Writes the new value as pending. No database is asked.
@@ -98,7 +98,7 @@ function optionsOf(
   moveBack?: true | undefined,
 ): Options {
   if (owner) throw new InvalidCredential('id', `${owner} manages this secret and rotates it by itself`)
-  return parseTags(moveBack ? { ...tags, 'keyturn:strategy': 'temporary-clone' } : tags, defaults)
+  return parseTags(moveBack ? withStrategy(tags, 'temporary-clone') : tags, defaults)
 }
 
 /** Here alone, and not where values are read: a rollback has to read what an earlier release took. */
@@ -185,30 +185,18 @@ export async function check(pipeline: Pipeline, { id, token }: RotationId): Prom
 type SetResult = { left: string[] }
 
 /**
- * Makes the pending value valid in the database. An error that came before the first change ends with UNTOUCHED.
+ * Makes the pending value valid in the database. An error that came before the first change says so (see untouched.ts).
  * @throws Superseded, RotationInProgress, HostMismatch, LoginRefused …
  */
 export async function set(pipeline: Pipeline, rotation: Rotation): Promise<SetResult> {
-  let touched = false
-  const touch = () => {
-    touched = true
-  }
-  const watched: Pipeline = {
-    ...pipeline,
-    async engine(name) {
-      const engine = testable(await pipeline.engine(name), rotation)
-      return { login: async (...credential) => watch(await engine.login(...credential), changes, touch) }
-    },
-    rds: async () => watch(await pipeline.rds(), ['setMasterPassword'], touch),
-  }
-  try {
-    const left = await makeValid(watched, rotation)
-    return { left }
-  } catch (error) {
-    const failure = error instanceof RotationError ? error : new Unexpected(error)
-    if (!touched) failure.message += UNTOUCHED
-    throw failure
-  }
+  return markUntouched(async touch => {
+    const watched: Pipeline = {
+      ...pipeline,
+      engine: async name => watchedEngine(testable(await pipeline.engine(name), rotation), touch),
+      rds: async () => watchedRds(await pipeline.rds(), touch),
+    }
+    return { left: await makeValid(watched, rotation) }
+  })
 }
 
 /** The same engine, whose first login sees that the test query can be run later: nothing is changed before a login. */
@@ -229,21 +217,6 @@ function testable(engine: Engine, { testQuery }: Rotation): Engine {
       }
     },
   }
-}
-
-const changes: (keyof Session)[] = ['setPassword', 'cloneUser', 'lockUser', 'dropUser', 'passwords']
-
-/** The same object, which calls `touch` before one of these members is used. (V8's `await using` takes no Proxy.) */
-function watch<T extends object>(object: T, members: (keyof T)[], touch: () => void): T {
-  for (const name of members) {
-    const member = object[name]
-    const get = () => {
-      touch()
-      return member
-    }
-    Object.defineProperty(object, name, { get, configurable: true })
-  }
-  return object
 }
 
 async function makeValid(pipeline: Pipeline, rotation: Rotation): Promise<string[]> {

@@ -1,11 +1,12 @@
 import { Credential, type Format } from '../credential.ts'
 import { InvalidCredential, RotationInProgress, Superseded, TokenReused } from '../errors.ts'
+import type { Tags } from '../tags.ts'
 import { type Description, older, type Stage, type Store, type Version } from './store.ts'
 
 type Secret = {
   versions: Map<string, string>
   stages: Partial<Record<Stage, string>>
-  tags: Record<string, string>
+  tags: Tags
 }
 
 /** A store in this process, for tests and for trying things out. */
@@ -23,7 +24,7 @@ export class MemoryStore implements Store {
   }
 
   /** Makes a secret whose first version is current. */
-  create(id: string, token: string, credential: Credential, tags: Record<string, string> = {}): void {
+  create(id: string, token: string, credential: Credential, tags: Tags = {}): void {
     const versions = new Map([[token, credential.serialize()]])
     this.#secrets.set(id, { versions, stages: { current: token }, tags })
   }
@@ -36,7 +37,7 @@ export class MemoryStore implements Store {
   }
 
   /** Changes the secret's tags. */
-  tag(id: string, tags: Record<string, string>): void {
+  tag(id: string, tags: Tags): void {
     this.#secret(id).tags = tags
   }
 

@@ -1,30 +1,10 @@
-import {
-  DeleteParametersCommand,
-  GetParameterCommand,
-  LabelParameterVersionCommand,
-  ListTagsForResourceCommand,
-  type ParameterHistory,
-  PutParameterCommand,
-  type PutParameterCommandInput,
-  paginateGetParameterHistory,
-  paginateGetParametersByPath,
-  type SSMClient,
-  UnlabelParameterVersionCommand,
-} from '@aws-sdk/client-ssm'
+import type { ParameterHistory, SSMClient } from '@aws-sdk/client-ssm'
 import { Credential, type Format } from '../credential.ts'
-import {
-  Conflict,
-  InvalidCredential,
-  RotationInProgress,
-  StoreFailed,
-  Superseded,
-  TokenReused,
-} from '../errors.ts'
-import { isNamed, translate } from './awsErrors.ts'
-import { refusedPut, refuseNoName, refuseTooLong, unfit } from './parameterLimits.ts'
+import { Conflict, RotationInProgress, Superseded, TokenReused } from '../errors.ts'
+import { dateOf, LabelsFull, ParameterCalls, type Versions } from './parameterCalls.ts'
+import { refuseNoName, refuseTooLong, unfit } from './parameterLimits.ts'
 import { folder, isOurs, LABEL, labelOf, lockName, tokenOf, valueName } from './parameterNames.ts'
 import { type Description, older, type Stage, type Store, type Version } from './store.ts'
-import { tagsIn } from './tags.ts'
 
 /** Labels of ours stay on so many of the newest versions: Parameter Store keeps 100, and cannot drop a labelled one. */
 const LABELLED = 50
@@ -37,8 +17,7 @@ const ROUNDS = 3
 
 /** What is known of a parameter without reading its value. */
 type Parameter = {
-  /** Oldest first. */
-  versions: [ParameterHistory, ...ParameterHistory[]]
+  versions: Versions
   newest: ParameterHistory
   /** The token of the newest version, and the one that is pending; the same while a promotion is cleaning up. */
   current: string
@@ -58,10 +37,12 @@ type Parameter = {
  */
 export class ParameterStore implements Store {
   readonly #client: SSMClient
+  readonly #calls: ParameterCalls
   readonly #format: Format
 
   constructor(client: SSMClient, format: Format = Credential.parse) {
     this.#client = client
+    this.#calls = new ParameterCalls(client)
     this.#format = format
   }
 
@@ -70,7 +51,7 @@ export class ParameterStore implements Store {
   }
 
   async describe(id: string): Promise<Description> {
-    const [{ versions, current, pending }, tags] = await Promise.all([this.#look(id), this.#tags(id)])
+    const [{ versions, current, pending }, tags] = await Promise.all([this.#look(id), this.#calls.tags(id)])
     const previous = versions.at(-2)
     const obstacle = unfit(id, versions)
     return {
@@ -118,17 +99,24 @@ export class ParameterStore implements Store {
     const { KeyId, Tier, AllowedPattern } = newest
     const Value = credential.serialize()
     refuseTooLong(id, valueName(id, token), Value, Tier)
-    const input = { KeyId, Tier, AllowedPattern, Name: valueName(id, token), Type: 'SecureString' } as const
-    try {
-      await this.#client.send(new PutParameterCommand({ ...input, Value, Overwrite: false }))
-    } catch (error) {
-      if (!isNamed(error, 'ParameterAlreadyExists')) throw inWords(error, newest)
-      const kept = await this.value(valueName(id, token))
-      if (kept !== undefined && !this.#format(kept).sameUser(credential))
-        throw new TokenReused(`version ${token} already has a value that no longer fits`)
-      const since = (await this.#values(id)).find(value => value.token === token)?.date ?? Number.NaN
-      if (since < dateOf(newest)) throw new TokenReused(older(token))
-    }
+    const parameter = {
+      KeyId,
+      Tier,
+      AllowedPattern,
+      Name: valueName(id, token),
+      Type: 'SecureString',
+    } as const
+    if (await this.#calls.create({ ...parameter, Value }, newest)) return
+    const kept = await this.value(valueName(id, token))
+    if (kept !== undefined && !this.#format(kept).sameUser(credential))
+      throw new TokenReused(`version ${token} already has a value that no longer fits`)
+    const since = (await this.#values(id)).find(value => value.token === token)?.date ?? Number.NaN
+    if (since < dateOf(newest)) throw new TokenReused(older(token))
+  }
+
+  /** False if another rotation has it, or this one already. */
+  #lock(id: string, token: string): Promise<boolean> {
+    return this.#calls.create({ Name: lockName(id), Type: 'String', Value: token })
   }
 
   /**
@@ -145,7 +133,7 @@ export class ParameterStore implements Store {
       const value = pending === token ? await this.value(valueName(id, token)) : undefined
       if (value === undefined) throw new Superseded(`version ${token} is not pending any more`)
       await this.#trim(id, parameter)
-      made = await this.#overwrite(id, newest, value)
+      made = await this.#calls.overwrite(id, newest, value)
       replaced = made === numberOf(newest) + 1 ? newest : await this.#version(id, made - 1)
     }
     // Settled already if it has its label; the call that set it had seen what it replaced.
@@ -172,9 +160,9 @@ export class ParameterStore implements Store {
     replaced: ParameterHistory | undefined,
     locked: boolean,
   ): Promise<void> {
-    await this.#label(id, made, LABEL + token, 'current')
-    if (replaced) await this.#label(id, numberOf(replaced), 'previous').catch(unlessFull)
-    await this.#delete(valueName(id, token), ...(locked ? [lockName(id)] : []))
+    await this.#calls.label(id, made, LABEL + token, 'current')
+    if (replaced) await this.#calls.label(id, numberOf(replaced), 'previous').catch(unlessFull)
+    await this.#calls.delete(valueName(id, token), ...(locked ? [lockName(id)] : []))
   }
 
   /** Makes `theirs` the newest again on top of `last`; and what is written while that goes on, likewise. */
@@ -183,16 +171,16 @@ export class ParameterStore implements Store {
     for (let round = 0; restored && round < ROUNDS; round++) {
       const value = await this.value(`${id}:${restored.Version}`)
       if (value === undefined) return
-      const made = await this.#overwrite(id, restored, value)
+      const made = await this.#calls.overwrite(id, restored, value)
       restored = made === last + 1 ? undefined : await this.#version(id, made - 1)
       last = made
     }
   }
 
   async discard(id: string, token: string): Promise<void> {
-    if ((await this.value(lockName(id))) === token) await this.#delete(lockName(id))
+    if ((await this.value(lockName(id))) === token) await this.#calls.delete(lockName(id))
     const old = (await this.#values(id)).filter(({ date }) => date < Date.now() - KEPT)
-    if (old.length) await this.#delete(...old.map(({ token }) => valueName(id, token)))
+    if (old.length) await this.#calls.delete(...old.map(({ token }) => valueName(id, token)))
   }
 
   async tokens(id: string): Promise<string[]> {
@@ -206,7 +194,7 @@ export class ParameterStore implements Store {
 
   async #look(id: string): Promise<Parameter> {
     refuseNoName(id)
-    const [versions, pending] = await Promise.all([this.#history(id), this.value(lockName(id))])
+    const [versions, pending] = await Promise.all([this.#calls.history(id), this.value(lockName(id))])
     const newest = versions.at(-1) ?? versions[0]
     // Then it was put by a promotion, and its label is still to come.
     const written =
@@ -221,139 +209,34 @@ export class ParameterStore implements Store {
     return one !== undefined && one === other
   }
 
-  /** Undecrypted: all but the values. */
-  async #history(id: string): Promise<Parameter['versions']> {
-    const pages = paginateGetParameterHistory({ client: this.#client, pageSize: 50 }, { Name: id })
-    const found = await this.#known(id, Array.fromAsync(pages))
-    const [oldest, ...rest] = found.flatMap(({ Parameters = [] }) => Parameters)
-    if (!oldest) throw absent(id)
-    return [oldest, ...rest]
-  }
-
   async #version(id: string, number: number): Promise<ParameterHistory | undefined> {
-    return (await this.#history(id)).find(version => numberOf(version) === number)
+    return (await this.#calls.history(id)).find(version => numberOf(version) === number)
   }
 
   /** The decrypted text of any parameter; undefined if there is no such parameter or version. */
-  async value(name: string): Promise<string | undefined> {
-    try {
-      const { Parameter } = await this.#client.send(
-        new GetParameterCommand({ Name: name, WithDecryption: true }),
-      )
-      return Parameter?.Value
-    } catch (error) {
-      if (isNamed(error, 'ParameterNotFound', 'ParameterVersionNotFound')) return undefined
-      throw translated(error)
-    }
+  value(name: string): Promise<string | undefined> {
+    return this.#calls.value(name)
   }
 
   /** The tokens that have a value beside the parameter, and since when (in milliseconds). */
   async #values(id: string): Promise<{ token: string; date: number }[]> {
-    const pages = paginateGetParametersByPath({ client: this.#client, pageSize: 10 }, { Path: folder(id) })
-    const found = await this.#known(id, Array.fromAsync(pages))
+    const found = await this.#calls.under(id, folder(id))
     return found
-      .flatMap(({ Parameters = [] }) => Parameters)
-      .filter(({ Name }) => Name !== lockName(id))
-      .map(entry => ({ token: entry.Name?.split('/').at(-1) ?? '', date: dateOf(entry) }))
-  }
-
-  async #tags(id: string): Promise<Record<string, string>> {
-    const command = new ListTagsForResourceCommand({ ResourceType: 'Parameter', ResourceId: id })
-    return tagsIn((await this.#known(id, this.#client.send(command))).TagList)
-  }
-
-  /** False if another rotation has it, or this one already. */
-  async #lock(id: string, token: string): Promise<boolean> {
-    try {
-      await this.#client.send(
-        new PutParameterCommand({ Name: lockName(id), Type: 'String', Value: token, Overwrite: false }),
-      )
-      return true
-    } catch (error) {
-      if (isNamed(error, 'ParameterAlreadyExists')) return false
-      throw translated(error)
-    }
-  }
-
-  /** One more version that differs from `like` in nothing but the value. Returns its number. */
-  async #overwrite(id: string, like: ParameterHistory, Value: string): Promise<number> {
-    const { Type, KeyId, Tier, DataType, Description, AllowedPattern, Policies = [] } = like
-    const kept = { Type, KeyId: Type === 'SecureString' ? KeyId : undefined, Tier, DataType, AllowedPattern }
-    const policies = Policies.length && `[${Policies.map(({ PolicyText }) => PolicyText).join()}]`
-    const input: PutParameterCommandInput = { ...kept, Description, Name: id, Value, Overwrite: true }
-    try {
-      const { Version } = await this.#client.send(
-        new PutParameterCommand({ ...input, ...(policies && { Policies: policies }) }),
-      )
-      return Version ?? 0
-    } catch (error) {
-      if (isNamed(error, 'ParameterMaxVersionLimitExceeded'))
-        throw new StoreFailed('Parameter Store: the oldest of 100 versions has a label; move or remove it')
-      throw inWords(error, like)
-    }
-  }
-
-  async #label(id: string, version: number, ...labels: string[]): Promise<void> {
-    const which = { Name: id, ParameterVersion: version, Labels: labels }
-    try {
-      const { InvalidLabels = [] } = await this.#client.send(new LabelParameterVersionCommand(which))
-      if (InvalidLabels.length) throw new StoreFailed(`Parameter Store: refused the label ${InvalidLabels}`)
-    } catch (error) {
-      if (isNamed(error, 'ParameterVersionLabelLimitExceeded'))
-        throw new LabelsFull(`Parameter Store: version ${version} has ten labels; take one of yours off`)
-      throw notFound(id, error)
-    }
+      .filter(({ name }) => name !== lockName(id))
+      .map(({ name, date }) => ({ token: name.split('/').at(-1) ?? '', date }))
   }
 
   /** Takes our labels off old versions, so that Parameter Store can drop them. */
   async #trim(id: string, { versions }: Parameter): Promise<void> {
     for (const version of versions.slice(0, -LABELLED)) {
-      const Labels = version.Labels?.filter(isOurs) ?? []
-      const which = { Name: id, ParameterVersion: version.Version, Labels }
-      if (Labels.length) await this.#known(id, this.#client.send(new UnlabelParameterVersionCommand(which)))
-    }
-  }
-
-  /** Ten at a time, as Parameter Store wants it. Absent is success. */
-  async #delete(...names: string[]): Promise<void> {
-    for (let start = 0; start < names.length; start += 10) {
-      const Names = names.slice(start, start + 10)
-      await this.#known('', this.#client.send(new DeleteParametersCommand({ Names })))
-    }
-  }
-
-  async #known<T>(id: string, answer: Promise<T>): Promise<T> {
-    try {
-      return await answer
-    } catch (error) {
-      throw notFound(id, error)
+      const labels = version.Labels?.filter(isOurs) ?? []
+      if (labels.length) await this.#calls.unlabel(id, version.Version, labels)
     }
   }
 }
-
-/** The version has as many labels as it can have. */
-class LabelsFull extends StoreFailed {}
 
 function unlessFull(error: unknown): void {
   if (!(error instanceof LabelsFull)) throw error
 }
 
 const numberOf = ({ Version = 0 }: ParameterHistory) => Version
-const dateOf = ({ LastModifiedDate }: { LastModifiedDate?: Date | undefined }) => Number(LastModifiedDate)
-
-function absent(id: string): InvalidCredential {
-  return new InvalidCredential('id', `there is no parameter ${id} in this account and Region`)
-}
-
-function notFound(id: string, error: unknown): unknown {
-  return isNamed(error, 'ParameterNotFound', 'InvalidResourceId') ? absent(id) : translated(error)
-}
-
-/** What the put of a value like `like` was answered. */
-function inWords(error: unknown, like: ParameterHistory): unknown {
-  return (error instanceof Error && refusedPut(error, like)) || translated(error)
-}
-
-function translated(error: unknown): unknown {
-  return translate('Parameter Store', error)
-}

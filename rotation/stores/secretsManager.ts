@@ -8,9 +8,9 @@ import {
 } from '@aws-sdk/client-secrets-manager'
 import { Credential, type Format } from '../credential.ts'
 import { InvalidCredential, RotationInProgress, Superseded, TokenReused } from '../errors.ts'
+import { tagsIn } from '../tags.ts'
 import { isNamed, translate as translateFor } from './awsErrors.ts'
 import { type Description, older, type Stage, type Store, type Version } from './store.ts'
-import { tagsIn } from './tags.ts'
 
 const labels = { current: 'AWSCURRENT', pending: 'AWSPENDING', previous: 'AWSPREVIOUS' } as const
 

@@ -1,4 +1,5 @@
 import type { Credential, Format } from '../credential.ts'
+import type { Tags } from '../tags.ts'
 
 /** The stores that an execution's input may name. */
 export const storeNames = ['secrets-manager', 'parameter-store'] as const
@@ -19,7 +20,7 @@ export type Description = {
   current: string | undefined
   pending: string | undefined
   previous: string | undefined
-  tags: Record<string, string>
+  tags: Tags
   /** The AWS service that made this secret and rotates it by itself, such as `rds`. */
   owner?: string | undefined
   /** Why the store would not let a rotation come to a good end, if that is known: which property of it, and what is wrong. */

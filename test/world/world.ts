@@ -6,7 +6,7 @@ import type { Credential } from '../../rotation/credential.ts'
 import { traits } from '../../rotation/engines/traits.ts'
 import { InvalidCredential, RotationError } from '../../rotation/errors.ts'
 import { parseOptions } from '../../rotation/options.ts'
-import { type Pipeline, type Rotation, UNTOUCHED } from '../../rotation/pipeline.ts'
+import type { Pipeline, Rotation } from '../../rotation/pipeline.ts'
 import { retire } from '../../rotation/retire.ts'
 import { rollback, rollbackAbandoned } from '../../rotation/rollback.ts'
 import * as steps from '../../rotation/steps.ts'
@@ -14,6 +14,7 @@ import { MemoryStore } from '../../rotation/stores/memory.ts'
 import { ADMIN_PAUSES } from '../../rotation/strategies/adminSession.ts'
 import { strategies } from '../../rotation/strategies/index.ts'
 import type { StrategyName } from '../../rotation/strategies/names.ts'
+import { saysUntouched } from '../../rotation/untouched.ts'
 import { SlowRds } from '../faults/slowRds.ts'
 import type { Place } from '../support/places.ts'
 
@@ -258,7 +259,7 @@ class Played {
         this.#world.shown.push(await this.#step(() => steps.set(pipeline, rotation), setErrors))
         this.#world.wasSet(this.token)
       } finally {
-        if (setErrors.every(error => error instanceof RotationError && error.message.endsWith(UNTOUCHED)))
+        if (setErrors.every(error => error instanceof RotationError && saysUntouched(error.message)))
           if (setErrors.length) leaveUntouched()
       }
       await at('after set')

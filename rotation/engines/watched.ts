@@ -1,0 +1,56 @@
+import type { RdsCalls } from '../rds.ts'
+import type { Engine, Session } from './engine.ts'
+
+/** What using a member may do to a database. A member that is not decided on does not compile. */
+type Uses<T> = Record<keyof Required<T>, 'reads' | 'changes'>
+
+const session: Uses<Session> = {
+  host: 'reads',
+  pooled: 'reads',
+  setPassword: 'changes',
+  cloneUser: 'changes',
+  lockUser: 'changes',
+  sessionsOf: 'reads',
+  dropUser: 'changes',
+  // Whoever takes them is about to call one of them.
+  passwords: 'changes',
+  differences: 'reads',
+  proven: 'reads',
+  wantsCertificate: 'reads',
+  locksAfter: 'reads',
+  testable: 'reads',
+  // A test query may write, and is run by testSecret alone.
+  run: 'reads',
+  [Symbol.asyncDispose]: 'reads',
+}
+
+const rds: Uses<RdsCalls> = {
+  follows: 'reads',
+  isSettingPassword: 'reads',
+  setMasterPassword: 'changes',
+}
+
+/** The same engine, which calls `touch` before anything in a session of it changes a database. */
+export function watchedEngine(engine: Engine, touch: () => void): Engine {
+  // Nobody enters without a proof but a rollback, which needs no watching.
+  return { login: async (...credential) => watched(await engine.login(...credential), session, touch) }
+}
+
+/** The same for RDS. */
+export const watchedRds = (calls: RdsCalls, touch: () => void): RdsCalls => watched(calls, rds, touch)
+
+/**
+ * Another object with the members of this one, which is left as it is: others may be using it too. A method is called on
+ * the real one, as private fields are its alone. (It is no Proxy, as V8's `await using` takes none.)
+ */
+function watched<T extends object>(object: T, uses: Uses<T>, touch: () => void): T {
+  const members = (Reflect.ownKeys(uses) as (keyof T)[]).map(name => {
+    const get = () => {
+      if (uses[name] === 'changes') touch()
+      const member = object[name]
+      return typeof member === 'function' ? member.bind(object) : member
+    }
+    return [name, { get }]
+  })
+  return Object.defineProperties({} as T, Object.fromEntries(members))
+}

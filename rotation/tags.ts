@@ -1,0 +1,42 @@
+/** The tags of a secret or a parameter, by their keys. */
+export type Tags = Record<string, string>
+
+/** What the keys of Keyturn's own tags begin with. */
+export const PREFIX = 'keyturn:'
+
+/** The tag that makes a credential rotate by itself. */
+export const EVERY = `${PREFIX}every`
+
+/** Tags as AWS's services list them. */
+export function tagsIn(list: { Key?: string | undefined; Value?: string | undefined }[] = []): Tags {
+  return Object.fromEntries(list.map(({ Key = '', Value = '' }) => [Key, Value]))
+}
+
+/** Keyturn's own tags, by what their keys go on with. What they may be is told by options.ts. */
+export function ownTags(tags: Tags): Tags {
+  const own = Object.entries(tags).filter(([key]) => key.startsWith(PREFIX))
+  return Object.fromEntries(own.map(([key, value]) => [key.slice(PREFIX.length), value]))
+}
+
+// Each of these looks at one tag, and does not mind what is wrong with the others.
+
+/** Whether Keyturn may rotate it; IAM heeds the same tag. */
+export const isManaged = (tags: Tags) => tags[`${PREFIX}managed`] === 'true'
+
+export const isScheduled = (tags: Tags) => EVERY in tags
+
+/** Whether the value is any text, which no database has to learn. */
+export const isOpaque = (tags: Tags) => tags[`${PREFIX}engine`] === 'opaque'
+
+/** Name of the parameter that says whose password the value is, and where. An empty one is none. */
+export const connectionIn = (tags: Tags): string | undefined => tags[`${PREFIX}connection`] || undefined
+
+export const strategyIn = (tags: Tags): string | undefined => tags[`${PREFIX}strategy`]
+
+export const graceIn = (tags: Tags): string | undefined => tags[`${PREFIX}grace`]
+
+/** The same tags with another strategy. */
+export const withStrategy = (tags: Tags, strategy: string): Tags => ({
+  ...tags,
+  [`${PREFIX}strategy`]: strategy,
+})

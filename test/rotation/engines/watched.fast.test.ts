@@ -1,0 +1,137 @@
+import { describe, expect, test, vi } from 'vitest'
+import { Credential } from '../../../rotation/credential.ts'
+import type { Session, TwoPasswords } from '../../../rotation/engines/engine.ts'
+import { Opaque } from '../../../rotation/engines/opaque.ts'
+import { watchedEngine, watchedRds } from '../../../rotation/engines/watched.ts'
+
+const credential = Credential.parse(
+  JSON.stringify({ engine: 'mysql', host: 'db.example.com', username: 'app', password: 'p' }),
+)
+const pair = { user: 'app', clone: 'app_clone' }
+
+/** A session as those of drivers are: a class with private fields and getters, some of whose members are left out. */
+class Real implements Session {
+  #calls: string[] = []
+  readonly passwords: TwoPasswords = {
+    add: async () => this.#called('add'),
+    keep: async () => this.#called('keep'),
+  }
+  get calls() {
+    return this.#calls
+  }
+  get pooled() {
+    return this.#calls.length > 0
+  }
+  #called(name: string) {
+    this.#calls.push(name)
+  }
+  async setPassword(user: string, password: string) {
+    this.#called(`setPassword ${user} ${password}`)
+  }
+  async cloneUser() {
+    this.#called('cloneUser')
+    return ['left']
+  }
+  async lockUser() {
+    this.#called('lockUser')
+  }
+  async sessionsOf() {
+    this.#called('sessionsOf')
+    return 3
+  }
+  async dropUser() {
+    this.#called('dropUser')
+  }
+  async differences() {
+    this.#called('differences')
+    return []
+  }
+  async proven() {
+    this.#called('proven')
+  }
+  async run(query: string) {
+    this.#called(`run ${query}`)
+  }
+  async [Symbol.asyncDispose]() {
+    this.#called('dispose')
+  }
+}
+
+async function watchedSession(real: Session = new Real()) {
+  const touch = vi.fn()
+  const login = vi.fn(async () => real)
+  const session = await watchedEngine({ login }, touch).login(credential, '%')
+  expect(login).toHaveBeenCalledWith(credential, '%')
+  return { session, touch }
+}
+
+describe('a watched session', () => {
+  test.each<[string, (session: Session) => Promise<unknown>]>([
+    ['setPassword app new', session => session.setPassword('app', 'new', { reversibly: true })],
+    ['cloneUser', session => session.cloneUser(pair, { user: 'app', password: 'new' })],
+    ['lockUser', session => session.lockUser('app', pair)],
+    ['dropUser', session => session.dropUser(pair)],
+    ['add', async session => session.passwords?.add('app', 'new', 'p')],
+    ['keep', async session => session.passwords?.keep('app', 'new')],
+  ])('%s changes the database, which is told before it is done', async (name, act) => {
+    const real = new Real()
+    const { session, touch } = await watchedSession(real)
+    touch.mockImplementation(() => expect(real.calls).toEqual([]))
+    await act(session)
+    expect(touch).toHaveBeenCalledOnce()
+    expect(real.calls).toEqual([name])
+  })
+
+  test('everything else is done by the real session, and changes nothing', async () => {
+    const real = new Real()
+    const { session, touch } = await watchedSession(real)
+    {
+      await using used = session
+      expect(used.pooled).toBe(false)
+      expect(await used.sessionsOf('app')).toBe(3)
+      expect(used.pooled).toBe(true)
+      await used.differences(pair, async () => credential)
+      await used.proven?.()
+      await used.run('select 1')
+    }
+    expect(real.calls).toEqual(['sessionsOf', 'differences', 'proven', 'run select 1', 'dispose'])
+    expect(touch).not.toHaveBeenCalled()
+  })
+
+  test('what the real one has not, it has not either; to ask for two passwords counts all the same', async () => {
+    const { session, touch } = await watchedSession(await new Opaque().login())
+    const { host, pooled, proven, wantsCertificate, locksAfter, testable } = session
+    expect([host, pooled, proven, wantsCertificate, locksAfter, testable]).toEqual(Array(6).fill(undefined))
+    expect(touch).not.toHaveBeenCalled()
+    expect(session.passwords).toBeUndefined()
+    expect(touch).toHaveBeenCalledOnce()
+  })
+})
+
+test('a client of RDS that many rotations share stays as it is, however often it is watched', async () => {
+  class Shared {
+    #asked = 0
+    stack = ''
+    async follows() {
+      this.#asked++
+      return true
+    }
+    async isSettingPassword() {
+      return this.#asked > 0
+    }
+    async setMasterPassword() {
+      this.stack = new Error().stack ?? ''
+    }
+  }
+  const shared = new Shared()
+  const members = Object.getOwnPropertyNames(shared)
+  const touches = Array.from({ length: 100 }, () => vi.fn())
+  const watched = touches.map(touch => watchedRds(shared, touch))
+  expect(await watched[0]?.follows('a:1', 'b:1')).toBe(true)
+  expect(await watched[1]?.isSettingPassword(credential)).toBe(true)
+  expect(touches.map(({ mock }) => mock.calls.length)).toEqual(Array(100).fill(0))
+  await watched[99]?.setMasterPassword(credential)
+  expect(touches.map(({ mock }) => mock.calls.length)).toEqual([...Array(99).fill(0), 1])
+  expect(shared.stack).not.toMatch(/watched\.ts/)
+  expect(Object.getOwnPropertyNames(shared)).toEqual(members)
+})
