@@ -7,7 +7,7 @@ test('what cannot be had is an error, and leaves nothing behind that would be ta
   const finish = () => Promise.reject(new Error('it was unpacked'))
   const packages = { suite: 'nowhere', main: 'no-such-package' }
   await expect(unpack(packages, finish)).rejects.not.toThrow('it was unpacked')
-  const cache = join(import.meta.dirname, '../../.cache/servers')
+  const cache = join(import.meta.dirname, '../../../.cache/servers')
   const left = existsSync(cache) ? readdirSync(cache).filter(name => name.startsWith('nowhere')) : []
   expect(left).toEqual([])
 })

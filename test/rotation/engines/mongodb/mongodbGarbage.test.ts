@@ -170,7 +170,7 @@ if (documentdb)
     proxy.stop()
   })
 
-test.each(['a'.repeat(300), '../../..', '-', '256.256.256.256', '1.2.3.4.5', 'xn--', 'xn--a'])(
+test.each(['a'.repeat(300), '..', '-', '256.256.256.256', '1.2.3.4.5', 'xn--', 'xn--a'])(
   'no host: %s',
   async host => {
     for (const ssl of [true, false])

@@ -149,7 +149,7 @@ if (redis)
     proxy.stop()
   })
 
-test.each(['a'.repeat(300), 'no such host', '../../..', 'a\nb', '\ud800'])('no host: %j', async host => {
+test.each(['a'.repeat(300), 'no such host', '..', 'a\nb', '\ud800'])('no host: %j', async host => {
   for (const ssl of [true, false])
     await expect(
       engine.login(credentialFor({ host, port: 6379 }, 'app', 'secret', { ssl })),
