@@ -60,7 +60,7 @@ export class PostgresSession extends PostgresFamilySession {
     const { processID } = this.client as pg.Client & { processID: number | null }
     const ask = `select pg_backend_pid() as process, current_setting('password_encryption') as kind,
       coalesce(current_setting('scram_iterations', true), '4096') as iterations, ${method ? 'system_user' : 'null'} as who,
-      ${actsAsAnother} as "actsAsAnother",
+      ${actsAsAnother(this.credential.username)} as "actsAsAnother",
       ${this.#version >= 14 ? `set_config('idle_session_timeout', '0', pg_backend_pid() <> ${Number(processID)})` : 'null'}`
     const [found] = await this.query(ask, where)
     // A pooler makes up what it says of the process, as it may go on with another one.
@@ -214,7 +214,13 @@ export class PostgresSession extends PostgresFamilySession {
   }
 }
 
-const actsAsAnother = `current_user <> session_user and exists (
-  select from pg_roles r where r.rolname = session_user and (r.rolcreaterole or r.rolsuper) and not exists (
+/**
+ * Whether a user of this name that may create roles acts as another one, not by its own setting. Without session_user and
+ * current_user: where a pooler goes on with the session of a role that was dropped, and made again, they are an error.
+ */
+const actsAsAnother = (
+  user: string,
+) => `current_setting('role') not in ('none', ${escapeLiteral(user)}) and exists (
+  select from pg_roles r where r.rolname = ${escapeLiteral(user)} and (r.rolcreaterole or r.rolsuper) and not exists (
     select from pg_db_role_setting s, unnest(s.setconfig) c where s.setrole = r.oid and c like 'role=%'
     and s.setdatabase in (0, (select oid from pg_database where datname = current_database()))))`
