@@ -155,7 +155,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
           const send = connection.sendCommand.bind(connection)
           connection.sendCommand = async <T>(command: readonly RedisArgument[]) => {
             const answer = await send<unknown>(command)
-            const told = JSON.stringify(answer).replace(/(_clone .*?)~shared:/g, '$1%RW~shared:')
+            const told = JSON.stringify(answer).replace(/(_clone [^"]*?)~shared:/g, '$1%RW~shared:')
             return (command[0] === 'EXEC' ? JSON.parse(told) : answer) as T
           }
           return connection
