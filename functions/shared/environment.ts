@@ -44,7 +44,9 @@ export function parseEnvironment(variables: NodeJS.ProcessEnv): Environment {
   return {
     caFile: KEYTURN_CA_FILE,
     executions: KEYTURN_EXECUTIONS,
-    servers: `${(KEYTURN_EXECUTIONS ?? '').replace(':execution:', ':stateMachine:')}-server`,
+    servers: KEYTURN_EXECUTIONS
+      ? `${KEYTURN_EXECUTIONS.replace(':execution:', ':stateMachine:')}-server`
+      : '',
     ...(KEYTURN_TEST_QUERY_MAY_WRITE === 'true' && { testMayWrite: true }),
     defaults: parseOptions({
       ...Object.fromEntries(options),

@@ -224,6 +224,7 @@ describe('environment.ts', () => {
     expect(parseEnvironment({})).toEqual({
       caFile: '/var/runtime/ca-cert.pem',
       executions: undefined,
+      servers: '',
       defaults: { ...unset, grace: 86_400, password: {} },
     })
   })
@@ -247,6 +248,7 @@ describe('environment.ts', () => {
     expect(parseEnvironment(variables)).toEqual({
       caFile: '/opt/ca.pem',
       executions: 'arn:aws:states:eu-west-1:123456789012:execution:rotate',
+      servers: 'arn:aws:states:eu-west-1:123456789012:stateMachine:rotate-server',
       testMayWrite: true,
       defaults: {
         ...unset,
