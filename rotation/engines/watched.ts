@@ -41,16 +41,17 @@ export const watchedRds = (calls: RdsCalls, touch: () => void): RdsCalls => watc
 
 /**
  * Another object with the members of this one, which is left as it is: others may be using it too. A method is called on
- * the real one, as private fields are its alone. (It is no Proxy, as V8's `await using` takes none.)
+ * the real one, as private fields are its alone. What ends a session is a plain member, and no method is bound: V8's
+ * `await using` takes neither a getter, nor a Proxy, nor a bound function.
  */
 function watched<T extends object>(object: T, uses: Uses<T>, touch: () => void): T {
   const members = (Reflect.ownKeys(uses) as (keyof T)[]).map(name => {
     const get = () => {
       if (uses[name] === 'changes') touch()
       const member = object[name]
-      return typeof member === 'function' ? member.bind(object) : member
+      return typeof member === 'function' ? (...given: unknown[]) => member.apply(object, given) : member
     }
-    return [name, { get }]
+    return [name, typeof name === 'symbol' ? { value: get() } : { get }]
   })
   return Object.defineProperties({} as T, Object.fromEntries(members))
 }
