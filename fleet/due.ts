@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto'
 import { InvalidOption } from '../rotation/errors.ts'
 import { type Options, parseOptions, parseTags } from '../rotation/options.ts'
 import { isManaged, isScheduled, type Tags } from '../rotation/tags.ts'
+import { digest } from './digest.ts'
 import type { Scheduled } from './inventory.ts'
 import { type Opening, openingAt } from './window.ts'
 
@@ -110,7 +110,6 @@ function tokenFor(credential: Version, attempt: number | 'policy'): string {
 }
 
 const identity = ({ store, id, since }: Version) => `${store} ${id} ${since.toISOString()}`
-const digest = (text: string) => createHash('sha256').update(text).digest('hex')
 const fraction = (text: string) => Number.parseInt(digest(text).slice(0, 8), 16) / 2 ** 32
 
 function optionsOf(tags: Tags): Options | InvalidOption {

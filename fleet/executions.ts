@@ -1,4 +1,4 @@
-import type { SFNClient, SFNClientConfig } from '@aws-sdk/client-sfn'
+import type { HistoryEvent, SFNClient, SFNClientConfig } from '@aws-sdk/client-sfn'
 import { InvalidInput, NotPermitted, RotationError, Throttled } from '../rotation/errors.ts'
 import type { StoreName } from '../rotation/stores/store.ts'
 import { saysUntouched } from '../rotation/untouched.ts'
@@ -122,32 +122,29 @@ export class Executions {
   }
 
   /** Undefined if there is no such attempt. */
-  async #leftUntouched(attempt: Attempt): Promise<boolean | undefined> {
-    const query = { executionArn: `${this.#arns()}:${nameOf(attempt)}`, maxResults: 1000 }
-    return this.#call(async ({ paginateGetExecutionHistory }, client) => {
-      const pages = paginateGetExecutionHistory({ client }, { ...query, includeExecutionData: false })
-      let state: string | undefined
+  #leftUntouched(attempt: Attempt): Promise<boolean | undefined> {
+    return this.#read(attempt, async events => {
+      let last: string | undefined
       let open = 0
       let ended = false
-      for await (const { events = [] } of pages)
-        for (const event of events) {
-          state = event.stateEnteredEventDetails?.name ?? state
-          // One that was redriven goes on after it ended.
-          ended = /^Execution(Failed|Aborted|TimedOut)$/.test(event.type ?? '')
-          if (state !== 'SetSecret') continue
-          // By which kind of resource the state machine calls its functions makes no difference here.
-          if (/^(LambdaFunction|Task)Scheduled$/.test(event.type ?? '')) open++
-          const failed =
-            event.lambdaFunctionFailedEventDetails ??
-            event.lambdaFunctionStartFailedEventDetails ??
-            event.taskFailedEventDetails ??
-            event.taskStartFailedEventDetails
-          const neverRan = notRun.some(name => name.test(failed?.error ?? ''))
-          if (neverRan || saysUntouched(messageIn(failed?.cause) ?? '')) open--
-        }
+      for await (const { event, state } of events) {
+        last = state
+        // One that was redriven goes on after it ended.
+        ended = /^Execution(Failed|Aborted|TimedOut)$/.test(event.type ?? '')
+        if (state !== 'SetSecret') continue
+        // By which kind of resource the state machine calls its functions makes no difference here.
+        if (/^(LambdaFunction|Task)Scheduled$/.test(event.type ?? '')) open++
+        const failed =
+          event.lambdaFunctionFailedEventDetails ??
+          event.lambdaFunctionStartFailedEventDetails ??
+          event.taskFailedEventDetails ??
+          event.taskStartFailedEventDetails
+        const neverRan = notRun.some(name => name.test(failed?.error ?? ''))
+        if (neverRan || saysUntouched(messageIn(failed?.cause) ?? '')) open--
+      }
       // While it runs and is in SetSecret, the history may lack its last try.
-      return open === 0 && (ended || state !== 'SetSecret')
-    }, 'ExecutionDoesNotExist')
+      return open === 0 && (ended || last !== 'SetSecret')
+    })
   }
 
   /** Whether a try of SetSecret went well, of any attempt under `token`. */
@@ -160,17 +157,20 @@ export class Executions {
   }
 
   /** Undefined if there is no such attempt. */
-  async #hasSet(attempt: Attempt): Promise<boolean | undefined> {
-    const query = { executionArn: `${this.#arns()}:${nameOf(attempt)}`, maxResults: 1000 }
-    return this.#call(async ({ paginateGetExecutionHistory }, client) => {
-      const pages = paginateGetExecutionHistory({ client }, { ...query, includeExecutionData: false })
-      let state: string | undefined
-      for await (const { events = [] } of pages)
-        for (const { type = '', stateEnteredEventDetails: entered } of events) {
-          state = entered?.name ?? state
-          if (state === 'SetSecret' && /^(LambdaFunction|Task)Succeeded$/.test(type)) return true
-        }
+  #hasSet(attempt: Attempt): Promise<boolean | undefined> {
+    return this.#read(attempt, async events => {
+      for await (const { event, state } of events)
+        if (state === 'SetSecret' && /^(LambdaFunction|Task)Succeeded$/.test(event.type ?? '')) return true
       return false
+    })
+  }
+
+  /** What `read` makes of an attempt's history, from its beginning; undefined if there is no such attempt. */
+  #read<T>(attempt: Attempt, read: (events: AsyncIterable<Passed>) => Promise<T>): Promise<T | undefined> {
+    const query = { executionArn: `${this.#arns()}:${nameOf(attempt)}`, maxResults: 1000 }
+    return this.#call(({ paginateGetExecutionHistory }, client) => {
+      const pages = paginateGetExecutionHistory({ client }, { ...query, includeExecutionData: false })
+      return read(withStates(pages))
     }, 'ExecutionDoesNotExist')
   }
 
@@ -206,6 +206,20 @@ export class Executions {
       throw new Throttled(`Step Functions: ${error.name}`)
     }
   }
+}
+
+/** An event of a history, and the state that the execution was in. */
+type Passed = { event: HistoryEvent; state: string | undefined }
+
+async function* withStates(
+  pages: AsyncIterable<{ events?: HistoryEvent[] | undefined }>,
+): AsyncIterable<Passed> {
+  let state: string | undefined
+  for await (const { events = [] } of pages)
+    for (const event of events) {
+      state = event.stateEnteredEventDetails?.name ?? state
+      yield { event, state }
+    }
 }
 
 type Call<T> = (sfn: typeof import('@aws-sdk/client-sfn'), client: SFNClient) => Promise<T>

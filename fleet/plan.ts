@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { digest } from './digest.ts'
 import { earlierTokens, judge } from './due.ts'
 import type { Scheduled } from './inventory.ts'
 
@@ -115,4 +115,3 @@ function alternately<T>(some: T[], others: T[]): T[] {
 }
 
 const nameOf = ({ store, id }: Scheduled) => `${store} ${id}`
-const digest = (text: string) => createHash('sha256').update(text).digest('hex')

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import {
   DescribeExecutionCommand,
   type DescribeExecutionOutput,
@@ -7,6 +6,7 @@ import {
   StartExecutionCommand,
 } from '@aws-sdk/client-sfn'
 import { answered, isNamed } from '../rotation/stores/awsErrors.ts'
+import { digest } from './digest.ts'
 import { newestOf } from './tried.ts'
 
 /** The last execution for something that is taken: its number, whether it runs, and whether its server did not answer. */
@@ -14,8 +14,6 @@ export type Last = { number: number; running: boolean; down: boolean }
 
 /** Places that are looked at in one try. */
 const LOOKS = 20
-
-const digest = (text: string) => createHash('sha256').update(text).digest('hex')
 
 /** What a database server is called in the names of executions. */
 export const serverId = (host: string) => digest(host).slice(0, 16)

@@ -1,6 +1,6 @@
-import { setTimeout } from 'node:timers/promises'
-import { RotationInProgress, Throttled } from '../rotation/errors.ts'
+import { Throttled } from '../rotation/errors.ts'
 import type { Attempt, Executions } from './executions.ts'
+import { type Clock, poll } from './poll.ts'
 
 /** The steps that Secrets Manager asks for, in their order. */
 export const serviceSteps = ['createSecret', 'setSecret', 'testSecret', 'finishSecret'] as const
@@ -14,9 +14,6 @@ export const stateAfter: Record<ServiceStep, string> = {
   finishSecret: 'AnnounceSuccess',
 }
 
-/** Milliseconds between two looks at an execution: the first pause, and the longest that it grows to. */
-const PAUSE = { first: 200, longest: 5_000 }
-
 /**
  * Waits until an attempt has passed `step`.
  * @param reserve milliseconds of the function's time that are left for an answer
@@ -26,21 +23,19 @@ export async function passed(
   executions: Executions,
   attempt: Attempt,
   step: ServiceStep,
-  { getRemainingTimeInMillis }: { getRemainingTimeInMillis(): number },
+  clock: Clock,
   reserve: number,
 ): Promise<void> {
-  for (let pause = PAUSE.first; ; pause = Math.min(pause * 1.5, PAUSE.longest)) {
-    const progress = await look(executions, attempt, stateAfter[step])
-    if (progress === 'entered') return
+  const look = async () => {
+    const progress = await progressOf(executions, attempt, stateAfter[step])
     if (progress === 'ended') throw await executions.failure(attempt)
-    if (getRemainingTimeInMillis() - pause < reserve)
-      throw new RotationInProgress(`the execution has not passed ${step} yet, and goes on`)
-    await setTimeout(pause)
+    return progress === 'entered' || undefined
   }
+  await poll(look, `the execution has not passed ${step} yet, and goes on`, clock, reserve)
 }
 
 /** Whoever waits anyway looks again later. */
-async function look(
+async function progressOf(
   executions: Executions,
   attempt: Attempt,
   state: string,

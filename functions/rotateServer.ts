@@ -1,7 +1,6 @@
-import { setTimeout } from 'node:timers/promises'
 import { ExecutionFailed } from '../fleet/executions.ts'
+import { poll } from '../fleet/poll.ts'
 import { inputOf, Servers } from '../fleet/servers.ts'
-import { RotationInProgress } from '../rotation/errors.ts'
 import { parseEnvironment } from './shared/environment.ts'
 import { serverEvent } from './shared/event.ts'
 import { functionHandler } from './shared/handler.ts'
@@ -9,8 +8,6 @@ import { requestHandler } from './shared/requestHandler.ts'
 
 const servers = new Servers(parseEnvironment(process.env).servers, { requestHandler })
 
-/** Milliseconds between two looks: the first pause, and the longest that it grows to. */
-const PAUSE = { first: 200, longest: 5_000 }
 /** Milliseconds of the function's time that it does not wait, as the state machine asks again. */
 const RESERVE = 45_000
 
@@ -26,21 +23,20 @@ export const handler = functionHandler(
   'rotateServer',
   serverEvent,
   ({ run, group: { host } }) => ({ run, host }),
-  async (event, { getRemainingTimeInMillis }): Promise<Outcome> => {
+  async (event, clock): Promise<Outcome> => {
     const { host, server, rotations } = event.group
     const name = await servers.take(server.id, server.last, name => JSON.stringify(inputOf(event, name)))
     if (!name) return { host, rotated: 0, failed: 0, skipped: rotations.length, parked: 0 }
-    for (let pause = PAUSE.first; ; pause = Math.min(pause * 1.5, PAUSE.longest)) {
-      const { status, output, error = '' } = (await servers.find(name)) ?? { status: 'RUNNING' }
-      if (status === 'SUCCEEDED') {
-        const { rotated, failed, skipped, parked = 0 } = JSON.parse(output ?? '{}')
-        return { host, rotated, failed, skipped, parked }
-      }
-      if (status !== 'RUNNING')
-        throw new ExecutionFailed('ExecutionFailed', `execution ${name} is ${status} ${error}`.trim())
-      if (getRemainingTimeInMillis() - pause < RESERVE)
-        throw new RotationInProgress(`execution ${name} of rotate-server goes on`)
-      await setTimeout(pause)
-    }
+    return poll(() => outcomeOf(name, host), `execution ${name} of rotate-server goes on`, clock, RESERVE)
   },
 )
+
+/** Undefined while the execution runs. */
+async function outcomeOf(name: string, host: string): Promise<Outcome | undefined> {
+  const { status, output, error = '' } = (await servers.find(name)) ?? { status: 'RUNNING' }
+  if (status === 'RUNNING') return undefined
+  if (status !== 'SUCCEEDED')
+    throw new ExecutionFailed('ExecutionFailed', `execution ${name} is ${status} ${error}`.trim())
+  const { rotated, failed, skipped, parked = 0 } = JSON.parse(output ?? '{}')
+  return { host, rotated, failed, skipped, parked }
+}

@@ -1,6 +1,7 @@
 import { injectLambdaContext } from '@aws-lambda-powertools/logger/middleware'
 import { Metrics, MetricUnit } from '@aws-lambda-powertools/metrics'
 import middy from '@middy/core'
+import type { Clock } from '../../fleet/poll.ts'
 import { RotationError, Unexpected } from '../../rotation/errors.ts'
 import { logger } from './logger.ts'
 
@@ -23,9 +24,6 @@ export function measure(
   metrics.singleMetric().addDimensions(dimensions).addMetric(name, unit, value)
 }
 
-/** What of Lambda's context a function may use. */
-export type Context = { getRemainingTimeInMillis(): number }
-
 /**
  * One Lambda function: event parsed at the door, log lines that name the function and what `about` tells of the event.
  * Only errors of ours leave it, with the function's name in front; the runtime logs them.
@@ -34,7 +32,7 @@ export function functionHandler<Event, Result>(
   name: string,
   parse: (event: unknown) => Event,
   about: (event: Event) => Record<string, unknown>,
-  run: (event: Event, context: Context) => Promise<Result>,
+  run: (event: Event, context: Clock) => Promise<Result>,
 ) {
   return middy()
     .use(injectLambdaContext(logger, { clearState: true }))

@@ -1,7 +1,8 @@
+import type { Clock } from '../../fleet/poll.ts'
 import { AdminRefused, Conflict } from '../../rotation/errors.ts'
 import type { Pipeline } from '../../rotation/pipeline.ts'
 import type { StoreName } from '../../rotation/stores/store.ts'
-import { type Context, functionHandler } from './handler.ts'
+import { functionHandler } from './handler.ts'
 import { pipelines } from './ownPipelines.ts'
 
 /**
@@ -14,7 +15,7 @@ export function stepHandler<
 >(
   step: string,
   parse: (event: unknown) => Event,
-  run: (pipeline: Pipeline, event: Event, context: Context) => Promise<Result>,
+  run: (pipeline: Pipeline, event: Event, context: Clock) => Promise<Result>,
 ) {
   const about = ({ rotation: { store, id, token } }: Event) => ({ store, id, token })
   return functionHandler(step, parse, about, async (event, context) => {
