@@ -111,12 +111,16 @@ export class Servers {
   async takeSlot(execution: string, slots: number): Promise<boolean> {
     const last = await this.last(1)
     const first = Number.parseInt(digest(execution).slice(0, 8), 16)
-    // In the same order at each try, so that it finds what an earlier one has.
-    for (let n = 0; n < Math.min(slots, LOOKS); n++) {
+    const input = JSON.stringify({ record: 'slot', holder: execution })
+    // In the same order at each try, so that it finds what an earlier one has, also where the list lags.
+    const places = Array.from({ length: Math.min(slots, LOOKS) }, (_, n) => {
       const slot = `slot-${((first + n) % slots) + 1}`
-      const input = JSON.stringify({ record: 'slot', holder: execution })
-      if (await this.take(slot, last.get(slot)?.number ?? 0, () => input)) return true
-    }
+      return { slot, number: last.get(slot)?.number ?? 0 }
+    })
+    // One that became free meanwhile may come before its own: it would have both.
+    for (const { slot, number } of places)
+      if (number && (await this.find(`${slot}-${number}`))?.input === input) return true
+    for (const { slot, number } of places) if (await this.take(slot, number, () => input)) return true
     return false
   }
 

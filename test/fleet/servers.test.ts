@@ -110,7 +110,24 @@ describe('places under the cap', () => {
           if (free) holding.add(name)
         }
       }),
-      { numRuns: 20 },
+      {
+        numRuns: 20,
+        examples: [
+          [
+            2,
+            [
+              { server: 1, ends: false },
+              { server: 0, ends: true },
+              { server: 0, ends: true },
+              { server: 5, ends: false },
+              { server: 1, ends: true },
+              // It asks again, after its answer was lost; the place before its own is free by now.
+              { server: 5, ends: false },
+              { server: 0, ends: false },
+            ],
+          ],
+        ],
+      },
     )
   })
 
