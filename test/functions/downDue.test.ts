@@ -1,8 +1,5 @@
 import { once } from 'node:events'
 import { connect, createServer, type Server } from 'node:net'
-import { CreateTableCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb'
-import { CreateTopicCommand, SNSClient, SubscribeCommand } from '@aws-sdk/client-sns'
-import { SQSClient } from '@aws-sdk/client-sqs'
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { Inventory, type Scheduled } from '../../fleet/inventory.ts'
 import { serverId } from '../../fleet/servers.ts'
@@ -10,11 +7,12 @@ import type { Run } from '../../functions/findDue.ts'
 import { SecretsShelf } from '../../local/client/shelves.ts'
 import { Users } from '../../local/client/users.ts'
 import { type Embedded, load, startEmbedded } from '../../local/embedded/embedded.ts'
-import { arnOf, type Execution, runExecution, type Task } from '../../local/embedded/stateMachine.ts'
+import { arnOf, type Execution, runExecution } from '../../local/embedded/stateMachine.ts'
 import type { Alarm } from '../../local/stack/deployed.ts'
 import { type MiniStack, startMiniStack } from '../../local/stack/ministack.ts'
 import { pythonBin } from '../../local/stack/python.ts'
-import { Queue } from '../../local/stack/queue.ts'
+import type { Queue } from '../../local/stack/queue.ts'
+import { AtOnce, busTo, openAlarms } from '../support/alarms.ts'
 
 const bin = await pythonBin()
 const caps = { inAll: 6, perHost: 2 }
@@ -28,13 +26,12 @@ describe.skipIf(!bin)('30 due on three database servers, one of them down', () =
   /** The servers, by the ports that the values name: doors to one PostgreSQL, of which the first is closed. */
   const doors: { port: number; door: Server }[] = []
   const ids: string[][] = []
-  let announced: Promise<unknown>[] = []
+  const announced: Promise<unknown>[] = []
   /** When each current version was made, an hour and a half ago at first. */
   const since = new Map<string, Date>()
   const rotated = new Set<string>()
   const started: string[] = []
-  const now = new Map<string, number>()
-  const most = { inAll: 0, perHost: 0 }
+  const atOnce = new AtOnce()
 
   beforeAll(async () => {
     ;[embedded, ministack] = await Promise.all([startEmbedded(), startMiniStack(bin ?? '')])
@@ -54,7 +51,7 @@ describe.skipIf(!bin)('30 due on three database servers, one of them down', () =
       KEYTURN_RUNBOOK: 'docs/runbook.md',
       KEYTURN_WEBHOOK_PARAMETER: '',
     })
-    alarms = await subscribe()
+    alarms = await openAlarms()
     await wire()
     for (const n of [0, 1, 2]) {
       const door = createServer(socket => {
@@ -94,46 +91,15 @@ describe.skipIf(!bin)('30 due on three database servers, one of them down', () =
   })
   beforeEach(() => {
     started.length = 0
-    announced = []
+    announced.length = 0
   })
-
-  async function subscribe(): Promise<Queue<Alarm>> {
-    const [sns, sqs] = [new SNSClient(), new SQSClient({ useQueueUrlAsEndpoint: false })]
-    const { TopicArn = '' } = await sns.send(new CreateTopicCommand({ Name: 'alarms' }))
-    const queue = await Queue.open<Alarm>(sqs, 'alarms', TopicArn)
-    await sns.send(new SubscribeCommand({ TopicArn, Protocol: 'sqs', Endpoint: queue.arn }))
-    await new DynamoDBClient().send(
-      new CreateTableCommand({
-        TableName: 'alarms',
-        BillingMode: 'PAY_PER_REQUEST',
-        AttributeDefinitions: [{ AttributeName: 'id', AttributeType: 'S' }],
-        KeySchema: [{ AttributeName: 'id', KeyType: 'HASH' }],
-      }),
-    )
-    return queue
-  }
 
   /** The real functions; what is put on the bus comes to raiseAlarm. */
   async function wire(): Promise<void> {
     const raiseAlarm = await load('raiseAlarm')
     const [startRotation, awaitRotation] = [await load('startRotation'), await load('awaitRotation')]
-    const announce: Task = input => {
-      const [{ DetailType, Detail }] = (input as { Entries: [{ DetailType: string; Detail: object }] })
-        .Entries
-      const time = new Date().toISOString()
-      const event = { source: 'keyturn', 'detail-type': DetailType, detail: Detail, time }
-      if (/Failed$/.test(DetailType)) announced.push(Promise.resolve(raiseAlarm(event)))
-      return { FailedEntryCount: 0 }
-    }
-    const change = (id: string, by: number) => {
-      const host = id.split('_')[1] ?? ''
-      now.set(host, (now.get(host) ?? 0) + by)
-      most.perHost = Math.max(most.perHost, ...now.values())
-      most.inAll = Math.max(
-        most.inAll,
-        [...now.values()].reduce((sum, n) => sum + n, 0),
-      )
-    }
+    const announce = busTo(raiseAlarm, announced)
+    const change = (id: string, by: 1 | -1) => atOnce.change(id.split('_')[1] ?? '', by)
     Object.assign(embedded.stepFunctions.tasks, {
       AnnounceSuccess: announce,
       AnnounceFailure: announce,
@@ -197,9 +163,9 @@ describe.skipIf(!bin)('30 due on three database servers, one of them down', () =
   }, 120_000)
 
   test('both caps held over both runs, and were used', () => {
-    expect(most).toEqual({ inAll: expect.any(Number), perHost: caps.perHost })
-    expect(most.inAll).toBeLessThanOrEqual(caps.inAll)
-    expect(most.inAll).toBeGreaterThan(caps.perHost)
+    expect(atOnce.most).toEqual({ inAll: expect.any(Number), perHost: caps.perHost })
+    expect(atOnce.most.inAll).toBeLessThanOrEqual(caps.inAll)
+    expect(atOnce.most.inAll).toBeGreaterThan(caps.perHost)
   })
 
   const alarm = () => [

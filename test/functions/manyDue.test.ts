@@ -1,18 +1,16 @@
-import { CreateTableCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb'
-import { CreateTopicCommand, SNSClient, SubscribeCommand } from '@aws-sdk/client-sns'
-import { SQSClient } from '@aws-sdk/client-sqs'
 import { SSMClient } from '@aws-sdk/client-ssm'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { Application, type Value } from '../../local/client/application.ts'
 import { ParametersShelf } from '../../local/client/shelves.ts'
 import { Users } from '../../local/client/users.ts'
 import { type Embedded, load, startEmbedded } from '../../local/embedded/embedded.ts'
-import { runExecution, type Task } from '../../local/embedded/stateMachine.ts'
+import { runExecution } from '../../local/embedded/stateMachine.ts'
 import { type PostgresServer, startPostgres } from '../../local/servers/postgres.ts'
 import type { Alarm } from '../../local/stack/deployed.ts'
 import { type MiniStack, startMiniStack } from '../../local/stack/ministack.ts'
 import { pythonBin } from '../../local/stack/python.ts'
-import { Queue } from '../../local/stack/queue.ts'
+import type { Queue } from '../../local/stack/queue.ts'
+import { AtOnce, busTo, openAlarms } from '../support/alarms.ts'
 
 const bin = await pythonBin()
 const caps = { inAll: 12, perHost: 4 }
@@ -27,8 +25,7 @@ describe.skipIf(!bin)('200 parameters due at once, on five database servers, one
   /** The parameters by server; the first server is down. */
   const ids: string[][] = []
   const before = new Map<string, Value>()
-  /** Most rotations that went on at once. */
-  const most = { inAll: 0, perHost: 0 }
+  const atOnce = new AtOnce()
   let execution: Awaited<ReturnType<typeof runExecution>>
 
   beforeAll(async () => {
@@ -53,7 +50,7 @@ describe.skipIf(!bin)('200 parameters due at once, on five database servers, one
       KEYTURN_WEBHOOK_PARAMETER: '',
     })
     shelf = new ParametersShelf(new SSMClient())
-    alarms = await subscribe()
+    alarms = await openAlarms()
     for (const [n, server] of servers.entries()) {
       await using users = await Users.of(server, shelf, 'many/')
       const tags = { 'keyturn:every': '1d' }
@@ -70,22 +67,6 @@ describe.skipIf(!bin)('200 parameters due at once, on five database servers, one
     await Promise.all([ministack?.stop(), ...(servers ?? []).slice(1).map(server => server.stop())])
   })
 
-  async function subscribe(): Promise<Queue<Alarm>> {
-    const [sns, sqs] = [new SNSClient(), new SQSClient({ useQueueUrlAsEndpoint: false })]
-    const { TopicArn = '' } = await sns.send(new CreateTopicCommand({ Name: 'alarms' }))
-    const queue = await Queue.open<Alarm>(sqs, 'alarms', TopicArn)
-    await sns.send(new SubscribeCommand({ TopicArn, Protocol: 'sqs', Endpoint: queue.arn }))
-    await new DynamoDBClient().send(
-      new CreateTableCommand({
-        TableName: 'alarms',
-        BillingMode: 'PAY_PER_REQUEST',
-        AttributeDefinitions: [{ AttributeName: 'id', AttributeType: 'S' }],
-        KeySchema: [{ AttributeName: 'id', KeyType: 'HASH' }],
-      }),
-    )
-    return queue
-  }
-
   const application = (id: string) =>
     new Application(shelf, id, servers[ids.findIndex(some => some.includes(id))]?.caFile ?? '')
   const read = async (id: string) => JSON.parse((await shelf.read(id, 'current')) ?? '') as Value
@@ -97,30 +78,11 @@ describe.skipIf(!bin)('200 parameters due at once, on five database servers, one
     const startRotation = await load('startRotation')
     const awaitRotation = await load('awaitRotation')
     const toTheAlarm: Promise<unknown>[] = []
-    const announce: Task = input => {
-      const [{ DetailType, Detail }] = (input as { Entries: [{ DetailType: string; Detail: object }] })
-        .Entries
-      const event = {
-        source: 'keyturn',
-        'detail-type': DetailType,
-        detail: Detail,
-        time: new Date().toISOString(),
-      }
-      if (/Failed$/.test(DetailType)) toTheAlarm.push(Promise.resolve(raiseAlarm(event)))
-      return { FailedEntryCount: 0 }
-    }
+    const announce = busTo(raiseAlarm, toTheAlarm)
     for (const state of ['AnnounceSuccess', 'AnnounceFailure', 'AnnounceLockout'])
       embedded.stepFunctions.tasks[state] = announce
-    const now = new Map<string, number>()
-    const change = (id: string, by: number) => {
-      const host = ids.findIndex(some => some.includes(id))
-      now.set(`${host}`, (now.get(`${host}`) ?? 0) + by)
-      most.perHost = Math.max(most.perHost, ...now.values())
-      most.inAll = Math.max(
-        most.inAll,
-        [...now.values()].reduce((sum, n) => sum + n, 0),
-      )
-    }
+    const change = (id: string, by: 1 | -1) =>
+      atOnce.change(`${ids.findIndex(some => some.includes(id))}`, by)
     Object.assign(embedded.stepFunctions.tasks, {
       TakeSlot: await load('takeSlot'),
       StartRotation: async (input: unknown) => {
@@ -189,7 +151,7 @@ describe.skipIf(!bin)('200 parameters due at once, on five database servers, one
   })
 
   test('the caps held, and were used', () => {
-    expect(most).toEqual({ inAll: caps.inAll, perHost: caps.perHost })
+    expect(atOnce.most).toEqual({ inAll: caps.inAll, perHost: caps.perHost })
   })
 
   test('two alarms: the failure at once, and one that names what waits', async () => {

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { CreateTableCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb'
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
 import { CreateTopicCommand, SNSClient, SubscribeCommand } from '@aws-sdk/client-sns'
 import {
   CreateQueueCommand,
@@ -15,6 +15,7 @@ import { readAlarm, textOf } from '../../functions/alarm/alarm.ts'
 import { Ledger } from '../../functions/alarm/ledger.ts'
 import { pythonBin } from '../../local/stack/python.ts'
 import { LockedOut } from '../../rotation/errors.ts'
+import { makeLedgerTable } from '../support/alarms.ts'
 import {
   announced,
   execution,
@@ -87,14 +88,7 @@ describe.skipIf(!moto)('raiseAlarm over moto', () => {
       new GetQueueAttributesCommand({ QueueUrl: queue, AttributeNames: ['QueueArn'] }),
     )
     await sns.send(new SubscribeCommand({ TopicArn, Protocol: 'sqs', Endpoint: Attributes?.QueueArn }))
-    await dynamo.send(
-      new CreateTableCommand({
-        TableName: 'alarms',
-        BillingMode: 'PAY_PER_REQUEST',
-        AttributeDefinitions: [{ AttributeName: 'id', AttributeType: 'S' }],
-        KeySchema: [{ AttributeName: 'id', KeyType: 'HASH' }],
-      }),
-    )
+    await makeLedgerTable(dynamo)
   })
   beforeEach(async () => {
     posted = []

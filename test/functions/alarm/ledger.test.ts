@@ -1,13 +1,8 @@
-import {
-  CreateTableCommand,
-  DynamoDBClient,
-  GetItemCommand,
-  PutItemCommand,
-  UpdateItemCommand,
-} from '@aws-sdk/client-dynamodb'
+import { DynamoDBClient, GetItemCommand, PutItemCommand, UpdateItemCommand } from '@aws-sdk/client-dynamodb'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { AlarmClaimed, Ledger, lease } from '../../../functions/alarm/ledger.ts'
 import { pythonBin } from '../../../local/stack/python.ts'
+import { makeLedgerTable } from '../../support/alarms.ts'
 import { startMoto } from '../../support/moto.ts'
 
 const bin = await pythonBin()
@@ -27,14 +22,7 @@ describe.skipIf(!moto)('the ledger', () => {
   const ledger = new Ledger(dynamo, 'alarms', () => now)
 
   beforeAll(async () => {
-    await dynamo.send(
-      new CreateTableCommand({
-        TableName: 'alarms',
-        BillingMode: 'PAY_PER_REQUEST',
-        AttributeDefinitions: [{ AttributeName: 'id', AttributeType: 'S' }],
-        KeySchema: [{ AttributeName: 'id', KeyType: 'HASH' }],
-      }),
-    )
+    await makeLedgerTable(dynamo)
   })
 
   const item = async (id: string) =>
