@@ -7,6 +7,7 @@ import { type Alarm, textOf } from './alarm/alarm.ts'
 import { type Event, readEvent } from './alarm/event.ts'
 import { Histories } from './alarm/histories.ts'
 import { Ledger } from './alarm/ledger.ts'
+import { LedgerTable } from './alarm/ledgerTable.ts'
 import { type Item, type Means, tellAll } from './alarm/tell.ts'
 import { postWebhook, WebhookFailed } from './alarm/webhook/webhook.ts'
 import { logger } from './shared/logger.ts'
@@ -26,8 +27,7 @@ const environment = v.parse(schema, process.env)
 const requestHandler = { connectionTimeout: 2_000, requestTimeout: 3_000, throwOnRequestTimeout: true }
 const sns = new SNSClient({ requestHandler, maxAttempts: 2 })
 const ledger = new Ledger(
-  new DynamoDBClient({ requestHandler, maxAttempts: 2 }),
-  environment.KEYTURN_ALARM_TABLE,
+  new LedgerTable(new DynamoDBClient({ requestHandler, maxAttempts: 2 }), environment.KEYTURN_ALARM_TABLE),
 )
 const histories = new Histories(environment.KEYTURN_EXECUTIONS, { requestHandler, maxAttempts: 2 })
 

@@ -58,11 +58,12 @@ const PATIENCE = 5_000
 async function join(token: string, group: string): Promise<void> {
   const table = process.env.KEYTURN_ALARM_TABLE
   if (!table) return
-  const [{ DynamoDBClient }, { Ledger }] = await Promise.all([
+  const [{ DynamoDBClient }, { Ledger }, { LedgerTable }] = await Promise.all([
     import('@aws-sdk/client-dynamodb'),
     import('./alarm/ledger.ts'),
+    import('./alarm/ledgerTable.ts'),
   ])
-  ledger ??= new Ledger(new DynamoDBClient({ requestHandler, maxAttempts: 2 }), table)
+  ledger ??= new Ledger(new LedgerTable(new DynamoDBClient({ requestHandler, maxAttempts: 2 }), table))
   await ledger
     .within(PATIENCE)
     .join(token, group)

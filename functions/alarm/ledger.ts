@@ -1,14 +1,6 @@
 import { hash, randomUUID } from 'node:crypto'
-import {
-  type AttributeValue,
-  ConditionalCheckFailedException,
-  type DynamoDBClient,
-  GetItemCommand,
-  PutItemCommand,
-  UpdateItemCommand,
-} from '@aws-sdk/client-dynamodb'
 import type { Severity } from './alarm.ts'
-import { keyOf } from './words.ts'
+import { type Item, idOf, type LedgerTable } from './ledgerTable.ts'
 
 /** Another invocation is telling of the same failure right now. Try again after its lease. */
 export class AlarmClaimed extends Error {
@@ -39,27 +31,22 @@ const long = 90 * day
  * counts as none: nothing that is left half-written can silence a key.
  */
 export class Ledger {
-  readonly #client: DynamoDBClient
-  readonly #table: string
+  readonly #table: LedgerTable
   readonly #now: () => number
-  readonly #signal: AbortSignal | undefined
 
-  /** After `signal`, every call fails: whoever has to be told does not wait for a table. */
-  constructor(client: DynamoDBClient, table: string, now = () => Date.now(), signal?: AbortSignal) {
-    this.#client = client
+  constructor(table: LedgerTable, now = () => Date.now()) {
     this.#table = table
     this.#now = now
-    this.#signal = signal
   }
 
   /** The same ledger, whose calls have so many milliseconds in all. */
   within(milliseconds: number): Ledger {
-    return new Ledger(this.#client, this.#table, this.#now, AbortSignal.timeout(milliseconds))
+    return new Ledger(this.#table.within(milliseconds), this.#now)
   }
 
   /** Whether failure `key` of the time `at` was told to everybody, as whatever severity. */
   async knows(key: string, at: number): Promise<boolean> {
-    const item = await this.#get(key)
+    const item = await this.#table.get(key)
     return isDone(item) && Math.abs(Number(item?.failedAt?.N) - at) <= window
   }
 
@@ -72,7 +59,7 @@ export class Ledger {
     const by = randomUUID()
     // The last release noted no severity.
     const upgrade = severity === 'critical' ? ' OR severity = :error OR attribute_not_exists(severity)' : ''
-    const old = await this.#put(
+    const old = await this.#table.put(
       { ...this.#item(key, at, day), severity: { S: severity }, claimedBy: { S: by }, ...this.#leased() },
       `attribute_not_exists(failedAt) OR failedAt < :from OR failedAt > :to${upgrade}`,
       {
@@ -88,7 +75,7 @@ export class Ledger {
   /** Notes that an outlet was told. Nothing happens if another has claimed it since. */
   async note({ key, by, told }: Claim, outlet: Outlet): Promise<void> {
     told.add(outlet)
-    await this.#update(key, `SET ${flags[outlet]} = :true`, 'claimedBy = :by', {
+    await this.#table.update(key, `SET ${flags[outlet]} = :true`, 'claimedBy = :by', {
       ':true': { BOOL: true },
       ':by': { S: by },
     })
@@ -96,12 +83,12 @@ export class Ledger {
 
   /** Notes that everybody was told of this failure, under another name that it has. */
   async silence(key: string, at: number): Promise<void> {
-    await this.#put({ ...this.#item(key, at, day), toldAll: { BOOL: true } })
+    await this.#table.put({ ...this.#item(key, at, day), toldAll: { BOOL: true } })
   }
 
   /** Writes that a run reports on a rotation, by the name of its execution, and with which others. */
   async join(execution: string, group: string): Promise<void> {
-    await this.#put({ ...this.#item(`run of ${execution}`, this.#now(), day), group: { S: group } })
+    await this.#table.put({ ...this.#item(`run of ${execution}`, this.#now(), day), group: { S: group } })
   }
 
   /**
@@ -109,7 +96,7 @@ export class Ledger {
    * server down report as one, for 90 days.
    */
   async leads(execution: string, key: string): Promise<boolean> {
-    const group = (await this.#get(`run of ${execution}`))?.group?.S
+    const group = (await this.#table.get(`run of ${execution}`))?.group?.S
     return !group || this.#first(`group ${group}`, key, long)
   }
 
@@ -120,7 +107,7 @@ export class Ledger {
 
   /** Which of these names were not told on the day of `at`. */
   async unheard(names: string[], at: number): Promise<string[]> {
-    const item = await this.#get(dayOf(at))
+    const item = await this.#table.get(dayOf(at))
     const heard = new Set(item?.names?.SS)
     return names.filter(name => !heard.has(digest(name)))
   }
@@ -128,7 +115,7 @@ export class Ledger {
   /** Notes that these names were told. */
   async hear(names: string[], at: number): Promise<void> {
     if (!names.length) return
-    await this.#update(
+    await this.#table.update(
       dayOf(at),
       'SET failedAt = :at, expiresAt = :expires ADD #names :names',
       undefined,
@@ -143,7 +130,7 @@ export class Ledger {
 
   /** Notes that a failure of a credential is open. @returns false if a rotation has made up for it since */
   async open(credential: string, at: number, severity: Severity): Promise<boolean> {
-    const updated = await this.#update(
+    const updated = await this.#table.update(
       `open ${credential}`,
       'SET failedAt = :at, expiresAt = :expires ADD severities :severities REMOVE wellAt, toldTopic, toldWebhook, claimedBy, leasedUntil',
       'attribute_not_exists(wellAt) OR wellAt < :at',
@@ -165,7 +152,7 @@ export class Ledger {
     const key = `open ${credential}`
     const by = randomUUID()
     const now = { N: `${this.#now()}` }
-    const found = await this.#update(
+    const found = await this.#table.update(
       key,
       'SET leasedUntil = :until, claimedBy = :by',
       'attribute_exists(failedAt) AND attribute_not_exists(wellAt) AND failedAt < :at AND expiresAt > :seconds AND (attribute_not_exists(leasedUntil) OR leasedUntil < :now)',
@@ -189,7 +176,7 @@ export class Ledger {
 
   /** Notes that everybody knows that a credential is well again. */
   async close({ key, by }: Claim, at: number): Promise<void> {
-    await this.#update(
+    await this.#table.update(
       key,
       // It stays for a day: a failure that is told late finds that it was made up for.
       'SET wellAt = :at, expiresAt = :expires REMOVE severities, leasedUntil',
@@ -200,14 +187,14 @@ export class Ledger {
 
   /** Lets a claim go, so that the next try need not wait for its lease. */
   async release({ key, by }: Claim): Promise<void> {
-    await this.#update(key, 'SET leasedUntil = :zero', 'claimedBy = :by', {
+    await this.#table.update(key, 'SET leasedUntil = :zero', 'claimedBy = :by', {
       ':zero': { N: '0' },
       ':by': { S: by },
     })
   }
 
   async #takeOver(key: string, at: number, severity: Severity, by: string): Promise<Claim> {
-    const item = await this.#update(
+    const item = await this.#table.update(
       key,
       // Whole, should it have expired just now.
       'SET leasedUntil = :until, claimedBy = :by, expiresAt = :expires, failedAt = if_not_exists(failedAt, :at), severity = if_not_exists(severity, :severity)',
@@ -226,7 +213,7 @@ export class Ledger {
   }
 
   async #first(id: string, key: string, seconds: number): Promise<boolean> {
-    const old = await this.#put(
+    const old = await this.#table.put(
       { ...this.#item(id, this.#now(), seconds), leader: { S: idOf(key) } },
       // DynamoDB may take days to forget.
       'attribute_not_exists(leader) OR leader = :leader OR expiresAt < :now',
@@ -242,72 +229,7 @@ export class Ledger {
     failedAt: { N: `${at}` },
     expiresAt: this.#expiry(seconds),
   })
-  #options = () => ({ ...(this.#signal && { abortSignal: this.#signal }) })
-
-  async #get(key: string): Promise<Item | undefined> {
-    const command = new GetItemCommand({
-      TableName: this.#table,
-      Key: { id: { S: idOf(key) } },
-      ConsistentRead: true,
-    })
-    return (await this.#client.send(command, this.#options())).Item
-  }
-
-  /** @returns the item that is there, if it does not meet the condition */
-  async #put(Item: Item, condition?: string, values?: Item): Promise<Item | undefined> {
-    const command = new PutItemCommand({
-      TableName: this.#table,
-      Item,
-      ...(condition && {
-        ConditionExpression: condition,
-        ExpressionAttributeValues: values,
-        ReturnValuesOnConditionCheckFailure: 'ALL_OLD',
-      }),
-    })
-    try {
-      await this.#client.send(command, this.#options())
-      return undefined
-    } catch (error) {
-      if (error instanceof ConditionalCheckFailedException) return error.Item ?? {}
-      throw error
-    }
-  }
-
-  /** @returns the item as it is then; undefined if it did not meet the condition, of which `refused` is told */
-  async #update(
-    key: string,
-    expression: string,
-    condition: string | undefined,
-    values: Item,
-    names?: Record<string, string>,
-    refused: (item: Item | undefined) => void = () => {},
-  ): Promise<Item | undefined> {
-    const command = new UpdateItemCommand({
-      TableName: this.#table,
-      Key: { id: { S: idOf(key) } },
-      UpdateExpression: expression,
-      ExpressionAttributeValues: values,
-      ReturnValues: 'ALL_NEW',
-      ...(names && { ExpressionAttributeNames: names }),
-      ...(condition && {
-        ConditionExpression: condition,
-        ReturnValuesOnConditionCheckFailure: 'ALL_OLD',
-      }),
-    })
-    try {
-      return (await this.#client.send(command, this.#options())).Attributes ?? {}
-    } catch (error) {
-      if (!(error instanceof ConditionalCheckFailedException)) throw error
-      refused(error.Item)
-      return undefined
-    }
-  }
 }
-
-/** DynamoDB's keys have 2048 bytes, which names alone may have. */
-export const idOf = (key: string) => keyOf(key, 500)
-
-type Item = Record<string, AttributeValue>
 
 const flags = { topic: 'toldTopic', webhook: 'toldWebhook' } satisfies Record<Outlet, string>
 const toldIn = (item: Item): Set<Outlet> =>

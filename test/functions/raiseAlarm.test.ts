@@ -13,6 +13,7 @@ import { DeleteParameterCommand, PutParameterCommand, SSMClient } from '@aws-sdk
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { readAlarm, textOf } from '../../functions/alarm/alarm.ts'
 import { Ledger } from '../../functions/alarm/ledger.ts'
+import { LedgerTable } from '../../functions/alarm/ledgerTable.ts'
 import { pythonBin } from '../../local/stack/python.ts'
 import { LockedOut } from '../../rotation/errors.ts'
 import { makeLedgerTable } from '../support/alarms.ts'
@@ -76,7 +77,7 @@ describe.skipIf(!moto)('raiseAlarm over moto', () => {
   const sqs = new SQSClient({})
   const ssm = new SSMClient({})
   const dynamo = new DynamoDBClient({})
-  const ledger = new Ledger(dynamo, 'alarms')
+  const ledger = new Ledger(new LedgerTable(dynamo, 'alarms'))
   let queue = ''
   let written: string[] = []
 

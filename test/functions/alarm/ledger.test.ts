@@ -1,6 +1,7 @@
 import { DynamoDBClient, GetItemCommand, PutItemCommand, UpdateItemCommand } from '@aws-sdk/client-dynamodb'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { AlarmClaimed, Ledger, lease } from '../../../functions/alarm/ledger.ts'
+import { LedgerTable } from '../../../functions/alarm/ledgerTable.ts'
 import { pythonBin } from '../../../local/stack/python.ts'
 import { makeLedgerTable } from '../../support/alarms.ts'
 import { startMoto } from '../../support/moto.ts'
@@ -19,7 +20,7 @@ describe.skipIf(!moto)('the ledger', () => {
   const day = 24 * 60 * minute
   const at = Date.parse('2026-11-21T10:00:00Z')
   let now = at
-  const ledger = new Ledger(dynamo, 'alarms', () => now)
+  const ledger = new Ledger(new LedgerTable(dynamo, 'alarms'), () => now)
 
   beforeAll(async () => {
     await makeLedgerTable(dynamo)
@@ -232,7 +233,7 @@ describe.skipIf(!moto)('the ledger', () => {
         handle: (_: unknown, options: { abortSignal?: AbortSignal }) => aborted(options.abortSignal),
       },
     })
-    const bound = new Ledger(silent, 'alarms').within(300)
+    const bound = new Ledger(new LedgerTable(silent, 'alarms')).within(300)
     const begin = Date.now()
     for (const call of [
       () => bound.claim('a', at, 'error'),

@@ -4,6 +4,7 @@ import type { Alarm } from '../../../functions/alarm/alarm.ts'
 import { readEvent } from '../../../functions/alarm/event.ts'
 import { type Entered, NotLooked } from '../../../functions/alarm/histories.ts'
 import { Ledger } from '../../../functions/alarm/ledger.ts'
+import { LedgerTable } from '../../../functions/alarm/ledgerTable.ts'
 import { type Means, tellAll } from '../../../functions/alarm/tell.ts'
 import { announced, execution, lockedOut, statusChange } from '../../support/failures.ts'
 import { runbook } from './reading.ts'
@@ -87,7 +88,7 @@ class World {
         severity: alarm.severity,
       })
     return {
-      ledger: new Ledger(tableIn(this.#items, around), 'alarms', () => this.now),
+      ledger: new Ledger(new LedgerTable(tableIn(this.#items, around), 'alarms'), () => this.now),
       histories: { last: (arn, wanted, signal) => this.#history(arn, wanted, signal, around) },
       publish: alarm => limited(around(() => void tell('topic', alarm))),
       async post(alarms, _, told) {
