@@ -57,7 +57,7 @@ async function play(scene: Scene, number: number, embedded: Embedded): Promise<R
   application.start()
   await sleep(300)
   const begun = performance.now()
-  const execution = await watch({ ...announcements, ...embedded.tasks, ...scene.tasks }, scene.secret)
+  const execution = await watch({ ...embedded.tasks, ...scene.tasks }, scene.secret)
   const ms = Math.round(performance.now() - begun)
   await sleep(300)
   await application.stop()
@@ -110,13 +110,6 @@ async function watch(tasks: Record<string, Task>, id: string): Promise<Execution
     if (count > 1) say(`   ${name} was tried ${count} times`)
   return execution
 }
-
-const announcements: Record<string, Task> = Object.fromEntries(
-  ['AnnounceSuccess', 'AnnounceFailure', 'AnnounceLockout'].map(name => [
-    name,
-    () => ({ FailedEntryCount: 0 }),
-  ]),
-)
 
 /** A function whose process is killed at every try: the first time right after the password was changed. */
 function dies(file: string): Task {

@@ -22,13 +22,9 @@ export async function rotate(
   { secret, grace, retryPause = 0, halfway = async () => {} }: What,
   name = hash('sha256', randomUUID()),
 ): Promise<number> {
-  const announce: Task = () => ({ FailedEntryCount: 0 })
   const following: Promise<number>[] = []
   const tasks: Record<string, Task> = {
     ...embedded.tasks,
-    AnnounceSuccess: announce,
-    AnnounceFailure: announce,
-    AnnounceLockout: announce,
     MoveBack(input) {
       const { Name } = input as { Name: string }
       following.push(halfway().then(() => rotate(embedded, { secret, grace, retryPause }, Name)))

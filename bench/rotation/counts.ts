@@ -153,14 +153,7 @@ export class Bench implements AsyncDisposable {
 
   /** Every task, so that it leaves what it did in `steps`. */
   #watched(steps: Step[]): Record<string, Task> {
-    const announce: Task = () => ({ FailedEntryCount: 0 })
-    const tasks: Record<string, Task> = {
-      ...this.#embedded.tasks,
-      AnnounceSuccess: announce,
-      AnnounceFailure: announce,
-      AnnounceLockout: announce,
-    }
-    const watched = Object.entries(tasks).map(([state, task]) => [
+    const watched = Object.entries(this.#embedded.tasks).map(([state, task]) => [
       state,
       async (input: unknown) => {
         this.#seen()

@@ -7,6 +7,7 @@ import { type StepFunctionsServer, startStepFunctions } from '../aws/stepFunctio
 import { SecretsShelf } from '../client/shelves.ts'
 import { Users } from '../client/users.ts'
 import { type PostgresServer, startPostgres } from '../servers/postgres.ts'
+import { eventBus } from './eventBus.ts'
 import { arnOf, type Task } from './stateMachine.ts'
 
 /** All that a rotation needs, in this process: a real PostgreSQL, a local Secrets Manager, the real functions. */
@@ -15,7 +16,7 @@ export type Embedded = {
   secretsManager: SecretsManagerServer
   stepFunctions: StepFunctionsServer
   secrets: SecretsManagerClient
-  /** One task for each state that runs a function, by the state's name. */
+  /** One task for each state that runs a function or puts events on the bus, which nobody listens to, by the state's name. */
   tasks: Record<string, Task>
   users: Users
   stop(): Promise<void>
@@ -58,7 +59,7 @@ export async function startEmbedded({ trust = [] }: { trust?: string[] } = {}): 
     POWERTOOLS_METRICS_DISABLED: 'true',
   })
   const secrets = new SecretsManagerClient()
-  const tasks: Record<string, Task> = {}
+  const tasks = eventBus()
   for (const [state, file] of Object.entries(functionOf)) tasks[state] = await load(file)
   Object.assign(stepFunctions.tasks, tasks)
   const users = await Users.of(postgres, new SecretsShelf(secrets), 'demo/')

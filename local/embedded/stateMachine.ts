@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs'
 import { StateMachine } from 'aws-local-stepfunctions'
 
 export type Definition = ConstructorParameters<typeof StateMachine>[0]
-export type Name = 'rotate' | 'rotate-due' | 'rotate-server'
+export const machineNames = ['rotate', 'rotate-due', 'rotate-server'] as const
+export type Name = (typeof machineNames)[number]
 
 /** Account and Region that the local state machine pretends to be in. */
 export const arnOf = (service: string, resource: string) =>
@@ -22,10 +23,12 @@ export function definitionOf(
   return JSON.parse(text)
 }
 
-/** The names of all states, also of those inside a Map. */
-function statesOf({ States }: Pick<Definition, 'States'>): string[] {
-  return Object.entries(States).flatMap(([name, state]) => [
-    name,
+type State = Definition['States'][string]
+
+/** All states by name, also those inside a Map. */
+export function statesOf({ States }: Pick<Definition, 'States'>): [string, State][] {
+  return Object.entries(States).flatMap(([name, state]): [string, State][] => [
+    [name, state],
     ...('ItemProcessor' in state && state.ItemProcessor ? statesOf(state.ItemProcessor) : []),
   ])
 }
@@ -80,7 +83,7 @@ export async function runExecution(
   options: Partial<typeof nothing> = {},
 ): Promise<Execution> {
   const { definition, retryPause, grace, entered, tried } = { ...nothing, ...options }
-  const states = statesOf(definition ?? definitionOf(stateMachine))
+  const states = statesOf(definition ?? definitionOf(stateMachine)).map(([name]) => name)
   const machine = definition ? new StateMachine(definition) : machines[stateMachine]
   const execution: Execution = { states: [], tries: {} }
   const handlers = Object.entries(tasks).map(([state, task]) => [

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import * as door from '../../functions/shared/event.ts'
+import { eventBus } from '../../local/embedded/eventBus.ts'
 import { runExecution, type Task } from '../../local/embedded/stateMachine.ts'
 import { runDue } from '../support/runDue.ts'
 import { definitions, last } from './last.ts'
@@ -98,7 +99,7 @@ test('a run that the last release began takes what is found today for one turn',
       },
       AwaitRotation: input => ({ ...(input as object), outcome: 'rotated' }),
       ReportRotations: () => ({ rotated: 3, failed: 0, skipped: 0, tell: false }),
-      AnnounceRun: () => ({}),
+      ...eventBus(),
     },
     'run-1',
     {},

@@ -2,6 +2,7 @@ import { createHash, randomUUID } from 'node:crypto'
 import { PutParameterCommand, type SSMClient } from '@aws-sdk/client-ssm'
 import { Inventory, type Scheduled } from '../../fleet/inventory.ts'
 import { type Embedded, load } from '../../local/embedded/embedded.ts'
+import { eventBus } from '../../local/embedded/eventBus.ts'
 import { arnOf, type Definition, runExecution, type Task } from '../../local/embedded/stateMachine.ts'
 
 /** What one state got and gave: an output, or the name of an error. */
@@ -31,9 +32,6 @@ class Player {
   readonly #scenarios: Scenario[] = []
   /** What the states do that are not functions. */
   readonly #others: Record<string, Task> = {
-    AnnounceSuccess: () => ({ FailedEntryCount: 0 }),
-    AnnounceFailure: () => ({ FailedEntryCount: 0 }),
-    AnnounceLockout: () => ({ FailedEntryCount: 0 }),
     MoveBack: () => ({ ExecutionArn: 'arn' }),
   }
 
@@ -163,7 +161,9 @@ class Player {
         const since = new Date(Date.now() - (1.5 - n / 10) * 3_600_000)
         return { store: 'secrets-manager', id, tags, since }
       })
-    const tasks: Record<string, Task> = { AnnounceFailures: () => ({}), AnnounceRun: () => ({}) }
+    const { AnnounceFailures, AnnounceRun } = eventBus()
+    // What the executions of rotate announce is told in the other scenarios.
+    const tasks = { AnnounceFailures, AnnounceRun } as Record<string, Task>
     for (const file of [
       'findDue',
       'rotateServer',

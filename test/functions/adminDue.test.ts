@@ -4,6 +4,7 @@ import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { Inventory, type Scheduled } from '../../fleet/inventory.ts'
 import { type Embedded, load, startEmbedded } from '../../local/embedded/embedded.ts'
+import { eventBus } from '../../local/embedded/eventBus.ts'
 import { arnOf, runExecution, type Task } from '../../local/embedded/stateMachine.ts'
 
 type Value = { username: string; password: string }
@@ -45,9 +46,6 @@ async function run(name: string, arns: string[]) {
   const due = arns.map((arn): Scheduled => ({ store: 'secrets-manager', id: arn, arn, tags, since }))
   // That an inventory finds them is proven in test/fleet.
   vi.spyOn(Inventory.prototype, 'scheduled').mockResolvedValue(due)
-  const announce: Task = () => ({ FailedEntryCount: 0 })
-  for (const state of ['AnnounceSuccess', 'AnnounceFailure', 'AnnounceLockout'])
-    embedded.stepFunctions.tasks[state] = announce
   const order: string[] = []
   const noting =
     (what: string, task: Task): Task =>
@@ -61,12 +59,11 @@ async function run(name: string, arns: string[]) {
     StartRotation: noting('started', await load('startRotation')),
     AwaitRotation: noting('ended', await load('awaitRotation')),
     ReportRotations: await load('reportRotations'),
-    AnnounceFailures: announce,
   })
   const tasks = {
+    ...eventBus(),
     FindDue: await load('findDue'),
     RotateServer: await load('rotateServer'),
-    AnnounceRun: announce,
   }
   const execution = await runExecution('rotate-due', tasks, name, {})
   vi.restoreAllMocks()

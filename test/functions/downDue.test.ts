@@ -7,6 +7,7 @@ import type { Run } from '../../functions/findDue.ts'
 import { SecretsShelf } from '../../local/client/shelves.ts'
 import { Users } from '../../local/client/users.ts'
 import { type Embedded, load, startEmbedded } from '../../local/embedded/embedded.ts'
+import { eventBus } from '../../local/embedded/eventBus.ts'
 import { arnOf, type Execution, runExecution } from '../../local/embedded/stateMachine.ts'
 import type { Alarm } from '../../local/stack/deployed.ts'
 import { type MiniStack, startMiniStack } from '../../local/stack/ministack.ts'
@@ -98,13 +99,8 @@ describe.skipIf(!bin)('30 due on three database servers, one of them down', () =
   async function wire(): Promise<void> {
     const raiseAlarm = await load('raiseAlarm')
     const [startRotation, awaitRotation] = [await load('startRotation'), await load('awaitRotation')]
-    const announce = busTo(raiseAlarm, announced)
     const change = (id: string, by: 1 | -1) => atOnce.change(id.split('_')[1] ?? '', by)
-    Object.assign(embedded.stepFunctions.tasks, {
-      AnnounceSuccess: announce,
-      AnnounceFailure: announce,
-      AnnounceLockout: announce,
-      AnnounceFailures: announce,
+    Object.assign(embedded.stepFunctions.tasks, busTo(raiseAlarm, announced), {
       TakeSlot: await load('takeSlot'),
       ReportRotations: await load('reportRotations'),
       async StartRotation(input: { id: string }) {
@@ -128,11 +124,7 @@ describe.skipIf(!bin)('30 due on three database servers, one of them down', () =
   async function run(name: string): Promise<Report[]> {
     const execution: Execution = await runExecution(
       'rotate-due',
-      {
-        FindDue: await load('findDue'),
-        RotateServer: await load('rotateServer'),
-        AnnounceRun: () => ({ FailedEntryCount: 0 }),
-      },
+      { ...eventBus(), FindDue: await load('findDue'), RotateServer: await load('rotateServer') },
       name,
       {},
     )

@@ -20,9 +20,6 @@ let reportRotations: Task
 
 beforeAll(async () => {
   embedded = await startEmbedded()
-  const announce = () => ({ FailedEntryCount: 0 })
-  for (const state of ['AnnounceSuccess', 'AnnounceFailure', 'AnnounceLockout'])
-    embedded.stepFunctions.tasks[state] = announce
   startRotation = await load('startRotation')
   awaitRotation = await load('awaitRotation')
   reportRotations = await load('reportRotations')

@@ -78,12 +78,10 @@ describe.skipIf(!bin)('200 parameters due at once, on five database servers, one
     const startRotation = await load('startRotation')
     const awaitRotation = await load('awaitRotation')
     const toTheAlarm: Promise<unknown>[] = []
-    const announce = busTo(raiseAlarm, toTheAlarm)
-    for (const state of ['AnnounceSuccess', 'AnnounceFailure', 'AnnounceLockout'])
-      embedded.stepFunctions.tasks[state] = announce
+    const bus = busTo(raiseAlarm, toTheAlarm)
     const change = (id: string, by: 1 | -1) =>
       atOnce.change(`${ids.findIndex(some => some.includes(id))}`, by)
-    Object.assign(embedded.stepFunctions.tasks, {
+    Object.assign(embedded.stepFunctions.tasks, bus, {
       TakeSlot: await load('takeSlot'),
       StartRotation: async (input: unknown) => {
         const result = (await startRotation(input)) as { outcome: string }
@@ -96,11 +94,11 @@ describe.skipIf(!bin)('200 parameters due at once, on five database servers, one
         return result
       },
       ReportRotations: await load('reportRotations'),
-      AnnounceFailures: announce,
     })
     const execution = await runExecution(
       'rotate-due',
       {
+        ...bus,
         FindDue: async input => {
           vi.setSystemTime(Date.now() + 24 * 3_600_000 + 60_000)
           const due = await findDue(input)
@@ -108,7 +106,6 @@ describe.skipIf(!bin)('200 parameters due at once, on five database servers, one
           return due
         },
         RotateServer: await load('rotateServer'),
-        AnnounceRun: announce,
       },
       'run-1',
       {},

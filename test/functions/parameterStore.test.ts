@@ -5,6 +5,7 @@ import { GetParameterCommand, PutParameterCommand, SSMClient } from '@aws-sdk/cl
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Embedded, startEmbedded } from '../../local/embedded/embedded.ts'
+import { type Entry, eventBus } from '../../local/embedded/eventBus.ts'
 import { runRotation } from '../../local/embedded/stateMachine.ts'
 import { pythonBin } from '../../local/stack/python.ts'
 import { type Moto, startMoto } from '../support/moto.ts'
@@ -74,14 +75,10 @@ describe.skipIf(!bin)('the state machine, its functions and PostgreSQL rotate a 
     }
   }
 
-  const announced: unknown[] = []
+  const announced: Entry[] = []
   const rotate = (id: string) => {
-    const announce = (event: unknown) => {
-      announced.push(event)
-      return { FailedEntryCount: 0 }
-    }
-    const events = { AnnounceSuccess: announce, AnnounceFailure: announce, AnnounceLockout: announce }
-    return runRotation({ ...embedded.tasks, ...events }, randomUUID(), { store: 'parameter-store', id })
+    const bus = eventBus(entry => announced.push(entry))
+    return runRotation({ ...embedded.tasks, ...bus }, randomUUID(), { store: 'parameter-store', id })
   }
 
   test('a single user: the new value logs in, the old one does not', async () => {
@@ -94,7 +91,7 @@ describe.skipIf(!bin)('the state machine, its functions and PostgreSQL rotate a 
     expect([await logsIn(before), await logsIn(after)]).toEqual([false, true])
     // Beside the id stand both of its names.
     const arn = `arn:aws:ssm:eu-west-1:123456789012:parameter${id}`
-    expect(announced.at(-1)).toMatchObject({ Entries: [{ Detail: { id, rotation: { id, name: id, arn } } }] })
+    expect(announced.at(-1)).toMatchObject({ Detail: { id, rotation: { id, name: id, arn } } })
   })
 
   test('alternating users: twice', async () => {

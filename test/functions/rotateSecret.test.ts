@@ -15,7 +15,6 @@ import { definitionOf, type Task } from '../../local/embedded/stateMachine.ts'
 import { captureOutput } from '../support/observe.ts'
 
 const rotationToken = `rotation-token-${randomUUID()}`
-const announce: Task = () => ({ FailedEntryCount: 0 })
 const steps = ['createSecret', 'setSecret', 'testSecret', 'finishSecret'] as const
 type Step = (typeof steps)[number]
 
@@ -44,7 +43,6 @@ beforeEach(async () => {
   const { executions, tasks } = embedded.stepFunctions
   executions.clear()
   Object.assign(tasks, embedded.tasks)
-  for (const state of ['AnnounceSuccess', 'AnnounceFailure', 'AnnounceLockout']) tasks[state] = announce
   user = `user_${randomUUID().slice(0, 8)}`
   id = await embedded.users.enrol(user)
   return async () => {

@@ -191,7 +191,6 @@ test('secrets: each role allows exactly what its function calls, in good times a
     embedded.stepFunctions.tasks[state] = () => {
       throw new Error('not now')
     }
-  for (const state of ['AnnounceFailure', 'AnnounceLockout']) embedded.stepFunctions.tasks[state] = () => ({})
   const scheduled = await embedded.users.enrol('scheduled')
   const service = (Step: string, ClientRequestToken: string) =>
     recorded('rotateSecret', () =>

@@ -2,6 +2,7 @@ import { hash } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import { isToken } from '../../fleet/token.ts'
 import { startEvent } from '../../functions/shared/event.ts'
+import { type Entry, eventBus } from '../../local/embedded/eventBus.ts'
 import { definitionOf, runRotation, type Task } from '../../local/embedded/stateMachine.ts'
 import * as errors from '../../rotation/errors.ts'
 
@@ -18,15 +19,9 @@ const rotation = {
   replaces: 'c',
 }
 
-type Entry = { Source: string; DetailType: string; EventBusName: string; Detail: Record<string, unknown> }
-
 /** Every task succeeds, but those given; what is put on the bus is kept. */
 function tasks(given: Record<string, Task> = {}) {
   const events: Entry[] = []
-  const announce = (event: unknown) => {
-    events.push(...(event as { Entries: Entry[] }).Entries)
-    return { FailedEntryCount: 0 }
-  }
   const all = {
     CreateSecret: () => rotation,
     RollbackAbandoned: () => ({ outcome: 'intact' }),
@@ -38,10 +33,7 @@ function tasks(given: Record<string, Task> = {}) {
     RetireSecret: () => ({ outcome: 'retired' }),
     MayMoveBack: () => ({ outcome: 'halfway' }),
     MoveBack: () => ({ ExecutionArn: 'arn' }),
-    AnnounceSuccess: announce,
-    AnnounceFailure: announce,
-    AnnounceLockout: announce,
-    AnnounceRetirementFailure: announce,
+    ...eventBus(entry => events.push(entry)),
     ...given,
   }
   return { events, all }

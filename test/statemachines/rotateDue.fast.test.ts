@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { type Entry, eventBus } from '../../local/embedded/eventBus.ts'
 import type { Execution, Task } from '../../local/embedded/stateMachine.ts'
 import { runDue } from '../support/runDue.ts'
 
@@ -10,7 +11,6 @@ type Start = {
   group: string
   server: string | null
 }
-type Entry = { DetailType: string; Detail: Record<string, unknown> }
 
 const groupsOf = (sizes: Record<string, number>) =>
   Object.entries(sizes).map(([host, size]) => ({
@@ -40,11 +40,6 @@ async function run(
 ) {
   const announced: Entry[] = []
   const started: Start[] = []
-  const announce = (event: unknown) => {
-    const { Entries } = event as { Entries: Entry[] }
-    announced.push(...Entries)
-    return { FailedEntryCount: 0 }
-  }
   const groups = groupsOf(sizes)
   const planned = groups.flatMap(({ rotations }) => rotations).length
   const tasks: Record<string, Task> = {
@@ -63,9 +58,7 @@ async function run(
       const tell = failures.length > 1 || parked > 0 || failures.some(({ untold }) => untold)
       return { host, ...counts, parked, severity: 'error', tell, failures }
     },
-    AnnounceFailures: announce,
-    AnnounceRun: announce,
-    AnnounceLate: announce,
+    ...eventBus(entry => announced.push(entry)),
     ...given,
   }
   const execution: Execution = await runDue(tasks, 'run-1')

@@ -1,6 +1,7 @@
 import { CreateTableCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb'
 import { CreateTopicCommand, SNSClient, SubscribeCommand } from '@aws-sdk/client-sns'
 import { SQSClient } from '@aws-sdk/client-sqs'
+import { eventBus } from '../../local/embedded/eventBus.ts'
 import type { Task } from '../../local/embedded/stateMachine.ts'
 import type { Alarm } from '../../local/stack/deployed.ts'
 import { Queue } from '../../local/stack/queue.ts'
@@ -27,16 +28,17 @@ export async function openAlarms(): Promise<Queue<Alarm>> {
   return queue
 }
 
-/** Stands for the event bus: what failed comes to raiseAlarm, whose answers are put into `handed`. */
-export function busTo(raiseAlarm: Task, handed: Promise<unknown>[]): Task {
-  return input => {
-    const [{ DetailType, Detail }] = (input as { Entries: [{ DetailType: string; Detail: object }] }).Entries
-    const time = new Date().toISOString()
-    const event = { source: 'keyturn', 'detail-type': DetailType, detail: Detail, time }
+/** The event bus with the rules of the alarm: what failed comes to raiseAlarm, whose answers are put into `handed`. */
+export const busTo = (raiseAlarm: Task, handed: Promise<unknown>[]): Record<string, Task> =>
+  eventBus(({ Source, DetailType, Detail }) => {
+    const event = {
+      source: Source,
+      'detail-type': DetailType,
+      detail: Detail,
+      time: new Date().toISOString(),
+    }
     if (/Failed$/.test(DetailType)) handed.push(Promise.resolve(raiseAlarm(event)))
-    return { FailedEntryCount: 0 }
-  }
-}
+  })
 
 /** Counts how many rotations went on at once at the most, in all and on one host. */
 export class AtOnce {

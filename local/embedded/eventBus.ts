@@ -1,0 +1,28 @@
+import { definitionOf, machineNames, statesOf, type Task } from './stateMachine.ts'
+
+/** An event as a state machine puts it on the bus. */
+export type Entry = {
+  Source: string
+  DetailType: string
+  EventBusName: string
+  Detail: Record<string, unknown>
+}
+
+/** The states of all state machines that put events on the bus. */
+const announcing = machineNames.flatMap(machine =>
+  statesOf(definitionOf(machine)).flatMap(([name, state]) =>
+    'Resource' in state && state.Resource === 'arn:aws:states:::events:putEvents' ? [name] : [],
+  ),
+)
+
+/**
+ * Stands for EventBridge where executions run in this process: a task for each state that puts events on the bus, by the
+ * state's name. `receive` is handed every event; without it they are gone, as on a bus without rules.
+ */
+export function eventBus(receive: (entry: Entry) => void = () => {}): Record<string, Task> {
+  const put: Task = input => {
+    for (const entry of (input as { Entries: Entry[] }).Entries) receive(entry)
+    return { FailedEntryCount: 0 }
+  }
+  return Object.fromEntries(announcing.map(state => [state, put]))
+}
