@@ -77,3 +77,11 @@ test.each(['engines/postgres.ts', 'stores/store.ts', 'steps.ts', 'rollback.ts', 
     expect(told).toContain('The command touches no database and reads no value.')
   },
 )
+
+test('a function whose body has more than 60 lines is refused, but in a test', async () => {
+  const long = (lines: number) => `export function long() {\n${"  console.log('line')\n".repeat(lines)}}\n`
+  const told = await lint({ 'fleet/long.ts': long(61), 'fleet/short.ts': long(60), 'test/long.ts': long(61) })
+  expect(told.match(/\S+ lint\/complexity\/noExcessiveLinesPerFunction/g)).toEqual([
+    'fleet/long.ts:1:8 lint/complexity/noExcessiveLinesPerFunction',
+  ])
+})
