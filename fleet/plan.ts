@@ -1,6 +1,8 @@
+import type { StoreName } from '../rotation/stores/store.ts'
 import { digest } from './digest.ts'
 import { earlierTokens, judge } from './due.ts'
 import type { Scheduled } from './inventory.ts'
+import { type Admins, turnsOf } from './turns.ts'
 
 /** A credential whose rotation may begin, under this token; not after `until`, if there is such a time. */
 export type Due = { credential: Scheduled; token: string; until?: Date }
@@ -94,6 +96,45 @@ export function byServer(
     probed.add(id)
   }
   return { open, parked }
+}
+
+/** One rotation to start; not after `until`, if there is such a time. */
+export type Rotation = { store: StoreName; id: string; token: string; until: string | null }
+
+/**
+ * The rotations on one database server. `name` is this group's alone. `turns` are the same rotations where some have to
+ * end before others begin, as they are of the others' admins; `rotations` is then in this order.
+ */
+export type Group = { name: string; host: string; rotations: Rotation[]; turns?: Rotation[][] }
+
+/** Where each rotates, who is whose admin, and how much the groups may be as JSON. */
+type Placed = {
+  run: string
+  hostOf: (credential: Scheduled) => string
+  admins: Admins<Scheduled>
+  bytes: number
+}
+
+/** What is planned, by its database server: the first of it, as much as there is room for. */
+export function groupsOf(due: Due[], { run, hostOf, admins, bytes }: Placed): Group[] {
+  const inTurns = new Set([...admins.keys()].map(hostOf))
+  let room = bytes
+  const planned = due.flatMap(({ credential, token, until }) => {
+    const { store, id } = credential
+    const rotation = { store, id, token, until: until?.toISOString() ?? null }
+    const host = hostOf(credential)
+    // As much again for what a host of its own would need, and for what is told twice.
+    room -= (inTurns.has(host) ? 3 : 2) * JSON.stringify({ ...rotation, host }).length
+    return room > 0 ? [{ host, credential, rotation }] : []
+  })
+  return [...Map.groupBy(planned, ({ host }) => host)].map(([host, members]) => {
+    const rotations = new Map(members.map(({ credential, rotation }) => [credential, rotation]))
+    const turns = turnsOf([...rotations.keys()], admins).map(turn =>
+      turn.flatMap(credential => rotations.get(credential) ?? []),
+    )
+    const name = `${run} ${host}`
+    return { name, host, rotations: turns.flat(), ...(turns.length > 1 && { turns }) }
+  })
 }
 
 /** `since` is when it was last tried, or became due. */

@@ -8,13 +8,12 @@ import {
 } from '@aws-sdk/client-sfn'
 import { SSMClient } from '@aws-sdk/client-ssm'
 import { Inventory, type Scheduled } from '../fleet/inventory.ts'
-import { byServer, type Due, inTurn, toLookAt } from '../fleet/plan.ts'
+import { byServer, type Due, groupsOf, inTurn, type Group as Planned, toLookAt } from '../fleet/plan.ts'
 import { type Last, Servers, serverId } from '../fleet/servers.ts'
 import { adminsAmong, targetsOf } from '../fleet/targets.ts'
 import { triedOf } from '../fleet/tried.ts'
-import { type Admins, topOf, turnsOf, withoutCircles } from '../fleet/turns.ts'
+import { topOf, withoutCircles } from '../fleet/turns.ts'
 import { answered } from '../rotation/stores/awsErrors.ts'
-import type { StoreName } from '../rotation/stores/store.ts'
 import { parseDueEnvironment } from './shared/environment.ts'
 import { runEvent } from './shared/event.ts'
 import { functionHandler, measure } from './shared/handler.ts'
@@ -35,20 +34,8 @@ const NAMED = { texts: 50, characters: 200 }
 /** Lists of so many texts in which what is late is announced, and the bytes of all together. */
 const ANNOUNCED = { lists: 10, bytes: 60_000 }
 
-/** One rotation to start; not after `until`, if there is such a time. */
-type Rotation = { store: StoreName; id: string; token: string; until: string | null }
-/**
- * `name` is this group's alone. `turns` are the same rotations where some have to end before others begin, as they are of
- * the others' admins; `rotations` is then in this order.
- */
-type Group = {
-  name: string
-  host: string
-  rotations: Rotation[]
-  turns?: Rotation[][]
-  /** Which server that is, the number of its last execution, and by which group it was told that it does not answer. */
-  server: { id: string; last: number; outage?: string }
-}
+/** `server` is which one that is, the number of its last execution, and by which group it was told that it does not answer. */
+type Group = Planned & { server: { id: string; last: number; outage?: string } }
 type Names = { count: number; names: string[] }
 /** What one run is to do. */
 export type Run = {
@@ -91,24 +78,15 @@ export const handler = functionHandler(
     const running = [...last].filter(([id, { running }]) => running && !id.startsWith('slot-'))
     const idle = waitsFor || (overlaps && running.length >= caps.hosts)
     const { first, hostOf, admins } = await placed(idle ? [] : due, last, run)
-    const inTurns = new Set([...admins.keys()].map(hostOf))
-    let room = LIMIT.bytes
-    const planned = first.flatMap(({ credential, token, until }) => {
-      const { store, id } = credential
-      const rotation = { store, id, token, until: until?.toISOString() ?? null }
-      const host = hostOf(credential)
-      // As much again for what a host of its own would need, and for what is told twice.
-      room -= (inTurns.has(host) ? 3 : 2) * JSON.stringify({ ...rotation, host }).length
-      return room > 0 ? [{ host, credential, rotation }] : []
-    })
+    const planned = groupsOf(first, { run, hostOf, admins, bytes: LIMIT.bytes })
+    const count = planned.reduce((sum, { rotations }) => sum + rotations.length, 0)
     const groups: Group[] = []
-    for (const [host, members] of Map.groupBy(planned, ({ host }) => host))
-      groups.push({ ...groupOf(`${run} ${host}`, host, members, admins), server: await serverOf(host, last) })
+    for (const group of planned) groups.push({ ...group, server: await serverOf(group.host, last) })
     return {
       groups,
       hosts: groups.length,
-      planned: planned.length,
-      postponed: due.length - planned.length,
+      planned: count,
+      postponed: due.length - count,
       caps,
       late: { ...readable(late), ...(late.length && { parts: partsOf(late) }) },
       skipped: readable(skipped),
@@ -148,19 +126,6 @@ async function serverOf(host: string, all: Map<string, Last>): Promise<Group['se
   const { number = 0, down } = all.get(id) ?? {}
   const outage = down ? await servers.outageOf(`${id}-${number}`) : undefined
   return { id, last: number, ...(outage && { outage }) }
-}
-
-function groupOf(
-  name: string,
-  host: string,
-  members: { credential: Scheduled; rotation: Rotation }[],
-  admins: Admins<Scheduled>,
-): Omit<Group, 'server'> {
-  const rotations = new Map(members.map(({ credential, rotation }) => [credential, rotation]))
-  const turns = turnsOf([...rotations.keys()], admins).map(turn =>
-    turn.flatMap(credential => rotations.get(credential) ?? []),
-  )
-  return { name, host, rotations: turns.flat(), ...(turns.length > 1 && { turns }) }
 }
 
 function readable(texts: string[]): Names {

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { judge } from '../../fleet/due.ts'
 import type { Scheduled } from '../../fleet/inventory.ts'
-import { byServer, type Due, inTurn, type Tried, toLookAt } from '../../fleet/plan.ts'
+import { byServer, type Due, groupsOf, inTurn, type Tried, toLookAt } from '../../fleet/plan.ts'
 
 const interval = 900_000
 const hour = 4 * interval
@@ -239,5 +239,54 @@ describe('with servers that are down or taken', () => {
     const found = looked.flat().filter(({ credential: { id } }) => id.startsWith('/healthy/'))
     expect(new Set(found.map(({ credential: { id } }) => id)).size).toBe(20)
     expect(looked[0]?.slice(0, 500)).toEqual(due.slice(0, 500))
+  })
+})
+
+describe('groups', () => {
+  const due: Due[] = [
+    { credential: credential('/a/user', 2), token: 'token-1' },
+    { credential: credential('/b/user', 2), token: 'token-2', until: new Date('2026-11-21T11:00:00Z') },
+    { credential: credential('/a/admin', 1), token: 'token-3' },
+  ]
+  const [user, , admin] = due.map(({ credential }) => credential) as [Scheduled, Scheduled, Scheduled]
+  const hostOf = ({ id }: Scheduled) => `${id.split('/')[1]}:5432`
+  const grouped = (bytes: number, admins = new Map<Scheduled, Scheduled>()) =>
+    groupsOf(due, { run: 'run-1', hostOf, admins, bytes })
+  const rotation = (id: string, token: string, until: string | null = null) => ({
+    store: 'parameter-store',
+    id,
+    token,
+    until,
+  })
+
+  test('a group is what rotates on one server', () => {
+    expect(grouped(10_000)).toEqual([
+      {
+        name: 'run-1 a:5432',
+        host: 'a:5432',
+        rotations: [rotation('/a/user', 'token-1'), rotation('/a/admin', 'token-3')],
+      },
+      {
+        name: 'run-1 b:5432',
+        host: 'b:5432',
+        rotations: [rotation('/b/user', 'token-2', '2026-11-21T11:00:00.000Z')],
+      },
+    ])
+  })
+
+  test('an admin comes a turn before those who need it', () => {
+    const turns = [[rotation('/a/admin', 'token-3')], [rotation('/a/user', 'token-1')]]
+    expect(grouped(10_000, new Map([[user, admin]]))[0]).toMatchObject({ rotations: turns.flat(), turns })
+  })
+
+  test('where there is no room for all, the first are planned, and no state outgrows its bytes', () => {
+    expect(grouped(0)).toEqual([])
+    for (const bytes of [200, 400, 600, 800]) {
+      const groups = grouped(bytes)
+      expect(JSON.stringify(groups).length).toBeLessThan(bytes)
+      const planned = groups.flatMap(({ rotations }) => rotations.map(({ token }) => token))
+      expect(planned.sort()).toEqual(['token-1', 'token-2', 'token-3'].slice(0, planned.length))
+    }
+    expect(grouped(400)).toHaveLength(1)
   })
 })
