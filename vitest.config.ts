@@ -39,7 +39,7 @@ export default defineConfig({
           include: [fast],
           setupFiles: ['test/support/alone.ts'],
           pool: 'threads',
-          testTimeout: 60_000,
+          testTimeout: 180_000,
         },
       },
       {
@@ -50,7 +50,7 @@ export default defineConfig({
           globalSetup: ['test/support/servers.ts'],
           // Each file in a process of its own: what a test does to its environment stays there.
           pool: 'forks',
-          testTimeout: 60_000,
+          testTimeout: 180_000,
           hookTimeout: 180_000,
         },
       },

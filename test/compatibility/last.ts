@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { SSMClient } from '@aws-sdk/client-ssm'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type * as today from '../../functions/shared/event.ts'
 import { type Embedded, startEmbedded } from '../../local/embedded/embedded.ts'
 import { definitionOf } from '../../local/embedded/stateMachine.ts'
 import { pythonBin } from '../../local/stack/python.ts'
@@ -19,6 +20,25 @@ export const definitions = {
   last: { rotate: definitionOf('rotate', folder), 'rotate-due': definitionOf('rotate-due', folder) },
   today: { rotate: definitionOf('rotate'), 'rotate-due': definitionOf('rotate-due') },
 }
+
+/** The parser that takes what a state hands to its function. */
+export const doorOf = {
+  CreateSecret: 'startEvent',
+  DiscardSecret: 'rollbackEvent',
+  RollbackAbandoned: 'rollbackEvent',
+  RollbackSecret: 'rollbackEvent',
+  SetSecret: 'rotationEvent',
+  TestSecret: 'rotationEvent',
+  FinishSecret: 'rotationEvent',
+  RetireSecret: 'rotationEvent',
+  MayMoveBack: 'rotationEvent',
+  FindDue: 'runEvent',
+  StartRotation: 'startCallEvent',
+  AwaitRotation: 'awaitedEvent',
+  ReportRotations: 'reportEvent',
+} as const satisfies Record<string, keyof typeof today>
+/** The last release's parsers. */
+const doors: typeof today = await import(new URL('event.mjs', folder).href)
 
 /**
  * All that was there is there, with the same values: what the functions of one release give, those of the other
@@ -59,6 +79,11 @@ export async function describePlay(name: string, played: keyof typeof definition
         // States that it did not have are today's own affair.
         const played = scenarios[i]?.steps.filter(({ state }) => states.has(state))
         expect(played, name).toMatchObject(steps.map(compatible))
+        // A function of the last release may be asked next: it takes this as it took its own.
+        for (const [n, { state, input }] of steps.entries()) {
+          const door = doors[doorOf[state as keyof typeof doorOf]]
+          if (door) expect(door(played?.[n]?.input), `${name}, ${state}`).toEqual(door(input))
+        }
       }
     })
   })

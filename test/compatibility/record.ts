@@ -1,5 +1,7 @@
 import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 import { SSMClient } from '@aws-sdk/client-ssm'
+import { build } from 'esbuild'
 import { startEmbedded } from '../../local/embedded/embedded.ts'
 import { pythonBin } from '../../local/stack/python.ts'
 import { startMoto } from '../support/moto.ts'
@@ -13,6 +15,15 @@ for (const name of ['rotate', 'rotate-due', 'rotate-server'])
     new URL(`../../statemachines/${name}.asl.json`, import.meta.url),
     new URL(`${name}.asl.json`, folder),
   )
+// The parsers alone: what they need of others, npm brings.
+await build({
+  entryPoints: [fileURLToPath(new URL('../../functions/shared/event.ts', import.meta.url))],
+  outfile: fileURLToPath(new URL('event.mjs', folder)),
+  bundle: true,
+  packages: 'external',
+  format: 'esm',
+  platform: 'node',
+})
 const bin = await pythonBin()
 if (!bin) throw new Error('recording needs Python')
 const [embedded, moto] = await Promise.all([startEmbedded(), startMoto(bin)])

@@ -3,7 +3,9 @@ import * as door from '../../functions/shared/event.ts'
 import { eventBus } from '../../local/embedded/eventBus.ts'
 import { runExecution, type Task } from '../../local/embedded/stateMachine.ts'
 import { runDue } from '../support/runDue.ts'
-import { definitions, last } from './last.ts'
+import { definitions, doorOf, last } from './last.ts'
+
+const today = { ...door }
 
 describe('what a function of the last release gave', () => {
   test.each(last)("leads an execution of today's definition to the same end: $name", async scenario => {
@@ -35,34 +37,20 @@ describe('what a function of the last release gave', () => {
     expect(reached).toEqual(scenario.steps.map(({ state }) => state))
   })
 
-  const doors: Record<string, (event: unknown) => object> = {
-    CreateSecret: door.startEvent,
-    DiscardSecret: door.rollbackEvent,
-    RollbackAbandoned: door.rollbackEvent,
-    RollbackSecret: door.rollbackEvent,
-    SetSecret: door.rotationEvent,
-    TestSecret: door.rotationEvent,
-    FinishSecret: door.rotationEvent,
-    RetireSecret: door.rotationEvent,
-    MayMoveBack: door.rotationEvent,
-    FindDue: door.runEvent,
-    StartRotation: door.startCallEvent,
-    AwaitRotation: door.awaitedEvent,
-    ReportRotations: door.reportEvent,
-  }
   test.each(last)("is taken at today's doors, and nothing of it is lost: $name", ({ steps }) => {
     for (const { state, input } of steps) {
       const { abandoned: _, ...given } = (input as { rotation?: { abandoned?: object } }).rotation ?? {}
-      const taken = doors[state]?.(input) as { rotation?: object } | undefined
+      const name = doorOf[state as keyof typeof doorOf]
+      const taken = name && (today[name](input) as { rotation?: object })
       // A rollback uses what it finds of it.
-      const known = doors[state] === door.rollbackEvent ? {} : given
+      const known = name === 'rollbackEvent' ? {} : given
       if (taken) expect(taken.rotation ?? {}, state).toMatchObject(known)
     }
   })
 
   test('is of every state that runs a function, and of every strategy', () => {
     const states = last.flatMap(({ steps }) => steps.map(({ state }) => state))
-    expect(Object.keys(doors).filter(state => !states.includes(state))).toEqual([])
+    expect(Object.keys(doorOf).filter(state => !states.includes(state))).toEqual([])
     const text = JSON.stringify(last)
     for (const strategy of ['single-user', 'alternating-users', 'temporary-clone', 'dual-password', 'master'])
       expect(text).toContain(`"strategy":"${strategy}"`)
