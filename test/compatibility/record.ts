@@ -7,7 +7,10 @@ import { pythonBin } from '../../local/stack/python.ts'
 import { startMoto } from '../support/moto.ts'
 import { play } from './scenarios.ts'
 
-/** Writes down what this release's executions are, for the next one's tests: run it when a release is made. */
+/**
+ * Writes down what this release's executions are, for the next one's tests: run it when a release is made. Names that come later
+ * are listed in names.json with the release after it.
+ */
 const folder = new URL('./last/', import.meta.url)
 mkdirSync(folder, { recursive: true })
 for (const name of ['rotate', 'rotate-due', 'rotate-server'])
