@@ -1,5 +1,6 @@
 import type { HistoryEvent, SFNClient, SFNClientConfig } from '@aws-sdk/client-sfn'
-import { InvalidInput, NotPermitted, RotationError, Throttled } from '../rotation/errors.ts'
+import { ask, type Meanings } from '../rotation/ask.ts'
+import { InvalidInput, RotationError } from '../rotation/errors.ts'
 import type { StoreName } from '../rotation/stores/store.ts'
 import { saysUntouched } from '../rotation/untouched.ts'
 import { isToken } from './token.ts'
@@ -64,9 +65,9 @@ export class Executions {
     for (let number = 1; ; number++) {
       const attempt = { token, number }
       const executionArn = `${prefix}:${nameOf(attempt)}`
-      const found = await this.#call(
+      const found = await this.#ask(
         ({ DescribeExecutionCommand }, client) => client.send(new DescribeExecutionCommand({ executionArn })),
-        'ExecutionDoesNotExist',
+        ifThere,
       )
       if (!found?.status) return latest
       latest = { ...attempt, status: found.status, started: found.startDate }
@@ -83,13 +84,13 @@ export class Executions {
     const stateMachineArn = this.#arns().replace(':execution:', ':stateMachine:')
     const input = JSON.stringify(rotation)
     const settings = { stateMachineArn, name: nameOf(attempt), input }
-    const started = await this.#call(
+    const started = await this.#ask(
       ({ StartExecutionCommand }, client) => client.send(new StartExecutionCommand(settings)),
-      'ExecutionAlreadyExists',
+      { ExecutionAlreadyExists: () => undefined },
     )
     if (started) return true
     const executionArn = `${this.#arns()}:${nameOf(attempt)}`
-    const found = await this.#call(({ DescribeExecutionCommand }, client) =>
+    const found = await this.#ask(({ DescribeExecutionCommand }, client) =>
       client.send(new DescribeExecutionCommand({ executionArn })),
     )
     return found.input === input
@@ -98,7 +99,7 @@ export class Executions {
   /** How far an attempt has come: whether it entered `state`, or has ended without. */
   async progress(attempt: Attempt, state: string): Promise<'running' | 'entered' | 'ended'> {
     const query = { executionArn: `${this.#arns()}:${nameOf(attempt)}`, reverseOrder: true, maxResults: 1000 }
-    return this.#call(async ({ paginateGetExecutionHistory }, client) => {
+    return this.#ask(async ({ paginateGetExecutionHistory }, client) => {
       let ended = false
       const pages = paginateGetExecutionHistory({ client }, { ...query, includeExecutionData: false })
       for await (const { events = [] } of pages) {
@@ -168,16 +169,16 @@ export class Executions {
   /** What `read` makes of an attempt's history, from its beginning; undefined if there is no such attempt. */
   #read<T>(attempt: Attempt, read: (events: AsyncIterable<Passed>) => Promise<T>): Promise<T | undefined> {
     const query = { executionArn: `${this.#arns()}:${nameOf(attempt)}`, maxResults: 1000 }
-    return this.#call(({ paginateGetExecutionHistory }, client) => {
+    return this.#ask(({ paginateGetExecutionHistory }, client) => {
       const pages = paginateGetExecutionHistory({ client }, { ...query, includeExecutionData: false })
       return read(withStates(pages))
-    }, 'ExecutionDoesNotExist')
+    }, ifThere)
   }
 
   /** What an attempt that has ended failed with, in one line. */
   async failure(attempt: Attempt): Promise<ExecutionFailed> {
     const executionArn = `${this.#arns()}:${nameOf(attempt)}`
-    const { status, error, cause } = await this.#call(({ DescribeExecutionCommand }, client) =>
+    const { status, error, cause } = await this.#ask(({ DescribeExecutionCommand }, client) =>
       client.send(new DescribeExecutionCommand({ executionArn })),
     )
     const message = messageIn(cause) ?? `execution ${nameOf(attempt)} is ${status}`
@@ -189,24 +190,23 @@ export class Executions {
     return this.#prefix
   }
 
-  #call<T>(call: Call<T>): Promise<T>
-  #call<T>(call: Call<T>, absent: string): Promise<T | undefined>
-  /** `absent` is the name of the error that stands for undefined. */
-  async #call<T>(call: Call<T>, absent?: string): Promise<T | undefined> {
+  async #ask<T, Else = never>(call: Call<T>, meanings: Meanings<Else> = {}): Promise<T | Else> {
     const sfn = await import('@aws-sdk/client-sfn')
     this.#client ??= new sfn.SFNClient(this.#settings)
-    try {
-      return await call(sfn, this.#client)
-    } catch (error) {
-      if (!(error instanceof Error)) throw error
-      if (error.name === absent) return undefined
-      if (error.name === 'AccessDeniedException') throw new NotPermitted(`Step Functions: ${error.message}`)
-      if (['InvalidArn', 'StateMachineDoesNotExist', 'ValidationException'].includes(error.name))
-        throw new InvalidInput('environment variable KEYTURN_EXECUTIONS: should be the ARN of the executions')
-      throw new Throttled(`Step Functions: ${error.name}`)
-    }
+    const client = this.#client
+    return ask('Step Functions', () => call(sfn, client), { ...noSuchMachine, ...meanings })
   }
 }
+
+function refuseArns(): never {
+  throw new InvalidInput('environment variable KEYTURN_EXECUTIONS: should be the ARN of the executions')
+}
+const noSuchMachine = {
+  InvalidArn: refuseArns,
+  StateMachineDoesNotExist: refuseArns,
+  ValidationException: refuseArns,
+}
+const ifThere = { ExecutionDoesNotExist: () => undefined }
 
 /** An event of a history, and the state that the execution was in. */
 type Passed = { event: HistoryEvent; state: string | undefined }

@@ -9,8 +9,8 @@ import {
   type SecretsManagerClient,
 } from '@aws-sdk/client-secrets-manager'
 import type { SSMClient } from '@aws-sdk/client-ssm'
+import { ask } from '../rotation/ask.ts'
 import { Throttled } from '../rotation/errors.ts'
-import { answered } from '../rotation/stores/awsErrors.ts'
 import type { StoreName } from '../rotation/stores/store.ts'
 import { EVERY, isScheduled, type Tags, tagsIn } from '../rotation/tags.ts'
 import { changesOf } from './parameters.ts'
@@ -58,7 +58,7 @@ export class Inventory {
     const { ssm, tagging } = this.#clients
     const query = { TagFilters: [{ Key: EVERY }], ResourceTypeFilters: ['ssm:parameter'] }
     const pages = paginateGetResources({ client: tagging, pageSize: 100 }, query)
-    const found = await answered('Resource Groups Tagging API', Array.fromAsync(pages))
+    const found = await ask('Resource Groups Tagging API', () => Array.fromAsync(pages))
     const tags = new Map<string, Tags>()
     for (const { ResourceARN = '', Tags } of found.flatMap(page => page.ResourceTagMappingList ?? []))
       for (const name of namesIn(ResourceARN)) tags.set(name, tagsIn(Tags))
@@ -76,7 +76,7 @@ export class Inventory {
     const region = await secrets.config.region()
     const pages = paginateListSecrets({ client: secrets, pageSize: 100 }, {})
     const found: Scheduled[] = []
-    for (const { SecretList = [] } of await answered('Secrets Manager', Array.fromAsync(pages))) {
+    for (const { SecretList = [] } of await ask('Secrets Manager', () => Array.fromAsync(pages))) {
       // A replica has its primary's tags, and only the primary can rotate.
       const primaries = SecretList.filter(({ PrimaryRegion = region }) => PrimaryRegion === region)
       found.push(...(await Promise.all(primaries.map(secret => this.#scheduledSecret(secret)))).flat())
@@ -112,7 +112,7 @@ export class Inventory {
       const client = this.#clients.secrets
       const pages = paginateListSecretVersionIds({ client, pageSize: 100 }, { SecretId: ARN })
       try {
-        for (const { Versions = [] } of await answered('Secrets Manager', Array.fromAsync(pages)))
+        for (const { Versions = [] } of await ask('Secrets Manager', () => Array.fromAsync(pages)))
           for (const { VersionId = '', CreatedDate } of Versions)
             if (CreatedDate) this.#made.set(VersionId, CreatedDate)
       } catch (error) {

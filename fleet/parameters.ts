@@ -5,7 +5,7 @@ import {
   paginateGetParameterHistory,
   type SSMClient,
 } from '@aws-sdk/client-ssm'
-import { answered, isNamed } from '../rotation/stores/awsErrors.ts'
+import { ask } from '../rotation/ask.ts'
 import { lockName, tokenOf } from '../rotation/stores/parameterNames.ts'
 import { type Tags, tagsIn } from '../rotation/tags.ts'
 
@@ -21,7 +21,7 @@ export async function changesOf(ssm: SSMClient, names: string[]): Promise<Map<st
   for (let start = 0; start < names.length; start += NAMES) {
     const filter = { Key: 'Name', Option: 'Equals', Values: names.slice(start, start + NAMES) }
     const pages = paginateDescribeParameters({ client: ssm, pageSize: NAMES }, { ParameterFilters: [filter] })
-    for (const { Parameters = [] } of await answered('Parameter Store', Array.fromAsync(pages)))
+    for (const { Parameters = [] } of await ask('Parameter Store', () => Array.fromAsync(pages)))
       for (const { Name, LastModifiedDate } of Parameters)
         if (Name && LastModifiedDate) found.set(Name, LastModifiedDate)
   }
@@ -31,7 +31,7 @@ export async function changesOf(ssm: SSMClient, names: string[]): Promise<Map<st
 /** The tags of a parameter that exists. @throws NotPermitted, Throttled, StoreFailed */
 export async function tagsOf(ssm: SSMClient, name: string): Promise<Tags> {
   const command = new ListTagsForResourceCommand({ ResourceType: 'Parameter', ResourceId: name })
-  return tagsIn((await answered('Parameter Store', ssm.send(command))).TagList)
+  return tagsIn((await ask('Parameter Store', () => ssm.send(command))).TagList)
 }
 
 /**
@@ -42,7 +42,7 @@ export async function tagsOf(ssm: SSMClient, name: string): Promise<Tags> {
 export async function rotationsOf(ssm: SSMClient, name: string): Promise<string[]> {
   const pages = paginateGetParameterHistory({ client: ssm, pageSize: 50 }, { Name: name })
   const [found, pending] = await Promise.all([
-    answered('Parameter Store', Array.fromAsync(pages)),
+    ask('Parameter Store', () => Array.fromAsync(pages)),
     lockOf(ssm, name),
   ])
   const versions = found.flatMap(({ Parameters = [] }) => Parameters)
@@ -51,10 +51,6 @@ export async function rotationsOf(ssm: SSMClient, name: string): Promise<string[
 
 async function lockOf(ssm: SSMClient, name: string): Promise<string | undefined> {
   const command = new GetParameterCommand({ Name: lockName(name) })
-  // Its refusal has no other name once it is translated.
-  const answer = ssm.send(command).catch((error: unknown) => {
-    if (isNamed(error, 'ParameterNotFound')) return undefined
-    throw error
-  })
-  return (await answered('Parameter Store', answer))?.Parameter?.Value
+  const found = await ask('Parameter Store', () => ssm.send(command), { ParameterNotFound: () => undefined })
+  return found?.Parameter?.Value
 }

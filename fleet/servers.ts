@@ -5,7 +5,7 @@ import {
   type SFNClientConfig,
   StartExecutionCommand,
 } from '@aws-sdk/client-sfn'
-import { answered, isNamed } from '../rotation/stores/awsErrors.ts'
+import { ask } from '../rotation/ask.ts'
 import { digest } from './digest.ts'
 import { newestOf } from './tried.ts'
 
@@ -138,12 +138,15 @@ export class Servers {
   async find(name: string): Promise<DescribeExecutionOutput | undefined> {
     const executionArn = `${this.#stateMachineArn.replace(':stateMachine:', ':execution:')}:${name}`
     const command = new DescribeExecutionCommand({ executionArn })
-    return unless('ExecutionDoesNotExist', this.#client.send(command))
+    return ask('Step Functions', () => this.#client.send(command), { ExecutionDoesNotExist: () => undefined })
   }
 
   async #start(name: string, input: string): Promise<boolean> {
     const command = new StartExecutionCommand({ stateMachineArn: this.#stateMachineArn, name, input })
-    return Boolean(await unless('ExecutionAlreadyExists', this.#client.send(command)))
+    const started = await ask('Step Functions', () => this.#client.send(command), {
+      ExecutionAlreadyExists: () => undefined,
+    })
+    return started !== undefined
   }
 
   /** Whether what an execution has taken is still taken: by itself, or by who holds it. */
@@ -154,13 +157,3 @@ export class Servers {
     return !found || found.status === 'RUNNING'
   }
 }
-
-/** The answer, or undefined if it is this error. */
-const unless = <T>(name: string, answer: Promise<T>): Promise<T | undefined> =>
-  answered(
-    'Step Functions',
-    answer.catch((error: unknown) => {
-      if (isNamed(error, name)) return undefined
-      throw error
-    }),
-  )

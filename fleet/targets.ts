@@ -1,9 +1,9 @@
 import { GetSecretValueCommand, type SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import { GetParametersCommand, type SSMClient } from '@aws-sdk/client-ssm'
+import { ask } from '../rotation/ask.ts'
 import { Credential } from '../rotation/credential.ts'
 import { Throttled } from '../rotation/errors.ts'
 import { isHost } from '../rotation/host.ts'
-import { answered } from '../rotation/stores/awsErrors.ts'
 import { connectionIn, isOpaque } from '../rotation/tags.ts'
 import type { Scheduled } from './inventory.ts'
 
@@ -69,7 +69,7 @@ async function parameterValues(ssm: SSMClient, names: string[]): Promise<Map<str
 /** Parameter Store refuses all of them for the sake of one; then each is asked for by itself. */
 async function someValues(ssm: SSMClient, Names: string[]): Promise<[string, string][]> {
   const command = new GetParametersCommand({ Names, WithDecryption: true })
-  const answer = await unlessRefused('Parameter Store', ssm.send(command))
+  const answer = await ask('Parameter Store', () => ssm.send(command)).catch(unlessThrottled)
   if (answer) return (answer.Parameters ?? []).map(({ Name = '', Value = '' }) => [Name, Value])
   if (Names.length === 1) return []
   const each: [string, string][] = []
@@ -79,16 +79,12 @@ async function someValues(ssm: SSMClient, Names: string[]): Promise<[string, str
 
 async function secretValue(secrets: SecretsManagerClient, SecretId: string): Promise<string | undefined> {
   const command = new GetSecretValueCommand({ SecretId, VersionStage: 'AWSCURRENT' })
-  return (await unlessRefused('Secrets Manager', secrets.send(command)))?.SecretString
+  const answer = await ask('Secrets Manager', () => secrets.send(command)).catch(unlessThrottled)
+  return answer?.SecretString
 }
 
-async function unlessRefused<T>(service: string, answer: Promise<T>): Promise<T | undefined> {
-  try {
-    return await answered(service, answer)
-  } catch (error) {
-    if (error instanceof Throttled) throw error
-    return undefined
-  }
+function unlessThrottled(error: unknown): undefined {
+  if (error instanceof Throttled) throw error
 }
 
 function targetIn(text = '', isConnection = false): Target {

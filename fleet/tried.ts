@@ -1,5 +1,5 @@
 import { type ExecutionListItem, ListExecutionsCommand, type SFNClient } from '@aws-sdk/client-sfn'
-import { answered } from '../rotation/stores/awsErrors.ts'
+import { ask } from '../rotation/ask.ts'
 import type { Tried } from './plan.ts'
 
 /** Calls, and executions that each tells: so many are known, the newest ones, whatever the number due. */
@@ -16,7 +16,7 @@ export async function newestOf(
   let nextToken: string | undefined
   for (let page = 0; page < pages; page++) {
     const command = new ListExecutionsCommand({ stateMachineArn, maxResults: SIZE, nextToken })
-    const answer = await answered('Step Functions', stepFunctions.send(command))
+    const answer = await ask('Step Functions', () => stepFunctions.send(command))
     executions.push(...(answer.executions ?? []))
     nextToken = answer.nextToken
     if (!nextToken) return { executions, all: true }

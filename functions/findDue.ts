@@ -13,7 +13,7 @@ import { type Last, Servers, serverId } from '../fleet/servers.ts'
 import { adminsAmong, targetsOf } from '../fleet/targets.ts'
 import { triedOf } from '../fleet/tried.ts'
 import { topOf, withoutCircles } from '../fleet/turns.ts'
-import { answered } from '../rotation/stores/awsErrors.ts'
+import { ask } from '../rotation/ask.ts'
 import { parseDueEnvironment } from './shared/environment.ts'
 import { runEvent } from './shared/event.ts'
 import { functionHandler, measure } from './shared/handler.ts'
@@ -156,15 +156,15 @@ function partsOf(texts: string[]): Names[] {
  */
 async function earlierThan(run: string, overlaps: boolean): Promise<string | undefined> {
   const query = { stateMachineArn: environment.runs, statusFilter: 'RUNNING' } as const
-  const answer = stepFunctions.send(new ListExecutionsCommand(query))
-  const { executions = [] } = await answered('Step Functions', answer)
+  const list = new ListExecutionsCommand(query)
+  const { executions = [] } = await ask('Step Functions', () => stepFunctions.send(list))
   const [oldest] = executions.toSorted(
     (a, b) => Number(a.startDate) - Number(b.startDate) || (`${a.name}` < `${b.name}` ? -1 : 1),
   )
   if (!oldest || oldest.name === run) return undefined
   if (!overlaps) return oldest.name
   const { executionArn } = oldest
-  const found = stepFunctions.send(new DescribeStateMachineForExecutionCommand({ executionArn }))
-  const { definition = '' } = await answered('Step Functions', found)
+  const describe = new DescribeStateMachineForExecutionCommand({ executionArn })
+  const { definition = '' } = await ask('Step Functions', () => stepFunctions.send(describe))
   return definition.includes('"overlaps"') ? undefined : oldest.name
 }

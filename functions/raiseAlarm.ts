@@ -1,7 +1,5 @@
-import { injectLambdaContext } from '@aws-lambda-powertools/logger/middleware'
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
 import { PublishCommand, SNSClient } from '@aws-sdk/client-sns'
-import middy from '@middy/core'
 import * as v from 'valibot'
 import { type Alarm, textOf } from './alarm/alarm.ts'
 import { type Event, readEvent } from './alarm/event.ts'
@@ -10,6 +8,7 @@ import { Ledger } from './alarm/ledger.ts'
 import { LedgerTable } from './alarm/ledgerTable.ts'
 import { type Item, type Means, tellAll } from './alarm/tell.ts'
 import { postWebhook, WebhookFailed } from './alarm/webhook/webhook.ts'
+import { asThrown, functionHandler } from './shared/handler.ts'
 import { logger } from './shared/logger.ts'
 
 const text = v.pipe(v.string(), v.nonEmpty())
@@ -77,6 +76,17 @@ const batch = v.object({
 })
 type Records = v.InferOutput<typeof batch>['Records']
 
+/** What came: the records of a queue, or an event by itself, and the events in it. */
+type Delivery = { records: Records | undefined; items: Item[] }
+
+/** Refuses nothing: whatever it is, somebody has to hear of it. */
+function delivered(raw: unknown): Delivery {
+  const { success, output } = v.safeParse(batch, raw)
+  return success
+    ? { records: output.Records, items: output.Records.map(itemOf) }
+    : { records: undefined, items: [{ event: readEvent(raw), again: false }] }
+}
+
 /** An event of a queue, which is as EventBridge sent it. What cannot be read is an alarm of its own, once. */
 function itemOf({ messageId, body, attributes }: Records[number]): Item {
   const again = Number(attributes?.ApproximateReceiveCount ?? 1) > 1
@@ -90,12 +100,11 @@ function itemOf({ messageId, body, attributes }: Records[number]): Item {
  * two queues; an event by itself, as the last release's rules sent it, it takes as well.
  * @returns the messages that are to come again, as not everybody could be told
  */
-export const handler = middy()
-  .use(injectLambdaContext(logger, { clearState: true }))
-  .handler(async (raw: unknown, context: { getRemainingTimeInMillis?(): number }) => {
-    const { success, output } = v.safeParse(batch, raw)
-    const records = success ? output.Records : []
-    const items = success ? records.map(itemOf) : [{ event: readEvent(raw), again: false }]
+export const handler = functionHandler(
+  'raiseAlarm',
+  delivered,
+  () => ({}),
+  async ({ records, items }, context) => {
     const deadline = Date.now() + (context.getRemainingTimeInMillis?.() ?? 30_000) - RESERVE
     const means = {
       ledger,
@@ -112,10 +121,12 @@ export const handler = middy()
       if (error) logger.error('failed', { key, subject, error })
       else logger.info(told, { key, subject })
     const failed = new Map(results.flatMap(({ item, error }) => (error ? [[item, error]] : [])))
-    if (!success && failed.size) throw [...failed.values()][0]
+    if (!records && failed.size) throw [...failed.values()][0]
     return {
-      batchItemFailures: records.flatMap(({ messageId }, index) =>
+      batchItemFailures: (records ?? []).flatMap(({ messageId }, index) =>
         failed.has(items[index] as Item) ? [{ itemIdentifier: messageId }] : [],
       ),
     }
-  })
+  },
+  asThrown,
+)

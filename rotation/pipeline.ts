@@ -97,8 +97,14 @@ export async function otherTokens(store: Store, id: string, ...known: Version[])
   return tokens.filter(token => known.every(version => version.token !== token)).slice(0, NEWEST)
 }
 
-/** The values of a change, as a strategy gets them. */
-export function change(pipeline: Pipeline, id: string, current: Version, pending: Version): Change {
+/** The values of a change, as a strategy gets them. `replaced` are users that the admin may not be. */
+export function change(
+  pipeline: Pipeline,
+  id: string,
+  current: Version,
+  pending: Version,
+  replaced: string[] = [],
+): Change {
   const { store, rotating } = pipeline
   async function* stored(): AsyncIterable<Stored> {
     for (const token of await otherTokens(store, id, current, pending)) {
@@ -117,7 +123,7 @@ export function change(pipeline: Pipeline, id: string, current: Version, pending
     pending: pending.credential,
     previous: async () => (await readWritten(store, id, { stage: 'previous' }))?.credential,
     stored,
-    admin: () => adminOf(pipeline, current.credential),
+    admin: () => adminOf(pipeline, current.credential, replaced),
     rds: pipeline.rds,
   }
 }

@@ -7,9 +7,9 @@ import {
   ModifyDBInstanceCommand,
   type RDSClient,
 } from '@aws-sdk/client-rds'
+import { ask } from './ask.ts'
 import type { Credential } from './credential.ts'
-import { InvalidCredential, RdsBusy, Throttled, Unreachable } from './errors.ts'
-import { isNamed, translate } from './stores/awsErrors.ts'
+import { InvalidCredential, RdsBusy } from './errors.ts'
 
 type Database = {
   arn: string
@@ -76,18 +76,19 @@ export class Rds {
     const id = arn.split(':').at(-1)
     const change = { MasterUserPassword: master.password }
     // An instance takes a password at once anyhow, and by ApplyImmediately all else that waits for its window too.
-    const command: Promise<unknown> = isCluster(arn)
-      ? this.#client.send(
-          new ModifyDBClusterCommand({ DBClusterIdentifier: id, ApplyImmediately: true, ...change }),
-        )
-      : this.#client.send(new ModifyDBInstanceCommand({ DBInstanceIdentifier: id, ...change }))
-    await command.catch(error => {
-      if (isNamed(error, 'InvalidParameterValue'))
+    const modify = (): Promise<unknown> =>
+      isCluster(arn)
+        ? this.#client.send(
+            new ModifyDBClusterCommand({ DBClusterIdentifier: id, ApplyImmediately: true, ...change }),
+          )
+        : this.#client.send(new ModifyDBInstanceCommand({ DBInstanceIdentifier: id, ...change }))
+    await ask('RDS', modify, {
+      InvalidParameterValue() {
         throw new InvalidCredential(
           'password',
           'RDS refuses it: it takes 8 to 41 printable characters, without / @ " and spaces; let the options make such',
         )
-      throw known(error)
+      },
     })
   }
 
@@ -153,12 +154,12 @@ export class Rds {
 
   async #cluster(id: string): Promise<DBCluster | undefined> {
     const command = new DescribeDBClustersCommand({ DBClusterIdentifier: id })
-    return (await unlessAbsent(this.#client.send(command)))?.DBClusters?.[0]
+    return (await ask('RDS', () => this.#client.send(command), unlessAbsent))?.DBClusters?.[0]
   }
 
   async #instance(id: string): Promise<DBInstance | undefined> {
     const command = new DescribeDBInstancesCommand({ DBInstanceIdentifier: id })
-    return (await unlessAbsent(this.#client.send(command)))?.DBInstances?.[0]
+    return (await ask('RDS', () => this.#client.send(command), unlessAbsent))?.DBInstances?.[0]
   }
 }
 
@@ -187,22 +188,9 @@ const flat = ({ Endpoint, ...instance }: DBInstance = {}) => ({
   Port: Endpoint?.Port,
 })
 
-async function unlessAbsent<T>(answer: Promise<T>): Promise<T | undefined> {
-  try {
-    return await answer
-  } catch (error) {
-    // What has the name of no database, or is in another Region, is no valid parameter.
-    if (isNamed(error, 'DBInstanceNotFoundFault', 'DBClusterNotFoundFault', 'InvalidParameterValue'))
-      return undefined
-    throw known(error)
-  }
-}
-
-function known(error: unknown): unknown {
-  if (isNamed(error, 'InvalidDBInstanceStateFault', 'InvalidDBClusterStateFault'))
-    return new RdsBusy('RDS is at work on the database')
-  const translated = translate('RDS', error)
-  // It lacks the SDK's mark of an error that the service answered: from a VPC there may be no way to RDS.
-  const unanswered = translated instanceof Throttled && !('$fault' in (error as Error))
-  return unanswered ? new Unreachable(translated.message) : translated
+const unlessAbsent = {
+  DBInstanceNotFoundFault: () => undefined,
+  DBClusterNotFoundFault: () => undefined,
+  // What has the name of no database, or is in another Region, is no valid parameter.
+  InvalidParameterValue: () => undefined,
 }

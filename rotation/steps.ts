@@ -238,21 +238,12 @@ async function makeValid(pipeline: Pipeline, rotation: Rotation): Promise<string
   if (!pending.credential.sameUser(credential.with({ username: nextUser })))
     throw new HostMismatch('pending differs from current in more than password and user')
   const engine = await pipeline.engine(rotation.engine)
-  const told = change({ ...pipeline, store }, id, current, pending)
-  let admin: Credential | undefined
-  const readAdmin = async () => {
-    admin = await told.admin()
-    if (admin.username === user || admin.username === nextUser)
-      throw new InvalidCredential(
-        'masterarn',
-        `should name the secret of an admin who is another user than ${JSON.stringify(user)} and ${JSON.stringify(nextUser)}: whoever is replaced is closed`,
-      )
-    return admin
-  }
+  const told = change({ ...pipeline, store }, id, current, pending, [user, nextUser])
   const { pooler } = rotation
-  const left = await strategies[rotation.strategy].apply(engine, { ...told, admin: readAdmin, pooler })
-  if (admin && admin.address !== credential.address) await awaitLogin(engine, pending.credential)
-  return left || []
+  const applied = await strategies[rotation.strategy].apply(engine, { ...told, pooler })
+  if (!applied) return []
+  if (applied.address !== credential.address) await awaitLogin(engine, pending.credential)
+  return applied.left
 }
 
 /** Logs in with pending and proves that it is as good as current. @throws LoginRefused, TestFailed … */

@@ -1,16 +1,43 @@
 import * as v from 'valibot'
 import { intervalOf } from '../../fleet/interval.ts'
-import { InvalidInput, InvalidOption } from '../../rotation/errors.ts'
+import { InvalidInput, InvalidOption, type RotationError } from '../../rotation/errors.ts'
 import { type Options, parseOptions } from '../../rotation/options.ts'
 import { passwordSettings } from '../../rotation/password.ts'
 
 const text = v.pipe(v.string(), v.nonEmpty())
-const schema = v.object({
+const whole = v.pipe(v.string(), v.digits(), v.transform(Number), v.minValue(1))
+const common = v.object({
   KEYTURN_CA_FILE: v.optional(text, '/var/runtime/ca-cert.pem'),
   KEYTURN_EXECUTIONS: v.exactOptional(text),
-  KEYTURN_GRACE: v.exactOptional(text),
-  KEYTURN_TEST_QUERY_MAY_WRITE: v.exactOptional(v.string()),
+  KEYTURN_TEST_QUERY_MAY_WRITE: v.exactOptional(v.picklist(['true', 'false'])),
 })
+const due = v.object({
+  KEYTURN_RUNS: text,
+  KEYTURN_ROTATION_FUNCTION: text,
+  KEYTURN_MAX_ROTATIONS: v.pipe(whole, v.maxValue(10_000)),
+  KEYTURN_MAX_ROTATIONS_PER_HOST: v.pipe(whole, v.maxValue(40)),
+  KEYTURN_DUE_SCHEDULE: v.optional(v.string(), ''),
+})
+
+type Variable = keyof typeof common.entries | keyof typeof due.entries
+
+/** What sets each variable, the deployment's parameter or the template itself, and what it should be. */
+const expected: Record<Variable, [setBy: string, should: string]> = {
+  KEYTURN_CA_FILE: ['caFile', "should be the path of a PEM file in the project's folder"],
+  KEYTURN_TEST_QUERY_MAY_WRITE: ['testQueryMayWrite', 'should be true or false'],
+  KEYTURN_MAX_ROTATIONS: ['maxConcurrentRotations', 'should be a whole number from 1 to 10000'],
+  KEYTURN_MAX_ROTATIONS_PER_HOST: ['maxConcurrentRotationsPerHost', 'should be a whole number from 1 to 40'],
+  KEYTURN_DUE_SCHEDULE: ['dueSchedule', 'should be a rate of at most an hour, such as rate(15 minutes)'],
+  KEYTURN_EXECUTIONS: ['environment variable KEYTURN_EXECUTIONS', 'is not set'],
+  KEYTURN_RUNS: ['environment variable KEYTURN_RUNS', 'is not set'],
+  KEYTURN_ROTATION_FUNCTION: ['environment variable KEYTURN_ROTATION_FUNCTION', 'is not set'],
+}
+
+/** Variables that are the deployment's default of an option; what that should be is said where options are read. */
+const optionOf: Record<string, string> = {
+  KEYTURN_GRACE: 'grace',
+  ...Object.fromEntries(Object.keys(passwordSettings.entries).map(name => [name, name])),
+}
 
 export type Environment = {
   /** PEM file of the issuers to trust. By default Lambda's own, which holds the roots of RDS. */
@@ -32,14 +59,13 @@ export function parseEnvironment(variables: NodeJS.ProcessEnv): Environment {
   const given = Object.fromEntries(
     Object.entries(variables).filter((entry): entry is [string, string] => Boolean(entry[1])),
   )
-  const { KEYTURN_CA_FILE, KEYTURN_EXECUTIONS, KEYTURN_GRACE, KEYTURN_TEST_QUERY_MAY_WRITE } = v.parse(
-    schema,
+  const { KEYTURN_CA_FILE, KEYTURN_EXECUTIONS, KEYTURN_TEST_QUERY_MAY_WRITE } = checked(
+    common,
     given,
+    (name, problem) => new InvalidOption(name, problem),
   )
-  if (!['true', 'false', undefined].includes(KEYTURN_TEST_QUERY_MAY_WRITE))
-    throw new InvalidOption('testQueryMayWrite', 'should be true or false')
-  const options = Object.keys(passwordSettings.entries).flatMap(name =>
-    given[name] ? [[name, given[name]]] : [],
+  const options = Object.entries(optionOf).flatMap(([name, option]) =>
+    given[name] ? [[option, given[name]]] : [],
   )
   return {
     caFile: KEYTURN_CA_FILE,
@@ -48,21 +74,9 @@ export function parseEnvironment(variables: NodeJS.ProcessEnv): Environment {
       ? `${KEYTURN_EXECUTIONS.replace(':execution:', ':stateMachine:')}-server`
       : '',
     ...(KEYTURN_TEST_QUERY_MAY_WRITE === 'true' && { testMayWrite: true }),
-    defaults: parseOptions({
-      ...Object.fromEntries(options),
-      ...(KEYTURN_GRACE && { grace: KEYTURN_GRACE }),
-    }),
+    defaults: parseOptions(Object.fromEntries(options)),
   }
 }
-
-const whole = v.pipe(v.string(), v.digits(), v.transform(Number), v.minValue(1))
-const due = v.object({
-  KEYTURN_RUNS: text,
-  KEYTURN_ROTATION_FUNCTION: text,
-  KEYTURN_MAX_ROTATIONS: v.pipe(whole, v.maxValue(10_000)),
-  KEYTURN_MAX_ROTATIONS_PER_HOST: v.pipe(whole, v.maxValue(40)),
-  KEYTURN_DUE_SCHEDULE: v.optional(v.string(), ''),
-})
 
 type DueEnvironment = {
   /** ARN of the state machine that rotates what is due. */
@@ -80,19 +94,10 @@ type DueEnvironment = {
   interval: number
 }
 
-const expected: Record<string, string> = {
-  KEYTURN_MAX_ROTATIONS: 'maxConcurrentRotations: should be a whole number from 1 to 10000',
-  KEYTURN_MAX_ROTATIONS_PER_HOST: 'maxConcurrentRotationsPerHost: should be a whole number from 1 to 40',
-}
-
 /** Reads findDue's environment. @throws InvalidInput naming the parameter of the deployment */
 export function parseDueEnvironment(variables: NodeJS.ProcessEnv): DueEnvironment {
-  const result = v.safeParse(due, variables)
-  if (!result.success) {
-    const name = String(result.issues[0].path?.[0].key)
-    throw new InvalidInput(expected[name] ?? `environment variable ${name}: is not set`)
-  }
-  const { output } = result
+  const refusal = (name: string, problem: string) => new InvalidInput(`${name}: ${problem}`)
+  const output = checked(due, variables, refusal)
   return {
     runs: output.KEYTURN_RUNS,
     rotations: output.KEYTURN_RUNS.replace(/-due$/, ''),
@@ -102,4 +107,15 @@ export function parseDueEnvironment(variables: NodeJS.ProcessEnv): DueEnvironmen
     maxRotationsPerHost: output.KEYTURN_MAX_ROTATIONS_PER_HOST,
     interval: intervalOf(output.KEYTURN_DUE_SCHEDULE),
   }
+}
+
+function checked<T>(
+  schema: v.GenericSchema<unknown, T>,
+  variables: object,
+  refusal: (setBy: string, should: string) => RotationError,
+): T {
+  const result = v.safeParse(schema, variables)
+  if (result.success) return result.output
+  const name = String(result.issues[0].path?.[0].key)
+  throw refusal(...expected[name as Variable])
 }

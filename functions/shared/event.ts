@@ -12,7 +12,14 @@ const time = v.pipe(
   v.isoTimestamp(),
   v.transform(text => new Date(text)),
 )
-const expected: Record<string, string> = {
+/** The schemas of what a person may write into the input of an execution, or of a function. */
+type Input = typeof start | typeof startCall | typeof run | typeof serviceCall
+/** `keyof` of each: of all together it would be what they share. */
+type FieldOf<Schema extends { entries: object }> = Schema extends Schema ? keyof Schema['entries'] : never
+
+const asPassed = 'as the state machine passes it'
+/** What each should be: the second half of an InvalidInput's message. */
+const expected: Record<FieldOf<Input> | 'execution' | 'rotation', string> = {
   execution: 'the name of the execution',
   rotation: 'the state of the execution, an object',
   store: `one of: ${storeNames.join(', ')}`,
@@ -27,6 +34,9 @@ const expected: Record<string, string> = {
   run: 'the name of the execution',
   at: 'a time, such as 2026-11-21T10:00:00Z',
   until: 'a time, such as 2026-11-21T10:00:00Z',
+  group: asPassed,
+  server: asPassed,
+  overlaps: asPassed,
 }
 
 const common = {
@@ -230,5 +240,6 @@ function checked<T>(schema: v.GenericSchema<unknown, T>, event: unknown): T {
 }
 
 function invalid(field: string): InvalidInput {
-  return new InvalidInput(`${field}: should be ${expected[field] ?? 'as the state machine passes it'}`)
+  const should = field in expected ? expected[field as keyof typeof expected] : asPassed
+  return new InvalidInput(`${field}: should be ${should}`)
 }

@@ -24,22 +24,31 @@ export function measure(
   metrics.singleMetric().addDimensions(dimensions).addMetric(name, unit, value)
 }
 
+/** What leaves a function whose errors have names of its own, by which nothing is retried. */
+export const asThrown = (error: unknown) => error as Error
+
+/** Only errors of ours leave any other, with the function's name in front. */
+function asOurs(error: unknown, name: string): Error {
+  const ours = error instanceof RotationError ? error : new Unexpected(error)
+  ours.message = `${name}: ${ours.message}`
+  return ours
+}
+
 /**
- * One Lambda function: event parsed at the door, log lines that name the function and what `about` tells of the event.
- * Only errors of ours leave it, with the function's name in front; the runtime logs them.
+ * The one door of every Lambda function: event parsed as it comes in, log lines that name the function and what `about`
+ * tells of the event, and which errors leave it; the runtime logs them.
  */
 export function functionHandler<Event, Result>(
   name: string,
   parse: (event: unknown) => Event,
   about: (event: Event) => Record<string, unknown>,
   run: (event: Event, context: Clock) => Promise<Result>,
+  leaving: (error: unknown, name: string) => Error = asOurs,
 ) {
   return middy()
     .use(injectLambdaContext(logger, { clearState: true }))
     .onError(request => {
-      const error = request.error instanceof RotationError ? request.error : new Unexpected(request.error)
-      error.message = `${name}: ${error.message}`
-      request.error = error
+      request.error = leaving(request.error, name)
     })
     .handler(async (raw: unknown, context): Promise<Result> => {
       const event = parse(raw)

@@ -126,35 +126,30 @@ export function refuseTooLong(id: string, name: string, value: string, tier = 'S
 }
 
 /**
- * What Parameter Store answers to a put that it does not take for what the parameter is, in words; undefined for any
- * other error. Its own words may quote the value.
+ * What errors mean of a put that Parameter Store does not take for what the parameter is, in words. Its own words may
+ * quote the value.
  */
-export function refusedPut(
-  error: Error,
-  { AllowedPattern }: ParameterHistory,
-): InvalidCredential | undefined {
-  switch (error.name) {
-    case 'ParameterPatternMismatchException':
-      return new InvalidCredential(
-        'value',
-        `the new one does not match the parameter's own AllowedPattern, ${AllowedPattern}: change the pattern, or make other passwords by tags`,
-      )
-    case 'HierarchyLevelLimitExceededException':
-      return new InvalidCredential('id', 'has too many levels for what is pending beside it')
-    case 'InvalidPolicyTypeException':
-    case 'InvalidPolicyAttributeException':
-    case 'IncompatiblePolicyException':
-    case 'PoliciesLimitExceededException':
-      return new InvalidCredential(
-        'policies',
-        'Parameter Store does not take those that the parameter has: put it again with others',
-      )
-    case 'ValidationException':
-      return new InvalidCredential(
-        'id',
-        'Parameter Store does not take a new value: its name or the value is too long, or has a character that is not allowed',
-      )
-    default:
-      return undefined
+export function refusedPuts({ AllowedPattern }: ParameterHistory) {
+  const refuse = (field: string, problem: string) => (): never => {
+    throw new InvalidCredential(field, problem)
+  }
+  const policies = refuse(
+    'policies',
+    'Parameter Store does not take those that the parameter has: put it again with others',
+  )
+  return {
+    ParameterPatternMismatchException: refuse(
+      'value',
+      `the new one does not match the parameter's own AllowedPattern, ${AllowedPattern}: change the pattern, or make other passwords by tags`,
+    ),
+    HierarchyLevelLimitExceededException: refuse('id', 'has too many levels for what is pending beside it'),
+    InvalidPolicyTypeException: policies,
+    InvalidPolicyAttributeException: policies,
+    IncompatiblePolicyException: policies,
+    PoliciesLimitExceededException: policies,
+    ValidationException: refuse(
+      'id',
+      'Parameter Store does not take a new value: its name or the value is too long, or has a character that is not allowed',
+    ),
   }
 }

@@ -6,10 +6,10 @@ import {
   type SecretsManagerClient,
   UpdateSecretVersionStageCommand,
 } from '@aws-sdk/client-secrets-manager'
+import { ask, type Meanings } from '../ask.ts'
 import { Credential, type Format } from '../credential.ts'
 import { InvalidCredential, RotationInProgress, Superseded, TokenReused } from '../errors.ts'
 import { tagsIn } from '../tags.ts'
-import { isNamed, translate as translateFor } from './awsErrors.ts'
 import { type Description, older, type Stage, type Store, type Version } from './store.ts'
 
 const labels = { current: 'AWSCURRENT', pending: 'AWSPENDING', previous: 'AWSPREVIOUS' } as const
@@ -37,7 +37,8 @@ export class SecretsManager implements Store {
   }
 
   async describe(id: string): Promise<Description> {
-    const secret = await this.#known(id, this.#client.send(new DescribeSecretCommand({ SecretId: id })))
+    const command = new DescribeSecretCommand({ SecretId: id })
+    const secret = await ask('Secrets Manager', () => this.#client.send(command), needing(id))
     if (secret.DeletedDate) throw new InvalidCredential('id', `secret ${id} is scheduled for deletion`)
     const versions = Object.entries(secret.VersionIdsToStages ?? {})
     const holder = (stage: Stage) => versions.find(([, stages]) => stages.includes(labels[stage]))?.[0]
@@ -59,39 +60,36 @@ export class SecretsManager implements Store {
     { token, stage }: { token?: string; stage?: Stage },
   ): Promise<(Version & { created: number }) | undefined> {
     const which = { VersionId: token, VersionStage: stage && labels[stage] }
-    try {
-      const value = await this.#client.send(new GetSecretValueCommand({ SecretId: id, ...which }))
-      if (value.SecretString === undefined)
-        throw new InvalidCredential('value', 'is SecretBinary; Keyturn rotates what is in SecretString')
-      return {
-        token: value.VersionId ?? '',
-        credential: this.#format(value.SecretString),
-        created: Number(value.CreatedDate),
-      }
-    } catch (error) {
+    const command = new GetSecretValueCommand({ SecretId: id, ...which })
+    const value = await ask('Secrets Manager', () => this.#client.send(command), {
       // No such version, none with this label, or none with a value; or the label sits on another version.
-      if (isNamed(error, 'ResourceNotFoundException', 'InvalidRequestException')) return undefined
-      throw translate(error)
+      ResourceNotFoundException: () => undefined,
+      InvalidRequestException: () => undefined,
+    })
+    if (!value) return undefined
+    if (value.SecretString === undefined)
+      throw new InvalidCredential('value', 'is SecretBinary; Keyturn rotates what is in SecretString')
+    return {
+      token: value.VersionId ?? '',
+      credential: this.#format(value.SecretString),
+      created: Number(value.CreatedDate),
     }
   }
 
   async propose(id: string, token: string, credential: Credential): Promise<void> {
-    try {
-      const { VersionStages } = await this.#client.send(
-        new PutSecretValueCommand({
-          SecretId: id,
-          ClientRequestToken: token,
-          SecretString: credential.serialize(),
-          VersionStages: [labels.pending],
-          RotationToken: this.#rotationToken,
-        }),
-      )
-      // The same token with the same value is ignored, labels and all.
-      if (!VersionStages?.includes(labels.pending)) await this.#proposeKept(id, token, credential)
-    } catch (error) {
-      if (!isNamed(error, 'ResourceExistsException')) throw known(id, error)
-      await this.#proposeKept(id, token, credential)
-    }
+    const command = new PutSecretValueCommand({
+      SecretId: id,
+      ClientRequestToken: token,
+      SecretString: credential.serialize(),
+      VersionStages: [labels.pending],
+      RotationToken: this.#rotationToken,
+    })
+    const put = await ask('Secrets Manager', () => this.#client.send(command), {
+      ...needing(id),
+      ResourceExistsException: () => undefined,
+    })
+    // The same token with the same value is ignored, labels and all.
+    if (!put?.VersionStages?.includes(labels.pending)) await this.#proposeKept(id, token, credential)
   }
 
   /** The token has a value from an earlier try, or from a rotation that was rolled back. */
@@ -106,13 +104,10 @@ export class SecretsManager implements Store {
     if (pending) throw new RotationInProgress(`version ${pending} is pending`)
     // Where it stayed on current, the label must be taken from there first.
     if (current) await this.discard(id, current)
-    try {
-      await this.#move('pending', { id, to: token })
-    } catch (error) {
-      if (isNamed(error, 'InvalidParameterException'))
-        throw new RotationInProgress('another version is pending')
-      throw translate(error)
+    const InvalidParameterException = () => {
+      throw new RotationInProgress('another version is pending')
     }
+    await this.#move('pending', { id, to: token }, { InvalidParameterException })
   }
 
   async promote(id: string, token: string, replacing: string, late = false): Promise<void> {
@@ -127,7 +122,7 @@ export class SecretsManager implements Store {
       const { current } = await this.describe(id)
       if (current === token) return
       if (current !== replacing) throw new Superseded(`current is version ${current}, no longer ${replacing}`)
-      throw translate(error)
+      throw error
     }
   }
 
@@ -136,46 +131,38 @@ export class SecretsManager implements Store {
       await this.#move('pending', { id, from: token })
     } catch (error) {
       const { pending } = await this.describe(id)
-      if (pending === token) throw translate(error)
+      if (pending === token) throw error
     }
   }
 
   async tokens(id: string): Promise<string[]> {
     const query = { SecretId: id, IncludeDeprecated: true }
     const pages = paginateListSecretVersionIds({ client: this.#client, pageSize: 100 }, query)
-    const versions = (await this.#known(id, Array.fromAsync(pages))).flatMap(({ Versions = [] }) => Versions)
-    return versions
+    const found = await ask('Secrets Manager', () => Array.fromAsync(pages), needing(id))
+    return found
+      .flatMap(({ Versions = [] }) => Versions)
       .toSorted((a, b) => Number(b.CreatedDate) - Number(a.CreatedDate))
       .flatMap(({ VersionId }) => VersionId ?? [])
   }
 
-  async #move(stage: Stage, { id, to, from }: { id: string; to?: string; from?: string }): Promise<void> {
-    await this.#client.send(
-      new UpdateSecretVersionStageCommand({
-        SecretId: id,
-        VersionStage: labels[stage],
-        MoveToVersionId: to,
-        RemoveFromVersionId: from,
-      }),
-    )
-  }
-
-  async #known<T>(id: string, answer: Promise<T>): Promise<T> {
-    try {
-      return await answer
-    } catch (error) {
-      throw known(id, error)
-    }
+  async #move(
+    stage: Stage,
+    { id, to, from }: { id: string; to?: string; from?: string },
+    meanings?: Meanings<never>,
+  ): Promise<void> {
+    const command = new UpdateSecretVersionStageCommand({
+      SecretId: id,
+      VersionStage: labels[stage],
+      MoveToVersionId: to,
+      RemoveFromVersionId: from,
+    })
+    await ask('Secrets Manager', () => this.#client.send(command), meanings)
   }
 }
 
-/** The error of a call that needs the secret to be there. */
-function known(id: string, error: unknown): unknown {
-  return isNamed(error, 'ResourceNotFoundException')
-    ? new InvalidCredential('id', `there is no secret ${id} in this account and Region`)
-    : translate(error)
-}
-
-function translate(error: unknown): unknown {
-  return translateFor('Secrets Manager', error)
-}
+/** What errors mean at a call that needs the secret to be there. */
+const needing = (id: string) => ({
+  ResourceNotFoundException: () => {
+    throw new InvalidCredential('id', `there is no secret ${id} in this account and Region`)
+  },
+})

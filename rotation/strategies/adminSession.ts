@@ -14,6 +14,15 @@ export function requireAdmin({ engine, masterarn }: Credential, strategy: Strate
   throw new InvalidCredential('masterarn', `should be the ARN of the admin's secret: ${strategy} needs one`)
 }
 
+/** A session that may set a user's passwords, and on which server it does: `host:port`. */
+export type Acting = AsyncDisposable & { session: Session; address: string }
+
+export const actingOn = (session: Session, { address }: Credential): Acting => ({
+  session,
+  address,
+  [Symbol.asyncDispose]: () => session[Symbol.asyncDispose](),
+})
+
 /**
  * A session of the admin, who acts only for somebody who can log in with a value of the user's: else whoever may write
  * the secret could have any user's password set (a confused deputy).
@@ -24,11 +33,9 @@ export async function tryAdminSession(
   engine: Engine,
   proof: Credential,
   readAdmin: Change['admin'],
-): Promise<Session | undefined> {
+): Promise<Acting | undefined> {
   const proven = await prove(engine, proof)
-  if (!proven) return undefined
-  const dbname = proof.dbname ?? traits[proof.engine].database
-  return loginAsAdmin(engine, async () => (await readAdmin()).with({ dbname }), proven.host)
+  return proven && loginAsAdmin(engine, readAdmin, proven)
 }
 
 /**
@@ -45,15 +52,15 @@ const refused = new Map<string, number>()
 async function loginAsAdmin(
   engine: Engine,
   readAdmin: Change['admin'],
-  host: string | undefined,
-): Promise<Session> {
+  { host, dbname }: Proven,
+): Promise<Acting> {
   for (const pause of [0, ...ADMIN_PAUSES]) {
     await sleep(pause)
-    const admin = await readAdmin()
+    const admin = (await readAdmin()).with({ dbname })
     const value = hash('sha256', admin.serialize())
     if ((refused.get(value) ?? 0) > Date.now() - REMEMBERED) continue
     try {
-      return await engine.login(admin, host)
+      return actingOn(await engine.login(admin, host), admin)
     } catch (error) {
       if (!(error instanceof LoginRefused)) throw error
       refused.set(value, Date.now())
@@ -67,14 +74,16 @@ export async function adminSession(
   engine: Engine,
   current: Credential,
   readAdmin: Change['admin'],
-): Promise<Session> {
-  const session = await tryAdminSession(engine, current, readAdmin)
-  if (!session) throw new LoginRefused(`${current}: current was refused`)
-  return session
+): Promise<Acting> {
+  const admin = await tryAdminSession(engine, current, readAdmin)
+  if (!admin) throw new LoginRefused(`${current}: current was refused`)
+  return admin
 }
 
-/** The host of the user's account, if the engine has such. */
-async function prove(engine: Engine, proof: Credential): Promise<{ host: string | undefined } | undefined> {
+/** The host of the user's account, if the engine has such, and the database that it logs in to. */
+type Proven = { host: string | undefined; dbname: string | undefined }
+
+async function prove(engine: Engine, proof: Credential): Promise<Proven | undefined> {
   await using session = await tryLogin(engine, proof)
-  return session && { host: session.host }
+  return session && { host: session.host, dbname: proof.dbname ?? traits[proof.engine].database }
 }

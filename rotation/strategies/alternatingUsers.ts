@@ -12,7 +12,7 @@ import { adminSession, requireAdmin, tryAdminSession } from './adminSession.ts'
 import { awaitLogin, logsIn, setWith } from './login.ts'
 import type { StrategyName } from './names.ts'
 import { undoBesideCurrent } from './restore.ts'
-import type { Change, FailedChange, Outcome, Retirement, Strategy } from './strategy.ts'
+import type { Applied, Change, FailedChange, Outcome, Retirement, Strategy } from './strategy.ts'
 
 /** AWS's convention for the second user's name. */
 const SUFFIX = '_clone'
@@ -38,10 +38,11 @@ export class AlternatingUsers implements Strategy {
     return { user, clone: user + SUFFIX }
   }
 
-  async apply(engine: Engine, { current, pending, admin }: Change): Promise<string[]> {
-    await using session = await adminSession(engine, current, admin)
+  async apply(engine: Engine, { current, pending, admin }: Change): Promise<Applied> {
+    await using acting = await adminSession(engine, current, admin)
     const { username: user, password } = pending
-    return await session.cloneUser(this.pair(current.username), { user, password })
+    const left = await acting.session.cloneUser(this.pair(current.username), { user, password })
+    return { address: acting.address, left }
   }
 
   /**
@@ -52,7 +53,8 @@ export class AlternatingUsers implements Strategy {
     const { pending, current, admin, previous, previousIsOpen } = change
     const close = async () => {
       const before = await previous()
-      await using session = await adminSession(engine, current, admin)
+      await using acting = await adminSession(engine, current, admin)
+      const { session } = acting
       if (before?.sameLogin(pending) && (await previousIsOpen()))
         await session.setPassword(before.username, before.password)
       else {
@@ -82,19 +84,22 @@ export class AlternatingUsers implements Strategy {
       return await setWith(engine, key, current)
     } catch (error) {
       if (!(error instanceof NotPermitted || error instanceof Unreachable)) throw error
-      const found = await admin().catch(() => undefined)
-      const elsewhere = found !== undefined && found.address !== current.address
-      if (error instanceof Unreachable && !elsewhere) throw error
-      await using session = await tryAdminSession(engine, key, async () => found ?? admin())
-      await session?.setPassword(current.username, current.password)
-      if (session && elsewhere) await awaitLogin(engine, current)
-      return session !== undefined
+      if (error instanceof Unreachable) {
+        const found = await admin().catch(() => current)
+        if (found.address === current.address) throw error
+      }
+      await using acting = await tryAdminSession(engine, key, admin)
+      if (!acting) return false
+      await acting.session.setPassword(current.username, current.password)
+      if (acting.address !== current.address) await awaitLogin(engine, current)
+      return true
     }
   }
 
   /** What is to be dropped is closed first, so that its sessions only get fewer. */
   async retire(engine: Engine, { current, admin, takenUp, drop }: Retirement): Promise<string | undefined> {
-    await using session = await adminSession(engine, current, admin)
+    await using acting = await adminSession(engine, current, admin)
+    const { session } = acting
     const pair = this.pair(current.username)
     const partner = this.#partner(current.username)
     await session.lockUser(partner, pair).catch(undefinedIfAbsent)

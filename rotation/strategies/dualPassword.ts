@@ -1,11 +1,11 @@
 import type { Credential } from '../credential.ts'
-import type { Engine, Session, TwoPasswords } from '../engines/engine.ts'
+import type { Engine, TwoPasswords } from '../engines/engine.ts'
 import { traits } from '../engines/traits.ts'
 import { Conflict, LoginRefused, NotPermitted } from '../errors.ts'
-import { requireAdmin, tryAdminSession } from './adminSession.ts'
+import { type Acting, actingOn, requireAdmin, tryAdminSession } from './adminSession.ts'
 import { logsIn, tryLogin } from './login.ts'
 import { undoBesideCurrent } from './restore.ts'
-import type { Change, FailedChange, Outcome, Retirement, Stored, Strategy } from './strategy.ts'
+import type { Applied, Change, FailedChange, Outcome, Retirement, Stored, Strategy } from './strategy.ts'
 
 /**
  * One user with two valid passwords: current's goes on until the grace time is over. The user sets them itself, or an
@@ -20,11 +20,11 @@ export class DualPassword implements Strategy {
   }
 
   /** With current; or, if the database was restored to an older state, with previous. */
-  async apply(engine: Engine, { current, pending, previous, stored, admin }: Change): Promise<void> {
-    const addWith = async (key: Credential) => {
-      await using session = await this.#actingFor(engine, key, admin)
-      if (!session) return false
-      const passwords = passwordsOf(session)
+  async apply(engine: Engine, { current, pending, previous, stored, admin }: Change): Promise<Applied> {
+    const addWith = async (key: Credential): Promise<Applied | undefined> => {
+      await using acting = await this.#actingFor(engine, key, admin)
+      if (!acting) return undefined
+      const passwords = passwordsOf(acting)
       const add = () => passwords.add(pending.username, pending.password, key.password)
       try {
         await add()
@@ -33,21 +33,23 @@ export class DualPassword implements Strategy {
         await closeOther(engine, key, stored(), error)
         await add()
       }
-      return true
+      return { address: acting.address, left: [] }
     }
-    if (await addWith(current)) return
+    const applied = await addWith(current)
+    if (applied) return applied
     const older = await previous()
-    if (older?.sameLogin(current) && (await addWith(older))) return
-    throw new LoginRefused(`${current}: current and previous were both refused`)
+    const restored = older?.sameLogin(current) ? await addWith(older) : undefined
+    if (!restored) throw new LoginRefused(`${current}: current and previous were both refused`)
+    return restored
   }
 
   /** Current's password is left alone; pending's, if it was set, is taken away. */
   undo(engine: Engine, change: FailedChange): Promise<Outcome> {
     const { current, pending, admin } = change
     const keepCurrent = async (key: Credential) => {
-      await using session = await this.#actingFor(engine, key, admin)
-      if (session) await passwordsOf(session).keep(current.username, current.password)
-      return session !== undefined
+      await using acting = await this.#actingFor(engine, key, admin)
+      if (acting) await passwordsOf(acting).keep(current.username, current.password)
+      return acting !== undefined
     }
     return undoBesideCurrent(engine, change, {
       user: current.username,
@@ -60,17 +62,19 @@ export class DualPassword implements Strategy {
   }
 
   async retire(engine: Engine, { current, admin, takenUp }: Retirement): Promise<undefined> {
-    await using session = await this.#actingFor(engine, current, admin)
-    if (!session) throw new LoginRefused(`${current}: current was refused`)
-    const passwords = passwordsOf(session)
+    await using acting = await this.#actingFor(engine, current, admin)
+    if (!acting) throw new LoginRefused(`${current}: current was refused`)
+    const passwords = passwordsOf(acting)
     await passwords.keep(current.username, current.password)
     const taken = await takenUp()
     if (taken?.sameLogin(current)) await passwords.add(current.username, taken.password, current.password)
   }
 
   /** A session that may set the user's passwords; undefined if `key`, the proof, is refused. */
-  #actingFor(engine: Engine, key: Credential, admin: Change['admin']): Promise<Session | undefined> {
-    return setsItsOwn(key) ? tryLogin(engine, key) : tryAdminSession(engine, key, admin)
+  async #actingFor(engine: Engine, key: Credential, admin: Change['admin']): Promise<Acting | undefined> {
+    if (!setsItsOwn(key)) return tryAdminSession(engine, key, admin)
+    const session = await tryLogin(engine, key)
+    return session && actingOn(session, key)
   }
 }
 
@@ -90,7 +94,7 @@ async function closeOther(
     await using session = await tryLogin(engine, key.with({ password: credential.password }))
     if (session) {
       if (await inUse()) throw conflict
-      await passwordsOf(session).keep(key.username, key.password)
+      await passwordsOf({ session }).keep(key.username, key.password)
       return
     }
     // A login ends a row of refused ones, after which the server may lock the account.
@@ -103,7 +107,7 @@ async function closeOther(
 
 const setsItsOwn = ({ engine }: Credential) => traits[engine].strategies['dual-password'] === 'user'
 
-function passwordsOf({ passwords }: Session): TwoPasswords {
+function passwordsOf({ session: { passwords } }: Pick<Acting, 'session'>): TwoPasswords {
   if (!passwords) throw new NotPermitted('this server keeps one password of a user only')
   return passwords
 }

@@ -54,16 +54,19 @@ export type Retirement = Pick<Change, 'current' | 'admin'> & {
  */
 export type Outcome = 'intact' | 'restored' | 'left' | 'open'
 
+/**
+ * What an admin has applied. `address` is where, `host:port`: from there it may have still to come to the server that
+ * pending names. `left` is what could not be done on the way and is no reason to stop, a sentence each.
+ */
+export type Applied = { address: string; left: string[] }
+
 /** Which users a rotation turns, and how the database follows. Every method may run any number of times. */
 export interface Strategy {
   /** The user that the next value logs in as. @throws InvalidCredential if there can be none */
   nextUser(current: Credential): string
 
-  /**
-   * Makes pending valid. Current is proven by a login before an admin's credential is used.
-   * @returns what could not be done on the way and is no reason to stop, a sentence each
-   */
-  apply(engine: Engine, change: Change): Promise<void> | Promise<string[]>
+  /** Makes pending valid. Current is proven by a login before an admin's credential is used. */
+  apply(engine: Engine, change: Change): Promise<void> | Promise<Applied>
 
   /** Makes current valid again, whatever became of pending. @throws LockedOut if nothing brings it back */
   undo(engine: Engine, change: FailedChange): Promise<Outcome>

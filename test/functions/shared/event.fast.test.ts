@@ -3,7 +3,9 @@ import {
   NoObject,
   rollbackEvent,
   rotationEvent,
+  runEvent,
   serviceEvent,
+  startCallEvent,
   startEvent,
 } from '../../../functions/shared/event.ts'
 import * as errors from '../../../rotation/errors.ts'
@@ -20,6 +22,7 @@ const untold = {
   replaces: 'first',
 }
 const created = { ...untold, token }
+
 test("startEvent: the execution's input; its name becomes the token", () => {
   expect(startEvent(start)).toEqual({ abandoned: false, rotation: { ...start.rotation, token } })
   expect(startEvent({ ...start, rotation: { ...start.rotation, token } }).rotation.token).toBe(token)
@@ -166,4 +169,36 @@ test('says what a store, an id and a token are', () => {
     'id: should be the name or the ARN of the secret, or the name of the parameter',
   )
   expect(change({ token: 'other' })).toThrow('token: should be the name of the execution')
+})
+
+const call = { ...start.rotation, token, at: '2026-11-21T10:00:00Z', until: null, group: 'one', server: null }
+const service = { Step: 'setSecret', SecretId: 'arn', ClientRequestToken: token, RotationToken: 'proof' }
+
+test.each([
+  [
+    'startEvent',
+    (rotation: object) => startEvent({ execution: token, rotation }),
+    { ...start.rotation, token, group: 'one' },
+  ],
+  ['startCallEvent', startCallEvent, call],
+  ['runEvent', runEvent, { run: 'one', overlaps: true }],
+  ['serviceEvent', serviceEvent, service],
+])('%s: each field is refused by its name, in words', (_, parse, event) => {
+  parse(event as never)
+  for (const field of Object.keys(event))
+    expect(() => parse({ ...event, [field]: { of: 'another kind' } } as never)).toThrow(
+      expect.objectContaining({
+        name: 'InvalidInput',
+        message: expect.stringMatching(`^${field}: should be (?!undefined)\\S`),
+      }),
+    )
+})
+
+test('what a person does not write is as the state machine passes it', () => {
+  expect(() => startCallEvent({ ...call, group: 7 })).toThrow(
+    'group: should be as the state machine passes it',
+  )
+  expect(() => runEvent({ run: 'one', overlaps: 'yes' })).toThrow(
+    'overlaps: should be as the state machine passes it',
+  )
 })

@@ -96,7 +96,10 @@ describe.skipIf(!servers.length).each(servers)('$name, half of a clone', server 
       expect(await opens(pending)).toBe(false)
       expect(await admits(server, app.current)).toBe(true)
       const next = pending.with({ password: `next-${hex(8)}` })
-      expect(await strategy.apply(engine, failed(app, next))).toEqual([])
+      expect(await strategy.apply(engine, failed(app, next))).toEqual({
+        address: app.current.address,
+        left: [],
+      })
       await using session = await engine.login(next)
       expect(await session.differences(strategy.pair(app.user), async () => app.current)).toEqual([])
     },

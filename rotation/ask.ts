@@ -1,0 +1,90 @@
+import { NotPermitted, RdsBusy, RotationError, StoreFailed, Throttled, Unreachable } from './errors.ts'
+
+/** An error as the SDK throws it. `$fault` is its mark of one that the service answered. */
+type Failure = Error & { code?: string; $fault?: string; $metadata?: { requestId?: string } }
+
+/** What the errors of one service are called. */
+type Names = {
+  /** Those that mean something to us, by the name that the service has for them. */
+  own?: Record<string, (error: Failure) => RotationError>
+  /** There was no answer. */
+  unanswered: new (
+    message: string,
+  ) => RotationError
+  /** Any other error. */
+  unknown(error: Failure, service: string): unknown
+}
+
+const refused = ({ name, $metadata }: Failure, service: string) =>
+  new StoreFailed(`${service}: ${name}, request ${$metadata?.requestId}`)
+
+const usual: Names = {
+  unanswered: Throttled,
+  // What the service did not answer is no error of it, and thrown on as it is.
+  unknown: (error, service) => ('$fault' in error ? refused(error, service) : error),
+}
+
+const noSuchMachine = (error: Failure) => refused(error, 'Step Functions')
+const atWork = () => new RdsBusy('RDS is at work on the database')
+
+const services = {
+  'Secrets Manager': usual,
+  'Parameter Store': usual,
+  'Resource Groups Tagging API': usual,
+  'Step Functions': {
+    ...usual,
+    own: {
+      InvalidArn: noSuchMachine,
+      StateMachineDoesNotExist: noSuchMachine,
+      ValidationException: noSuchMachine,
+    },
+    // A rollback depends on its answers: whatever it is, it is asked again.
+    unknown: ({ name }, service) => new Throttled(`${service}: ${name}`),
+  },
+  RDS: {
+    ...usual,
+    own: { InvalidDBInstanceStateFault: atWork, InvalidDBClusterStateFault: atWork },
+    // From a VPC there may be no way to it.
+    unanswered: Unreachable,
+  },
+} satisfies Record<string, Names>
+
+/** A service of AWS, by the name that our errors begin with. */
+export type ServiceName = keyof typeof services
+
+/** What errors mean at one call, by their names: an answer, or an error of ours that is thrown. */
+export type Meanings<T> = Record<string, (error: Error) => T | Promise<T>>
+
+const temporary =
+  /Throttl|TooManyRequests|TooManyUpdates|Internal(Service|Server|Failure|Error)|ServiceUnavailable|RequestTimeout|Timeout|ECONN|EHOSTUNREACH|ENETUNREACH|EPIPE|ENOTFOUND|EAI_AGAIN/
+
+/**
+ * Asks a service of AWS. This is the one way to do so for whatever is told in our terms.
+ * @throws Throttled, NotPermitted, StoreFailed, or what `services` has for this one; what is no error of a call, unchanged
+ */
+export async function ask<T, Else = never>(
+  service: ServiceName,
+  call: () => Promise<T>,
+  meanings: Meanings<Else> = {},
+): Promise<T | Else> {
+  try {
+    return await call()
+  } catch (error) {
+    if (!(error instanceof Error) || error instanceof RotationError) throw error
+    const meaning = meanings[error.name]
+    if (meaning) return meaning(error)
+    throw translate(service, error)
+  }
+}
+
+/** A service's text is kept only where it cannot quote a value: a refusal names the caller, the action, the resource. */
+function translate(service: ServiceName, error: Failure): unknown {
+  const { own = {}, unanswered, unknown }: Names = services[service]
+  const { name, code, message } = error
+  if (own[name]) return own[name](error)
+  if (temporary.test(name) || temporary.test(code ?? ''))
+    return new ('$fault' in error ? Throttled : unanswered)(`${service}: ${code ?? name}`)
+  if ('$fault' in error && ['AccessDeniedException', 'AccessDenied'].includes(name))
+    return new NotPermitted(`${service}: ${message}`)
+  return unknown(error, service)
+}

@@ -1,0 +1,138 @@
+import { beforeEach, describe, expect, test } from 'vitest'
+import { Credential } from '../../../rotation/credential.ts'
+import type { Engine, Session } from '../../../rotation/engines/engine.ts'
+import { InvalidCredential, LoginRefused, NotPermitted, Unreachable } from '../../../rotation/errors.ts'
+import { ADMIN_PAUSES, adminSession, tryAdminSession } from '../../../rotation/strategies/adminSession.ts'
+import { AlternatingUsers } from '../../../rotation/strategies/alternatingUsers.ts'
+import { DualPassword } from '../../../rotation/strategies/dualPassword.ts'
+import type { FailedChange } from '../../../rotation/strategies/strategy.ts'
+
+ADMIN_PAUSES.splice(0, Infinity, 1, 1, 1)
+
+const masterarn = 'arn:aws:secretsmanager:eu-west-1:123456789012:secret:admin'
+const value = (username: string, password: string, more: object = {}) =>
+  Credential.parse(JSON.stringify({ engine: 'postgres', host: 'here', username, password, ...more }))
+
+/** The passwords that log in, the logins that were tried, and the sessions that are open. */
+let passwords: Record<string, string>
+let logins: string[]
+let open: number
+/** What setting a user's own password meets. */
+let refusal: Error | undefined
+beforeEach(() => {
+  passwords = { app: 'one', admin: 'two' }
+  logins = []
+  open = 0
+  refusal = undefined
+})
+
+const engine: Engine = {
+  async login({ username, password, address, dbname }, host) {
+    logins.push([username, password, address, dbname, ...(host ? [host] : [])].join(' '))
+    if (passwords[username] !== password) throw new LoginRefused('no')
+    open++
+    const session = {
+      host: username === 'app' ? 'its host' : undefined,
+      async cloneUser(_: unknown, { user, password }: { user: string; password: string }) {
+        passwords[user] = password
+        return ['a view stays']
+      },
+      async setPassword(user: string, password: string) {
+        if (user === username && refusal) throw refusal
+        passwords[user] = password
+      },
+      passwords: { add: async () => {}, keep: async () => {} },
+      async [Symbol.asyncDispose]() {
+        open--
+      },
+    }
+    return session as unknown as Session
+  },
+}
+
+const current = value('app', 'one', { dbname: 'shop', masterarn })
+const pending = current.with({ username: 'app_clone', password: 'next' })
+const never = () => {
+  throw new Error('is not to be asked')
+}
+const change = (admin: FailedChange['admin'], more: Partial<FailedChange> = {}): FailedChange => ({
+  ...{ current, pending, admin, stored: never, rds: never, previous: async () => undefined },
+  ...{ rival: async () => undefined, untouched: async () => false, previousIsOpen: async () => false },
+  ...more,
+})
+
+describe("an admin's session", () => {
+  test("is on the admin's server, in the database of who proved it, for its account", async () => {
+    {
+      await using acting = await adminSession(engine, current, async () =>
+        value('admin', 'two', { host: 'there' }),
+      )
+      expect([acting.address, open]).toEqual(['there:5432', 1])
+    }
+    expect(open).toBe(0)
+    expect(logins).toEqual(['app one here:5432 shop', 'admin two there:5432 shop its host'])
+  })
+
+  test('is none, and the admin not read, if the proof does not log in', async () => {
+    const proof = current.with({ password: 'wrong' })
+    expect(await tryAdminSession(engine, proof, never)).toBeUndefined()
+    await expect(adminSession(engine, proof, never)).rejects.toThrow(LoginRefused)
+  })
+})
+
+describe('apply says where the password was set', () => {
+  test('alternating users: where the admin is, and what was left', async () => {
+    const admin = async () => value('admin', 'two', { host: 'there' })
+    const applied = await new AlternatingUsers().apply(engine, change(admin))
+    expect(applied).toEqual({ address: 'there:5432', left: ['a view stays'] })
+    expect([passwords.app_clone, open]).toEqual(['next', 0])
+  })
+
+  test('dual password: where the admin is, or where the user sets its own', async () => {
+    const redis = value('app', 'one', { engine: 'redis', masterarn })
+    const admin = async () => value('admin', 'two', { engine: 'redis', host: 'there' })
+    const given = change(admin, { current: redis, pending: redis.with({ password: 'next' }) })
+    const address = { redis: 'there:6379', mysql: 'here:3306' }
+    expect(await new DualPassword().apply(engine, given)).toEqual({ address: address.redis, left: [] })
+    const mysql = value('app', 'one', { engine: 'mysql' })
+    const own = change(never, { current: mysql, pending: mysql.with({ password: 'next' }) })
+    expect(await new DualPassword().apply(engine, own)).toEqual({ address: address.mysql, left: [] })
+    expect(open).toBe(0)
+  })
+})
+
+describe('a rollback by the admin, where the user may not set its own password', () => {
+  beforeEach(() => {
+    passwords.app = 'next'
+    refusal = new NotPermitted('no')
+  })
+  const same = current.with({ password: 'next' })
+  const undo = (admin: FailedChange['admin']) =>
+    new AlternatingUsers().undo(engine, change(admin, { pending: same }))
+
+  test('sees that the admin was given another value meanwhile', async () => {
+    const values = [value('admin', 'old-1'), value('admin', 'two')]
+    expect(await undo(async () => values.shift() ?? value('admin', 'two'))).toBe('restored')
+    expect([passwords.app, open]).toEqual(['one', 0])
+  })
+
+  test('goes to the server where the admin is, if this one takes no writes', async () => {
+    refusal = new Unreachable('read-only')
+    expect(await undo(async () => value('admin', 'two', { host: 'there' }))).toBe('restored')
+    expect(logins).toContain('admin two there:5432 shop its host')
+  })
+
+  test.each([
+    ['is on this server as well', async () => value('admin', 'two')],
+    [
+      'cannot be read',
+      async () => {
+        throw new InvalidCredential('masterarn', 'no')
+      },
+    ],
+  ])('is no way out where the admin %s: what the user met is told', async (_, admin) => {
+    refusal = new Unreachable('read-only')
+    await expect(undo(admin)).rejects.toBe(refusal)
+    expect(logins.some(login => login.startsWith('admin'))).toBe(false)
+  })
+})
