@@ -2,6 +2,7 @@ import type { HistoryEvent, SFNClient, SFNClientConfig } from '@aws-sdk/client-s
 import { InvalidInput, NotPermitted, RotationError, Throttled } from '../rotation/errors.ts'
 import type { StoreName } from '../rotation/stores/store.ts'
 import { saysUntouched } from '../rotation/untouched.ts'
+import type { StateName } from './states.ts'
 import { isToken } from './token.ts'
 
 /** One rotation's execution; `number` is 1 for the first that its token had. */
@@ -96,7 +97,7 @@ export class Executions {
   }
 
   /** How far an attempt has come: whether it entered `state`, or has ended without. */
-  async progress(attempt: Attempt, state: string): Promise<'running' | 'entered' | 'ended'> {
+  async progress(attempt: Attempt, state: StateName<'rotate'>): Promise<'running' | 'entered' | 'ended'> {
     const query = { executionArn: `${this.#arns()}:${nameOf(attempt)}`, reverseOrder: true, maxResults: 1000 }
     return this.#call(async ({ paginateGetExecutionHistory }, client) => {
       let ended = false
@@ -124,7 +125,7 @@ export class Executions {
   /** Undefined if there is no such attempt. */
   #leftUntouched(attempt: Attempt): Promise<boolean | undefined> {
     return this.#read(attempt, async events => {
-      let last: string | undefined
+      let last: Passed['state']
       let open = 0
       let ended = false
       for await (const { event, state } of events) {
@@ -209,15 +210,15 @@ export class Executions {
 }
 
 /** An event of a history, and the state that the execution was in. */
-type Passed = { event: HistoryEvent; state: string | undefined }
+type Passed = { event: HistoryEvent; state: StateName<'rotate'> | undefined }
 
 async function* withStates(
   pages: AsyncIterable<{ events?: HistoryEvent[] | undefined }>,
 ): AsyncIterable<Passed> {
-  let state: string | undefined
+  let state: Passed['state']
   for await (const { events = [] } of pages)
     for (const event of events) {
-      state = event.stateEnteredEventDetails?.name ?? state
+      state = (event.stateEnteredEventDetails?.name as Passed['state']) ?? state
       yield { event, state }
     }
 }

@@ -1,6 +1,6 @@
 import { hash, randomUUID } from 'node:crypto'
 import type { Embedded } from '../../local/embedded/embedded.ts'
-import { runRotation, type Task } from '../../local/embedded/stateMachine.ts'
+import { runRotation, type Task, type Tasks } from '../../local/embedded/stateMachine.ts'
 
 type What = {
   secret: string
@@ -24,7 +24,7 @@ export async function rotate(
 ): Promise<number> {
   const announce: Task = () => ({ FailedEntryCount: 0 })
   const following: Promise<number>[] = []
-  const tasks: Record<string, Task> = {
+  const tasks: Tasks = {
     ...embedded.tasks,
     AnnounceSuccess: announce,
     AnnounceFailure: announce,

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { StateMachine } from 'aws-local-stepfunctions'
+import type { MachineName, StateName } from '../../fleet/states.ts'
 
 export type Definition = ConstructorParameters<typeof StateMachine>[0]
-export type Name = 'rotate' | 'rotate-due' | 'rotate-server'
 
 /** Account and Region that the local state machine pretends to be in. */
 export const arnOf = (service: string, resource: string) =>
@@ -10,7 +10,7 @@ export const arnOf = (service: string, resource: string) =>
 
 /** A state machine as it is deployed, with made-up ARNs where the stack's stand; `folder` is where its file is. */
 export function definitionOf(
-  name: Name,
+  name: MachineName,
   folder = new URL('../../statemachines/', import.meta.url),
 ): Definition {
   const file = new URL(`${name}.asl.json`, folder)
@@ -22,12 +22,25 @@ export function definitionOf(
   return JSON.parse(text)
 }
 
-/** The names of all states, also of those inside a Map. */
-function statesOf({ States }: Pick<Definition, 'States'>): string[] {
-  return Object.entries(States).flatMap(([name, state]) => [
-    name,
+type State = Definition['States'][string]
+
+/** All states by name, also those inside a Map. */
+function statesOf({ States }: Pick<Definition, 'States'>): [string, State][] {
+  return Object.entries(States).flatMap(([name, state]): [string, State][] => [
+    [name, state],
     ...('ItemProcessor' in state && state.ItemProcessor ? statesOf(state.ItemProcessor) : []),
   ])
+}
+
+/** Which function each state runs, by the names of their files: the placeholder of its Resource says so. */
+export function functionsOf(machine: MachineName): Map<StateName, string> {
+  const functions = new Map<StateName, string>()
+  for (const [name, state] of statesOf(definitionOf(machine))) {
+    const resource = 'Resource' in state ? state.Resource : ''
+    const [, initial, rest] = /:function:(.)(\w+)FunctionArn$/.exec(resource) ?? []
+    if (initial) functions.set(name as StateName, initial.toLowerCase() + rest)
+  }
+  return functions
 }
 
 const machines = {
@@ -38,6 +51,9 @@ const machines = {
 
 /** What a state does: the handler of its function, or whatever stands for the event bus. */
 export type Task = (input: unknown) => unknown
+/** What the states do, by their names. */
+export type Tasks = Partial<Record<StateName, Task>>
+type Pauses = Partial<Record<StateName, number>>
 
 export type Execution = {
   /** Every state that was entered, in order. */
@@ -61,7 +77,7 @@ const nothing = {
 
 /** Runs one execution of rotate. */
 export const runRotation = (
-  tasks: Record<string, Task>,
+  tasks: Tasks,
   name: string,
   input: unknown,
   options: Partial<typeof nothing> = {},
@@ -73,8 +89,8 @@ export const runRotation = (
  * task, with what it failed with.
  */
 export async function runExecution(
-  stateMachine: Name,
-  tasks: Record<string, Task>,
+  stateMachine: MachineName,
+  tasks: Tasks,
   name: string,
   input: unknown,
   options: Partial<typeof nothing> = {},
@@ -97,8 +113,8 @@ export async function runExecution(
   const run = machine.run(json(input), {
     overrides: {
       taskResourceLocalHandlers: Object.fromEntries(handlers),
-      waitTimeOverrides: { Grace: grace, StayOnClone: grace },
-      retryIntervalOverrides: Object.fromEntries(states.map(state => [state, retryPause])),
+      waitTimeOverrides: { Grace: grace, StayOnClone: grace } satisfies Pauses,
+      retryIntervalOverrides: Object.fromEntries(states.map(([state]) => [state, retryPause])),
     },
     context: {
       StateMachine: { Id: arnOf('states', `stateMachine:keyturn-local-${stateMachine}`) },
