@@ -26,7 +26,7 @@ const notRun = [
 ]
 
 /** The name of an execution: its token, and from the second attempt on its number behind it. */
-export const nameOf = ({ token, number }: Attempt) => (number === 1 ? token : `${token}-${number}`)
+const executionName = ({ token, number }: Attempt) => (number === 1 ? token : `${token}-${number}`)
 
 /** A rotation's execution did not succeed: `name` is what it failed with. */
 export class ExecutionFailed extends RotationError {
@@ -64,7 +64,7 @@ export class Executions {
     let latest: Last | undefined
     for (let number = 1; ; number++) {
       const attempt = { token, number }
-      const executionArn = `${prefix}:${nameOf(attempt)}`
+      const executionArn = `${prefix}:${executionName(attempt)}`
       const found = await this.#call(
         ({ DescribeExecutionCommand }, client) => client.send(new DescribeExecutionCommand({ executionArn })),
         'ExecutionDoesNotExist',
@@ -83,13 +83,13 @@ export class Executions {
   async start(attempt: Attempt, rotation: Input): Promise<boolean> {
     const stateMachineArn = this.#arns().replace(':execution:', ':stateMachine:')
     const input = JSON.stringify(rotation)
-    const settings = { stateMachineArn, name: nameOf(attempt), input }
+    const settings = { stateMachineArn, name: executionName(attempt), input }
     const started = await this.#call(
       ({ StartExecutionCommand }, client) => client.send(new StartExecutionCommand(settings)),
       'ExecutionAlreadyExists',
     )
     if (started) return true
-    const executionArn = `${this.#arns()}:${nameOf(attempt)}`
+    const executionArn = `${this.#arns()}:${executionName(attempt)}`
     const found = await this.#call(({ DescribeExecutionCommand }, client) =>
       client.send(new DescribeExecutionCommand({ executionArn })),
     )
@@ -98,7 +98,11 @@ export class Executions {
 
   /** How far an attempt has come: whether it entered `state`, or has ended without. */
   async progress(attempt: Attempt, state: StateName<'rotate'>): Promise<'running' | 'entered' | 'ended'> {
-    const query = { executionArn: `${this.#arns()}:${nameOf(attempt)}`, reverseOrder: true, maxResults: 1000 }
+    const query = {
+      executionArn: `${this.#arns()}:${executionName(attempt)}`,
+      reverseOrder: true,
+      maxResults: 1000,
+    }
     return this.#call(async ({ paginateGetExecutionHistory }, client) => {
       let ended = false
       const pages = paginateGetExecutionHistory({ client }, { ...query, includeExecutionData: false })
@@ -168,7 +172,7 @@ export class Executions {
 
   /** What `read` makes of an attempt's history, from its beginning; undefined if there is no such attempt. */
   #read<T>(attempt: Attempt, read: (events: AsyncIterable<Passed>) => Promise<T>): Promise<T | undefined> {
-    const query = { executionArn: `${this.#arns()}:${nameOf(attempt)}`, maxResults: 1000 }
+    const query = { executionArn: `${this.#arns()}:${executionName(attempt)}`, maxResults: 1000 }
     return this.#call(({ paginateGetExecutionHistory }, client) => {
       const pages = paginateGetExecutionHistory({ client }, { ...query, includeExecutionData: false })
       return read(withStates(pages))
@@ -177,11 +181,11 @@ export class Executions {
 
   /** What an attempt that has ended failed with, in one line. */
   async failure(attempt: Attempt): Promise<ExecutionFailed> {
-    const executionArn = `${this.#arns()}:${nameOf(attempt)}`
+    const executionArn = `${this.#arns()}:${executionName(attempt)}`
     const { status, error, cause } = await this.#call(({ DescribeExecutionCommand }, client) =>
       client.send(new DescribeExecutionCommand({ executionArn })),
     )
-    const message = messageIn(cause) ?? `execution ${nameOf(attempt)} is ${status}`
+    const message = messageIn(cause) ?? `execution ${executionName(attempt)} is ${status}`
     return new ExecutionFailed(error ?? 'ExecutionFailed', message.replaceAll(/\s+/g, ' '))
   }
 

@@ -28,7 +28,7 @@ const meaning: Record<string, string> = {
   RotationFailed: 'the execution fails, with the error of the step',
 } satisfies Partial<Record<StateName<'rotate'>, string>>
 
-type Scene = {
+type EmbeddedScene = {
   title: string
   user: string
   secret: string
@@ -50,7 +50,7 @@ type Row = {
 const say = (line = '') => console.log(line)
 const passwords = new Set<string>()
 
-async function play(scene: Scene, number: number, embedded: Embedded): Promise<Row> {
+async function play(scene: EmbeddedScene, number: number, embedded: Embedded): Promise<Row> {
   say(`\n${number}. ${scene.title}`)
   const shelf = new SecretsShelf(embedded.secrets)
   const application = new Application(shelf, scene.secret, embedded.postgres.caFile)
@@ -137,7 +137,7 @@ function dies(file: string): Task {
   }
 }
 
-async function scenes(embedded: Embedded): Promise<Scene[]> {
+async function scenes(embedded: Embedded): Promise<EmbeddedScene[]> {
   const admin = await embedded.users.makeAdmin('master')
   const single = { 'keyturn:strategy': 'single-user' }
   return [
