@@ -59,8 +59,8 @@ describe('a window with days and a time zone', () => {
     expect(opening(window, at)).toEqual([opens, closes])
   })
 
-  /** What the clock shows at each minute around a night, as if it were UTC. */
-  function clock(zone: string, night: string): { first: number; shown: number[] } {
+  /** What the clock shows at each minute around a night, as if it were UTC, and when it first shows as much or more. */
+  function clock(zone: string, night: string) {
     const format = new Intl.DateTimeFormat('sv-SE', {
       timeZone: zone,
       dateStyle: 'short',
@@ -70,7 +70,11 @@ describe('a window with days and a time zone', () => {
     const shown = Array.from({ length: 7 * 1440 }, (_, n) =>
       Date.parse(`${format.format(first + n * minute).replace(' ', 'T')}Z`),
     )
-    return { first, shown }
+    const reached = new Map<number, number>()
+    let latest = (shown[0] ?? 0) - day
+    for (const [n, shows] of shown.entries())
+      for (; latest < shows; latest += minute) reached.set(latest + minute, first + n * minute)
+    return { first, shown, reached }
   }
   const nights = [
     ['Europe/Berlin', '2026-03-29T01:00Z'],
@@ -104,12 +108,9 @@ describe('a window with days and a time zone', () => {
         fc.integer({ min: 2 * 1440, max: 5 * 1440 }),
         (which, window, at) => {
           const [zone = ''] = nights[which] ?? []
-          const { first, shown } = clocks[which] ?? { first: 0, shown: [] }
+          const { first = 0, shown = [], reached } = clocks[which] ?? {}
           const time = first + at * minute
-          const when = (local: number) => {
-            const found = shown.findIndex(shows => shows >= local)
-            return found === -1 ? Number.NaN : first + found * minute
-          }
+          const when = (local: number) => reached?.get(local) ?? Number.NaN
           const dates = [...new Set(shown.map(shows => Math.floor(shows / day)))]
           const all = Array.from({ length: 12 }, (_, n) => (dates[0] ?? 0) + n + 1)
           const openings = all

@@ -1,0 +1,314 @@
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { afterAll, describe, expect, test, vi } from 'vitest'
+import * as errors from '../../rotation/errors.ts'
+
+/** Plays Step Functions: answers every DescribeExecution with this, but for further attempts, which there are none. */
+let execution: { status: number; body: object }
+/** The answers about `<token>-2`, `<token>-3` and so on. */
+let attempts: (typeof execution)[] = []
+let asked: { target: unknown; executionArn?: string }[] = []
+const stepFunctions = createServer(async (incoming, outgoing) => {
+  const { executionArn } = JSON.parse(Buffer.concat(await incoming.toArray()).toString())
+  asked.push({ target: incoming.headers['x-amz-target'], executionArn })
+  const none = { status: 400, body: { __type: 'ExecutionDoesNotExist' } }
+  const { status, body } = /-\d$/.test(executionArn) ? (attempts.shift() ?? none) : execution
+  outgoing.writeHead(status, { 'content-type': 'application/x-amz-json-1.0' })
+  outgoing.end(JSON.stringify(body))
+})
+stepFunctions.listen(0, '127.0.0.1')
+await once(stepFunctions, 'listening')
+afterAll(() => {
+  stepFunctions.close()
+  stepFunctions.closeAllConnections()
+})
+
+// What Lambda sets for a function. The modules read it as they load, so they are loaded after it.
+Object.assign(process.env, {
+  AWS_REGION: 'eu-west-1',
+  AWS_ACCESS_KEY_ID: 'local',
+  AWS_SECRET_ACCESS_KEY: 'local',
+  AWS_MAX_ATTEMPTS: '1',
+  AWS_ENDPOINT_URL_SFN: `http://127.0.0.1:${(stepFunctions.address() as AddressInfo).port}`,
+  KEYTURN_EXECUTIONS: 'arn:aws:states:eu-west-1:123456789012:execution:keyturn-rotate',
+})
+const { pipelines } = await import('../../functions/shared/ownPipelines.ts')
+const { executions } = pipelines
+
+const token = '8f14e45f-ceea-467f-a0e6-0123456789ab'
+
+const describing = (name: string) => ({
+  target: 'AWSStepFunctions.DescribeExecution',
+  executionArn: `arn:aws:states:eu-west-1:123456789012:execution:keyturn-rotate:${name}`,
+})
+const running = async (status: number, body: object, version = token) => {
+  asked = []
+  execution = { status, body }
+  return (await pipelines.of('secrets-manager')).running(version)
+}
+
+test.each([
+  ['RUNNING', true],
+  ['SUCCEEDED', false],
+])('%s is %j, and there is no further attempt', async (status, answer) => {
+  expect(await running(200, { status })).toBe(answer)
+  expect(asked).toEqual([describing(token)])
+})
+
+test.each(['PENDING_REDRIVE', 'FAILED', 'TIMED_OUT', 'ABORTED'])(
+  '%s is false, unless a further attempt runs',
+  async status => {
+    expect(await running(200, { status })).toBe(false)
+    expect(asked).toEqual([describing(token), describing(`${token}-2`)])
+    attempts = [
+      { status: 200, body: { status } },
+      { status: 200, body: { status: 'RUNNING' } },
+    ]
+    expect(await running(200, { status })).toBe(true)
+    expect(asked).toEqual([describing(token), describing(`${token}-2`), describing(`${token}-3`)])
+  },
+)
+
+test.each([
+  ['SetSecret', true],
+  ['AnnounceSuccess', false],
+])('rotating: one that runs and has entered %s: %j', async (name, answer) => {
+  asked = []
+  const events = [{ type: 'TaskStateEntered', stateEnteredEventDetails: { name } }]
+  execution = { status: 200, body: { status: 'RUNNING', events } }
+  expect(await (await pipelines.of('secrets-manager')).rotating(token)).toBe(answer)
+  const history = { ...describing(token), target: 'AWSStepFunctions.GetExecutionHistory' }
+  expect(asked).toEqual([describing(token), history])
+})
+
+test('rotating: one that does not run is not asked for more', async () => {
+  asked = []
+  execution = { status: 200, body: { status: 'SUCCEEDED' } }
+  expect(await (await pipelines.of('secrets-manager')).rotating(token)).toBe(false)
+  expect(asked).toEqual([describing(token)])
+})
+
+const entered = (name: string) => ({ type: 'TaskStateEntered', stateEnteredEventDetails: { name } })
+const scheduled = { type: 'LambdaFunctionScheduled' }
+const failed = (errorMessage: string, error = 'E') => ({
+  type: 'LambdaFunctionFailed',
+  lambdaFunctionFailedEventDetails: { error, cause: JSON.stringify({ errorMessage }) },
+})
+const lost = { type: 'LambdaFunctionTimedOut', lambdaFunctionTimedOutEventDetails: {} }
+const notReady = failed('The function is idle', 'Lambda.ENINotReadyException')
+const { lambdaFunctionFailedEventDetails } = failed('', 'Lambda.TooManyRequestsException')
+const notStarted = {
+  type: 'LambdaFunctionStartFailed',
+  lambdaFunctionStartFailedEventDetails: lambdaFunctionFailedEventDetails,
+}
+const created = [entered('CreateSecret'), scheduled, { type: 'LambdaFunctionSucceeded' }]
+const early = [scheduled, failed('no answer; this try changed nothing')]
+const succeeded = { type: 'LambdaFunctionSucceeded' }
+const over = entered('RollbackSecret')
+const stopped = { type: 'ExecutionAborted' }
+const redriven = { type: 'ExecutionRedriven' }
+const refused = failed('setSecret: id: should be a text', 'InvalidInput')
+const taskScheduled = { type: 'TaskScheduled' }
+const taskFailed = {
+  type: 'TaskFailed',
+  taskFailedEventDetails: failed('no answer; this try changed nothing').lambdaFunctionFailedEventDetails,
+}
+const taskNotStarted = {
+  type: 'TaskStartFailed',
+  taskStartFailedEventDetails: lambdaFunctionFailedEventDetails,
+}
+test.each([
+  ['an error before the login', true, [entered('SetSecret'), ...early, over]],
+  ['several of them', true, [entered('SetSecret'), ...early, ...early, over]],
+  [
+    'a function that Lambda had yet to make ready',
+    true,
+    [entered('SetSecret'), scheduled, notReady, ...early, scheduled, notStarted, over],
+  ],
+  ['no try at all', true, [entered('DiscardSecret')]],
+  ['an error after it', false, [entered('SetSecret'), scheduled, failed('no answer'), over]],
+  [
+    'first one before, then one after',
+    false,
+    [entered('SetSecret'), ...early, scheduled, failed('no'), over],
+  ],
+  ['a try that gave no answer', false, [entered('SetSecret'), scheduled, lost, ...early, over]],
+  ['a try that went well', false, [entered('SetSecret'), scheduled, over]],
+  ['it is still at it, as far as the history is known', false, [entered('SetSecret'), ...early]],
+  ['stopped between two tries', true, [entered('SetSecret'), ...early, stopped]],
+  ['stopped while a try was at it', false, [entered('SetSecret'), ...early, scheduled, stopped]],
+  ['redriven, and at it again', false, [entered('SetSecret'), ...early, stopped, redriven, ...early]],
+  [
+    'redriven, with an error before the login',
+    true,
+    [entered('SetSecret'), ...early, stopped, redriven, ...early, over],
+  ],
+  [
+    'redriven, when a try had given no answer',
+    false,
+    [entered('SetSecret'), scheduled, stopped, redriven, ...early, over],
+  ],
+  ['an event that the function does not take', true, [entered('SetSecret'), scheduled, refused, over]],
+  [
+    'a function that is called as another kind of resource',
+    true,
+    [entered('SetSecret'), taskScheduled, taskNotStarted, taskScheduled, taskFailed, over],
+  ],
+])('untouched: %s: %j', async (_, answer, events) => {
+  asked = []
+  execution = { status: 200, body: { status: 'RUNNING', events: [...created, ...events] } }
+  expect(await (await pipelines.of('secrets-manager')).untouched(token)).toBe(answer)
+  const history = { ...describing(token), target: 'AWSStepFunctions.GetExecutionHistory' }
+  const next = { ...history, executionArn: `${history.executionArn}-2` }
+  expect(asked).toEqual(answer ? [history, next] : [history])
+})
+
+test.each([
+  ...['KMSDisabled', 'ENILimitReached', 'EC2Throttled', 'EFSMountTimeout', 'SubnetIPAddressLimitReached'],
+  ...['ResourceNotFound', 'InvalidRuntime', 'AccessDenied', 'TooManyRequests', 'CodeArtifactUserDeleted'],
+])('untouched: Lambda has not run the function: %sException', async name => {
+  const events = [entered('SetSecret'), scheduled, failed('no', `Lambda.${name}Exception`), over]
+  execution = { status: 200, body: { events } }
+  expect(await (await pipelines.of('secrets-manager')).untouched(token)).toBe(true)
+})
+
+test.each([
+  ...['Lambda.ServiceException', 'Lambda.SdkClientException', 'Lambda.Unknown', 'Sandbox.Timedout'],
+  ...['Runtime.ExitError', 'Runtime.UnhandledPromiseRejection', 'Error', 'TypeError', 'Unexpected'],
+])('untouched: it may have run, and changed something: %s', async error => {
+  const events = [entered('SetSecret'), scheduled, failed('no', error), over]
+  execution = { status: 200, body: { events } }
+  expect(await (await pipelines.of('secrets-manager')).untouched(token)).toBe(false)
+})
+
+test('untouched: every attempt counts', async () => {
+  const untouched = async (...histories: object[][]) => {
+    const [first, ...others] = histories.map(events => ({ status: 200, body: { events } }))
+    execution = first as typeof execution
+    attempts = others
+    return (await pipelines.of('secrets-manager')).untouched(token)
+  }
+  const [yes, no] = [
+    [entered('SetSecret'), ...early, over],
+    [entered('SetSecret'), scheduled, over],
+  ]
+  expect(await untouched(yes, yes, yes)).toBe(true)
+  expect(await untouched(yes, no, yes)).toBe(false)
+  expect(await untouched(no, yes, yes)).toBe(false)
+  attempts = []
+})
+
+test.each([
+  ['a try that went well', true, [entered('SetSecret'), scheduled, succeeded]],
+  [
+    'one that did after another',
+    true,
+    [entered('SetSecret'), ...early, scheduled, succeeded, entered('TestSecret')],
+  ],
+  [
+    'a function that is called as another kind of resource',
+    true,
+    [entered('SetSecret'), { type: 'TaskSucceeded' }],
+  ],
+  [
+    'another state that went well',
+    false,
+    [entered('CreateSecret'), scheduled, succeeded, entered('SetSecret'), ...early, over],
+  ],
+  ['a try that gave no answer', false, [entered('SetSecret'), scheduled, lost, over]],
+])('wasSet: %s: %j', async (_, answer, events) => {
+  asked = []
+  execution = { status: 200, body: { status: 'FAILED', events: [...created, ...events] } }
+  expect(await (await pipelines.of('secrets-manager')).wasSet?.(token)).toBe(answer)
+  const history = { ...describing(token), target: 'AWSStepFunctions.GetExecutionHistory' }
+  const next = { ...history, executionArn: `${history.executionArn}-2` }
+  expect(asked).toEqual(answer ? [history] : [history, next])
+})
+
+test('untouched: false of an execution that is not known', async () => {
+  execution = { status: 400, body: { __type: 'ExecutionDoesNotExist' } }
+  const { untouched, wasSet } = await pipelines.of('secrets-manager')
+  expect(await wasSet?.(token)).toBe(false)
+  expect(await wasSet?.('terraform-20261121')).toBe(false)
+  expect(await untouched(token)).toBe(false)
+  expect(await untouched('terraform-20261121')).toBe(false)
+})
+
+test('ExecutionDoesNotExist is false', async () => {
+  expect(await running(400, { __type: 'ExecutionDoesNotExist', message: 'no' })).toBe(false)
+})
+
+test.each(['terraform-20261121', 'x'.repeat(65), `${token}:1`, ''])(
+  'a version that no execution of ours can have made is false, without a call: %j',
+  async foreign => {
+    expect(await running(200, { status: 'RUNNING' }, foreign)).toBe(false)
+    expect(asked).toEqual([])
+  },
+)
+
+test.each(['InvalidArn', 'ValidationException'])(
+  '%s is InvalidInput: nothing is said about the execution',
+  async name => {
+    const answer = running(400, { __type: name, message: 'no' })
+    await expect(answer).rejects.toThrow(errors.InvalidInput)
+    await expect(answer).rejects.toThrow('environment variable KEYTURN_EXECUTIONS: should be')
+  },
+)
+
+test.each(['', undefined])('KEYTURN_EXECUTIONS=%j is InvalidInput, for every version', async value => {
+  vi.resetModules()
+  vi.stubEnv('KEYTURN_EXECUTIONS', value)
+  try {
+    const { pipelines: fresh } = await import('../../functions/shared/ownPipelines.ts')
+    const answer = (await fresh.of('secrets-manager')).running(token)
+    await expect(answer).rejects.toMatchObject({
+      name: 'InvalidInput',
+      message: 'environment variable KEYTURN_EXECUTIONS: is not set',
+    })
+  } finally {
+    vi.unstubAllEnvs()
+    vi.resetModules()
+  }
+})
+
+test.each([
+  [400, 'ThrottlingException'],
+  [429, 'TooManyRequestsException'],
+  [500, 'InternalServerError'],
+  [503, 'ServiceUnavailable'],
+])('%i %s is Throttled', async (status, name) => {
+  const answer = running(status, { __type: name, message: 'later' })
+  await expect(answer).rejects.toThrow(errors.Throttled)
+  await expect(answer).rejects.toThrow(`Step Functions: ${name}`)
+})
+
+test('AccessDenied is NotPermitted and says who may not do what', async () => {
+  const answer = running(400, { __type: 'AccessDeniedException', message: 'User: x is not authorized' })
+  await expect(answer).rejects.toThrow(errors.NotPermitted)
+  await expect(answer).rejects.toThrow('Step Functions: User: x is not authorized')
+})
+
+describe('what an execution failed with, in one line', () => {
+  const fails = (body: object) => {
+    execution = { status: 200, body }
+    return executions.failure({ token, number: 1 })
+  }
+
+  test.each([
+    [
+      'LoginRefused',
+      "Lambda's answer",
+      { error: 'LoginRefused', cause: '{"errorMessage":"setSecret:\\n  no","trace":["at x"]}' },
+      'setSecret: no',
+    ],
+    ['States.Timeout', 'a text', { error: 'States.Timeout', cause: 'too\nlong' }, 'too long'],
+    ['States.Timeout', 'no cause', { error: 'States.Timeout' }, `execution ${token} is FAILED`],
+    ['Sandbox.Timedout', 'an answer without text', { error: 'Sandbox.Timedout', cause: '{}' }, 'FAILED'],
+    ['ExecutionFailed', 'stopped by hand', { status: 'ABORTED' }, `execution ${token} is ABORTED`],
+  ])('%s, %s', async (name, _, body, message) => {
+    const error = await fails({ status: 'FAILED', ...body })
+    expect(error).toBeInstanceOf(errors.RotationError)
+    expect(error).toMatchObject({ name, message: expect.stringContaining(message) })
+  })
+})

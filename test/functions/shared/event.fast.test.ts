@@ -1,0 +1,169 @@
+import { expect, test } from 'vitest'
+import {
+  NoObject,
+  rollbackEvent,
+  rotationEvent,
+  serviceEvent,
+  startEvent,
+} from '../../../functions/shared/event.ts'
+import * as errors from '../../../rotation/errors.ts'
+
+const token = '8f14e45f-ceea-467f-a0e6-0123456789ab'
+const start = { execution: token, rotation: { store: 'secrets-manager', id: 'app/db' } }
+const untold = {
+  ...start.rotation,
+  engine: 'postgres',
+  host: 'db.example.com',
+  strategy: 'single-user',
+  user: 'app',
+  nextUser: 'app',
+  replaces: 'first',
+}
+const created = { ...untold, token }
+test("startEvent: the execution's input; its name becomes the token", () => {
+  expect(startEvent(start)).toEqual({ abandoned: false, rotation: { ...start.rotation, token } })
+  expect(startEvent({ ...start, rotation: { ...start.rotation, token } }).rotation.token).toBe(token)
+})
+
+test('startEvent: the way back from a temporary clone', () => {
+  const back = { ...start.rotation, moveBack: true }
+  expect(startEvent({ ...start, rotation: back }).rotation).toMatchObject(back)
+  const other = { ...start, rotation: { ...back, moveBack: 'soon' } }
+  expect(() => startEvent(other)).toThrow('moveBack: should be true, or left out')
+})
+
+test('a further attempt is named after its token, which the input must then name', () => {
+  for (const execution of [`${token}-2`, `${token}-10`])
+    expect(startEvent({ execution, rotation: { ...start.rotation, token } }).rotation.token).toBe(token)
+  expect(startEvent({ ...start, execution: `${token}-2` }).rotation.token).toBe(`${token}-2`)
+})
+
+test('serviceEvent: what Secrets Manager calls a rotation function with', () => {
+  const call = { Step: 'setSecret', SecretId: 'arn', ClientRequestToken: token }
+  const rotation = { store: 'secrets-manager', id: 'arn', token }
+  expect(serviceEvent(call)).toEqual({ step: 'setSecret', rotation, rotationToken: undefined })
+  expect(serviceEvent({ ...call, RotationToken: 'proof' }).rotationToken).toBe('proof')
+  for (const [field, value] of [
+    ['Step', 'dropSecret'],
+    ['SecretId', ''],
+    ['ClientRequestToken', 'short'],
+    ['ClientRequestToken', `${token}:more`],
+    ['RotationToken', 7],
+  ])
+    expect(() => serviceEvent({ ...call, [`${field}`]: value })).toThrow(
+      expect.objectContaining({
+        name: 'InvalidInput',
+        message: expect.stringMatching(`^${field}: should be `),
+      }),
+    )
+})
+
+test('what it does not know is left out', () => {
+  expect(startEvent({ ...start, more: 1, rotation: { ...start.rotation, more: 1 } })).toEqual(
+    startEvent(start),
+  )
+})
+
+test('rotationEvent: what createSecret returned', () => {
+  const all = { ...created, grace: 60, testQuery: 'select 1', pooler: 'auth-query' }
+  expect(rotationEvent({ execution: token, rotation: all })).toEqual({ abandoned: false, rotation: all })
+  expect(rotationEvent({ execution: token, rotation: created }).rotation).toEqual(created)
+})
+
+test('rotationEvent: a connection, and an opaque value, which has neither host nor user', () => {
+  const connected = { ...created, connection: '/shop/connection' }
+  expect(rotationEvent({ execution: token, rotation: connected }).rotation).toEqual(connected)
+  const opaque = { ...created, engine: 'opaque', host: '', user: '', nextUser: '' }
+  expect(rotationEvent({ execution: token, rotation: opaque }).rotation).toEqual(opaque)
+  for (const field of ['host', 'user', 'nextUser'])
+    expect(() => rotationEvent({ execution: token, rotation: { ...opaque, [field]: 'x' } })).toThrow(
+      `${field}: should be as the state machine passes it`,
+    )
+})
+
+test('rollbackEvent: as much as there was, of this rotation or an abandoned one', () => {
+  expect(rollbackEvent(start)).toEqual({ abandoned: false, rotation: { ...start.rotation, token } })
+  expect(rollbackEvent({ ...start, abandoned: true, rotation: created })).toEqual({
+    abandoned: true,
+    rotation: {
+      ...{ ...start.rotation, token, engine: 'postgres', strategy: 'single-user' },
+      // By these it knows whether the user was changed meanwhile.
+      ...{ host: 'db.example.com', user: 'app', replaces: 'first' },
+    },
+  })
+  for (const kind of [{ engine: 'opaque' }, { engine: 'postgres', connection: '/shop/connection' }])
+    expect(rollbackEvent({ ...start, rotation: { ...start.rotation, ...kind } }).rotation).toMatchObject(kind)
+})
+
+test.each([
+  ['execution', { execution: undefined }],
+  ['execution', { execution: '' }],
+  ['execution', { execution: 5 }],
+  ['rotation', { rotation: undefined }],
+  ['rotation', { rotation: null }],
+  ['rotation', { rotation: 'text' }],
+  ['abandoned', { abandoned: 'yes' }],
+  ['store', { rotation: { ...created, store: undefined } }],
+  ['store', { rotation: { ...created, store: 'vault' } }],
+  ['id', { rotation: { ...created, id: undefined } }],
+  ['id', { rotation: { ...created, id: '' } }],
+  ['id', { rotation: { ...created, id: ['app/db'] } }],
+  ['token', { rotation: { ...created, token: 5 } }],
+  ['token', { rotation: { ...created, token: 'of another execution' } }],
+  ['token', { execution: 'too-short', rotation: untold }],
+  ['token', { execution: 'x'.repeat(65), rotation: untold }],
+  ['token', { execution: `${token}:more`, rotation: untold }],
+  ['token', { execution: `${token}\n`, rotation: untold }],
+  ['token', { execution: `${token}-1` }],
+  ['token', { execution: `${token}-02` }],
+  ['token', { execution: `${token}-2-2` }],
+  ['token', { execution: `${token}-two` }],
+  ['token', { execution: `x${token}-2` }],
+])('every parser refuses a wrong %s by its name: %j', (field, change) => {
+  // An execution's input that has no fields has an error of its own.
+  const fieldless = 'rotation' in change && (change.rotation === null || typeof change.rotation === 'string')
+  for (const parse of [...(fieldless ? [] : [startEvent]), rotationEvent, rollbackEvent]) {
+    const run = () => parse({ execution: token, rotation: created, ...change })
+    expect(run).toThrow(errors.InvalidInput)
+    expect(run).toThrow(new RegExp(`^${field}: should be `))
+  }
+})
+
+test.each([[null], ['a text'], [7], [[created]], [true]])('an input that has no fields: %j', rotation => {
+  const run = () => startEvent({ execution: token, rotation })
+  expect(run).toThrow(NoObject)
+  expect(run).toThrow(/^input: should be an object, such as \{"store":"secrets-manager"/)
+})
+
+test.each([
+  ['engine', 'oracle'],
+  ['engine', undefined],
+  ['engine', null],
+  ['connection', ''],
+  ['host', ''],
+  ['strategy', 'none'],
+  ['user', undefined],
+  ['nextUser', ''],
+  ['replaces', undefined],
+  ['grace', 'never'],
+  ['testQuery', ''],
+  ['pooler', 'static'],
+])('rotationEvent refuses a wrong %s: %j', (field, value) => {
+  const run = () => rotationEvent({ execution: token, rotation: { ...created, [field]: value } })
+  expect(run).toThrow(errors.InvalidInput)
+  expect(run).toThrow(`${field}: should be as the state machine passes it`)
+})
+
+test.each([undefined, null, 'text', 5])('an event that is no object: %j', event => {
+  expect(() => startEvent(event)).toThrow(errors.InvalidInput)
+})
+
+test('says what a store, an id and a token are', () => {
+  const change = (rotation: object) => () =>
+    startEvent({ ...start, rotation: { ...start.rotation, ...rotation } })
+  expect(change({ store: 'vault' })).toThrow('store: should be one of: secrets-manager, parameter-store')
+  expect(change({ id: '' })).toThrow(
+    'id: should be the name or the ARN of the secret, or the name of the parameter',
+  )
+  expect(change({ token: 'other' })).toThrow('token: should be the name of the execution')
+})

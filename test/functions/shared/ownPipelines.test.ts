@@ -1,0 +1,40 @@
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { afterAll, expect, test, vi } from 'vitest'
+import { startSecretsManager } from '../../../local/aws/secretsManager.ts'
+
+const secretsManager = await startSecretsManager()
+afterAll(() => secretsManager.stop())
+
+// What Lambda sets for a function. The modules read it as they load, so they are loaded after it.
+Object.assign(process.env, {
+  AWS_REGION: 'eu-west-1',
+  AWS_ACCESS_KEY_ID: 'local',
+  AWS_SECRET_ACCESS_KEY: 'local',
+  AWS_MAX_ATTEMPTS: '1',
+  AWS_ENDPOINT_URL_SECRETS_MANAGER: secretsManager.url,
+})
+const { pipelines } = await import('../../../functions/shared/ownPipelines.ts')
+
+test('an admin without a secret of that ARN is InvalidCredential', async () => {
+  const arn = 'arn:aws:secretsmanager:eu-west-1:123456789012:secret:admin-AbCdEf'
+  const read = (await pipelines.of('secrets-manager')).admin(arn)
+  await expect(read).rejects.toMatchObject({ name: 'InvalidCredential', field: 'masterarn' })
+})
+
+test('a service that accepts a call and never answers is Throttled, and not waited for without end', async () => {
+  const silent = createServer(() => {})
+  silent.listen(0, '127.0.0.1')
+  await once(silent, 'listening')
+  vi.resetModules()
+  vi.stubEnv('AWS_ENDPOINT_URL_SECRETS_MANAGER', `http://127.0.0.1:${(silent.address() as AddressInfo).port}`)
+  const { pipelines: fresh } = await import('../../../functions/shared/ownPipelines.ts')
+  const { store } = await fresh.of('secrets-manager')
+  await expect(store.describe('app/db')).rejects.toMatchObject({
+    name: 'Throttled',
+  })
+  vi.unstubAllEnvs()
+  silent.closeAllConnections()
+  silent.close()
+}, 30_000)

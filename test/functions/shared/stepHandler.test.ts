@@ -1,0 +1,153 @@
+import { inspect } from 'node:util'
+import { afterAll, afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { type Event, startEvent } from '../../../functions/shared/event.ts'
+import { startSecretsManager } from '../../../local/aws/secretsManager.ts'
+import { Credential } from '../../../rotation/credential.ts'
+import * as errors from '../../../rotation/errors.ts'
+import type { StoreName } from '../../../rotation/stores/store.ts'
+import { captureOutput, failure } from '../../support/observe.ts'
+
+const secretsManager = await startSecretsManager()
+afterAll(() => secretsManager.stop())
+
+// What Lambda sets for a function. The modules read it as they load, so they are loaded after it.
+Object.assign(process.env, {
+  AWS_REGION: 'eu-west-1',
+  AWS_ACCESS_KEY_ID: 'local',
+  AWS_SECRET_ACCESS_KEY: 'local',
+  AWS_MAX_ATTEMPTS: '1',
+  AWS_ENDPOINT_URL_SECRETS_MANAGER: secretsManager.url,
+})
+const { count, logger } = await import('../../../functions/shared/handler.ts')
+const { stepHandler } = await import('../../../functions/shared/stepHandler.ts')
+
+const token = '8f14e45f-ceea-467f-a0e6-0123456789ab'
+const start = { execution: token, rotation: { store: 'secrets-manager', id: 'app/db' } }
+let written: string[] = []
+
+beforeEach(() => {
+  written = captureOutput()
+})
+afterEach(() => {
+  vi.restoreAllMocks()
+})
+
+type Start = { store: StoreName; id: string; token?: string }
+type Run = Parameters<typeof stepHandler<Event<Start>, unknown>>[2]
+const call = (run: Run, event: unknown = start) =>
+  stepHandler('testStep', startEvent, run)(event, { awsRequestId: 'request-1' } as never)
+const lines = () => written.map(line => JSON.parse(line))
+
+test('gives the step its pipeline and its event, and returns what it returns', async () => {
+  const result = await call(async (pipeline, event) => {
+    expect(await pipeline.store.describe('app/db').catch(({ name }) => name)).toBe('InvalidCredential')
+    return { event, defaults: pipeline.defaults }
+  })
+  expect(result).toMatchObject({ event: startEvent(start), defaults: { grace: 86_400 } })
+})
+
+test('the log names the step and the rotation', async () => {
+  await call(async () => ({ outcome: 'fine' }))
+  expect(lines().find(({ message }) => message === 'done')).toMatchObject({
+    level: 'INFO',
+    step: 'testStep',
+    ...start.rotation,
+    token,
+    function_request_id: 'request-1',
+    result: { outcome: 'fine' },
+  })
+})
+
+test('what one rotation logged is not in the lines of the next', async () => {
+  await call(async () => logger.appendKeys({ left: 'behind' }))
+  written.length = 0
+  await call(async () => {})
+  expect(written.join('')).toContain('done')
+  expect(written.join('')).not.toContain('behind')
+})
+
+test('an error of ours leaves as it is, with the name of the step in front', async () => {
+  const thrown = new errors.Throttled('Secrets Manager: slow down')
+  const error = await failure(call(() => Promise.reject(thrown)))
+  expect(error).toBe(thrown)
+  expect(error).toMatchObject({ name: 'Throttled', message: 'testStep: Secrets Manager: slow down' })
+})
+
+test.each([
+  ['that retries it', ['AdminRefused'], 'AdminRefused'],
+  ['that retries something else', ['SomethingElse'], 'Conflict'],
+  ['of the first release, which names nothing', undefined, 'Conflict'],
+])('an error that came later leaves by a name that is retried: a definition %s', async (_, retries, name) => {
+  const thrown = new errors.AdminRefused('master: no; this try changed nothing')
+  const event = { ...start, ...(retries && { retries }) }
+  const error = await failure(call(() => Promise.reject(thrown), event))
+  expect(error).toMatchObject({ name, message: 'testStep: master: no; this try changed nothing' })
+})
+
+test('a wrong event is InvalidInput, and the step does not run', async () => {
+  const run = vi.fn(async () => {})
+  const error = await failure(call(run, { ...start, rotation: { id: 'app/db' } }))
+  expect(error).toMatchObject({
+    name: 'InvalidInput',
+    message: 'testStep: store: should be one of: secrets-manager, parameter-store',
+  })
+  expect(run).not.toHaveBeenCalled()
+})
+
+test.each([
+  ['an error', new TypeError('Hidden-1'), 'TypeError'],
+  ['a text', 'Hidden-1', 'string'],
+  ['an error with more on it', Object.assign(new Error('Hidden-1'), { query: 'Hidden-2' }), 'Error'],
+])('any other throw becomes Unexpected without its text: %s', async (_, thrown, kind) => {
+  const error = await failure(call(() => Promise.reject(thrown)))
+  expect(error).toBeInstanceOf(errors.Unexpected)
+  expect(error).toMatchObject({ name: 'Unexpected', message: `testStep: an unexpected ${kind}` })
+  expect(inspect(error, { depth: null, showHidden: true })).not.toContain('Hidden')
+  expect(written.join('')).not.toContain('Hidden')
+})
+
+test('a step that throws at once, without a promise', async () => {
+  const error = await failure(
+    call(() => {
+      throw new RangeError('Hidden-1')
+    }),
+  )
+  expect(error.message).toBe('testStep: an unexpected RangeError')
+})
+
+test.each([
+  'password',
+  'PASSWORD',
+  'newPassword',
+  'SecretString',
+  'SecretBinary',
+  'RotationToken',
+  'verifier',
+])('a log line hides what is named %s, however deep', async key => {
+  await call(async () => {
+    logger.info('found', {
+      [key]: 'Hidden-1',
+      deep: { list: [{ [key]: { inside: 'Hidden-2' } }] },
+    } as never)
+    logger.appendKeys({ more: { [key]: 'Hidden-3' } })
+    return { [key]: 'Hidden-4' }
+  })
+  expect(written.join('')).toContain('"***"')
+  expect(written.join('')).not.toContain('Hidden')
+})
+
+test('a log line shows of a credential what anybody may see', async () => {
+  const text = '{"engine":"postgres","host":"h","username":"app","password":"Hidden-1","key":"Hidden-2"}'
+  await call(async () => ({ credential: Credential.parse(text) }))
+  expect(lines().find(({ message }) => message === 'done').result).toEqual({
+    credential: { engine: 'postgres', host: 'h', username: 'app' },
+  })
+  expect(written.join('')).not.toContain('Hidden')
+})
+
+test('a metric is written with its dimensions', async () => {
+  await call(async () => count('CredentialRotated', { engine: 'postgres', strategy: 'single-user' }))
+  const metric = lines().find(line => 'CredentialRotated' in line)
+  expect(metric).toMatchObject({ CredentialRotated: 1, engine: 'postgres', strategy: 'single-user' })
+  expect(metric._aws.CloudWatchMetrics[0].Namespace).toBe('Keyturn')
+})

@@ -1,0 +1,189 @@
+import { execFile } from 'node:child_process'
+import { mkdir, readdir, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { promisify } from 'node:util'
+import { unzipSync } from 'fflate'
+import { expect, test } from 'vitest'
+import Bundle, { bundleFunction } from '../../bundle.ts'
+import { packageStack, type Stack } from './package.ts'
+
+import { certificate, functions, inVpc, logical, packageBoth, properties, steps } from './stacks.ts'
+
+const run = promisify(execFile)
+
+const { plainStack, fullStack, full, scratch } = await packageBoth()
+
+async function unpack(stack: Stack, name: string): Promise<Record<string, Uint8Array>> {
+  return unzipSync(await stack.zip(name))
+}
+
+test.each(functions)('%s is small and holds its bundle only', async name => {
+  const zip = await plainStack.zip(name)
+  expect(zip.length).toBeLessThan(3_000_000)
+  const names = Object.keys(unzipSync(zip))
+  expect(names).toContain('index.mjs')
+  expect(names.filter(file => !/^[\w-]+\.mjs$/.test(file))).toEqual([])
+})
+
+test('equal code makes an equal package, so that nothing is deployed anew', async () => {
+  expect(await fullStack.zip('createSecret')).toEqual(await plainStack.zip('createSecret'))
+})
+
+test('the CA file is in the packages of those that log in to databases', async () => {
+  for (const name of functions) {
+    const file = (await unpack(fullStack, name))['authorities.pem']
+    expect(file && Buffer.from(file).toString()).toBe(inVpc.includes(name) ? certificate : undefined)
+  }
+})
+
+/** What is missed first in an event that is none. */
+const missed: Record<string, string> = {
+  ...Object.fromEntries(steps.map(name => [name, 'execution'])),
+  findDue: 'run',
+  startRotation: 'store',
+  rotateServer: 'run',
+  takeSlot: 'execution',
+  awaitRotation: 'store',
+  reportRotations: 'host',
+  rotateSecret: 'Step',
+}
+
+test.each(Object.entries(missed))(
+  '%s loads under Node 24, with every chunk, and refuses a bad event',
+  async (name, field) => {
+    const folder = join(scratch, name)
+    for (const [path, data] of Object.entries(await unpack(fullStack, name))) {
+      await mkdir(dirname(join(folder, path)), { recursive: true })
+      await writeFile(join(folder, path), data)
+    }
+    const chunks = (await readdir(folder)).filter(file => file.endsWith('.mjs'))
+    const script = `
+    const { handler } = await import('./index.mjs')
+    const error = await handler({ execution: 7 }, { functionName: 'test' }).catch(error => error)
+    for (const chunk of ${JSON.stringify(chunks)}) await import('./' + chunk)
+    console.log(JSON.stringify([error.name, error.message]))`
+    const { stdout } = await run(process.execPath, ['--input-type=module', '--eval', script], {
+      cwd: folder,
+      env: { AWS_REGION: 'eu-west-1', ...environment(name) },
+    })
+    // Log lines may stand before it.
+    expect(JSON.parse(stdout.trim().split('\n').at(-1) ?? '')).toEqual([
+      'InvalidInput',
+      expect.stringMatching(`^${name}: ${field}: `),
+    ])
+  },
+)
+
+function environment(name: string): Record<string, string> {
+  return properties(full, `${logical(name)}LambdaFunction`).Environment.Variables
+}
+
+test('raiseAlarm loads under Node 24, with every chunk; the client for SSM only for a webhook', async () => {
+  const folder = join(scratch, 'raiseAlarm')
+  await mkdir(folder)
+  const files = Object.entries(await unpack(plainStack, 'raiseAlarm'))
+  for (const [path, data] of files) await writeFile(join(folder, path), data)
+  const script = files.map(([path]) => `await import('./${path}');`).join('\n')
+  await run(process.execPath, ['--input-type=module', '--eval', script], {
+    cwd: folder,
+    env: { AWS_REGION: 'eu-west-1', ...environment('raiseAlarm') },
+  })
+  const holders = files.filter(([, data]) => Buffer.from(data).includes('AmazonSSM')).map(([path]) => path)
+  expect(holders).toHaveLength(1)
+  expect(holders).not.toContain('index.mjs')
+})
+
+test.each([
+  [{ KEYTURN_GRACE: 'soon' }, 'grace: should be'],
+  [{ PASSWORD_LENGTH: '8' }, 'the password settings leave 50 bits'],
+  [{ KEYTURN_CA_FILE: '../elsewhere.pem' }, "in the project's folder"],
+  [{ KEYTURN_CA_FILE: 'key.pem' }, 'should hold certificates'],
+  [{ KEYTURN_CA_FILE: 'absent.pem' }, 'absent.pem'],
+  [{ KEYTURN_WEBHOOK_PARAMETER: 'webhook' }, 'webhookParameter: should begin with /'],
+  [{ KEYTURN_MAX_ROTATIONS: '0' }, 'maxConcurrentRotations: should be'],
+  [{ KEYTURN_MAX_ROTATIONS: 'many' }, 'maxConcurrentRotations: should be'],
+  [{ KEYTURN_MAX_ROTATIONS: '40', KEYTURN_MAX_ROTATIONS_PER_HOST: '1.5' }, 'PerHost: should be'],
+  [{ KEYTURN_MAX_ROTATIONS: '40', KEYTURN_MAX_ROTATIONS_PER_HOST: '41' }, 'PerHost: should be'],
+])('no package is made with %o', async (environment, problem) => {
+  await writeFile(join(scratch, 'key.pem'), '-----BEGIN PRIVATE KEY-----')
+  const functions = { finishSecret: { environment } }
+  const plugin = new Bundle({ serviceDir: scratch, service: { functions } })
+  await expect(plugin.hooks['before:package:createDeploymentArtifacts']()).rejects.toThrow(problem)
+  expect(functions.finishSecret).not.toHaveProperty('package')
+})
+
+test.each([
+  'rate(61 minutes)',
+  'rate(2 hours)',
+  'rate(1 day)',
+  'rate(0 minutes)',
+  'cron(0 * * *)',
+  'cron(0/15 8-18 ? * MON-FRI *)',
+  '15 minutes',
+])('no package is made with dueSchedule %s', async ScheduleExpression => {
+  const resources = { Resources: { DueSchedule: { Properties: { ScheduleExpression } } } }
+  const plugin = new Bundle({ serviceDir: scratch, service: { functions: {}, resources } })
+  await expect(plugin.hooks['before:package:createDeploymentArtifacts']()).rejects.toThrow(
+    /^dueSchedule: should be /,
+  )
+})
+
+test.each(['rate(1 minute)', 'rate(60 minutes)', 'rate(1 hour)'])(
+  'one is made with %s',
+  async ScheduleExpression => {
+    const resources = { Resources: { DueSchedule: { Properties: { ScheduleExpression } } } }
+    const plugin = new Bundle({ serviceDir: scratch, service: { functions: {}, resources } })
+    await plugin.hooks['before:package:createDeploymentArtifacts']()
+  },
+)
+
+test.each([
+  { dueSchedule: 'rate(2 hours)' },
+  { maxConcurrentRotations: '0' },
+  { maxConcurrentRotationsPerHost: '41' },
+])('serverless names the parameter in %o', async parameter => {
+  await expect(packageStack(parameter)).rejects.toHaveProperty(
+    'stdout',
+    expect.stringMatching(`: ${Object.keys(parameter)}: should be `),
+  )
+})
+
+/** The drivers and AWS's clients that a function loads when it starts, and those that it loads when it uses them. */
+async function packagesOf(name: string): Promise<{ atStart: Set<string>; later: Set<string> }> {
+  const { outputs } = await bundleFunction(name, join(scratch, 'bundle'))
+  const files = new Map(Object.entries(outputs).map(([path, output]) => [path.split('/').pop(), output]))
+  const first = new Set<string | undefined>(['index.mjs'])
+  for (const file of first)
+    for (const { kind, path, external } of files.get(file)?.imports ?? [])
+      if (kind === 'import-statement' && !external) first.add(path.split('/').pop())
+  const packages = (names: Iterable<string | undefined>) => {
+    const sources = [...names].flatMap(file => Object.keys(files.get(file)?.inputs ?? {})).join('\n')
+    const found = sources.matchAll(
+      /node_modules\/(pg|mysql2|mongodb|@redis\/client|@aws-sdk\/client-[\w-]+)\//g,
+    )
+    return new Set([...found].map(([, name = '']) => name.replace('@aws-sdk/client-', '')))
+  }
+  const atStart = packages(first)
+  return { atStart, later: packages(files.keys()).difference(atStart) }
+}
+
+test.each([
+  // A rotation that goes well needs no Step Functions, and only one of the two stores.
+  ...[...steps, 'rotateSecret'].map(
+    name =>
+      [name, ['secrets-manager'], ['@redis/client', 'mongodb', 'mysql2', 'pg', 'rds', 'sfn', 'ssm']] as const,
+  ),
+  ['findDue', ['resource-groups-tagging-api', 'secrets-manager', 'sfn', 'ssm'], []],
+  // Only Parameter Store's own events make it look at a parameter.
+  ['startRotation', [], ['dynamodb', 'sfn', 'ssm']],
+  ['rotateServer', ['sfn'], []],
+  ['takeSlot', ['sfn'], []],
+  ['awaitRotation', [], ['sfn']],
+  ['reportRotations', [], []],
+  // It looks at executions, and posts to a webhook, only when there is something to tell.
+  ['raiseAlarm', ['dynamodb', 'sns'], ['sfn', 'ssm']],
+] as const)('%s loads %j at start, and %j only when used', async (name, first, more) => {
+  const { atStart, later } = await packagesOf(name)
+  expect([...atStart].sort()).toEqual(first)
+  expect([...later].sort()).toEqual(more)
+})
