@@ -3,6 +3,7 @@ import { ask, type Meanings } from '../rotation/ask.ts'
 import { InvalidInput, RotationError } from '../rotation/errors.ts'
 import type { StoreName } from '../rotation/stores/store.ts'
 import { saysUntouched } from '../rotation/untouched.ts'
+import type { StateName } from './states.ts'
 import { isToken } from './token.ts'
 
 /** One rotation's execution; `number` is 1 for the first that its token had. */
@@ -26,7 +27,7 @@ const notRun = [
 ]
 
 /** The name of an execution: its token, and from the second attempt on its number behind it. */
-export const nameOf = ({ token, number }: Attempt) => (number === 1 ? token : `${token}-${number}`)
+const executionName = ({ token, number }: Attempt) => (number === 1 ? token : `${token}-${number}`)
 
 /** A rotation's execution did not succeed: `name` is what it failed with. */
 export class ExecutionFailed extends RotationError {
@@ -64,7 +65,7 @@ export class Executions {
     let latest: Last | undefined
     for (let number = 1; ; number++) {
       const attempt = { token, number }
-      const executionArn = `${prefix}:${nameOf(attempt)}`
+      const executionArn = `${prefix}:${executionName(attempt)}`
       const found = await this.#ask(
         ({ DescribeExecutionCommand }, client) => client.send(new DescribeExecutionCommand({ executionArn })),
         ifThere,
@@ -83,13 +84,13 @@ export class Executions {
   async start(attempt: Attempt, rotation: Input): Promise<boolean> {
     const stateMachineArn = this.#arns().replace(':execution:', ':stateMachine:')
     const input = JSON.stringify(rotation)
-    const settings = { stateMachineArn, name: nameOf(attempt), input }
+    const settings = { stateMachineArn, name: executionName(attempt), input }
     const started = await this.#ask(
       ({ StartExecutionCommand }, client) => client.send(new StartExecutionCommand(settings)),
       { ExecutionAlreadyExists: () => undefined },
     )
     if (started) return true
-    const executionArn = `${this.#arns()}:${nameOf(attempt)}`
+    const executionArn = `${this.#arns()}:${executionName(attempt)}`
     const found = await this.#ask(({ DescribeExecutionCommand }, client) =>
       client.send(new DescribeExecutionCommand({ executionArn })),
     )
@@ -97,8 +98,12 @@ export class Executions {
   }
 
   /** How far an attempt has come: whether it entered `state`, or has ended without. */
-  async progress(attempt: Attempt, state: string): Promise<'running' | 'entered' | 'ended'> {
-    const query = { executionArn: `${this.#arns()}:${nameOf(attempt)}`, reverseOrder: true, maxResults: 1000 }
+  async progress(attempt: Attempt, state: StateName<'rotate'>): Promise<'running' | 'entered' | 'ended'> {
+    const query = {
+      executionArn: `${this.#arns()}:${executionName(attempt)}`,
+      reverseOrder: true,
+      maxResults: 1000,
+    }
     return this.#ask(async ({ paginateGetExecutionHistory }, client) => {
       let ended = false
       const pages = paginateGetExecutionHistory({ client }, { ...query, includeExecutionData: false })
@@ -125,7 +130,7 @@ export class Executions {
   /** Undefined if there is no such attempt. */
   #leftUntouched(attempt: Attempt): Promise<boolean | undefined> {
     return this.#read(attempt, async events => {
-      let last: string | undefined
+      let last: Passed['state']
       let open = 0
       let ended = false
       for await (const { event, state } of events) {
@@ -168,7 +173,7 @@ export class Executions {
 
   /** What `read` makes of an attempt's history, from its beginning; undefined if there is no such attempt. */
   #read<T>(attempt: Attempt, read: (events: AsyncIterable<Passed>) => Promise<T>): Promise<T | undefined> {
-    const query = { executionArn: `${this.#arns()}:${nameOf(attempt)}`, maxResults: 1000 }
+    const query = { executionArn: `${this.#arns()}:${executionName(attempt)}`, maxResults: 1000 }
     return this.#ask(({ paginateGetExecutionHistory }, client) => {
       const pages = paginateGetExecutionHistory({ client }, { ...query, includeExecutionData: false })
       return read(withStates(pages))
@@ -177,11 +182,11 @@ export class Executions {
 
   /** What an attempt that has ended failed with, in one line. */
   async failure(attempt: Attempt): Promise<ExecutionFailed> {
-    const executionArn = `${this.#arns()}:${nameOf(attempt)}`
+    const executionArn = `${this.#arns()}:${executionName(attempt)}`
     const { status, error, cause } = await this.#ask(({ DescribeExecutionCommand }, client) =>
       client.send(new DescribeExecutionCommand({ executionArn })),
     )
-    const message = messageIn(cause) ?? `execution ${nameOf(attempt)} is ${status}`
+    const message = messageIn(cause) ?? `execution ${executionName(attempt)} is ${status}`
     return new ExecutionFailed(error ?? 'ExecutionFailed', message.replaceAll(/\s+/g, ' '))
   }
 
@@ -209,15 +214,15 @@ const noSuchMachine = {
 const ifThere = { ExecutionDoesNotExist: () => undefined }
 
 /** An event of a history, and the state that the execution was in. */
-type Passed = { event: HistoryEvent; state: string | undefined }
+type Passed = { event: HistoryEvent; state: StateName<'rotate'> | undefined }
 
 async function* withStates(
   pages: AsyncIterable<{ events?: HistoryEvent[] | undefined }>,
 ): AsyncIterable<Passed> {
-  let state: string | undefined
+  let state: Passed['state']
   for await (const { events = [] } of pages)
     for (const event of events) {
-      state = event.stateEnteredEventDetails?.name ?? state
+      state = (event.stateEnteredEventDetails?.name as Passed['state']) ?? state
       yield { event, state }
     }
 }

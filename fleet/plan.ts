@@ -38,7 +38,7 @@ export function inTurn(credentials: Scheduled[], tried: Tried, { run, now, inter
   const skipped: string[] = []
   const done: string[] = []
   for (const credential of credentials) {
-    const name = nameOf(credential)
+    const name = storeAndId(credential)
     const verdict = judge(credential, now, interval)
     if (verdict.late) late.push(name)
     if (verdict.state === 'skipped') skipped.push(`${name}: ${verdict.reason}`)
@@ -73,7 +73,7 @@ const LOOKS = 2000
  */
 export function toLookAt(due: Due[], room: number, run: string): Due[] {
   if (due.length <= LOOKS) return due
-  const others = due.slice(room).map(due => ({ due, lot: digest(`${run} ${nameOf(due.credential)}`) }))
+  const others = due.slice(room).map(due => ({ due, lot: digest(`${run} ${storeAndId(due.credential)}`) }))
   const byLot = others.sort((a, b) => (a.lot < b.lot ? -1 : 1)).map(({ due }) => due)
   return [...due.slice(0, room), ...byLot].slice(0, LOOKS)
 }
@@ -155,4 +155,4 @@ function alternately<T>(some: T[], others: T[]): T[] {
   return pairs.flatMap(n => [...some.slice(n, n + 1), ...others.slice(n, n + 1)])
 }
 
-const nameOf = ({ store, id }: Scheduled) => `${store} ${id}`
+const storeAndId = ({ store, id }: Scheduled) => `${store} ${id}`

@@ -1,13 +1,14 @@
 import { Throttled } from '../rotation/errors.ts'
 import type { Attempt, Executions } from './executions.ts'
 import { type Clock, poll } from './poll.ts'
+import type { StateName } from './states.ts'
 
 /** The steps that Secrets Manager asks for, in their order. */
 export const serviceSteps = ['createSecret', 'setSecret', 'testSecret', 'finishSecret'] as const
 export type ServiceStep = (typeof serviceSteps)[number]
 
 /** A step is passed once the state after it was entered: no failure leads there. */
-export const stateAfter: Record<ServiceStep, string> = {
+export const stateAfter: Record<ServiceStep, StateName<'rotate'>> = {
   createSecret: 'SetSecret',
   setSecret: 'TestSecret',
   testSecret: 'FinishSecret',
@@ -38,7 +39,7 @@ export async function passed(
 async function progressOf(
   executions: Executions,
   attempt: Attempt,
-  state: string,
+  state: StateName<'rotate'>,
 ): ReturnType<Executions['progress']> {
   try {
     return await executions.progress(attempt, state)

@@ -4,11 +4,12 @@ import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import type { StateName } from '../fleet/states.ts'
 import { Application, type Value } from './client/application.ts'
 import { type Proof, rotated, sayProofs, unharmed } from './client/proofs.ts'
 import { SecretsShelf } from './client/shelves.ts'
 import { type Embedded, functionOf, startEmbedded } from './embedded/embedded.ts'
-import { type Execution, type Failure, runRotation, type Task } from './embedded/stateMachine.ts'
+import { type Execution, type Failure, runRotation, type Task, type Tasks } from './embedded/stateMachine.ts'
 
 /** What a state does, for a reader who sees it go by. */
 const meaning: Record<string, string> = {
@@ -25,13 +26,13 @@ const meaning: Record<string, string> = {
   RollbackSecret: 'current is made valid again, AWSPENDING is taken back',
   AnnounceFailure: 'event "Credential Rotation Failed"',
   RotationFailed: 'the execution fails, with the error of the step',
-}
+} satisfies Partial<Record<StateName<'rotate'>, string>>
 
-type Scene = {
+type EmbeddedScene = {
   title: string
   user: string
   secret: string
-  tasks?: Record<string, Task>
+  tasks?: Tasks
   /** How the execution should end, and what must be true afterwards. */
   ends: 'rotated' | 'rolled back'
   prove(application: Application, before: Value, execution: Execution): Promise<Proof[]>
@@ -49,7 +50,7 @@ type Row = {
 const say = (line = '') => console.log(line)
 const passwords = new Set<string>()
 
-async function play(scene: Scene, number: number, embedded: Embedded): Promise<Row> {
+async function play(scene: EmbeddedScene, number: number, embedded: Embedded): Promise<Row> {
   say(`\n${number}. ${scene.title}`)
   const shelf = new SecretsShelf(embedded.secrets)
   const application = new Application(shelf, scene.secret, embedded.postgres.caFile)
@@ -75,7 +76,7 @@ async function play(scene: Scene, number: number, embedded: Embedded): Promise<R
 }
 
 /** Runs the state machine and prints each state as it goes by, with a dot for each retry. */
-async function watch(tasks: Record<string, Task>, id: string): Promise<Execution> {
+async function watch(tasks: Tasks, id: string): Promise<Execution> {
   let since = 0
   let state = ''
   let failure: Failure | undefined
@@ -129,7 +130,7 @@ function dies(file: string): Task {
   }
 }
 
-async function scenes(embedded: Embedded): Promise<Scene[]> {
+async function scenes(embedded: Embedded): Promise<EmbeddedScene[]> {
   const admin = await embedded.users.makeAdmin('master')
   const single = { 'keyturn:strategy': 'single-user' }
   return [
@@ -166,7 +167,7 @@ async function scenes(embedded: Embedded): Promise<Scene[]> {
       title: 'A rotation whose process is killed, after the password was changed and at every retry',
       user: 'ledger',
       secret: await embedded.users.enrol('ledger', { tags: single }),
-      tasks: { SetSecret: dies(functionOf.SetSecret) },
+      tasks: { SetSecret: dies(functionOf('SetSecret')) },
       ends: 'rolled back',
       prove: async (application, before, execution) => [
         ...(await unharmed(application, before)),

@@ -41,7 +41,7 @@ async function begin(): Promise<Server> {
   }
 }
 
-type Scene = {
+type DeployedScene = {
   title: string
   shelf: Shelf
   id: string
@@ -50,7 +50,7 @@ type Scene = {
   prove(application: Application, before: Value): Promise<Proof[]>
 }
 
-async function scenes({ users, secrets, parameters }: Deployed): Promise<Scene[]> {
+async function scenes({ users, secrets, parameters }: Deployed): Promise<DeployedScene[]> {
   const admin = await users.makeAdmin('master')
   const succeeds = { ends: 'SUCCEEDED' as const, announced: 'Credential Rotated', prove: rotated }
   return [
@@ -78,7 +78,10 @@ async function scenes({ users, secrets, parameters }: Deployed): Promise<Scene[]
   ]
 }
 
-async function play({ title, shelf, id, ends, ...scene }: Scene, deployed: Deployed): Promise<boolean> {
+async function play(
+  { title, shelf, id, ends, ...scene }: DeployedScene,
+  deployed: Deployed,
+): Promise<boolean> {
   const application = new Application(shelf, id, deployed.postgres.caFile)
   const before = (await application.read()) as Value
   const begun = performance.now()
@@ -98,7 +101,7 @@ async function play({ title, shelf, id, ends, ...scene }: Scene, deployed: Deplo
   return holds
 }
 
-async function sayWhatToTry(deployed: Deployed, scenes: Scene[]): Promise<void> {
+async function sayWhatToTry(deployed: Deployed, scenes: DeployedScene[]): Promise<void> {
   const { env, stateMachineArn, queueUrls, logFile } = deployed
   const variables = Object.entries(env).map(([name, value]) => `  export ${name}=${value}`)
   const rotate = `aws stepfunctions start-execution --state-machine-arn ${stateMachineArn} --input`

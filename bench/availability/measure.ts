@@ -1,10 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { Value } from '../../local/client/application.ts'
 import type { Embedded } from '../../local/embedded/embedded.ts'
 import type { StrategyName } from '../../rotation/strategies/names.ts'
 import { rotate } from './rotate.ts'
-
-/** One stored value, as an application reads it. */
-export type Value = { host: string; port: number; username: string; password: string; dbname?: string }
 
 /** A secret, and how an application uses it. */
 export type Target = {

@@ -4,7 +4,7 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
-import type { Value } from './measure.ts'
+import type { Value } from '../../local/client/application.ts'
 
 const run = promisify(execFile)
 const sources = join(import.meta.dirname, 'pools')

@@ -1,6 +1,6 @@
 import { hash, randomUUID } from 'node:crypto'
 import type { Embedded } from '../../local/embedded/embedded.ts'
-import { runRotation, type Task } from '../../local/embedded/stateMachine.ts'
+import { runRotation, type Tasks } from '../../local/embedded/stateMachine.ts'
 
 type What = {
   secret: string
@@ -23,7 +23,7 @@ export async function rotate(
   name = hash('sha256', randomUUID()),
 ): Promise<number> {
   const following: Promise<number>[] = []
-  const tasks: Record<string, Task> = {
+  const tasks: Tasks = {
     ...embedded.tasks,
     MoveBack(input) {
       const { Name } = input as { Name: string }

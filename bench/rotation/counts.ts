@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import { closeSync, openSync, readFileSync } from 'node:fs'
 import { TagResourceCommand } from '@aws-sdk/client-secrets-manager'
+import type { StateName } from '../../fleet/states.ts'
 import type { Admin } from '../../local/client/users.ts'
 import { type Embedded, startEmbedded } from '../../local/embedded/embedded.ts'
-import { runRotation, type Task } from '../../local/embedded/stateMachine.ts'
+import { runRotation, type Tasks } from '../../local/embedded/stateMachine.ts'
 
 /** One kind of rotation. */
 type Scenario = {
@@ -121,7 +122,7 @@ export class Bench implements AsyncDisposable {
       await this.#embedded.secrets.send(new TagResourceCommand({ SecretId: secret, Tags }))
     }
     const { began, steps, transitions } = await this.#run(secret, scenario.fails)
-    const step = (state: string) => steps.find(step => step.state === state)
+    const step = (state: StateName<'rotate'>) => steps.find(step => step.state === state)
     const retirement = step('RetireSecret')
     const announced = step(scenario.fails ? 'AnnounceFailure' : 'AnnounceSuccess')
     if (!announced) throw new Error(`${scenario.title}: no outcome was announced`)
@@ -152,7 +153,7 @@ export class Bench implements AsyncDisposable {
   }
 
   /** Every task, so that it leaves what it did in `steps`. */
-  #watched(steps: Step[]): Record<string, Task> {
+  #watched(steps: Step[]): Tasks {
     const watched = Object.entries(this.#embedded.tasks).map(([state, task]) => [
       state,
       async (input: unknown) => {

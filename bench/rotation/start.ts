@@ -5,7 +5,7 @@ import { pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
 import type { Metafile } from 'esbuild'
 import Bundle, { bundleFunction } from '../../bundle.ts'
-import { functionOf } from '../../local/embedded/embedded.ts'
+import { functionsOfRotate } from '../../local/embedded/embedded.ts'
 import { engineNames } from '../../rotation/engines/traits.ts'
 import type { Check } from './counts.ts'
 
@@ -32,7 +32,7 @@ export type Start = { name: string; load: number[] }
 export type DriverStart = Driver & Start & { driver: number[] }
 
 /** What every rotation runs, and what Secrets Manager calls. */
-const names = [...new Set(Object.values(functionOf)), 'rotateSecret']
+const names = [...new Set(functionsOfRotate.values()), 'rotateSecret']
 
 const limits = { zipped: 3_000_000, load: 80 }
 

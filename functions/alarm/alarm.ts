@@ -4,7 +4,7 @@ import type { Event } from './event.ts'
 import type { Weighed, Worth } from './evidence.ts'
 import { type Failure, isCritical, readFailure, type Success } from './failure.ts'
 import { type Headline, headlines } from './headlines.ts'
-import { endOf, nameOf, short } from './words.ts'
+import { credentialName, endOf, short } from './words.ts'
 
 /** What whoever is on call is told, in the forms that a mail and a chat need. */
 export type Alarm = {
@@ -76,7 +76,7 @@ export function readAlarm(weighed: Weighed, runbook: string): Alarm | undefined 
   const moment = momentOf(event)
   const own = ownKey(event)
   const facts: [string, string | undefined][] = [
-    [labelOf(failure), failure.id && nameOf(failure.id)],
+    [labelOf(failure), failure.id && credentialName(failure.id)],
     ['Step', step],
     ['Error', error],
     ['Cause', cause],
@@ -127,7 +127,7 @@ const doubtOf = ({ worth, why }: Weighed) =>
 
 /** That a credential which had failed was rotated. */
 export function wellAgain(success: Success, event: Event, runbook: string): Alarm {
-  const credential = `${success.store} ${nameOf(success.id)}`
+  const credential = `${success.store} ${credentialName(success.id)}`
   return {
     key: `well ${credential}`,
     also: [],
@@ -138,7 +138,7 @@ export function wellAgain(success: Success, event: Event, runbook: string): Alar
     ...titled('ok', { ...success, headline: 'well' }),
     headline: headlines.well,
     facts: [
-      [labelOf(success), nameOf(success.id)],
+      [labelOf(success), credentialName(success.id)],
       ['Account', `${event.account ?? ''} ${event.region ?? ''}`.trim()],
       ['Time', event.time ?? ''],
       ['Execution', success.execution],
@@ -191,7 +191,7 @@ const ownKey = (event: Event) => `event ${event.id ?? hash('sha256', JSON.string
 
 /** A secret and a parameter of one name are two credentials. */
 function credentialOf({ store, id, name }: Failure): string | undefined {
-  return store && id && !name ? `${store} ${nameOf(id)}` : undefined
+  return store && id && !name ? `${store} ${credentialName(id)}` : undefined
 }
 
 const kinds: Record<string, string> = { 'secrets-manager': 'secret', 'parameter-store': 'parameter' }
@@ -222,7 +222,7 @@ function titled(
   const start = `${severity.toUpperCase()}${error ? ` ${short(error, 40)}` : ''}: `
   const say = outcomes[headline] ?? ((name: string) => `rotation of ${name} failed`)
   const kind = which.id ? `${kindOf(which) ?? 'credential'} ` : 'a credential'
-  const name = which.id ? oneLineOf(nameOf(which.id)) : ''
+  const name = which.id ? oneLineOf(credentialName(which.id)) : ''
   const whole = `${start}${what ? oneLineOf(what) : say(kind + name)}`
   const around = whole.length - name.length
   const fitted = what || whole.length <= 100 ? whole : `${start}${say(kind + endOf(name, 100 - around))}`

@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
+import type { StateName } from '../../fleet/states.ts'
 import { type Event, readDetail } from './event.ts'
 import { type Entered, type Histories, NotLooked } from './histories.ts'
 
@@ -13,7 +14,7 @@ export type Worth = 'proven' | 'denied' | 'unknown' | 'early'
 export type Weighed = { event: Event; worth: Worth; last?: Entered; why?: string }
 
 /** The states that announce something, and what each of them announces of its input. */
-const announcements: Record<string, { states: string[]; detail(entered: Entered): object }> = {
+const announcements: Record<string, { states: StateName[]; detail(entered: Entered): object }> = {
   // No prototype, as the name comes from the event.
   __proto__: null as never,
   'Credential Rotation Failed': {

@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto'
+import type { StateName } from '../../fleet/states.ts'
 import { LockedOut } from '../../rotation/errors.ts'
 import { type Detail, messageIn, type Problem, readDetail } from './event.ts'
 import type { Weighed } from './evidence.ts'
@@ -200,16 +201,19 @@ function ofExecution({ status, error, cause, input }: Detail, last: Entered | un
     // What the execution failed with is what it ended by, whatever failed before.
     ...words,
     error: error ?? status,
-    ...(state && !['RotationFailed', 'RollbackFailed'].includes(state) && { more: [['State', state]] }),
+    ...(state &&
+      !(['RotationFailed', 'RollbackFailed'] satisfies StateName[] as StateName[]).includes(state) && {
+        more: [['State', state]],
+      }),
     outdone: true,
   }
 }
 
 /** The state that failed, where the last is one that tells of that. */
-function stateOf({ state, input }: Entered): string {
+function stateOf({ state, input }: Entered): StateName {
   const { failedState } = (input ?? {}) as { failedState?: unknown }
-  const telling = ['AnnounceRetirementFailure', 'RetirementFailed'].includes(state)
-  return telling && typeof failedState === 'string' ? failedState : state
+  const telling: StateName[] = ['AnnounceRetirementFailure', 'RetirementFailed']
+  return telling.includes(state) && typeof failedState === 'string' ? (failedState as StateName) : state
 }
 
 /** An error of a function's own begins with the step. Of any other nobody can tell where it came from. */

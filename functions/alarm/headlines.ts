@@ -1,3 +1,5 @@
+import type { StateName } from '../../fleet/states.ts'
+
 /** What can have happened, in a sentence. */
 export const headlines = {
   failed: 'The rotation failed; the application is unharmed.',
@@ -30,11 +32,16 @@ export type Headline = keyof typeof headlines
 /** The application may be unable to log in, or nobody can tell. */
 export const critical: readonly Headline[] = ['lockout', 'before', 'stopped', 'unclear']
 
+type Ending = { failed: Headline; stopped: Headline }
+type StateOfRotate = StateName<'rotate'>
+/** Whether the application can still log in when an execution ends in one of these, nobody can tell. */
+type Midway = Extract<StateOfRotate, 'SetSecret' | 'TestSecret' | 'FinishSecret'>
+
 /**
  * What it means that an execution of rotate ended in a state, whether it failed there or was stopped. Any other state:
  * nobody can tell.
  */
-export const endings: Record<string, { failed: Headline; stopped: Headline }> = {
+export const endings: Record<string, Ending> = {
   __proto__: null as never,
   CreateSecret: { failed: 'execution', stopped: 'harmless' },
   DiscardSecret: { failed: 'execution', stopped: 'harmless' },
@@ -63,4 +70,4 @@ export const endings: Record<string, { failed: Headline; stopped: Headline }> = 
   AnnounceRetirementFailure: { failed: 'retire', stopped: 'retire' },
   RetirementFailed: { failed: 'retire', stopped: 'retire' },
   Rotated: { failed: 'retire', stopped: 'retire' },
-}
+} satisfies Record<Exclude<StateOfRotate, Midway> | '__proto__', Ending>

@@ -1,7 +1,8 @@
 import type { GetExecutionHistoryCommandOutput, SFNClient, SFNClientConfig } from '@aws-sdk/client-sfn'
+import type { StateName } from '../../fleet/states.ts'
 
 /** A state that an execution entered. */
-export type Entered = { state: string; input: unknown; at: number }
+export type Entered = { state: StateName; input: unknown; at: number }
 
 /** Looking took too long, or was refused. */
 export class NotLooked extends Error {
@@ -51,7 +52,7 @@ export class Histories {
         ended ||= /^Execution(Succeeded|Failed|Aborted|TimedOut)$/.test(type)
         if (!entered?.name) continue
         const at = timestamp?.getTime() ?? Date.now()
-        const found = { state: entered.name, input: parsed(entered.input), at }
+        const found = { state: entered.name as StateName, input: parsed(entered.input), at }
         if (wanted(found)) return found
       }
       nextToken = rest.nextToken

@@ -26,7 +26,7 @@ export const keyOf = (text: string, most: number) =>
   text.length > most ? `${text.slice(0, most - 65)} ${hash('sha256', text)}` : text
 
 /** A secret's name, whether by name or by ARN, which adds six characters to it; a parameter's, likewise. */
-export const nameOf = (id: string) =>
+export const credentialName = (id: string) =>
   /^arn:[^:]+:secretsmanager:[^:]*:[^:]*:secret:(.+)-\w{6}$/.exec(id)?.[1] ??
   /^arn:[^:]+:ssm:[^:]*:[^:]*:parameter(\/.+)$/.exec(id)?.[1] ??
   id

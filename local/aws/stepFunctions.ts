@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
-import { type Execution, type Failure, type Name, runExecution, type Task } from '../embedded/stateMachine.ts'
+import type { MachineName } from '../../fleet/states.ts'
+import { type Execution, type Failure, runExecution, type Task } from '../embedded/stateMachine.ts'
 
 export type StepFunctionsServer = {
   /** For AWS_ENDPOINT_URL_SFN. */
@@ -148,7 +149,7 @@ class StateMachines {
 
   #of = (stateMachineArn = '') => (stateMachineArn.endsWith('-server') ? this.servers : this.executions)
 
-  #start(stateMachine: Name, name: string, input: string): Started {
+  #start(stateMachine: MachineName, name: string, input: string): Started {
     const history: Event[] = [{ type: 'ExecutionStarted' }]
     const ended = runExecution(stateMachine, this.tasks, name, JSON.parse(input), {
       entered: (state, input) =>

@@ -4,7 +4,7 @@ import pg from 'pg'
 import type { Shelf } from './shelves.ts'
 
 /** One stored value, as an application reads it. */
-export type Value = { host: string; port: number; dbname: string; username: string; password: string }
+export type Value = { host: string; port: number; dbname?: string; username: string; password: string }
 
 /** How long a value is kept before it is read again, in milliseconds. */
 const CACHED = 250

@@ -2,13 +2,14 @@ import { randomUUID } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
+import type { StateName } from '../../fleet/states.ts'
 import { type SecretsManagerServer, startSecretsManager } from '../aws/secretsManager.ts'
 import { type StepFunctionsServer, startStepFunctions } from '../aws/stepFunctions.ts'
 import { SecretsShelf } from '../client/shelves.ts'
 import { Users } from '../client/users.ts'
 import { type PostgresServer, startPostgres } from '../servers/postgres.ts'
 import { eventBus } from './eventBus.ts'
-import { arnOf, type Task } from './stateMachine.ts'
+import { arnOf, functionsOf, type Task, type Tasks } from './stateMachine.ts'
 
 /** All that a rotation needs, in this process: a real PostgreSQL, a local Secrets Manager, the real functions. */
 export type Embedded = {
@@ -17,23 +18,22 @@ export type Embedded = {
   stepFunctions: StepFunctionsServer
   secrets: SecretsManagerClient
   /** One task for each state that runs a function or puts events on the bus, which nobody listens to, by the state's name. */
-  tasks: Record<string, Task>
+  tasks: Tasks
   users: Users
   stop(): Promise<void>
 }
 
-/** Which function a state runs, by the names of their files. */
-export const functionOf = {
-  CreateSecret: 'createSecret',
-  DiscardSecret: 'rollbackSecret',
-  RollbackAbandoned: 'rollbackSecret',
-  SetSecret: 'setSecret',
-  TestSecret: 'testSecret',
-  FinishSecret: 'finishSecret',
-  RollbackSecret: 'rollbackSecret',
-  RetireSecret: 'retireSecret',
-  MayMoveBack: 'retireSecret',
-} satisfies Record<string, FunctionName>
+type RotateState = StateName<'rotate'>
+
+/** The states of rotate that run a function, and which, by the names of their files. */
+export const functionsOfRotate = functionsOf('rotate') as Map<RotateState, FunctionName>
+
+/** The function that a state of rotate runs. @throws if it runs none */
+export function functionOf(state: RotateState): FunctionName {
+  const name = functionsOfRotate.get(state)
+  if (!name) throw new Error(`${state} runs no function`)
+  return name
+}
 
 /**
  * Starts it all. As in Lambda, the functions read their environment when they are loaded: so it is set first. `trust`
@@ -60,7 +60,7 @@ export async function startEmbedded({ trust = [] }: { trust?: string[] } = {}): 
   })
   const secrets = new SecretsManagerClient()
   const tasks = eventBus()
-  for (const [state, file] of Object.entries(functionOf)) tasks[state] = await load(file)
+  for (const [state, file] of functionsOfRotate) tasks[state] = await load(file)
   Object.assign(stepFunctions.tasks, tasks)
   const users = await Users.of(postgres, new SecretsShelf(secrets), 'demo/')
   return {

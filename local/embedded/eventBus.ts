@@ -1,4 +1,5 @@
-import { definitionOf, machineNames, statesOf, type Task } from './stateMachine.ts'
+import type { StateName } from '../../fleet/states.ts'
+import { definitionOf, machineNames, statesOf, type Task, type Tasks } from './stateMachine.ts'
 
 /** An event as a state machine puts it on the bus. */
 export type Entry = {
@@ -11,7 +12,7 @@ export type Entry = {
 /** The states of all state machines that put events on the bus. */
 const announcing = machineNames.flatMap(machine =>
   statesOf(definitionOf(machine)).flatMap(([name, state]) =>
-    'Resource' in state && state.Resource === 'arn:aws:states:::events:putEvents' ? [name] : [],
+    'Resource' in state && state.Resource === 'arn:aws:states:::events:putEvents' ? [name as StateName] : [],
   ),
 )
 
@@ -19,7 +20,7 @@ const announcing = machineNames.flatMap(machine =>
  * Stands for EventBridge where executions run in this process: a task for each state that puts events on the bus, by the
  * state's name. `receive` is handed every event; without it they are gone, as on a bus without rules.
  */
-export function eventBus(receive: (entry: Entry) => void = () => {}): Record<string, Task> {
+export function eventBus(receive: (entry: Entry) => void = () => {}): Tasks {
   const put: Task = input => {
     for (const entry of (input as { Entries: Entry[] }).Entries) receive(entry)
     return { FailedEntryCount: 0 }

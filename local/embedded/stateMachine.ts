@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { StateMachine } from 'aws-local-stepfunctions'
+import type { MachineName, StateName } from '../../fleet/states.ts'
 
 export type Definition = ConstructorParameters<typeof StateMachine>[0]
-export const machineNames = ['rotate', 'rotate-due', 'rotate-server'] as const
-export type Name = (typeof machineNames)[number]
+export const machineNames = ['rotate', 'rotate-due', 'rotate-server'] as const satisfies MachineName[]
 
 /** Account and Region that the local state machine pretends to be in. */
 export const arnOf = (service: string, resource: string) =>
@@ -11,7 +11,7 @@ export const arnOf = (service: string, resource: string) =>
 
 /** A state machine as it is deployed, with made-up ARNs where the stack's stand; `folder` is where its file is. */
 export function definitionOf(
-  name: Name,
+  name: MachineName,
   folder = new URL('../../statemachines/', import.meta.url),
 ): Definition {
   const file = new URL(`${name}.asl.json`, folder)
@@ -33,6 +33,17 @@ export function statesOf({ States }: Pick<Definition, 'States'>): [string, State
   ])
 }
 
+/** Which function each state runs, by the names of their files: the placeholder of its Resource says so. */
+export function functionsOf(machine: MachineName): Map<StateName, string> {
+  const functions = new Map<StateName, string>()
+  for (const [name, state] of statesOf(definitionOf(machine))) {
+    const resource = 'Resource' in state ? state.Resource : ''
+    const [, initial, rest] = /:function:(.)(\w+)FunctionArn$/.exec(resource) ?? []
+    if (initial) functions.set(name as StateName, initial.toLowerCase() + rest)
+  }
+  return functions
+}
+
 const machines = {
   rotate: new StateMachine(definitionOf('rotate')),
   'rotate-due': new StateMachine(definitionOf('rotate-due')),
@@ -41,6 +52,9 @@ const machines = {
 
 /** What a state does: the handler of its function, or whatever stands for the event bus. */
 export type Task = (input: unknown) => unknown
+/** What the states do, by their names. */
+export type Tasks = Partial<Record<StateName, Task>>
+type Pauses = Partial<Record<StateName, number>>
 
 export type Execution = {
   /** Every state that was entered, in order. */
@@ -64,7 +78,7 @@ const nothing = {
 
 /** Runs one execution of rotate. */
 export const runRotation = (
-  tasks: Record<string, Task>,
+  tasks: Tasks,
   name: string,
   input: unknown,
   options: Partial<typeof nothing> = {},
@@ -76,8 +90,8 @@ export const runRotation = (
  * task, with what it failed with.
  */
 export async function runExecution(
-  stateMachine: Name,
-  tasks: Record<string, Task>,
+  stateMachine: MachineName,
+  tasks: Tasks,
   name: string,
   input: unknown,
   options: Partial<typeof nothing> = {},
@@ -100,8 +114,8 @@ export async function runExecution(
   const run = machine.run(json(input), {
     overrides: {
       taskResourceLocalHandlers: Object.fromEntries(handlers),
-      waitTimeOverrides: { Grace: grace, StayOnClone: grace },
-      retryIntervalOverrides: Object.fromEntries(states.map(state => [state, retryPause])),
+      waitTimeOverrides: { Grace: grace, StayOnClone: grace } satisfies Pauses,
+      retryIntervalOverrides: Object.fromEntries(states.map(([state]) => [state, retryPause])),
     },
     context: {
       StateMachine: { Id: arnOf('states', `stateMachine:keyturn-local-${stateMachine}`) },

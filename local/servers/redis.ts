@@ -96,7 +96,7 @@ export async function startRedis(
         logFile: join(folder, 'error.log'),
       },
       async () => {
-        const name = await nameOf(server)
+        const name = await nameAndVersion(server)
         await monitor(server)
         return name
       },
@@ -117,7 +117,7 @@ export async function startRedis(
 }
 
 /** Its name and version. @throws if it does not answer */
-async function nameOf({ host, plainPort, superuser }: Omit<RedisServer, 'name'>): Promise<string> {
+async function nameAndVersion({ host, plainPort, superuser }: Omit<RedisServer, 'name'>): Promise<string> {
   const client = createClient({
     socket: { host, port: plainPort, reconnectStrategy: false },
     ...superuser,

@@ -128,7 +128,7 @@ describe.skipIf(!possible)('what is due, deployed on a local AWS', () => {
     )
   }
   /** What a run calls a secret. */
-  const nameOf = (arn: string) => arn.slice(arn.indexOf(':secret:') + ':secret:'.length, -7)
+  const secretName = (arn: string) => arn.slice(arn.indexOf(':secret:') + ':secret:'.length, -7)
   const rotationsOf = async (id: string) =>
     (await executionsOf(stack.stateMachineArn)).filter(({ input = '{}' }) => JSON.parse(input).id === id)
 
@@ -183,7 +183,7 @@ describe.skipIf(!possible)('what is due, deployed on a local AWS', () => {
     const { groups } = JSON.parse(run.output ?? '')
     const turns = groups.flatMap(({ turns = [] }: { turns?: object[] }) => turns) as { id: string }[][]
     expect(turns.map(turn => turn.length)).toEqual([1, 4])
-    const found = await Promise.all([admin, administered].map(nameOf).map(rotationsOf))
+    const found = await Promise.all([admin, administered].map(secretName).map(rotationsOf))
     const [first, second] = found.flat()
     expect([first?.status, second?.status]).toEqual(['SUCCEEDED', 'RUNNING'])
     expect(Number(first?.stopDate)).toBeLessThanOrEqual(Number(second?.startDate))

@@ -3,7 +3,7 @@ import type { App } from '../../local/servers/postgresDatabase.ts'
 import type { StrategyName } from '../../rotation/strategies/names.ts'
 import type { Place } from '../support/places.ts'
 import { Process, type Visit } from './process.ts'
-import { type Counts, Execution, ofOneUser, Scene, type Start, type Value } from './scene.ts'
+import { type Counts, Execution, ofOneUser, Scene, type Start, type ValueKind } from './scene.ts'
 
 const startsOf: Record<StrategyName, Start[]> = {
   'single-user': ['first'],
@@ -17,7 +17,7 @@ const startsOf: Record<StrategyName, Start[]> = {
 const whole = process.env.KEYTURN_FAULTS === 'whole'
 
 type Options = {
-  value?: Value
+  value?: ValueKind
   extent?: 'full' | 'first' | 'brief'
   /** One start of those that the strategy has: the others are in another file, which runs at the same time. */
   only?: Start

@@ -27,9 +27,9 @@ export type Start = 'first' | 'settled' | 'halfway'
 export const ofOneUser = (strategy: StrategyName) => strategy === 'single-user' || strategy === 'master'
 
 /** What the secret's value is. */
-export type Value = 'json' | 'password-only' | 'opaque'
+export type ValueKind = 'json' | 'password-only' | 'opaque'
 
-const formats: Record<Value, { tags: Record<string, string>; format(app: App): Format }> = {
+const formats: Record<ValueKind, { tags: Record<string, string>; format(app: App): Format }> = {
   json: { tags: {}, format: () => Credential.parse },
   'password-only': {
     tags: { 'keyturn:connection': '/app/connection' },
@@ -58,7 +58,7 @@ export class Scene {
   readonly #passwords = new Set<string>()
   #logFrom: number
 
-  private constructor(place: Place, app: App, logFrom: number, token: string, value: Value) {
+  private constructor(place: Place, app: App, logFrom: number, token: string, value: ValueKind) {
     this.store = this.#remembering(new MemoryStore())
     this.#values = this.store.as(formats[value].format(app))
     this.place = place
@@ -85,7 +85,7 @@ export class Scene {
     app: App,
     strategy: StrategyName,
     start: Start,
-    value: Value = 'json',
+    value: ValueKind = 'json',
   ): Promise<Scene> {
     await SlowRds.setting.get(app)
     const scene = new Scene(place, app, size(place.logFile), token(), value)

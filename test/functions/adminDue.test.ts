@@ -3,11 +3,11 @@ import { GetSecretValueCommand } from '@aws-sdk/client-secrets-manager'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { Inventory, type Scheduled } from '../../fleet/inventory.ts'
+import type { Value } from '../../local/client/application.ts'
 import { type Embedded, load, startEmbedded } from '../../local/embedded/embedded.ts'
 import { eventBus } from '../../local/embedded/eventBus.ts'
 import { arnOf, runExecution, type Task } from '../../local/embedded/stateMachine.ts'
 
-type Value = { username: string; password: string }
 type Started = { id: string; token: string }
 
 let embedded: Embedded

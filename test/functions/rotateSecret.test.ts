@@ -10,6 +10,7 @@ import {
 import { GetExecutionHistoryCommand, SFNClient } from '@aws-sdk/client-sfn'
 import pg from 'pg'
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import type { StateName } from '../../fleet/states.ts'
 import { type Embedded, startEmbedded } from '../../local/embedded/embedded.ts'
 import { definitionOf, type Task } from '../../local/embedded/stateMachine.ts'
 import { captureOutput } from '../support/observe.ts'
@@ -20,7 +21,7 @@ type Step = (typeof steps)[number]
 
 let embedded: Embedded
 let handler: (event: object, context: object) => Promise<unknown>
-let stateAfter: Record<Step, string>
+let stateAfter: Record<Step, StateName<'rotate'>>
 let id: string
 let user: string
 /** All that could be read by whoever may read logs or executions. */
@@ -131,7 +132,7 @@ const statesOf = (name: string) =>
   execution(name)?.history.flatMap(event => event.stateEnteredEventDetails?.name ?? []) ?? []
 
 /** Fails in `state` until it is mended. */
-function failing(state: string, name: string): { mend(): void } {
+function failing(state: StateName<'rotate'>, name: string): { mend(): void } {
   const task = embedded.tasks[state] as Task
   embedded.stepFunctions.tasks[state] = () => {
     throw Object.assign(new Error(`${state}: no, not\nnow`), { name })
@@ -144,7 +145,7 @@ function failing(state: string, name: string): { mend(): void } {
 }
 
 /** Holds an execution before `state` until it is let go. */
-function holding(state: string): { reached: Promise<void>; release(): void } {
+function holding(state: StateName<'rotate'>): { reached: Promise<void>; release(): void } {
   const [reached, released] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
   const task = embedded.stepFunctions.tasks[state] as Task
   embedded.stepFunctions.tasks[state] = async input => {
@@ -274,7 +275,7 @@ describe('called again', () => {
 })
 
 describe('a rotation that fails', () => {
-  test.each([
+  test.each<[StateName<'rotate'>, string, string[]]>([
     ['CreateSecret', 'InvalidCredential', []],
     ['SetSecret', 'LoginRefused', ['createSecret']],
     ['TestSecret', 'TestFailed', ['createSecret', 'setSecret']],

@@ -23,12 +23,14 @@ import {
 import { SFNClient, StartExecutionCommand } from '@aws-sdk/client-sfn'
 import { LabelParameterVersionCommand, PutParameterCommand, SSMClient } from '@aws-sdk/client-ssm'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import type { StateName } from '../../fleet/states.ts'
 import type { Run } from '../../functions/findDue.ts'
 import type { Admin } from '../../local/client/users.ts'
 import {
   type Embedded,
   type FunctionName,
   functionOf,
+  functionsOfRotate,
   load,
   startEmbedded,
 } from '../../local/embedded/embedded.ts'
@@ -64,13 +66,8 @@ afterAll(async () => {
 type State = Record<string, unknown> & { token: string }
 
 /** Runs the function of a state. An error is part of what can happen. */
-async function call(
-  state: keyof typeof functionOf,
-  token: string,
-  rotation: object,
-  more = {},
-): Promise<State> {
-  const result = await recorded(functionOf[state], () =>
+async function call(state: StateName<'rotate'>, token: string, rotation: object, more = {}): Promise<State> {
+  const result = await recorded(functionOf(state), () =>
     embedded.tasks[state]?.({ execution: token, rotation, ...more }),
   )
   return (result as State | undefined) ?? { ...rotation, token }
@@ -187,7 +184,7 @@ test('secrets: each role allows exactly what its function calls, in good times a
   // Secrets Manager's own schedule. The execution only waits, so that all calls are rotateSecret's: it fails once, so
   // that the value is there when the next attempt begins.
   const rotateSecret = await load('rotateSecret')
-  for (const state of Object.keys(functionOf))
+  for (const state of functionsOfRotate.keys())
     embedded.stepFunctions.tasks[state] = () => {
       throw new Error('not now')
     }
@@ -213,7 +210,7 @@ test('secrets: each role allows exactly what its function calls, in good times a
     expect([...actions].sort(), name).toEqual(
       allowed(name, ({ Sid }) => !/Parameters$|^ManagedMasters$|^Databases$|^MasterPasswords$/.test(Sid)),
     )
-  expect(Object.keys(made).length).toBe(new Set(Object.values(functionOf)).size + 1)
+  expect(Object.keys(made).length).toBe(new Set(functionsOfRotate.values()).size + 1)
 })
 
 /** A value of a user in MySQL, of no server in particular. */
@@ -355,7 +352,7 @@ test.skipIf(!bin)(
           .filter(call => call.startsWith('ssm:') && call.endsWith(' of pending') === pending)
           .map(call => call.replace(' of pending', ''))
           .sort()
-      for (const name of new Set([...Object.values(functionOf), 'rotateSecret'])) {
+      for (const name of new Set([...functionsOfRotate.values(), 'rotateSecret'])) {
         const of = (wanted: string) => allowed(name, ({ Sid }) => Sid === wanted)
         expect(calls(name, false), name).toEqual(of('ManagedParameters'))
         expect(calls(name, true), name).toEqual(of('PendingParameters'))
@@ -459,7 +456,7 @@ test.skipIf(!bin)(
       }
       vi.restoreAllMocks()
 
-      for (const name of new Set([...Object.values(functionOf), 'rotateSecret'])) {
+      for (const name of new Set([...functionsOfRotate.values(), 'rotateSecret'])) {
         const of = (wanted: string) => allowed(name, ({ Sid }) => Sid === wanted)
         const calls = (wanted: RegExp) =>
           [...(made[name] ?? [])].flatMap(call => wanted.exec(call)?.[1] ?? []).sort()

@@ -107,11 +107,11 @@ function refuseStranger(user: Account, clone: Account, byClone: boolean): void {
 
 function settingStatements(user: Account, clone: Account): string[] {
   const alter = `alter user ${escapeIdentifier(clone.name)}`
-  const nameOf = (setting: string) => setting.slice(0, setting.indexOf('='))
-  const wanted = user.settings.map(nameOf)
+  const settingName = (setting: string) => setting.slice(0, setting.indexOf('='))
+  const wanted = user.settings.map(settingName)
   return [
     ...clone.settings
-      .map(nameOf)
+      .map(settingName)
       .filter(name => !wanted.includes(name))
       .map(name => `${alter} reset ${escapeIdentifier(name)}`),
     ...user.settings

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import type { StateName } from '../../../fleet/states.ts'
 import { readAlarm, textOf } from '../../../functions/alarm/alarm.ts'
 import type { Worth } from '../../../functions/alarm/evidence.ts'
 import { endings } from '../../../functions/alarm/headlines.ts'
@@ -78,7 +79,7 @@ const event = fc
       .array(fc.tuple(fc.constantFrom(...placesIn(kind)), anything), { maxLength: 4 })
       .map(changes => changes.reduce((changed: unknown, [path, what]) => put(changed, path, what), kind)),
   )
-const states = [...Object.keys(endings), 'of another release']
+const states = [...Object.keys(endings), 'of another release'] as StateName[]
 const last = fc.option(
   fc.record({ state: fc.constantFrom(...states), input: anything, at: fc.constant(0) }),
   { nil: undefined },

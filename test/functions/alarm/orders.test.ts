@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import type { StateName } from '../../../fleet/states.ts'
 import type { Alarm } from '../../../functions/alarm/alarm.ts'
 import { readEvent } from '../../../functions/alarm/event.ts'
 import { type Entered, NotLooked } from '../../../functions/alarm/histories.ts'
@@ -118,7 +119,7 @@ class World {
     const n = Number(arn.slice(execution.length + 1))
     const failure = this.#failures[n]
     const input = rotationOf(Boolean(failure?.critical), n)
-    const states = failure?.critical
+    const states: StateName[] = failure?.critical
       ? ['RollbackFailed', 'AnnounceLockout']
       : ['RotationFailed', 'AnnounceFailure']
     const look = around(

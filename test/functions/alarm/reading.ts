@@ -1,3 +1,4 @@
+import type { StateName } from '../../../fleet/states.ts'
 import { type Alarm, readAlarm } from '../../../functions/alarm/alarm.ts'
 import { readEvent } from '../../../functions/alarm/event.ts'
 import type { Weighed, Worth } from '../../../functions/alarm/evidence.ts'
@@ -18,10 +19,10 @@ export function read(event: unknown, worth: Worth = 'proven', more: Partial<Weig
   return alarm
 }
 
-/** The state that an execution ended in, as its history has it. */
+/** The state that an execution ended in, as its history has it: one of ours, or of another release. */
 export const endedIn = (
   state: string,
   input: unknown = { store: 'secrets-manager', id: 'shop/database' },
 ) => ({
-  last: { state, input, at: Date.parse('2026-11-21T10:00:00Z') },
+  last: { state: state as StateName, input, at: Date.parse('2026-11-21T10:00:00Z') },
 })

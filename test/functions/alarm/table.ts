@@ -69,14 +69,14 @@ function updated({ input }: UpdateItemCommand, old: Item): Item {
     ExpressionAttributeNames: names = {},
   } = input
   const item = { ...old }
-  const nameOf = (text: string) => names[text] ?? text
+  const attributeOf = (text: string) => names[text] ?? text
   const clauses = UpdateExpression.split(/\b(SET|ADD|REMOVE)\b/).slice(1)
   for (let n = 0; n < clauses.length; n += 2)
     for (const part of (clauses[n + 1] ?? '').split(/,(?![^(]*\))/).map(text => text.trim())) {
       const [, name = '', unless, value = ''] =
         /^(#?\w+)(?: = (?:if_not_exists\((\w+), ?)?| )?(:\w+)?\)?$/.exec(part) ?? []
       if (!name) throw new Error(`not understood: ${part}`)
-      const key = nameOf(name)
+      const key = attributeOf(name)
       if (clauses[n] === 'REMOVE') delete item[key]
       else if (clauses[n] === 'ADD')
         item[key] = { SS: [...new Set([...(item[key]?.SS ?? []), ...(values[value]?.SS ?? [])])] }

@@ -7,7 +7,7 @@ import { MemoryStore } from '../../../rotation/stores/memory.ts'
 import { ParameterStore } from '../../../rotation/stores/parameterStore.ts'
 import { SecretsManager } from '../../../rotation/stores/secretsManager.ts'
 import { Api, cases } from '../../support/contracts/api.ts'
-import { type Shelf, storeContract } from '../../support/contracts/store.ts'
+import { type StoreSubject, storeContract } from '../../support/contracts/store.ts'
 import { type Moto, startMoto } from '../../support/moto.ts'
 
 const keys = { accessKeyId: 'local', secretAccessKey: 'local' }
@@ -16,7 +16,7 @@ function clientFor(url: string): SecretsManagerClient {
   return new SecretsManagerClient({ endpoint: url, region: 'eu-west-1', credentials: keys, maxAttempts: 1 })
 }
 
-async function secretsManagerShelf(url: string): Promise<Shelf> {
+async function secretsManagerSubject(url: string): Promise<StoreSubject> {
   const client = clientFor(url)
   return {
     store: new SecretsManager(client),
@@ -32,7 +32,7 @@ async function secretsManagerShelf(url: string): Promise<Shelf> {
   }
 }
 
-async function parameterStoreShelf(url: string): Promise<Shelf> {
+async function parameterStoreSubject(url: string): Promise<StoreSubject> {
   const client = new SSMClient({ endpoint: url, region: 'eu-west-1', credentials: keys, maxAttempts: 1 })
   return {
     store: new ParameterStore(client),
@@ -58,7 +58,7 @@ describe('over the local server', () => {
   })
   afterAll(() => server.stop())
 
-  storeContract('Secrets Manager', () => secretsManagerShelf(server.url))
+  storeContract('Secrets Manager', () => secretsManagerSubject(server.url))
 
   describe("the service's own calls", () => {
     for (const { title, run, aws } of cases)
@@ -77,7 +77,7 @@ describe.skipIf(!bin)('over moto', () => {
   })
   afterAll(() => moto?.stop())
 
-  storeContract('Secrets Manager', () => secretsManagerShelf(moto.url), {
+  storeContract('Secrets Manager', () => secretsManagerSubject(moto.url), {
     'the same token again keeps the earlier value': 'PutSecretValue overwrites a value that is pending',
     'TokenReused if the pending value is for another username': 'the same',
     'TokenReused if the pending value is for another host': 'the same',
@@ -85,7 +85,7 @@ describe.skipIf(!bin)('over moto', () => {
     'newest first, whatever holds which label': 'CreatedDate is the time of the question',
   })
 
-  storeContract('Parameter Store', () => parameterStoreShelf(moto.url))
+  storeContract('Parameter Store', () => parameterStoreSubject(moto.url))
 
   describe("the service's own calls", () => {
     for (const { title, run, aws, moto: instead = aws } of cases)

@@ -6,7 +6,7 @@ import { InvalidCredential, RotationInProgress, Superseded, TokenReused } from '
 import type { Stage, Store } from '../../../rotation/stores/store.ts'
 
 /** A store, and the way to put a first secret into it, which no Store does by itself. */
-export type Shelf = {
+export type StoreSubject = {
   store: Store
   /** Whether it refuses a second pending version by itself; otherwise the later one takes the label. */
   exclusive?: boolean
@@ -22,19 +22,19 @@ export const credential = (password: string, change: { username?: string; host?:
   )
 
 /** What every Store does: one test for each promise that stores/store.ts makes. */
-export function storeContract(name: string, makeShelf: () => Promise<Shelf>, gaps: Gaps = {}): void {
+export function storeContract(name: string, makeSubject: () => Promise<StoreSubject>, gaps: Gaps = {}): void {
   describe(`store contract: ${name}`, () => {
-    let shelf: Shelf
+    let subject: StoreSubject
     let store: Store
     beforeAll(async () => {
-      shelf = await makeShelf()
-      store = shelf.store
+      subject = await makeSubject()
+      store = subject.store
     })
 
     /** A secret of its own whose current value has the password `first`. */
     async function secret(tags: Record<string, string> = {}): Promise<{ id: string; first: string }> {
       const [id, first] = [`contract/${randomUUID()}`, randomUUID()]
-      await shelf.create(id, first, credential('first'), tags)
+      await subject.create(id, first, credential('first'), tags)
       return { id, first }
     }
 
@@ -206,12 +206,12 @@ export function storeContract(name: string, makeShelf: () => Promise<Shelf>, gap
           await store.discard(id, late)
         }
         // Where both can be pending, the label comes back and stays.
-        if (!shelf.exclusive) {
+        if (!subject.exclusive) {
           await discardLate()
           await store.propose(id, next, credential('other'))
         }
         await store.promote(id, next, first)
-        if (shelf.exclusive) await discardLate()
+        if (subject.exclusive) await discardLate()
         await store.propose(id, late, credential('other'))
         expect(await labels(id)).toEqual({ current: next, pending: late, previous: first })
         expect(await password(id, { stage: 'pending' })).toBe('late')
@@ -279,12 +279,12 @@ export function storeContract(name: string, makeShelf: () => Promise<Shelf>, gap
         const [early, next] = [randomUUID(), randomUUID()]
         await store.propose(id, early, credential('early'))
         const second = store.propose(id, next, credential('next'))
-        if (shelf.exclusive) await expect(second).rejects.toThrow(RotationInProgress)
+        if (subject.exclusive) await expect(second).rejects.toThrow(RotationInProgress)
         else await second
-        const pending = shelf.exclusive ? early : next
+        const pending = subject.exclusive ? early : next
         expect(await labels(id)).toEqual({ current: first, pending, previous: undefined })
         expect(await password(id, { token: early })).toBe('early')
-        expect(await password(id, { token: next })).toBe(shelf.exclusive ? undefined : 'next')
+        expect(await password(id, { token: next })).toBe(subject.exclusive ? undefined : 'next')
       })
 
       promise('both at once: at the end one is pending, with its own value', async () => {
@@ -294,7 +294,7 @@ export function storeContract(name: string, makeShelf: () => Promise<Shelf>, gap
           tokens.map(token => store.propose(id, token, credential(token))),
         )
         const winners = tokens.filter((_, i) => proposed[i]?.status === 'fulfilled')
-        if (shelf.exclusive) expect(winners).toHaveLength(1)
+        if (subject.exclusive) expect(winners).toHaveLength(1)
         const { pending } = await labels(id)
         expect(winners).toContain(pending)
         expect(await password(id, { stage: 'pending' })).toBe(pending)
@@ -459,7 +459,7 @@ export function storeContract(name: string, makeShelf: () => Promise<Shelf>, gap
       for (const [what, format] of formats) {
         async function bare(text: string) {
           const [id, first] = [`contract/${randomUUID()}`, randomUUID()]
-          await shelf.create(id, first, format(text), {})
+          await subject.create(id, first, format(text), {})
           return { id, first, bare: store.as(format) }
         }
 

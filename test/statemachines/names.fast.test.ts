@@ -1,0 +1,38 @@
+import { expect, test } from 'vitest'
+import type { StateName, TaskName } from '../../fleet/states.ts'
+import { definitionOf, functionsOf } from '../../local/embedded/stateMachine.ts'
+
+test('a name that no state has does not compile, one inside a Map does', () => {
+  const inRotate: StateName<'rotate'> = 'MustRetire'
+  const inMap: StateName<'rotate-server'> = 'AwaitRotation'
+  // @ts-expect-error: it is rotate-server's
+  const ofAnother: StateName<'rotate'> = 'AwaitRotation'
+  // @ts-expect-error: no state has it
+  const ofNone: StateName = 'SetSecrets'
+  const task: TaskName<'rotate'> = 'AnnounceSuccess'
+  // @ts-expect-error: it calls nothing
+  const noTask: TaskName<'rotate'> = 'MustRetire'
+  const names = Object.keys(definitionOf('rotate').States)
+  expect(names).toEqual(expect.arrayContaining([inRotate, task, noTask]))
+  for (const name of [inMap, ofAnother, ofNone]) expect(names).not.toContain(name)
+})
+
+test('which function each state runs is read from the definition', () => {
+  expect(Object.fromEntries(functionsOf('rotate'))).toEqual({
+    CreateSecret: 'createSecret',
+    DiscardSecret: 'rollbackSecret',
+    RollbackAbandoned: 'rollbackSecret',
+    SetSecret: 'setSecret',
+    TestSecret: 'testSecret',
+    FinishSecret: 'finishSecret',
+    RetireSecret: 'retireSecret',
+    MayMoveBack: 'retireSecret',
+    RollbackSecret: 'rollbackSecret',
+  })
+  expect(Object.fromEntries(functionsOf('rotate-server'))).toEqual({
+    TakeSlot: 'takeSlot',
+    StartRotation: 'startRotation',
+    AwaitRotation: 'awaitRotation',
+    ReportRotations: 'reportRotations',
+  })
+})

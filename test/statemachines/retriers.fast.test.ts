@@ -1,0 +1,52 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { describe, expect, test } from 'vitest'
+import type { MachineName } from '../../fleet/states.ts'
+import { machines, pathOf, retrying, withRetriers } from '../../scripts/retriers.ts'
+
+const read = (machine: MachineName) => readFileSync(pathOf(machine), 'utf8')
+
+type States = Record<string, { Retry?: object[]; ItemProcessor?: { States: States } }>
+/** The states with a Retry block, also those inside a Map. */
+const statesWithRetry = (states: States): string[] =>
+  Object.entries(states).flatMap(([name, { Retry, ItemProcessor }]) => [
+    ...(Retry ? [name] : []),
+    ...statesWithRetry(ItemProcessor?.States ?? {}),
+  ])
+
+test('every state machine is written by the script', () => {
+  const files = readdirSync(new URL('../../statemachines', import.meta.url))
+  expect(machines.map(name => `${name}.asl.json`).sort()).toEqual(files.sort())
+})
+
+describe.each(machines)('%s', machine => {
+  const json = read(machine)
+
+  test('has the Retry blocks that the script writes, word for word', () => {
+    expect(json).toBe(withRetriers(machine, json))
+  })
+
+  test('has a Retry block in no other state', () => {
+    expect(statesWithRetry(JSON.parse(json).States).sort()).toEqual(retrying(machine).sort())
+  })
+
+  test('a Retry block that was edited by hand is another, and is written anew', () => {
+    const blocks = [...json.matchAll(/"Retry": \[[\s\S]*?^ *\}\n *\]/gm)]
+    expect(blocks).toHaveLength(retrying(machine).length)
+    for (const { 0: block, index } of blocks)
+      for (const edited of [
+        block.replace(/(?<="MaxAttempts": )\d+/, attempts => `${Number(attempts) + 1}`),
+        block.replace(/(?<="ErrorEquals": \[\s*)"/, '"Another", "'),
+        block.replace(/\n/, '\n\n'),
+        block.replace(/\n[\s\S]*\n/, '\n'),
+      ]) {
+        const changed = json.slice(0, index) + edited + json.slice(index + block.length)
+        expect(changed).not.toBe(json)
+        expect(withRetriers(machine, changed)).toBe(json)
+      }
+  })
+})
+
+test('a state without a Retry block is refused, as it would get none', () => {
+  const json = read('rotate').replace('"Retry"', '"Retries"')
+  expect(() => withRetriers('rotate', json)).toThrow(/"CreateSecret".*there should be one/)
+})
