@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { SSMClient } from '@aws-sdk/client-ssm'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { StateName } from '../../fleet/states.ts'
 import type * as today from '../../functions/shared/event.ts'
 import { type Embedded, startEmbedded } from '../../local/embedded/embedded.ts'
 import { definitionOf } from '../../local/embedded/stateMachine.ts'
@@ -36,7 +37,7 @@ export const doorOf = {
   StartRotation: 'startCallEvent',
   AwaitRotation: 'awaitedEvent',
   ReportRotations: 'reportEvent',
-} as const satisfies Record<string, keyof typeof today>
+} as const satisfies Partial<Record<StateName, keyof typeof today>>
 /** The last release's parsers. */
 const doors: typeof today = await import(new URL('event.mjs', folder).href)
 
