@@ -16,7 +16,8 @@ import { topOf, withoutCircles } from '../fleet/turns.ts'
 import { ask } from '../rotation/ask.ts'
 import { parseDueEnvironment } from './shared/environment.ts'
 import { runEvent } from './shared/event.ts'
-import { functionHandler, measure } from './shared/handler.ts'
+import { functionHandler } from './shared/handler.ts'
+import { measure } from './shared/metrics.ts'
 import { requestHandler } from './shared/requestHandler.ts'
 
 const environment = parseDueEnvironment(process.env)

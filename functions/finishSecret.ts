@@ -1,7 +1,7 @@
 import { MetricUnit } from '@aws-lambda-powertools/metrics'
 import { finish } from '../rotation/steps.ts'
 import { rotationEvent } from './shared/event.ts'
-import { count, measure } from './shared/handler.ts'
+import { count, measure } from './shared/metrics.ts'
 import { stepHandler } from './shared/stepHandler.ts'
 
 /** Milliseconds after which an execution was retried, or redriven, and others may have met what it left. */

@@ -1,7 +1,7 @@
 import { LockedOut } from '../rotation/errors.ts'
 import { rollback, rollbackAbandoned } from '../rotation/rollback.ts'
 import { rollbackEvent } from './shared/event.ts'
-import { count } from './shared/handler.ts'
+import { count } from './shared/metrics.ts'
 import { stepHandler } from './shared/stepHandler.ts'
 
 /** Makes the current value valid again and takes the pending one back: this rotation's, or an abandoned one. */

@@ -3,7 +3,7 @@ import { Credential } from './credential.ts'
 import type { Engine } from './engines/engine.ts'
 import type { EngineName } from './engines/traits.ts'
 import { InvalidCredential } from './errors.ts'
-import type { Essentials, Kind, Options } from './options.ts'
+import type { Kind, Options } from './options.ts'
 import type { RdsCalls } from './rds.ts'
 import type { Store, Version } from './stores/store.ts'
 import type { StrategyName } from './strategies/names.ts'
@@ -81,11 +81,6 @@ export async function storeOf(pipeline: Pipeline, { engine, connection }: Kind):
     if (!(error instanceof InvalidCredential)) throw error
     throw new InvalidCredential('keyturn:connection', `in parameter ${connection}, ${error.message}`)
   }
-}
-
-/** AWS's templates rotate a value that names an admin with alternating users. */
-export function strategyFor(credential: Credential, options: Essentials): StrategyName {
-  return options.strategy ?? (credential.masterarn ? 'alternating-users' : 'single-user')
 }
 
 /** How many stored versions are looked at when neither current nor pending tells who set a password. */

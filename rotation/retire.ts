@@ -2,9 +2,10 @@ import { adminOf } from './admin.ts'
 import { InUse } from './engines/inUse.ts'
 import { Conflict } from './errors.ts'
 import { parseEssentials } from './options.ts'
-import { type Pipeline, type Rotation, readWritten, storeOf, strategyFor } from './pipeline.ts'
+import { type Pipeline, type Rotation, readWritten, storeOf } from './pipeline.ts'
 import type { Description, Store, Version } from './stores/store.ts'
 import { strategies } from './strategies/index.ts'
+import { strategyFor } from './strategies/strategyFor.ts'
 
 /**
  * `superseded`: a newer rotation runs or has run, and what this one replaced is its business. `halfway`: nothing is to

@@ -11,7 +11,6 @@ import {
   type RotationId,
   readWritten,
   storeOf,
-  strategyFor,
 } from './pipeline.ts'
 import { whatIsKnown } from './refusedBefore.ts'
 import type { Description, Version } from './stores/store.ts'
@@ -19,6 +18,7 @@ import { strategies } from './strategies/index.ts'
 import type { StrategyName } from './strategies/names.ts'
 import { isOpen } from './strategies/restore.ts'
 import type { FailedChange, Outcome } from './strategies/strategy.ts'
+import { strategyFor } from './strategies/strategyFor.ts'
 
 /**
  * How a rollback ended: as its strategy says (see Outcome); `nothing`, there was no value to take back; `untouched`,

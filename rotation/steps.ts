@@ -7,7 +7,6 @@ import {
   Conflict,
   HostMismatch,
   InvalidCredential,
-  InvalidOption,
   RotationAbandoned,
   RotationInProgress,
   Superseded,
@@ -16,20 +15,12 @@ import {
 import { isHost } from './host.ts'
 import { type Options, parseTags } from './options.ts'
 import { generatePassword } from './password.ts'
-import {
-  change,
-  type Pipeline,
-  type Rotation,
-  type RotationId,
-  type Start,
-  storeOf,
-  strategyFor,
-} from './pipeline.ts'
+import { change, type Pipeline, type Rotation, type RotationId, type Start, storeOf } from './pipeline.ts'
 import type { Description, Store, Version } from './stores/store.ts'
 import { strategies } from './strategies/index.ts'
 import { awaitLogin } from './strategies/login.ts'
-import type { StrategyName } from './strategies/names.ts'
 import { requireAsking } from './strategies/pooler.ts'
+import { allowedStrategy } from './strategies/strategyFor.ts'
 import { withStrategy } from './tags.ts'
 import { markUntouched } from './untouched.ts'
 
@@ -131,18 +122,6 @@ function isWhole(text: string): boolean {
   } catch {
     return false
   }
-}
-
-/** @throws InvalidOption if the engine does not allow what was chosen */
-function allowedStrategy(credential: Credential, options: Options): StrategyName {
-  const strategy = strategyFor(credential, options)
-  const allowed = traits[credential.engine].strategies
-  if (!allowed[strategy])
-    throw new InvalidOption(
-      'keyturn:strategy',
-      `should be ${Object.keys(allowed).join(' or ')}, which is what ${credential.engine} allows`,
-    )
-  return strategy
 }
 
 async function refuseForeign({ rotating }: Pipeline, { pending }: Description, token: string): Promise<void> {

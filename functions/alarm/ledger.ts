@@ -7,7 +7,8 @@ export class AlarmClaimed extends Error {
   override readonly name = 'AlarmClaimed'
 }
 
-export type Outlet = 'topic' | 'webhook'
+export const outlets = ['topic', 'webhook'] as const
+export type Outlet = (typeof outlets)[number]
 /** The right to tell of a failure, and the outlets that know of it already. */
 export type Claim = { key: string; by: string; told: Set<Outlet> }
 

@@ -4,7 +4,7 @@ import type { Event } from './event.ts'
 import { type Weighed, weigh } from './evidence.ts'
 import { readSuccess } from './failure.ts'
 import type { Histories } from './histories.ts'
-import { AlarmClaimed, type Claim, type Ledger, type Outlet } from './ledger.ts'
+import { AlarmClaimed, type Claim, type Ledger, type Outlet, outlets } from './ledger.ts'
 import { settled } from './pool.ts'
 
 /** The execution has not done yet what its event says, or nobody could look whether it did: ask again in a minute. */
@@ -93,7 +93,9 @@ async function tellRound(items: Item[], means: Means): Promise<Result[]> {
   const due = [...(await decideAll(failed, means, results)), ...(await decideAll(ok, means, results))]
   results.push(...(await carryOut(due, means)))
   // Told late: a rotation has made up for it meanwhile, and whoever was told so then could not know of this.
-  const over = due.filter(({ alarm, open, claim }) => alarm.credential && !open && claim?.told.size === 2)
+  const over = due.filter(
+    ({ alarm, open, claim }) => alarm.credential && !open && claim?.told.size === outlets.length,
+  )
   await carryOut(over.map(wellMeanwhile(means.runbook)), means)
   return results
 }

@@ -1,28 +1,10 @@
 import { injectLambdaContext } from '@aws-lambda-powertools/logger/middleware'
-import { Metrics, MetricUnit } from '@aws-lambda-powertools/metrics'
 import middy from '@middy/core'
 import type { Clock } from '../../fleet/poll.ts'
 import { RotationError, Unexpected } from '../../rotation/errors.ts'
 import { logger } from './logger.ts'
 
 export { logger }
-
-const metrics = new Metrics({ namespace: 'Keyturn' })
-
-/** Counts one outcome in CloudWatch, by what is known of the rotation. */
-export function count(outcome: string, dimensions: Record<string, string>): void {
-  measure(outcome, 1, MetricUnit.Count, dimensions)
-}
-
-/** Writes one value of a metric for CloudWatch. */
-export function measure(
-  name: string,
-  value: number,
-  unit: (typeof MetricUnit)[keyof typeof MetricUnit],
-  dimensions: Record<string, string> = {},
-): void {
-  metrics.singleMetric().addDimensions(dimensions).addMetric(name, unit, value)
-}
 
 /** What leaves a function whose errors have names of its own, by which nothing is retried. */
 export const asThrown = (error: unknown) => error as Error

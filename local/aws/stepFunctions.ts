@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { MachineName } from '../../fleet/states.ts'
-import { type Execution, type Failure, runExecution, type Task } from '../embedded/stateMachine.ts'
+import { type Execution, type Failure, runExecution, type Tasks } from '../embedded/stateMachine.ts'
 
 export type StepFunctionsServer = {
   /** For AWS_ENDPOINT_URL_SFN. */
@@ -11,7 +11,7 @@ export type StepFunctionsServer = {
   /** The executions of rotate-due that run, though nobody started them here: their definitions, by name. */
   runs: Map<string, string>
   /** What the states of an execution do that is started here, by name. */
-  tasks: Record<string, Task>
+  tasks: Tasks
   /** Every execution of rotate that was started here, by name. */
   executions: Map<string, Started>
   /** The same of rotate-server. */
@@ -88,7 +88,7 @@ function respond(stateMachine: StateMachines, action: string, request: Request):
 class StateMachines {
   readonly running = new Set<string>()
   readonly runs = new Map<string, string>()
-  readonly tasks: Record<string, Task> = {}
+  readonly tasks: Tasks = {}
   readonly executions = new Map<string, Started>()
   readonly servers = new Map<string, Started>()
 

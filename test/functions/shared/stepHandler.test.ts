@@ -18,7 +18,8 @@ Object.assign(process.env, {
   AWS_MAX_ATTEMPTS: '1',
   AWS_ENDPOINT_URL_SECRETS_MANAGER: secretsManager.url,
 })
-const { count, logger } = await import('../../../functions/shared/handler.ts')
+const { logger } = await import('../../../functions/shared/handler.ts')
+const { count } = await import('../../../functions/shared/metrics.ts')
 const { stepHandler } = await import('../../../functions/shared/stepHandler.ts')
 
 const token = '8f14e45f-ceea-467f-a0e6-0123456789ab'
