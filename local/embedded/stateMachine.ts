@@ -97,7 +97,7 @@ export async function runExecution(
   options: Partial<typeof nothing> = {},
 ): Promise<Execution> {
   const { definition, retryPause, grace, entered, tried } = { ...nothing, ...options }
-  const states = statesOf(definition ?? definitionOf(stateMachine)).map(([name]) => name)
+  const states = statesOf(definition ?? definitionOf(stateMachine))
   const machine = definition ? new StateMachine(definition) : machines[stateMachine]
   const execution: Execution = { states: [], tries: {} }
   const handlers = Object.entries(tasks).map(([state, task]) => [
