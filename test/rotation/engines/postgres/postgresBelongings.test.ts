@@ -425,7 +425,9 @@ describe.each(newestAndOldest)('PostgreSQL $version', server => {
     }
     const differences = async () => {
       await using session = await engine.login(clone)
-      return await session.differences(both)
+      // What other tests set for databases of theirs changes meanwhile.
+      const found = await session.differences(both)
+      return found.filter(text => !text.includes(' in database ') || text.includes(app.database))
     }
     const names: Record<string, string> = {
       C: name(both.clone),

@@ -27,7 +27,9 @@ describe.each(versions)('PostgreSQL $version', server => {
     }
     const differences = async () => {
       await using session = await engine.login(clone)
-      return await session.differences(both)
+      // What other tests set for databases of theirs changes meanwhile.
+      const found = await session.differences(both)
+      return found.filter(text => !text.includes(' in database ') || text.includes(app.database))
     }
     const [u, c, a] = [both.user, both.clone, app.admin.username].map(name) as [string, string, string]
     const sql = (statements: string) => asSuperuser(server, statements, app.database)
