@@ -62,5 +62,9 @@ export async function mysqlWorld(flavour: Parameters<typeof startMysql>[0]): Pro
     await asSuperuser(server, 'drop user whole')
   })
 
-  worldMatrix(place, [...generalEntries(), ...entries])
+  // MySQL and MariaDB share what both can be.
+  const [other, half] = server.engine === 'mysql' ? (['mariadb', 0] as const) : (['mysql', 1] as const)
+  const shared = [...generalEntries(), ...mysqlEntries({ ...server, engine: other })]
+  const names = new Set(shared.map(({ name }) => name))
+  worldMatrix(place, [...generalEntries(), ...entries], { names, half })
 }

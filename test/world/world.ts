@@ -356,15 +356,18 @@ const holds = (rule: boolean | ((world: World) => boolean) | undefined, world: W
 /** Whether all is played, or each entry with each strategy and each moment, but not each with each. */
 const whole = process.env.KEYTURN_WORLD === 'whole'
 
+/** The names of entries that a server of the same family plays too, and which of the two this one is. */
+export type Shared = { names: Set<string>; half: 0 | 1 }
+
 /**
- * Plays every entry on a server: for each strategy, with current the user and current the clone, at each moment. What
+ * Plays every entry on a server, and of those that another of its family plays too every second round: for each strategy, with current the user and current the clone, at each moment. What
  * must hold is written here once:
  * - current logs in afterwards, wherever the state itself lets it;
  * - the rotation ends rotated or with an error that has a name;
  * - it is critical only if current does not log in, or nobody can tell, and never says that current is well if it is not;
  * - once the state is undone, the next rotation goes well; nothing is pending, and nothing that was replaced logs in.
  */
-export function worldMatrix(place: Place, entries: Entry[]): void {
+export function worldMatrix(place: Place, entries: Entry[], shared?: Shared): void {
   const counts = { cases: 0, lockouts: 0, stuck: 0, falseCriticals: 0 }
   const ends: Record<string, number> = {}
 
@@ -436,7 +439,9 @@ export function worldMatrix(place: Place, entries: Entry[]): void {
         const when = entry.moments ?? moments
         // Each scene with one moment, and each moment with one scene: they go round, another way for each entry.
         const rounds = whole ? possible.length * when.length : Math.max(possible.length, when.length)
+        const half = whole || rounds === 1 || !shared?.names.has(entry.name) ? undefined : shared.half
         for (let round = 0; round < rounds; round++) {
+          if (half !== undefined && (round + entry.name.length) % 2 !== half) continue
           const scene = possible[round % possible.length]
           const shift = whole ? Math.floor(round / possible.length) : index
           const moment = when[(round + shift) % when.length]

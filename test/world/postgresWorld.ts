@@ -1,0 +1,38 @@
+import { afterAll, describe, expect, test } from 'vitest'
+import { startPostgres } from '../../local/servers/postgres.ts'
+import { asSuperuser } from '../../local/servers/postgresDatabase.ts'
+import { postgresPlace } from '../support/places.ts'
+import { generalEntries } from './generalEntries.ts'
+import { excused, postgresEntries } from './postgresEntries.ts'
+import { worldMatrix } from './world.ts'
+
+type Version = NonNullable<Parameters<typeof startPostgres>[0]>
+
+/**
+ * Plays the world of a server of its own, as some states are a server's, and asks it for what a role consists of. What the
+ * one \`beside\` it plays too is shared between the two.
+ */
+export async function postgresWorld(
+  version: Version,
+  { beside, half }: { beside: Version; half: 0 | 1 },
+): Promise<void> {
+  const server = await startPostgres(version)
+  afterAll(() => server.stop())
+  const entries = postgresEntries(server)
+  const others = postgresEntries({ ...server, version: beside })
+  const names = new Set([...generalEntries(), ...others].map(({ name }) => name))
+  worldMatrix(postgresPlace(server), [...generalEntries(), ...entries], { names, half })
+
+  describe(`the states of PostgreSQL ${version}`, () => {
+    test('are complete, by the server’s own word', async () => {
+      const columns = await asSuperuser<{ is: string }>(
+        server,
+        `select attrelid::regclass || '.' || attname as is from pg_attribute
+         where attrelid in ('pg_roles'::regclass, 'pg_database'::regclass, 'pg_db_role_setting'::regclass)
+           and attnum > 0 and not attisdropped`,
+      )
+      const known = new Set([...entries.flatMap(({ about = [] }) => about), ...Object.keys(excused)])
+      expect(columns.map(({ is }) => is).filter(is => !known.has(is))).toEqual([])
+    })
+  })
+}
