@@ -2,6 +2,7 @@ import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { dirname, isAbsolute, join, normalize, relative } from 'node:path'
 import { build, type Metafile, type Plugin } from 'esbuild'
 import { zipSync } from 'fflate'
+import { checkParameters, type Params } from './deployParameters.ts'
 import { parseDueEnvironment, parseEnvironment } from './functions/shared/environment.ts'
 import { generatePassword } from './rotation/password.ts'
 
@@ -66,7 +67,10 @@ type Variables = Record<string, unknown>
 /** The part of osls that the plugin touches. */
 type Serverless = {
   serviceDir: string
+  configurationInput?: { params?: Params }
+  processedInput?: { options: { param?: string[] } }
   service: {
+    provider?: { stage: string }
     functions: Record<string, { environment?: Variables; package?: { artifact: string } }>
     resources?: { Resources: { DueSchedule?: { Properties: { ScheduleExpression: string } } } }
   }
@@ -85,20 +89,38 @@ export default class Bundle {
     },
   }
   readonly hooks = {
-    'before:package:createDeploymentArtifacts': () => this.#pack(),
-    'before:package:function:package': () => this.#pack(),
+    'before:package:createDeploymentArtifacts': () => this.#checkedPack(),
+    'before:package:function:package': () => this.#checkedPack(),
   }
 
   constructor(serverless: Serverless) {
     this.#serverless = serverless
   }
 
+  async #checkedPack(): Promise<void> {
+    try {
+      this.#check()
+    } catch (error) {
+      // What has this is shown by it alone; of any other error osls shows the stack.
+      if (error instanceof Error) Object.assign(error, { decoratedMessage: error.message })
+      throw error
+    }
+    await this.#pack()
+  }
+
+  /** Before anything is built. */
+  #check(): void {
+    const { service, configurationInput, processedInput } = this.#serverless
+    const { param } = processedInput?.options ?? {}
+    checkParameters(configurationInput?.params ?? {}, service.provider?.stage ?? '', param)
+    for (const { environment } of Object.values(service.functions)) checkEnvironment(environment)
+    const schedule = service.resources?.Resources.DueSchedule?.Properties.ScheduleExpression
+    if (schedule !== undefined) checkSchedule(schedule)
+  }
+
   async #pack(): Promise<void> {
     const { service, serviceDir } = this.#serverless
     const functions = Object.entries(service.functions)
-    for (const [, { environment }] of functions) checkEnvironment(environment)
-    const schedule = service.resources?.Resources.DueSchedule?.Properties.ScheduleExpression
-    if (schedule !== undefined) checkSchedule(schedule)
     await mkdir(join(serviceDir, '.serverless'), { recursive: true })
     for (const [name, settings] of functions) {
       const folder = join(serviceDir, '.build', name)

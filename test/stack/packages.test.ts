@@ -138,14 +138,20 @@ test.each(['rate(1 minute)', 'rate(60 minutes)', 'rate(1 hour)'])(
 )
 
 test.each([
-  { dueSchedule: 'rate(2 hours)' },
-  { maxConcurrentRotations: '0' },
-  { maxConcurrentRotationsPerHost: '41' },
-])('serverless names the parameter in %o', async parameter => {
-  await expect(packageStack(parameter)).rejects.toHaveProperty(
-    'stdout',
-    expect.stringMatching(`: ${Object.keys(parameter)}: should be `),
+  [{ dueSchedule: 'rate(2 hours)' }, 'should be a rate'],
+  [{ maxConcurrentRotations: '0' }, 'should be a whole number'],
+  [{ maxConcurrentRotationsPerHost: '41' }, 'should be a whole number'],
+  [{ grace: 'soon' }, 'should be `never`'],
+  [{ kmsKeyArn: 'alias/keyturn' }, 'should be the ARN of a key'],
+  [{ subnetId: 'subnet-1' }, 'is no parameter; did you mean subnetIds?'],
+])('serverless names the parameter in %o, in one line', async (parameter, words) => {
+  const { stdout } = await packageStack(parameter as Record<string, string>).then(
+    () => expect.fail(),
+    (error: { stdout: string }) => error,
   )
+  const [, told = ''] = stdout.split('Error:\n')
+  expect(told.trim()).toMatch(/^.+$/)
+  expect(told).toContain(`${Object.keys(parameter)}: ${words}`)
 })
 
 /** The drivers and AWS's clients that a function loads when it starts, and those that it loads when it uses them. */

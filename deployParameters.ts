@@ -1,0 +1,71 @@
+/** The parameters of a deployment as they stand in serverless.yml: `default`, and by stage. */
+export type Params = Record<string, Record<string, unknown> | undefined>
+
+/** What a parameter should be where a text that is another would only fail during the deployment, or afterwards. */
+const rules: Record<string, { should: string; fits: RegExp }> = {
+  region: { should: 'a Region, such as eu-west-1', fits: /^[a-z]{2}(-[a-z]+)+-\d$/ },
+  subnetIds: { should: listOf('subnets', 'subnet-0123,subnet-4567'), fits: /^subnet-\w+(,subnet-\w+)*$/ },
+  securityGroupIds: { should: listOf('security groups', 'sg-0123,sg-4567'), fits: /^sg-\w+(,sg-\w+)*$/ },
+  kmsKeyArn: {
+    should: 'the ARN of a key, not of an alias, such as arn:aws:kms:eu-west-1:123456789012:key/0123-4567',
+    fits: /^arn:[\w-]+:kms:[\w-]+:\d{12}:key\/[\w-]+$/,
+  },
+  adminSecretArns: {
+    should: listOf('ARNs of secrets', 'arn:aws:secretsmanager:eu-west-1:123456789012:secret:admin-AbCdEf'),
+    fits: /^arn:[\w-]+:secretsmanager:[^\s,]+(,arn:[\w-]+:secretsmanager:[^\s,]+)*$/,
+  },
+  eventBusName: { should: 'the name of an event bus, not its ARN', fits: /^[\w./-]{1,256}$/ },
+  alarmEmail: { should: 'one mail address', fits: /^[^\s@,]+@[^\s@,]+\.[^\s@,]+$/ },
+  runbookUrl: { should: 'an address without blanks', fits: /^\S+$/ },
+  logRetentionInDays: {
+    should: 'a number of days that CloudWatch knows, such as 30, 90 or 365',
+    fits: /^(1|3|5|7|14|30|60|90|120|150|180|365|400|545|731|1096|1827|2192|2557|2922|3288|3653)$/,
+  },
+}
+
+function listOf(things: string, example: string): string {
+  return `${things} with commas and no blanks between, such as ${example}`
+}
+
+/**
+ * Refuses parameters that no stack should be made with: `given` are those of the command line, as name=value.
+ * @throws Error that names the parameter, and says what it should be
+ */
+export function checkParameters(params: Params, stage: string, given: string[] = []): void {
+  const ofCommand = Object.fromEntries(given.map(text => text.split(/=(.*)/s).slice(0, 2)))
+  const known = Object.keys(params.default ?? {})
+  for (const name of [...Object.keys(params[stage] ?? {}), ...Object.keys(ofCommand)])
+    if (!known.includes(name))
+      throw new Error(`${name}: is no parameter; did you mean ${nearest(name, known)}?`)
+  const all: Record<string, unknown> = { ...params.default, ...params[stage], ...ofCommand }
+  for (const [name, { should, fits }] of Object.entries(rules)) {
+    const text = String(all[name] ?? '').trimEnd()
+    if (text && !fits.test(text)) throw new Error(`${name}: should be ${should}, not ${JSON.stringify(text)}`)
+  }
+  if (!all.subnetIds !== !all.securityGroupIds)
+    throw new Error(
+      `${all.subnetIds ? 'securityGroupIds' : 'subnetIds'}: should be set too: a function in a VPC has subnets and security groups`,
+    )
+}
+
+/** The name that has this one in it, or else takes the fewest changes of a letter. */
+function nearest(name: string, known: string[]): string {
+  const far = (other: string) => (other.toLowerCase().includes(name.toLowerCase()) ? 0 : changes(name, other))
+  const [found = ''] = known.toSorted((a, b) => far(a) - far(b))
+  return found
+}
+
+/** How many letters have to be put in, taken out or changed to make one word of another, whatever their case. */
+function changes(from: string, to: string): number {
+  const [word, other] = [from.toLowerCase(), to.toLowerCase()]
+  let row = Array.from({ length: other.length + 1 }, (_, n) => n)
+  for (const [i, letter] of [...word].entries()) {
+    const next = [i + 1]
+    for (const [j, another] of [...other].entries())
+      next.push(
+        Math.min((row[j] ?? 0) + Number(letter !== another), (row[j + 1] ?? 0) + 1, (next[j] ?? 0) + 1),
+      )
+    row = next
+  }
+  return row.at(-1) ?? 0
+}
