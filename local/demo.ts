@@ -33,6 +33,8 @@ type EmbeddedScene = {
   user: string
   secret: string
   tasks?: Tasks
+  /** What a reader should know of the outage. */
+  note?: string
   /** How the execution should end, and what must be true afterwards. */
   ends: 'rotated' | 'rolled back'
   prove(application: Application, before: Value, execution: Execution): Promise<Proof[]>
@@ -48,6 +50,34 @@ type Row = {
 }
 
 const say = (line = '') => console.log(line)
+
+/** Prints a text that begins at this column, and goes on there in the next line where the terminal ends. */
+function sayAt(column: number, text: string): void {
+  const room = Math.max(20, (process.stdout.columns ?? Number.POSITIVE_INFINITY) - column - 1)
+  const lines: string[] = []
+  for (const word of text.split(' ')) {
+    const last = lines.at(-1)
+    if (last === undefined || last.length + 1 + word.length > room) lines.push(word)
+    else lines[lines.length - 1] = `${last} ${word}`
+  }
+  say(lines.join(`\n${' '.repeat(column)}`))
+}
+
+function sayTable(rows: Row[]): void {
+  const head = ['', 'ended', 'states', 'ms', 'served', 'failed', 'proven']
+  const cells = rows.map(({ scene: _, ...row }, i) => [`${i + 1}`, ...Object.values(row).map(String)])
+  const widths = head.map((name, n) =>
+    Math.max(...[head, ...cells].map(row => row[n]?.length ?? 0), name.length),
+  )
+  for (const row of [head, ...cells])
+    say(
+      row
+        .map((cell, n) => cell.padEnd(widths[n] ?? 0))
+        .join('  ')
+        .trimEnd(),
+    )
+}
+
 const passwords = new Set<string>()
 
 async function play(scene: EmbeddedScene, number: number, embedded: Embedded): Promise<Row> {
@@ -64,7 +94,11 @@ async function play(scene: EmbeddedScene, number: number, embedded: Embedded): P
   await application.stop()
   const { served, failed } = application
   const outage = failed ? `, for ${Math.round(application.longestOutage)} ms` : ''
-  say(`   the application meanwhile: ${served} queries served, ${failed} failed${outage}`)
+  process.stdout.write('   ')
+  sayAt(
+    3,
+    `the application meanwhile: ${served} queries served, ${failed} failed${outage}${scene.note ?? ''}`,
+  )
   const ended = execution.failure ? 'rolled back' : 'rotated'
   const proofs: Proof[] = [
     [`the execution ended as it should: ${scene.ends}`, ended === scene.ends],
@@ -80,11 +114,14 @@ async function watch(tasks: Tasks, id: string): Promise<Execution> {
   let since = 0
   let state = ''
   let failure: Failure | undefined
+  let retries = 0
   const close = () => {
     if (!state) return
-    const took = `${Math.round(performance.now() - since)} ms`.padStart(10)
-    say(`${took}  ${meaning[state] ?? ''}`)
-    if (failure) say(`      failed: ${failure.error}: ${failure.cause.errorMessage}`)
+    process.stdout.write(`${`${Math.round(performance.now() - since)} ms`.padStart(10)}  `)
+    sayAt(31 + retries, meaning[state] ?? '')
+    if (!failure) return
+    process.stdout.write('      ')
+    sayAt(6, `failed: ${failure.error}: ${failure.cause.errorMessage}`)
   }
   const execution = await runRotation(
     tasks,
@@ -98,10 +135,14 @@ async function watch(tasks: Tasks, id: string): Promise<Execution> {
         state = next
         since = performance.now()
         failure = undefined
+        retries = 0
         process.stdout.write(`   ${state.padEnd(16)}`)
       },
       tried(_, why) {
-        if (failure) process.stdout.write('.')
+        if (failure) {
+          process.stdout.write('.')
+          retries++
+        }
         failure = why
       },
     },
@@ -168,6 +209,7 @@ async function scenes(embedded: Embedded): Promise<EmbeddedScene[]> {
       user: 'ledger',
       secret: await embedded.users.enrol('ledger', { tags: single }),
       tasks: { SetSecret: dies(functionOf('SetSecret')) },
+      note: '. With one user nothing can be done while each try dies: the rollback comes when the last one has',
       ends: 'rolled back',
       prove: async (application, before, execution) => [
         ...(await unharmed(application, before)),
@@ -178,20 +220,35 @@ async function scenes(embedded: Embedded): Promise<EmbeddedScene[]> {
 }
 
 say('Keyturn: four rotations of real PostgreSQL users, by the state machine that is deployed to AWS.')
-const embedded = await startEmbedded()
+const starting = startEmbedded()
+let stopped: Promise<void> | undefined
+const stop = () => (stopped ??= starting.then(embedded => embedded.stop()))
+
+/** Ends before all has been shown; the servers go all the same, and their folders. */
+async function endEarly(code: number): Promise<void> {
+  await stop().catch(() => {})
+  process.exit(code)
+}
+process.once('SIGINT', () => endEarly(130)).once('SIGTERM', () => endEarly(143))
+// Whoever read has gone, as `head` does.
+process.stdout.on('error', () => endEarly(0))
+
 let proven = false
 try {
+  const embedded = await starting
   const rows: Row[] = []
   for (const [i, scene] of (await scenes(embedded)).entries()) rows.push(await play(scene, i + 1, embedded))
   const log = readFileSync(embedded.postgres.logFile, 'utf8')
   const leaked = [...passwords].filter(password => log.includes(password))
   say(
-    `\n${leaked.length ? '✗ NOT TRUE:' : '✓'} the server logs every statement, and its log holds no password`,
+    `\n${leaked.length ? '✗ NOT TRUE:' : '✓'} the server logs every statement, and its log holds no password\n`,
   )
-  console.table(Object.fromEntries(rows.map(({ scene: _, ...row }, i) => [i + 1, row])))
+  sayTable(rows)
   proven = rows.every(row => row.proven === 'yes') && leaked.length === 0
+} catch (error) {
+  if (!stopped) throw error
 } finally {
-  await embedded.stop()
+  await stop()
 }
-say(proven ? 'All of it was proven. Next: README.md, "Deploy".' : 'Not all of it was proven.')
+say(proven ? '\nAll of it was proven. Next: README.md, "Deploy".' : '\nNot all of it was proven.')
 process.exitCode = proven ? 0 : 1

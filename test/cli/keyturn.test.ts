@@ -13,5 +13,12 @@ test('--version is that of the package', () => {
 test('--help names every command; no command, or one that is not there, says the same and fails', () => {
   const { stdout } = keyturn('--help')
   expect(stdout).toContain('demo')
-  for (const words of [[], ['rotat']]) expect(keyturn(...words)).toMatchObject({ status: 2, stdout })
+  for (const words of [[], ['rotat'], ['demo', 'twice']])
+    expect(keyturn(...words)).toMatchObject({ status: 2, stdout })
+})
+
+test('an option that is not known is refused, whatever the command', () => {
+  const { status, stdout, stderr } = keyturn('demo', '--foo')
+  expect([status, stdout]).toEqual([2, ''])
+  expect(stderr).toMatch(/^keyturn: .*'--foo'.*\nWhat there is: keyturn --help\n$/)
 })
