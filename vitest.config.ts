@@ -4,7 +4,7 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
 /** The long ones, the longest first: else one of them runs alone in the end. */
 const long = [
-  'world/(postgres|m[ay])',
+  'world/(postgres|mysql|mariadb)',
   'faults/postgresAlternatingUsers',
   'faults/(mysql|mariadb)AlternatingUsers',
   'faults/postgres',

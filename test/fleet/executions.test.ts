@@ -3,6 +3,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterAll, describe, expect, test, vi } from 'vitest'
 import * as errors from '../../rotation/errors.ts'
+import { setLambdaEnvironment } from '../support/lambdaEnvironment.ts'
 
 /** Plays Step Functions: answers every DescribeExecution with this, but for further attempts, which there are none. */
 let execution: { status: number; body: object }
@@ -24,11 +25,7 @@ afterAll(() => {
   stepFunctions.closeAllConnections()
 })
 
-// What Lambda sets for a function. The modules read it as they load, so they are loaded after it.
-Object.assign(process.env, {
-  AWS_REGION: 'eu-west-1',
-  AWS_ACCESS_KEY_ID: 'local',
-  AWS_SECRET_ACCESS_KEY: 'local',
+setLambdaEnvironment({
   AWS_MAX_ATTEMPTS: '1',
   AWS_ENDPOINT_URL_SFN: `http://127.0.0.1:${(stepFunctions.address() as AddressInfo).port}`,
   KEYTURN_EXECUTIONS: 'arn:aws:states:eu-west-1:123456789012:execution:keyturn-rotate',

@@ -7,6 +7,7 @@ import type { Run } from '../../functions/findDue.ts'
 import { type StepFunctionsServer, startStepFunctions } from '../../local/aws/stepFunctions.ts'
 import { load } from '../../local/embedded/embedded.ts'
 import type { Task } from '../../local/embedded/stateMachine.ts'
+import { setLambdaEnvironment } from '../support/lambdaEnvironment.ts'
 import { captureOutput } from '../support/observe.ts'
 
 /** What there is; that an inventory finds it, and hosts, is proven in test/fleet. */
@@ -34,10 +35,7 @@ let written: string[]
 let findDue: Task
 beforeAll(async () => {
   stepFunctions = await startStepFunctions()
-  Object.assign(process.env, {
-    AWS_REGION: 'eu-west-1',
-    AWS_ACCESS_KEY_ID: 'local',
-    AWS_SECRET_ACCESS_KEY: 'local',
+  setLambdaEnvironment({
     AWS_ENDPOINT_URL_SFN: stepFunctions.url,
     KEYTURN_RUNS: 'arn:aws:states:eu-west-1:123456789012:stateMachine:keyturn-test-rotate-due',
     KEYTURN_ROTATION_FUNCTION: 'arn:aws:lambda:eu-west-1:123456789012:function:keyturn-test-rotateSecret',

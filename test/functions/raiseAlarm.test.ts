@@ -27,6 +27,7 @@ import {
   statusChange,
   thrown,
 } from '../support/failures.ts'
+import { setLambdaEnvironment } from '../support/lambdaEnvironment.ts'
 import { startMoto } from '../support/moto.ts'
 import { captureOutput } from '../support/observe.ts'
 import { type Known, startHistories } from './alarm/histories.ts'
@@ -50,11 +51,7 @@ const local = `http://127.0.0.1:${(chat.address() as AddressInfo).port}`
 const realFetch = fetch
 const send: typeof fetch = (url, options) => realFetch(`${local}${new URL(String(url)).pathname}`, options)
 
-// What Lambda sets for the function. The module reads it as it loads, so it is loaded after it.
-Object.assign(process.env, {
-  AWS_REGION: 'eu-west-1',
-  AWS_ACCESS_KEY_ID: 'local',
-  AWS_SECRET_ACCESS_KEY: 'local',
+setLambdaEnvironment({
   AWS_ENDPOINT_URL: moto?.url ?? local,
   AWS_ENDPOINT_URL_SFN: stepFunctions.url,
   KEYTURN_ALARM_TOPIC: 'arn:aws:sns:eu-west-1:123456789012:alarms',

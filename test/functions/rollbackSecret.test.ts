@@ -1,6 +1,7 @@
 import { beforeEach, expect, test, vi } from 'vitest'
 import { load } from '../../local/embedded/embedded.ts'
 import { LockedOut } from '../../rotation/errors.ts'
+import { setLambdaEnvironment } from '../support/lambdaEnvironment.ts'
 import { captureOutput, failure } from '../support/observe.ts'
 
 /** What a rollback finds; that it finds it is proven in test/rotation. */
@@ -9,10 +10,7 @@ vi.mock('../../rotation/rollback.ts', () => ({
   rollback: () => Promise.reject(found),
 }))
 
-Object.assign(process.env, {
-  AWS_REGION: 'eu-west-1',
-  AWS_ACCESS_KEY_ID: 'local',
-  AWS_SECRET_ACCESS_KEY: 'local',
+setLambdaEnvironment({
   POWERTOOLS_SERVICE_NAME: 'keyturn-test',
 })
 let written: string[]

@@ -3,15 +3,12 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterAll, expect, test, vi } from 'vitest'
 import { startSecretsManager } from '../../../local/aws/secretsManager.ts'
+import { setLambdaEnvironment } from '../../support/lambdaEnvironment.ts'
 
 const secretsManager = await startSecretsManager()
 afterAll(() => secretsManager.stop())
 
-// What Lambda sets for a function. The modules read it as they load, so they are loaded after it.
-Object.assign(process.env, {
-  AWS_REGION: 'eu-west-1',
-  AWS_ACCESS_KEY_ID: 'local',
-  AWS_SECRET_ACCESS_KEY: 'local',
+setLambdaEnvironment({
   AWS_MAX_ATTEMPTS: '1',
   AWS_ENDPOINT_URL_SECRETS_MANAGER: secretsManager.url,
 })
