@@ -8,6 +8,7 @@ import { Ledger } from './alarm/ledger.ts'
 import { LedgerTable } from './alarm/ledgerTable.ts'
 import { type Item, type Means, tellAll } from './alarm/tell.ts'
 import { postWebhook, WebhookFailed } from './alarm/webhook/webhook.ts'
+import { batch, cameAgain, type Message, toComeAgain } from './shared/batch.ts'
 import { asThrown, functionHandler } from './shared/handler.ts'
 import { logger } from './shared/logger.ts'
 
@@ -65,19 +66,8 @@ const post: Means['post'] = async (alarms, deadline, told) => {
   return postWebhook(Parameter?.Value ?? '', alarms, deadline, told)
 }
 
-const batch = v.object({
-  Records: v.array(
-    v.object({
-      messageId: v.string(),
-      body: v.string(),
-      attributes: v.optional(v.object({ ApproximateReceiveCount: v.optional(v.string()) })),
-    }),
-  ),
-})
-type Records = v.InferOutput<typeof batch>['Records']
-
 /** What came: the records of a queue, or an event by itself, and the events in it. */
-type Delivery = { records: Records | undefined; items: Item[] }
+type Delivery = { records: Message[] | undefined; items: Item[] }
 
 /** Refuses nothing: whatever it is, somebody has to hear of it. */
 function delivered(raw: unknown): Delivery {
@@ -88,11 +78,11 @@ function delivered(raw: unknown): Delivery {
 }
 
 /** An event of a queue, which is as EventBridge sent it. What cannot be read is an alarm of its own, once. */
-function itemOf({ messageId, body, attributes }: Records[number]): Item {
-  const again = Number(attributes?.ApproximateReceiveCount ?? 1) > 1
+function itemOf(message: Message): Item {
+  const { messageId, body } = message
   const parsed = v.safeParse(v.pipe(v.string(), v.parseJson()), body)
   const event: Event = readEvent(parsed.output)
-  return { event: { ...event, id: event.id ?? messageId }, again }
+  return { event: { ...event, id: event.id ?? messageId }, again: cameAgain(message) }
 }
 
 /**
@@ -122,11 +112,8 @@ export const handler = functionHandler(
       else logger.info(told, { key, subject })
     const failed = new Map(results.flatMap(({ item, error }) => (error ? [[item, error]] : [])))
     if (!records && failed.size) throw [...failed.values()][0]
-    return {
-      batchItemFailures: (records ?? []).flatMap(({ messageId }, index) =>
-        failed.has(items[index] as Item) ? [{ itemIdentifier: messageId }] : [],
-      ),
-    }
+    const untold = (records ?? []).filter((_, index) => failed.has(items[index] as Item))
+    return toComeAgain(untold.map(({ messageId }) => messageId))
   },
   asThrown,
 )

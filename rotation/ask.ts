@@ -31,6 +31,12 @@ const services = {
   'Secrets Manager': usual,
   'Parameter Store': usual,
   'Resource Groups Tagging API': usual,
+  DynamoDB: {
+    ...usual,
+    own: {
+      ProvisionedThroughputExceededException: () => new Throttled('DynamoDB: too many requests'),
+    },
+  },
   'Step Functions': {
     ...usual,
     own: {

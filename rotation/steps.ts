@@ -67,6 +67,7 @@ export async function create(pipeline: Pipeline, { id, token, moveBack }: Start)
     strategy,
     user: current.username,
     nextUser,
+    ...(current.masterarn && { admin: current.masterarn }),
     replaces: replaced.token,
     ...(options.grace !== 'never' && strategies[strategy].retire && { grace: options.grace }),
     ...(strategies[strategy].halfway?.(nextUser) && { halfway: true }),

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { TooEarly } from '../shared/batch.ts'
 import { type Alarm, lessened, readAlarm, wellAgain } from './alarm.ts'
 import type { Event } from './event.ts'
 import { type Weighed, weigh } from './evidence.ts'
@@ -6,11 +7,6 @@ import { readSuccess } from './failure.ts'
 import type { Histories } from './histories.ts'
 import { AlarmClaimed, type Claim, type Ledger, type Outlet, outlets } from './ledger.ts'
 import { settled } from './pool.ts'
-
-/** The execution has not done yet what its event says, or nobody could look whether it did: ask again in a minute. */
-export class TooEarly extends Error {
-  override readonly name = 'TooEarly'
-}
 
 /** An event that is to be told of. `again`: it was taken before, and given back. */
 export type Item = { event: Event; again: boolean }

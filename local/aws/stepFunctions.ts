@@ -31,6 +31,10 @@ type Started = {
 }
 type Event = {
   type: string
+  /** Seconds, as the service has it. */
+  timestamp: number
+  executionStartedEventDetails?: { input: string }
+  executionSucceededEventDetails?: { output: string }
   stateEnteredEventDetails?: { name: string; input: string }
   lambdaFunctionFailedEventDetails?: ErrorDetails
   executionFailedEventDetails?: ErrorDetails
@@ -132,11 +136,10 @@ class StateMachines {
     GetExecutionHistory: ({ executionArn, includeExecutionData = true, reverseOrder }: Request) => {
       const name = lastOf(executionArn)
       const history = this.running.has(name) ? [] : this.#find(name).history
-      const events = history.map(({ stateEnteredEventDetails, ...event }) => {
-        if (!stateEnteredEventDetails) return event
-        const { name, input } = stateEnteredEventDetails
-        return { ...event, stateEnteredEventDetails: { name, ...(includeExecutionData && { input }) } }
-      })
+      const events = history.map((event, index) => ({
+        id: index + 1,
+        ...(includeExecutionData ? event : withoutData(event)),
+      }))
       return { events: reverseOrder ? events.reverse() : events }
     },
   }
@@ -150,30 +153,40 @@ class StateMachines {
   #of = (stateMachineArn = '') => (stateMachineArn.endsWith('-server') ? this.servers : this.executions)
 
   #start(stateMachine: MachineName, name: string, input: string): Started {
-    const history: Event[] = [{ type: 'ExecutionStarted' }]
+    const history: Event[] = []
+    const note = (event: Omit<Event, 'timestamp'>) => history.push({ ...event, timestamp: Date.now() / 1000 })
+    note({ type: 'ExecutionStarted', executionStartedEventDetails: { input } })
     const ended = runExecution(stateMachine, this.tasks, name, JSON.parse(input), {
       entered: (state, input) =>
-        history.push({
+        note({
           type: 'StateEntered',
           stateEnteredEventDetails: { name: state, input: JSON.stringify(input) },
         }),
       tried(_, failure) {
-        history.push({ type: 'LambdaFunctionScheduled' })
+        note({ type: 'LambdaFunctionScheduled' })
         if (failure)
-          history.push({ type: 'LambdaFunctionFailed', lambdaFunctionFailedEventDetails: detailsOf(failure) })
+          note({ type: 'LambdaFunctionFailed', lambdaFunctionFailedEventDetails: detailsOf(failure) })
       },
     })
     const started: Started = { input, startDate: Date.now() / 1000, history, ended }
     ended.then(result => {
       started.result = result
-      history.push(
-        result.failure
-          ? { type: 'ExecutionFailed', executionFailedEventDetails: detailsOf(result.failure) }
-          : { type: 'ExecutionSucceeded' },
-      )
+      if (result.failure)
+        note({ type: 'ExecutionFailed', executionFailedEventDetails: detailsOf(result.failure) })
+      else
+        note({
+          type: 'ExecutionSucceeded',
+          executionSucceededEventDetails: { output: JSON.stringify(result.output ?? null) },
+        })
     })
     return started
   }
+}
+
+/** As with `includeExecutionData: false`: no input and no output. */
+function withoutData({ stateEnteredEventDetails: entered, ...event }: Event): Partial<Event> {
+  const { executionStartedEventDetails: _, executionSucceededEventDetails: __, ...rest } = event
+  return { ...rest, ...(entered && { stateEnteredEventDetails: { name: entered.name, input: '' } }) }
 }
 
 const statusOf = (result: Execution | undefined) =>
