@@ -1,7 +1,7 @@
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
 import { PublishCommand, SNSClient } from '@aws-sdk/client-sns'
 import * as v from 'valibot'
-import { type Alarm, textOf } from './alarm/alarm.ts'
+import { type Alarm, type Guide, textOf } from './alarm/alarm.ts'
 import { type Event, readEvent } from './alarm/event.ts'
 import { Histories } from './alarm/histories.ts'
 import { Ledger } from './alarm/ledger.ts'
@@ -18,11 +18,18 @@ const schema = v.object({
   KEYTURN_ALARM_TABLE: text,
   KEYTURN_EXECUTIONS: text,
   KEYTURN_RUNBOOK: text,
+  KEYTURN_STAGE: text,
+  AWS_REGION: text,
   /** Name of the SecureString with the webhook's URL; '' for none. */
   KEYTURN_WEBHOOK_PARAMETER: v.string(),
 })
 
 const environment = v.parse(schema, process.env)
+const guide: Guide = {
+  runbook: environment.KEYTURN_RUNBOOK,
+  stage: environment.KEYTURN_STAGE,
+  region: environment.AWS_REGION,
+}
 /** Milliseconds; the SDK itself would wait without end. */
 const requestHandler = { connectionTimeout: 2_000, requestTimeout: 3_000, throwOnRequestTimeout: true }
 const sns = new SNSClient({ requestHandler, maxAttempts: 2 })
@@ -101,7 +108,7 @@ export const handler = functionHandler(
       histories,
       publish,
       post,
-      runbook: environment.KEYTURN_RUNBOOK,
+      guide,
       log: logger,
       patience,
       deadline,

@@ -4,7 +4,8 @@ import { historyOf } from '../fleet/records/history.ts'
 import { type HistoryEvent, recordOf } from '../fleet/records/record.ts'
 import { RecordTable } from '../fleet/records/recordTable.ts'
 import type { StateName } from '../fleet/states.ts'
-import { batch, cameAgain, type Message, TooEarly, toComeAgain } from './shared/batch.ts'
+import { cameAgain, type Message, TooEarly, toComeAgain } from './shared/batch.ts'
+import { messagesEvent } from './shared/event.ts'
 import { functionHandler } from './shared/handler.ts'
 import { logger } from './shared/logger.ts'
 import { requestHandler } from './shared/requestHandler.ts'
@@ -41,7 +42,7 @@ const announcing: Record<string, StateName<'rotate'>[]> = {
  */
 export const handler = functionHandler(
   'recordRotation',
-  event => v.parse(batch, event).Records,
+  messagesEvent,
   messages => ({ messages: messages.length }),
   async messages => {
     const failed: string[] = []

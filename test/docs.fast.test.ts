@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { expect, test } from 'vitest'
+import { remedies } from '../fleet/remedies.ts'
 import { endings } from '../functions/alarm/headlines.ts'
 import * as errors from '../rotation/errors.ts'
 import { parseTags } from '../rotation/options.ts'
@@ -67,6 +68,12 @@ test('the runbook has an entry for every error name, and for no other', () => {
   expect(errors.sort()).toEqual(errorNames.toSorted())
 })
 
+test('every entry of the runbook has its remedy in one sentence or two, and so has nothing else', () => {
+  const anchors = headings('docs/runbook.md').slice(1).map(anchor)
+  expect(Object.keys(remedies).sort()).toEqual(anchors.toSorted())
+  for (const remedy of Object.values(remedies)) expect(remedy).toMatch(/^[A-Z][^\n]{20,220}\.$/)
+})
+
 test('every alarm leads to an entry of the runbook', () => {
   const anchors = headings('docs/runbook.md').map(anchor)
   const alarms = [
@@ -81,9 +88,13 @@ test('every alarm leads to an entry of the runbook', () => {
     ['ABORTED'],
   ].map(([status = '', ...error]) => statusChange(status, ...error))
   const several = { ...report, detail: {} }
-  const changes = ['locked-out', 'late', 'alarm-dead-letters', 'start-dead-letters'].map(name =>
-    alarmChange(`keyturn-test-${name}`, 'ALARM', ''),
-  )
+  const changes = [
+    'locked-out',
+    'late',
+    'alarm-dead-letters',
+    'start-dead-letters',
+    'record-dead-letters',
+  ].map(name => alarmChange(`keyturn-test-${name}`, 'ALARM', ''))
   const all = [
     ...alarms,
     ...ended,

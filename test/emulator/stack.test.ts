@@ -177,7 +177,7 @@ describe.skipIf(!possible)('deployed on a local AWS', () => {
       for (const line of [
         /^Cause: +testSecret: the test query failed: .+$/m,
         /^Rollback: +restored$/m,
-        /^What to do: +https:\/\/wiki.example\/runbook#testfailed$/m,
+        /^Runbook: +https:\/\/wiki.example\/runbook#testfailed$/m,
       ])
         expect(alarm?.Message).toMatch(line)
     })
@@ -345,9 +345,7 @@ describe.skipIf(!possible)('deployed on a local AWS', () => {
       const [alarm, ...more] = await stack.alarms(secret)
       expect(more).toEqual([])
       expect(alarm?.Subject).toBe(`ERROR ${event}: rotation of secret ${secret} failed`)
-      expect(alarm?.Message).toMatch(
-        /^What to do: +https:\/\/wiki.example\/runbook#managed-rotation-failed$/m,
-      )
+      expect(alarm?.Message).toMatch(/^Runbook: +https:\/\/wiki.example\/runbook#managed-rotation-failed$/m)
     }
   })
 

@@ -220,6 +220,7 @@ describe('template', () => {
         KEYTURN_ALARM_TABLE: 'AlarmLedger',
         KEYTURN_EXECUTIONS: executions,
         KEYTURN_RUNBOOK: 'https://wiki.example/runbook',
+        KEYTURN_STAGE: 'test',
         KEYTURN_WEBHOOK_PARAMETER: '/keyturn/webhook',
       },
       recordRotation: {
