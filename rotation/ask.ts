@@ -1,7 +1,7 @@
 import { NotPermitted, RdsBusy, RotationError, StoreFailed, Throttled, Unreachable } from './errors.ts'
 
 /** An error as the SDK throws it. `$fault` is its mark of one that the service answered. */
-type Failure = Error & { code?: string; $fault?: string; $metadata?: { requestId?: string } }
+export type Failure = Error & { code?: string; $fault?: string; $metadata?: { requestId?: string } }
 
 /** What the errors of one service are called. */
 type Names = {
@@ -61,6 +61,12 @@ export type ServiceName = keyof typeof services
 /** What errors mean at one call, by their names: an answer, or an error of ours that is thrown. */
 export type Meanings<T> = Record<string, (error: Error) => T | Promise<T>>
 
+/** Whether an error, by its name or its code, may pass by itself: there was no answer, or one that says "not now". */
+export const isTemporary = ({ name, code = '' }: Failure) => temporary.test(name) || temporary.test(code)
+
+/** Whether a service refused a call for want of a permission. */
+export const isDenied = ({ name }: Failure) => ['AccessDeniedException', 'AccessDenied'].includes(name)
+
 const temporary =
   /Throttl|TooManyRequests|TooManyUpdates|Internal(Service|Server|Failure|Error)|ServiceUnavailable|RequestTimeout|Timeout|ECONN|EHOSTUNREACH|ENETUNREACH|EPIPE|ENOTFOUND|EAI_AGAIN/
 
@@ -88,9 +94,8 @@ function translate(service: ServiceName, error: Failure): unknown {
   const { own = {}, unanswered, unknown }: Names = services[service]
   const { name, code, message } = error
   if (own[name]) return own[name](error)
-  if (temporary.test(name) || temporary.test(code ?? ''))
+  if (isTemporary(error))
     return new ('$fault' in error ? Throttled : unanswered)(`${service}: ${code ?? name}`)
-  if ('$fault' in error && ['AccessDeniedException', 'AccessDenied'].includes(name))
-    return new NotPermitted(`${service}: ${message}`)
+  if ('$fault' in error && isDenied(error)) return new NotPermitted(`${service}: ${message}`)
   return unknown(error, service)
 }

@@ -10,15 +10,21 @@ test('--version is that of the package', () => {
   expect(keyturn('--version')).toMatchObject({ status: 0, stdout: `${manifest.version}\n` })
 })
 
-test('--help names every command; no command, or one that is not there, says the same and fails', () => {
+test('--help names every command; no command says the same and fails', () => {
   const { stdout } = keyturn('--help')
-  expect(stdout).toContain('demo')
-  for (const words of [[], ['rotat'], ['demo', 'twice']])
-    expect(keyturn(...words)).toMatchObject({ status: 2, stdout })
+  for (const command of ['rotate', 'version', 'demo'])
+    expect(stdout).toMatch(new RegExp(`^  ${command} `, 'm'))
+  expect(keyturn()).toMatchObject({ status: 2, stdout, stderr: '' })
 })
 
-test('an option that is not known is refused, whatever the command', () => {
-  const { status, stdout, stderr } = keyturn('demo', '--foo')
+test.each([
+  [['rotat'], "unknown command 'rotat'"],
+  [['demo', 'twice'], 'too many arguments'],
+  [['demo', '--foo'], "unknown option '--foo'"],
+  [['--stage'], "option '--stage <name>' argument missing"],
+])('%j is refused, in one line and another that says what there is', (words, problem) => {
+  const { status, stdout, stderr } = keyturn(...words)
   expect([status, stdout]).toEqual([2, ''])
-  expect(stderr).toMatch(/^keyturn: .*'--foo'.*\nWhat there is: keyturn --help\n$/)
+  expect(stderr).toMatch(/^keyturn: .*\nWhat there is: keyturn --help\n$/)
+  expect(stderr).toContain(problem)
 })

@@ -1,0 +1,94 @@
+import { type Failure, isDenied, isTemporary } from '../rotation/ask.ts'
+import { CommandError, exit } from './exit.ts'
+
+/** An error of a call, with what was called: see markErrors in clients.ts. */
+export type CallFailure = Failure & { service?: string; operation?: string; profile?: string | undefined }
+
+const expired = /^Expired|^RequestExpired|TokenRefreshRequired|SSOTokenProviderFailure/
+const unknownCaller =
+  /^(UnrecognizedClient|InvalidClientTokenId|InvalidSignature|SignatureDoesNotMatch|MissingAuthenticationToken|InvalidToken|IncompleteSignature|AuthFailure)/
+const noAnswer =
+  /ECONN|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN|EPIPE|ETIMEDOUT|^TimeoutError$|^AggregateError$|NetworkingError/
+
+/**
+ * What an error of AWS, or of the SDK on the way there, says to a person. What is none of these is returned as it is.
+ */
+export function explained(error: unknown): unknown {
+  if (!(error instanceof Error) || error instanceof CommandError) return error
+  const failure = error as CallFailure
+  return credentialsProblem(failure) ?? settingsProblem(failure) ?? callProblem(failure) ?? error
+}
+
+function credentialsProblem(failure: CallFailure): CommandError | undefined {
+  const { name, message, profile } = failure
+  if (expired.test(name) || /token (?:is|has) expired|session .*expired/i.test(message))
+    return denied(
+      failure,
+      'the credentials have expired',
+      'Log in again, such as by `aws sso login`, and repeat the command.',
+    )
+  if (name === 'CredentialsProviderError' || name === 'TokenProviderError')
+    return denied(
+      failure,
+      profile
+        ? `the profile ${profile} is not there, or has no credentials`
+        : 'there are no credentials for AWS',
+      profile
+        ? 'See `aws configure list-profiles`, and name one of these with --profile.'
+        : 'Give them as the AWS command line takes them: --profile, or variables such as AWS_PROFILE.',
+    )
+  if (unknownCaller.test(name))
+    return denied(
+      failure,
+      `AWS does not know these credentials (${name})`,
+      'See `aws sts get-caller-identity`, and name another profile with --profile.',
+    )
+  return undefined
+}
+
+function settingsProblem(failure: CallFailure): CommandError | undefined {
+  if (/Region is missing/i.test(failure.message))
+    return new CommandError(
+      exit.usage,
+      'there is no Region',
+      'Name it with --region, or set AWS_REGION.',
+      failure,
+    )
+  if (/Invalid URL|endpoint.*(?:invalid|not a valid)/i.test(failure.message))
+    return new CommandError(
+      exit.usage,
+      `the endpoint or the Region is none: ${failure.message}`,
+      'See --region and the variables AWS_ENDPOINT_URL….',
+      failure,
+    )
+  return undefined
+}
+
+function callProblem(failure: CallFailure): CommandError | undefined {
+  const { name, code, message, service = 'AWS', operation = 'a call' } = failure
+  if (isDenied(failure))
+    return denied(
+      failure,
+      `${service} refuses ${operation}: ${message}`,
+      'Ask for this permission; docs/cli.md lists those that each command needs.',
+    )
+  if (noAnswer.test(name) || noAnswer.test(code ?? ''))
+    return new CommandError(
+      exit.failed,
+      `${service} does not answer (${code ?? name})`,
+      'See the network, --region, and the variables AWS_ENDPOINT_URL….',
+      failure,
+    )
+  if (isTemporary(failure))
+    return new CommandError(
+      exit.failed,
+      `${service} asks for fewer calls, or failed on its side (${name})`,
+      'Repeat the command a little later.',
+      failure,
+    )
+  if (!('$fault' in failure)) return undefined
+  return new CommandError(exit.failed, `${service}: ${operation}: ${name}: ${message}`, undefined, failure)
+}
+
+const denied = (cause: Error, message: string, remedy: string) =>
+  new CommandError(exit.denied, message, remedy, cause)

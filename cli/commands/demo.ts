@@ -1,0 +1,15 @@
+import { existsSync } from 'node:fs'
+import { CommandError, type ExitCode, exit } from '../exit.ts'
+
+/** Runs the demo. @throws CommandError in the package, which has neither the servers nor the functions */
+export async function demo(): Promise<ExitCode> {
+  const file = new URL('../../local/demo.ts', import.meta.url)
+  if (!existsSync(file))
+    throw new CommandError(
+      exit.usage,
+      'the demo needs the repository, which has the functions that it runs',
+      'Clone it, then `npm ci` and `npm run demo`.',
+    )
+  await import(file.href)
+  return process.exitCode ? exit.failed : exit.done
+}

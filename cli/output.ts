@@ -1,0 +1,121 @@
+import { stripVTControlCharacters, styleText } from 'node:util'
+import type { CommandError } from './exit.ts'
+
+/** What a command writes to, as far as it matters here: process.stdout and process.stderr, or a test's. */
+export type Stream = {
+  write(text: string): unknown
+  isTTY?: boolean | undefined
+  columns?: number | undefined
+}
+type Style = Parameters<typeof styleText>[0]
+
+/** Narrower than this no terminal is. */
+const NARROWEST = 40
+
+/** What a command prints: results on stdout, and whatever else it has to say on stderr. */
+export class Output {
+  readonly #out: Stream
+  readonly #err: Stream
+  readonly #env: NodeJS.ProcessEnv
+
+  constructor(out: Stream, err: Stream, env: NodeJS.ProcessEnv) {
+    this.#out = out
+    this.#err = err
+    this.#env = env
+  }
+
+  /** Whether somebody looks on, so that what is shown may change in place. */
+  get live(): boolean {
+    return this.#out.isTTY === true && this.#env.TERM !== 'dumb'
+  }
+
+  /** Columns of the terminal; a pipe has no end. */
+  get width(): number {
+    return this.#out.isTTY ? Math.max(NARROWEST, this.#out.columns ?? 80) : Number.POSITIVE_INFINITY
+  }
+
+  /** A line of the result, wrapped where the terminal ends; what goes on is indented as `indent` says. */
+  line(text = '', indent = 0): void {
+    this.#out.write(`${wrapped(text, this.width, indent).join('\n')}\n`)
+  }
+
+  /** The result, for a program: one document. */
+  json(document: unknown): void {
+    this.#out.write(`${JSON.stringify(document, undefined, 2)}\n`)
+  }
+
+  /** Rows under a head, as wide as the terminal. */
+  table(head: string[], rows: string[][]): void {
+    for (const line of tableLines(head, rows, this.width)) this.#out.write(`${line}\n`)
+  }
+
+  /** A remark that is no part of the result. */
+  note(text: string): void {
+    this.#err.write(`${plain(text)}\n`)
+  }
+
+  /** What went wrong, and in a second line what to do. */
+  error({ message, remedy }: Pick<CommandError, 'message' | 'remedy'>): void {
+    this.note(`keyturn: ${message}`)
+    if (remedy) this.note(remedy)
+  }
+
+  /** The text in a colour, where there are colours. */
+  styled(style: Style, text: string): string {
+    const coloured = this.live && !this.#env.NO_COLOR
+    return coloured ? styleText(style, text, { validateStream: false }) : text
+  }
+}
+
+/** Text that others wrote, fit for a terminal: on one line, without what would move the cursor or hide something. */
+export const plain = (text: string): string =>
+  stripVTControlCharacters(text)
+    .replaceAll(/[\t\r\n\u2028\u2029]+/g, ' ')
+    .replaceAll(/[\p{Cc}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu, '')
+
+/** How many columns a text takes; colours take none. */
+const columns = (text: string) => stripVTControlCharacters(text).length
+
+/** A text in lines of this width, broken between words, or within one that is longer than a line. */
+export function wrapped(text: string, width: number, indent = 0): string[] {
+  const lines: string[] = []
+  let line = ''
+  for (const word of text.split(' ')) {
+    const longer = line === '' ? word : `${line} ${word}`
+    if (line !== '' && columns(longer) > width) {
+      lines.push(line)
+      line = ' '.repeat(indent) + word
+    } else line = longer
+    while (columns(line) > width && !line.includes('\u001b')) {
+      lines.push(line.slice(0, width))
+      line = ' '.repeat(indent) + line.slice(width)
+    }
+  }
+  return [...lines, line]
+}
+
+/** Columns as wide as what is in them; if the terminal is narrower, the widest give way and their cells wrap. */
+export function tableLines(head: string[], rows: string[][], width: number): string[] {
+  const all = [head, ...rows]
+  const widths = head.map((_, n) => Math.max(...all.map(row => columns(row[n] ?? ''))))
+  const gaps = 2 * (head.length - 1)
+  const sum = () => widths.reduce((total, width) => total + width, gaps)
+  for (let widest = Math.max(...widths); sum() > width && widest > 4; widest = Math.max(...widths))
+    widths[widths.indexOf(widest)] = widest - 1
+  return all.flatMap(row => {
+    const cells = widths.map((width, n) => wrapped(row[n] ?? '', width))
+    const height = Math.max(...cells.map(lines => lines.length))
+    return Array.from({ length: height }, (_, i) =>
+      cells
+        .map((lines, n) => {
+          const text = lines[i] ?? ''
+          return text + ' '.repeat(Math.max(0, (widths[n] ?? 0) - columns(text)))
+        })
+        .join('  ')
+        .trimEnd(),
+    )
+  })
+}
+
+/** A moment, for a person. */
+export const moment = (date: Date): string => `${date.toISOString().slice(0, 16).replace('T', ' ')} UTC`

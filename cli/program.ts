@@ -1,0 +1,71 @@
+import { Command, Option } from 'commander'
+import { type Context, contextOf, type GlobalOptions } from './context.ts'
+import { type ExitCode, meanings } from './exit.ts'
+import { ownVersion } from './version.ts'
+
+/** Told how the command ended. */
+type Ended = (code: ExitCode) => void
+
+const ids = 'a secret or a parameter: its ARN, secret:NAME, parameter:NAME, or its name'
+
+/**
+ * The command line: every command with its options. What a command does is in commands/, and is loaded only when it is
+ * called: --help loads none of it.
+ */
+export function programOf(ended: Ended): Command {
+  const program = new Command('keyturn')
+    .description('Rotates credentials on AWS, and says how they are.')
+    .version(ownVersion(), '--version', 'the version of this command')
+    .helpOption('--help', 'this text, or that of a command')
+    .helpCommand(false)
+    .addOption(
+      new Option('--stage <name>', 'the stack, by its stage; needless if there is only one').env(
+        'KEYTURN_STAGE',
+      ),
+    )
+    .option('--profile <name>', 'the profile of AWS, as in ~/.aws/config')
+    .option('--region <name>', 'the Region of AWS')
+    .option('--json', 'print one JSON document')
+    .configureHelp({ showGlobalOptions: true })
+    .addHelpText('after', `\nExit codes:\n${exitCodes()}`)
+    .exitOverride()
+
+  const make = (name: string, description: string) =>
+    program.command(name).description(description).helpOption('--help', 'this text')
+  /** Runs what `command` does with its context, and tells how that ended. */
+  const run = async (command: Command, act: (context: Context) => Promise<ExitCode>) =>
+    ended(await act(contextOf(command.optsWithGlobals<GlobalOptions>(), process, process.env)))
+
+  make('rotate', 'Rotate credentials now, and show how each rotation goes.')
+    .argument('[ID...]', ids)
+    .option('--all-due', 'start a run of all that is due instead')
+    .option('--no-wait', 'start only, and do not look on')
+    .action(async (ids: string[], options: { allDue?: true; wait: boolean }, command) =>
+      run(command, async context => {
+        const { rotate } = await import('./commands/rotate.ts')
+        return rotate(context, ids, options)
+      }),
+    )
+
+  make('version', 'The versions of this command and of the stack.').action(async (_, command) =>
+    run(command, async context => {
+      const { version } = await import('./commands/version.ts')
+      return version(context)
+    }),
+  )
+
+  make('demo', 'Rotate real PostgreSQL users on this machine, and break two of the rotations.').action(
+    async (_, command) =>
+      run(command, async () => {
+        const { demo } = await import('./commands/demo.ts')
+        return demo()
+      }),
+  )
+
+  return program
+}
+
+const exitCodes = () =>
+  Object.entries(meanings)
+    .map(([code, meaning]) => `  ${code}  ${meaning}`)
+    .join('\n')

@@ -1,0 +1,48 @@
+import { CommanderError } from 'commander'
+import { explained } from './awsErrors.ts'
+import { CommandError, type ExitCode, exit } from './exit.ts'
+import { Output } from './output.ts'
+import { programOf } from './program.ts'
+
+/** Runs the command line with these words. Whatever goes wrong is told in two lines. @returns the exit code */
+export async function run(words: string[]): Promise<ExitCode> {
+  const output = new Output(process.stdout, process.stderr, process.env)
+  let code: ExitCode = exit.done
+  const program = programOf(ended => {
+    code = ended
+  })
+  // It would print its own words for an error at once.
+  for (const command of [program, ...program.commands])
+    command.configureOutput({ outputError: () => {} }).exitOverride()
+  if (words.length === 0) {
+    program.outputHelp()
+    return exit.usage
+  }
+  try {
+    await program.parseAsync(words, { from: 'user' })
+    return code
+  } catch (error) {
+    if (error instanceof CommanderError && error.exitCode === 0) return exit.done
+    const told = asTold(error)
+    output.error(told)
+    return told.code
+  }
+}
+
+function asTold(error: unknown): CommandError {
+  if (error instanceof CommanderError)
+    return new CommandError(
+      exit.usage,
+      error.message.replace(/^error: /, '').replaceAll(/\s*\n\s*/g, ' '),
+      'What there is: keyturn --help',
+    )
+  const told = explained(error)
+  if (told instanceof CommandError) return told
+  const { name, message } = told instanceof Error ? told : { name: 'Error', message: String(told) }
+  return new CommandError(
+    exit.failed,
+    `an unexpected ${name}: ${message}`,
+    'If it stays, please report it, with what you called.',
+    error,
+  )
+}
