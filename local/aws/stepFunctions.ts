@@ -30,6 +30,9 @@ type Started = {
   result?: Execution
 }
 type Event = {
+  id: number
+  /** In seconds. */
+  timestamp: number
   type: string
   stateEnteredEventDetails?: { name: string; input: string }
   lambdaFunctionFailedEventDetails?: ErrorDetails
@@ -150,23 +153,26 @@ class StateMachines {
   #of = (stateMachineArn = '') => (stateMachineArn.endsWith('-server') ? this.servers : this.executions)
 
   #start(stateMachine: MachineName, name: string, input: string): Started {
-    const history: Event[] = [{ type: 'ExecutionStarted' }]
+    const history: Event[] = []
+    const happened = (event: Omit<Event, 'id' | 'timestamp'>) =>
+      history.push({ id: history.length + 1, timestamp: Date.now() / 1000, ...event })
+    happened({ type: 'ExecutionStarted' })
     const ended = runExecution(stateMachine, this.tasks, name, JSON.parse(input), {
       entered: (state, input) =>
-        history.push({
+        happened({
           type: 'StateEntered',
           stateEnteredEventDetails: { name: state, input: JSON.stringify(input) },
         }),
       tried(_, failure) {
-        history.push({ type: 'LambdaFunctionScheduled' })
+        happened({ type: 'LambdaFunctionScheduled' })
         if (failure)
-          history.push({ type: 'LambdaFunctionFailed', lambdaFunctionFailedEventDetails: detailsOf(failure) })
+          happened({ type: 'LambdaFunctionFailed', lambdaFunctionFailedEventDetails: detailsOf(failure) })
       },
     })
     const started: Started = { input, startDate: Date.now() / 1000, history, ended }
     ended.then(result => {
       started.result = result
-      history.push(
+      happened(
         result.failure
           ? { type: 'ExecutionFailed', executionFailedEventDetails: detailsOf(result.failure) }
           : { type: 'ExecutionSucceeded' },
