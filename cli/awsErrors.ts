@@ -54,7 +54,7 @@ function settingsProblem(failure: CallFailure): CommandError | undefined {
       'Name it with --region, or set AWS_REGION.',
       failure,
     )
-  if (/Invalid URL|endpoint.*(?:invalid|not a valid)/i.test(failure.message))
+  if (/Invalid URL|Region not accepted|endpoint.*(?:invalid|not a valid)/i.test(failure.message))
     return new CommandError(
       exit.usage,
       `the endpoint or the Region is none: ${failure.message}`,

@@ -59,11 +59,8 @@ export class Clients {
   }
 
   #once<C extends Markable>(service: string, make: (settings: Settings) => Promise<C>): Promise<C> {
-    const {
-      profile = process.env.AWS_PROFILE,
-      region = process.env.AWS_REGION ?? process.env.AWS_DEFAULT_REGION,
-    } = this.#place
-    const settings = { requestHandler: BOUNDS, ...(profile && { profile }), ...(region && { region }) }
+    const settings = settingsOf(this.#place, process.env)
+    const profile = this.#place.profile ?? process.env.AWS_PROFILE
     const made =
       this.#made.get(service) ?? make(settings).then(client => markErrors(client, { service, profile }))
     this.#made.set(service, made)
@@ -71,7 +68,34 @@ export class Clients {
   }
 }
 
-type Settings = { requestHandler: typeof BOUNDS; profile?: string; region?: string }
+type Settings = ReturnType<typeof settingsOf>
+
+/** Where the SDK would print a warning of its own. */
+const silent = { trace() {}, debug() {}, info() {}, warn() {}, error() {} }
+
+/**
+ * What the SDK would take another way than the AWS command line does: the Region's second variable, and credentials in the
+ * environment, which come before AWS_PROFILE, and after --profile.
+ */
+function settingsOf({ profile, region }: Place, env: NodeJS.ProcessEnv) {
+  const { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey } = env
+  const { AWS_SESSION_TOKEN: sessionToken, AWS_REGION, AWS_DEFAULT_REGION } = env
+  const place = region ?? AWS_REGION ?? AWS_DEFAULT_REGION
+  const given = !profile && accessKeyId && secretAccessKey
+  return {
+    requestHandler: BOUNDS,
+    logger: silent,
+    ...(profile && { profile }),
+    ...(place && { region: place }),
+    ...(given && { credentials: { accessKeyId, secretAccessKey, ...(sessionToken && { sessionToken }) } }),
+  }
+}
+
+/** A variable that is empty is none, as to the AWS command line; the SDK would take it for a value. */
+export function dropEmpty(env: NodeJS.ProcessEnv): void {
+  for (const name of Object.keys(env)) if (name.startsWith('AWS_') && env[name] === '') delete env[name]
+}
+
 /** Any of the clients: each has types of its own for what it sends. */
 type Markable = { middlewareStack: { add(middleware: never, options: never): void } }
 type Next = (args: unknown) => Promise<unknown>

@@ -1,11 +1,13 @@
 import { CommanderError } from 'commander'
 import { explained } from './awsErrors.ts'
+import { dropEmpty } from './clients.ts'
 import { CommandError, type ExitCode, exit } from './exit.ts'
 import { Output } from './output.ts'
 import { programOf } from './program.ts'
 
 /** Runs the command line with these words. Whatever goes wrong is told in two lines. @returns the exit code */
 export async function run(words: string[]): Promise<ExitCode> {
+  dropEmpty(process.env)
   const output = new Output(process.stdout, process.stderr, process.env)
   let code: ExitCode = exit.done
   const program = programOf(ended => {

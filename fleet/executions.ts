@@ -27,7 +27,7 @@ const notRun = [
 ]
 
 /** The name of an execution: its token, and from the second attempt on its number behind it. */
-const executionName = ({ token, number }: Attempt) => (number === 1 ? token : `${token}-${number}`)
+export const executionName = ({ token, number }: Attempt) => (number === 1 ? token : `${token}-${number}`)
 
 /** A rotation's execution did not succeed: `name` is what it failed with. */
 export class ExecutionFailed extends RotationError {
@@ -230,7 +230,7 @@ async function* withStates(
 type Call<T> = (sfn: typeof import('@aws-sdk/client-sfn'), client: SFNClient) => Promise<T>
 
 /** Step Functions keeps Lambda's whole answer as the cause; its message is ours, and begins with the step's name. */
-function messageIn(cause = ''): string | undefined {
+export function messageIn(cause = ''): string | undefined {
   try {
     return JSON.parse(cause).errorMessage
   } catch {

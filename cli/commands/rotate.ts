@@ -1,10 +1,151 @@
+import { remedyOf } from '../../fleet/remedies.ts'
+import { explained } from '../awsErrors.ts'
+import { type Begun, begin, beginRun } from '../begin.ts'
 import type { Context } from '../context.ts'
-import type { ExitCode } from '../exit.ts'
+import { credentialOf, type Found } from '../credentialId.ts'
+import { CommandError, type ExitCode, exit, worst } from '../exit.ts'
+import { interruption } from '../interrupt.ts'
+import { moment, plain } from '../output.ts'
+import { type Stack, stackOf } from '../stack.ts'
+import { follow } from '../watch/follow.ts'
+import type { Ended, Entered } from '../watch/history.ts'
+import { doing, harmOf } from '../watch/texts.ts'
+import { type Say, show } from '../watch/view.ts'
 
-export async function rotate(
-  _c: Context,
-  _ids: string[],
-  _o: { allDue?: true; wait: boolean },
-): Promise<ExitCode> {
-  return 0
+type Options = { allDue?: true; wait: boolean }
+
+/** How one rotation went, as far as it was looked at. `says` is a sentence, `remedy` what to do. */
+type Outcome = {
+  code: ExitCode
+  store: Found['store']
+  id: string
+  result: 'started' | 'rotated' | 'failed' | 'not-started' | 'not-watched'
+  says: string
+  execution?: string
+  error?: string
+  message?: string
+  remedy?: string
+  /** Until when what was replaced can still log in. */
+  openUntil?: Date
+}
+
+/** Rotates these credentials, or all that is due. No rotation begins unless every id names a credential. */
+export async function rotate(context: Context, ids: string[], { allDue, wait }: Options): Promise<ExitCode> {
+  if (allDue ? ids.length > 0 : ids.length === 0)
+    throw new CommandError(
+      exit.usage,
+      allDue ? '--all-due rotates what is due, whatever the ids' : 'no credential was named',
+      'Give either ids or --all-due; see keyturn rotate --help.',
+    )
+  const stack = await stackOf(context)
+  if (allDue) return startRun(context, stack)
+  const found = await Promise.all([...new Set(ids)].map(id => credentialOf(context, stack, id)))
+  const signal = interruption()
+  const each = [...new Map(found.map(one => [one.arn, one])).values()]
+  const outcomes = await show(
+    context,
+    each.map(one => ({
+      name: plain(one.name),
+      run: say => rotateOne(context, stack, one, wait ? signal : undefined, say),
+    })),
+  )
+  report(context, outcomes)
+  return worst(outcomes.map(({ code }) => code))
+}
+
+async function startRun(context: Context, stack: Stack): Promise<ExitCode> {
+  const run = await beginRun(context, stack)
+  if (context.json) context.output.json({ run })
+  else context.output.line(`A run of all that is due was started: ${plain(run)}`)
+  return exit.done
+}
+
+/** Begins one rotation, and looks on unless there is no signal that could end that. Never throws. */
+async function rotateOne(
+  context: Context,
+  stack: Stack,
+  found: Found,
+  signal: AbortSignal | undefined,
+  say: Say,
+): Promise<Outcome> {
+  const about = { store: found.store, id: found.name }
+  let begun: Begun
+  try {
+    begun = await begin(context, stack, found)
+  } catch (error) {
+    const { code, message, remedy } = asCommandError(error)
+    return { ...about, code, result: 'not-started', says: `not begun: ${message}`, ...(remedy && { remedy }) }
+  }
+  const known = { ...about, execution: begun.executionArn }
+  if (begun.note) say(plain(begun.note))
+  if (!signal) return { ...known, code: exit.done, result: 'started', says: `started: ${begun.executionArn}` }
+  try {
+    return { ...known, ...(await watch(context, begun.executionArn, signal, say)) }
+  } catch (error) {
+    const goesOn = `The rotation goes on: ${begun.executionArn}`
+    if (signal.aborted)
+      return {
+        ...known,
+        code: exit.stopped,
+        result: 'not-watched',
+        says: 'not looked at any more',
+        remedy: goesOn,
+      }
+    const { code, message } = asCommandError(error)
+    return { ...known, code, result: 'not-watched', says: `cannot be looked at: ${message}`, remedy: goesOn }
+  }
+}
+
+type Seen = Omit<Outcome, 'store' | 'id' | 'execution'>
+
+/** Looks on until the execution ends, or does nothing but wait. */
+async function watch(context: Context, executionArn: string, signal: AbortSignal, say: Say): Promise<Seen> {
+  for await (const step of follow(await context.clients.stepFunctions(), executionArn, signal)) {
+    if (step.kind === 'ended') return endOf(step)
+    if (step.kind === 'failed') {
+      say(`${step.state}: a try failed: ${plain(`${step.error}: ${step.message}`)}`)
+      continue
+    }
+    const text = doing[step.state]
+    if (text) say(`${step.state.padEnd(17)} ${text}`, step.state)
+    const open = openAfter(step)
+    if (open) return open
+  }
+  throw new Error('the execution has no end')
+}
+
+function openAfter({ state, until }: Entered): Seen | undefined {
+  const when = until ? ` until ${moment(until)}` : ''
+  const says = {
+    Grace: `rotated; the old one stays open${when}`,
+    StayOnClone: `rotated onto a temporary clone, from which the application moves back by itself after ${until ? moment(until) : 'the grace time'}; the old one stays open until then`,
+  }[state]
+  return says ? { code: exit.done, result: 'rotated', says, ...(until && { openUntil: until }) } : undefined
+}
+
+function endOf(ended: Ended): Seen {
+  if (ended.status === 'SUCCEEDED') return { code: exit.done, result: 'rotated', says: 'rotated' }
+  const { error = ended.status, message = '' } = ended
+  const remedy = remedyOf(error) ?? `See docs/runbook.md, "${error}".`
+  return { code: exit.failed, result: 'failed', says: harmOf(ended), error, message, remedy }
+}
+
+function asCommandError(error: unknown): CommandError {
+  const told = explained(error)
+  return told instanceof CommandError
+    ? told
+    : new CommandError(
+        exit.failed,
+        `an unexpected ${told instanceof Error ? `${told.name}: ${told.message}` : told}`,
+      )
+}
+
+function report({ output, json }: Context, outcomes: Outcome[]): void {
+  if (json)
+    output.json({ rotations: outcomes.map(({ code, ...outcome }) => ({ ...outcome, exitCode: code })) })
+  for (const { code, id, says, error, message, remedy } of outcomes) {
+    if (code === exit.done) continue
+    const why = error ? ` ${error}: ${message}` : ''
+    output.error({ message: `${id}: ${says}${why}`, remedy })
+  }
 }

@@ -30,9 +30,10 @@ type Started = {
   result?: Execution
 }
 type Event = {
-  type: string
-  /** Seconds, as the service has it. */
+  id: number
+  /** In seconds. */
   timestamp: number
+  type: string
   executionStartedEventDetails?: { input: string }
   executionSucceededEventDetails?: { output: string }
   stateEnteredEventDetails?: { name: string; input: string }
@@ -136,10 +137,7 @@ class StateMachines {
     GetExecutionHistory: ({ executionArn, includeExecutionData = true, reverseOrder }: Request) => {
       const name = lastOf(executionArn)
       const history = this.running.has(name) ? [] : this.#find(name).history
-      const events = history.map((event, index) => ({
-        id: index + 1,
-        ...(includeExecutionData ? event : withoutData(event)),
-      }))
+      const events = includeExecutionData ? [...history] : history.map(withoutData)
       return { events: reverseOrder ? events.reverse() : events }
     },
   }
@@ -154,27 +152,28 @@ class StateMachines {
 
   #start(stateMachine: MachineName, name: string, input: string): Started {
     const history: Event[] = []
-    const note = (event: Omit<Event, 'timestamp'>) => history.push({ ...event, timestamp: Date.now() / 1000 })
-    note({ type: 'ExecutionStarted', executionStartedEventDetails: { input } })
+    const happened = (event: Omit<Event, 'id' | 'timestamp'>) =>
+      history.push({ id: history.length + 1, timestamp: Date.now() / 1000, ...event })
+    happened({ type: 'ExecutionStarted', executionStartedEventDetails: { input } })
     const ended = runExecution(stateMachine, this.tasks, name, JSON.parse(input), {
       entered: (state, input) =>
-        note({
+        happened({
           type: 'StateEntered',
           stateEnteredEventDetails: { name: state, input: JSON.stringify(input) },
         }),
       tried(_, failure) {
-        note({ type: 'LambdaFunctionScheduled' })
+        happened({ type: 'LambdaFunctionScheduled' })
         if (failure)
-          note({ type: 'LambdaFunctionFailed', lambdaFunctionFailedEventDetails: detailsOf(failure) })
+          happened({ type: 'LambdaFunctionFailed', lambdaFunctionFailedEventDetails: detailsOf(failure) })
       },
     })
     const started: Started = { input, startDate: Date.now() / 1000, history, ended }
     ended.then(result => {
       started.result = result
       if (result.failure)
-        note({ type: 'ExecutionFailed', executionFailedEventDetails: detailsOf(result.failure) })
+        happened({ type: 'ExecutionFailed', executionFailedEventDetails: detailsOf(result.failure) })
       else
-        note({
+        happened({
           type: 'ExecutionSucceeded',
           executionSucceededEventDetails: { output: JSON.stringify(result.output ?? null) },
         })

@@ -1,0 +1,110 @@
+import { randomUUID } from 'node:crypto'
+import { executionName } from '../fleet/executions.ts'
+import { isToken } from '../fleet/token.ts'
+import { isDenied } from '../rotation/ask.ts'
+import type { Context } from './context.ts'
+import type { Found, FoundSecret } from './credentialId.ts'
+import { CommandError, exit } from './exit.ts'
+import { executionsOf, outputOf, type Stack } from './stack.ts'
+
+/** A rotation that was begun, or that runs already; `note` is what a person should know of how. */
+export type Begun = { executionArn: string; note?: string }
+
+/**
+ * Begins a rotation: by Secrets Manager if that rotates the secret with this stack, else by an execution of its own. One
+ * that runs already is not begun anew.
+ * @throws CommandError, or what AWS throws; then nothing was begun
+ */
+export async function begin(context: Context, stack: Stack, found: Found): Promise<Begun> {
+  const token = randomUUID()
+  const executionArn = `${executionsOf(stack)}:${token}`
+  if (found.store === 'parameter-store') {
+    await startExecution(context, stack, found, token)
+    return { executionArn }
+  }
+  const pending = pendingOf(found)
+  const left = pending && (await lastAttempt(context, stack, pending))
+  if (left && left.status === 'RUNNING')
+    return { executionArn: left.executionArn, note: 'A rotation of it runs already, and no other was begun.' }
+  if (!pending && isRotatedBy(stack, found)) {
+    await rotateSecret(context, found, token)
+    return { executionArn }
+  }
+  await startExecution(context, stack, found, token)
+  return { executionArn, ...(pending && { note: stuck(pending) }) }
+}
+
+/** Starts a run of all that is due. @returns the ARN of its execution */
+export async function beginRun(context: Context, stack: Stack): Promise<string> {
+  const { StartExecutionCommand } = await import('@aws-sdk/client-sfn')
+  const stateMachineArn = outputOf(stack, 'RotateDueStateMachineArn')
+  const client = await context.clients.stepFunctions()
+  const { executionArn = '' } = await client.send(new StartExecutionCommand({ stateMachineArn, input: '{}' }))
+  return executionArn
+}
+
+const isRotatedBy = (stack: Stack, { secret }: FoundSecret): boolean =>
+  secret.RotationEnabled === true && secret.RotationLambdaARN === outputOf(stack, 'RotateSecretFunctionArn')
+
+/** The version that is pending and not current: after a rotation went well, one version is both. */
+function pendingOf({ secret: { VersionIdsToStages = {} } }: FoundSecret): string | undefined {
+  const versions = Object.entries(VersionIdsToStages)
+  return versions.find(([, stages]) => stages.includes('AWSPENDING') && !stages.includes('AWSCURRENT'))?.[0]
+}
+
+/** Secrets Manager itself would begin no other rotation of such a secret; an execution does. */
+const stuck = (pending: string) =>
+  `An earlier rotation died and left its version ${pending} pending: this one takes that back first.`
+
+/** The last attempt under a token, if it had one. */
+async function lastAttempt({ clients }: Context, stack: Stack, token: string) {
+  if (!isToken(token)) return undefined
+  const { DescribeExecutionCommand } = await import('@aws-sdk/client-sfn')
+  const client = await clients.stepFunctions()
+  let last: { executionArn: string; status: string | undefined } | undefined
+  for (let number = 1; ; number++) {
+    const executionArn = `${executionsOf(stack)}:${executionName({ token, number })}`
+    const found = await client.send(new DescribeExecutionCommand({ executionArn })).catch(error => {
+      if (error.name !== 'ExecutionDoesNotExist') throw error
+    })
+    if (!found) return last
+    last = { executionArn, status: found.status }
+    if (found.status === 'RUNNING') return last
+  }
+}
+
+async function startExecution(
+  { clients }: Context,
+  stack: Stack,
+  { store, name: id }: Found,
+  name: string,
+): Promise<void> {
+  const { StartExecutionCommand } = await import('@aws-sdk/client-sfn')
+  const stateMachineArn = outputOf(stack, 'RotateStateMachineArn')
+  const input = JSON.stringify({ store, id })
+  const client = await clients.stepFunctions()
+  await client.send(new StartExecutionCommand({ stateMachineArn, name, input }))
+}
+
+async function rotateSecret({ clients }: Context, { arn, name }: FoundSecret, token: string): Promise<void> {
+  const { RotateSecretCommand } = await import('@aws-sdk/client-secrets-manager')
+  const client = await clients.secrets()
+  const command = new RotateSecretCommand({ SecretId: arn, ClientRequestToken: token })
+  await client.send(command).catch(error => {
+    if (isDenied(error) && /lambda/i.test(error.message))
+      throw new CommandError(
+        exit.denied,
+        `Secrets Manager refuses RotateSecret: ${error.message}`,
+        'Whoever rotates a secret that has a rotation function needs lambda:InvokeFunction on that function too.',
+        error,
+      )
+    if (error.name === 'InvalidRequestException')
+      throw new CommandError(
+        exit.failed,
+        `Secrets Manager does not rotate ${name} now: ${error.message}`,
+        'It may be at work on the secret: look at it again in a minute. One that is marked for deletion cannot rotate.',
+        error,
+      )
+    throw error
+  })
+}

@@ -1,0 +1,79 @@
+import type { HistoryEvent } from '@aws-sdk/client-sfn'
+import { messageIn } from '../../fleet/executions.ts'
+
+/** What a person sees of a rotation. */
+export type Step = Entered | Failed | Ended
+/** It entered a state; `until` is set where it waits there for a grace time. */
+export type Entered = { kind: 'entered'; state: string; at: Date; until?: Date }
+/** A try of what the state does failed. Another may follow. */
+export type Failed = { kind: 'failed'; state: string; at: Date; error: string; message: string }
+export type Ended = {
+  kind: 'ended'
+  state: string
+  at: Date
+  status: 'SUCCEEDED' | 'FAILED' | 'ABORTED' | 'TIMED_OUT'
+  error?: string
+  message?: string
+}
+
+/** Reads an execution's history, event by event. */
+export class History {
+  /** The state that the execution is in. */
+  state = ''
+
+  /** What an event shows, if it shows something. */
+  read(event: HistoryEvent): Step | undefined {
+    const { type = '', timestamp: at = new Date(), stateEnteredEventDetails: entered } = event
+    if (entered?.name) {
+      this.state = entered.name
+      const until = openUntil(this.state, entered.input, at)
+      return { kind: 'entered', state: this.state, at, ...(until && { until }) }
+    }
+    if (/^Execution(Succeeded|Failed|Aborted|TimedOut)$/.test(type)) return this.#ended(event, at)
+    if (!/^(LambdaFunction|Task)\w*(Failed|TimedOut)$/.test(type)) return undefined
+    const { error = type, cause } = detailsOf(event)
+    return { kind: 'failed', state: this.state, at, error, message: oneLine(cause) }
+  }
+
+  #ended(event: HistoryEvent, at: Date): Ended {
+    const status = (
+      {
+        ExecutionSucceeded: 'SUCCEEDED',
+        ExecutionFailed: 'FAILED',
+        ExecutionAborted: 'ABORTED',
+        ExecutionTimedOut: 'TIMED_OUT',
+      } as const
+    )[event.type as 'ExecutionFailed']
+    const { error, cause } = detailsOf(event)
+    const message = oneLine(cause)
+    return {
+      kind: 'ended',
+      state: this.state,
+      at,
+      status,
+      ...(error && { error }),
+      ...(message && { message }),
+    }
+  }
+}
+
+type Details = { error?: string | undefined; cause?: string | undefined }
+
+/** The details of a failure: each kind of event has a field of its own for them. */
+function detailsOf(event: HistoryEvent): Details {
+  const details = Object.entries(event).find(([field, value]) => field.endsWith('EventDetails') && value)
+  return (details?.[1] ?? {}) as Details
+}
+
+const oneLine = (cause?: string) => (messageIn(cause) ?? '').replaceAll(/\s+/g, ' ').trim()
+
+/** When a grace time ends: its seconds are in the state, which may be cut short where it is very long. */
+function openUntil(state: string, input = '', at: Date): Date | undefined {
+  if (state !== 'Grace' && state !== 'StayOnClone') return undefined
+  try {
+    const { grace } = JSON.parse(input)
+    return typeof grace === 'number' ? new Date(at.getTime() + grace * 1000) : undefined
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,185 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createServer, type IncomingMessage } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { fileURLToPath } from 'node:url'
+import { arnOf } from '../../local/embedded/stateMachine.ts'
+import manifest from '../../package.json' with { type: 'json' }
+
+type Refusal = { name: string; message?: string; status?: number }
+/** A stack as DescribeStacks tells it. */
+export type StackTold = { name: string; outputs: Record<string, string> }
+
+/** An account as the command sees it: stacks and parameters here, the rest handed on to whatever plays it. */
+export type Account = {
+  /** For AWS_ENDPOINT_URL. */
+  url: string
+  stacks: StackTold[]
+  /** Parameters by name: their tags. */
+  parameters: Map<string, Record<string, string>>
+  /** What RotateSecret does. */
+  rotateSecret: ((id: string, token: string) => Refusal | undefined) | undefined
+  /** What DescribeSecret tells besides, by the secret's name. */
+  secrets: Map<string, object>
+  /** The inputs of the runs of what is due that were started. */
+  runs: string[]
+  /** From now on `rule` is asked about each call. No rule lifts the last one. */
+  refuse(rule?: (action: string) => Refusal | undefined): void
+  /** The names of all calls so far. */
+  calls: string[]
+  stop(): void
+}
+
+type Played = { secretsManager?: string; stepFunctions?: string }
+type Answer = { status: number; body: string }
+
+export const functionArn = arnOf('lambda', 'function:keyturn-local-rotateSecret')
+
+/** A stack of today's Keyturn. */
+export const stackOf = (stage: string, more: Record<string, string> = {}): StackTold => ({
+  name: `keyturn-${stage}`,
+  outputs: {
+    Stage: stage,
+    Version: manifest.version,
+    RotateStateMachineArn: arnOf('states', `stateMachine:keyturn-${stage}-rotate`),
+    RotateDueStateMachineArn: arnOf('states', `stateMachine:keyturn-${stage}-rotate-due`),
+    RotateSecretFunctionArn: functionArn,
+    ...more,
+  },
+})
+
+export async function startAccount(played: Played = {}): Promise<Account> {
+  let rule: Parameters<Account['refuse']>[0]
+  const server = createServer(async (incoming, outgoing) => {
+    const body = Buffer.concat(await incoming.toArray()).toString()
+    const { status, body: answer } = await answerTo(incoming, body)
+    outgoing.writeHead(status, { 'content-type': incoming.headers['content-type'] }).end(answer)
+  })
+  const account: Account = {
+    url: '',
+    stacks: [],
+    parameters: new Map(),
+    rotateSecret: undefined,
+    secrets: new Map(),
+    runs: [],
+    refuse: next => {
+      rule = next
+    },
+    calls: [],
+    stop() {
+      server.close()
+      server.closeAllConnections()
+    },
+  }
+
+  async function answerTo(incoming: IncomingMessage, body: string): Promise<Answer> {
+    const [, service = '', action = /Action=(\w+)/.exec(body)?.[1] ?? ''] =
+      /^(\w+)\.(\w+)$/.exec(`${incoming.headers['x-amz-target']}`) ?? []
+    account.calls.push(action)
+    const refusal = rule?.(action)
+    if (!service) return refusal ? refusedXml(refusal) : stacksXml(account.stacks, body)
+    if (refusal) return refused(refusal)
+    const request = JSON.parse(body)
+    if (service === 'AmazonSSM') return ok(parameterAnswer(account, action, request))
+    if (action === 'RotateSecret') {
+      const { SecretId, ClientRequestToken } = request
+      const refusal = account.rotateSecret?.(SecretId, ClientRequestToken)
+      return refusal ? refused(refusal) : ok({ ARN: SecretId, VersionId: ClientRequestToken })
+    }
+    if (action === 'StartExecution' && `${request.stateMachineArn}`.endsWith('-due')) {
+      account.runs.push(request.input)
+      return ok({ executionArn: arnOf('states', `execution:${account.runs.length}`), startDate: 0 })
+    }
+    const url = service === 'secretsmanager' ? played.secretsManager : played.stepFunctions
+    if (!url) return refused({ name: 'ResourceNotFoundException' })
+    const headers = Object.entries(incoming.headers).filter(([name]) => /^(x-amz|content-type)/.test(name))
+    const answer = await fetch(url, { method: 'POST', body, headers: Object.fromEntries(headers) as never })
+    const told = await answer.text()
+    if (action !== 'DescribeSecret' || !answer.ok) return { status: answer.status, body: told }
+    const secret = JSON.parse(told)
+    return ok({ ...secret, ...account.secrets.get(secret.Name) })
+  }
+
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  account.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  return account
+}
+
+const ok = (body: object): Answer => ({ status: 200, body: JSON.stringify(body) })
+const refused = ({ name, message = name, status = 400 }: Refusal): Answer => ({
+  status,
+  body: JSON.stringify({ __type: name, message }),
+})
+const refusedXml = ({ name, message = name, status = 400 }: Refusal): Answer => ({
+  status,
+  body: `<ErrorResponse><Error><Type>Sender</Type><Code>${name}</Code><Message>${message}</Message></Error><RequestId>1</RequestId></ErrorResponse>`,
+})
+
+/** One stack a page, so that whoever does not read on misses one. */
+function stacksXml(stacks: StackTold[], body: string): Answer {
+  const page = Number(/NextToken=(\d+)/.exec(body)?.[1] ?? 0)
+  const told = stacks.slice(page, page + 1).map(
+    ({ name, outputs }) =>
+      `<member><StackName>${name}</StackName><CreationTime>2026-11-01T00:00:00Z</CreationTime><StackStatus>CREATE_COMPLETE</StackStatus><Outputs>${Object.entries(
+        outputs,
+      )
+        .map(
+          ([key, value]) =>
+            `<member><OutputKey>${key}</OutputKey><OutputValue>${value}</OutputValue></member>`,
+        )
+        .join('')}</Outputs></member>`,
+  )
+  const next = page + 1 < stacks.length ? `<NextToken>${page + 1}</NextToken>` : ''
+  return {
+    status: 200,
+    body: `<DescribeStacksResponse xmlns="http://cloudformation.amazonaws.com/doc/2010-05-15/"><DescribeStacksResult><Stacks>${told}</Stacks>${next}</DescribeStacksResult></DescribeStacksResponse>`,
+  }
+}
+
+type ParameterRequest = { ParameterFilters?: { Values?: string[] }[]; ResourceId?: string }
+
+function parameterAnswer({ parameters }: Account, action: string, request: ParameterRequest): object {
+  if (action === 'ListTagsForResource') {
+    const tags = Object.entries(parameters.get(request.ResourceId ?? '') ?? {})
+    return { TagList: tags.map(([Key, Value]) => ({ Key, Value })) }
+  }
+  const names = request.ParameterFilters?.[0]?.Values ?? []
+  return {
+    Parameters: names.filter(name => parameters.has(name)).map(Name => ({ Name, Type: 'SecureString' })),
+  }
+}
+
+export type Ran = { code: number | null; stdout: string; stderr: string }
+const file = fileURLToPath(new URL('../../cli/keyturn.ts', import.meta.url))
+
+/** What the command sees of its surroundings: nothing of this process's AWS settings. */
+export const environment = (url: string, more: Record<string, string> = {}) => ({
+  PATH: process.env.PATH,
+  HOME: '/nonexistent',
+  AWS_EC2_METADATA_DISABLED: 'true',
+  AWS_ENDPOINT_URL: url,
+  AWS_REGION: 'eu-west-1',
+  AWS_ACCESS_KEY_ID: 'AKIDEXAMPLE',
+  AWS_SECRET_ACCESS_KEY: 'secret',
+  ...more,
+})
+
+/** Runs the command to its end. `started` is given the process, and what it has printed so far. */
+export async function run(
+  words: string[],
+  env: NodeJS.ProcessEnv,
+  started: (child: ReturnType<typeof start>, printed: () => string) => void = () => {},
+): Promise<Ran> {
+  const child = start(words, env)
+  const ended = once(child, 'close')
+  let [stdout, stderr] = ['', '']
+  child.stdout.on('data', chunk => (stdout += chunk))
+  child.stderr.on('data', chunk => (stderr += chunk))
+  started(child, () => stdout)
+  const [code] = await ended
+  return { code, stdout, stderr }
+}
+
+const start = (words: string[], env: NodeJS.ProcessEnv) =>
+  spawn(process.execPath, [file, ...words], { env, stdio: ['ignore', 'pipe', 'pipe'] })

@@ -1,0 +1,288 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { PutSecretValueCommand } from '@aws-sdk/client-secrets-manager'
+import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test, vi } from 'vitest'
+import type { StateName } from '../../fleet/states.ts'
+import { type Embedded, load, startEmbedded } from '../../local/embedded/embedded.ts'
+import type { Task } from '../../local/embedded/stateMachine.ts'
+import { type Account, environment, functionArn, run, stackOf, startAccount } from './account.ts'
+
+let embedded: Embedded
+let account: Account
+beforeAll(async () => {
+  embedded = await startEmbedded()
+  account = await startAccount({
+    secretsManager: embedded.secretsManager.url,
+    stepFunctions: embedded.stepFunctions.url,
+  })
+  account.stacks.push(stackOf('local'))
+})
+afterAll(async () => {
+  account?.stop()
+  await embedded?.stop()
+})
+beforeEach(() => {
+  account.refuse()
+  account.rotateSecret = undefined
+  account.calls.length = 0
+})
+
+const keyturn = (...words: string[]) => run(words, environment(account.url))
+const single = { 'keyturn:strategy': 'single-user' }
+const failing = { ...single, 'keyturn:test-query': 'TABLE no_such_table' }
+let users = 0
+/** A new secret: its name, by which the command calls it. */
+async function enrol(tags: Record<string, string> = {}, admin?: { user: string; arn: string }) {
+  const user = `user${users++}`
+  await embedded.users.enrol(user, { tags, ...(admin && { admin }) })
+  return `demo/${user}`
+}
+const value = (name: string) => embedded.users.shelf.read(name, 'current')
+
+/** Has a state do something else for the time of a test. */
+function instead(state: StateName<'rotate'>, task: (usual: Task) => Task): void {
+  const { tasks } = embedded.stepFunctions
+  const usual = tasks[state] as Task
+  tasks[state] = task(usual)
+  onTestFinished(() => {
+    tasks[state] = usual
+  })
+}
+
+/** The states that lines of output name. */
+const statesIn = (stdout: string) =>
+  stdout
+    .trimEnd()
+    .split('\n')
+    .map(line => line.split(' ')[2])
+const good = ['CreateSecret', 'SetSecret', 'TestSecret', 'FinishSecret', 'AnnounceSuccess', 'rotated']
+
+test('a rotation is shown to its end, a state a line, without a colour and without a value', async () => {
+  const id = await enrol()
+  const before = await value(id)
+  const { code, stdout, stderr } = await keyturn('rotate', id)
+  expect([code, stderr]).toEqual([0, ''])
+  for (const line of stdout.trimEnd().split('\n'))
+    expect(line).toMatch(new RegExp(`^\\d\\d:\\d\\d:\\d\\d ${id}: [ -~]+$`))
+  expect(statesIn(stdout)).toEqual(good)
+  const after = await value(id)
+  expect(after).not.toBe(before)
+  for (const text of [before, after]) expect(stdout).not.toContain(JSON.parse(`${text}`).password)
+})
+
+test('one that fails says why and that the application is unharmed, and what to do', async () => {
+  const id = await enrol(failing)
+  const before = await value(id)
+  const { code, stdout, stderr } = await keyturn('rotate', id)
+  expect(code).toBe(1)
+  expect(statesIn(stdout)).toContain('RollbackSecret')
+  const [what = '', remedy, ...rest] = stderr.trimEnd().split('\n')
+  expect(what).toMatch(
+    new RegExp(`^keyturn: ${id}: The rotation failed; the application is unharmed. TestFailed: `),
+  )
+  expect(remedy).toMatch(/\w/)
+  expect(rest).toEqual([])
+  expect(await value(id)).toBe(before)
+})
+
+test('a try that is repeated is shown with its reason', async () => {
+  let tries = 0
+  instead('SetSecret', usual => event => {
+    if (tries++ === 0) throw Object.assign(new Error('no\nanswer\u001b[2J'), { name: 'Unreachable' })
+    return usual(event)
+  })
+  const { code, stdout } = await keyturn('rotate', await enrol())
+  expect(code).toBe(0)
+  expect(stdout).toContain(': SetSecret: a try failed: Unreachable: no answer\n')
+})
+
+test('the grace time is not waited for: it is told until when the old one stays open', async () => {
+  const id = await enrol({ 'keyturn:grace': '2h' }, await embedded.users.makeAdmin('master'))
+  const { code, stdout } = await keyturn('rotate', id)
+  expect(code).toBe(0)
+  const [, until = ''] = /rotated; the old one stays open until (.*) UTC$/m.exec(stdout) ?? []
+  const minutes = (Date.parse(`${until.replace(' ', 'T')}Z`) - Date.now()) / 60_000
+  expect(minutes).toBeGreaterThan(117)
+  expect(minutes).toBeLessThanOrEqual(120)
+})
+
+test('--json prints one document, whatever happens', async () => {
+  const [well, ill] = [await enrol(), await enrol(failing)]
+  const { code, stdout, stderr } = await keyturn('rotate', '--json', well, ill)
+  expect(code).toBe(1)
+  expect(stderr).toContain(ill)
+  const store = 'secrets-manager'
+  const execution = expect.stringMatching(/^arn:aws:states:.*:execution:keyturn-local-rotate:[\w-]{36}$/)
+  expect(JSON.parse(stdout)).toEqual({
+    rotations: [
+      { store, id: well, execution, result: 'rotated', says: 'rotated', exitCode: 0 },
+      expect.objectContaining({
+        store,
+        id: ill,
+        execution,
+        result: 'failed',
+        error: 'TestFailed',
+        exitCode: 1,
+      }),
+    ],
+  })
+})
+
+test('--no-wait starts, and says which execution it is', async () => {
+  const id = await enrol()
+  const { code, stdout } = await keyturn('rotate', '--no-wait', id)
+  expect(code).toBe(0)
+  const [, name = ''] =
+    /started: arn:aws:states:eu-west-1:123456789012:execution:keyturn-local-rotate:(\S+)/.exec(stdout) ?? []
+  const execution = embedded.stepFunctions.executions.get(name)
+  expect(JSON.parse(`${execution?.input}`)).toEqual({ store: 'secrets-manager', id })
+  expect((await execution?.ended)?.failure).toBeUndefined()
+  expect(account.calls).not.toContain('GetExecutionHistory')
+})
+
+test('a parameter is rotated under its name', async () => {
+  account.parameters.set('/shop/database', {})
+  instead('CreateSecret', () => () => {
+    throw Object.assign(new Error('createSecret: no'), { name: 'InvalidOption' })
+  })
+  instead('DiscardSecret', () => () => null)
+  for (const id of [
+    '/shop/database',
+    'parameter:/shop/database',
+    'arn:aws:ssm:eu-west-1:123456789012:parameter/shop/database',
+  ]) {
+    const { code, stdout, stderr } = await keyturn('rotate', '--json', id)
+    expect([code, stderr]).toEqual([1, expect.stringContaining('InvalidOption: createSecret: no')])
+    const [{ execution }] = JSON.parse(stdout).rotations
+    const { input } = embedded.stepFunctions.executions.get(execution.split(':').at(-1)) ?? {}
+    expect(JSON.parse(`${input}`)).toEqual({ store: 'parameter-store', id: '/shop/database' })
+  }
+})
+
+test('no rotation begins if one of several ids is wrong', async () => {
+  const { code, stderr } = await keyturn('rotate', await enrol(), 'nowhere')
+  expect([code, stderr]).toEqual([2, expect.stringContaining('there is no secret or parameter nowhere')])
+  expect(account.calls).not.toContain('StartExecution')
+})
+
+test('one that was named twice, in two ways, is rotated once', async () => {
+  const id = await enrol()
+  expect((await keyturn('rotate', id, `secret:${id}`, '--no-wait')).code).toBe(0)
+  expect(account.calls.filter(action => action === 'StartExecution')).toHaveLength(1)
+})
+
+test('--all-due starts a run; with ids, or neither, nothing begins', async () => {
+  const { code, stdout } = await keyturn('rotate', '--all-due')
+  expect([code, account.runs]).toEqual([0, ['{}']])
+  expect(stdout).toContain('arn:aws:states:')
+  for (const words of [['--all-due', 'shop'], []])
+    expect(await keyturn('rotate', ...words)).toMatchObject({ code: 2, stdout: '' })
+})
+
+/** Has Secrets Manager rotate a secret, by the stack's own function. */
+async function rotatedByService(id: string): Promise<void> {
+  account.secrets.set(id, { RotationEnabled: true, RotationLambdaARN: functionArn })
+  const handler = await load('rotateSecret')
+  account.rotateSecret = (SecretId, ClientRequestToken) => {
+    embedded.secretsManager.stagePending(id, ClientRequestToken)
+    // As the service does, after it has answered.
+    sleep(500).then(() => handler({ Step: 'createSecret', SecretId, ClientRequestToken }))
+    return undefined
+  }
+}
+
+test('a secret that Secrets Manager rotates by this stack is rotated by it, under a token of ours', async () => {
+  const id = await enrol()
+  await rotatedByService(id)
+  const { code, stdout, stderr } = await keyturn('rotate', id)
+  expect([code, stderr]).toEqual([0, ''])
+  expect(statesIn(stdout)).toEqual(good)
+  expect(account.calls).toContain('RotateSecret')
+})
+
+test('who may not have its function invoked is told so', async () => {
+  const id = await enrol()
+  await rotatedByService(id)
+  account.rotateSecret = () => ({
+    name: 'AccessDeniedException',
+    message: `User is not authorized to perform: lambda:InvokeFunction on ${functionArn}`,
+  })
+  const { code, stdout, stderr } = await keyturn('rotate', id)
+  expect([code, stdout]).toEqual([3, ''])
+  expect(stderr).toMatch(/not authorized.*\n.*needs lambda:InvokeFunction/)
+})
+
+test('a version that a dead rotation left pending is told, and taken back by the next one', async () => {
+  const id = await enrol()
+  await rotatedByService(id)
+  const SecretString = (await value(id)) ?? ''
+  const put = new PutSecretValueCommand({
+    SecretId: id,
+    SecretString,
+    ClientRequestToken: 'a-version-that-no-execution-is-named-after',
+    VersionStages: ['AWSPENDING'],
+  })
+  await embedded.secrets.send(put)
+  const { code, stdout } = await keyturn('rotate', id)
+  expect(code).toBe(0)
+  expect(stdout).toContain('left its version a-version-that-no-execution-is-named-after pending')
+  expect(statesIn(stdout)).toEqual(['An', 'CreateSecret', 'CreateSecret:', 'RollbackAbandoned', ...good])
+  expect(account.calls).not.toContain('RotateSecret')
+})
+
+/** Has SetSecret wait until it is let go. */
+function held(): { entered: Promise<void>; go: () => void } {
+  const [entered, released] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+  instead('SetSecret', usual => async event => {
+    entered.resolve()
+    await released.promise
+    return usual(event)
+  })
+  return { entered: entered.promise, go: released.resolve }
+}
+
+test.each(['SIGINT', 'SIGTERM'] as const)(
+  '%s ends the looking on, not the rotation, which a further call shows',
+  async signal => {
+    const id = await enrol()
+    const { entered, go } = held()
+    const { code, stderr } = await run(['rotate', id], environment(account.url), async (child, printed) => {
+      await entered
+      await vi.waitFor(() => expect(printed()).toContain('SetSecret'), 10_000)
+      child.kill(signal)
+    })
+    expect(code).toBe(4)
+    expect(stderr).toMatch(/not looked at any more\nThe rotation goes on: arn:aws:states:\S+\n$/)
+    const again = keyturn('rotate', id)
+    await vi.waitFor(
+      () =>
+        expect(account.calls.filter(action => action === 'GetExecutionHistory').length).toBeGreaterThan(2),
+      10_000,
+    )
+    go()
+    const { code: ended, stdout } = await again
+    expect([ended, account.calls.filter(action => action === 'StartExecution').length]).toEqual([0, 1])
+    expect(stdout).toContain('A rotation of it runs already, and no other was begun.')
+    expect(stdout).toMatch(/: rotated$/m)
+  },
+)
+
+test('a reader that goes is no error', async () => {
+  const { stderr } = await run(['rotate', await enrol()], environment(account.url), child =>
+    child.stdout.once('data', () => child.stdout.destroy()),
+  )
+  expect(stderr).toBe('')
+})
+
+test('AWS may be slow to answer while one looks on; where it refuses, the rotation is said to go on', async () => {
+  let refused = 0
+  account.refuse(action =>
+    action === 'GetExecutionHistory' && refused++ < 4
+      ? { name: 'ThrottlingException', status: 400 }
+      : undefined,
+  )
+  expect(await keyturn('rotate', await enrol())).toMatchObject({ code: 0, stderr: '' })
+  account.refuse(action => (action === 'GetExecutionHistory' ? { name: 'AccessDeniedException' } : undefined))
+  const { code, stderr } = await keyturn('rotate', await enrol())
+  expect(code).toBe(3)
+  expect(stderr).toMatch(/cannot be looked at: .*\nThe rotation goes on: arn:/)
+})
