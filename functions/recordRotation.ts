@@ -1,3 +1,4 @@
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
 import { SFNClient } from '@aws-sdk/client-sfn'
 import * as v from 'valibot'
 import { historyOf } from '../fleet/records/history.ts'
@@ -14,7 +15,7 @@ const text = v.pipe(v.string(), v.nonEmpty())
 const environment = v.parse(v.object({ KEYTURN_EXECUTIONS: text, KEYTURN_RECORD_TABLE: text }), process.env)
 const settings = { requestHandler, maxAttempts: 3 }
 const stepFunctions = new SFNClient(settings)
-const table = new RecordTable(environment.KEYTURN_RECORD_TABLE, settings)
+const table = new RecordTable(new DynamoDBClient(settings), environment.KEYTURN_RECORD_TABLE)
 
 /** An event names an execution, by one key or the other; that is all that is taken from it. */
 const named = v.pipe(

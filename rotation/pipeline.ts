@@ -53,6 +53,8 @@ export type Rotation = RotationId & {
   connection?: string
   /** Empty, as are the users, for an opaque value. */
   host: string
+  /** Its host and port, by which the record of the rotation tells the database server. No step reads it here. */
+  address?: string
   strategy: StrategyName
   /** The user of the version that is replaced, and of the one that takes over. */
   user: string

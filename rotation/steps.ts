@@ -64,6 +64,7 @@ export async function create(pipeline: Pipeline, { id, token, moveBack }: Start)
     engine: current.engine,
     ...(options.connection && { connection: options.connection }),
     host: current.host,
+    ...(current.host && { address: current.address }),
     strategy,
     user: current.username,
     nextUser,

@@ -22,6 +22,8 @@ export type RotationRecord = {
   strategy?: string
   engine?: string
   host?: string
+  /** Host and port. */
+  address?: string
   user?: string
   nextUser?: string
   /** ARN of the admin's secret that the value names. */
@@ -138,7 +140,7 @@ function tokenOf(execution: string, { token }: State): string {
 
 /** What createSecret has found out. */
 function factsOf(state: State): Partial<RotationRecord> {
-  const names = ['name', 'arn', 'strategy', 'engine', 'host', 'user', 'nextUser', 'admin'] as const
+  const names = ['name', 'arn', 'strategy', 'engine', 'host', 'address', 'user', 'nextUser', 'admin'] as const
   return Object.fromEntries(
     names.flatMap(name => {
       const value = state[name]

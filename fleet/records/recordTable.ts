@@ -1,8 +1,7 @@
 import {
   type AttributeValue,
   ConditionalCheckFailedException,
-  DynamoDBClient,
-  type DynamoDBClientConfig,
+  type DynamoDBClient,
   PutItemCommand,
   QueryCommand,
   type QueryCommandInput,
@@ -31,8 +30,8 @@ export class RecordTable {
   readonly #client: DynamoDBClient
   readonly #name: string
 
-  constructor(name: string, settings: DynamoDBClientConfig) {
-    this.#client = new DynamoDBClient(settings)
+  constructor(client: DynamoDBClient, name: string) {
+    this.#client = client
     this.#name = name
   }
 

@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto'
+import { consoleOf } from '../../fleet/console.ts'
 import { remedies } from '../../fleet/remedies.ts'
 import { anchorOf } from './anchors.ts'
 import type { Event } from './event.ts'
@@ -263,19 +264,4 @@ const oneLineOf = (text: string) => text.replaceAll(/\s+/g, ' ').trim()
 function momentOf({ time }: Event): number {
   const moment = Date.parse(time ?? '')
   return Number.isNaN(moment) ? Date.now() : moment
-}
-
-const consoles: Record<string, string> = {
-  aws: 'console.aws.amazon.com',
-  'aws-cn': 'console.amazonaws.cn',
-  'aws-us-gov': 'console.amazonaws-us-gov.com',
-}
-
-/** Undefined for what has not the form of an execution's ARN: it could lead anywhere. */
-function consoleOf(execution: string): string | undefined {
-  const form =
-    /^arn:([\w-]+):states:([a-z]{2}(?:-[a-z]+){1,3}-\d):\d{12}:execution:[\w-]+(?:\/[\w-]+)?:[\w-]+$/
-  const [, partition = '', region = ''] = form.exec(execution) ?? []
-  const host = Object.hasOwn(consoles, partition) ? consoles[partition] : undefined
-  return host && `https://${region}.${host}/states/home?region=${region}#/v2/executions/details/${execution}`
 }

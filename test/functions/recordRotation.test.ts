@@ -38,7 +38,7 @@ beforeAll(async () => {
   stepFunctions = new SFNClient()
   dynamo = new DynamoDBClient()
   await makeRecordTable(dynamo, 'rotations')
-  table = new RecordTable('rotations', {})
+  table = new RecordTable(dynamo, 'rotations')
 })
 afterAll(async () => {
   await embedded?.stop()
@@ -111,6 +111,7 @@ describe('a record', () => {
       strategy: 'alternating-users',
       engine: 'postgres',
       host: embedded.postgres.host,
+      address: `${embedded.postgres.host}:${embedded.postgres.port}`,
       user: 'billing',
       nextUser: 'billing_clone',
       admin: admin.arn,
