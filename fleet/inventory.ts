@@ -33,7 +33,7 @@ export type Scheduled = {
 type Clients = { ssm: SSMClient; secrets: SecretsManagerClient; tagging: ResourceGroupsTaggingAPIClient }
 
 /** For a schedule that names no next date. */
-const NEVER = new Date(8.64e15)
+export const NEVER = new Date(8.64e15)
 
 /** The credentials of this account and Region that are to rotate by themselves, without their values. */
 export class Inventory {

@@ -1,6 +1,5 @@
-import type { SFNClient } from '@aws-sdk/client-sfn'
+import type { HistoryEvent, SFNClient } from '@aws-sdk/client-sfn'
 import { ask } from '../../rotation/ask.ts'
-import type { HistoryEvent } from './record.ts'
 
 /** Events of one page, which is the most there is; a history has 25,000 at most. */
 const PAGE = 1000

@@ -259,6 +259,7 @@ describe('template', () => {
       Stage: 'test',
       Version: manifest.version,
       RotationTableName: 'RotationRecords',
+      DueSchedule: 'rate(5 minutes)',
       ...Object.fromEntries(
         [...steps, 'rotateSecret'].map(name => [
           `${logical(name)}FunctionArn`,
