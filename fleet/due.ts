@@ -73,7 +73,7 @@ export function nextBeginning(credential: Scheduled, now: Date, interval = hour)
   const from = credential.since.getTime() + every * 1000
   const mayBegin = beginning(credential, from, jitter * 1000, interval)
   const time = now.getTime()
-  return new Date(Math.max(time, mayBegin(window && openingAt(window, Math.max(from, time)))))
+  return new Date(Math.ceil(Math.max(time, mayBegin(window && openingAt(window, Math.max(from, time))))))
 }
 
 /**
