@@ -153,7 +153,7 @@ export async function startDeployed({
     written: () => writtenIn({ stepFunctions, logs, queues: [announcements, alarms] }),
     async passwords() {
       const values = [...(await secrets.all(names)), ...(await parameters.all(names))]
-      return values.map(value => JSON.parse(value).password)
+      return values.filter(value => value).map(value => JSON.parse(value).password)
     },
     stop: () => all.disposeAsync(),
   }
