@@ -355,4 +355,26 @@ print(json.dumps({"accessKeyId": key["AccessKeyId"], "secretAccessKey": key["Sec
       })
     }
   })
+
+  // The last: it removes the stack.
+  test('serverless deploy ends with what to type next, and remove looks first', async () => {
+    const said = await stack.serverless('deploy')
+    expect(said).toContain(`\n  RotateSecretFunctionArn: ${rotateSecret}\n`)
+    expect(said).toContain(`start-execution --region us-east-1 --state-machine-arn ${stack.stateMachineArn} `)
+
+    const id = await stack.users.enrol('scheduled')
+    await secretsManager.send(new RotateSecretCommand({ SecretId: id, RotationLambdaARN: rotateSecret }))
+    const refused = await stack.serverless('remove').then(
+      () => expect.fail(),
+      (error: { stdout: string; stderr: string }) => error.stdout + error.stderr,
+    )
+    const name = /secret:(.+)-\w{6}$/.exec(id)?.[1]
+    expect(refused).toContain(`cancel-rotate-secret --region us-east-1 --secret-id ${name}\n`)
+    expect(refused).toContain('Nothing was removed.')
+    expect(refused).not.toMatch(/^ +at /m)
+    expect(await stack.output('RotateSecretFunctionArn')).toBe(rotateSecret)
+
+    expect(await stack.serverless('remove', { removeAnyway: 'true' })).toContain(`${name} has this stack's`)
+    await expect(stack.output('RotateSecretFunctionArn')).rejects.toThrow()
+  })
 })
