@@ -216,6 +216,8 @@ describe.skipIf(!possible)('deployed on a local AWS', () => {
       const run = await rotate(id, stack[kept])
       await expectRolledBack(run)
       expect(run.execution.error).toBe('NotPermitted')
+      const one = { secrets: 'secret', parameters: 'parameter' }[kept]
+      expect(run.execution.cause).toContain(`check the name, and tag the ${one} keyturn:managed=true`)
     },
   )
 
