@@ -86,6 +86,8 @@ type Options = {
   params?: Record<string, string>
   /** Certificates of further servers, as files. */
   trust?: string[]
+  /** Is told what begins now. */
+  tell?: (step: string) => void
 }
 
 /**
@@ -97,11 +99,13 @@ export async function startDeployed({
   folder = project,
   params = {},
   trust = [],
+  tell = () => {},
 }: Options = {}): Promise<Deployed | undefined> {
   const given = process.env.AWS_ENDPOINT_URL
   const bin = given ? undefined : await pythonBin()
   if (!given && !bin) return undefined
   await using started = new AsyncDisposableStack()
+  tell(bin ? 'starting MiniStack, a local AWS, and PostgreSQL' : 'starting PostgreSQL')
   const [ministack, postgres] = await Promise.all([bin ? startMiniStack(bin) : undefined, startPostgres()])
   started.defer(() => postgres.stop())
   if (ministack) started.defer(() => ministack.stop())
@@ -109,7 +113,9 @@ export async function startDeployed({
   const env = environmentFor(url)
   putCertificates(folder, [postgres.caFile, ...trust])
   const of = { folder, params: { region, caFile, ...params }, env }
+  tell('packing the functions and deploying the stack: serverless deploy --stage local')
   await serverless('deploy', of)
+  tell('making users and queues')
 
   const client = { endpoint: url, region, credentials: { accessKeyId: 'test', secretAccessKey: 'test' } }
   const secrets = new SecretsShelf(new SecretsManagerClient(client))
@@ -155,12 +161,14 @@ export async function startDeployed({
     alarms: about => alarms.find(({ Message }) => Message.includes(about)),
     logged: name => loggedIn(logs, `/aws/lambda/${stackName}-${name}`),
     written: () => writtenIn({ stepFunctions, logs, queues: [announcements, alarms] }),
-    async passwords() {
-      const values = [...(await secrets.all(names)), ...(await parameters.all(names))]
-      return values.filter(value => value).map(value => JSON.parse(value).password)
-    },
+    passwords: () => passwordsIn([secrets, parameters], names),
     stop: () => all.disposeAsync(),
   }
+}
+
+async function passwordsIn(shelves: Shelf[], prefix: string): Promise<string[]> {
+  const values = (await Promise.all(shelves.map(shelf => shelf.all(prefix)))).flat()
+  return values.filter(value => value).map(value => JSON.parse(value).password)
 }
 
 const environmentFor = (url: string) => ({
