@@ -6,13 +6,16 @@ import { promisify } from 'node:util'
 import { EventBridgeClient, PutRuleCommand, PutTargetsCommand } from '@aws-sdk/client-eventbridge'
 import {
   CancelRotateSecretCommand,
+  DeleteSecretCommand,
   DescribeSecretCommand,
   type DescribeSecretResponse,
+  GetSecretValueCommand,
   PutSecretValueCommand,
   paginateListSecrets,
   RotateSecretCommand,
   type RotateSecretRequest,
   SecretsManagerClient,
+  UntagResourceCommand,
 } from '@aws-sdk/client-secrets-manager'
 import { DescribeExecutionCommand, SFNClient } from '@aws-sdk/client-sfn'
 import { SQSClient } from '@aws-sdk/client-sqs'
@@ -132,8 +135,27 @@ describe.skipIf(!bin)("AWS's services around the stack", () => {
       const executionArn = `${stack.stateMachineArn.replace(':stateMachine:', ':execution:')}:${VersionId}`
       const execution = new SFNClient(stack.client).send(new DescribeExecutionCommand({ executionArn }))
       await expect(execution).resolves.toMatchObject({ status: 'FAILED', error: 'TestFailed' })
-      await expect(call(id)).resolves.toMatchObject({ ARN: id })
+
+      // The same token again, once the cause is away: the rotation's second try.
+      const TagKeys = Object.keys(failingQuery)
+      await secretsManager.send(new UntagResourceCommand({ SecretId: id, TagKeys }))
+      await call(id, { ClientRequestToken: `${VersionId}` })
       await settled(id)
+      const { value: after } = await read(id)
+      expect(after.password).not.toBe(before.password)
+      expect(await application.accepts(after)).toBe(true)
+    })
+
+    test('which fails before there is a value leaves nothing pending', async () => {
+      const id = await stack.users.enrol('valueless')
+      await secretsManager.send(new PutSecretValueCommand({ SecretId: id, SecretString: 'no JSON' }))
+      for (const _ of [1, 2]) {
+        await call(id)
+        await settled(id)
+      }
+      const get = new GetSecretValueCommand({ SecretId: id })
+      expect((await secretsManager.send(get)).SecretString).toBe('no JSON')
+      await secretsManager.send(new DeleteSecretCommand({ SecretId: id, ForceDeleteWithoutRecovery: true }))
     })
 
     test('without RotateImmediately only tries the function out, and leaves no version behind', async () => {
@@ -147,6 +169,29 @@ describe.skipIf(!bin)("AWS's services around the stack", () => {
       expect(Object.values(VersionIdsToStages)).toEqual([['AWSCURRENT']])
       expect([RotationEnabled, LastRotatedDate]).toEqual([true, undefined])
       expect((await stack.logged('rotateSecret')).length).toBeGreaterThan(0)
+    })
+
+    test.each([
+      [{ AutomaticallyAfterDays: 30 }, 30 * 24],
+      [{ ScheduleExpression: 'rate(4 hours)' }, 4],
+    ])('tells the next rotation by %o, counted from when that was set', async (RotationRules, hours) => {
+      const id = await stack.users.enrol(`next_${hours}`)
+      await call(id, { RotateImmediately: false, RotationRules })
+      const { NextRotationDate } = await describeSecret(id)
+      expect(Math.abs(Number(NextRotationDate) - Date.now() - hours * 3_600_000)).toBeLessThan(10_000)
+      await settled(id)
+    })
+
+    test('tells the next rotation by a cron', async () => {
+      const id = await stack.users.enrol('next_cron')
+      await call(id, {
+        RotateImmediately: false,
+        RotationRules: { ScheduleExpression: 'cron(0 4 * * ? *)', Duration: '2h' },
+      })
+      const { NextRotationDate } = await describeSecret(id)
+      expect(NextRotationDate?.toISOString()).toMatch(/T04:00:00.000Z$/)
+      expect(Number(NextRotationDate)).toBeGreaterThan(Date.now())
+      await settled(id)
     })
 
     test('is refused while another version is pending, and without a function that it may call', async () => {
