@@ -32,7 +32,7 @@ import {
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Application, type Value } from '../../local/client/application.ts'
 import { ParametersShelf } from '../../local/client/shelves.ts'
-import { type Deployed, startDeployed } from '../../local/stack/deployed.ts'
+import { type Deployed, leaks, startDeployed } from '../../local/stack/deployed.ts'
 import { pythonBin } from '../../local/stack/python.ts'
 import { Queue } from '../../local/stack/queue.ts'
 import { copyProject } from '../stack/package.ts'
@@ -399,6 +399,11 @@ print(json.dumps({"accessKeyId": key["AccessKeyId"], "secretAccessKey": key["Sec
         cause,
       })
     }
+  })
+
+  test('no password is in an execution history, a log, an event or an alarm', async () => {
+    expect((await stack.passwords()).length).toBeGreaterThanOrEqual(10)
+    expect(await leaks(stack)).toEqual([])
   })
 
   // The last: it removes the stack.
