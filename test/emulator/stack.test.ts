@@ -161,7 +161,7 @@ describe.skipIf(!possible)('deployed on a local AWS', () => {
       const run = await rotate(id, stack[kept])
       await expectRolledBack(run)
       const { executionArn = '', name, error, cause } = run.execution
-      // MiniStack by itself calls every error Runtime.HandlerError: local/stack/mended_ministack.py.
+      // MiniStack by itself calls every error Runtime.HandlerError: local/stack/mended/errors.py.
       expect(error).toBe('TestFailed')
       expect(cause).toContain('testSecret: the test query failed')
       expect(run.announced[0]?.detail).toMatchObject({ rotation: { rollback: { outcome: 'restored' } } })
@@ -216,6 +216,8 @@ describe.skipIf(!possible)('deployed on a local AWS', () => {
       const run = await rotate(id, stack[kept])
       await expectRolledBack(run)
       expect(run.execution.error).toBe('NotPermitted')
+      const one = { secrets: 'secret', parameters: 'parameter' }[kept]
+      expect(run.execution.cause).toContain(`check the name, and tag the ${one} keyturn:managed=true`)
     },
   )
 
@@ -227,6 +229,12 @@ describe.skipIf(!possible)('deployed on a local AWS', () => {
       await secretsManager.send(
         new RotateSecretCommand({ SecretId, RotationLambdaARN, RotateImmediately: false }),
       )
+      // While the service tries the function out, a version without a value is pending.
+      const stages = async () =>
+        Object.values(
+          (await secretsManager.send(new DescribeSecretCommand({ SecretId }))).VersionIdsToStages ?? {},
+        )
+      await expect.poll(stages, { timeout: 40_000 }).toEqual([['AWSCURRENT']])
       return SecretId
     }
 
