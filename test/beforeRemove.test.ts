@@ -141,7 +141,7 @@ test('one that is not there, or that never came to be, is left to osls; one that
 
 test('a deployment ends with the outputs in order, without that of osls, and with the commands to type', () => {
   const lines = nextSteps(
-    { ...outputs, ServerlessDeploymentBucketName: 'b', AlarmTopicArn: 't' },
+    { ...outputs, ServerlessDeploymentBucketName: 'b', AlarmTopicArn: 't', Stage: 'prod' },
     'eu-west-1',
   )
   expect(lines.slice(1, 5)).toEqual([
@@ -150,7 +150,5 @@ test('a deployment ends with the outputs in order, without that of osls, and wit
     `  RotateSecretFunctionArn: ${outputs.RotateSecretFunctionArn}`,
     `  RotateStateMachineArn: ${outputs.RotateStateMachineArn}`,
   ])
-  expect(lines.at(-1)).toBe(
-    `  aws stepfunctions start-execution --region eu-west-1 --state-machine-arn ${outputs.RotateStateMachineArn} --input '{"store":"secrets-manager","id":"<name>"}'`,
-  )
+  expect(lines.at(-1)).toBe('  npx keyturn rotate secret:<name> --region eu-west-1 --stage prod')
 })

@@ -410,7 +410,7 @@ print(json.dumps({"accessKeyId": key["AccessKeyId"], "secretAccessKey": key["Sec
   test('serverless deploy ends with what to type next, and remove looks first', async () => {
     const said = await stack.serverless('deploy')
     expect(said).toContain(`\n  RotateSecretFunctionArn: ${rotateSecret}\n`)
-    expect(said).toContain(`start-execution --region us-east-1 --state-machine-arn ${stack.stateMachineArn} `)
+    expect(said).toContain('npx keyturn rotate secret:<name> --region us-east-1 --stage local')
 
     const id = await stack.users.enrol('scheduled')
     await secretsManager.send(new RotateSecretCommand({ SecretId: id, RotationLambdaARN: rotateSecret }))

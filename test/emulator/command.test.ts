@@ -1,0 +1,99 @@
+import { rm } from 'node:fs/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { type Deployed, leaks, startDeployed } from '../../local/stack/deployed.ts'
+import { pythonBin } from '../../local/stack/python.ts'
+import manifest from '../../package.json' with { type: 'json' }
+import { environment, run } from '../cli/account.ts'
+import { copyProject } from '../stack/package.ts'
+
+const deployable = process.env.AWS_ENDPOINT_URL || (await pythonBin())
+
+/** The command against the deployed stack: real executions, real events, the real table. */
+describe.skipIf(!deployable)('the keyturn command', () => {
+  let folder: string
+  let stack: Deployed
+  beforeAll(async () => {
+    folder = await copyProject()
+    stack = (await startDeployed({ folder })) as Deployed
+  })
+  afterAll(async () => {
+    await stack?.stop()
+    await rm(folder, { recursive: true, force: true })
+  })
+
+  const keyturn = (...words: string[]) => run(words, environment(stack.url, stack.env))
+  /** What is asked for, once the events have come to the table. */
+  async function eventually<T>(ask: () => Promise<T>, holds: (answer: T) => boolean): Promise<T> {
+    for (const until = Date.now() + 60_000; ; await sleep(500)) {
+      const answer = await ask()
+      if (holds(answer) || Date.now() > until) return answer
+    }
+  }
+  const recorded = (id: string) =>
+    eventually(
+      async () => JSON.parse((await keyturn('history', id, '--json')).stdout),
+      ({ rotations: [latest] }) => latest && latest.retirement !== 'open',
+    )
+
+  test('finds the stack, and says that it is of the same version', async () => {
+    expect(await keyturn('version')).toMatchObject({
+      code: 0,
+      stdout: `command  ${manifest.version}\nstack    ${manifest.version} (keyturn-local)\n`,
+    })
+  })
+
+  test('rotates a secret and a parameter, and then knows what they went through', async () => {
+    const admin = await stack.users.makeAdmin('commander')
+    const tags = { 'keyturn:grace': '1s' }
+    const secret = await stack.users.enrol('ordered', { admin, tags })
+    const parameter = await stack.users.enrol('filed', { shelf: stack.parameters })
+    const rotated = await keyturn('rotate', `secret:${secret}`, `parameter:${parameter}`)
+    expect(rotated).toMatchObject({ code: 0, stderr: '' })
+    expect(rotated.stdout).toMatch(/filed: rotated$/m)
+    expect(rotated.stdout).toMatch(/ordered: rotated; the old one stays open until/)
+
+    const { rotations } = await recorded(`secret:${secret}`)
+    expect(rotations).toEqual([
+      expect.objectContaining({
+        outcome: 'rotated',
+        startedBy: 'by-hand',
+        user: 'ordered',
+        nextUser: 'ordered_clone',
+        admin: admin.arn,
+        address: `${stack.postgres.host}:${stack.postgres.port}`,
+        retirement: 'closed',
+      }),
+    ])
+    expect((await keyturn('status', parameter)).stdout).toMatch(
+      /^ {2}in use {6}filed on .*\(postgres, single-user\)$/m,
+    )
+    const last = await keyturn('history', secret, '--last')
+    expect(last.stdout).toMatch(
+      /\+\d+\.\d s {2}SetSecret: .*\n(.*\n)*.*FinishSecret: .*\n(.*\n)*.* the end\n$/,
+    )
+    const { stdout } = await keyturn('events', '--since', '1h')
+    expect(stdout.match(/(filed|ordered) {2}rotated in/g)).toHaveLength(2)
+  })
+
+  test('tells of one that failed why, and what to do; of all, that one first', async () => {
+    const id = await stack.users.enrol('broken', { tags: { 'keyturn:test-query': 'TABLE no_such_table' } })
+    const { code, stderr } = await keyturn('rotate', id)
+    expect(code).toBe(1)
+    expect(stderr).toMatch(/the application is unharmed. TestFailed: .*\nMend what the message names/)
+    await recorded(id)
+    const { code: found, stdout } = await keyturn('status')
+    expect(found).toBe(5)
+    expect(stdout.split('\n')[1]).toMatch(/^failed +secret:local-\w+\/broken +.*TestFailed at TestSecret/)
+  })
+
+  test('writes down no password, nor does the table', async () => {
+    const passwords = await stack.passwords()
+    expect(passwords.length).toBeGreaterThan(3)
+    for (const words of [['status'], ['events', '--json'], ['history', 'local', '--json']]) {
+      const { stdout, stderr } = await keyturn(...words)
+      for (const password of passwords) expect(stdout + stderr).not.toContain(password)
+    }
+    expect(await leaks(stack)).toEqual([])
+  })
+})
