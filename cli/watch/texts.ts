@@ -1,3 +1,4 @@
+import { meaningOf, meanings } from '../../fleet/endings.ts'
 import type { StateName } from '../../fleet/states.ts'
 import { LockedOut } from '../../rotation/errors.ts'
 import type { Ended } from './history.ts'
@@ -23,51 +24,8 @@ export const doing: Record<string, string> = {
   AnnounceRetirementFailure: 'whoever listens is told that the old one is not closed',
 } satisfies Partial<Record<StateName<'rotate'> | '__proto__', string>>
 
-const unharmed = 'The rotation failed; the application is unharmed.'
-const lockedOut = 'The rotation failed, and so did its rollback: the application may be locked out.'
-const midway = 'The rotation ended midway and was not rolled back: the application may be locked out.'
-const notClosed = 'The credential was rotated, but what it replaced may still log in.'
-const onClone = 'The credential was rotated, but the application is not moved back from its temporary clone.'
-
-/** What it means for the application that an execution ended badly in a state. */
-const harm: Record<StateName<'rotate'> | '__proto__', string> = {
-  __proto__: null as never,
-  CreateSecret: unharmed,
-  DiscardSecret: unharmed,
-  NoObject: unharmed,
-  HadFinished: unharmed,
-  AnnounceFailure: unharmed,
-  RotationFailed: unharmed,
-  SetSecret: midway,
-  TestSecret: midway,
-  FinishSecret: midway,
-  RollbackSecret: lockedOut,
-  RollbackAbandoned: lockedOut,
-  AnnounceLockout: lockedOut,
-  RollbackFailed: lockedOut,
-  AnnounceSuccess:
-    'The credential was rotated, but that could not be announced: what it replaced may still log in.',
-  MustRetire: notClosed,
-  Grace: notClosed,
-  RetireSecret: notClosed,
-  AtRetireSecret: notClosed,
-  AnnounceRetirementFailure: notClosed,
-  RetirementFailed: notClosed,
-  Rotated: notClosed,
-  StayOnClone: onClone,
-  MayMoveBack: onClone,
-  MustMoveBack: onClone,
-  MoveBack: onClone,
-  AtMayMoveBack: onClone,
-  AtMoveBack: onClone,
-}
-
 /** What a rotation that ended badly means for the application. */
-export function harmOf({ state, message = '' }: Ended): string {
-  if (message.includes(LockedOut.BEFORE))
-    return 'Current did not log in before this rotation began, and still does not; the rotation changed nothing.'
-  return (
-    (harm as Record<string, string>)[state] ??
-    'Nobody can tell where it ended: the application may be locked out.'
-  )
+export function harmOf({ state, status, message = '' }: Ended): string {
+  if (message.includes(LockedOut.BEFORE)) return meanings.before
+  return meanings[meaningOf(state, status === 'FAILED' ? 'failed' : 'stopped')]
 }

@@ -1,9 +1,10 @@
 import { hash } from 'node:crypto'
+import { meaningOf } from '../../fleet/endings.ts'
 import type { StateName } from '../../fleet/states.ts'
 import { LockedOut } from '../../rotation/errors.ts'
 import { type Detail, messageIn, type Problem, readDetail } from './event.ts'
 import type { Weighed } from './evidence.ts'
-import { critical, endings, type Headline } from './headlines.ts'
+import { critical, type Headline } from './headlines.ts'
 import type { Entered } from './histories.ts'
 import { listed, short } from './words.ts'
 
@@ -150,7 +151,7 @@ const readers: Record<string, Reader> = {
 }
 
 const headlineOf = (state: string | undefined, how: 'failed' | 'stopped'): Headline =>
-  endings[state ?? '']?.[how] ?? (how === 'failed' ? 'unclear' : 'stopped')
+  meaningOf(state ?? '', how)
 
 /** What the state of an execution tells: in full, as far as it came. */
 function ofRotation(headline: Headline, rotation: Detail['rotation']): Failure {

@@ -1,0 +1,62 @@
+import type { StateName } from './states.ts'
+
+/** What it means for the application that a rotation did not come to its end, in a sentence. */
+export const meanings = {
+  failed: 'The rotation failed; the application is unharmed.',
+  lockout: 'The rotation failed, and so did its rollback: the application may be locked out.',
+  before:
+    'Current did not log in before this rotation began, and still does not; the rotation changed nothing.',
+  stopped: 'A rotation was stopped midway and not rolled back: the application may be locked out.',
+  harmless: 'A rotation was stopped before it changed anything; the application is unharmed.',
+  execution: 'The execution of a rotation failed before it changed anything; the application is unharmed.',
+  unclear:
+    'The execution of a rotation failed, and nobody can tell where: the application may be locked out.',
+  retire: 'The credential was rotated, but what it replaced may still log in.',
+  stay: 'The credential was rotated, but the application is not moved back from its temporary clone.',
+  announce: 'The credential was rotated, but that could not be announced.',
+}
+export type Meaning = keyof typeof meanings
+
+type Ending = { failed: Meaning; stopped: Meaning }
+type StateOfRotate = StateName<'rotate'>
+/** Whether the application can still log in when an execution ends in one of these, nobody can tell. */
+type Midway = Extract<StateOfRotate, 'SetSecret' | 'TestSecret' | 'FinishSecret'>
+
+/**
+ * What it means that an execution of rotate ended in a state, whether it failed there or was stopped. Any other state:
+ * nobody can tell.
+ */
+export const endings: Record<string, Ending> = {
+  __proto__: null as never,
+  CreateSecret: { failed: 'execution', stopped: 'harmless' },
+  DiscardSecret: { failed: 'execution', stopped: 'harmless' },
+  NoObject: { failed: 'execution', stopped: 'harmless' },
+  // These have announced that the rotation was rolled back.
+  HadFinished: { failed: 'failed', stopped: 'failed' },
+  AnnounceFailure: { failed: 'failed', stopped: 'failed' },
+  RotationFailed: { failed: 'failed', stopped: 'failed' },
+  RollbackSecret: { failed: 'lockout', stopped: 'stopped' },
+  RollbackAbandoned: { failed: 'lockout', stopped: 'stopped' },
+  AnnounceLockout: { failed: 'lockout', stopped: 'lockout' },
+  RollbackFailed: { failed: 'lockout', stopped: 'lockout' },
+  // From here on the application has its new credential.
+  AnnounceSuccess: { failed: 'announce', stopped: 'retire' },
+  MustRetire: { failed: 'retire', stopped: 'retire' },
+  Grace: { failed: 'retire', stopped: 'retire' },
+  RetireSecret: { failed: 'retire', stopped: 'retire' },
+  StayOnClone: { failed: 'stay', stopped: 'stay' },
+  MayMoveBack: { failed: 'stay', stopped: 'stay' },
+  MustMoveBack: { failed: 'stay', stopped: 'stay' },
+  MoveBack: { failed: 'stay', stopped: 'stay' },
+  AtRetireSecret: { failed: 'retire', stopped: 'retire' },
+  AtMayMoveBack: { failed: 'stay', stopped: 'stay' },
+  AtMoveBack: { failed: 'stay', stopped: 'stay' },
+  // Which of the three it was is in their input.
+  AnnounceRetirementFailure: { failed: 'retire', stopped: 'retire' },
+  RetirementFailed: { failed: 'retire', stopped: 'retire' },
+  Rotated: { failed: 'retire', stopped: 'retire' },
+} satisfies Record<Exclude<StateOfRotate, Midway> | '__proto__', Ending>
+
+/** What it means that an execution of rotate ended in `state`: it failed there, or it was stopped from outside. */
+export const meaningOf = (state: string, how: 'failed' | 'stopped'): Meaning =>
+  endings[state]?.[how] ?? (how === 'failed' ? 'unclear' : 'stopped')
