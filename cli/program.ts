@@ -26,7 +26,7 @@ export function programOf(ended: Ended): Command {
     .option('--profile <name>', 'the profile of AWS, as in ~/.aws/config')
     .option('--region <name>', 'the Region of AWS')
     .option('--json', 'print one JSON document')
-    .configureHelp({ showGlobalOptions: true })
+    .configureHelp({ showGlobalOptions: true, minWidthToWrap: 15 })
     .addHelpText('after', `\nExit codes:\n${exitCodes()}`)
     .exitOverride()
 

@@ -92,7 +92,7 @@ test('a try that is repeated is shown with its reason', async () => {
   })
   const { code, stdout } = await keyturn('rotate', await enrol())
   expect(code).toBe(0)
-  expect(stdout).toContain(': SetSecret: a try failed: Unreachable: no answer\n')
+  expect(stdout).toContain(': SetSecret: try 1 failed: Unreachable: no answer\n')
 })
 
 test('the grace time is not waited for: it is told until when the old one stays open', async () => {
