@@ -180,8 +180,9 @@ export async function run(
   words: string[],
   env: NodeJS.ProcessEnv,
   started: (child: ReturnType<typeof start>, printed: () => string) => void = () => {},
+  command = [process.execPath, file],
 ): Promise<Ran> {
-  const child = start(words, env)
+  const child = start([...command, ...words], env)
   const ended = once(child, 'close')
   let [stdout, stderr] = ['', '']
   child.stdout.on('data', chunk => (stdout += chunk))
@@ -191,5 +192,5 @@ export async function run(
   return { code, stdout, stderr }
 }
 
-const start = (words: string[], env: NodeJS.ProcessEnv) =>
-  spawn(process.execPath, [file, ...words], { env, stdio: ['ignore', 'pipe', 'pipe'] })
+const start = ([program = '', ...words]: string[], env: NodeJS.ProcessEnv) =>
+  spawn(program, words, { env, stdio: ['ignore', 'pipe', 'pipe'] })
