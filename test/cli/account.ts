@@ -193,4 +193,4 @@ export async function run(
 }
 
 const start = ([program = '', ...words]: string[], env: NodeJS.ProcessEnv) =>
-  spawn(program, words, { env, stdio: ['ignore', 'pipe', 'pipe'] })
+  spawn(program, words, { env, stdio: 'pipe' })
