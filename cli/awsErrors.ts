@@ -1,4 +1,5 @@
 import { type Failure, isDenied, isTemporary } from '../rotation/ask.ts'
+import { RotationError } from '../rotation/errors.ts'
 import { CommandError, exit } from './exit.ts'
 
 /** An error of a call, with what was called: see markErrors in clients.ts. */
@@ -15,8 +16,16 @@ const noAnswer =
  */
 export function explained(error: unknown): unknown {
   if (!(error instanceof Error) || error instanceof CommandError) return error
-  const failure = error as CallFailure
+  const failure: CallFailure = error instanceof RotationError ? asCalled(error) : error
   return credentialsProblem(failure) ?? settingsProblem(failure) ?? callProblem(failure) ?? error
+}
+
+/** What ask.ts has made of a call's error: its message names the service, and then the error or the service's words. */
+function asCalled({ name, message }: RotationError): CallFailure {
+  const [, service = 'AWS', rest = message] = /^([\w ]+): (.*)$/s.exec(message) ?? []
+  if (name === 'NotPermitted') return Object.assign(new Error(rest), { name: 'AccessDenied', service })
+  const [own = name] = rest.split(',')
+  return Object.assign(new Error(rest), { name: own, service, $fault: 'client' })
 }
 
 function credentialsProblem(failure: CallFailure): CommandError | undefined {

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { executionName } from '../fleet/executions.ts'
+import { pendingIn } from '../fleet/inventory.ts'
 import { isToken } from '../fleet/token.ts'
 import { isDenied } from '../rotation/ask.ts'
 import type { Context } from './context.ts'
@@ -22,7 +23,7 @@ export async function begin(context: Context, stack: Stack, found: Found): Promi
     await startExecution(context, stack, found, token)
     return { executionArn }
   }
-  const pending = pendingOf(found)
+  const pending = pendingIn(found.secret.VersionIdsToStages)
   const left = pending && (await lastAttempt(context, stack, pending))
   if (left && left.status === 'RUNNING')
     return { executionArn: left.executionArn, note: 'A rotation of it runs already, and no other was begun.' }
@@ -46,18 +47,12 @@ export async function beginRun(context: Context, stack: Stack): Promise<string> 
 const isRotatedBy = (stack: Stack, { secret }: FoundSecret): boolean =>
   secret.RotationEnabled === true && secret.RotationLambdaARN === outputOf(stack, 'RotateSecretFunctionArn')
 
-/** The version that is pending and not current: after a rotation went well, one version is both. */
-function pendingOf({ secret: { VersionIdsToStages = {} } }: FoundSecret): string | undefined {
-  const versions = Object.entries(VersionIdsToStages)
-  return versions.find(([, stages]) => stages.includes('AWSPENDING') && !stages.includes('AWSCURRENT'))?.[0]
-}
-
 /** Secrets Manager itself would begin no other rotation of such a secret; an execution does. */
 const stuck = (pending: string) =>
   `An earlier rotation died and left its version ${pending} pending: this one takes that back first.`
 
 /** The last attempt under a token, if it had one. */
-async function lastAttempt({ clients }: Context, stack: Stack, token: string) {
+export async function lastAttempt({ clients }: Context, stack: Stack, token: string) {
   if (!isToken(token)) return undefined
   const { DescribeExecutionCommand } = await import('@aws-sdk/client-sfn')
   const client = await clients.stepFunctions()

@@ -1,5 +1,6 @@
 import type { CloudFormationClient } from '@aws-sdk/client-cloudformation'
 import type { DynamoDBClient } from '@aws-sdk/client-dynamodb'
+import type { ResourceGroupsTaggingAPIClient } from '@aws-sdk/client-resource-groups-tagging-api'
 import type { SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import type { SFNClient } from '@aws-sdk/client-sfn'
 import type { SSMClient } from '@aws-sdk/client-ssm'
@@ -55,6 +56,13 @@ export class Clients {
     return this.#once('DynamoDB', async settings => {
       const { DynamoDBClient } = await import('@aws-sdk/client-dynamodb')
       return new DynamoDBClient(settings)
+    })
+  }
+
+  tagging(): Promise<ResourceGroupsTaggingAPIClient> {
+    return this.#once('Resource Groups Tagging API', async settings => {
+      const { ResourceGroupsTaggingAPIClient } = await import('@aws-sdk/client-resource-groups-tagging-api')
+      return new ResourceGroupsTaggingAPIClient(settings)
     })
   }
 

@@ -128,7 +128,8 @@ async function parameterOf(
   }
 }
 
-function parameterArn(name: string, stack: Stack): string {
+/** The parameters `foo` and `/foo` have the same ARN. */
+export function parameterArn(name: string, stack: Stack): string {
   const [, partition] = (stack.outputs.RotateStateMachineArn ?? '').split(':')
   const { region, account } = placeOf(stack)
   return `arn:${partition}:ssm:${region}:${account}:parameter${name.startsWith('/') ? '' : '/'}${name}`

@@ -39,6 +39,16 @@ export class Output {
     this.#out.write(`${wrapped(text, this.width, indent).join('\n')}\n`)
   }
 
+  /** Begins a new screen. */
+  clear(): void {
+    this.#out.write('\u001b[2J\u001b[H')
+  }
+
+  /** A remark on how far it is, over which the next thing is written. */
+  passing(text: string): void {
+    this.#err.write(`\r${plain(text)}\u001b[K\r`)
+  }
+
   /** The result, for a program: one document. */
   json(document: unknown): void {
     this.#out.write(`${JSON.stringify(document, undefined, 2)}\n`)
@@ -82,10 +92,11 @@ const columns = (text: string) => stripVTControlCharacters(text).length
 /** A text in lines of this width, broken between words, or within one that is longer than a line. */
 export function wrapped(text: string, width: number, indent = 0): string[] {
   const lines: string[] = []
-  let line = ''
-  for (const word of text.split(' ')) {
-    const longer = line === '' ? word : `${line} ${word}`
-    if (line !== '' && columns(longer) > width) {
+  const [lead = ''] = /^ */.exec(text) ?? []
+  let line = lead
+  for (const word of text.slice(lead.length).split(' ')) {
+    const longer = line === lead ? line + word : `${line} ${word}`
+    if (line.trim() !== '' && columns(longer) > width) {
       lines.push(line)
       line = ' '.repeat(indent) + word
     } else line = longer

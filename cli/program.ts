@@ -2,12 +2,11 @@ import { Argument, Command, Option } from 'commander'
 import { type Shell, scripts } from './complete/scripts.ts'
 import { type Context, contextOf, type GlobalOptions } from './context.ts'
 import { type ExitCode, meanings } from './exit.ts'
+import { addLooks, ids } from './looks.ts'
 import { ownVersion } from './version.ts'
 
 /** Told how the command ended. */
 type Ended = (code: ExitCode) => void
-
-const ids = 'a secret or a parameter: its ARN, secret:NAME, parameter:NAME, or its name'
 
 /**
  * The command line: every command with its options. What a command does is in commands/, and is loaded only when it is
@@ -47,6 +46,8 @@ export function programOf(ended: Ended): Command {
         return rotate(context, ids, options)
       }),
     )
+
+  addLooks({ make, run })
 
   make('version', 'The versions of this command and of the stack.').action(async (_, command) =>
     run(command, async context => {

@@ -62,6 +62,21 @@ export function judge(credential: Scheduled, now: Date, interval = hour): Verdic
 }
 
 /**
+ * When a credential is to rotate next by its tags: `now` if it is due. Undefined if nothing says when, or its tags are
+ * wrong. A try that failed, and the next one, make no difference here.
+ */
+export function nextBeginning(credential: Scheduled, now: Date, interval = hour): Date | undefined {
+  const options = isManaged(credential.tags) ? optionsOf(credential.tags) : undefined
+  if (!options || options instanceof InvalidOption || options.every === undefined) return undefined
+  const { every, window, jitter = 0 } = options
+  if (jitter > every) return undefined
+  const from = credential.since.getTime() + every * 1000
+  const mayBegin = beginning(credential, from, jitter * 1000, interval)
+  const time = now.getTime()
+  return new Date(Math.ceil(Math.max(time, mayBegin(window && openingAt(window, Math.max(from, time))))))
+}
+
+/**
  * When a credential that is due from `from` on may begin in a window that is open then or later, or without one: as late
  * as its part of the jitter says, but so that one run is still to come before the window closes. The part is the same
  * whenever we look, and another one for each version and credential.

@@ -12,7 +12,7 @@ import type { SSMClient } from '@aws-sdk/client-ssm'
 import { ask } from '../rotation/ask.ts'
 import { Throttled } from '../rotation/errors.ts'
 import type { StoreName } from '../rotation/stores/store.ts'
-import { EVERY, isScheduled, type Tags, tagsIn } from '../rotation/tags.ts'
+import { EVERY, isManaged, isScheduled, MANAGED, type Tags, tagsIn } from '../rotation/tags.ts'
 import { changesOf } from './parameters.ts'
 
 /** A credential that is to rotate by itself. */
@@ -26,12 +26,14 @@ export type Scheduled = {
   since: Date
   /** By when Secrets Manager means to rotate it; unset if that has no schedule for it. */
   nextByService?: Date
+  /** The version of a secret that is pending and not current. */
+  pending?: string
 }
 
 type Clients = { ssm: SSMClient; secrets: SecretsManagerClient; tagging: ResourceGroupsTaggingAPIClient }
 
 /** For a schedule that names no next date. */
-const NEVER = new Date(8.64e15)
+export const NEVER = new Date(8.64e15)
 
 /** The credentials of this account and Region that are to rotate by themselves, without their values. */
 export class Inventory {
@@ -51,12 +53,25 @@ export class Inventory {
    * @throws NotPermitted, Throttled, StoreFailed
    */
   async scheduled(): Promise<Scheduled[]> {
-    return (await Promise.all([this.#parameters(), this.#secrets()])).flat()
+    return (await Promise.all([this.#parameters(EVERY), this.#secrets(isScheduled)])).flat()
   }
 
-  async #parameters(): Promise<Scheduled[]> {
+  /**
+   * The same, and those that Keyturn may rotate though nothing says when.
+   * @throws NotPermitted, Throttled, StoreFailed
+   */
+  async known(): Promise<Scheduled[]> {
+    const lots = await Promise.all([
+      this.#parameters(EVERY),
+      this.#parameters(MANAGED),
+      this.#secrets(tags => isScheduled(tags) || isManaged(tags)),
+    ])
+    return [...new Map(lots.flat().map(found => [`${found.store} ${found.id}`, found])).values()]
+  }
+
+  async #parameters(tag: string): Promise<Scheduled[]> {
     const { ssm, tagging } = this.#clients
-    const query = { TagFilters: [{ Key: EVERY }], ResourceTypeFilters: ['ssm:parameter'] }
+    const query = { TagFilters: [{ Key: tag }], ResourceTypeFilters: ['ssm:parameter'] }
     const pages = paginateGetResources({ client: tagging, pageSize: 100 }, query)
     const found = await ask('Resource Groups Tagging API', () => Array.fromAsync(pages))
     const tags = new Map<string, Tags>()
@@ -71,7 +86,7 @@ export class Inventory {
     }))
   }
 
-  async #secrets(): Promise<Scheduled[]> {
+  async #secrets(wanted: (tags: Tags) => boolean): Promise<Scheduled[]> {
     const { secrets } = this.#clients
     const region = await secrets.config.region()
     const pages = paginateListSecrets({ client: secrets, pageSize: 100 }, {})
@@ -79,25 +94,29 @@ export class Inventory {
     for (const { SecretList = [] } of await ask('Secrets Manager', () => Array.fromAsync(pages))) {
       // A replica has its primary's tags, and only the primary can rotate.
       const primaries = SecretList.filter(({ PrimaryRegion = region }) => PrimaryRegion === region)
-      found.push(...(await Promise.all(primaries.map(secret => this.#scheduledSecret(secret)))).flat())
+      const some = primaries.filter(secret => this.#isRotatedByUs(secret) || wanted(tagsIn(secret.Tags)))
+      found.push(...(await Promise.all(some.map(secret => this.secret(secret)))))
     }
     return found
   }
 
-  async #scheduledSecret(secret: SecretListEntry): Promise<Scheduled[]> {
-    const {
-      Name: id = '',
-      ARN: arn = '',
-      RotationEnabled,
-      RotationLambdaARN,
-      NextRotationDate = NEVER,
-    } = secret
-    const tags = tagsIn(secret.Tags)
-    const byUs = RotationEnabled === true && RotationLambdaARN === this.#rotationFunction
-    if (!byUs && !isScheduled(tags)) return []
+  #isRotatedByUs = ({ RotationEnabled, RotationLambdaARN }: SecretListEntry) =>
+    RotationEnabled === true && RotationLambdaARN === this.#rotationFunction
+
+  /** A secret as the service lists it. */
+  async secret(secret: SecretListEntry): Promise<Scheduled> {
+    const { Name: id = '', ARN: arn = '', RotationEnabled, NextRotationDate = NEVER } = secret
     const since = RotationEnabled ? secret.LastRotatedDate : await this.#currentSince(secret)
-    const scheduled = { store: 'secrets-manager', id, arn, tags, since: since ?? new Date(0) } as const
-    return [RotationEnabled ? { ...scheduled, nextByService: NextRotationDate } : scheduled]
+    const pending = pendingIn(secret.SecretVersionsToStages)
+    return {
+      store: 'secrets-manager',
+      id,
+      arn,
+      tags: tagsIn(secret.Tags),
+      since: since ?? new Date(0),
+      ...(RotationEnabled && { nextByService: NextRotationDate }),
+      ...(pending && { pending }),
+    }
   }
 
   /**
@@ -121,6 +140,14 @@ export class Inventory {
     }
     return this.#made.get(current) ?? LastChangedDate
   }
+}
+
+/** The version that is pending and not current: after a rotation that went well, one version is both. */
+export function pendingIn(versions: Record<string, string[]> = {}): string | undefined {
+  const found = Object.entries(versions).find(
+    ([, stages]) => stages.includes('AWSPENDING') && !stages.includes('AWSCURRENT'),
+  )
+  return found?.[0]
 }
 
 /** The parameters `foo` and `/foo` have the same ARN. */

@@ -6,8 +6,9 @@ import {
   type SSMClient,
 } from '@aws-sdk/client-ssm'
 import { ask } from '../rotation/ask.ts'
-import { lockName, tokenOf } from '../rotation/stores/parameterNames.ts'
+import { folder, lockName, PENDING, tokenOf } from '../rotation/stores/parameterNames.ts'
 import { type Tags, tagsIn } from '../rotation/tags.ts'
+import { isToken } from './token.ts'
 
 /** As many names as DescribeParameters takes in one filter. */
 const NAMES = 50
@@ -53,4 +54,24 @@ async function lockOf(ssm: SSMClient, name: string): Promise<string | undefined>
   const command = new GetParameterCommand({ Name: lockName(name) })
   const found = await ask('Parameter Store', () => ssm.send(command), { ParameterNotFound: () => undefined })
   return found?.Parameter?.Value
+}
+
+/** What is pending of a parameter lies below this path, by the token of its rotation. */
+export const pendingPath = (name: string) => folder(name)
+
+/**
+ * The tokens of all that is pending of parameters, by that path: of `name` alone, if one is given. No value is read.
+ * @throws NotPermitted, Throttled, StoreFailed
+ */
+export async function pendingTokens(ssm: SSMClient, name?: string): Promise<Map<string, string>> {
+  const path = name === undefined ? PENDING : folder(name)
+  const filter = { Key: 'Path', Option: 'Recursive', Values: [path] }
+  const pages = paginateDescribeParameters({ client: ssm, pageSize: NAMES }, { ParameterFilters: [filter] })
+  const found = new Map<string, string>()
+  for (const { Parameters = [] } of await ask('Parameter Store', () => Array.fromAsync(pages)))
+    for (const { Name = '' } of Parameters) {
+      const [, above = '', token = ''] = /^(.+)\/([^/]+)$/.exec(Name) ?? []
+      if (isToken(token)) found.set(above, token)
+    }
+  return found
 }

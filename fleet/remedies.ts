@@ -1,2 +1,56 @@
-/** What to do about an error of a rotation, a sentence, by its name. */
-export const remedyOf = (_error: string): string | undefined => undefined
+/**
+ * What to do about each thing that can go wrong, in a sentence or two, by the anchor of its entry in docs/runbook.md, which
+ * says more.
+ */
+export const remedies: Record<string, string> = {
+  // No prototype, as a name may come from an event.
+  __proto__: null as never,
+  invalidinput:
+    'Start it with a store and an id that exist; if the message names an environment variable, deploy again.',
+  invalidcredential: 'Correct the field of the stored value that the message names, then rotate again.',
+  invalidoption:
+    'Correct the tag or the parameter of the deployment that the message names, then rotate again.',
+  loginrefused: 'Store the password that the database has for this user, then rotate again.',
+  adminrefused: "Store the admin's right password in the secret that masterarn names, then rotate again.",
+  unreachable:
+    'See that the server is up, and that security groups and routes let the functions reach its host and port.',
+  tlsfailed:
+    "Set caFile to the issuer of the server's certificate, and use the host name that the certificate has.",
+  notpermitted:
+    'From AWS: tag the credential keyturn:managed=true, its admin keyturn:admin=true. From a database: grant what the message names.',
+  hostmismatch: "Make the admin's secret and this one name the same server, then rotate again.",
+  rotationinprogress: 'Wait until the other rotation of this credential has ended.',
+  rotationabandoned: 'Nothing: the rotation that found it rolls it back.',
+  superseded: 'Rotate again, if the value that somebody stored meanwhile is not to stay.',
+  tokenreused: 'Start the rotation without a name of its own.',
+  conflict: 'Stop whatever else changes this user, then rotate again.',
+  rdsbusy: 'Wait until the status of the database is available, then rotate again.',
+  throttled: "Rotate again later; look at the account's quotas if it happens often.",
+  testfailed:
+    'Mend what the message names, the test query or the rights of the two users, then rotate again.',
+  lockedout:
+    "Try the stored current value. If it does not log in, set the user's password to it as an administrator of the database; then rotate again.",
+  databasefailed: "Look up the code in the database's manual, mend its cause, then rotate again.",
+  storefailed: 'Look up the request in CloudTrail, mend its cause, then rotate again.',
+  unexpected: "Read the stack in the function's log, and report it.",
+  'retiresecret-failed': 'Close the replaced user by hand, or rotate again, which gives it a new password.',
+  'announcesuccess-failed':
+    'See that the event bus exists and takes events of this account, then rotate again.',
+  'execution-failed': 'Open the execution in the console; rotate again, which rolls back what was left.',
+  'managed-rotation-failed':
+    'Look at the latest rotation of this secret; Secrets Manager tries again by itself.',
+  'event-check-failed': 'Find out who may put events on the bus; nothing that the event says was believed.',
+  'telling-failed':
+    'Read the queue of dead letters, mend what kept them from being told, then send them again.',
+  'recording-failed':
+    'Read the queue of dead letters, mend what kept them from being recorded, then send them again.',
+  'several-rotations-failed': 'Look at the database server first: it is what these rotations have in common.',
+  'rotations-parked': 'Bring the database server back; what waits rotates by itself as soon as it answers.',
+  'start-or-watch-failed': 'Mend what the reason names; what is still due begins with the next run.',
+  'run-failed': 'Look at the execution of rotate-due; the next run takes up what is still due.',
+  'late-credentials':
+    'Look at the status of each that is named: the reason is a tag, a window, or tries that failed.',
+}
+
+/** What to do about an error, by its name; undefined for one that is none of ours. */
+export const remedyOf = (error: string): string | undefined => remedies[error.toLowerCase()]

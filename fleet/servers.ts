@@ -15,6 +15,30 @@ export type Last = { number: number; running: boolean; down: boolean }
 /** Places that are looked at in one try. */
 const LOOKS = 20
 
+/**
+ * The last executions of rotate-server, by the server's id or `slot-<k>`, as far as the newest ones tell, which may lag.
+ * @throws NotPermitted, Throttled, StoreFailed
+ */
+export async function lastOf(
+  client: SFNClient,
+  stateMachineArn: string,
+  pages?: number,
+): Promise<Map<string, Last>> {
+  const { executions } = await newestOf(client, stateMachineArn, pages)
+  const names = new Set(executions.map(({ name }) => name))
+  const found = new Map<string, Last>()
+  for (const { name = '', status } of executions) {
+    const { taken, number } = form.exec(name)?.groups ?? {}
+    if (!taken || found.has(taken)) continue
+    found.set(taken, {
+      number: Number(number),
+      running: status === 'RUNNING',
+      down: names.has(`${name}-down`),
+    })
+  }
+  return found
+}
+
 /** What a database server is called in the names of executions. */
 export const serverId = (host: string) => digest(host).slice(0, 16)
 
@@ -74,21 +98,7 @@ export class Servers {
   }
 
   /** The last executions, by the server's id or `slot-<k>`, as far as the newest ones tell, which may lag. */
-  async last(pages?: number): Promise<Map<string, Last>> {
-    const { executions } = await newestOf(this.#client, this.#stateMachineArn, pages)
-    const names = new Set(executions.map(({ name }) => name))
-    const found = new Map<string, Last>()
-    for (const { name = '', status } of executions) {
-      const { taken, number } = form.exec(name)?.groups ?? {}
-      if (!taken || found.has(taken)) continue
-      found.set(taken, {
-        number: Number(number),
-        running: status === 'RUNNING',
-        down: names.has(`${name}-down`),
-      })
-    }
-    return found
-  }
+  last = (pages?: number) => lastOf(this.#client, this.#stateMachineArn, pages)
 
   /**
    * Takes a server or a place by the first name that is free, from number `last` on, which others may have passed

@@ -1,13 +1,14 @@
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
 import { PublishCommand, SNSClient } from '@aws-sdk/client-sns'
 import * as v from 'valibot'
-import { type Alarm, textOf } from './alarm/alarm.ts'
+import { type Alarm, type Guide, textOf } from './alarm/alarm.ts'
 import { type Event, readEvent } from './alarm/event.ts'
 import { Histories } from './alarm/histories.ts'
 import { Ledger } from './alarm/ledger.ts'
 import { LedgerTable } from './alarm/ledgerTable.ts'
 import { type Item, type Means, tellAll } from './alarm/tell.ts'
 import { postWebhook, WebhookFailed } from './alarm/webhook/webhook.ts'
+import { batch, cameAgain, type Message, toComeAgain } from './shared/batch.ts'
 import { asThrown, functionHandler } from './shared/handler.ts'
 import { logger } from './shared/logger.ts'
 
@@ -17,11 +18,18 @@ const schema = v.object({
   KEYTURN_ALARM_TABLE: text,
   KEYTURN_EXECUTIONS: text,
   KEYTURN_RUNBOOK: text,
+  KEYTURN_STAGE: text,
+  AWS_REGION: text,
   /** Name of the SecureString with the webhook's URL; '' for none. */
   KEYTURN_WEBHOOK_PARAMETER: v.string(),
 })
 
 const environment = v.parse(schema, process.env)
+const guide: Guide = {
+  runbook: environment.KEYTURN_RUNBOOK,
+  stage: environment.KEYTURN_STAGE,
+  region: environment.AWS_REGION,
+}
 /** Milliseconds; the SDK itself would wait without end. */
 const requestHandler = { connectionTimeout: 2_000, requestTimeout: 3_000, throwOnRequestTimeout: true }
 const sns = new SNSClient({ requestHandler, maxAttempts: 2 })
@@ -65,19 +73,8 @@ const post: Means['post'] = async (alarms, deadline, told) => {
   return postWebhook(Parameter?.Value ?? '', alarms, deadline, told)
 }
 
-const batch = v.object({
-  Records: v.array(
-    v.object({
-      messageId: v.string(),
-      body: v.string(),
-      attributes: v.optional(v.object({ ApproximateReceiveCount: v.optional(v.string()) })),
-    }),
-  ),
-})
-type Records = v.InferOutput<typeof batch>['Records']
-
 /** What came: the records of a queue, or an event by itself, and the events in it. */
-type Delivery = { records: Records | undefined; items: Item[] }
+type Delivery = { records: Message[] | undefined; items: Item[] }
 
 /** Refuses nothing: whatever it is, somebody has to hear of it. */
 function delivered(raw: unknown): Delivery {
@@ -88,11 +85,11 @@ function delivered(raw: unknown): Delivery {
 }
 
 /** An event of a queue, which is as EventBridge sent it. What cannot be read is an alarm of its own, once. */
-function itemOf({ messageId, body, attributes }: Records[number]): Item {
-  const again = Number(attributes?.ApproximateReceiveCount ?? 1) > 1
+function itemOf(message: Message): Item {
+  const { messageId, body } = message
   const parsed = v.safeParse(v.pipe(v.string(), v.parseJson()), body)
   const event: Event = readEvent(parsed.output)
-  return { event: { ...event, id: event.id ?? messageId }, again }
+  return { event: { ...event, id: event.id ?? messageId }, again: cameAgain(message) }
 }
 
 /**
@@ -111,7 +108,7 @@ export const handler = functionHandler(
       histories,
       publish,
       post,
-      runbook: environment.KEYTURN_RUNBOOK,
+      guide,
       log: logger,
       patience,
       deadline,
@@ -122,11 +119,8 @@ export const handler = functionHandler(
       else logger.info(told, { key, subject })
     const failed = new Map(results.flatMap(({ item, error }) => (error ? [[item, error]] : [])))
     if (!records && failed.size) throw [...failed.values()][0]
-    return {
-      batchItemFailures: (records ?? []).flatMap(({ messageId }, index) =>
-        failed.has(items[index] as Item) ? [{ itemIdentifier: messageId }] : [],
-      ),
-    }
+    const untold = (records ?? []).filter((_, index) => failed.has(items[index] as Item))
+    return toComeAgain(untold.map(({ messageId }) => messageId))
   },
   asThrown,
 )

@@ -10,6 +10,7 @@ import { type Proof, rotated, sayProofs, unharmed } from './client/proofs.ts'
 import { SecretsShelf } from './client/shelves.ts'
 import { type Embedded, functionOf, startEmbedded } from './embedded/embedded.ts'
 import { type Execution, type Failure, runRotation, type Task, type Tasks } from './embedded/stateMachine.ts'
+import { checkTemporaryFolder } from './prerequisites.ts'
 
 /** What a state does, for a reader who sees it go by. */
 const meaning: Record<string, string> = {
@@ -219,6 +220,12 @@ async function scenes(embedded: Embedded): Promise<EmbeddedScene[]> {
   ]
 }
 
+try {
+  checkTemporaryFolder()
+} catch (error) {
+  console.error((error as Error).message)
+  process.exit(1)
+}
 say('Keyturn: four rotations of real PostgreSQL users, by the state machine that is deployed to AWS.')
 const starting = startEmbedded()
 let stopped: Promise<void> | undefined

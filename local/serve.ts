@@ -1,10 +1,14 @@
 import { once } from 'node:events'
-import { mkdirSync, rmSync } from 'node:fs'
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { connect, createServer, type Server } from 'node:net'
 import { Application, type Value } from './client/application.ts'
 import { type Proof, rotated, sayProofs, unharmed } from './client/proofs.ts'
 import type { Shelf } from './client/shelves.ts'
+import { runTelling } from './prerequisites.ts'
+import { Progress } from './progress.ts'
+import { passwordFile, passwordLine } from './sql.ts'
 import { type Deployed, leaks, project, startDeployed } from './stack/deployed.ts'
+import { prepare } from './stack/prepare.ts'
 
 // From here paths are short, as the path of a socket has to be.
 process.chdir(project)
@@ -101,6 +105,9 @@ async function play(
   return holds
 }
 
+/** The name of a secret, out of its ARN, which ends with seven characters more. */
+const nameIn = (arn = '') => arn.split(':').at(-1)?.slice(0, -7)
+
 async function sayWhatToTry(deployed: Deployed, scenes: DeployedScene[]): Promise<void> {
   const { env, stateMachineArn, queueUrls, logFile } = deployed
   const variables = Object.entries(env).map(([name, value]) => `  export ${name}=${value}`)
@@ -110,6 +117,8 @@ async function sayWhatToTry(deployed: Deployed, scenes: DeployedScene[]): Promis
   )
   // Version 1 of the command line does not take its endpoint from the environment for SQS.
   const receive = `aws sqs receive-message --endpoint-url ${env.AWS_ENDPOINT_URL} --queue-url`
+  const { host, port, superuser } = deployed.postgres
+  const connection = `host=${host} port=${port} user=${superuser.user} dbname=postgres sslmode=verify-ca sslrootcert=.local/ca.pem`
   say(`
 It stays up until Ctrl-C or \`npm run local:stop\`. In another terminal:
 
@@ -120,25 +129,37 @@ ${variables.join('\n')}
   aws stepfunctions start-execution --state-machine-arn ${await deployed.output('RotateDueStateMachineArn')}
   aws stepfunctions list-executions --state-machine-arn ${stateMachineArn}
   aws secretsmanager get-secret-value --secret-id ${secret}
+  aws secretsmanager rotate-secret --secret-id ${secret} --rotation-lambda-arn ${await deployed.output('RotateSecretFunctionArn')} --rotation-rules 'ScheduleExpression=rate(10 days)'
+  aws ssm get-parameter --with-decryption --name /aws/reference/secretsmanager/${nameIn(secret)}
   aws ssm get-parameter --with-decryption --name ${parameter}
   ${receive} ${queueUrls.announcements}
   ${receive} ${queueUrls.alarms}
   aws logs filter-log-events --log-group-name /aws/lambda/keyturn-local-setSecret
   npx serverless deploy --stage local --param=caFile=.local/ca.pem
+
+In the database, as its superuser, ${superuser.user}, whose password is in ${passwordFile}:
+
+  npm run local:sql -- "select usename, valuntil from pg_user"
+  PGPASSFILE=${passwordFile} psql "${connection}"
 `)
   if (logFile) say(`MiniStack's own log: ${logFile}`)
 }
 
 async function serve(): Promise<void> {
+  say('Deploying Keyturn on this machine.')
+  const progress = new Progress(say)
+  const tell = (step: string) => progress.begin(step)
+  // Before the run that may be here is asked to stop.
+  await prepare(tell)
   const server = await begin()
   // Their connections stay open until this process ends.
   const asked = once(server, 'connection')
-  const began = performance.now()
-  say('Deploying Keyturn on this machine; the first time, Python packages are fetched too.')
-  const deployed = await startDeployed()
-  if (!deployed) throw new Error('there is neither python3 nor an AWS_ENDPOINT_URL of a local AWS')
+  const deployed = (await startDeployed({ tell })) as Deployed
+  progress.end()
+  const { host, port, superuser } = deployed.postgres
+  writeFileSync(passwordFile, passwordLine(host, port, superuser.user, superuser.password), { mode: 0o600 })
   try {
-    say(`Deployed at ${deployed.url} after ${Math.round((performance.now() - began) / 1000)} s.`)
+    say(`Deployed at ${deployed.url} after ${progress.seconds} s.`)
     const all = await scenes(deployed)
     const proven: boolean[] = []
     for (const scene of all) proven.push(await play(scene, deployed))
@@ -148,6 +169,7 @@ async function serve(): Promise<void> {
     await sayWhatToTry(deployed, all)
     await Promise.race([asked, once(process, 'SIGINT'), once(process, 'SIGTERM')])
   } finally {
+    rmSync(passwordFile, { force: true })
     await deployed.stop()
     server.close()
   }
@@ -155,7 +177,7 @@ async function serve(): Promise<void> {
 
 if (process.argv[2] === 'stop') say((await stopRun()) ? 'Stopped.' : 'Nothing runs here.')
 else {
-  await serve()
+  await runTelling(serve)
   // Who asked us to stop waits for that.
   process.exit()
 }

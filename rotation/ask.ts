@@ -13,6 +13,8 @@ type Names = {
   ) => RotationError
   /** Any other error. */
   unknown(error: Failure, service: string): unknown
+  /** What to do where no policy of ours allows a call: there is nothing of this name, or it has not the tag. */
+  enrol?: string
 }
 
 const refused = ({ name, $metadata }: Failure, service: string) =>
@@ -28,9 +30,18 @@ const noSuchMachine = (error: Failure) => refused(error, 'Step Functions')
 const atWork = () => new RdsBusy('RDS is at work on the database')
 
 const services = {
-  'Secrets Manager': usual,
-  'Parameter Store': usual,
+  'Secrets Manager': {
+    ...usual,
+    enrol: "check the name, and tag the secret keyturn:managed=true (an admin's keyturn:admin=true)",
+  },
+  'Parameter Store': { ...usual, enrol: 'check the name, and tag the parameter keyturn:managed=true' },
   'Resource Groups Tagging API': usual,
+  DynamoDB: {
+    ...usual,
+    own: {
+      ProvisionedThroughputExceededException: () => new Throttled('DynamoDB: too many requests'),
+    },
+  },
   'Step Functions': {
     ...usual,
     own: {
@@ -46,6 +57,7 @@ const services = {
     own: { InvalidDBInstanceStateFault: atWork, InvalidDBClusterStateFault: atWork },
     // From a VPC there may be no way to it.
     unanswered: Unreachable,
+    enrol: 'tag the instance or cluster keyturn:managed=true',
   },
 } satisfies Record<string, Names>
 
@@ -85,11 +97,22 @@ export async function ask<T, Else = never>(
 
 /** A service's text is kept only where it cannot quote a value: a refusal names the caller, the action, the resource. */
 function translate(service: ServiceName, error: Failure): unknown {
-  const { own = {}, unanswered, unknown }: Names = services[service]
+  const { own = {}, unanswered, unknown, enrol }: Names = services[service]
   const { name, code, message } = error
   if (own[name]) return own[name](error)
   if (isTemporary(error))
     return new ('$fault' in error ? Throttled : unanswered)(`${service}: ${code ?? name}`)
-  if ('$fault' in error && isDenied(error)) return new NotPermitted(`${service}: ${message}`)
+  if ('$fault' in error && isDenied(error))
+    return new NotPermitted(`${service}: ${(enrol && unallowed(message, enrol)) ?? message}`)
   return unknown(error, service)
+}
+
+/** IAM's sentence about a call that no policy of the role allows, in short, and with what to do. No other text. */
+function unallowed(message: string, enrol: string): string | undefined {
+  const [, caller, action, resource] =
+    /^User: \S*?([^\s/]+) is not authorized to perform: (\S+)(?: on resource: (\S+))? because no identity-based policy allows the \S+ action$/.exec(
+      message,
+    ) ?? []
+  if (!action) return undefined
+  return `${caller} may not call ${action}${resource ? ` on ${resource}` : ''}: ${enrol}`
 }

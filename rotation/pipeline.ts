@@ -53,10 +53,14 @@ export type Rotation = RotationId & {
   connection?: string
   /** Empty, as are the users, for an opaque value. */
   host: string
+  /** Its host and port, by which the record of the rotation tells the database server. No step reads it here. */
+  address?: string
   strategy: StrategyName
   /** The user of the version that is replaced, and of the one that takes over. */
   user: string
   nextUser: string
+  /** ARN of the admin's secret that the value names. No step reads it here: it is told, and kept in the record. */
+  admin?: string
   /** The version that was current when the rotation began. */
   replaces: string
   /** Seconds until what was replaced is closed; unset if it never is. */

@@ -6,6 +6,7 @@ export const PREFIX = 'keyturn:'
 
 /** The tag that makes a credential rotate by itself. */
 export const EVERY = `${PREFIX}every`
+export const MANAGED = `${PREFIX}managed`
 
 /** Tags as AWS's services list them. */
 export function tagsIn(list: { Key?: string | undefined; Value?: string | undefined }[] = []): Tags {
@@ -21,7 +22,7 @@ export function ownTags(tags: Tags): Tags {
 // Each of these looks at one tag, and does not mind what is wrong with the others.
 
 /** Whether Keyturn may rotate it; IAM heeds the same tag. */
-export const isManaged = (tags: Tags) => tags[`${PREFIX}managed`] === 'true'
+export const isManaged = (tags: Tags) => tags[MANAGED] === 'true'
 
 export const isScheduled = (tags: Tags) => EVERY in tags
 

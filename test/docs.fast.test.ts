@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path'
 import { expect, test } from 'vitest'
 import { meanings } from '../cli/exit.ts'
 import { written as reference } from '../cli/reference.ts'
+import { remedies } from '../fleet/remedies.ts'
 import { endings } from '../functions/alarm/headlines.ts'
 import * as errors from '../rotation/errors.ts'
 import { parseTags } from '../rotation/options.ts'
@@ -76,6 +77,12 @@ test('the runbook has an entry for every error name, and for no other', () => {
   expect(errors.sort()).toEqual(errorNames.toSorted())
 })
 
+test('every entry of the runbook has its remedy in one sentence or two, and so has nothing else', () => {
+  const anchors = headings('docs/runbook.md').slice(1).map(anchor)
+  expect(Object.keys(remedies).sort()).toEqual(anchors.toSorted())
+  for (const remedy of Object.values(remedies)) expect(remedy).toMatch(/^[A-Z][^\n]{20,220}\.$/)
+})
+
 test('every alarm leads to an entry of the runbook', () => {
   const anchors = headings('docs/runbook.md').map(anchor)
   const alarms = [
@@ -90,9 +97,13 @@ test('every alarm leads to an entry of the runbook', () => {
     ['ABORTED'],
   ].map(([status = '', ...error]) => statusChange(status, ...error))
   const several = { ...report, detail: {} }
-  const changes = ['locked-out', 'late', 'alarm-dead-letters', 'start-dead-letters'].map(name =>
-    alarmChange(`keyturn-test-${name}`, 'ALARM', ''),
-  )
+  const changes = [
+    'locked-out',
+    'late',
+    'alarm-dead-letters',
+    'start-dead-letters',
+    'record-dead-letters',
+  ].map(name => alarmChange(`keyturn-test-${name}`, 'ALARM', ''))
   const all = [
     ...alarms,
     ...ended,

@@ -1,4 +1,6 @@
 import { hash } from 'node:crypto'
+import { consoleOf } from '../../fleet/console.ts'
+import { remedies } from '../../fleet/remedies.ts'
 import { anchorOf } from './anchors.ts'
 import type { Event } from './event.ts'
 import type { Weighed, Worth } from './evidence.ts'
@@ -27,6 +29,9 @@ export type Alarm = {
   headline: string
   facts: [label: string, value: string][]
   runbook: string
+  /** What to do in a sentence, and the command that tells how the credential stands. */
+  remedy: string | undefined
+  command: string | undefined
   /** Link to the execution in the console. */
   console: string | undefined
   /** Another event may tell the same failure with more detail, at about the same time. */
@@ -45,6 +50,10 @@ export type Alarm = {
   /** Of what is made up for. */
   severities?: Severity[]
 }
+
+/** Where to look: path or URL of docs/runbook.md; and the stage and the Region of this stack. */
+export type Guide = { runbook: string; stage: string; region: string }
+
 /** `ok`: the failures of the credential are made up for. */
 export type Severity = 'critical' | 'error' | 'ok'
 
@@ -63,12 +72,11 @@ const doubts: Record<Worth, string> = {
  * Reads an event of one of the rules in resources/alarms.yml. Never throws: what cannot be read is left out, and an
  * event that cannot be read at all is an alarm of its own. Only fields that anybody may read are taken over. Undefined
  * if nobody has to be told.
- * @param runbook path or URL of docs/runbook.md
  */
-export function readAlarm(weighed: Weighed, runbook: string): Alarm | undefined {
+export function readAlarm(weighed: Weighed, guide: Guide): Alarm | undefined {
   const { event, worth } = weighed
   const denied = worth === 'denied' || worth === 'early'
-  const read = readFailure(weighed, runbook)
+  const read = readFailure(weighed, guide.runbook)
   if (!read) return undefined
   const failure: Failure = denied ? { ...read, headline: 'denied', critical: false } : read
   const { headline, execution, error, step, cause, rollback, first, more = [], standing, late } = failure
@@ -93,6 +101,7 @@ export function readAlarm(weighed: Weighed, runbook: string): Alarm | undefined 
   const credential = worth === 'proven' ? credentialOf(failure) : undefined
   // What is not borne out silences nothing and joins nothing: it has a name of its own.
   const key = worth === 'proven' ? keyOfFailure(failure, own) : own
+  const anchor = anchorOf(failure)
   return {
     key,
     also: key.startsWith('execution ') && credential ? [`secret ${credential}`] : [],
@@ -106,7 +115,9 @@ export function readAlarm(weighed: Weighed, runbook: string): Alarm | undefined 
     facts: facts.flatMap(([label, value]) =>
       value === undefined ? [] : [[short(label, 80), oneLineOf(value)]],
     ),
-    runbook: `${runbook}#${anchorOf(failure)}`,
+    runbook: `${guide.runbook}#${anchor}`,
+    remedy: headline === 'unknown' ? undefined : remedies[anchor],
+    command: commandFor(failure, guide),
     console: execution && consoleOf(execution),
     outdone: Boolean(failure.outdone),
     topicTold: Boolean(failure.topicTold),
@@ -126,7 +137,7 @@ const doubtOf = ({ worth, why }: Weighed) =>
   worth === 'proven' && !why ? undefined : `${doubts[worth]}${why ? ` (${why})` : ''}`
 
 /** That a credential which had failed was rotated. */
-export function wellAgain(success: Success, event: Event, runbook: string): Alarm {
+export function wellAgain(success: Success, event: Event, guide: Guide): Alarm {
   const credential = `${success.store} ${credentialName(success.id)}`
   return {
     key: `well ${credential}`,
@@ -143,7 +154,9 @@ export function wellAgain(success: Success, event: Event, runbook: string): Alar
       ['Time', event.time ?? ''],
       ['Execution', success.execution],
     ].filter((fact): fact is [string, string] => Boolean(fact[1])),
-    runbook,
+    runbook: guide.runbook,
+    remedy: undefined,
+    command: commandFor(success, guide),
     console: consoleOf(success.execution),
     outdone: false,
     topicTold: false,
@@ -171,9 +184,26 @@ export function lessened({ standing, title, subject, facts, ...alarm }: Alarm): 
 }
 
 /** The alarm as a mail's text. */
-export function textOf({ headline, facts, runbook, console }: Alarm): string {
-  const lines = [...facts, ['What to do', runbook], ...(console ? [['Console', console]] : [])]
+export function textOf(alarm: Alarm): string {
+  const { headline, console } = alarm
+  const lines = [...linesOf(alarm), ...(console ? [['Console', console]] : [])]
   return [headline, '', ...lines.map(([label, value]) => `${`${label}: `.padEnd(13)}${value}`), ''].join('\n')
+}
+
+/** What to do first, as it is read at night; then the facts, and where it is explained. */
+export const linesOf = ({ facts, runbook, remedy, command }: Alarm): [string, string][] => [
+  ...(remedy ? [['What to do', remedy] satisfies [string, string]] : []),
+  ...(command ? [['Command', command] satisfies [string, string]] : []),
+  ...facts,
+  ['Runbook', runbook],
+]
+
+/** How the credential stands. None for a name that a shell might take for more: an event may hold any. */
+function commandFor({ store, id }: Which, { stage, region }: Guide): string | undefined {
+  const kind = kindOf({ store })
+  const name = id && credentialName(id)
+  if (!kind || !name || !/^[\w/+=.@-]+$/.test(name)) return undefined
+  return `keyturn status ${kind}:${name} --stage ${stage} --region ${region}`
 }
 
 const executionName = (execution: string) => execution.split(':').at(-1) ?? execution
@@ -234,19 +264,4 @@ const oneLineOf = (text: string) => text.replaceAll(/\s+/g, ' ').trim()
 function momentOf({ time }: Event): number {
   const moment = Date.parse(time ?? '')
   return Number.isNaN(moment) ? Date.now() : moment
-}
-
-const consoles: Record<string, string> = {
-  aws: 'console.aws.amazon.com',
-  'aws-cn': 'console.amazonaws.cn',
-  'aws-us-gov': 'console.amazonaws-us-gov.com',
-}
-
-/** Undefined for what has not the form of an execution's ARN: it could lead anywhere. */
-function consoleOf(execution: string): string | undefined {
-  const form =
-    /^arn:([\w-]+):states:([a-z]{2}(?:-[a-z]+){1,3}-\d):\d{12}:execution:[\w-]+(?:\/[\w-]+)?:[\w-]+$/
-  const [, partition = '', region = ''] = form.exec(execution) ?? []
-  const host = Object.hasOwn(consoles, partition) ? consoles[partition] : undefined
-  return host && `https://${region}.${host}/states/home?region=${region}#/v2/executions/details/${execution}`
 }

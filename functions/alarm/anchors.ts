@@ -33,5 +33,6 @@ function several(error: string): string {
 function ofAlarm(what: string): string {
   if (what.includes('-locked-out')) return 'lockedout'
   if (what.includes('-late')) return 'late-credentials'
+  if (what.includes('-record-')) return 'recording-failed'
   return what.includes('-start-') ? 'start-or-watch-failed' : 'telling-failed'
 }

@@ -1,16 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Alarm, lessened, readAlarm, wellAgain } from './alarm.ts'
+import { TooEarly } from '../shared/batch.ts'
+import { type Alarm, type Guide, lessened, readAlarm, wellAgain } from './alarm.ts'
 import type { Event } from './event.ts'
 import { type Weighed, weigh } from './evidence.ts'
 import { readSuccess } from './failure.ts'
 import type { Histories } from './histories.ts'
 import { AlarmClaimed, type Claim, type Ledger, type Outlet, outlets } from './ledger.ts'
 import { settled } from './pool.ts'
-
-/** The execution has not done yet what its event says, or nobody could look whether it did: ask again in a minute. */
-export class TooEarly extends Error {
-  override readonly name = 'TooEarly'
-}
 
 /** An event that is to be told of. `again`: it was taken before, and given back. */
 export type Item = { event: Event; again: boolean }
@@ -28,7 +24,7 @@ export type Means = {
     deadline: number,
     told: (alarms: Alarm[]) => Promise<void>,
   ): Promise<Map<Alarm, Error>>
-  runbook: string
+  guide: Guide
   log: { error(message: string, details: { error: unknown }): void }
   patience: { giveWay: number; look: number; ledger: number; retry: number }
   /** When nothing is begun any more. */
@@ -96,7 +92,7 @@ async function tellRound(items: Item[], means: Means): Promise<Result[]> {
   const over = due.filter(
     ({ alarm, open, claim }) => alarm.credential && !open && claim?.told.size === outlets.length,
   )
-  await carryOut(over.map(wellMeanwhile(means.runbook)), means)
+  await carryOut(over.map(wellMeanwhile(means.guide)), means)
   return results
 }
 
@@ -117,10 +113,10 @@ const ended = ({ items, alarm: { key, subject } }: Task, told: Result['told'], e
   items.map(item => ({ item, told, key, subject, ...(error && { error }) }))
 
 const wellMeanwhile =
-  (runbook: string) =>
+  (guide: Guide) =>
   ({ alarm }: Task): Task => {
     const [store = '', ...id] = (alarm.credential ?? '').split(' ')
-    const well = wellAgain({ store, id: id.join(' '), execution: '' }, {}, runbook)
+    const well = wellAgain({ store, id: id.join(' '), execution: '' }, {}, guide)
     return { alarm: { ...well, severities: [alarm.severity] }, items: [], open: true }
   }
 
@@ -140,10 +136,10 @@ const isWorse = (one: Alarm, other: Alarm) => one.severity === 'critical' && oth
 async function toAlarm(item: Item, means: Means, looking: AbortSignal): Promise<Alarm | undefined> {
   const { event, again } = item
   const success = readSuccess({ event, worth: 'unknown' })
-  if (success) return wellAgain(success, event, means.runbook)
+  if (success) return wellAgain(success, event, means.guide)
   const weighed = await look(event, means, looking)
   if (weighed.worth === 'early' && !again) throw new TooEarly('the execution has not announced this yet')
-  return readAlarm(weighed, means.runbook)
+  return readAlarm(weighed, means.guide)
 }
 
 /** What Step Functions reports was mostly announced and told: then nobody has to look at the execution. */
@@ -196,7 +192,7 @@ async function decideSuccess(task: Task, ledger: Ledger, means: Means): Promise<
   const event = items[0]?.event ?? {}
   const weighed = await look(event, means, AbortSignal.timeout(means.patience.look))
   const success = readSuccess(weighed)
-  const proven = success && weighed.worth === 'proven' && wellAgain(success, weighed.event, means.runbook)
+  const proven = success && weighed.worth === 'proven' && wellAgain(success, weighed.event, means.guide)
   if (proven && proven.credential === alarm.credential && proven.at >= claim.failedAt)
     return { ...task, alarm: { ...proven, severities: claim.severities }, claim, open: true }
   await ledger.release(claim).catch(() => {})

@@ -5,6 +5,7 @@ import { engineNames } from '../../rotation/engines/traits.ts'
 import { InvalidInput, RotationError } from '../../rotation/errors.ts'
 import { type StoreName, storeNames } from '../../rotation/stores/store.ts'
 import { strategyNames } from '../../rotation/strategies/names.ts'
+import { batch } from './batch.ts'
 
 const text = v.pipe(v.string(), v.nonEmpty())
 const time = v.pipe(
@@ -181,6 +182,9 @@ export const slotEvent = (event: unknown) => checked(slot, event)
 /** What reportRotations gets: what became of the rotations on one database server. */
 export const reportEvent = (event: unknown) => checked(report, event)
 export type Results = v.InferOutput<typeof report>['results']
+
+/** What recordRotation gets: messages of a queue. @throws InvalidInput */
+export const messagesEvent = (event: unknown) => checked(batch, event).Records
 
 const serviceCall = v.object({
   Step: v.picklist(serviceSteps),

@@ -34,6 +34,8 @@ type Event = {
   /** In seconds. */
   timestamp: number
   type: string
+  executionStartedEventDetails?: { input: string }
+  executionSucceededEventDetails?: { output: string }
   stateEnteredEventDetails?: { name: string; input: string }
   lambdaFunctionFailedEventDetails?: ErrorDetails
   executionFailedEventDetails?: ErrorDetails
@@ -135,11 +137,7 @@ class StateMachines {
     GetExecutionHistory: ({ executionArn, includeExecutionData = true, reverseOrder }: Request) => {
       const name = lastOf(executionArn)
       const history = this.running.has(name) ? [] : this.#find(name).history
-      const events = history.map(({ stateEnteredEventDetails, ...event }) => {
-        if (!stateEnteredEventDetails) return event
-        const { name, input } = stateEnteredEventDetails
-        return { ...event, stateEnteredEventDetails: { name, ...(includeExecutionData && { input }) } }
-      })
+      const events = includeExecutionData ? [...history] : history.map(withoutData)
       return { events: reverseOrder ? events.reverse() : events }
     },
   }
@@ -156,7 +154,7 @@ class StateMachines {
     const history: Event[] = []
     const happened = (event: Omit<Event, 'id' | 'timestamp'>) =>
       history.push({ id: history.length + 1, timestamp: Date.now() / 1000, ...event })
-    happened({ type: 'ExecutionStarted' })
+    happened({ type: 'ExecutionStarted', executionStartedEventDetails: { input } })
     const ended = runExecution(stateMachine, this.tasks, name, JSON.parse(input), {
       entered: (state, input) =>
         happened({
@@ -172,14 +170,22 @@ class StateMachines {
     const started: Started = { input, startDate: Date.now() / 1000, history, ended }
     ended.then(result => {
       started.result = result
-      happened(
-        result.failure
-          ? { type: 'ExecutionFailed', executionFailedEventDetails: detailsOf(result.failure) }
-          : { type: 'ExecutionSucceeded' },
-      )
+      if (result.failure)
+        happened({ type: 'ExecutionFailed', executionFailedEventDetails: detailsOf(result.failure) })
+      else
+        happened({
+          type: 'ExecutionSucceeded',
+          executionSucceededEventDetails: { output: JSON.stringify(result.output ?? null) },
+        })
     })
     return started
   }
+}
+
+/** As with `includeExecutionData: false`: no input and no output. */
+function withoutData({ stateEnteredEventDetails: entered, ...event }: Event): Partial<Event> {
+  const { executionStartedEventDetails: _, executionSucceededEventDetails: __, ...rest } = event
+  return { ...rest, ...(entered && { stateEnteredEventDetails: { name: entered.name, input: '' } }) }
 }
 
 const statusOf = (result: Execution | undefined) =>

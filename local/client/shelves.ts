@@ -59,7 +59,8 @@ export class SecretsShelf implements Shelf {
         }))
           for (const { VersionId } of Versions) {
             const command = new GetSecretValueCommand({ SecretId, VersionId })
-            values.push((await this.#client.send(command)).SecretString ?? '')
+            // A rotation that failed before it wrote one leaves a version without a value.
+            values.push((await unlessAbsent(this.#client.send(command)))?.SecretString ?? '')
           }
     return values
   }

@@ -85,6 +85,7 @@ const functions = {
   findDue: () => import('../../functions/findDue.ts'),
   finishSecret: () => import('../../functions/finishSecret.ts'),
   raiseAlarm: () => import('../../functions/raiseAlarm.ts'),
+  recordRotation: () => import('../../functions/recordRotation.ts'),
   reportRotations: () => import('../../functions/reportRotations.ts'),
   retireSecret: () => import('../../functions/retireSecret.ts'),
   rollbackSecret: () => import('../../functions/rollbackSecret.ts'),

@@ -56,6 +56,8 @@ export type Deployed = {
   users: Users
   /** The emulator's own log; undefined if it was not started here. */
   logFile: string | undefined
+  /** Runs `serverless` once more on the same stack, with further parameters. @returns what it prints */
+  serverless(command: 'deploy' | 'remove', params?: Record<string, string>): Promise<string>
   /** Makes users in another server, whose certificate `trust` named. */
   usersOf(postgres: PostgresServer): Promise<Users>
   /** An output of the stack. */
@@ -84,6 +86,8 @@ type Options = {
   params?: Record<string, string>
   /** Certificates of further servers, as files. */
   trust?: string[]
+  /** Is told what begins now. */
+  tell?: (step: string) => void
 }
 
 /**
@@ -95,18 +99,23 @@ export async function startDeployed({
   folder = project,
   params = {},
   trust = [],
+  tell = () => {},
 }: Options = {}): Promise<Deployed | undefined> {
   const given = process.env.AWS_ENDPOINT_URL
   const bin = given ? undefined : await pythonBin()
   if (!given && !bin) return undefined
   await using started = new AsyncDisposableStack()
+  tell(bin ? 'starting MiniStack, a local AWS, and PostgreSQL' : 'starting PostgreSQL')
   const [ministack, postgres] = await Promise.all([bin ? startMiniStack(bin) : undefined, startPostgres()])
   started.defer(() => postgres.stop())
   if (ministack) started.defer(() => ministack.stop())
   const url = given ?? ministack?.url ?? ''
   const env = environmentFor(url)
   putCertificates(folder, [postgres.caFile, ...trust])
-  await deploy(folder, { region, caFile, ...params }, env)
+  const of = { folder, params: { region, caFile, ...params }, env }
+  tell('packing the functions and deploying the stack: serverless deploy --stage local')
+  await serverless('deploy', of)
+  tell('making users and queues')
 
   const client = { endpoint: url, region, credentials: { accessKeyId: 'test', secretAccessKey: 'test' } }
   const secrets = new SecretsShelf(new SecretsManagerClient(client))
@@ -136,6 +145,7 @@ export async function startDeployed({
     parameters,
     users,
     logFile: ministack?.logFile,
+    serverless: (command, more) => serverless(command, { ...of, params: { ...of.params, ...more } }),
     usersOf: async server => all.use(await Users.of(server, secrets, names)),
     output,
     async rotate(id, { store } = secrets) {
@@ -151,12 +161,14 @@ export async function startDeployed({
     alarms: about => alarms.find(({ Message }) => Message.includes(about)),
     logged: name => loggedIn(logs, `/aws/lambda/${stackName}-${name}`),
     written: () => writtenIn({ stepFunctions, logs, queues: [announcements, alarms] }),
-    async passwords() {
-      const values = [...(await secrets.all(names)), ...(await parameters.all(names))]
-      return values.map(value => JSON.parse(value).password)
-    },
+    passwords: () => passwordsIn([secrets, parameters], names),
     stop: () => all.disposeAsync(),
   }
+}
+
+async function passwordsIn(shelves: Shelf[], prefix: string): Promise<string[]> {
+  const values = (await Promise.all(shelves.map(shelf => shelf.all(prefix)))).flat()
+  return values.filter(value => value).map(value => JSON.parse(value).password)
 }
 
 const environmentFor = (url: string) => ({
@@ -184,25 +196,31 @@ async function endOf(
   }
 }
 
-/** The deploy that README.md shows, but for the stage, the endpoint and whom to trust. */
-async function deploy(
-  folder: string,
-  params: Record<string, string>,
-  env: Record<string, string>,
-): Promise<void> {
+type Serverless = { folder: string; params: Record<string, string>; env: Record<string, string> }
+
+/** The command that README.md shows, but for the stage, the endpoint and whom to trust. @returns what it prints */
+async function serverless(
+  command: 'deploy' | 'remove',
+  { folder, params, env }: Serverless,
+): Promise<string> {
   const options = Object.entries(params).map(([name, value]) => `--param=${name}=${value}`)
-  await promisify(execFile)(process.execPath, [osls, 'deploy', '--stage', 'local', ...options], {
-    cwd: folder,
-    env: {
-      ...withoutAws(process.env),
-      ...env,
-      // No profile of the user's may send it elsewhere.
-      AWS_CONFIG_FILE: '/dev/null',
-      AWS_SHARED_CREDENTIALS_FILE: '/dev/null',
-      // Milliseconds between two looks at the stack: a local one is there in no time.
-      SLS_AWS_MONITORING_FREQUENCY: '200',
+  const { stdout } = await promisify(execFile)(
+    process.execPath,
+    [osls, command, '--stage', 'local', ...options],
+    {
+      cwd: folder,
+      env: {
+        ...withoutAws(process.env),
+        ...env,
+        // No profile of the user's may send it elsewhere.
+        AWS_CONFIG_FILE: '/dev/null',
+        AWS_SHARED_CREDENTIALS_FILE: '/dev/null',
+        // Milliseconds between two looks at the stack: a local one is there in no time.
+        SLS_AWS_MONITORING_FREQUENCY: '200',
+      },
     },
-  })
+  )
+  return stdout
 }
 
 async function outputOf(client: CloudFormationClient, key: string): Promise<string> {

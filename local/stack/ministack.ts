@@ -24,6 +24,8 @@ export async function startMiniStack(bin: string): Promise<MiniStack> {
     // Each function may do what its role allows, as in AWS. Other credentials may do everything.
     AUTH: 'true',
     TMPDIR: folder,
+    // No folder of compiled files in the project's own.
+    PYTHONDONTWRITEBYTECODE: '1',
   }
   const log = openSync(logFile, 'a')
   try {

@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
+import { existsSync } from 'node:fs'
 import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -19,26 +20,41 @@ with open(f"{folder}.lock", "w") as lock:
     fcntl.flock(lock, fcntl.LOCK_EX)
     if not done.exists():
         venv.create(folder, clear=True, with_pip=True)
-        pip = [folder / "bin/python", "-m", "pip", "install", "--quiet", "--requirement", requirements]
-        subprocess.run(pip, check=True)
+        pip = [folder / "bin/python", "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
+        if subprocess.run([*pip, "--requirement", requirements]).returncode:
+            sys.exit(1)  # It has said why.
         done.touch()
 `
 
-/**
- * The bin folder of a virtual environment with what requirements.txt lists, made when first asked for; any number of
- * processes may ask at once. Undefined, with a warning, where Python cannot be had.
- * @throws Error in CI instead, so that no test is left out there unseen
- */
-export async function pythonBin(): Promise<string | undefined> {
-  await mkdir(cache, { recursive: true })
-  // By its requirements, so that other work trees on the same node_modules keep theirs.
+/** Where the environment is, or will be. Named by its requirements, so that other work trees on the same node_modules keep theirs. */
+async function environmentFolder(): Promise<string> {
   const hash = createHash('sha256')
     .update(await readFile(requirements))
     .digest('hex')
-  const environment = join(cache, `keyturn-python-${hash.slice(0, 8)}`)
+  return join(cache, `keyturn-python-${hash.slice(0, 8)}`)
+}
+
+/** Whether the environment has been made. */
+export const isMade = async () => existsSync(join(await environmentFolder(), 'done'))
+
+/**
+ * Makes a virtual environment with what requirements.txt lists, when first asked for; any number of processes may ask at
+ * once. @returns its bin folder @throws if Python cannot be had, or its packages cannot
+ */
+export async function makePython(): Promise<string> {
+  await mkdir(cache, { recursive: true })
+  const environment = await environmentFolder()
+  await promisify(execFile)('python3', ['-c', make, environment, requirements])
+  return join(environment, 'bin')
+}
+
+/**
+ * The same for tests. Undefined, with a warning, where Python cannot be had.
+ * @throws Error in CI instead, so that no test is left out there unseen
+ */
+export async function pythonBin(): Promise<string | undefined> {
   try {
-    await promisify(execFile)('python3', ['-c', make, environment, requirements])
-    return join(environment, 'bin')
+    return await makePython()
   } catch (error) {
     if (process.env.CI === 'true') throw error
     console.warn(`SKIPPED: all that needs Python. Install python3 with venv and pip to run it. ${error}`)

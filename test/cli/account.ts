@@ -30,7 +30,8 @@ export type Account = {
   stop(): void
 }
 
-type Played = { secretsManager?: string; stepFunctions?: string }
+/** URLs of what plays a service; `others` plays those that are not named, and Parameter Store too. */
+type Played = { secretsManager?: string; stepFunctions?: string; others?: string }
 type Answer = { status: number; body: string }
 
 export const functionArn = arnOf('lambda', 'function:keyturn-local-rotateSecret')
@@ -81,8 +82,8 @@ export async function startAccount(played: Played = {}): Promise<Account> {
     if (!service) return refusal ? refusedXml(refusal) : stacksXml(account.stacks, body)
     if (refusal) return refused(refusal)
     const request = JSON.parse(body)
-    if (service === 'AmazonSSM') return ok(parameterAnswer(account, action, request))
-    if (action === 'ListSecrets') {
+    if (service === 'AmazonSSM' && !played.others) return ok(parameterAnswer(account, action, request))
+    if (action === 'ListSecrets' && !played.secretsManager) {
       const [prefix = ''] = request.Filters?.[0]?.Values ?? []
       const names = [...account.secrets.keys()].filter(name => name.startsWith(prefix))
       return ok({ SecretList: names.map(Name => ({ Name })), NextToken: 'more' })
@@ -96,9 +97,13 @@ export async function startAccount(played: Played = {}): Promise<Account> {
       account.runs.push(request.input)
       return ok({ executionArn: arnOf('states', `execution:${account.runs.length}`), startDate: 0 })
     }
-    const url = service === 'secretsmanager' ? played.secretsManager : played.stepFunctions
+    const own = { secretsmanager: played.secretsManager, AWSStepFunctions: played.stepFunctions }
+    const url = own[service as keyof typeof own] ?? played.others
     if (!url) return refused({ name: 'ResourceNotFoundException' })
-    const headers = Object.entries(incoming.headers).filter(([name]) => /^(x-amz|content-type)/.test(name))
+    // By the signature's scope an emulator knows the service and the Region.
+    const headers = Object.entries(incoming.headers).filter(([name]) =>
+      /^(x-amz|content-type|authorization)/.test(name),
+    )
     const answer = await fetch(url, { method: 'POST', body, headers: Object.fromEntries(headers) as never })
     const told = await answer.text()
     if (action !== 'DescribeSecret' || !answer.ok) return { status: answer.status, body: told }

@@ -18,7 +18,7 @@ export function namesIn(folder: string): Record<Kind, string[]> {
   const outcomes = all(code, /type Outcome = ([^\n]+)/g).join(' ')
   const names: Record<Kind, string[]> = {
     error: all(code, /export class (\w+) extends \w*Error\b/g),
-    outcome: [...all(code, /outcome(?::| ===) '(\w+)'/g), ...all(outcomes, /'(\w+)'/g)],
+    outcome: [...all(code, /outcome(?::| ===) '(\w+)'/g), ...all(outcomes, /'([\w-]+)'/g)],
     field: [...fieldsOf(definitions), ...all(read('functions/shared/event.ts'), /^\s+([a-z]\w*): v\./gm)],
     event: all(definitions, /"DetailType": "([^"]+)"/g),
     metric: all(code, /\b(?:count|measure)\('([A-Z]\w+)'/g),

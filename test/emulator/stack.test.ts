@@ -161,7 +161,7 @@ describe.skipIf(!possible)('deployed on a local AWS', () => {
       const run = await rotate(id, stack[kept])
       await expectRolledBack(run)
       const { executionArn = '', name, error, cause } = run.execution
-      // MiniStack by itself calls every error Runtime.HandlerError: local/stack/mended_ministack.py.
+      // MiniStack by itself calls every error Runtime.HandlerError: local/stack/mended/errors.py.
       expect(error).toBe('TestFailed')
       expect(cause).toContain('testSecret: the test query failed')
       expect(run.announced[0]?.detail).toMatchObject({ rotation: { rollback: { outcome: 'restored' } } })
@@ -177,7 +177,7 @@ describe.skipIf(!possible)('deployed on a local AWS', () => {
       for (const line of [
         /^Cause: +testSecret: the test query failed: .+$/m,
         /^Rollback: +restored$/m,
-        /^What to do: +https:\/\/wiki.example\/runbook#testfailed$/m,
+        /^Runbook: +https:\/\/wiki.example\/runbook#testfailed$/m,
       ])
         expect(alarm?.Message).toMatch(line)
     })
@@ -216,6 +216,8 @@ describe.skipIf(!possible)('deployed on a local AWS', () => {
       const run = await rotate(id, stack[kept])
       await expectRolledBack(run)
       expect(run.execution.error).toBe('NotPermitted')
+      const one = { secrets: 'secret', parameters: 'parameter' }[kept]
+      expect(run.execution.cause).toContain(`check the name, and tag the ${one} keyturn:managed=true`)
     },
   )
 
@@ -227,6 +229,12 @@ describe.skipIf(!possible)('deployed on a local AWS', () => {
       await secretsManager.send(
         new RotateSecretCommand({ SecretId, RotationLambdaARN, RotateImmediately: false }),
       )
+      // While the service tries the function out, a version without a value is pending.
+      const stages = async () =>
+        Object.values(
+          (await secretsManager.send(new DescribeSecretCommand({ SecretId }))).VersionIdsToStages ?? {},
+        )
+      await expect.poll(stages, { timeout: 40_000 }).toEqual([['AWSCURRENT']])
       return SecretId
     }
 
@@ -345,9 +353,7 @@ describe.skipIf(!possible)('deployed on a local AWS', () => {
       const [alarm, ...more] = await stack.alarms(secret)
       expect(more).toEqual([])
       expect(alarm?.Subject).toBe(`ERROR ${event}: rotation of secret ${secret} failed`)
-      expect(alarm?.Message).toMatch(
-        /^What to do: +https:\/\/wiki.example\/runbook#managed-rotation-failed$/m,
-      )
+      expect(alarm?.Message).toMatch(/^Runbook: +https:\/\/wiki.example\/runbook#managed-rotation-failed$/m)
     }
   })
 

@@ -1,5 +1,6 @@
+import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { judge } from '../../fleet/due.ts'
+import { judge, nextBeginning } from '../../fleet/due.ts'
 import type { Scheduled } from '../../fleet/inventory.ts'
 import { parseOptions, parseTags } from '../../rotation/options.ts'
 
@@ -278,5 +279,43 @@ describe('skipped, with the reason', () => {
         reason: 'Secrets Manager rotates it on its own schedule',
       })
     }
+  })
+})
+
+describe('when it rotates next', () => {
+  const next = (tags: Record<string, string>, now: Date) =>
+    nextBeginning({ store: 'parameter-store', id: '/shop/db', since, tags: { ...managed, ...tags } }, now)
+
+  test('is due then, and not a second before', () => {
+    fc.assert(
+      fc.property(
+        fc.constantFrom('1h', '1d', '30d'),
+        fc.constantFrom(undefined, '02:00-05:00', 'Mon-Fri 22:00-04:00', 'Sat 10:00-12:00 Europe/Berlin'),
+        fc.constantFrom(undefined, '1h'),
+        fc.integer({ min: 0, max: 40 * 24 * 3600 }),
+        (every, window, jitter, later) => {
+          const tags = {
+            'keyturn:every': every,
+            ...(window && { 'keyturn:window': window }),
+            ...(jitter && { 'keyturn:jitter': jitter }),
+          }
+          const now = new Date(since.getTime() + later * 1000)
+          const at = next(tags, now) ?? expect.fail()
+          expect(at.getTime()).toBeGreaterThanOrEqual(now.getTime())
+          expect(look(at.toISOString(), tags).state).toBe('due')
+          if (at.getTime() - 1000 > now.getTime())
+            expect(look(new Date(at.getTime() - 1000).toISOString(), tags).state).toBe('waiting')
+        },
+      ),
+    )
+  })
+
+  test.each([
+    [{}],
+    [{ 'keyturn:every': 'often' }],
+    [{ 'keyturn:every': '1h', 'keyturn:jitter': '2h' }],
+    [{ 'keyturn:every': '1h', 'keyturn:managed': 'false' }],
+  ])('is not known of %j', tags => {
+    expect(next(tags, new Date('2026-11-03T00:00:00Z'))).toBeUndefined()
   })
 })

@@ -50,6 +50,7 @@ describe.skipIf(!bin)('30 due on three database servers, one of them down', () =
       KEYTURN_ALARM_TOPIC: `arn:aws:sns:${account}:alarms`,
       KEYTURN_ALARM_TABLE: 'alarms',
       KEYTURN_RUNBOOK: 'docs/runbook.md',
+      KEYTURN_STAGE: 'prod',
       KEYTURN_WEBHOOK_PARAMETER: '',
     })
     alarms = await openAlarms()

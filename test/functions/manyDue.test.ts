@@ -47,6 +47,7 @@ describe.skipIf(!bin)('200 parameters due at once, on five database servers, one
       KEYTURN_ALARM_TOPIC: `arn:aws:sns:${account}:alarms`,
       KEYTURN_ALARM_TABLE: 'alarms',
       KEYTURN_RUNBOOK: 'docs/runbook.md',
+      KEYTURN_STAGE: 'prod',
       KEYTURN_WEBHOOK_PARAMETER: '',
     })
     shelf = new ParametersShelf(new SSMClient())

@@ -58,6 +58,7 @@ setLambdaEnvironment({
   KEYTURN_ALARM_TABLE: 'alarms',
   KEYTURN_EXECUTIONS: 'arn:aws:states:eu-west-1:123456789012:execution:keyturn-test-rotate',
   KEYTURN_RUNBOOK: 'https://wiki.example/runbook',
+  KEYTURN_STAGE: 'prod',
   KEYTURN_WEBHOOK_PARAMETER: '/keyturn/webhook',
 })
 const { handler } = await import('../../functions/raiseAlarm.ts')
@@ -168,10 +169,8 @@ describe.skipIf(!moto)('raiseAlarm over moto', () => {
     expect(await call({ ...managed, time: failure.time, detail: secret })).toEqual([])
     const [mail, ...more] = await mails()
     expect(more).toEqual([])
-    const alarm = readAlarm(
-      weighed({ ...failure, time: '2026-11-21T10:00:00.000Z' }),
-      'https://wiki.example/runbook',
-    )
+    const guide = { runbook: 'https://wiki.example/runbook', stage: 'prod', region: 'eu-west-1' }
+    const alarm = readAlarm(weighed({ ...failure, time: '2026-11-21T10:00:00.000Z' }), guide)
     expect(mail?.Subject).toBe(alarm?.subject)
     const withoutTime = (text = '') => text.replace(/^Time:.*$/m, '')
     expect(withoutTime(mail?.Message)).toBe(withoutTime(alarm && textOf(alarm)))

@@ -185,6 +185,52 @@ test('a refusal tells who may not do what', async () => {
   await expect(denied).rejects.toThrow('Step Functions: Quoted-1')
 })
 
+describe('a call that no policy allows', () => {
+  const user = 'User: arn:aws:sts::1:assumed-role/keyturn-prod-SetSecretRole-AbC/keyturn-prod-setSecret'
+  const refused = (service: Parameters<typeof ask>[0], message: string) =>
+    ask(service, () =>
+      Promise.reject(Object.assign(new Error(message), { name: 'AccessDeniedException', $fault: 'client' })),
+    )
+  const because = (action: string) => `because no identity-based policy allows the ${action} action`
+
+  test.each([
+    [
+      'Secrets Manager',
+      `secretsmanager:GetSecretValue`,
+      "check the name, and tag the secret keyturn:managed=true (an admin's keyturn:admin=true)",
+    ],
+    ['Parameter Store', 'ssm:GetParameter', 'check the name, and tag the parameter keyturn:managed=true'],
+    ['RDS', 'rds:ModifyDBInstance', 'tag the instance or cluster keyturn:managed=true'],
+  ] as const)('%s: the caller, the call and the tag, in a line', async (service, action, todo) => {
+    const resource = 'arn:aws:x:eu-west-1:1:y/z'
+    const on = refused(
+      service,
+      `${user} is not authorized to perform: ${action} on resource: ${resource} ${because(action)}`,
+    )
+    await expect(on).rejects.toMatchObject({
+      name: 'NotPermitted',
+      message: `${service}: keyturn-prod-setSecret may not call ${action} on ${resource}: ${todo}`,
+    })
+    const ofAny = refused(service, `${user} is not authorized to perform: ${action} ${because(action)}`)
+    await expect(ofAny).rejects.toThrow(`${service}: keyturn-prod-setSecret may not call ${action}: ${todo}`)
+  })
+
+  test.each([
+    [
+      'Secrets Manager',
+      `${user} is not authorized to perform: a:B because no VPC endpoint policy allows the a:B action`,
+    ],
+    [
+      'Secrets Manager',
+      `${user} is not authorized to perform: a:B with an explicit deny in a service control policy`,
+    ],
+    ['Secrets Manager', 'Access to KMS is not allowed'],
+    ['Step Functions', `${user} is not authorized to perform: a:B ${because('a:B')}`],
+  ] as const)('%s says by itself what is in the way: %s', async (service, message) => {
+    await expect(refused(service, message)).rejects.toThrow(`${service}: ${message}`)
+  })
+})
+
 test('a failure names the service, its error, and the request', async () => {
   const error = { name: 'Odd', $fault: 'client', $metadata: { requestId: 'request-1' } }
   const call = () => Promise.reject(Object.assign(new Error('Quoted-1'), error))

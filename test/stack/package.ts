@@ -24,10 +24,11 @@ export type Stack = {
 /** A temporary folder with all that `serverless` reads, so that the work tree stays clean. */
 export async function copyProject(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'keyturn-stack-'))
-  for (const name of ['serverless.yml', 'resources', 'statemachines'])
+  for (const name of ['serverless.yml', 'package.json', 'resources', 'statemachines'])
     await cp(join(project, name), join(folder, name), { recursive: true })
-  // A link, so that it finds the functions and node_modules where they are.
-  await symlink(join(project, 'bundle.ts'), join(folder, 'bundle.ts'))
+  // Links, so that they find the functions and node_modules where they are.
+  for (const name of ['bundle.ts', 'afterDeploy.ts', 'beforeRemove.ts'])
+    await symlink(join(project, name), join(folder, name))
   return folder
 }
 

@@ -188,6 +188,7 @@ test.each([
   ['reportRotations', [], []],
   // It looks at executions, and posts to a webhook, only when there is something to tell.
   ['raiseAlarm', ['dynamodb', 'sns'], ['sfn', 'ssm']],
+  ['recordRotation', ['dynamodb', 'sfn'], []],
 ] as const)('%s loads %j at start, and %j only when used', async (name, first, more) => {
   const { atStart, later } = await packagesOf(name)
   expect([...atStart].sort()).toEqual(first)

@@ -237,6 +237,12 @@ const table: Record<string, Record<string, string[]>> = {
     WebhookCustomerKey: ['kms:Decrypt'],
     ...everyFunction,
   },
+  RecordRotationRole: {
+    Records: ['dynamodb:PutItem'],
+    Histories: ['states:GetExecutionHistory'],
+    Queues: ['sqs:DeleteMessage', 'sqs:GetQueueAttributes', 'sqs:ReceiveMessage'],
+    ...everyFunction,
+  },
   RotateRole: {
     Steps: ['lambda:InvokeFunction'],
     MoveBack: ['states:StartExecution'],
@@ -414,6 +420,15 @@ test("an alarm: this stack's topic, table, queues and executions, and the webhoo
         },
       },
     },
+  })
+})
+
+test("a record: this stack's rotations, its table and its queue", () => {
+  const own = statements(full, 'RecordRotationRole').map(({ Sid, Resource }) => [Sid, Resource])
+  expect(Object.fromEntries(own)).toMatchObject({
+    Records: 'RotationRecords.Arn',
+    Histories: 'arn:aws:states:eu-west-1:123456789012:execution:keyturn-test-rotate:*',
+    Queues: 'RotationEvents.Arn',
   })
 })
 

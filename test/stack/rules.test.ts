@@ -31,19 +31,39 @@ const alarm = (name: string, value: string) =>
   ({ ...alarmChange(name, value, ''), resources: [`${name}.Arn`] }) as Event
 const policy = (detail: Record<string, string>) => of(policyEvent, detail)
 
-/** Events as AWS documents them and as the state machines send them, and the rule that is to match each of them. */
-const events: [what: string, event: object, rule?: string][] = [
-  ['a rotation that failed', announced, 'RotationFailedRule'],
-  ['a lockout', lockedOut, 'LockoutRule'],
-  ['a failure of a severity that nobody knows', of(announced, { severity: 'fatal' }), 'LockoutRule'],
-  ['a failure without a severity', of(announced, { severity: undefined }), 'LockoutRule'],
-  ['a failure whose severity is no text', of(announced, { severity: { is: 'error' } }), 'LockoutRule'],
+/** Events as AWS documents them and as the state machines send them, and the rules that are to match each of them. */
+const events: [what: string, event: object, ...rules: string[]][] = [
+  ['a rotation that failed', announced, 'RotationFailedRule', 'RotationAnnouncedRule'],
+  ['a lockout', lockedOut, 'LockoutRule', 'RotationAnnouncedRule'],
+  [
+    'a failure of a severity that nobody knows',
+    of(announced, { severity: 'fatal' }),
+    'LockoutRule',
+    'RotationAnnouncedRule',
+  ],
+  [
+    'a failure without a severity',
+    of(announced, { severity: undefined }),
+    'LockoutRule',
+    'RotationAnnouncedRule',
+  ],
+  [
+    'a failure whose severity is no text',
+    of(announced, { severity: { is: 'error' } }),
+    'LockoutRule',
+    'RotationAnnouncedRule',
+  ],
   ['several rotations that failed', report, 'RotationFailedRule'],
   ['several, some of them critical', of(report, { severity: 'critical' }), 'LockoutRule'],
   ['several, without a severity', of(report, { severity: undefined }), 'LockoutRule'],
-  ['what was replaced could not be closed', retirementFailed, 'RotationFailedRule'],
+  ['what was replaced could not be closed', retirementFailed, 'RotationFailedRule', 'RotationAnnouncedRule'],
   ['credentials that are late', late, 'RotationFailedRule'],
-  ['a rotation that went well, as it may make up for a failure', rotated, 'RotationFailedRule'],
+  [
+    'a rotation that went well, as it may make up for a failure',
+    rotated,
+    'RotationFailedRule',
+    'RotationAnnouncedRule',
+  ],
   ['a run that came to its end', { ...rotated, 'detail-type': 'Due Rotations Finished' }],
   ["another application's event", { ...announced, source: 'app' }],
   ["another account's", { ...lockedOut, account: '999999999999' }],
@@ -65,11 +85,11 @@ const events: [what: string, event: object, rule?: string][] = [
   ['Secrets Manager: started', of(managed, { eventName: 'RotationStarted' })],
   ['Secrets Manager: succeeded', of(managed, { eventName: 'RotationSucceeded' })],
   ['Secrets Manager: a label moved', { ...managed, 'detail-type': 'Secret Label Updated' }],
-  ['an execution that failed', change('FAILED'), 'ExecutionFailedRule'],
-  ['an execution that timed out', change('TIMED_OUT'), 'RotationStoppedRule'],
-  ['an execution that was stopped', change('ABORTED'), 'RotationStoppedRule'],
+  ['an execution that failed', change('FAILED'), 'ExecutionFailedRule', 'RotationEndedRule'],
+  ['an execution that timed out', change('TIMED_OUT'), 'RotationStoppedRule', 'RotationEndedRule'],
+  ['an execution that was stopped', change('ABORTED'), 'RotationStoppedRule', 'RotationEndedRule'],
   ['an execution that runs', change('RUNNING')],
-  ['an execution that went well', change('SUCCEEDED')],
+  ['an execution that went well', change('SUCCEEDED'), 'RotationEndedRule'],
   ['an execution that waits for a redrive', change('PENDING_REDRIVE')],
   ['a run that failed', change('FAILED', run), 'ExecutionFailedRule'],
   ['a run that timed out', change('TIMED_OUT', run), 'ExecutionFailedRule'],
@@ -84,6 +104,11 @@ const events: [what: string, event: object, rule?: string][] = [
   [
     'CloudWatch: dead letters of what should have begun',
     alarm('StartDeadLettersAlarm', 'ALARM'),
+    'AlarmStateRule',
+  ],
+  [
+    'CloudWatch: dead letters of what should have been recorded',
+    alarm('RecordDeadLettersAlarm', 'ALARM'),
     'AlarmStateRule',
   ],
   ['CloudWatch: nobody looks', alarm('LateAlarm', 'INSUFFICIENT_DATA'), 'AlarmStateRule'],
@@ -117,10 +142,10 @@ describe.skipIf(!hasRuler)("on AWS's own matcher", () => {
     )
   })
 
-  test.each(events.map(([what, , rule], index) => ({ what, rule, index })))(
-    '$what matches $rule',
-    ({ rule, index }) => {
-      expect(found[index]).toEqual(rule ? [rule] : [])
+  test.each(events.map(([what, , ...rules], index) => ({ what, rules, index })))(
+    '$what matches $rules',
+    ({ rules, index }) => {
+      expect(found[index]?.toSorted()).toEqual(rules.toSorted())
     },
   )
 

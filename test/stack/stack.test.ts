@@ -10,6 +10,7 @@ import { Inventory } from '../../fleet/inventory.ts'
 import { lease } from '../../functions/alarm/ledger.ts'
 import { startCallEvent } from '../../functions/shared/event.ts'
 import { pythonBin } from '../../local/stack/python.ts'
+import manifest from '../../package.json' with { type: 'json' }
 import { LockedOut } from '../../rotation/errors.ts'
 import { policyEvent } from '../support/failures.ts'
 import { captureOutput } from '../support/observe.ts'
@@ -219,7 +220,13 @@ describe('template', () => {
         KEYTURN_ALARM_TABLE: 'AlarmLedger',
         KEYTURN_EXECUTIONS: executions,
         KEYTURN_RUNBOOK: 'https://wiki.example/runbook',
+        KEYTURN_STAGE: 'test',
         KEYTURN_WEBHOOK_PARAMETER: '/keyturn/webhook',
+      },
+      recordRotation: {
+        ...common,
+        KEYTURN_EXECUTIONS: executions,
+        KEYTURN_RECORD_TABLE: 'RotationRecords',
       },
     }
     for (const name of functions)
@@ -241,7 +248,7 @@ describe('template', () => {
     ])
   })
 
-  test('the outputs name the state machines, the bus, the topic, every step and the rotation function', () => {
+  test('the outputs name the stage, the state machines, the bus, the topic, the table, every step and the rotation function', () => {
     const values = Object.entries(full.Outputs).map(([name, { Value }]) => [name, Value])
     expect(Object.fromEntries(values)).toEqual({
       ServerlessDeploymentBucketName: 'ServerlessDeploymentBucket',
@@ -249,6 +256,10 @@ describe('template', () => {
       RotateDueStateMachineArn: 'RotateDueStateMachine',
       EventBusArn: 'arn:aws:events:eu-west-1:123456789012:event-bus/operations',
       AlarmTopicArn: 'AlarmTopic',
+      Stage: 'test',
+      Version: manifest.version,
+      RotationTableName: 'RotationRecords',
+      DueSchedule: 'rate(5 minutes)',
       ...Object.fromEntries(
         [...steps, 'rotateSecret'].map(name => [
           `${logical(name)}FunctionArn`,
@@ -264,7 +275,8 @@ describe('rules and the schedule', () => {
     CriticalAlarms: ['LockoutRule', 'RotationStoppedRule', 'LockedOutAlarmRule'],
     OtherAlarms: ['RotationFailedRule', 'ManagedRotationFailedRule', 'ExecutionFailedRule', 'AlarmStateRule'],
   }
-  const rules = [...Object.values(alarmRules).flat(), 'PolicyEventRule']
+  const recordRules = ['RotationAnnouncedRule', 'RotationEndedRule']
+  const rules = [...Object.values(alarmRules).flat(), 'PolicyEventRule', ...recordRules]
 
   const named = (type: string) =>
     Object.keys(full.Resources).filter(name => full.Resources[name]?.Type === type)
@@ -273,7 +285,7 @@ describe('rules and the schedule', () => {
     expect(named('AWS::Events::Rule').sort()).toEqual(rules.toSorted())
     expect(named('AWS::Scheduler::Schedule')).toEqual(['DueSchedule'])
     const ofKeyturn = rules.filter(name => properties(full, name).EventPattern.source.includes('keyturn'))
-    expect(ofKeyturn.sort()).toEqual(['LockoutRule', 'RotationFailedRule'])
+    expect(ofKeyturn.sort()).toEqual(['LockoutRule', 'RotationAnnouncedRule', 'RotationFailedRule'])
     for (const name of rules)
       expect(properties(full, name).EventBusName).toBe(ofKeyturn.includes(name) ? 'operations' : undefined)
   })
@@ -336,15 +348,19 @@ describe('rules and the schedule', () => {
       })
   })
 
+  const mappingsOf = (functionName: string) =>
+    named('AWS::Lambda::EventSourceMapping')
+      .map(name => properties(full, name))
+      .filter(({ FunctionName }) => FunctionName === functionName)
+
   test('raiseAlarm reads both queues in batches, two of each at a time, and gives back what it could not tell', () => {
-    const mappings = named('AWS::Lambda::EventSourceMapping').map(name => properties(full, name))
     const common = {
       FunctionName: 'RaiseAlarmLambdaFunction',
       BatchSize: 100,
       FunctionResponseTypes: ['ReportBatchItemFailures'],
       ScalingConfig: { MaximumConcurrency: 2 },
     }
-    expect(mappings).toEqual([
+    expect(mappingsOf('RaiseAlarmLambdaFunction')).toEqual([
       { ...common, EventSourceArn: 'CriticalAlarms.Arn', MaximumBatchingWindowInSeconds: 2 },
       { ...common, EventSourceArn: 'OtherAlarms.Arn', MaximumBatchingWindowInSeconds: 5 },
     ])
@@ -358,6 +374,41 @@ describe('rules and the schedule', () => {
     }
     const permissions = named('AWS::Lambda::Permission').map(name => properties(full, name).FunctionName)
     expect(permissions).not.toContain('RaiseAlarmLambdaFunction')
+  })
+
+  test('recordRotation reads the queue of its rules in batches, two at a time, and gives back what it could not write', () => {
+    expect(senders('RotationEvents')).toEqual(arnsOf(recordRules))
+    expect(senders('RecordDeadLetters')).toEqual(arnsOf(recordRules))
+    for (const rule of recordRules)
+      expect(properties(full, rule).Targets).toEqual([
+        {
+          Id: 'rotationEvents',
+          Arn: 'RotationEvents.Arn',
+          DeadLetterConfig: { Arn: 'RecordDeadLetters.Arn' },
+          RetryPolicy: { MaximumEventAgeInSeconds: 86400, MaximumRetryAttempts: 185 },
+        },
+      ])
+    expect(mappingsOf('RecordRotationLambdaFunction')).toEqual([
+      {
+        FunctionName: 'RecordRotationLambdaFunction',
+        EventSourceArn: 'RotationEvents.Arn',
+        BatchSize: 10,
+        FunctionResponseTypes: ['ReportBatchItemFailures'],
+        ScalingConfig: { MaximumConcurrency: 2 },
+      },
+    ])
+    const { VisibilityTimeout, RedrivePolicy } = properties(full, 'RotationEvents')
+    expect(VisibilityTimeout).toBeGreaterThan(properties(full, 'RecordRotationLambdaFunction').Timeout)
+    expect(RedrivePolicy).toEqual({ deadLetterTargetArn: 'RecordDeadLetters.Arn', maxReceiveCount: 10 })
+    const permissions = named('AWS::Lambda::Permission').map(name => properties(full, name).FunctionName)
+    expect(permissions).not.toContain('RecordRotationLambdaFunction')
+  })
+
+  test('records are encrypted, and kept until they expire', () => {
+    expect(properties(full, 'RotationRecords')).toMatchObject({
+      SSESpecification: { SSEEnabled: true },
+      TimeToLiveSpecification: { AttributeName: 'expiresAt', Enabled: true },
+    })
   })
 
   test('startRotation may be called by its rule only, and what fails on the way goes to the dead letters', () => {
@@ -396,9 +447,13 @@ describe('rules and the schedule', () => {
   })
 
   test('an alarm watches every queue of dead letters', () => {
-    const alarms = { AlarmDeadLetters: 'DeadLettersAlarm', StartDeadLetters: 'StartDeadLettersAlarm' }
+    const alarms = {
+      AlarmDeadLetters: 'DeadLettersAlarm',
+      StartDeadLetters: 'StartDeadLettersAlarm',
+      RecordDeadLetters: 'RecordDeadLettersAlarm',
+    }
     expect(named('AWS::SQS::Queue').sort()).toEqual(
-      [...Object.keys(alarms), ...Object.keys(alarmRules)].sort(),
+      [...Object.keys(alarms), ...Object.keys(alarmRules), 'RotationEvents'].sort(),
     )
     for (const queue of named('AWS::SQS::Queue'))
       expect(properties(full, queue).SqsManagedSseEnabled).toBe(true)
@@ -488,7 +543,7 @@ describe('alarms', () => {
       TreatMissingData: 'missing',
       InsufficientDataActions: ['AlarmTopic'],
     })
-    expect(alarms()).toHaveLength(4)
+    expect(alarms()).toHaveLength(5)
   })
 
   /** A metric by its name, and all its dimensions: a graph of fewer shows nothing. Only of this stack's service. */

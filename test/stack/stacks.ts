@@ -18,7 +18,14 @@ export const steps = [
 export const dueSteps = ['findDue', 'rotateServer']
 /** Those that rotate-server runs. */
 export const serverSteps = ['takeSlot', 'startRotation', 'awaitRotation', 'reportRotations']
-export const functions = [...steps, ...dueSteps, ...serverSteps, 'rotateSecret', 'raiseAlarm']
+export const functions = [
+  ...steps,
+  ...dueSteps,
+  ...serverSteps,
+  'rotateSecret',
+  'raiseAlarm',
+  'recordRotation',
+]
 export const stateMachines = [
   ['rotate', 'RotateStateMachine', steps],
   ['rotate-due', 'RotateDueStateMachine', dueSteps],

@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto'
-import { type Alarm, incidentOf } from '../alarm.ts'
+import { type Alarm, incidentOf, linesOf } from '../alarm.ts'
 import { endOf, keyOf } from '../words.ts'
-import { linesOf, type Message, type Service, summary } from './service.ts'
+import { type Message, type Service, summary } from './service.ts'
 
 /** Characters of a summary and of a key; and how many errors of one batch are an incident each. */
 const LIMIT = { summary: 1_024, key: 255, errors: 10 }

@@ -42,6 +42,3 @@ export function summary(alarms: Alarm[]): string {
 /** What one line of a message of several says, behind the title. */
 export const reasonOf = ({ facts, headline }: Alarm) =>
   facts.find(([label]) => label === 'Cause')?.[1] ?? headline
-
-/** The facts and links of an alarm that is a message of its own. */
-export const linesOf = ({ facts, runbook }: Alarm): [string, string][] => [...facts, ['What to do', runbook]]

@@ -1,6 +1,6 @@
-import type { Alarm } from '../alarm.ts'
+import { type Alarm, linesOf } from '../alarm.ts'
 import { short } from '../words.ts'
-import { linesOf, packed, reasonOf, type Service, summary } from './service.ts'
+import { packed, reasonOf, type Service, summary } from './service.ts'
 
 /** Characters of one block, blocks of a message, and characters of a message, with some room. */
 const LIMIT = { block: 2_900, blocks: 48, message: 36_000 }

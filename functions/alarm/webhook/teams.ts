@@ -1,6 +1,6 @@
-import type { Alarm } from '../alarm.ts'
+import { type Alarm, linesOf } from '../alarm.ts'
 import { short } from '../words.ts'
-import { linesOf, packed, reasonOf, type Service, summary } from './service.ts'
+import { packed, reasonOf, type Service, summary } from './service.ts'
 
 /** Bytes of a message: 28 KB, with some room for what is around the alarms. */
 const LIMIT = 24_000
@@ -46,7 +46,7 @@ const entryOf = (alarm: Alarm) => [
 const bytes = (value: unknown) => Buffer.byteLength(JSON.stringify(value))
 const sizeOf = (alarm: Alarm) => bytes(entryOf(alarm))
 
-/** As many facts as fit; the last, which says what to do, always. */
+/** As many facts as fit; the last, which says where it is explained, always. */
 function fitting<Fact>(facts: Fact[]): Fact[] {
   let room = LIMIT - bytes(facts.at(-1))
   const fit = facts.slice(0, -1).filter(fact => {

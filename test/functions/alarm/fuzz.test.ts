@@ -22,7 +22,7 @@ import {
   runFailed,
   statusChange,
 } from '../../support/failures.ts'
-import { runbook, weighed } from './reading.ts'
+import { guide, weighed } from './reading.ts'
 
 const kinds = [
   abandoned,
@@ -90,7 +90,7 @@ const url = new URL('https://events.pagerduty.com/v2/enqueue#key')
 test('whatever is in an event, what is told of it can be read, and each service can take it', () => {
   fc.assert(
     fc.property(event, worth, last, (raw, worth, last) => {
-      const alarm = readAlarm(weighed(raw, worth, last && { last }), runbook)
+      const alarm = readAlarm(weighed(raw, worth, last && { last }), guide)
       if (!alarm) throw new Error('nobody would be told')
       // What SNS takes: printable, beginning with a character that shows, at most 100.
       expect(alarm.subject).toMatch(/^(CRITICAL|ERROR)[ -~]+$/)

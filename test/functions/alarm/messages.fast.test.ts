@@ -23,7 +23,7 @@ import {
   statusChange,
   thrown,
 } from '../../support/failures.ts'
-import { endedIn, read, runbook } from './reading.ts'
+import { endedIn, guide, read } from './reading.ts'
 
 const url = new URL('https://events.pagerduty.com/v2/enqueue#routing-key')
 const { rotation } = lockedOut.detail
@@ -112,7 +112,7 @@ const alarms: Record<string, Alarm> = {
     alarmChange('keyturn-test-late', 'INSUFFICIENT_DATA', 'Nobody has looked for hours.'),
   ),
   'well again': {
-    ...wellAgain({ store: 'secrets-manager', id: 'shop/database', execution }, readEvent(rotated), runbook),
+    ...wellAgain({ store: 'secrets-manager', id: 'shop/database', execution }, readEvent(rotated), guide),
     severities: ['error', 'critical'],
   },
   'not borne out': read(lockedOut, 'denied'),

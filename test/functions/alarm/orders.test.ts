@@ -8,7 +8,7 @@ import { Ledger } from '../../../functions/alarm/ledger.ts'
 import { LedgerTable } from '../../../functions/alarm/ledgerTable.ts'
 import { type Means, tellAll } from '../../../functions/alarm/tell.ts'
 import { announced, execution, lockedOut, statusChange } from '../../support/failures.ts'
-import { runbook } from './reading.ts'
+import { guide } from './reading.ts'
 import { tableIn } from './table.ts'
 
 /** What can become of a call: it fails before or after it took effect, hangs, or the function dies in it. */
@@ -103,7 +103,7 @@ class World {
           }
         return failed
       },
-      runbook,
+      guide,
       log: { error() {} },
       patience: { giveWay: 0, look: 8, ledger: 4, retry: 0 },
       deadline: Number.POSITIVE_INFINITY,

@@ -4,6 +4,7 @@ import { readEvent } from '../../../functions/alarm/event.ts'
 import type { Weighed, Worth } from '../../../functions/alarm/evidence.ts'
 
 export const runbook = 'docs/runbook.md'
+export const guide = { runbook, stage: 'prod', region: 'eu-west-1' }
 
 /** An event, and what is known of its worth; by default that it is true. */
 export const weighed = (event: unknown, worth: Worth = 'proven', more: Partial<Weighed> = {}): Weighed => ({
@@ -14,7 +15,7 @@ export const weighed = (event: unknown, worth: Worth = 'proven', more: Partial<W
 
 /** The alarm that an event is. */
 export function read(event: unknown, worth: Worth = 'proven', more: Partial<Weighed> = {}): Alarm {
-  const alarm = readAlarm(weighed(event, worth, more), runbook)
+  const alarm = readAlarm(weighed(event, worth, more), guide)
   if (!alarm) throw new Error('nobody would be told')
   return alarm
 }

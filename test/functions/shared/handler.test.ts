@@ -21,7 +21,9 @@ Object.assign(process.env, {
   KEYTURN_ALARM_TOPIC: 'arn:aws:sns:eu-west-1:123456789012:alarms',
   KEYTURN_ALARM_TABLE: 'alarms',
   KEYTURN_RUNBOOK: 'docs/runbook.md',
+  KEYTURN_STAGE: 'prod',
   KEYTURN_WEBHOOK_PARAMETER: '',
+  KEYTURN_RECORD_TABLE: 'rotations',
 })
 
 type Handler = (event: unknown, context: object) => Promise<unknown>

@@ -1,0 +1,176 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { nextBeginning } from '../../fleet/due.ts'
+import { NEVER } from '../../fleet/inventory.ts'
+import type { RotationRecord } from '../../fleet/records/record.ts'
+import type { Context } from '../context.ts'
+import { credentialOf } from '../credentialId.ts'
+import { type ExitCode, exit } from '../exit.ts'
+import { interruption } from '../interrupt.ts'
+import { moment, plain } from '../output.ts'
+import { idOf, lasting, outcomeOf, retirementOf, usersOf } from '../records.ts'
+import { type Stack, stackOf } from '../stack.ts'
+import { intervalIn, type Known, lookAt, lookAtAll } from '../standing/gather.ts'
+import { isFinding, type State, states } from '../standing/states.ts'
+
+export type StatusOptions = {
+  tag: [key: string, value: string][]
+  state?: State
+  host?: string
+  watch?: true
+}
+
+/** Milliseconds between two looks. */
+const PAUSE = 10_000
+
+/** How one credential stands, or all of them, the worst first. */
+export async function status(
+  context: Context,
+  id: string | undefined,
+  options: StatusOptions,
+): Promise<ExitCode> {
+  const stack = await stackOf(context)
+  if (!options.watch) return lookOnce(context, stack, id, options)
+  const signal = interruption()
+  for (;;) {
+    if (context.output.live) context.output.clear()
+    const code = await lookOnce(context, stack, id, options)
+    await sleep(PAUSE, undefined, { signal }).catch(() => {})
+    if (signal.aborted) return code
+  }
+}
+
+async function lookOnce(
+  context: Context,
+  stack: Stack,
+  id: string | undefined,
+  options: StatusOptions,
+): Promise<ExitCode> {
+  if (id !== undefined) {
+    const known = await lookAt(context, stack, await credentialOf(context, stack, id))
+    if (context.json) context.output.json(documentOf(known, stack))
+    else tell(context, stack, known)
+    return isFinding(known.standing.state) ? exit.findings : exit.done
+  }
+  const all = await lookAtAll(context, stack, progress(context))
+  const shown = all.filter(known => matches(known, options)).sort(worstFirst)
+  if (context.json) context.output.json({ credentials: shown.map(known => documentOf(known, stack)) })
+  else list(context, stack, shown)
+  return shown.some(({ standing }) => isFinding(standing.state)) ? exit.findings : exit.done
+}
+
+/** On a terminal it says how far it is, where that takes long enough to wonder. */
+const progress =
+  ({ output, json }: Context) =>
+  (count: number, all: number) => {
+    if (output.live && !json && all > 50 && count < all) output.passing(`${count} of ${all} looked at`)
+  }
+
+function matches(
+  { facts: { credential, records }, standing }: Known,
+  { tag, state, host }: StatusOptions,
+): boolean {
+  return (
+    (state === undefined || standing.state === state) &&
+    tag.every(([key, value]) => credential.tags[key] === value) &&
+    (host === undefined || [records[0]?.host, records[0]?.address].includes(host))
+  )
+}
+
+const rank = ({ standing }: Known) => states.indexOf(standing.state)
+const worstFirst = (a: Known, b: Known) => rank(a) - rank(b) || idIn(a).localeCompare(idIn(b))
+const idIn = ({ facts: { credential } }: Known) => idOf(credential)
+
+function list({ output }: Context, stack: Stack, all: Known[]): void {
+  if (!all.length) {
+    output.line('There is none.')
+    return
+  }
+  output.table(
+    ['STATE', 'CREDENTIAL', 'LAST', 'NEXT', 'HOST', ''],
+    all.map(known => {
+      const { facts, standing } = known
+      return [
+        coloured(output, standing.state),
+        idIn(known),
+        lastIn(facts.records)?.ended?.slice(0, 16).replace('T', ' ') ?? 'not known',
+        nextIn(known, stack) ?? '-',
+        plain(facts.records[0]?.host ?? '-'),
+        standing.why ? plain(standing.why) : '',
+      ]
+    }),
+  )
+  const counts = states.flatMap(state => {
+    const { length } = all.filter(({ standing }) => standing.state === state)
+    return length ? [`${length} ${state}`] : []
+  })
+  output.line()
+  output.line(counts.join(', '))
+}
+
+function coloured(output: Context['output'], state: State): string {
+  if (isFinding(state)) return output.styled(state === 'unmanaged' ? 'yellow' : 'red', state)
+  return output.styled('green', state)
+}
+
+function tell({ output }: Context, stack: Stack, known: Known): void {
+  const { facts, standing } = known
+  const { credential, rotatedBy, records, pending } = facts
+  const [latest] = records
+  const last = lastIn(records)
+  const lines: [string, string | undefined][] = [
+    ['state', `${coloured(output, standing.state)}${standing.why ? `: ${plain(standing.why)}` : ''}`],
+    ['what to do', standing.remedy],
+    ['rotated by', rotatedBy === undefined ? 'nobody by itself; whoever starts it' : plain(rotatedBy)],
+    ['last', last ? `${moment(new Date(last.began))}, ${outcomeOf(last)}` : beforeTable(credential.since)],
+    ['next', nextIn(known, stack)],
+    [
+      'latest',
+      latest && latest !== last ? `${moment(new Date(latest.began))}, ${outcomeOf(latest)}` : undefined,
+    ],
+    ['why', latest?.reason && plain(latest.reason)],
+    ['in use', last && usersOf(last)],
+    ['before', last && retirementOf(last)],
+    [
+      'pending',
+      pending && `${plain(pending.token)}, whose rotation ${pending.running ? 'runs' : 'does not run'}`,
+    ],
+  ]
+  output.line(output.styled('bold', idIn(known)))
+  for (const [label, text] of lines) if (text) output.line(`  ${label.padEnd(11)} ${text}`, 14)
+}
+
+const beforeTable = (since: Date) =>
+  since.getTime() ? `not known; its value is of ${moment(since)}` : 'not known'
+
+/** The last one that went well. */
+const lastIn = (records: RotationRecord[]) => records.find(({ outcome }) => outcome === 'rotated')
+
+function nextIn({ facts: { credential } }: Known, stack: Stack): string | undefined {
+  const { nextByService } = credential
+  // Secrets Manager names no date for a schedule that is not to rotate.
+  if (nextByService) return nextByService.getTime() === NEVER.getTime() ? undefined : moment(nextByService)
+  const now = new Date()
+  const next = nextBeginning(credential, now, intervalIn(stack))
+  return next && (next.getTime() > now.getTime() ? moment(next) : 'with the next run')
+}
+
+function documentOf(known: Known, stack: Stack): object {
+  const { facts, standing, arn } = known
+  const { credential, rotatedBy, records, pending, parked } = facts
+  const last = lastIn(records)
+  const left = last?.openUntil && Date.parse(last.openUntil) - Date.now()
+  return {
+    store: credential.store,
+    name: credential.id,
+    arn,
+    ...standing,
+    finding: isFinding(standing.state),
+    rotatedBy: rotatedBy ?? null,
+    next: nextIn(known, stack) ?? null,
+    pending: pending ?? null,
+    parked,
+    last: last ?? null,
+    latest: records[0] ?? null,
+    ...(left && { graceLeft: lasting(Math.max(0, left)) }),
+  }
+}

@@ -1,0 +1,126 @@
+import { intervalOf } from '../../fleet/interval.ts'
+import { Inventory, type Scheduled } from '../../fleet/inventory.ts'
+import { pendingPath, pendingTokens } from '../../fleet/parameters.ts'
+import type { RotationRecord } from '../../fleet/records/record.ts'
+import type { RecordTable } from '../../fleet/records/recordTable.ts'
+import { lastOf, serverId } from '../../fleet/servers.ts'
+import { isManaged, ownTags } from '../../rotation/tags.ts'
+import { lastAttempt } from '../begin.ts'
+import type { Context } from '../context.ts'
+import { type Found, parameterArn } from '../credentialId.ts'
+import { recordsOf } from '../records.ts'
+import { outputOf, type Stack } from '../stack.ts'
+import { type Facts, type Standing, standingOf } from './standing.ts'
+
+/** A credential, and how it stands. */
+export type Known = { facts: Facts; standing: Standing; arn: string }
+
+/** Records of one credential that are looked at: one that went well is among them, after some failures. */
+const RECORDS = 10
+/** Credentials that are looked at together. */
+const AT_ONCE = 10
+
+/** How often runs are: older stacks do not tell. */
+export const intervalIn = (stack: Stack): number => intervalOf(stack.outputs.DueSchedule ?? '')
+
+/** One credential. */
+export async function lookAt(context: Context, stack: Stack, found: Found): Promise<Known> {
+  const inventory = await inventoryOf(context, stack)
+  const ssm = await context.clients.parameters()
+  if (found.store === 'parameter-store') {
+    const { name: id, tags, parameter } = found
+    const since = parameter.LastModifiedDate ?? new Date(0)
+    const pending = (await pendingTokens(ssm, id)).get(pendingPath(id))
+    const credential = { store: found.store, id, tags, since, ...(pending && { pending }) }
+    const policies = parameter.Policies?.length ? 'the policies of the parameter' : undefined
+    return look(await meansOf(context, stack), credential, tagged(credential) ?? policies)
+  }
+  const { secret } = found
+  const { VersionIdsToStages: SecretVersionsToStages, ...entry } = secret
+  const credential = await inventory.secret({
+    ...entry,
+    ...(SecretVersionsToStages && { SecretVersionsToStages }),
+  })
+  const { RotationEnabled, RotationLambdaARN, RotationRules, OwningService } = secret
+  const service = OwningService && `${OwningService}, which manages it`
+  const other = RotationLambdaARN !== outputOf(stack, 'RotateSecretFunctionArn') && RotationLambdaARN
+  const by = other ? `Secrets Manager by another function, ${other}` : 'Secrets Manager'
+  const rule = RotationRules?.ScheduleExpression ?? `every ${RotationRules?.AutomaticallyAfterDays} days`
+  return look(
+    await meansOf(context, stack),
+    credential,
+    service ?? (RotationEnabled ? `${by}, ${rule}` : tagged(credential)),
+  )
+}
+
+/** All that this stack rotates, or may. `looked` is told how many have been looked at, of how many. */
+export async function lookAtAll(
+  context: Context,
+  stack: Stack,
+  looked: (count: number, all: number) => void,
+): Promise<Known[]> {
+  const inventory = await inventoryOf(context, stack)
+  const [means, credentials, pending] = await Promise.all([
+    meansOf(context, stack),
+    inventory.known(),
+    context.clients.parameters().then(ssm => pendingTokens(ssm)),
+  ])
+  const known: Known[] = []
+  for (let start = 0; start < credentials.length; start += AT_ONCE) {
+    const some = credentials.slice(start, start + AT_ONCE).map(credential => {
+      const token = credential.pending ?? pending.get(pendingPath(credential.id))
+      const whole = token && !credential.arn ? { ...credential, pending: token } : credential
+      return look(means, whole, credential.nextByService ? 'Secrets Manager' : tagged(credential))
+    })
+    known.push(...(await Promise.all(some)))
+    looked(known.length, credentials.length)
+  }
+  return known
+}
+
+/** What a look at a credential needs. */
+type Means = { context: Context; stack: Stack; table: RecordTable; down: Set<string>; now: Date }
+
+async function meansOf(context: Context, stack: Stack): Promise<Means> {
+  const stepFunctions = await context.clients.stepFunctions()
+  const servers = await lastOf(stepFunctions, `${outputOf(stack, 'RotateStateMachineArn')}-server`, 1)
+  const down = new Set([...servers].flatMap(([id, { down }]) => (down ? [id] : [])))
+  return { context, stack, table: await recordsOf(context, stack), down, now: new Date() }
+}
+
+async function look(means: Means, credential: Scheduled, rotatedBy: string | undefined): Promise<Known> {
+  const { context, stack, table, down, now } = means
+  const arn = credential.arn ?? parameterArn(credential.id, stack)
+  const [records, attempt] = await Promise.all([
+    table.of(credential.store, [...new Set([arn, credential.id])], RECORDS),
+    credential.pending ? lastAttempt(context, stack, credential.pending) : undefined,
+  ])
+  const { pending: token } = credential
+  const facts: Facts = {
+    credential,
+    rotatedBy,
+    records,
+    pending: token ? { token, running: attempt?.status === 'RUNNING' } : undefined,
+    parked: isDown(records, down),
+  }
+  return { facts, arn, standing: standingOf(facts, now, intervalIn(stack)) }
+}
+
+const isDown = ([{ address } = {} as RotationRecord]: RotationRecord[], down: Set<string>) =>
+  address !== undefined && down.has(serverId(address))
+
+/** Its own tags, as far as they say when it rotates. */
+function tagged({ tags }: Scheduled): string | undefined {
+  const { every, window, jitter } = ownTags(tags)
+  if (!every || !isManaged(tags)) return undefined
+  return `Keyturn, every ${every}${window ? ` within ${window}` : ''}${jitter ? `, up to ${jitter} later` : ''}`
+}
+
+async function inventoryOf({ clients }: Context, stack: Stack): Promise<Inventory> {
+  const [ssm, secrets, tagging] = await Promise.all([
+    clients.parameters(),
+    clients.secrets(),
+    clients.tagging(),
+  ])
+  return new Inventory({ ssm, secrets, tagging }, outputOf(stack, 'RotateSecretFunctionArn'))
+}

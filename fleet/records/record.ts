@@ -1,0 +1,254 @@
+import type { StoreName } from '../../rotation/stores/store.ts'
+
+/** What started a rotation. `by hand` is whoever may start executions, also the `keyturn` command. */
+export type Starter = 'schedule' | 'secrets-manager' | 'policy' | 'way-back' | 'by-hand'
+
+/**
+ * What is kept of one rotation, which is one execution of rotate. No value is in it: every field is in the execution's
+ * history too, which Step Functions forgets after 90 days. What came before the execution knew it, as the user before
+ * createSecret has read the value, is left out.
+ */
+export type RotationRecord = {
+  store: StoreName
+  /** What the execution was started with: a name or an ARN. */
+  id: string
+  name?: string
+  arn?: string
+  /** The execution's ARN. */
+  execution: string
+  /** The id of the version that it makes. */
+  token: string
+  startedBy: Starter
+  strategy?: string
+  engine?: string
+  host?: string
+  /** Host and port. */
+  address?: string
+  user?: string
+  nextUser?: string
+  /** ARN of the admin's secret that the value names. */
+  admin?: string
+  /** When it began, and when its outcome was settled. ISO 8601, UTC. */
+  began: string
+  ended?: string
+  /** From one to the other. */
+  milliseconds?: number
+  outcome: Outcome
+  /** What it failed with, the state that failed, and the error's message in one line. */
+  error?: string
+  step?: string
+  reason?: string
+  /** How the rollback ended: the table in docs/events.md. */
+  rollback?: string
+  retirement?: Retirement
+  /** When what was replaced is closed, while it is `open`. ISO 8601, UTC. */
+  openUntil?: string
+  /** When the retirement was settled, and what it failed with. */
+  retired?: string
+  retirementError?: string
+}
+
+/** `locked-out`: the rollback failed too. `stopped`: it ended without a word on how, as when somebody stopped it. */
+type Outcome = 'running' | 'rotated' | 'failed' | 'locked-out' | 'stopped'
+
+/**
+ * What became of what was replaced. `open`: its grace time runs. `never`: the grace time has no end. `not-closed`: closing
+ * failed, or the execution ended before. `taken-up`: a later rotation has to close it.
+ */
+type Retirement = 'open' | 'closed' | 'not-dropped' | 'not-closed' | 'taken-up' | 'moved-back' | 'never'
+
+/** An event of an execution's history, as far as it is read here. */
+export type HistoryEvent = {
+  id?: number | undefined
+  type?: string | undefined
+  timestamp?: Date | undefined
+  executionStartedEventDetails?: { input?: string | undefined } | undefined
+  stateEnteredEventDetails?: { name: string | undefined; input?: string | undefined } | undefined
+  executionSucceededEventDetails?: { output?: string | undefined } | undefined
+  executionFailedEventDetails?: Problem
+  executionAbortedEventDetails?: Problem
+  executionTimedOutEventDetails?: Problem
+}
+type Problem = { error?: string | undefined; cause?: string | undefined } | undefined
+
+/** What the states of an execution hold; anything may be in it, as an input can be made by whoever may start one. */
+type State = Record<string, unknown>
+type Seen = { record: RotationRecord; state: State; last: string; stepFailed: string }
+
+/** Characters that are kept of a text: a history may hold any. */
+const LONGEST = 300
+
+/**
+ * What an execution's history, from its beginning and as far as there is one, says of its rotation. Undefined if it does
+ * not tell which credential it is about.
+ */
+export function recordOf(execution: string, history: HistoryEvent[]): RotationRecord | undefined {
+  const [first] = history
+  const input = parsed(first?.executionStartedEventDetails?.input)
+  const store = input.store as StoreName
+  if (!first || !['secrets-manager', 'parameter-store'].includes(store)) return undefined
+  if (typeof input.id !== 'string' || !input.id) return undefined
+  const seen: Seen = {
+    record: {
+      store,
+      id: text(input.id),
+      execution,
+      token: tokenOf(execution, input),
+      startedBy: starterOf(input),
+      began: timeOf(first),
+      outcome: 'running',
+    },
+    state: input,
+    last: '',
+    stepFailed: '',
+  }
+  for (const event of history) take(seen, event)
+  const { began, ended } = seen.record
+  return { ...seen.record, ...(ended && { milliseconds: Date.parse(ended) - Date.parse(began) }) }
+}
+
+/** Which key of the input each starter leaves. Only rotateSecret gives a token without any of the others. */
+function starterOf({ moveBack, event, group, token }: State): Starter {
+  if (moveBack) return 'way-back'
+  if (event) return 'policy'
+  if (group) return 'schedule'
+  return token ? 'secrets-manager' : 'by-hand'
+}
+
+function take(seen: Seen, event: HistoryEvent): void {
+  const { stateEnteredEventDetails: entered } = event
+  if (entered?.name) {
+    seen.state = parsed(entered.input)
+    // Until then the state is the input, which anybody may have made.
+    if (entered.name === 'SetSecret') Object.assign(seen.record, factsOf(seen.state))
+    enter(seen, entered.name, timeOf(event))
+    seen.last = entered.name
+    return
+  }
+  const { executionFailedEventDetails: failed, executionAbortedEventDetails: aborted } = event
+  if (event.type === 'ExecutionSucceeded') succeed(seen, event)
+  if (event.type === 'ExecutionFailed') stop(seen, event, failed)
+  if (event.type === 'ExecutionAborted') stop(seen, event, aborted)
+  if (event.type === 'ExecutionTimedOut') stop(seen, event, event.executionTimedOutEventDetails)
+}
+
+/** An execution's name is its token, with a number behind it from the second attempt on, which names the token. */
+function tokenOf(execution: string, { token }: State): string {
+  const name = execution.split(':').at(-1) ?? ''
+  return typeof token === 'string' && token && name.startsWith(token) ? token : name
+}
+
+/** What createSecret has found out. */
+function factsOf(state: State): Partial<RotationRecord> {
+  const names = ['name', 'arn', 'strategy', 'engine', 'host', 'address', 'user', 'nextUser', 'admin'] as const
+  return Object.fromEntries(
+    names.flatMap(name => {
+      const value = state[name]
+      return typeof value === 'string' && value ? [[name, text(value)]] : []
+    }),
+  )
+}
+
+/** What entering a state means for the rotation. */
+function enter(seen: Seen, name: string, at: string): void {
+  const { record, state, last } = seen
+  if (['DiscardSecret', 'RollbackSecret', 'NoObject'].includes(name)) seen.stepFailed = last
+  if (name === 'AnnounceSuccess') settle(seen, 'rotated', at)
+  if (name === 'AnnounceFailure' && record.outcome !== 'rotated') {
+    settle(seen, 'failed', at, state.failure)
+    if (state.rollback) record.rollback = outcomeIn(state.rollback) ?? 'failed'
+  }
+  if (name === 'AnnounceLockout') {
+    settle(seen, 'locked-out', at, state.failure ?? state.lockout)
+    record.rollback = 'failed'
+  }
+  if (name === 'Grace' || name === 'StayOnClone') wait(record, state.grace, at)
+  if (name === 'MustRetire' && !('grace' in state) && closes(state.strategy)) record.retirement = 'never'
+  if (name === 'AnnounceRetirementFailure') notClosed(record, problemIn(state.retirement).error, at)
+}
+
+/** Whether a strategy leaves something open that another one logs in with. */
+const closes = (strategy: unknown) =>
+  ['alternating-users', 'temporary-clone', 'dual-password'].includes(String(strategy))
+
+function settle(seen: Seen, outcome: Outcome, at: string, failure?: unknown): void {
+  const { record, stepFailed, last } = seen
+  Object.assign(record, { outcome, ended: at })
+  if (failure === undefined) return
+  const { error, reason } = problemIn(failure)
+  const step = stepFailed || last
+  Object.assign(record, { ...(error && { error }), ...(step && { step }), ...(reason && { reason }) })
+}
+
+function wait(record: RotationRecord, grace: unknown, at: string): void {
+  const until = new Date(Date.parse(at) + Number(grace) * 1000)
+  record.retirement = 'open'
+  if (!Number.isNaN(until.getTime())) record.openUntil = until.toISOString()
+}
+
+function notClosed(record: RotationRecord, error: string | undefined, at: string): void {
+  Object.assign(record, { retirement: 'not-closed', retired: at, ...(error && { retirementError: error }) })
+  delete record.openUntil
+}
+
+const retirements: Record<string, Retirement> = {
+  retired: 'closed',
+  kept: 'not-dropped',
+  superseded: 'taken-up',
+  halfway: 'moved-back',
+}
+
+/** The execution's output is its last state's, with what retireSecret answered. */
+function succeed({ record }: Seen, event: HistoryEvent): void {
+  if (record.retirement !== 'open') return
+  const outcome = outcomeIn(parsed(event.executionSucceededEventDetails?.output).retirement)
+  record.retirement = (outcome && retirements[outcome]) || 'closed'
+  record.retired = timeOf(event)
+  delete record.openUntil
+}
+
+/** It ended, and what it had not announced by then it never will. */
+function stop(seen: Seen, event: HistoryEvent, problem: Problem): void {
+  const { record, state, last } = seen
+  const at = timeOf(event)
+  const error = text(problem?.error ?? event.type?.replace('Execution', '') ?? '')
+  if (record.outcome === 'running') {
+    const { reason } = problemIn({ Cause: problem?.cause })
+    Object.assign(record, { outcome: 'stopped', ended: at, error, step: last, ...(reason && { reason }) })
+  }
+  if (record.outcome === 'rotated' && 'grace' in state && record.retirement !== 'not-closed')
+    notClosed(record, error, at)
+}
+
+/** The error's name, and its message; a failed function's cause is JSON that holds the message. */
+function problemIn(failure: unknown): { error?: string; reason?: string } {
+  const { Error: error, Cause: cause } = (failure ?? {}) as State
+  const message = typeof cause === 'string' ? (parsed(cause).errorMessage ?? cause) : ''
+  return {
+    ...(typeof error === 'string' && { error: text(error) }),
+    ...(typeof message === 'string' && message && { reason: text(message) }),
+  }
+}
+
+function outcomeIn(result: unknown): string | undefined {
+  const { outcome: found } = (result ?? {}) as State
+  return typeof found === 'string' ? text(found) : undefined
+}
+
+const timeOf = ({ timestamp }: HistoryEvent) => (timestamp ?? new Date(0)).toISOString()
+
+/** One line of bounded length. */
+function text(value: string): string {
+  const line = value.replaceAll(/\s+/g, ' ').trim()
+  return line.length > LONGEST ? `${line.slice(0, LONGEST - 1)}…` : line
+}
+
+/** {} for what is no object. */
+function parsed(json = ''): State {
+  try {
+    const value: unknown = JSON.parse(json)
+    return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as State) : {}
+  } catch {
+    return {}
+  }
+}

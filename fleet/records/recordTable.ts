@@ -1,0 +1,160 @@
+import {
+  type AttributeValue,
+  ConditionalCheckFailedException,
+  type DynamoDBClient,
+  PutItemCommand,
+  QueryCommand,
+  type QueryCommandInput,
+} from '@aws-sdk/client-dynamodb'
+import { ask } from '../../rotation/ask.ts'
+import { digest } from '../digest.ts'
+import type { RotationRecord } from './record.ts'
+
+/** Seconds for which a record is kept. */
+const KEPT = 400 * 24 * 3600
+/** Bytes of a partition's key that DynamoDB takes are 2048; a character has at most four of them. */
+const LONGEST_KEY = 500
+/** The index by day of the outcome, and the one of retirements that failed. resources/records.yml makes them. */
+const indexes = {
+  outcomes: ['byDay', 'day', 'ended'],
+  retirements: ['byRetirement', 'retiredDay', 'retired'],
+} as const
+
+type Item = Record<string, AttributeValue>
+
+/**
+ * The table of rotations: an item each, by credential and then by when it began. Nothing decides on it. Every method
+ * throws NotPermitted, Throttled or StoreFailed.
+ */
+export class RecordTable {
+  readonly #client: DynamoDBClient
+  readonly #name: string
+
+  constructor(client: DynamoDBClient, name: string) {
+    this.#client = client
+    this.#name = name
+  }
+
+  /**
+   * Writes a whole item, unless there is one that was made of more of the same history. So records may come in any
+   * order, late and twice. `events` is the number of events that `record` was made of.
+   */
+  async write(record: RotationRecord, events: number): Promise<void> {
+    const command = new PutItemCommand({
+      TableName: this.#name,
+      Item: itemOf(record, events),
+      ConditionExpression: 'attribute_not_exists(events) OR events <= :events',
+      ExpressionAttributeValues: { ':events': { N: `${events}` } },
+    })
+    await ask(
+      'DynamoDB',
+      async () => {
+        await this.#client.send(command)
+      },
+      { [ConditionalCheckFailedException.name]: () => undefined },
+    )
+  }
+
+  /** The newest `most` rotations of a credential, the latest first. `names` are its ARN and its name, for a secret. */
+  async of(store: string, names: string[], most: number): Promise<RotationRecord[]> {
+    const lots = names.map(name =>
+      this.#query(most, {
+        KeyConditionExpression: 'credential = :credential',
+        ExpressionAttributeValues: { ':credential': { S: partitionOf(store, name) } },
+        ScanIndexForward: false,
+      }),
+    )
+    return (await Promise.all(lots)).flat().sort(latestFirst).slice(0, most)
+  }
+
+  /** The newest `most` rotations whose outcome, or whose retirement's failure, came after `from`, the latest first. */
+  async since(from: Date, now: Date, most: number): Promise<RotationRecord[]> {
+    const found = new Map<string, RotationRecord>()
+    for (const [IndexName, day, time] of Object.values(indexes))
+      for (const date of daysFrom(from, now)) {
+        const records = await this.#query(most, {
+          IndexName,
+          KeyConditionExpression: '#day = :day AND #time >= :from',
+          ExpressionAttributeNames: { '#day': day, '#time': time },
+          ExpressionAttributeValues: { ':day': { S: date }, ':from': { S: from.toISOString() } },
+          ScanIndexForward: false,
+        })
+        for (const record of records) found.set(record.execution, record)
+        if (found.size >= most) break
+      }
+    return [...found.values()].sort((a, b) => lastOf(b).localeCompare(lastOf(a))).slice(0, most)
+  }
+
+  async #query(most: number, query: Omit<QueryCommandInput, 'TableName'>): Promise<RotationRecord[]> {
+    const records: RotationRecord[] = []
+    let ExclusiveStartKey: Item | undefined
+    do {
+      const command = new QueryCommand({
+        TableName: this.#name,
+        Limit: most - records.length,
+        ...query,
+        ...(ExclusiveStartKey && { ExclusiveStartKey }),
+      })
+      const { Items = [], LastEvaluatedKey } = await ask('DynamoDB', () => this.#client.send(command))
+      records.push(...Items.map(recordIn))
+      ExclusiveStartKey = LastEvaluatedKey
+    } while (ExclusiveStartKey && records.length < most)
+    return records
+  }
+}
+
+const lastOf = ({ ended = '', retirement, retired = '' }: RotationRecord) =>
+  retirement === 'not-closed' && retired > ended ? retired : ended
+const latestFirst = (a: RotationRecord, b: RotationRecord) => b.began.localeCompare(a.began)
+
+/** The days from `now` back to `from`, UTC. */
+function daysFrom(from: Date, now: Date): string[] {
+  const days: string[] = []
+  for (let at = now.getTime(); ; at -= 24 * 3_600_000) {
+    const day = new Date(Math.max(at, from.getTime())).toISOString().slice(0, 10)
+    if (days.at(-1) !== day) days.push(day)
+    if (at <= from.getTime()) return days
+  }
+}
+
+const partitionOf = (store: string, id: string) =>
+  `${store} ${id.length > LONGEST_KEY ? `${id.slice(0, LONGEST_KEY - 65)} ${digest(id)}` : id}`
+
+/**
+ * An ARN wherever it is known: a secret that is deleted and made again under its name is another one. A parameter's
+ * follows from its name. A secret whose rotation failed before it was read is kept by the name that was asked for.
+ */
+function credentialOf({ store, id, arn, execution }: RotationRecord): string {
+  if (arn || store !== 'parameter-store' || id.startsWith('arn:')) return partitionOf(store, arn ?? id)
+  const [prefix, partition, , region, account] = execution.split(':')
+  const path = `parameter/${id.replace(/^\//, '')}`
+  return partitionOf(store, [prefix, partition, 'ssm', region, account, path].join(':'))
+}
+
+function itemOf(record: RotationRecord, events: number): Item {
+  const { began, ended, retirement, retired, execution } = record
+  const keys = {
+    credential: credentialOf(record),
+    rotation: `${began} ${execution.split(':').at(-1)}`,
+    ...(ended && { day: ended.slice(0, 10) }),
+    ...(retirement === 'not-closed' && retired && { retiredDay: retired.slice(0, 10) }),
+    events,
+    expiresAt: Math.floor(Date.parse(began) / 1000) + KEPT,
+  }
+  return Object.fromEntries(
+    Object.entries({ ...record, ...keys }).map(([name, value]) => [
+      name,
+      typeof value === 'number' ? { N: `${value}` } : { S: value },
+    ]),
+  )
+}
+
+/** What only the table has: its keys, what it expires by, and how much of the history an item was made of. */
+const own = ['credential', 'rotation', 'day', 'retiredDay', 'events', 'expiresAt']
+
+function recordIn(item: Item): RotationRecord {
+  const fields = Object.entries(item).flatMap(([name, { S, N }]) =>
+    own.includes(name) ? [] : [[name, S ?? Number(N)]],
+  )
+  return Object.fromEntries(fields)
+}

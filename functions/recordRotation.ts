@@ -1,0 +1,83 @@
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
+import { SFNClient } from '@aws-sdk/client-sfn'
+import * as v from 'valibot'
+import { historyOf } from '../fleet/records/history.ts'
+import { type HistoryEvent, recordOf } from '../fleet/records/record.ts'
+import { RecordTable } from '../fleet/records/recordTable.ts'
+import type { StateName } from '../fleet/states.ts'
+import { cameAgain, type Message, TooEarly, toComeAgain } from './shared/batch.ts'
+import { messagesEvent } from './shared/event.ts'
+import { functionHandler } from './shared/handler.ts'
+import { logger } from './shared/logger.ts'
+import { requestHandler } from './shared/requestHandler.ts'
+
+const text = v.pipe(v.string(), v.nonEmpty())
+const environment = v.parse(v.object({ KEYTURN_EXECUTIONS: text, KEYTURN_RECORD_TABLE: text }), process.env)
+const settings = { requestHandler, maxAttempts: 3 }
+const stepFunctions = new SFNClient(settings)
+const table = new RecordTable(new DynamoDBClient(settings), environment.KEYTURN_RECORD_TABLE)
+
+/** An event names an execution, by one key or the other; that is all that is taken from it. */
+const named = v.pipe(
+  v.string(),
+  v.parseJson(),
+  v.object({
+    'detail-type': v.optional(v.string(), ''),
+    detail: v.object({ execution: v.optional(v.string()), executionArn: v.optional(v.string()) }),
+  }),
+)
+
+/** What the history holds once it bears an event out. A status change is borne out by an end of any kind. */
+const announcing: Record<string, StateName<'rotate'>[]> = {
+  // No prototype, as the name comes from the event.
+  __proto__: null as never,
+  'Credential Rotated': ['AnnounceSuccess'],
+  'Credential Rotation Failed': ['AnnounceFailure', 'AnnounceLockout'],
+  'Credential Retirement Failed': ['AnnounceRetirementFailure'],
+}
+
+/**
+ * Keeps a record of each rotation for longer than Step Functions keeps executions. It reads the events that the rules in
+ * resources/records.yml put into a queue, and makes the record of the execution's own history, whatever an event says.
+ * @returns the messages that are to come again
+ */
+export const handler = functionHandler(
+  'recordRotation',
+  messagesEvent,
+  messages => ({ messages: messages.length }),
+  async messages => {
+    const failed: string[] = []
+    // One after the other: Step Functions gives out few histories a second, and rotations ask it too.
+    for (const message of messages)
+      await record(message).catch(error => {
+        logger.warn('to come again', { error })
+        failed.push(message.messageId)
+      })
+    return toComeAgain(failed)
+  },
+)
+
+async function record(message: Message): Promise<void> {
+  const { success, output } = v.safeParse(named, message.body)
+  const execution = success ? (output.detail.execution ?? output.detail.executionArn ?? '') : ''
+  if (!success || !isOwn(execution)) return logger.warn('no event of a rotation of this stack')
+  const history = await historyOf(stepFunctions, execution)
+  // After a second look it is taken for what it is: whoever may put events on the bus can make some up.
+  if (!cameAgain(message) && !bearsOut(history, output['detail-type'])) throw new TooEarly(execution)
+  const found = recordOf(execution, history)
+  if (found) await table.write(found, history.length)
+}
+
+function isOwn(execution: string): boolean {
+  const prefix = `${environment.KEYTURN_EXECUTIONS}:`
+  return execution.startsWith(prefix) && /^[\w-]{1,80}$/.test(execution.slice(prefix.length))
+}
+
+function bearsOut(history: HistoryEvent[], detailType: string): boolean {
+  const states: string[] | undefined = announcing[detailType]
+  return history.some(({ type = '', stateEnteredEventDetails: entered }) =>
+    states
+      ? states.includes(entered?.name ?? '')
+      : /^Execution(Succeeded|Failed|Aborted|TimedOut)$/.test(type),
+  )
+}

@@ -1,0 +1,43 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import pg from 'pg'
+
+/**
+ * The superuser of the PostgreSQL that `npm run local` started, as a line of libpq's password file. It is there while
+ * the run is.
+ */
+export const passwordFile = '.local/pgpass'
+
+/** That line. Neither a host nor a password of ours has a colon. */
+export const passwordLine = (host: string, port: number, user: string, password: string) =>
+  `${host}:${port}:*:${user}:${password}\n`
+
+/** The rows that a statement gives to the superuser of the run in `folder`. */
+export async function query(statement: string, folder: string): Promise<object[]> {
+  const read = (path: string) => readFileSync(join(folder, path), 'utf8').trim()
+  const [host, port, , user, password] = read(passwordFile).split(':')
+  const ssl = { ca: read('.local/ca.pem') }
+  const client = new pg.Client({ host, port: Number(port), user, password, ssl, database: 'postgres' })
+  await client.connect()
+  try {
+    return (await client.query(statement)).rows
+  } finally {
+    await client.end()
+  }
+}
+
+if (import.meta.main) {
+  const [statement] = process.argv.slice(2)
+  if (statement) {
+    try {
+      console.table(await query(statement, join(import.meta.dirname, '..')))
+    } catch (error) {
+      const { code, message } = error as NodeJS.ErrnoException
+      console.error(code === 'ENOENT' ? 'Nothing runs here: npm run local starts it.' : message)
+      process.exitCode = 1
+    }
+  } else {
+    console.error('Usage: npm run local:sql -- "select usename from pg_user"')
+    process.exitCode = 2
+  }
+}

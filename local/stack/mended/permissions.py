@@ -1,0 +1,48 @@
+"""IAM: the label, the rotation function and the parameters' names by which the roles limit who reads what."""
+
+import json
+from os.path import commonprefix
+
+from ministack.core import iam_actions
+from ministack.services import secretsmanager
+
+request_tag_context = iam_actions.request_tag_context
+
+
+def request_context(service, action, body, parameters):
+    """
+    What policies may ask about a request: as IAM does, also which stage of a secret it reads, and which function
+    rotates that secret.
+    """
+    context = request_tag_context(service, action, body, parameters)
+    if service != "secretsmanager":
+        return context
+    request = json.loads(body)
+    _, secret = secretsmanager._resolve(request.get("SecretId"))
+    more = {
+        "secretsmanager:VersionStage": action == "secretsmanager:GetSecretValue" and request.get("VersionStage"),
+        "secretsmanager:resource/AllowRotationLambdaArn": secret and secret.get("RotationLambdaARN"),
+    }
+    return {**context, **{key: value for key, value in more.items() if value}}
+
+
+iam_actions.request_tag_context = request_context
+extract_resource_arn = iam_actions.extract_resource_arn
+
+
+def resource_arn(service, method, path, headers, body, *more):
+    """
+    As IAM does: a parameter is the same whichever version is asked for, and a call for a path is about that path. One
+    about several parameters is about what their names begin with, so that a path allows it if it allows each of them;
+    reading several, about the first, as a tag is on one alone.
+    """
+    if service == "ssm":
+        request = json.loads(body)
+        names = request.get("Names", [])
+        reading = headers.get("x-amz-target", "").endswith(".GetParameters")
+        name = request.get("Name") or request.get("Path") or commonprefix(names[:1] if reading else names)
+        body = json.dumps({**request, "Name": name.partition(":")[0]}).encode()
+    return extract_resource_arn(service, method, path, headers, body, *more)
+
+
+iam_actions.extract_resource_arn = resource_arn

@@ -1,0 +1,55 @@
+"""Secrets Manager: what a version holds, and which labels it has."""
+
+import json
+
+from ministack.core.responses import error_response_json, json_response
+from ministack.services import secretsmanager
+
+put_secret_value = secretsmanager._put_secret_value
+get_secret_value = secretsmanager._get_secret_value
+
+
+def value_in(holder):
+    return holder.get("SecretString"), holder.get("SecretBinary")
+
+
+def put(data):
+    """
+    As Secrets Manager does: a version's value is written once, and a label sits on one version. Left on an earlier one,
+    AWSPENDING makes a rotation that went well look abandoned to the next but one.
+    """
+    _, secret = secretsmanager._resolve(data.get("SecretId"))
+    token = data.get("ClientRequestToken")
+    version = secret["Versions"].get(token) if secret and not secret.get("DeletedDate") else None
+    if version and any(value_in(version)):
+        if value_in(version) != value_in(data):
+            message = "You can't modify an existing version, you can only create a new version."
+            return error_response_json("ResourceExistsException", message, 400)
+        named = {"ARN": secret["ARN"], "Name": secret["Name"]}
+        return json_response({**named, "VersionId": token, "VersionStages": list(version["Stages"])})
+    response = put_secret_value(data)
+    if secret and token in secret["Versions"]:
+        for label in secret["Versions"][token]["Stages"]:
+            secretsmanager._remove_stage_everywhere(secret, label, except_version_id=token)
+    return response
+
+
+def get(data):
+    """As Secrets Manager does: a version without a value is not found, nor one that has not the label that is named."""
+    status, headers, body = get_secret_value(data)
+    if status != 200:
+        return status, headers, body
+    answer = json.loads(body)
+    version, label = data.get("VersionId"), data.get("VersionStage")
+    if version and label and label not in answer["VersionStages"]:
+        message = "You provided a VersionStage that is not associated to the provided VersionId."
+        return error_response_json("InvalidRequestException", message, 400)
+    if not any(value_in(answer)):
+        which = f"VersionId: {version}" if version else f"staging label: {label or 'AWSCURRENT'}"
+        message = f"Secrets Manager can't find the specified secret value for {which}"
+        return error_response_json("ResourceNotFoundException", message, 400)
+    return status, headers, body
+
+
+secretsmanager._put_secret_value = put
+secretsmanager._get_secret_value = get

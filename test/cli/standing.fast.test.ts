@@ -1,0 +1,115 @@
+import { describe, expect, test } from 'vitest'
+import { type Facts, standingOf } from '../../cli/standing/standing.ts'
+import { isFinding, states } from '../../cli/standing/states.ts'
+import type { RotationRecord } from '../../fleet/records/record.ts'
+
+const now = new Date('2026-11-29T12:00:00Z')
+const hour = 3_600_000
+const rotated: RotationRecord = {
+  store: 'parameter-store',
+  id: '/shop',
+  execution: 'arn',
+  token: 'token',
+  startedBy: 'schedule',
+  user: 'shop',
+  began: '2026-11-29T10:00:00.000Z',
+  ended: '2026-11-29T10:00:01.000Z',
+  outcome: 'rotated',
+}
+const failed: RotationRecord = { ...rotated, outcome: 'failed', error: 'TestFailed', step: 'TestSecret' }
+const facts = (more: Partial<Facts> = {}, tags: Record<string, string> = {}): Facts => ({
+  credential: {
+    store: 'parameter-store',
+    id: '/shop',
+    tags: { 'keyturn:managed': 'true', ...tags },
+    since: new Date('2026-11-29T10:00:00Z'),
+  },
+  rotatedBy: 'Keyturn, every 30d',
+  records: [rotated],
+  pending: undefined,
+  parked: false,
+  ...more,
+})
+const stateOf = (more: Partial<Facts>, tags?: Record<string, string>) =>
+  standingOf(facts(more, tags), now, hour).state
+const every = { 'keyturn:every': '30d' }
+const at = (since: string) => ({ credential: { ...facts({}, every).credential, since: new Date(since) } })
+const pending = (running: boolean) => ({ pending: { token: 'token', running } })
+
+describe('a credential', () => {
+  test.each<[string, string, Partial<Facts>]>([
+    ['has rotated', 'waiting', {}],
+    ['was never rotated', 'waiting', { records: [] }],
+    ['nobody rotates by itself', 'by-hand', { rotatedBy: undefined }],
+    ['rotates', 'rotating', pending(true)],
+    ['was left pending', 'stuck', pending(false)],
+    ['was left pending after a failure', 'stuck', { ...pending(false), records: [failed] }],
+    ['failed', 'failed', { records: [failed] }],
+    ['failed after it had gone well', 'failed', { records: [failed, rotated] }],
+    ['failed, and was mended by hand since', 'waiting', { records: [failed], ...at('2026-11-29T11:00:00Z') }],
+    ['is locked out', 'locked-out', { records: [{ ...failed, outcome: 'locked-out' }], ...pending(false) }],
+    [
+      'is locked out, whoever wrote a value since',
+      'locked-out',
+      { records: [{ ...failed, outcome: 'locked-out' }], ...at('2026-11-29T11:00:00Z') },
+    ],
+    ['was stopped midway', 'stopped', { records: [{ ...failed, outcome: 'stopped' }] }],
+    [
+      'was stopped before anything was changed',
+      'failed',
+      { records: [{ ...failed, outcome: 'stopped', step: 'CreateSecret' }] },
+    ],
+    ['has its server down', 'parked', { parked: true }],
+    ['is late', 'late', at('2026-10-01T00:00:00Z')],
+    [
+      'has an old user that was not closed',
+      'not-closed',
+      { records: [{ ...rotated, retirement: 'not-closed' }] },
+    ],
+    [
+      'has one that should have been closed long ago',
+      'not-closed',
+      { records: [{ ...rotated, retirement: 'open', openUntil: '2026-11-29T10:30:00Z' }] },
+    ],
+    [
+      'has one that is to be closed',
+      'grace',
+      { records: [{ ...rotated, retirement: 'open', openUntil: '2026-11-29T14:00:00Z' }] },
+    ],
+    [
+      'had one not closed before the last rotation, which gave it a new password',
+      'waiting',
+      { records: [rotated, { ...rotated, retirement: 'not-closed' }] },
+    ],
+  ])('that %s: %s', (_, state, more) => {
+    expect(stateOf({ ...at('2026-11-29T10:00:00Z'), ...more })).toBe(state)
+  })
+
+  test('with a tag that is wrong is late, and told which tag', () => {
+    const standing = standingOf(facts({}, { 'keyturn:every': 'often' }), now, hour)
+    expect(standing).toMatchObject({ state: 'late', why: expect.stringContaining('keyturn:every') })
+  })
+
+  test('that Keyturn may not rotate', () => {
+    const credential = { ...facts().credential, tags: {} }
+    expect(stateOf({ credential, rotatedBy: undefined, records: [] })).toBe('unmanaged')
+  })
+
+  test('that somebody should look at is told what to do', () => {
+    const bad: Partial<Facts>[] = [
+      { records: [{ ...failed, outcome: 'locked-out' }] },
+      { records: [{ ...failed, outcome: 'stopped' }] },
+      pending(false),
+      { records: [failed] },
+      { parked: true },
+      at('2026-10-01T00:00:00Z'),
+      { records: [{ ...rotated, retirement: 'not-closed' }] },
+    ]
+    for (const more of bad) {
+      const { state, why, remedy } = standingOf(facts(more, every), now, hour)
+      expect(isFinding(state), state).toBe(true)
+      expect([state, why, remedy]).toEqual([state, expect.any(String), expect.any(String)])
+    }
+    expect(states.filter(isFinding)).toHaveLength(bad.length + 1)
+  })
+})

@@ -1,0 +1,152 @@
+import { describe, expect, test } from 'vitest'
+import { type HistoryEvent, recordOf } from '../../../fleet/records/record.ts'
+import type { StateName } from '../../../fleet/states.ts'
+
+const execution =
+  'arn:aws:states:eu-west-1:123456789012:execution:keyturn-prod-rotate:0a1b2c3d-0000-4000-8000-1'
+const input = { store: 'secrets-manager', id: 'shop/database' }
+const created = {
+  ...input,
+  token: '0a1b2c3d-0000-4000-8000-1',
+  strategy: 'alternating-users',
+  user: 'shop',
+  nextUser: 'shop_clone',
+  grace: 3600,
+}
+const start = Date.parse('2026-11-29T10:00:00Z')
+const at = (seconds: number) => new Date(start + seconds * 1000)
+
+/** A history of these states, a second each, and how it ended. */
+function historyOf(states: [StateName<'rotate'>, object?][], end?: Partial<HistoryEvent>): HistoryEvent[] {
+  const [first = input] = states.map(([, state]) => state)
+  return [
+    {
+      type: 'ExecutionStarted',
+      timestamp: at(0),
+      executionStartedEventDetails: { input: JSON.stringify(first) },
+    },
+    ...states.map(([name, state = created], index) => ({
+      type: 'TaskStateEntered',
+      timestamp: at(index),
+      stateEnteredEventDetails: { name, input: JSON.stringify(state) },
+    })),
+    ...(end ? [{ timestamp: at(states.length), ...end }] : []),
+  ]
+}
+const untilGrace: [StateName<'rotate'>, object?][] = [
+  ['CreateSecret', input],
+  ['SetSecret'],
+  ['TestSecret'],
+  ['FinishSecret'],
+  ['AnnounceSuccess'],
+  ['MustRetire'],
+  ['Grace'],
+]
+
+describe('the record of an execution', () => {
+  test('that waits: until when what was replaced stays open', () => {
+    expect(recordOf(execution, historyOf(untilGrace))).toEqual({
+      ...input,
+      execution,
+      token: created.token,
+      startedBy: 'by-hand',
+      strategy: 'alternating-users',
+      user: 'shop',
+      nextUser: 'shop_clone',
+      began: '2026-11-29T10:00:00.000Z',
+      ended: '2026-11-29T10:00:04.000Z',
+      milliseconds: 4000,
+      outcome: 'rotated',
+      retirement: 'open',
+      openUntil: '2026-11-29T11:00:06.000Z',
+    })
+  })
+
+  test.each([
+    [{ type: 'ExecutionAborted', executionAbortedEventDetails: {} }, 'Aborted'],
+    [
+      { type: 'ExecutionTimedOut', executionTimedOutEventDetails: { error: 'States.Timeout' } },
+      'States.Timeout',
+    ],
+  ])('that was stopped while it waited: nobody closes it', (end, error) => {
+    const record = recordOf(execution, historyOf(untilGrace, end))
+    expect(record).toMatchObject({ outcome: 'rotated', retirement: 'not-closed', retirementError: error })
+    expect(record).not.toHaveProperty('openUntil')
+  })
+
+  test('that was stopped midway', () => {
+    const end = { type: 'ExecutionAborted', executionAbortedEventDetails: { cause: 'by\n me' } }
+    expect(recordOf(execution, historyOf(untilGrace.slice(0, 3), end))).toMatchObject({
+      outcome: 'stopped',
+      error: 'Aborted',
+      step: 'TestSecret',
+      reason: 'by me',
+      ended: '2026-11-29T10:00:03.000Z',
+    })
+  })
+
+  test('that has only begun', () => {
+    expect(recordOf(execution, historyOf(untilGrace.slice(0, 1)))).toMatchObject({ outcome: 'running' })
+  })
+
+  test('that failed, and had finished in fact', () => {
+    const failure = { Error: 'Throttled', Cause: '{"errorMessage":"finishSecret: no answer"}' }
+    const finished = { ...created, failure, rollback: { outcome: 'finished' } }
+    const record = recordOf(
+      execution,
+      historyOf([
+        ...untilGrace.slice(0, 4),
+        ['RollbackSecret', { ...created, failure }],
+        ['HadFinished', finished],
+        ['AnnounceSuccess', finished],
+      ]),
+    )
+    expect(record).toMatchObject({ outcome: 'rotated' })
+    expect(record).not.toHaveProperty('error')
+  })
+
+  test('of a second attempt: the token is not its name', () => {
+    const again = { ...input, token: created.token }
+    const record = recordOf(`${execution}-2`, historyOf([['CreateSecret', again]]))
+    expect(record).toMatchObject({ token: created.token, startedBy: 'secrets-manager' })
+  })
+
+  test('takes no facts from an input that somebody made', () => {
+    const forged = { ...input, arn: 'arn:of:another', user: 'another', admin: 'arn:of:somebody' }
+    const failure = { Error: 'NotPermitted', Cause: 'no' }
+    const record = recordOf(
+      execution,
+      historyOf([
+        ['CreateSecret', forged],
+        ['DiscardSecret', { ...forged, failure }],
+        ['AnnounceFailure', { ...forged, failure, rollback: { outcome: 'nothing' } }],
+      ]),
+    )
+    expect(record).toMatchObject({ outcome: 'failed', step: 'CreateSecret', error: 'NotPermitted' })
+    for (const fact of ['arn', 'user', 'admin']) expect(record).not.toHaveProperty(fact)
+  })
+
+  test('keeps a line of bounded length of what a text says', () => {
+    const failure = { Error: 'E'.repeat(10_000), Cause: `${'one\n two'.repeat(1000)}` }
+    const record = recordOf(
+      execution,
+      historyOf([
+        ['CreateSecret', input],
+        ['AnnounceFailure', { ...input, failure }],
+      ]),
+    )
+    expect(record?.error).toHaveLength(300)
+    expect(record?.reason).toHaveLength(300)
+    expect(record?.reason).not.toContain('\n')
+  })
+
+  test.each([
+    [{}],
+    [{ store: 'elsewhere', id: 'x' }],
+    [{ store: 'secrets-manager' }],
+    [{ ...input, id: '' }],
+  ])('whose input is %j: none', wrong =>
+    expect(recordOf(execution, historyOf([['CreateSecret', wrong]]))).toBeUndefined(),
+  )
+  test('without a history: none', () => expect(recordOf(execution, [])).toBeUndefined())
+})

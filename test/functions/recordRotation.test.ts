@@ -1,0 +1,327 @@
+import { randomUUID } from 'node:crypto'
+import { DynamoDBClient, ScanCommand } from '@aws-sdk/client-dynamodb'
+import { SFNClient } from '@aws-sdk/client-sfn'
+import fc from 'fast-check'
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import { historyOf } from '../../fleet/records/history.ts'
+import { type RotationRecord, recordOf } from '../../fleet/records/record.ts'
+import { RecordTable } from '../../fleet/records/recordTable.ts'
+import { type Embedded, load, startEmbedded } from '../../local/embedded/embedded.ts'
+import { type Entry, eventBus } from '../../local/embedded/eventBus.ts'
+import { arnOf, type Task } from '../../local/embedded/stateMachine.ts'
+import { pythonBin } from '../../local/stack/python.ts'
+import { type Moto, startMoto } from '../support/moto.ts'
+import { captureOutput } from '../support/observe.ts'
+import { makeRecordTable } from '../support/records.ts'
+
+const bin = await pythonBin()
+let embedded: Embedded
+let moto: Moto
+let recordRotation: Task
+let stepFunctions: SFNClient
+let dynamo: DynamoDBClient
+let table: RecordTable
+let events: Entry[] = []
+
+beforeAll(async () => {
+  if (!bin) throw new Error('there is no python3, of which moto is made')
+  moto = await startMoto(bin)
+  process.env.AWS_ENDPOINT_URL_DYNAMODB = moto.url
+  process.env.KEYTURN_RECORD_TABLE = 'rotations'
+  embedded = await startEmbedded()
+  Object.assign(
+    embedded.tasks,
+    eventBus(entry => events.push(entry)),
+  )
+  Object.assign(embedded.stepFunctions.tasks, embedded.tasks)
+  recordRotation = await load('recordRotation')
+  stepFunctions = new SFNClient()
+  dynamo = new DynamoDBClient()
+  await makeRecordTable(dynamo, 'rotations')
+  table = new RecordTable(dynamo, 'rotations')
+})
+afterAll(async () => {
+  await embedded?.stop()
+  await moto?.stop()
+})
+beforeEach(() => {
+  events = []
+  captureOutput()
+})
+
+const executionOf = (name: string) => arnOf('states', `execution:keyturn-local-rotate:${name}`)
+
+/** Runs a rotation to its end. @returns its execution's name */
+async function rotate(input: object, name: string = randomUUID()): Promise<string> {
+  const { StartExecutionCommand } = await import('@aws-sdk/client-sfn')
+  const start = { stateMachineArn: arnOf('states', 'stateMachine:keyturn-local-rotate'), name }
+  await stepFunctions.send(new StartExecutionCommand({ ...start, input: JSON.stringify(input) }))
+  await embedded.stepFunctions.executions.get(name)?.ended
+  return name
+}
+const secret = async (user: string, options: Parameters<Embedded['users']['enrol']>[1] = {}) => ({
+  store: 'secrets-manager',
+  id: await embedded.users.enrol(user, options),
+})
+
+/** What a queue hands over. */
+const messages = (all: object[], tries = 1) => ({
+  Records: all.map((event, index) => ({
+    messageId: `${index}`,
+    body: JSON.stringify(event),
+    attributes: { ApproximateReceiveCount: `${tries}` },
+  })),
+})
+const announcement = ({ Source, DetailType, Detail }: Entry) => ({
+  source: Source,
+  'detail-type': DetailType,
+  detail: Detail,
+})
+const statusChange = (name: string, status = 'SUCCEEDED') => ({
+  source: 'aws.states',
+  'detail-type': 'Step Functions Execution Status Change',
+  detail: { executionArn: executionOf(name), status },
+})
+const none = { batchItemFailures: [] }
+
+/** The record of an execution after all that is told of it has been handed over. */
+async function recorded(name: string): Promise<RotationRecord | undefined> {
+  expect(await recordRotation(messages([...events.map(announcement), statusChange(name)]))).toEqual(none)
+  return written(name)
+}
+async function written(name: string): Promise<RotationRecord | undefined> {
+  const found = await table.since(new Date(Date.now() - 3_600_000), new Date(), 1000)
+  return found.find(({ execution }) => execution === executionOf(name))
+}
+
+const time = expect.stringMatching(/^2\d{3}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/)
+
+describe('a record', () => {
+  test('of a rotation that went well', async () => {
+    const admin = await embedded.users.makeAdmin('recorder')
+    const started = await secret('billing', { admin })
+    const name = await rotate(started)
+    expect(await recorded(name)).toEqual({
+      ...started,
+      name: 'demo/billing',
+      arn: expect.stringContaining(':secret:demo/billing-'),
+      execution: executionOf(name),
+      token: name,
+      startedBy: 'by-hand',
+      strategy: 'alternating-users',
+      engine: 'postgres',
+      host: embedded.postgres.host,
+      address: `${embedded.postgres.host}:${embedded.postgres.port}`,
+      user: 'billing',
+      nextUser: 'billing_clone',
+      admin: admin.arn,
+      began: time,
+      ended: time,
+      milliseconds: expect.any(Number),
+      outcome: 'rotated',
+      retirement: 'closed',
+      retired: time,
+    })
+  })
+
+  test('of a single user: nothing is to be closed', async () => {
+    const record = await recorded(await rotate(await secret('shop')))
+    expect(record).toMatchObject({ outcome: 'rotated', user: 'shop', nextUser: 'shop' })
+    expect(record).not.toHaveProperty('retirement')
+  })
+
+  test('without an end of the grace time', async () => {
+    const admin = await embedded.users.makeAdmin('endless')
+    const tags = { 'keyturn:grace': 'never' }
+    const record = await recorded(await rotate(await secret('open_user', { admin, tags })))
+    expect(record).toMatchObject({ outcome: 'rotated', retirement: 'never' })
+  })
+
+  test('of one that was rolled back', async () => {
+    const tags = { 'keyturn:test-query': 'TABLE absent' }
+    const record = await recorded(await rotate(await secret('orders', { tags })))
+    expect(record).toMatchObject({
+      outcome: 'failed',
+      error: 'TestFailed',
+      step: 'TestSecret',
+      reason: expect.stringMatching(/^testSecret: the test query failed/),
+      rollback: 'restored',
+    })
+  })
+
+  test('of one whose rollback failed', async () => {
+    const started = await secret('locked')
+    embedded.stepFunctions.tasks.TestSecret = () => {
+      throw Object.assign(new Error('testSecret: no'), { name: 'TestFailed' })
+    }
+    embedded.stepFunctions.tasks.RollbackSecret = () => {
+      throw Object.assign(new Error('rollbackSecret: no'), { name: 'LockedOut' })
+    }
+    const name = await rotate(started)
+    Object.assign(embedded.stepFunctions.tasks, embedded.tasks)
+    expect(await recorded(name)).toMatchObject({
+      outcome: 'locked-out',
+      error: 'TestFailed',
+      step: 'TestSecret',
+      rollback: 'failed',
+    })
+  })
+
+  test('of one that failed before its secret was read: by the name that was asked for', async () => {
+    const name = await rotate({ store: 'secrets-manager', id: 'absent/secret' })
+    const record = await recorded(name)
+    expect(record).toMatchObject({ outcome: 'failed', error: 'InvalidCredential', step: 'CreateSecret' })
+    expect(record).not.toHaveProperty('arn')
+    expect(await table.of('secrets-manager', ['absent/secret'], 1)).toEqual([record])
+  })
+
+  test('of one whose retirement failed, and when', async () => {
+    const admin = await embedded.users.makeAdmin('careless')
+    embedded.stepFunctions.tasks.RetireSecret = () => {
+      throw Object.assign(new Error('retireSecret: no'), { name: 'NotPermitted' })
+    }
+    const name = await rotate(await secret('left_open', { admin }))
+    Object.assign(embedded.stepFunctions.tasks, embedded.tasks)
+    expect(await recorded(name)).toMatchObject({
+      outcome: 'rotated',
+      retirement: 'not-closed',
+      retired: time,
+      retirementError: 'NotPermitted',
+    })
+  })
+
+  test('of a temporary clone: out, and back', async () => {
+    const admin = await embedded.users.makeAdmin('mover')
+    const tags = { 'keyturn:strategy': 'temporary-clone' }
+    const started = await secret('mobile', { admin, tags })
+    embedded.stepFunctions.tasks.MoveBack = () => ({})
+    const out = await rotate(started)
+    delete embedded.stepFunctions.tasks.MoveBack
+    expect(await recorded(out)).toMatchObject({ strategy: 'temporary-clone', retirement: 'moved-back' })
+    expect(await recorded(await rotate({ ...started, moveBack: true }))).toMatchObject({
+      startedBy: 'way-back',
+    })
+  })
+
+  test.each([
+    [{ group: 'run-1 db' }, 'schedule'],
+    [{ token: 'x'.repeat(36) }, 'secrets-manager'],
+    [{ event: 'e-1', token: 'y'.repeat(36) }, 'policy'],
+  ])('of what %j started', async (more, startedBy) => {
+    const started = { store: 'secrets-manager', id: `by/${startedBy}`, ...more }
+    const name = await rotate(started, (more as { token?: string }).token)
+    expect(await recorded(name)).toMatchObject({ startedBy, token: name })
+  })
+
+  test('expires after 400 days', async () => {
+    const { Items = [] } = await dynamo.send(new ScanCommand({ TableName: 'rotations' }))
+    expect(Items.length).toBeGreaterThan(0)
+    for (const { began, expiresAt } of Items)
+      expect(Number(expiresAt?.N) - Math.floor(Date.parse(began?.S ?? '') / 1000)).toBe(400 * 24 * 3600)
+  })
+
+  test('holds no value', async () => {
+    const { Items } = await dynamo.send(new ScanCommand({ TableName: 'rotations' }))
+    const { GetSecretValueCommand } = await import('@aws-sdk/client-secrets-manager')
+    const { SecretString } = await embedded.secrets.send(
+      new GetSecretValueCommand({ SecretId: 'demo/billing' }),
+    )
+    expect(JSON.stringify(Items)).not.toContain(JSON.parse(SecretString ?? '{}').password)
+  })
+})
+
+describe('an event', () => {
+  test('is believed only as far as the history bears it out', async () => {
+    const name = await rotate(await secret('honest', { tags: { 'keyturn:test-query': 'TABLE absent' } }))
+    const [failed] = events.map(announcement)
+    const forged = { ...failed, 'detail-type': 'Credential Rotated' }
+    // What its history lacks may be on its way: once more, then it is what the history says.
+    expect(await recordRotation(messages([forged]))).toEqual({ batchItemFailures: [{ itemIdentifier: '0' }] })
+    expect(await written(name)).toBeUndefined()
+    expect(await recordRotation(messages([forged], 2))).toEqual(none)
+    expect(await written(name)).toMatchObject({ outcome: 'failed', error: 'TestFailed' })
+  })
+
+  test.each([
+    ['an execution that is not there', { detail: { execution: executionOf(randomUUID()) } }],
+    ["another stack's", { detail: { execution: executionOf('x').replace('local', 'other') } }],
+    ['a run', { detail: { executionArn: executionOf('x').replace('-rotate:', '-rotate-due:') } }],
+    ['nothing', { detail: {} }],
+    ['no object', []],
+  ])('of %s leaves nothing', async (_, event) => {
+    const before = await dynamo.send(new ScanCommand({ TableName: 'rotations' }))
+    expect(await recordRotation(messages([event], 2))).toEqual(none)
+    const after = await dynamo.send(new ScanCommand({ TableName: 'rotations' }))
+    expect(after.Count).toBe(before.Count)
+  })
+
+  test('that cannot be written comes again, and the others do not', async () => {
+    const name = await rotate(await secret('busy'))
+    const other = events.map(announcement)
+    const send = vi.spyOn(DynamoDBClient.prototype, 'send')
+    send.mockImplementationOnce(() => Promise.reject(new Error('down')) as never)
+    expect(await recordRotation(messages([statusChange(name), ...other]))).toEqual({
+      batchItemFailures: [{ itemIdentifier: '0' }],
+    })
+    send.mockRestore()
+    expect(await written(name)).toMatchObject({ outcome: 'rotated' })
+  })
+})
+
+describe('the table', () => {
+  test('ends as the longest history says, in whatever order records come, lost or doubled', async () => {
+    const admin = await embedded.users.makeAdmin('chaotic')
+    const name = await rotate(await secret('shuffled', { admin }))
+    const history = await historyOf(stepFunctions, executionOf(name))
+    expect(history.length).toBeGreaterThan(15)
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.integer({ min: 1, max: history.length }), { minLength: 1, maxLength: 8 }),
+        async lengths => {
+          // Of another execution each time, as the table outlives a round.
+          const execution = executionOf(randomUUID())
+          const records = lengths.map(length => recordOf(execution, history.slice(0, length)))
+          for (const [index, record] of records.entries())
+            await table.write(record as RotationRecord, lengths[index] as number)
+          const longest = recordOf(execution, history.slice(0, Math.max(...lengths)))
+          const arn = (await written(name))?.arn ?? ''
+          const found = await table.of('secrets-manager', [arn, longest?.id ?? ''], 1000)
+          expect(found.find(record => record.execution === execution)).toEqual(longest)
+        },
+      ),
+      { numRuns: 40 },
+    )
+  })
+
+  test("finds a credential's latest, and a day's with what could not be closed on it", async () => {
+    const now = new Date('2026-03-10T12:00:00Z')
+    const record = (execution: string, began: string, more: Partial<RotationRecord>): RotationRecord => ({
+      store: 'parameter-store',
+      id: '/shop/database',
+      execution: executionOf(execution),
+      token: execution,
+      startedBy: 'schedule',
+      began,
+      outcome: 'rotated',
+      ...more,
+    })
+    const all = [
+      record('one', '2026-03-08T11:00:00.000Z', { ended: '2026-03-08T11:00:01.000Z' }),
+      record('two', '2026-03-09T11:00:00.000Z', { ended: '2026-03-09T11:00:01.000Z' }),
+      record('late', '2026-03-02T10:00:00.000Z', {
+        ended: '2026-03-02T10:00:01.000Z',
+        retirement: 'not-closed',
+        retired: '2026-03-10T10:00:00.000Z',
+      }),
+      record('running', '2026-03-10T11:59:00.000Z', { outcome: 'running' }),
+    ]
+    for (const one of all) await table.write(one, 1)
+    const names = (records: RotationRecord[]) => records.map(({ token }) => token)
+    const arn = arnOf('ssm', 'parameter/shop/database')
+    expect(names(await table.of('parameter-store', [arn], 10))).toEqual(['running', 'two', 'one', 'late'])
+    expect(names(await table.of('parameter-store', [arn], 2))).toEqual(['running', 'two'])
+    expect(names(await table.since(new Date('2026-03-09T00:00:00Z'), now, 10))).toEqual(['late', 'two'])
+    expect(names(await table.since(new Date('2026-03-09T00:00:00Z'), now, 1))).toEqual(['late'])
+    expect(await table.since(new Date('2026-03-10T11:00:00Z'), now, 10)).toEqual([])
+  })
+})
