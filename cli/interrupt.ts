@@ -1,9 +1,11 @@
 /**
- * Aborted when somebody asks to stop, by Ctrl-C or by a signal. Asked a second time, the process ends at once, as a process
- * does that hears nothing of signals.
+ * Aborted when somebody asks to stop, by Ctrl-C or by a signal; asked again, the process ends at once. The listener stays:
+ * whoever restores a terminal's cursor ends the process if nobody else listens.
  */
 export function interruption(): AbortSignal {
   const controller = new AbortController()
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => controller.abort())
-  return controller.signal
+  const { signal } = controller
+  const stop = () => (signal.aborted ? process.exit(130) : controller.abort())
+  for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, stop)
+  return signal
 }

@@ -31,7 +31,7 @@ export class Output {
 
   /** Columns of the terminal; a pipe has no end. */
   get width(): number {
-    return this.#out.isTTY ? Math.max(NARROWEST, this.#out.columns ?? 80) : Number.POSITIVE_INFINITY
+    return widthOf(this.#out)
   }
 
   /** A line of the result, wrapped where the terminal ends; what goes on is indented as `indent` says. */
@@ -61,7 +61,7 @@ export class Output {
 
   /** A remark that is no part of the result. */
   note(text: string): void {
-    this.#err.write(`${plain(text)}\n`)
+    this.#err.write(`${wrapped(plain(text), widthOf(this.#err)).join('\n')}\n`)
   }
 
   /** What went wrong, and in a second line what to do. */
@@ -76,6 +76,9 @@ export class Output {
     return coloured ? styleText(style, text, { validateStream: false }) : text
   }
 }
+
+const widthOf = ({ isTTY, columns }: Stream) =>
+  isTTY ? Math.max(NARROWEST, columns ?? 80) : Number.POSITIVE_INFINITY
 
 /** Text that others wrote, fit for a terminal: on one line, without what would move the cursor or hide something. */
 export const plain = (text: string): string =>

@@ -1,4 +1,5 @@
-import { Command, Option } from 'commander'
+import { Argument, Command, Option } from 'commander'
+import { type Shell, scripts } from './complete/scripts.ts'
 import { type Context, contextOf, type GlobalOptions } from './context.ts'
 import { type ExitCode, meanings } from './exit.ts'
 import { addLooks, ids } from './looks.ts'
@@ -25,7 +26,7 @@ export function programOf(ended: Ended): Command {
     .option('--profile <name>', 'the profile of AWS, as in ~/.aws/config')
     .option('--region <name>', 'the Region of AWS')
     .option('--json', 'print one JSON document')
-    .configureHelp({ showGlobalOptions: true })
+    .configureHelp({ showGlobalOptions: true, minWidthToWrap: 15 })
     .addHelpText('after', `\nExit codes:\n${exitCodes()}`)
     .exitOverride()
 
@@ -63,8 +64,21 @@ export function programOf(ended: Ended): Command {
       }),
   )
 
+  make('complete', 'Print what a shell needs to complete commands, options and names.')
+    .addArgument(new Argument('<SHELL>', 'your shell').choices(Object.keys(scripts)))
+    .addHelpText('after', completionHelp)
+    .action((shell: Shell) => {
+      process.stdout.write(`${scripts[shell]}\n`)
+    })
+
   return program
 }
+
+const completionHelp = `
+To keep it, in ~/.bashrc or, after compinit, in ~/.zshrc:
+  eval "$(keyturn complete bash)"
+In fish's configuration:
+  keyturn complete fish | source`
 
 const exitCodes = () =>
   Object.entries(meanings)

@@ -9,6 +9,10 @@ import { programOf } from './program.ts'
 export async function run(words: string[]): Promise<ExitCode> {
   dropEmpty(process.env)
   const output = new Output(process.stdout, process.stderr, process.env)
+  if (words[0] === 'complete' && words[1] === '--') {
+    const { answer } = await import('./complete/answer.ts')
+    await answer(words.slice(2))
+  }
   let code: ExitCode = exit.done
   const program = programOf(ended => {
     code = ended

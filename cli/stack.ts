@@ -71,7 +71,7 @@ export function placeOf(stack: Stack): { region: string; account: string } {
 }
 
 /** Every stack of Keyturn. One from before stacks told their stage has that of its name, and no version. */
-async function stacksOf({ clients }: Context): Promise<Stack[]> {
+export async function stacksOf({ clients }: Context): Promise<Stack[]> {
   const { paginateDescribeStacks } = await import('@aws-sdk/client-cloudformation')
   const found: Stack[] = []
   let pages = 0

@@ -1,6 +1,8 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { expect, test } from 'vitest'
+import { meanings } from '../cli/exit.ts'
+import { written as reference } from '../cli/reference.ts'
 import { endings } from '../fleet/endings.ts'
 import { remedies } from '../fleet/remedies.ts'
 import * as errors from '../rotation/errors.ts'
@@ -48,6 +50,13 @@ test.each(Object.keys(drawnPages) as (keyof typeof drawnPages)[])(
 
 test('the table in docs/strategies.md is what the engines allow', () => {
   expect(read('docs/strategies.md')).toBe(written())
+})
+
+test('docs/cli.md says what --help does, and each exit code', () => {
+  const page = read('docs/cli.md')
+  expect(page).toBe(reference())
+  for (const [code, meaning] of Object.entries(meanings))
+    expect(page).toMatch(new RegExp(`^\\| ${code} \\| ${meaning}\\b`, 'm'))
 })
 
 test('a page that has no block to compare, or two, is not taken for one that is up to date', () => {

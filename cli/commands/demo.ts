@@ -4,7 +4,8 @@ import { CommandError, type ExitCode, exit } from '../exit.ts'
 /** Runs the demo. @throws CommandError in the package, which has neither the servers nor the functions */
 export async function demo(): Promise<ExitCode> {
   const file = new URL('../../local/demo.ts', import.meta.url)
-  if (!existsSync(file))
+  const inRepository = import.meta.url.endsWith('/cli/commands/demo.ts')
+  if (!inRepository || !existsSync(file))
     throw new CommandError(
       exit.usage,
       'the demo needs the repository, which has the functions that it runs',

@@ -5,8 +5,15 @@ import { messageIn } from '../../fleet/executions.ts'
 export type Step = Entered | Failed | Ended
 /** It entered a state; `until` is set where it waits there for a grace time. */
 export type Entered = { kind: 'entered'; state: string; at: Date; until?: Date }
-/** A try of what the state does failed. Another may follow. */
-export type Failed = { kind: 'failed'; state: string; at: Date; error: string; message: string }
+/** A try of what the state does failed, the first, second and so on. Another may follow. */
+export type Failed = {
+  kind: 'failed'
+  state: string
+  attempt: number
+  at: Date
+  error: string
+  message: string
+}
 export type Ended = {
   kind: 'ended'
   state: string
@@ -20,19 +27,23 @@ export type Ended = {
 export class History {
   /** The state that the execution is in. */
   state = ''
+  #attempt = 0
 
   /** What an event shows, if it shows something. */
   read(event: HistoryEvent): Step | undefined {
     const { type = '', timestamp: at = new Date(), stateEnteredEventDetails: entered } = event
     if (entered?.name) {
       this.state = entered.name
+      this.#attempt = 0
       const until = openUntil(this.state, entered.input, at)
       return { kind: 'entered', state: this.state, at, ...(until && { until }) }
     }
     if (/^Execution(Succeeded|Failed|Aborted|TimedOut)$/.test(type)) return this.#ended(event, at)
     if (!/^(LambdaFunction|Task)\w*(Failed|TimedOut)$/.test(type)) return undefined
     const { error = type, cause } = detailsOf(event)
-    return { kind: 'failed', state: this.state, at, error, message: oneLine(cause) }
+    this.#attempt++
+    const { state } = this
+    return { kind: 'failed', state, attempt: this.#attempt, at, error, message: oneLine(cause) }
   }
 
   #ended(event: HistoryEvent, at: Date): Ended {

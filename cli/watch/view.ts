@@ -23,6 +23,9 @@ async function showLines<T extends Told>({ output }: Context, { name, run }: Job
   return ended
 }
 
+/** So many jobs show all that has gone by; of more, each shows the last of it, as a terminal has an end. */
+const FEW = 2
+
 /** Each job is a line that changes, with what has gone by under it. */
 async function showLive<T extends Told>({ output }: Context, jobs: Job<T>[]): Promise<T[]> {
   const { Listr } = await import('listr2')
@@ -38,7 +41,7 @@ async function showLive<T extends Told>({ output }: Context, jobs: Job<T>[]): Pr
       task.title = `${name}: ${outcome.says}`
       if (outcome.code !== exit.done) throw new Error(outcome.says)
     },
-    rendererOptions: { outputBar: Number.POSITIVE_INFINITY, persistentOutput: true },
+    rendererOptions: { outputBar: jobs.length > FEW ? 1 : Number.POSITIVE_INFINITY, persistentOutput: true },
   }))
   const list = new Listr(tasks, {
     concurrent: true,

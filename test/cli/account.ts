@@ -19,12 +19,12 @@ export type Account = {
   parameters: Map<string, Record<string, string>>
   /** What RotateSecret does. */
   rotateSecret: ((id: string, token: string) => Refusal | undefined) | undefined
-  /** What DescribeSecret tells besides, by the secret's name. */
+  /** What DescribeSecret tells besides, by the secret's name. ListSecrets tells of these alone. */
   secrets: Map<string, object>
   /** The inputs of the runs of what is due that were started. */
   runs: string[]
-  /** From now on `rule` is asked about each call. No rule lifts the last one. */
-  refuse(rule?: (action: string) => Refusal | undefined): void
+  /** From now on `rule` is asked about each call, which it may have never answered. No rule lifts the last one. */
+  refuse(rule?: (action: string) => Refusal | 'never' | undefined): void
   /** The names of all calls so far. */
   calls: string[]
   stop(): void
@@ -78,10 +78,16 @@ export async function startAccount(played: Played = {}): Promise<Account> {
       /^(\w+)\.(\w+)$/.exec(`${incoming.headers['x-amz-target']}`) ?? []
     account.calls.push(action)
     const refusal = rule?.(action)
+    if (refusal === 'never') return new Promise(() => {})
     if (!service) return refusal ? refusedXml(refusal) : stacksXml(account.stacks, body)
     if (refusal) return refused(refusal)
     const request = JSON.parse(body)
     if (service === 'AmazonSSM' && !played.others) return ok(parameterAnswer(account, action, request))
+    if (action === 'ListSecrets' && !played.secretsManager) {
+      const [prefix = ''] = request.Filters?.[0]?.Values ?? []
+      const names = [...account.secrets.keys()].filter(name => name.startsWith(prefix))
+      return ok({ SecretList: names.map(Name => ({ Name })), NextToken: 'more' })
+    }
     if (action === 'RotateSecret') {
       const { SecretId, ClientRequestToken } = request
       const refusal = account.rotateSecret?.(SecretId, ClientRequestToken)
@@ -142,21 +148,25 @@ function stacksXml(stacks: StackTold[], body: string): Answer {
   }
 }
 
-type ParameterRequest = { ParameterFilters?: { Values?: string[] }[]; ResourceId?: string }
+type ParameterRequest = {
+  ParameterFilters?: { Option?: string; Values?: string[] }[]
+  ResourceId?: string
+}
 
 function parameterAnswer({ parameters }: Account, action: string, request: ParameterRequest): object {
   if (action === 'ListTagsForResource') {
     const tags = Object.entries(parameters.get(request.ResourceId ?? '') ?? {})
     return { TagList: tags.map(([Key, Value]) => ({ Key, Value })) }
   }
-  const names = request.ParameterFilters?.[0]?.Values ?? []
-  return {
-    Parameters: names.filter(name => parameters.has(name)).map(Name => ({ Name, Type: 'SecureString' })),
-  }
+  const { Option, Values = [] } = request.ParameterFilters?.[0] ?? {}
+  const fits = (name: string) =>
+    Option === 'Equals' ? Values.includes(name) : name.startsWith(Values[0] ?? '')
+  const names = [...parameters.keys()].filter(fits)
+  return { Parameters: names.map(Name => ({ Name, Type: 'SecureString' })) }
 }
 
 export type Ran = { code: number | null; stdout: string; stderr: string }
-const file = fileURLToPath(new URL('../../cli/keyturn.ts', import.meta.url))
+export const file = fileURLToPath(new URL('../../cli/keyturn.ts', import.meta.url))
 
 /** What the command sees of its surroundings: nothing of this process's AWS settings. */
 export const environment = (url: string, more: Record<string, string> = {}) => ({
@@ -175,8 +185,9 @@ export async function run(
   words: string[],
   env: NodeJS.ProcessEnv,
   started: (child: ReturnType<typeof start>, printed: () => string) => void = () => {},
+  command = [process.execPath, file],
 ): Promise<Ran> {
-  const child = start(words, env)
+  const child = start([...command, ...words], env)
   const ended = once(child, 'close')
   let [stdout, stderr] = ['', '']
   child.stdout.on('data', chunk => (stdout += chunk))
@@ -186,5 +197,5 @@ export async function run(
   return { code, stdout, stderr }
 }
 
-const start = (words: string[], env: NodeJS.ProcessEnv) =>
-  spawn(process.execPath, [file, ...words], { env, stdio: ['ignore', 'pipe', 'pipe'] })
+const start = ([program = '', ...words]: string[], env: NodeJS.ProcessEnv) =>
+  spawn(program, words, { env, stdio: 'pipe' })

@@ -1,10 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { stripVTControlCharacters } from 'node:util'
 import { PutSecretValueCommand } from '@aws-sdk/client-secrets-manager'
 import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test, vi } from 'vitest'
 import type { StateName } from '../../fleet/states.ts'
 import { type Embedded, load, startEmbedded } from '../../local/embedded/embedded.ts'
 import type { Task } from '../../local/embedded/stateMachine.ts'
-import { type Account, environment, functionArn, run, stackOf, startAccount } from './account.ts'
+import { type Account, environment, file, functionArn, run, stackOf, startAccount } from './account.ts'
 
 let embedded: Embedded
 let account: Account
@@ -92,7 +93,7 @@ test('a try that is repeated is shown with its reason', async () => {
   })
   const { code, stdout } = await keyturn('rotate', await enrol())
   expect(code).toBe(0)
-  expect(stdout).toContain(': SetSecret: a try failed: Unreachable: no answer\n')
+  expect(stdout).toContain(': SetSecret: try 1 failed: Unreachable: no answer\n')
 })
 
 test('the grace time is not waited for: it is told until when the old one stays open', async () => {
@@ -265,6 +266,40 @@ test.each(['SIGINT', 'SIGTERM'] as const)(
     expect(stdout).toMatch(/: rotated$/m)
   },
 )
+
+/** Runs the command on a terminal of 40 columns. What it wrote comes with what moves the cursor. */
+async function onTerminal(words: string[], env: Record<string, string>, started?: Parameters<typeof run>[2]) {
+  const line = `stty cols 40 rows 24; exec '${process.execPath}' '${file}' ${words.join(' ')}`
+  const script = ['script', '--quiet', '--return', '--command', line, '/dev/null']
+  const all = { TERM: 'xterm', SHELL: '/bin/sh', ...env }
+  const { code, stdout } = await run([], environment(account.url, all), started, script)
+  return { code, stdout, text: stripVTControlCharacters(stdout) }
+}
+
+test('on a terminal it is shown in place, in colours unless nobody wants them, as wide as that is', async () => {
+  const { code, stdout, text } = await onTerminal(['rotate', await enrol()], {})
+  expect(code).toBe(0)
+  expect(text).toMatch(/✔ demo\/user\d+: rotated\s/)
+  expect(stdout).toContain('\u001b[3')
+  for (const line of text.split(/\r?\n/)) expect(line.trimEnd().length).toBeLessThanOrEqual(40)
+  const plain = await onTerminal(['rotate', await enrol()], { NO_COLOR: '1' })
+  expect(plain.text).toMatch(/✔ demo\/user\d+: rotated\s/)
+  expect(plain.stdout).not.toContain('\u001b[3')
+})
+
+test('Ctrl-C at a terminal ends the looking on too', async () => {
+  const { entered, go } = held()
+  const { code, text } = await onTerminal(['rotate', await enrol()], {}, async (child, printed) => {
+    await entered
+    await vi.waitFor(() => expect(printed()).toContain('SetSecret'), 10_000)
+    child.stdin.write('\u0003')
+  })
+  go()
+  expect(code).toBe(4)
+  expect(text.replaceAll(/\s+/g, ' ')).toContain(
+    'not looked at any more The rotation goes on: arn:aws:states:',
+  )
+})
 
 test('a reader that goes is no error', async () => {
   const { stderr } = await run(['rotate', await enrol()], environment(account.url), child =>

@@ -1,0 +1,106 @@
+import { execFile } from 'node:child_process'
+import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { promisify } from 'node:util'
+import { build, type Metafile } from 'esbuild'
+
+const project = join(import.meta.dirname, '..')
+const run = promisify(execFile)
+
+/** The oldest Node that the package runs under: what it is made of needs that. */
+const oldest = '22.13'
+
+const readme = `# keyturn
+
+The command of Keyturn, which rotates credentials on AWS: it starts rotations and shows how they go, in an account that a
+stack of Keyturn is deployed to. See \`keyturn --help\`.
+`
+
+/**
+ * Packs the command into `folder`, as npm would publish it: one file that has all it needs.
+ * @returns the path of the tarball
+ */
+export async function pack(folder: string): Promise<string> {
+  const made = join(folder, 'package')
+  await rm(made, { recursive: true, force: true })
+  await mkdir(join(made, 'bin'), { recursive: true })
+  const { name, version, description, license } = JSON.parse(
+    await readFile(join(project, 'package.json'), 'utf8'),
+  )
+  const bundled = await bundle(join(made, 'bin/keyturn.js'))
+  const manifest = {
+    name,
+    version,
+    description,
+    license,
+    type: 'module',
+    bin: { keyturn: 'bin/keyturn.js' },
+    engines: { node: `>=${oldest}` },
+  }
+  await writeFile(join(made, 'package.json'), `${JSON.stringify(manifest, undefined, 2)}\n`)
+  await writeFile(join(made, 'README.md'), readme)
+  await writeFile(join(made, 'THIRD-PARTY.txt'), await licences(bundled))
+  await cp(join(project, 'LICENSE'), join(made, 'LICENSE'))
+  const { stdout } = await run('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', '..'], {
+    cwd: made,
+  })
+  const [{ filename }] = JSON.parse(stdout)
+  await rm(made, { recursive: true })
+  return join(folder, filename)
+}
+
+async function bundle(outfile: string): Promise<Metafile> {
+  const { metafile } = await build({
+    absWorkingDir: project,
+    entryPoints: ['cli/keyturn.ts'],
+    outfile,
+    bundle: true,
+    format: 'esm',
+    platform: 'node',
+    target: `node${oldest}`,
+    mainFields: ['module', 'main'],
+    minify: true,
+    legalComments: 'none',
+    metafile: true,
+    // CommonJS packages call require, which a module does not have.
+    banner: { js: "import{createRequire}from'node:module';const require=createRequire(import.meta.url);" },
+  })
+  return metafile
+}
+
+type Part = { named: string; license: string; text: string | undefined }
+
+/** The licence of every package that a bundle holds parts of: each text once, under the packages that are under it. */
+async function licences({ inputs }: Metafile): Promise<string> {
+  const folders = Object.keys(inputs).flatMap(path => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(path) ?? [])
+  const parts = await Promise.all([...new Set(folders)].sort().map(partIn))
+  const texts = new Map<string, string[]>()
+  for (const { named, license, text = borrowed(named, license, parts) } of parts)
+    texts.set(text, [...(texts.get(text) ?? []), `${named}: ${license}`])
+  const line = '-'.repeat(80)
+  return [...texts].map(([text, named]) => `${named.join('\n')}\n\n${text}\n`).join(`\n${line}\n\n`)
+}
+
+async function partIn(folder: string): Promise<Part> {
+  const path = join(project, folder)
+  const { name, version, license } = JSON.parse(await readFile(join(path, 'package.json'), 'utf8'))
+  const file = (await readdir(path)).find(each => /^licen[cs]e/i.test(each))
+  const text = file && (await readFile(join(path, file), 'utf8')).trim()
+  return { named: `${name} ${version}`, license, text }
+}
+
+/** Some packages of AWS come without the text of their licence: it is their neighbours'. @throws if nobody has it */
+function borrowed(named: string, license: string, parts: Part[]): string {
+  const scope = named.split('/')[0] ?? ''
+  const neighbour = parts.find(
+    part => part.named.startsWith(`${scope}/`) && part.license === license && part.text,
+  )
+  if (!neighbour?.text) throw new Error(`${named}: the text of its licence, ${license}, is nowhere`)
+  return neighbour.text
+}
+
+if (import.meta.main) {
+  const folder = resolve(process.argv[2] ?? join(project, '.build'))
+  await mkdir(folder, { recursive: true })
+  console.log(await pack(folder))
+}

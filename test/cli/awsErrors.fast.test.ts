@@ -1,0 +1,55 @@
+import { describe, expect, test } from 'vitest'
+import { explained } from '../../cli/awsErrors.ts'
+import { CommandError } from '../../cli/exit.ts'
+
+/** An error as the SDK throws it, marked by the client. */
+const failing = (name: string, message = '', more: object = {}) =>
+  Object.assign(new Error(message), { name, service: 'Parameter Store', operation: 'GetParameter', ...more })
+const answered = { $fault: 'client' }
+
+test.each([
+  ['AccessDeniedException', 3, 'Parameter Store refuses GetParameter: no'],
+  ['ExpiredTokenException', 3, 'the credentials have expired'],
+  ['RequestExpired', 3, 'the credentials have expired'],
+  ['UnrecognizedClientException', 3, 'does not know these credentials'],
+  ['ThrottlingException', 1, 'asks for fewer calls'],
+  ['InternalServerError', 1, 'failed on its side'],
+  ['ValidationException', 1, 'Parameter Store: GetParameter: ValidationException: no'],
+])('%s', (name, code, says) => {
+  expect(explained(failing(name, 'no', answered))).toMatchObject({
+    code,
+    message: expect.stringContaining(says),
+  })
+})
+
+test.each([
+  ['Error', { code: 'ECONNREFUSED' }, 1, 'Parameter Store does not answer (ECONNREFUSED)'],
+  ['Error', { code: 'ENOTFOUND' }, 1, 'does not answer (ENOTFOUND)'],
+  ['TimeoutError', {}, 1, 'does not answer (TimeoutError)'],
+  ['CredentialsProviderError', {}, 3, 'there are no credentials for AWS'],
+  ['CredentialsProviderError', { profile: 'ops' }, 3, 'the profile ops is not there'],
+])('%s %j', (name, more, code, says) => {
+  expect(explained(failing(name, 'x', more))).toMatchObject({ code, message: expect.stringContaining(says) })
+})
+
+describe.each([
+  [
+    'The SSO session associated with this profile has expired. To refresh it run aws sso login',
+    3,
+    'have expired',
+  ],
+  ['Token is expired. To refresh this SSO session run aws sso login', 3, 'have expired'],
+])('%s', (message, code, says) => {
+  test('is a matter of logging in again', () => {
+    expect(explained(failing('CredentialsProviderError', message))).toMatchObject({
+      code,
+      message: expect.stringContaining(says),
+      remedy: expect.stringContaining('aws sso login'),
+    })
+  })
+})
+
+test('what is none of these stays what it is', () => {
+  for (const error of [new TypeError('x'), 'text', new CommandError(5, 'x')])
+    expect(explained(error)).toBe(error)
+})

@@ -1,0 +1,117 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { chmod, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { delimiter, join } from 'node:path'
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { type Account, environment, file, run, stackOf, startAccount } from './account.ts'
+
+let account: Account
+let folder: string
+beforeAll(async () => {
+  account = await startAccount()
+  account.stacks.push(stackOf('prod'), stackOf('dev'))
+  account.secrets.set('shop/database', {}).set('shop/cache', {}).set('with blank', {})
+  account.parameters.set('/shop/mail', {}).set('shop.old', {})
+  folder = await mkdtemp(join(tmpdir(), 'keyturn-complete-'))
+  const command = join(folder, 'keyturn')
+  await writeFile(command, `#!/bin/sh\nexec '${process.execPath}' '${file}' "$@"\n`)
+  await chmod(command, 0o755)
+})
+afterAll(async () => {
+  account?.stop()
+  await rm(folder, { recursive: true, force: true })
+})
+beforeEach(() => {
+  account.refuse()
+  account.calls.length = 0
+})
+
+const complete = async (words: string[], more: Record<string, string> = {}) => {
+  const ran = await run(['complete', '--', ...words], environment(account.url, more))
+  expect(ran).toMatchObject({ code: 0, stderr: '' })
+  return ran.stdout.split('\n').slice(0, -1)
+}
+
+test.each([
+  [['ro'], ['rotate']],
+  [['--pro'], ['--profile']],
+  [['rotate', '--a'], ['--all-due']],
+  [['--region', ''], []],
+  [['demo', ''], []],
+  [
+    ['complete', ''],
+    ['bash', 'zsh', 'fish'],
+  ],
+  [
+    ['rotate', 'shop'],
+    ['shop.old', 'shop/cache', 'shop/database'],
+  ],
+  [['rotate', '--no-wait', 'shop/d'], ['shop/database']],
+  [['--json', 'rotate', 'other', '/s'], ['/shop/mail']],
+  [['rotate', 'secret:shop/c'], ['secret:shop/cache']],
+  [['rotate', 'parameter:shop'], ['parameter:shop.old']],
+  [['rotate', 'with'], []],
+  [
+    ['rotate', '--stage', ''],
+    ['dev', 'prod'],
+  ],
+  [['rotate', '--stage', 'p'], ['prod']],
+])('%j', async (words, found) => {
+  expect(await complete(words)).toEqual(found)
+  expect(account.calls.length).toBeLessThanOrEqual(2)
+})
+
+test('whoever may list one store alone gets the names of that', async () => {
+  account.refuse(action => (action === 'ListSecrets' ? { name: 'AccessDeniedException' } : undefined))
+  expect(await complete(['rotate', 'shop'])).toEqual(['shop.old'])
+})
+
+test.each([
+  ['nobody answers', { AWS_ENDPOINT_URL: 'http://127.0.0.1:1' }],
+  ['there are no credentials', { AWS_ACCESS_KEY_ID: '' }],
+  ['there is no Region', { AWS_REGION: '' }],
+])('there is nothing to complete, and no word about it, if %s', async (_, more) => {
+  expect(await complete(['rotate', ''], more)).toEqual([])
+})
+
+test('nobody is let wait for an answer that does not come', async () => {
+  account.refuse(() => 'never')
+  const begun = performance.now()
+  expect(await complete(['rotate', ''])).toEqual([])
+  // The second, and the start of a process on a machine that has much to do.
+  expect(performance.now() - begun).toBeLessThan(10_000)
+})
+
+/** What bash has in COMPREPLY when somebody presses tab at the end of a line. */
+async function inBash(line: string): Promise<string[]> {
+  const script = `eval "$(keyturn complete bash)"
+    complete -p keyturn > /dev/null || exit
+    COMP_LINE=$1 COMP_POINT=\${#1} _keyturn
+    printf '%s\\n' "\${COMPREPLY[@]}"`
+  const env = environment(account.url, { PATH: `${folder}${delimiter}${process.env.PATH}`, HOME: folder })
+  const child = spawn('bash', ['--norc', '-c', script, 'bash', line], {
+    env,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const [out, err] = [child.stdout.toArray(), child.stderr.toArray()]
+  await once(child, 'close')
+  expect(Buffer.concat(await err).toString()).toBe('')
+  return Buffer.concat(await out)
+    .toString()
+    .split('\n')
+    .slice(0, -1)
+}
+
+test.each([
+  ['keyturn rot', ['rotate']],
+  ['keyturn rotate shop/', ['shop/cache', 'shop/database']],
+  ['keyturn rotate shop/cache shop/d', ['shop/database']],
+  // Bash completes what comes after a colon alone.
+  ['keyturn rotate secret:shop/c', ['shop/cache']],
+  ['keyturn complete ', ['bash', 'zsh', 'fish']],
+  ['keyturn rotate $(touch made)', ['']],
+])('in bash, %s', async (line, found) => {
+  expect(await inBash(line)).toEqual(found)
+  expect(await readdir(folder)).toEqual(['keyturn'])
+})

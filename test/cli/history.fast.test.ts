@@ -1,0 +1,114 @@
+import type { HistoryEvent } from '@aws-sdk/client-sfn'
+import { describe, expect, test } from 'vitest'
+import { History, type Step } from '../../cli/watch/history.ts'
+import { doing, harmOf } from '../../cli/watch/texts.ts'
+import { endings } from '../../fleet/endings.ts'
+import { critical, headlines } from '../../functions/alarm/headlines.ts'
+import { LockedOut } from '../../rotation/errors.ts'
+import definition from '../../statemachines/rotate.asl.json' with { type: 'json' }
+
+const timestamp = new Date('2026-11-29T18:40:00Z')
+const event = (type: string, details: object = {}): HistoryEvent =>
+  ({ id: 1, timestamp, type, ...details }) as HistoryEvent
+const entered = (type: string, name: string, input?: object) =>
+  event(type, { stateEnteredEventDetails: { name, ...(input && { input: JSON.stringify(input) }) } })
+const cause = (errorMessage: string) => JSON.stringify({ errorType: 'X', errorMessage })
+
+/** What is seen of these events. */
+function seen(...events: HistoryEvent[]): Step[] {
+  const history = new History()
+  return events.flatMap(each => history.read(each) ?? [])
+}
+
+test('tries are counted anew in each state, whatever kind of failure each is', () => {
+  const steps = seen(
+    event('ExecutionStarted'),
+    entered('TaskStateEntered', 'CreateSecret'),
+    event('LambdaFunctionScheduled'),
+    event('LambdaFunctionFailed', {
+      lambdaFunctionFailedEventDetails: { error: 'Throttled', cause: cause('a\n b') },
+    }),
+    event('LambdaFunctionTimedOut', { lambdaFunctionTimedOutEventDetails: { error: 'States.Timeout' } }),
+    event('LambdaFunctionSucceeded', { lambdaFunctionSucceededEventDetails: { output: '{}' } }),
+    event('TaskStateExited', { stateExitedEventDetails: { name: 'CreateSecret' } }),
+    entered('TaskStateEntered', 'AnnounceSuccess'),
+    event('TaskSubmitFailed', {
+      taskSubmitFailedEventDetails: { error: 'EventBridge.X', cause: 'as it is' },
+    }),
+  )
+  expect(steps.filter(({ kind }) => kind === 'failed')).toEqual([
+    { kind: 'failed', state: 'CreateSecret', attempt: 1, at: timestamp, error: 'Throttled', message: 'a b' },
+    {
+      kind: 'failed',
+      state: 'CreateSecret',
+      attempt: 2,
+      at: timestamp,
+      error: 'States.Timeout',
+      message: '',
+    },
+    {
+      kind: 'failed',
+      state: 'AnnounceSuccess',
+      attempt: 1,
+      at: timestamp,
+      error: 'EventBridge.X',
+      message: 'as it is',
+    },
+  ])
+})
+
+test.each(['Grace', 'StayOnClone'])('%s tells until when what was replaced stays open', state => {
+  const until = new Date('2026-11-29T20:40:00Z')
+  expect(seen(entered('WaitStateEntered', state, { grace: 7200 }))).toEqual([
+    { kind: 'entered', state, at: timestamp, until },
+  ])
+  // A history that was asked for without its data.
+  expect(seen(entered('WaitStateEntered', state))).toEqual([{ kind: 'entered', state, at: timestamp }])
+})
+
+test.each([
+  ['ExecutionSucceeded', 'SUCCEEDED', undefined],
+  ['ExecutionFailed', 'FAILED', 'executionFailedEventDetails'],
+  ['ExecutionAborted', 'ABORTED', 'executionAbortedEventDetails'],
+  ['ExecutionTimedOut', 'TIMED_OUT', 'executionTimedOutEventDetails'],
+])('%s is the end', (type, status, details) => {
+  const failure = { error: 'TestFailed', cause: cause('testSecret: no') }
+  const [, end] = seen(
+    entered('TaskStateEntered', 'TestSecret'),
+    event(type, details ? { [details]: failure } : {}),
+  )
+  expect(end).toEqual({
+    kind: 'ended',
+    state: 'TestSecret',
+    at: timestamp,
+    status,
+    ...(details && { error: 'TestFailed', message: 'testSecret: no' }),
+  })
+})
+
+describe('every state', () => {
+  const states = Object.entries(definition.States)
+  test.each(states)('%s is told where it calls something', (name, state) => {
+    expect(Boolean(doing[name])).toBe(state.Type === 'Task' || state.Type === 'Wait')
+  })
+
+  test.each(states.map(([name]) => name))('what it means that one ended in %s, the alarms say too', state => {
+    const ended = { kind: 'ended', state, at: timestamp } as const
+    const { failed = 'unclear', stopped = 'stopped' } = endings[state] ?? {}
+    expect(harmOf({ ...ended, status: 'FAILED' })).toBe(headlines[failed])
+    expect(harmOf({ ...ended, status: 'ABORTED' })).toBe(headlines[stopped])
+    expect(/may be locked out/.test(headlines[failed])).toBe(critical.includes(failed))
+  })
+})
+
+test('a lockout that was there before is not laid on the rotation', () => {
+  const message = `rollbackSecret: no login: ${LockedOut.BEFORE}; the previous value logs in`
+  const ended = { kind: 'ended', state: 'RollbackFailed', at: timestamp, status: 'FAILED', message } as const
+  expect(harmOf(ended)).toBe(headlines.before)
+})
+
+test('of a state that nobody knows, nobody can tell', () => {
+  const ended = { kind: 'ended', at: timestamp, status: 'FAILED' } as const
+  for (const state of ['', 'Nowhere', 'constructor'])
+    expect(harmOf({ ...ended, state })).toMatch(/nobody can tell where/)
+})
