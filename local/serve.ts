@@ -111,7 +111,6 @@ const nameIn = (arn = '') => arn.split(':').at(-1)?.slice(0, -7)
 async function sayWhatToTry(deployed: Deployed, scenes: DeployedScene[]): Promise<void> {
   const { env, stateMachineArn, queueUrls, logFile } = deployed
   const variables = Object.entries(env).map(([name, value]) => `  export ${name}=${value}`)
-  const rotate = `aws stepfunctions start-execution --state-machine-arn ${stateMachineArn} --input`
   const [secret, parameter] = ['secrets-manager', 'parameter-store'].map(
     wanted => scenes.find(({ shelf }) => shelf.store === wanted)?.id,
   )
@@ -123,11 +122,13 @@ async function sayWhatToTry(deployed: Deployed, scenes: DeployedScene[]): Promis
 It stays up until Ctrl-C or \`npm run local:stop\`. In another terminal:
 
 ${variables.join('\n')}
-  ${rotate} '${JSON.stringify({ store: 'secrets-manager', id: secret })}'
-  ${rotate} '${JSON.stringify({ store: 'parameter-store', id: parameter })}'
+  npx keyturn rotate secret:${nameIn(secret)} parameter:${parameter}
+  npx keyturn status
+  npx keyturn history secret:${nameIn(secret)} --last
+  npx keyturn events
   aws ssm add-tags-to-resource --resource-type Parameter --resource-id ${parameter} --tags Key=keyturn:every,Value=1m
-  aws stepfunctions start-execution --state-machine-arn ${await deployed.output('RotateDueStateMachineArn')}
-  aws stepfunctions list-executions --state-machine-arn ${stateMachineArn}
+  npx keyturn rotate --all-due
+  aws stepfunctions start-execution --state-machine-arn ${stateMachineArn} --input '${JSON.stringify({ store: 'secrets-manager', id: secret })}'
   aws secretsmanager get-secret-value --secret-id ${secret}
   aws secretsmanager rotate-secret --secret-id ${secret} --rotation-lambda-arn ${await deployed.output('RotateSecretFunctionArn')} --rotation-rules 'ScheduleExpression=rate(10 days)'
   aws ssm get-parameter --with-decryption --name /aws/reference/secretsmanager/${nameIn(secret)}

@@ -19,6 +19,8 @@ export type StatusOptions = {
   watch?: true
 }
 
+/** Columns that a table of all needs; on a narrower terminal each has some lines. */
+const WIDE = 110
 /** Milliseconds between two looks. */
 const PAUSE = 10_000
 
@@ -85,26 +87,36 @@ function list({ output }: Context, stack: Stack, all: Known[]): void {
     output.line('There is none.')
     return
   }
-  output.table(
-    ['STATE', 'CREDENTIAL', 'LAST', 'NEXT', 'HOST', ''],
-    all.map(known => {
-      const { facts, standing } = known
-      return [
-        coloured(output, standing.state),
-        idIn(known),
-        lastIn(facts.records)?.ended?.slice(0, 16).replace('T', ' ') ?? 'not known',
-        nextIn(known, stack) ?? '-',
-        plain(facts.records[0]?.host ?? '-'),
-        standing.why ? plain(standing.why) : '',
-      ]
-    }),
-  )
+  const rows = all.map(known => rowOf(known, stack))
+  if (output.width >= WIDE)
+    output.table(
+      ['STATE', 'CREDENTIAL', 'LAST', 'NEXT', 'HOST', 'WHY'],
+      rows.map(({ state, ...row }) => [coloured(output, state), ...Object.values(row)]),
+    )
+  else
+    for (const { state, id, last, next, host, why } of rows) {
+      output.line(`${coloured(output, state)}  ${id}`, 2)
+      output.line(`  last ${last}, next ${next}, on ${host}`, 4)
+      if (why) output.line(`  ${why}`, 4)
+    }
   const counts = states.flatMap(state => {
     const { length } = all.filter(({ standing }) => standing.state === state)
     return length ? [`${length} ${state}`] : []
   })
   output.line()
   output.line(counts.join(', '))
+}
+
+function rowOf(known: Known, stack: Stack) {
+  const { facts, standing } = known
+  return {
+    state: standing.state,
+    id: idIn(known),
+    last: lastIn(facts.records)?.ended?.slice(0, 16).replace('T', ' ') ?? 'not known',
+    next: nextIn(known, stack) ?? '-',
+    host: plain(facts.records[0]?.host ?? '-'),
+    why: standing.why ? plain(standing.why) : '',
+  }
 }
 
 function coloured(output: Context['output'], state: State): string {
