@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { executionName } from '../fleet/executions.ts'
-import { pendingIn } from '../fleet/inventory.ts'
+import { pendingIn } from '../fleet/pending.ts'
 import { isToken } from '../fleet/token.ts'
 import { isDenied } from '../rotation/ask.ts'
 import type { Context } from './context.ts'

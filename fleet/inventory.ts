@@ -14,6 +14,7 @@ import { Throttled } from '../rotation/errors.ts'
 import type { StoreName } from '../rotation/stores/store.ts'
 import { EVERY, isManaged, isScheduled, MANAGED, type Tags, tagsIn } from '../rotation/tags.ts'
 import { changesOf } from './parameters.ts'
+import { pendingIn } from './pending.ts'
 
 /** A credential that is to rotate by itself. */
 export type Scheduled = {
@@ -140,14 +141,6 @@ export class Inventory {
     }
     return this.#made.get(current) ?? LastChangedDate
   }
-}
-
-/** The version that is pending and not current: after a rotation that went well, one version is both. */
-export function pendingIn(versions: Record<string, string[]> = {}): string | undefined {
-  const found = Object.entries(versions).find(
-    ([, stages]) => stages.includes('AWSPENDING') && !stages.includes('AWSCURRENT'),
-  )
-  return found?.[0]
 }
 
 /** The parameters `foo` and `/foo` have the same ARN. */

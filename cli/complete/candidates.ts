@@ -21,7 +21,10 @@ export function expected(program: Command, before: string[], word: string): Expe
       else if (option?.required) open = option
     } else if (command === program) command = program.commands.find(one => one.name() === each) ?? command
   }
-  if (open) return open.long === '--stage' ? { kind: 'stages', options } : { kind: 'words', words: [] }
+  if (open)
+    return open.long === '--stage'
+      ? { kind: 'stages', options }
+      : { kind: 'words', words: open.argChoices ?? [] }
   if (word.startsWith('-'))
     return { kind: 'words', words: optionsOf(program, command).flatMap(({ long }) => long ?? []) }
   if (command === program) return { kind: 'words', words: program.commands.map(each => each.name()) }

@@ -83,7 +83,7 @@ export async function startAccount(played: Played = {}): Promise<Account> {
     if (refusal) return refused(refusal)
     const request = JSON.parse(body)
     if (service === 'AmazonSSM' && !played.others) return ok(parameterAnswer(account, action, request))
-    if (action === 'ListSecrets' && !played.secretsManager) {
+    if (action === 'ListSecrets' && !played.secretsManager && !played.others) {
       const [prefix = ''] = request.Filters?.[0]?.Values ?? []
       const names = [...account.secrets.keys()].filter(name => name.startsWith(prefix))
       return ok({ SecretList: names.map(Name => ({ Name })), NextToken: 'more' })

@@ -39,6 +39,8 @@ test.each([
   [['rotate', '--a'], ['--all-due']],
   [['--region', ''], []],
   [['demo', ''], []],
+  [['status', '--state', 'fail'], ['failed']],
+  [['history', 'shop/d'], ['shop/database']],
   [
     ['complete', ''],
     ['bash', 'zsh', 'fish'],

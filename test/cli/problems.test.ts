@@ -35,7 +35,15 @@ const keyturn = (words: string[], more: Record<string, string> = {}) =>
   run(words, environment(account.url, more))
 
 /** Every command that asks AWS. */
-const commands = [['rotate', 'shop'], ['rotate', '--all-due'], ['version']]
+const commands = [
+  ['rotate', 'shop'],
+  ['rotate', '--all-due'],
+  ['status'],
+  ['status', 'shop'],
+  ['history', 'shop'],
+  ['events'],
+  ['version'],
+]
 
 /** Nothing on stdout; on stderr what is wrong, and what to do. */
 async function expectRefused(words: string[], code: number, what: RegExp, more: Record<string, string> = {}) {
