@@ -1,5 +1,6 @@
 import { InvalidOption } from '../rotation/errors.ts'
 import { type Options, parseOptions, parseTags } from '../rotation/options.ts'
+import { regionIn } from '../rotation/region.ts'
 import { isManaged, isScheduled, type Tags } from '../rotation/tags.ts'
 import { digest } from './digest.ts'
 import type { Scheduled } from './inventory.ts'
@@ -41,8 +42,10 @@ export function judge(credential: Scheduled, now: Date, interval = hour): Verdic
     return { state: 'skipped', reason: 'it lacks the tag keyturn:managed=true', late: true }
   const options = optionsOf(tags)
   if (options instanceof InvalidOption) return { state: 'skipped', reason: options.message, late: true }
-  const { every, window, jitter = 0 } = options
+  const { every, window, jitter = 0, home } = options
   if (every === undefined) return { state: 'waiting', late: false }
+  if (home && credential.arn && home !== regionIn(credential.arn))
+    return { state: 'skipped', reason: `keyturn:home: it rotates in ${home}`, late: false }
   // The schedule's concern alone: a rotation by hand goes on.
   if (jitter > every)
     return { state: 'skipped', reason: 'keyturn:jitter: should be no longer than keyturn:every', late: true }

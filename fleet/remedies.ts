@@ -19,6 +19,10 @@ export const remedies: Record<string, string> = {
   notpermitted:
     'From AWS: tag the credential keyturn:managed=true, its admin keyturn:admin=true. From a database: grant what the message names.',
   hostmismatch: "Make the admin's secret and this one name the same server, then rotate again.",
+  notathome:
+    'Rotate it in the Region that the tag keyturn:home names; change the tag if it has moved for good.',
+  replicasbehind:
+    'Mend the cause that the message names, then replicate to that Region again, or remove the replica; then rotate again.',
   rotationinprogress: 'Wait until the other rotation of this credential has ended.',
   rotationabandoned: 'Nothing: the rotation that found it rolls it back.',
   superseded: 'Rotate again, if the value that somebody stored meanwhile is not to stay.',

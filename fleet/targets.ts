@@ -4,6 +4,7 @@ import { ask } from '../rotation/ask.ts'
 import { Credential } from '../rotation/credential.ts'
 import { Throttled } from '../rotation/errors.ts'
 import { isHost } from '../rotation/host.ts'
+import { inRegion } from '../rotation/region.ts'
 import { connectionIn, isOpaque } from '../rotation/tags.ts'
 import type { Scheduled } from './inventory.ts'
 
@@ -42,10 +43,11 @@ export function adminsAmong(targets: Map<Scheduled, Target>): Map<Scheduled, Sch
   // Secrets Manager takes an ARN without the hyphen and the six characters that it ends with, too.
   for (const credential of targets.keys())
     for (const arn of credential.arn ? [credential.arn, credential.arn.slice(0, -7)] : [])
-      secrets.set(arn, credential)
+      secrets.set(inRegion(arn, ''), credential)
   const admins = new Map<Scheduled, Scheduled>()
   for (const [credential, { masterarn }] of targets) {
-    const admin = masterarn && secrets.get(masterarn)
+    // Whichever Region it names, it is read in this one.
+    const admin = masterarn && secrets.get(inRegion(masterarn, ''))
     if (admin) admins.set(credential, admin)
   }
   return admins

@@ -65,6 +65,16 @@ export class HostMismatch extends RotationError {
   override readonly name = 'HostMismatch'
 }
 
+/** The tag keyturn:home says that the credential rotates in another Region. Nothing was changed. */
+export class NotAtHome extends RotationError {
+  override readonly name = 'NotAtHome'
+}
+
+/** A replica of the secret does not follow, so that another rotation would leave its Region two values behind. */
+export class ReplicasBehind extends RotationError {
+  override readonly name = 'ReplicasBehind'
+}
+
 /** Another rotation of the same secret is under way. This one changed nothing. */
 export class RotationInProgress extends RotationError {
   override readonly name = 'RotationInProgress'

@@ -38,6 +38,8 @@ export type Options = Essentials & {
   window?: Window | undefined
   /** Seconds. Each rotation is put off by a part of it, so that what was enrolled together does not rotate together. */
   jitter?: number | undefined
+  /** The Region that the credential rotates in, where it is not to rotate wherever a stack finds it. */
+  home?: string | undefined
 }
 
 /** The tags that say what a value is, and the strategies each leaves: where no user name is stored, none can change. */
@@ -58,6 +60,7 @@ const expected: Record<keyof typeof schema.entries, string> = {
   window:
     'hours of the day, an hour at least, in UTC or with a time zone behind, and days before if they are not all, such as 02:00-05:00 or Mon-Fri 02:00-05:00 Europe/Berlin',
   jitter: 'a whole number with m, h or d, such as 6h',
+  home: 'a Region, such as eu-west-1',
   engine: 'opaque, or left out: the value names the engine of a database',
   connection: "the name of a parameter with AWS's JSON but for the password",
   PASSWORD_LENGTH: 'a whole number from 1 to 1024',
@@ -83,6 +86,7 @@ const schema = v.strictObject({
   every: v.exactOptional(v.pipe(duration, v.minValue(60))),
   window: v.exactOptional(window),
   jitter: v.exactOptional(duration),
+  home: v.exactOptional(v.pipe(v.string(), v.regex(/^[a-z]{2}(-[a-z]+)+-\d$/))),
   engine: v.exactOptional(v.literal('opaque')),
   connection: v.exactOptional(v.pipe(v.string(), v.regex(/^[\w./-]+$/))),
   /** Read by IAM alone: it admits a secret, or marks one as an admin's. */
@@ -142,6 +146,7 @@ export function parseOptions(texts: Record<string, string>, defaults = none, pre
     every,
     window,
     jitter,
+    home,
     ...password
   } = given
   const options = {
@@ -156,6 +161,7 @@ export function parseOptions(texts: Record<string, string>, defaults = none, pre
     every: every ?? defaults.every,
     window: window ?? defaults.window,
     jitter: jitter ?? defaults.jitter,
+    home: home ?? defaults.home,
   }
   refuseConflicts(options, prefix)
   if (clone && strategy !== 'temporary-clone')

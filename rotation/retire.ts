@@ -3,6 +3,7 @@ import { InUse } from './engines/inUse.ts'
 import { Conflict } from './errors.ts'
 import { parseEssentials } from './options.ts'
 import { type Pipeline, type Rotation, readWritten, storeOf } from './pipeline.ts'
+import { notFollowing, saysOf } from './replicas.ts'
 import type { Description, Store, Version } from './stores/store.ts'
 import { strategies } from './strategies/index.ts'
 import { strategyFor } from './strategies/strategyFor.ts'
@@ -35,6 +36,9 @@ export async function retire(pipeline: Pipeline, rotation: Rotation): Promise<Re
   const pending = (found: Description) => (found.pending === token ? undefined : found.pending)
   // What becomes of another one is not known yet: should it fail, what was replaced has still to be closed.
   if (pending(before)) throw new Conflict(`version ${before.pending} is pending; waiting for its rotation`)
+  const [behind] = notFollowing(before)
+  // It may still hand out what is to be closed.
+  if (behind) throw new Conflict(`what was replaced stays open: ${saysOf(behind)}`)
   const { credential } = current
   if (strategy.halfway?.(credential.username)) return { outcome: 'halfway' }
   const engine = await pipeline.engine(credential.engine)

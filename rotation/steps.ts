@@ -7,6 +7,8 @@ import {
   Conflict,
   HostMismatch,
   InvalidCredential,
+  NotAtHome,
+  ReplicasBehind,
   RotationAbandoned,
   RotationInProgress,
   Superseded,
@@ -16,6 +18,8 @@ import { isHost } from './host.ts'
 import { type Options, parseTags } from './options.ts'
 import { generatePassword } from './password.ts'
 import { change, type Pipeline, type Rotation, type RotationId, type Start, storeOf } from './pipeline.ts'
+import { regionIn } from './region.ts'
+import { notFollowing, saysOf } from './replicas.ts'
 import type { Description, Store, Version } from './stores/store.ts'
 import { strategies } from './strategies/index.ts'
 import { awaitLogin } from './strategies/login.ts'
@@ -36,7 +40,9 @@ export async function create(pipeline: Pipeline, { id, token, moveBack }: Start)
   const back = moveBack && followsFrom(done ? found.previous : found.current, token)
   const options = optionsOf(found, pipeline, back)
   if (!done) {
+    refuseElsewhere(found, options)
     await refuseForeign(pipeline, found, token)
+    refuseBehind(found)
     refuseUnfit(found)
   }
   const store = await storeOf(pipeline, options)
@@ -101,6 +107,31 @@ function refuseNoHost({ engine, host }: Credential): void {
       'host',
       'should be the name or the address of a server and nothing else: no scheme, user, port, path or blank',
     )
+}
+
+/**
+ * What cannot be changed here, or is to rotate elsewhere. Before what is pending is looked at: nothing of a replica could be
+ * rolled back.
+ */
+function refuseElsewhere({ arn, primaryRegion }: Description, { home }: Options): void {
+  if (primaryRegion)
+    throw new InvalidCredential('id', `is a replica of a secret in ${primaryRegion}: rotate that one, there`)
+  const here = regionIn(arn)
+  if (home && here && home !== here)
+    throw new NotAtHome(
+      `the tag keyturn:home says ${home}, and this is ${here}: it rotates there, unless the tag is changed`,
+    )
+}
+
+/**
+ * Once nothing else is pending: what an abandoned rotation left in the database is rolled back whatever replicas do. One
+ * that is on its way is waited for, as it is after every change of a tag or a label.
+ */
+function refuseBehind(found: Description): void {
+  const [behind] = notFollowing(found)
+  if (!behind) return
+  if (behind.status === 'InProgress') throw new Conflict(saysOf(behind))
+  throw new ReplicasBehind(saysOf(behind))
 }
 
 /** Once nothing else is pending: what an abandoned rotation left is rolled back whatever the store would refuse now. */

@@ -144,6 +144,7 @@ test('every tag in docs/strategies.md is one that is understood, and every other
     'keyturn:engine': 'opaque',
     'keyturn:PASSWORD_LENGTH': '40',
     'keyturn:pooler': 'auth-query',
+    'keyturn:home': 'eu-west-1',
   }
   const defaults = { grace: 60, password: {} }
   const beside = { 'keyturn:clone': { 'keyturn:strategy': 'temporary-clone' } }

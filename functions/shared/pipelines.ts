@@ -7,6 +7,7 @@ import type { EngineName } from '../../rotation/engines/traits.ts'
 import { InvalidCredential } from '../../rotation/errors.ts'
 import type { Pipeline } from '../../rotation/pipeline.ts'
 import type { Rds } from '../../rotation/rds.ts'
+import { inRegion } from '../../rotation/region.ts'
 import type { ParameterStore } from '../../rotation/stores/parameterStore.ts'
 import { SecretsManager } from '../../rotation/stores/secretsManager.ts'
 import type { Store, StoreName } from '../../rotation/stores/store.ts'
@@ -25,6 +26,7 @@ export class Pipelines {
   readonly executions: Executions
   readonly #environment: Environment
   readonly #settings: ClientSettings
+  readonly #region: () => Promise<string>
   readonly #secretsManager: SecretsManager
   readonly #engines: Partial<Record<EngineName, Promise<Engine>>> = {}
   #parameterStore: Promise<ParameterStore> | undefined
@@ -34,7 +36,9 @@ export class Pipelines {
     this.executions = new Executions(environment.executions, settings)
     this.#environment = environment
     this.#settings = settings
-    this.#secretsManager = new SecretsManager(new SecretsManagerClient(settings))
+    const client = new SecretsManagerClient(settings)
+    this.#region = () => client.config.region()
+    this.#secretsManager = new SecretsManager(client)
   }
 
   /** The pipeline for what is kept in this store. */
@@ -96,7 +100,9 @@ export class Pipelines {
     return this.#rds
   }
 
-  async #admin(arn: string): Promise<Credential> {
+  /** A replica of a value still names the admin in the primary's Region: it is read in the own one, always. */
+  async #admin(stored: string): Promise<Credential> {
+    const arn = inRegion(stored, await this.#region())
     // No name that anybody else gives to a secret may hold a `!`.
     const store = arn.includes(':secret:rds!')
       ? this.#secretsManager.as(await this.#masterFormat(arn))

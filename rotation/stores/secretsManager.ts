@@ -1,16 +1,19 @@
 import {
   DescribeSecretCommand,
+  type DescribeSecretResponse,
   GetSecretValueCommand,
   PutSecretValueCommand,
   paginateListSecretVersionIds,
+  type ReplicationStatusType,
   type SecretsManagerClient,
   UpdateSecretVersionStageCommand,
 } from '@aws-sdk/client-secrets-manager'
 import { ask, type Meanings } from '../ask.ts'
 import { Credential, type Format } from '../credential.ts'
 import { InvalidCredential, RotationInProgress, Superseded, TokenReused } from '../errors.ts'
+import { regionIn } from '../region.ts'
 import { tagsIn } from '../tags.ts'
-import { type Description, older, type Stage, type Store, type Version } from './store.ts'
+import { type Description, older, type Replica, type Stage, type Store, type Version } from './store.ts'
 
 const labels = { current: 'AWSCURRENT', pending: 'AWSPENDING', previous: 'AWSPREVIOUS' } as const
 
@@ -52,6 +55,8 @@ export class SecretsManager implements Store {
       owner: secret.OwningService,
       name: secret.Name,
       arn: secret.ARN,
+      ...(secret.ReplicationStatus?.length && { replicas: secret.ReplicationStatus.map(replicaOf) }),
+      ...(isReplica(secret) && { primaryRegion: secret.PrimaryRegion }),
     }
   }
 
@@ -102,12 +107,12 @@ export class SecretsManager implements Store {
     const newest = current && (await this.read(id, { token: current }))
     if (newest && kept.created < newest.created) throw new TokenReused(older(token))
     if (pending) throw new RotationInProgress(`version ${pending} is pending`)
-    // Where it stayed on current, the label must be taken from there first.
-    if (current) await this.discard(id, current)
     const InvalidParameterException = () => {
       throw new RotationInProgress('another version is pending')
     }
-    await this.#move('pending', { id, to: token }, { InvalidParameterException })
+    // Where it stayed on current, the label goes over in one call: two moves in a row can stop replication for good.
+    const moved = current && (await this.#moved('pending', { id, to: token, from: current }))
+    if (!moved) await this.#move('pending', { id, to: token }, { InvalidParameterException })
   }
 
   async promote(id: string, token: string, replacing: string, late = false): Promise<void> {
@@ -145,20 +150,41 @@ export class SecretsManager implements Store {
       .flatMap(({ VersionId }) => VersionId ?? [])
   }
 
-  async #move(
+  /** @returns false if the label is not where it is to be moved from */
+  #moved(stage: Stage, { id, to, from }: { id: string; to: string; from: string }): Promise<boolean> {
+    const InvalidParameterException = () => false
+    return this.#move(stage, { id, to, from }, { InvalidParameterException }).then(found => found !== false)
+  }
+
+  async #move<Else = never>(
     stage: Stage,
     { id, to, from }: { id: string; to?: string; from?: string },
-    meanings?: Meanings<never>,
-  ): Promise<void> {
+    meanings?: Meanings<Else>,
+  ): Promise<Else | undefined> {
     const command = new UpdateSecretVersionStageCommand({
       SecretId: id,
       VersionStage: labels[stage],
       MoveToVersionId: to,
       RemoveFromVersionId: from,
     })
-    await ask('Secrets Manager', () => this.#client.send(command), meanings)
+    return ask(
+      'Secrets Manager',
+      async () => {
+        await this.#client.send(command)
+        return undefined
+      },
+      meanings,
+    )
   }
 }
+
+function replicaOf({ Region = '', Status, StatusMessage: message }: ReplicationStatusType): Replica {
+  return { region: Region, status: Status ?? 'unknown', ...(message && { message }) }
+}
+
+/** A primary may name its own Region as the primary's. */
+const isReplica = ({ ARN, PrimaryRegion }: DescribeSecretResponse) =>
+  PrimaryRegion !== undefined && PrimaryRegion !== regionIn(ARN)
 
 /** What errors mean at a call that needs the secret to be there. */
 const needing = (id: string) => ({

@@ -28,7 +28,14 @@ export type Description = {
   /** What the service itself calls the secret, whichever of its names `id` is. */
   name?: string | undefined
   arn?: string | undefined
+  /** Of a replica, the Region of its primary, which alone can be changed. */
+  primaryRegion?: string | undefined
+  /** Of a primary, its replicas in other Regions, as the service in its own Region has them. */
+  replicas?: Replica[] | undefined
 }
+
+/** `InSync` says of no version that it is there, only that nothing is under way. `message` is the service's own. */
+export type Replica = { region: string; status: string; message?: string | undefined }
 
 /**
  * Where versions live. `id` is whatever the service takes: a name or an ARN. Every method may throw NotPermitted,

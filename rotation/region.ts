@@ -1,0 +1,8 @@
+/** The Region that an ARN is in; undefined for what has none. */
+export const regionIn = (arn = ''): string | undefined => arn.split(':')[3] || undefined
+
+/** The same ARN in another Region: a replica's differs from its primary's in nothing else. */
+export function inRegion(arn: string, region: string): string {
+  const [prefix, partition, service, , ...rest] = arn.split(':')
+  return [prefix, partition, service, region, ...rest].join(':')
+}

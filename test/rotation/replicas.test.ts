@@ -1,0 +1,111 @@
+import { describe, expect, test, vi } from 'vitest'
+import { admits } from '../../local/servers/postgresDatabase.ts'
+import { retire } from '../../rotation/retire.ts'
+import { create, set } from '../../rotation/steps.ts'
+import type { Description } from '../../rotation/stores/store.ts'
+import { begin, current, id, pipeline, rotate, running, server, store, token } from '../support/oneSecret.ts'
+
+const arn = 'arn:aws:secretsmanager:eu-central-1:123456789012:secret:app-AbCdEf'
+const inSync = { region: 'us-east-1', status: 'InSync' }
+const failed = { region: 'ap-south-1', status: 'Failed', message: 'Replication failed:\n no key' }
+const underWay = { region: 'eu-west-1', status: 'InProgress' }
+
+/** Has the store tell more of the secret from now on. */
+function tells(more: Partial<Description>): void {
+  const { describe } = store
+  vi.spyOn(store, 'describe').mockImplementation(async which => ({
+    ...(await describe.call(store, which)),
+    arn,
+    ...more,
+  }))
+}
+const pendingNow = async () => (await store.describe(id)).pending
+
+describe('a rotation does not begin', () => {
+  test('of a replica: its primary is named, by its Region', async () => {
+    tells({ primaryRegion: 'us-east-1' })
+    await expect(create(pipeline, { id, token })).rejects.toMatchObject({
+      name: 'InvalidCredential',
+      message: 'id: is a replica of a secret in us-east-1: rotate that one, there',
+    })
+    expect(await pendingNow()).toBeUndefined()
+  })
+
+  test('where the tag says another Region; where it says this one, or is not there, it does', async () => {
+    await begin({ 'keyturn:home': 'us-east-1' })
+    tells({})
+    await expect(create(pipeline, { id, token })).rejects.toMatchObject({
+      name: 'NotAtHome',
+      message: expect.stringMatching(/keyturn:home says us-east-1, and this is eu-central-1/),
+    })
+    expect(await pendingNow()).toBeUndefined()
+    for (const tags of [{ 'keyturn:home': 'eu-central-1' }, {}] as Record<string, string>[]) {
+      await begin(tags)
+      tells({})
+      expect(await create(pipeline, { id, token })).toMatchObject({ token })
+    }
+  })
+
+  test('with a home that is none: InvalidOption', async () => {
+    await begin({ 'keyturn:home': 'Frankfurt' })
+    await expect(create(pipeline, { id, token })).rejects.toMatchObject({
+      name: 'InvalidOption',
+      message: 'keyturn:home: should be a Region, such as eu-west-1',
+    })
+  })
+
+  test('while a replica has failed: ReplicasBehind, with the service’s reason in one line', async () => {
+    tells({ replicas: [inSync, underWay, failed] })
+    await expect(create(pipeline, { id, token })).rejects.toMatchObject({
+      name: 'ReplicasBehind',
+      message: 'the replica in ap-south-1 is Failed: Replication failed: no key',
+    })
+    expect(await pendingNow()).toBeUndefined()
+  })
+
+  test('while one is on its way: Conflict, which is tried again; then it does', async () => {
+    tells({ replicas: [inSync, underWay] })
+    await expect(create(pipeline, { id, token })).rejects.toMatchObject({
+      name: 'Conflict',
+      message: 'the replica in eu-west-1 is InProgress',
+    })
+    vi.restoreAllMocks()
+    tells({ replicas: [inSync] })
+    expect(await create(pipeline, { id, token })).toMatchObject({ token })
+  })
+
+  test('but what an abandoned one left is rolled back first, whatever replicas do; not of a replica', async () => {
+    const rotation = await create(pipeline, { id, token })
+    await set(pipeline, rotation)
+    const other = 'third-'.padEnd(32, '0')
+    tells({ replicas: [failed] })
+    await expect(create(pipeline, { id, token: other })).rejects.toMatchObject({ name: 'RotationAbandoned' })
+    vi.restoreAllMocks()
+    tells({ primaryRegion: 'us-east-1' })
+    await expect(create(pipeline, { id, token: other })).rejects.toMatchObject({ name: 'InvalidCredential' })
+  })
+
+  test('that has finished, and is asked again, is not refused for what its own change set under way', async () => {
+    const rotation = await rotate(token)
+    tells({ replicas: [underWay] })
+    expect(await create(pipeline, { id, token })).toEqual({ ...rotation, arn })
+  })
+})
+
+describe('what was replaced', () => {
+  test.each([failed, underWay])('stays open while a replica does not follow: %o', async replica => {
+    const before = await current()
+    const rotation = await rotate(token)
+    running.add(token)
+    tells({ replicas: [inSync, replica] })
+    await expect(retire(pipeline, rotation)).rejects.toMatchObject({
+      name: 'Conflict',
+      message: expect.stringContaining(`what was replaced stays open: the replica in ${replica.region}`),
+    })
+    expect(await admits(server, before)).toBe(true)
+    vi.restoreAllMocks()
+    tells({ replicas: [inSync] })
+    expect(await retire(pipeline, rotation)).toEqual({ outcome: 'retired' })
+    expect(await admits(server, before)).toBe(false)
+  })
+})
