@@ -8,8 +8,11 @@ import type { Found, FoundSecret } from './credentialId.ts'
 import { CommandError, exit } from './exit.ts'
 import { executionsOf, outputOf, type Stack } from './stack.ts'
 
-/** A rotation that was begun, or that runs already; `note` is what a person should know of how. */
-export type Begun = { executionArn: string; note?: string }
+/**
+ * A rotation that was begun, or that runs already. `note` is what a person should know of how; `byService` is set where
+ * Secrets Manager began it, which tries again by itself.
+ */
+export type Begun = { executionArn: string; note?: string; byService?: true }
 
 /**
  * Begins a rotation: by Secrets Manager if that rotates the secret with this stack, else by an execution of its own. One
@@ -23,13 +26,14 @@ export async function begin(context: Context, stack: Stack, found: Found): Promi
     await startExecution(context, stack, found, token)
     return { executionArn }
   }
+  if (found.secret.DeletedDate) throw deleted(found)
   const pending = pendingIn(found.secret.VersionIdsToStages)
   const left = pending && (await lastAttempt(context, stack, pending))
   if (left && left.status === 'RUNNING')
     return { executionArn: left.executionArn, note: 'A rotation of it runs already, and no other was begun.' }
   if (!pending && isRotatedBy(stack, found)) {
     await rotateSecret(context, found, token)
-    return { executionArn }
+    return { executionArn, byService: true }
   }
   await startExecution(context, stack, found, token)
   return { executionArn, ...(pending && { note: stuck(pending) }) }
@@ -46,6 +50,13 @@ export async function beginRun(context: Context, stack: Stack): Promise<string> 
 
 const isRotatedBy = (stack: Stack, { secret }: FoundSecret): boolean =>
   secret.RotationEnabled === true && secret.RotationLambdaARN === outputOf(stack, 'RotateSecretFunctionArn')
+
+const deleted = ({ name }: FoundSecret) =>
+  new CommandError(
+    exit.usage,
+    `${name} is marked for deletion`,
+    'If it is to go on: aws secretsmanager restore-secret, then rotate it.',
+  )
 
 /** Secrets Manager itself would begin no other rotation of such a secret; an execution does. */
 const stuck = (pending: string) =>
@@ -97,7 +108,7 @@ async function rotateSecret({ clients }: Context, { arn, name }: FoundSecret, to
       throw new CommandError(
         exit.failed,
         `Secrets Manager does not rotate ${name} now: ${error.message}`,
-        'It may be at work on the secret: look at it again in a minute. One that is marked for deletion cannot rotate.',
+        'It may be at work on the secret: rotate again in a minute.',
         error,
       )
     throw error

@@ -1,4 +1,3 @@
-import { remedyOf } from '../../fleet/remedies.ts'
 import { explained } from '../awsErrors.ts'
 import { type Begun, begin, beginRun } from '../begin.ts'
 import type { Context } from '../context.ts'
@@ -9,7 +8,7 @@ import { moment, plain } from '../output.ts'
 import { type Stack, stackOf } from '../stack.ts'
 import { follow } from '../watch/follow.ts'
 import type { Ended, Entered } from '../watch/history.ts'
-import { doing, harmOf } from '../watch/texts.ts'
+import { doing, harmOf, remedyFor } from '../watch/texts.ts'
 import { type Say, show } from '../watch/view.ts'
 
 type Options = { allDue?: true; wait: boolean }
@@ -80,7 +79,9 @@ async function rotateOne(
   if (begun.note) say(plain(begun.note))
   if (!signal) return { ...known, code: exit.done, result: 'started', says: `started: ${begun.executionArn}` }
   try {
-    return { ...known, ...(await watch(context, begun.executionArn, signal, say)) }
+    const seen = await watch(context, begun.executionArn, signal, say)
+    const again = begun.byService && seen.remedy
+    return { ...known, ...seen, ...(again && { remedy: `${again} Secrets Manager tries again by itself.` }) }
   } catch (error) {
     const goesOn = `The rotation goes on: ${begun.executionArn}`
     if (signal.aborted)
@@ -127,7 +128,7 @@ function openAfter({ state, until }: Entered): Seen | undefined {
 function endOf(ended: Ended): Seen {
   if (ended.status === 'SUCCEEDED') return { code: exit.done, result: 'rotated', says: 'rotated' }
   const { error = ended.status, message = '' } = ended
-  const remedy = remedyOf(error) ?? `See docs/runbook.md, "${error}".`
+  const remedy = remedyFor(ended)
   return { code: exit.failed, result: 'failed', says: harmOf(ended), error, message, remedy }
 }
 

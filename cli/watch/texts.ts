@@ -1,4 +1,5 @@
 import { meaningOf, meanings } from '../../fleet/endings.ts'
+import { remedies, remedyOf } from '../../fleet/remedies.ts'
 import type { StateName } from '../../fleet/states.ts'
 import { LockedOut } from '../../rotation/errors.ts'
 import type { Ended } from './history.ts'
@@ -25,7 +26,21 @@ export const doing: Record<string, string> = {
 } satisfies Partial<Record<StateName<'rotate'> | '__proto__', string>>
 
 /** What a rotation that ended badly means for the application. */
-export function harmOf({ state, status, message = '' }: Ended): string {
-  if (message.includes(LockedOut.BEFORE)) return meanings.before
-  return meanings[meaningOf(state, status === 'FAILED' ? 'failed' : 'stopped')]
+export function harmOf(ended: Ended): string {
+  return meanings[wasSoBefore(ended) ? 'before' : meaningIn(ended)]
 }
+
+/** What to do about it. Where it ended tells more than its error, once the application has its new credential. */
+export function remedyFor(ended: Ended): string {
+  const meaning = meaningIn(ended)
+  const after = {
+    announce: 'announcesuccess-failed',
+    retire: 'retiresecret-failed',
+    stay: 'retiresecret-failed',
+  }
+  const remedy = remedies[after[meaning as keyof typeof after]] ?? remedyOf(ended.error ?? '')
+  return `${remedy ?? remedies['execution-failed']}`
+}
+
+const wasSoBefore = ({ message = '' }: Ended) => message.includes(LockedOut.BEFORE)
+const meaningIn = ({ state, status }: Ended) => meaningOf(state, status === 'FAILED' ? 'failed' : 'stopped')

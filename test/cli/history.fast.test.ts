@@ -1,8 +1,9 @@
 import type { HistoryEvent } from '@aws-sdk/client-sfn'
 import { describe, expect, test } from 'vitest'
 import { History, type Step } from '../../cli/watch/history.ts'
-import { doing, harmOf } from '../../cli/watch/texts.ts'
+import { doing, harmOf, remedyFor } from '../../cli/watch/texts.ts'
 import { endings } from '../../fleet/endings.ts'
+import { remedies } from '../../fleet/remedies.ts'
 import { critical, headlines } from '../../functions/alarm/headlines.ts'
 import { LockedOut } from '../../rotation/errors.ts'
 import definition from '../../statemachines/rotate.asl.json' with { type: 'json' }
@@ -105,6 +106,18 @@ test('a lockout that was there before is not laid on the rotation', () => {
   const message = `rollbackSecret: no login: ${LockedOut.BEFORE}; the previous value logs in`
   const ended = { kind: 'ended', state: 'RollbackFailed', at: timestamp, status: 'FAILED', message } as const
   expect(harmOf(ended)).toBe(headlines.before)
+})
+
+test('what to do follows from where it ended, then from its error', () => {
+  const remedy = (state: string, status: 'FAILED' | 'ABORTED', error?: string) =>
+    remedyFor({ kind: 'ended', state, at: timestamp, status, ...(error && { error }) })
+  expect(remedy('RotationFailed', 'FAILED', 'TestFailed')).toBe(remedies.testfailed)
+  expect(remedy('RetirementFailed', 'FAILED', 'Unreachable')).toBe(remedies['retiresecret-failed'])
+  expect(remedy('AnnounceSuccess', 'FAILED', 'EventBridge.FailedEntry')).toBe(
+    remedies['announcesuccess-failed'],
+  )
+  expect(remedy('SetSecret', 'ABORTED')).toBe(remedies['execution-failed'])
+  expect(remedy('RotationFailed', 'FAILED', 'Runtime.ExitError')).toBe(remedies['execution-failed'])
 })
 
 test('of a state that nobody knows, nobody can tell', () => {

@@ -148,6 +148,11 @@ describe('a command loads no more than it uses', () => {
       '@aws-sdk/client-secrets-manager',
       '@aws-sdk/client-sfn',
     ])
+    account.stacks[0] = stackOf('prod', { RotationTableName: 'rotations' })
+    expect(clients(await loaded('events'))).toEqual([
+      '@aws-sdk/client-cloudformation',
+      '@aws-sdk/client-dynamodb',
+    ])
     expect(clients(await loaded('complete', '--', 'rotate', 'parameter:'))).toEqual(['@aws-sdk/client-ssm'])
   })
 })

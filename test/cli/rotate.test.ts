@@ -186,7 +186,9 @@ async function rotatedByService(id: string): Promise<void> {
   account.rotateSecret = (SecretId, ClientRequestToken) => {
     embedded.secretsManager.stagePending(id, ClientRequestToken)
     // As the service does, after it has answered.
-    sleep(500).then(() => handler({ Step: 'createSecret', SecretId, ClientRequestToken }))
+    sleep(500)
+      .then(() => handler({ Step: 'createSecret', SecretId, ClientRequestToken }))
+      .catch(() => {})
     return undefined
   }
 }
@@ -210,6 +212,44 @@ test('who may not have its function invoked is told so', async () => {
   const { code, stdout, stderr } = await keyturn('rotate', id)
   expect([code, stdout]).toEqual([3, ''])
   expect(stderr).toMatch(/not authorized.*\n.*needs lambda:InvokeFunction/)
+})
+
+test('where Secrets Manager refuses, its reason is told; a secret that is to be deleted is not tried', async () => {
+  const id = await enrol()
+  await rotatedByService(id)
+  const message = 'A previous rotation is not complete. That rotation will be reattempted.'
+  account.rotateSecret = () => ({ name: 'InvalidRequestException', message })
+  const refused = await keyturn('rotate', id)
+  expect(refused).toMatchObject({ code: 1, stdout: '' })
+  expect(refused.stderr).toMatch(
+    /does not rotate demo\/user\d+ now: A previous rotation.*\n.*again in a minute/,
+  )
+  account.secrets.set(id, { DeletedDate: 1_800_000_000 })
+  account.calls.length = 0
+  const { code, stderr } = await keyturn('rotate', id)
+  expect([code, stderr]).toEqual([2, expect.stringMatching(/is marked for deletion\n.*restore-secret/)])
+  expect(account.calls).not.toContain('StartExecution')
+})
+
+test('one that fails under Secrets Manager is tried again by that, which is said', async () => {
+  const id = await enrol(failing)
+  await rotatedByService(id)
+  const { code, stderr } = await keyturn('rotate', id)
+  expect([code, stderr]).toEqual([
+    1,
+    expect.stringMatching(/TestFailed: .*\n.*Secrets Manager tries again by itself/),
+  ])
+})
+
+test('a temporary clone is told as one, with the time from which the application moves back', async () => {
+  instead('MoveBack', () => () => ({}))
+  const tags = { 'keyturn:strategy': 'temporary-clone', 'keyturn:grace': '2h' }
+  const { code, stdout } = await keyturn(
+    'rotate',
+    await enrol(tags, await embedded.users.makeAdmin('lender')),
+  )
+  expect(code).toBe(0)
+  expect(stdout).toMatch(/: rotated onto a temporary clone, .*moves back by itself after \d{4}-.* UTC; /)
 })
 
 test('a version that a dead rotation left pending is told, and taken back by the next one', async () => {
