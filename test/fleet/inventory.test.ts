@@ -3,7 +3,6 @@ import { ResourceGroupsTaggingAPIClient } from '@aws-sdk/client-resource-groups-
 import {
   CreateSecretCommand,
   PutSecretValueCommand,
-  RotateSecretCommand,
   SecretsManagerClient,
   TagResourceCommand,
 } from '@aws-sdk/client-secrets-manager'
@@ -111,38 +110,58 @@ describe.skipIf(!bin)('over MiniStack', () => {
     expect(await find('shop/untagged')).toBeUndefined()
   })
 
-  test('what Secrets Manager rotates by another function has the tag in vain, and a date that never comes', async () => {
-    const { ARN: SecretId = '' } = await create('shop/theirs', every)
-    const RotationLambdaARN = rotationFunction.replace('keyturn', 'other')
-    await clients.secrets.send(new RotateSecretCommand({ SecretId, RotationLambdaARN }))
-    expect(await find('shop/theirs')).toMatchObject({ nextByService: new Date(8.64e15) })
-  })
-
-  test('what Secrets Manager rotates by this stack is there without the tag, with the date it names', async () => {
-    await create('shop/ours', { 'keyturn:managed': 'true' })
+  /** A client whose list tells more of a secret: MiniStack has no function that a secret could be rotated by. */
+  function listing(name: string, more: object): SecretsManagerClient {
     const secrets = new SecretsManagerClient({
       endpoint: ministack.url,
       region: 'us-east-1',
       credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
     })
-    const [next, last] = [new Date('2026-12-01T00:00:00Z'), new Date('2026-11-01T00:00:00Z')]
-    // MiniStack's list lacks these fields.
     secrets.middlewareStack.add(
       proceed => async input => {
         const answer = await proceed(input)
         const { SecretList = [] } = answer.output as { SecretList?: { Name?: string }[] }
-        const ours = SecretList.find(({ Name }) => Name === 'shop/ours')
-        if (ours)
-          Object.assign(ours, {
-            RotationEnabled: true,
-            RotationLambdaARN: rotationFunction,
-            NextRotationDate: next,
-            LastRotatedDate: last,
-          })
+        Object.assign(SecretList.find(({ Name }) => Name === name) ?? {}, more)
         return answer
       },
       { step: 'initialize' },
     )
+    return secrets
+  }
+
+  test('what Secrets Manager rotates by another function has the tag in vain, and a date that never comes', async () => {
+    await create('shop/theirs', every)
+    const RotationLambdaARN = rotationFunction.replace('keyturn', 'other')
+    const secrets = listing('shop/theirs', { RotationEnabled: true, RotationLambdaARN })
+    const found = await new Inventory({ ...clients, secrets }, rotationFunction).scheduled()
+    expect(found.find(({ id }) => id === 'shop/theirs')).toMatchObject({ nextByService: new Date(8.64e15) })
+  })
+
+  test('what is managed without a schedule is known, and not scheduled; what is pending is told', async () => {
+    await create('shop/by-hand', { 'keyturn:managed': 'true' })
+    await put('/shop/by-hand', { 'keyturn:managed': 'true' })
+    const versions = { one: ['AWSCURRENT'], two: ['AWSPENDING'] }
+    const secrets = listing('shop/by-hand', { SecretVersionsToStages: versions })
+    const known = await new Inventory({ ...clients, secrets }, rotationFunction).known()
+    const found = known.filter(({ id }) => id.endsWith('shop/by-hand'))
+    expect(found).toEqual([
+      expect.objectContaining({ store: 'parameter-store' }),
+      expect.objectContaining({ store: 'secrets-manager', pending: 'two' }),
+    ])
+    const scheduled = (await inventory.scheduled()).map(({ id }) => id)
+    expect(scheduled).not.toContain('shop/by-hand')
+    expect(scheduled).not.toContain('/shop/by-hand')
+  })
+
+  test('what Secrets Manager rotates by this stack is there without the tag, with the date it names', async () => {
+    await create('shop/ours', { 'keyturn:managed': 'true' })
+    const [next, last] = [new Date('2026-12-01T00:00:00Z'), new Date('2026-11-01T00:00:00Z')]
+    const secrets = listing('shop/ours', {
+      RotationEnabled: true,
+      RotationLambdaARN: rotationFunction,
+      NextRotationDate: next,
+      LastRotatedDate: last,
+    })
     const found = await new Inventory({ ...clients, secrets }, rotationFunction).scheduled()
     expect(found.find(({ id }) => id === 'shop/ours')).toMatchObject({ since: last, nextByService: next })
     const elsewhere = await new Inventory({ ...clients, secrets }, 'arn:another').scheduled()
