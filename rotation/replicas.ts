@@ -1,7 +1,8 @@
-import type { Description, Replica } from './stores/store.ts'
+/** `InSync` says of no version that it is there, only that nothing is under way. `message` is the service's own. */
+export type Replica = { region: string; status: string; message?: string | undefined }
 
 /** The replicas that do not follow their primary, by what the service says of them; those that failed come first. */
-export const notFollowing = ({ replicas = [] }: Description): Replica[] =>
+export const notFollowing = ({ replicas = [] }: { replicas?: Replica[] | undefined }): Replica[] =>
   replicas
     .filter(({ status }) => status !== 'InSync')
     .toSorted((a, b) => Number(a.status === 'InProgress') - Number(b.status === 'InProgress'))

@@ -143,6 +143,10 @@ function tell({ output }: Context, stack: Stack, known: Known): void {
     ['in use', last && usersOf(last)],
     ['before', last && retirementOf(last)],
     [
+      'replicas',
+      facts.replicas.map(({ region, status }) => plain(`${region} ${status}`)).join(', ') || undefined,
+    ],
+    [
       'pending',
       pending && `${plain(pending.token)}, whose rotation ${pending.running ? 'runs' : 'does not run'}`,
     ],
@@ -168,7 +172,7 @@ function nextIn({ facts: { credential } }: Known, stack: Stack): string | undefi
 
 function documentOf(known: Known, stack: Stack): object {
   const { facts, standing, arn } = known
-  const { credential, rotatedBy, records, pending, parked } = facts
+  const { credential, rotatedBy, records, pending, parked, replicas } = facts
   const last = lastIn(records)
   const left = last?.openUntil && Date.parse(last.openUntil) - Date.now()
   return {
@@ -181,6 +185,7 @@ function documentOf(known: Known, stack: Stack): object {
     next: nextIn(known, stack) ?? null,
     pending: pending ?? null,
     parked,
+    replicas,
     last: last ?? null,
     latest: records[0] ?? null,
     ...(left && { graceLeft: lasting(Math.max(0, left)) }),

@@ -1,9 +1,11 @@
+import type { DescribeSecretResponse } from '@aws-sdk/client-secrets-manager'
 import { intervalOf } from '../../fleet/interval.ts'
 import { Inventory, type Scheduled } from '../../fleet/inventory.ts'
 import { pendingPath, pendingTokens } from '../../fleet/parameters.ts'
 import type { RotationRecord } from '../../fleet/records/record.ts'
 import type { RecordTable } from '../../fleet/records/recordTable.ts'
 import { lastOf, serverId } from '../../fleet/servers.ts'
+import type { Replica } from '../../rotation/replicas.ts'
 import { isManaged, ownTags } from '../../rotation/tags.ts'
 import { lastAttempt } from '../begin.ts'
 import type { Context } from '../context.ts'
@@ -50,6 +52,7 @@ export async function lookAt(context: Context, stack: Stack, found: Found): Prom
     await meansOf(context, stack),
     credential,
     service ?? (RotationEnabled ? `${by}, ${rule}` : tagged(credential)),
+    replicasIn(secret),
   )
 }
 
@@ -88,7 +91,12 @@ async function meansOf(context: Context, stack: Stack): Promise<Means> {
   return { context, stack, table: await recordsOf(context, stack), down, now: new Date() }
 }
 
-async function look(means: Means, credential: Scheduled, rotatedBy: string | undefined): Promise<Known> {
+async function look(
+  means: Means,
+  credential: Scheduled,
+  rotatedBy: string | undefined,
+  replicas: Replica[] = [],
+): Promise<Known> {
   const { context, stack, table, down, now } = means
   const arn = credential.arn ?? parameterArn(credential.id, stack)
   const [records, attempt] = await Promise.all([
@@ -102,9 +110,17 @@ async function look(means: Means, credential: Scheduled, rotatedBy: string | und
     records,
     pending: token ? { token, running: attempt?.status === 'RUNNING' } : undefined,
     parked: isDown(records, down),
+    replicas,
   }
   return { facts, arn, standing: standingOf(facts, now, intervalIn(stack)) }
 }
+
+const replicasIn = ({ ReplicationStatus = [] }: DescribeSecretResponse): Replica[] =>
+  ReplicationStatus.map(({ Region: region = '', Status: status = 'unknown', StatusMessage: message }) => ({
+    region,
+    status,
+    message,
+  }))
 
 const isDown = ([{ address } = {} as RotationRecord]: RotationRecord[], down: Set<string>) =>
   address !== undefined && down.has(serverId(address))

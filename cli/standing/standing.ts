@@ -2,6 +2,7 @@ import { judge } from '../../fleet/due.ts'
 import type { Scheduled } from '../../fleet/inventory.ts'
 import type { RotationRecord } from '../../fleet/records/record.ts'
 import { remedies, remedyOf } from '../../fleet/remedies.ts'
+import { notFollowing, type Replica, saysOf } from '../../rotation/replicas.ts'
 import { isManaged } from '../../rotation/tags.ts'
 import type { State } from './states.ts'
 
@@ -14,6 +15,8 @@ export type Facts = {
   records: RotationRecord[]
   /** What is pending and not current, and whether the rotation that made it still runs. */
   pending: { token: string; running: boolean } | undefined
+  /** Of a secret that was looked at by itself: its copies in other Regions. */
+  replicas: Replica[]
   /** Its database server did not answer the last run. */
   parked: boolean
 }
@@ -44,6 +47,8 @@ export function standingOf(facts: Facts, now: Date, interval: number): Standing 
   const verdict = judge(credential, now, interval)
   if (verdict.late && (isManaged(credential.tags) || rotatedBy !== undefined))
     return lateness(verdict.state === 'skipped' ? verdict.reason : undefined)
+  const behind = notFollowing(facts).find(({ status }) => status !== 'InProgress')
+  if (behind) return { state: 'behind', why: saysOf(behind), ...todo(remedies.replicasbehind) }
   const open = records.find(({ outcome }) => outcome === 'rotated')
   const left = open && leftOpen(open, now)
   if (left) return { state: 'not-closed', why: left, ...todo(remedies['retiresecret-failed']) }

@@ -6,6 +6,7 @@ export const states = [
   'failed',
   'parked',
   'late',
+  'behind',
   'not-closed',
   'unmanaged',
   'rotating',

@@ -12,8 +12,9 @@ import { ask, type Meanings } from '../ask.ts'
 import { Credential, type Format } from '../credential.ts'
 import { InvalidCredential, RotationInProgress, Superseded, TokenReused } from '../errors.ts'
 import { regionIn } from '../region.ts'
+import type { Replica } from '../replicas.ts'
 import { tagsIn } from '../tags.ts'
-import { type Description, older, type Replica, type Stage, type Store, type Version } from './store.ts'
+import { type Description, older, type Stage, type Store, type Version } from './store.ts'
 
 const labels = { current: 'AWSCURRENT', pending: 'AWSPENDING', previous: 'AWSPREVIOUS' } as const
 

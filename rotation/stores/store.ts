@@ -1,4 +1,5 @@
 import type { Credential, Format } from '../credential.ts'
+import type { Replica } from '../replicas.ts'
 import type { Tags } from '../tags.ts'
 
 /** The stores that an execution's input may name. */
@@ -33,9 +34,6 @@ export type Description = {
   /** Of a primary, its replicas in other Regions, as the service in its own Region has them. */
   replicas?: Replica[] | undefined
 }
-
-/** `InSync` says of no version that it is there, only that nothing is under way. `message` is the service's own. */
-export type Replica = { region: string; status: string; message?: string | undefined }
 
 /**
  * Where versions live. `id` is whatever the service takes: a name or an ARN. Every method may throw NotPermitted,

@@ -27,6 +27,7 @@ const facts = (more: Partial<Facts> = {}, tags: Record<string, string> = {}): Fa
   rotatedBy: 'Keyturn, every 30d',
   records: [rotated],
   pending: undefined,
+  replicas: [],
   parked: false,
   ...more,
 })
@@ -61,6 +62,8 @@ describe('a credential', () => {
     ],
     ['has its server down', 'parked', { parked: true }],
     ['is late', 'late', at('2026-10-01T00:00:00Z')],
+    ['has a replica that failed', 'behind', { replicas: [{ region: 'eu-west-1', status: 'Failed' }] }],
+    ['has one on its way', 'waiting', { replicas: [{ region: 'eu-west-1', status: 'InProgress' }] }],
     [
       'has an old user that was not closed',
       'not-closed',
@@ -102,6 +105,7 @@ describe('a credential', () => {
       pending(false),
       { records: [failed] },
       { parked: true },
+      { replicas: [{ region: 'eu-west-1', status: 'Failed' }] },
       at('2026-10-01T00:00:00Z'),
       { records: [{ ...rotated, retirement: 'not-closed' }] },
     ]

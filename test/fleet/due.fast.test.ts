@@ -282,6 +282,23 @@ describe('skipped, with the reason', () => {
   })
 })
 
+describe('the home', () => {
+  const arn = 'arn:aws:secretsmanager:eu-west-1:123456789012:secret:shop-AbCdEf'
+  const at = '2027-01-01T00:00:00Z'
+  test.each([
+    [
+      'us-east-1',
+      { arn },
+      { state: 'skipped', late: false, reason: 'keyturn:home: it rotates in us-east-1' },
+    ],
+    ['eu-west-1', { arn }, { state: 'due' }],
+    // Parameter Store has no replicas, and so no home.
+    ['us-east-1', {}, { state: 'due' }],
+  ])('%s, of %j: %j', (home, more, verdict) => {
+    expect(look(at, { 'keyturn:every': '1d', 'keyturn:home': home }, more)).toMatchObject(verdict)
+  })
+})
+
 describe('when it rotates next', () => {
   const next = (tags: Record<string, string>, now: Date) =>
     nextBeginning({ store: 'parameter-store', id: '/shop/db', since, tags: { ...managed, ...tags } }, now)

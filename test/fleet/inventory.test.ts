@@ -281,10 +281,14 @@ describe.skipIf(!bin)('over MiniStack', () => {
       expect(calls).toEqual([])
     })
 
-    test('and the admin that a value names, by the ARN of its secret, with or without its end', async () => {
+    test('and the admin that a value names, by the ARN of its secret, with or without its end, in whichever Region', async () => {
       const { ARN: masterarn = '' } = await create('host/admin', every, value('db1'))
       await create('host/user', every, value('db1', { masterarn }))
-      await put('/host/short', every, value('db1', { masterarn: masterarn.slice(0, -7) }))
+      await put(
+        '/host/short',
+        every,
+        value('db1', { masterarn: masterarn.slice(0, -7).replace('us-east-1', 'eu-west-1') }),
+      )
       await put('/host/other', every, value('db1', { masterarn: masterarn.replace('admin', 'another') }))
       const admin = { ...scheduled('secrets-manager', 'host/admin'), arn: masterarn }
       const user = { ...scheduled('secrets-manager', 'host/user'), arn: `${masterarn}-user` }

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { CreateSecretCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import { afterAll, expect, test, vi } from 'vitest'
 import { startSecretsManager } from '../../../local/aws/secretsManager.ts'
 import { setLambdaEnvironment } from '../../support/lambdaEnvironment.ts'
@@ -18,6 +19,21 @@ test('an admin without a secret of that ARN is InvalidCredential', async () => {
   const arn = 'arn:aws:secretsmanager:eu-west-1:123456789012:secret:admin-AbCdEf'
   const read = (await pipelines.of('secrets-manager')).admin(arn)
   await expect(read).rejects.toMatchObject({ name: 'InvalidCredential', field: 'masterarn' })
+})
+
+test("an admin that a replica of a value names in its primary's Region is read in the own one", async () => {
+  const secrets = new SecretsManagerClient({ endpoint: secretsManager.url, region: 'eu-west-1' })
+  const SecretString = JSON.stringify({
+    engine: 'postgres',
+    host: 'db.example.com',
+    username: 'admin',
+    password: 'p',
+  })
+  const { ARN = '' } = await secrets.send(new CreateSecretCommand({ Name: 'admin', SecretString }))
+  expect(ARN).toContain(':eu-west-1:')
+  const { admin } = await pipelines.of('secrets-manager')
+  for (const arn of [ARN, ARN.replace('eu-west-1', 'us-east-1')])
+    expect(await admin(arn)).toMatchObject({ username: 'admin' })
 })
 
 test('a service that accepts a call and never answers is Throttled, and not waited for without end', async () => {
