@@ -14,44 +14,45 @@ import {
 import { expect } from 'vitest'
 
 /** Version ids that are told apart by their letter: `a` is the first one of every secret. */
-const token = (letter: string) => letter.repeat(32)
+export const token = (letter: string) => letter.repeat(32)
 
 /**
  * Calls of Secrets Manager on one secret, by the SDK itself. Each tells only what matters of the answer, and the
  * error's name instead if it failed.
  */
 export class Api {
-  readonly #client: SecretsManagerClient
-  readonly name = `api/${randomUUID()}`
+  protected readonly client: SecretsManagerClient
+  readonly name: string
 
-  constructor(client: SecretsManagerClient) {
-    this.#client = client
+  constructor(client: SecretsManagerClient, name = `api/${randomUUID()}`) {
+    this.client = client
+    this.name = name
   }
 
   create = (letter: string, SecretString?: string, Tags?: { Key: string; Value: string }[]) =>
     outcome(async () => {
       const command = { Name: this.name, ClientRequestToken: token(letter), SecretString, Tags }
-      const { ARN = '' } = await this.#client.send(new CreateSecretCommand(command))
+      const { ARN = '' } = await this.client.send(new CreateSecretCommand(command))
       return ARN
     })
 
   put = (letter: string, SecretString: string | undefined, VersionStages?: string[], id = this.name) =>
     outcome(async () => {
       const command = { SecretId: id, ClientRequestToken: token(letter), SecretString, VersionStages }
-      const answer = await this.#client.send(new PutSecretValueCommand(command))
+      const answer = await this.client.send(new PutSecretValueCommand(command))
       return answer.VersionStages?.toSorted()
     })
 
   putBinary = (letter: string, SecretBinary: Uint8Array) =>
     outcome(async () => {
       const command = { SecretId: this.name, ClientRequestToken: token(letter), SecretBinary }
-      await this.#client.send(new PutSecretValueCommand(command))
+      await this.client.send(new PutSecretValueCommand(command))
     })
 
   move = (VersionStage: string, { to, from }: { to?: string; from?: string }) =>
     outcome(async () => {
       const versions = { MoveToVersionId: to && token(to), RemoveFromVersionId: from && token(from) }
-      await this.#client.send(
+      await this.client.send(
         new UpdateSecretVersionStageCommand({ SecretId: this.name, VersionStage, ...versions }),
       )
     })
@@ -63,7 +64,7 @@ export class Api {
         VersionId: letter && token(letter),
         VersionStage: stage,
       }
-      const { SecretString, SecretBinary } = await this.#client.send(new GetSecretValueCommand(which))
+      const { SecretString, SecretBinary } = await this.client.send(new GetSecretValueCommand(which))
       return SecretString ?? Buffer.from(SecretBinary ?? []).toString()
     })
 
@@ -90,26 +91,26 @@ export class Api {
   list = (IncludeDeprecated: boolean) =>
     outcome(async () => {
       const command = new ListSecretVersionIdsCommand({ SecretId: this.name, IncludeDeprecated })
-      const { Versions = [] } = await this.#client.send(command)
+      const { Versions = [] } = await this.client.send(command)
       return Versions.map(({ VersionId }) => VersionId?.slice(0, 1)).toSorted()
     })
 
   tag = (Key: string, Value: string) =>
     outcome(async () => {
-      await this.#client.send(new TagResourceCommand({ SecretId: this.name, Tags: [{ Key, Value }] }))
+      await this.client.send(new TagResourceCommand({ SecretId: this.name, Tags: [{ Key, Value }] }))
     })
 
   delete = () =>
     outcome(async () => {
-      await this.#client.send(new DeleteSecretCommand({ SecretId: this.name }))
+      await this.client.send(new DeleteSecretCommand({ SecretId: this.name }))
     })
 
   #describe() {
-    return this.#client.send(new DescribeSecretCommand({ SecretId: this.name }))
+    return this.client.send(new DescribeSecretCommand({ SecretId: this.name }))
   }
 }
 
-async function outcome<T>(call: () => Promise<T>): Promise<T | string> {
+export async function outcome<T>(call: () => Promise<T>): Promise<T | string> {
   try {
     return await call()
   } catch (error) {

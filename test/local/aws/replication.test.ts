@@ -1,0 +1,38 @@
+import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { startSecretsManager } from '../../../local/aws/secretsManager.ts'
+import { startMiniStack } from '../../../local/stack/ministack.ts'
+import { pythonBin } from '../../../local/stack/python.ts'
+import { cases, Regions } from '../../support/contracts/replication.ts'
+import { startMoto } from '../../support/moto.ts'
+
+const credentials = { accessKeyId: 'test', secretAccessKey: 'test' }
+const bin = await pythonBin()
+
+type Server = { url: string; stop(): Promise<void> }
+const servers: ['aws' | 'moto' | 'ministack', string, () => Promise<Server>][] = [
+  ['aws', 'the double', () => startSecretsManager()],
+  ['moto', 'moto', () => startMoto(bin ?? '')],
+  ['ministack', 'the mended MiniStack', () => startMiniStack(bin ?? '')],
+]
+
+describe.each(servers)('replicas: %s, %s', (key, _, start) => {
+  describe.skipIf(key !== 'aws' && !bin)('as AWS, but for what is listed', () => {
+    let server: Server
+    beforeAll(async () => {
+      server = await start()
+    })
+    afterAll(() => server?.stop())
+    const clientFor = (region: string) =>
+      new SecretsManagerClient({ endpoint: server.url, region, credentials, maxAttempts: 1 })
+
+    for (const each of cases) {
+      const { title, run, aws, [key]: instead = aws } = each
+      test(instead === aws ? title : `not as AWS: ${title}`, async () => {
+        const found = await run(new Regions(clientFor))
+        expect(found).toEqual(instead)
+        if (instead !== aws) expect(found).not.toEqual(aws)
+      })
+    }
+  })
+})
