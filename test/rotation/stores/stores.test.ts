@@ -2,6 +2,7 @@ import { CreateSecretCommand, SecretsManagerClient } from '@aws-sdk/client-secre
 import { LabelParameterVersionCommand, PutParameterCommand, SSMClient } from '@aws-sdk/client-ssm'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type SecretsManagerServer, startSecretsManager } from '../../../local/aws/secretsManager.ts'
+import { type MiniStack, startMiniStack } from '../../../local/stack/ministack.ts'
 import { pythonBin } from '../../../local/stack/python.ts'
 import { MemoryStore } from '../../../rotation/stores/memory.ts'
 import { ParameterStore } from '../../../rotation/stores/parameterStore.ts'
@@ -10,7 +11,8 @@ import { Api, cases } from '../../support/contracts/api.ts'
 import { type StoreSubject, storeContract } from '../../support/contracts/store.ts'
 import { type Moto, startMoto } from '../../support/moto.ts'
 
-const keys = { accessKeyId: 'local', secretAccessKey: 'local' }
+// The ones that MiniStack allows everything.
+const keys = { accessKeyId: 'test', secretAccessKey: 'test' }
 
 function clientFor(url: string): SecretsManagerClient {
   return new SecretsManagerClient({ endpoint: url, region: 'eu-west-1', credentials: keys, maxAttempts: 1 })
@@ -91,6 +93,25 @@ describe.skipIf(!bin)('over moto', () => {
     for (const { title, run, aws, moto: instead = aws } of cases)
       test(instead === aws ? title : `not as AWS: ${title}`, async () => {
         const found = await run(new Api(clientFor(moto.url)))
+        expect(found).toEqual(instead)
+        if (instead !== aws) expect(found).not.toEqual(aws)
+      })
+  })
+})
+
+describe.skipIf(!bin)('over the mended MiniStack', () => {
+  let stack: MiniStack
+  beforeAll(async () => {
+    stack = await startMiniStack(bin ?? '')
+  })
+  afterAll(() => stack?.stop())
+
+  storeContract('Secrets Manager', () => secretsManagerSubject(stack.url))
+
+  describe("the service's own calls", () => {
+    for (const { title, run, aws, ministack: instead = aws } of cases)
+      test(instead === aws ? title : `not as AWS: ${title}`, async () => {
+        const found = await run(new Api(clientFor(stack.url)))
         expect(found).toEqual(instead)
         if (instead !== aws) expect(found).not.toEqual(aws)
       })

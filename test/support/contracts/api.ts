@@ -119,14 +119,15 @@ export async function outcome<T>(call: () => Promise<T>): Promise<T | string> {
 }
 
 /**
- * One thing that AWS documents. `aws` is what comes of it; `moto` is what moto makes of it instead, where it differs.
- * What AWS does not document in so many words is marked (?).
+ * One thing that AWS documents. `aws` is what comes of it; `moto` and `ministack` are what those make of it instead, where
+ * they differ. MiniStack is the mended one. What AWS does not document in so many words is marked (?).
  */
 type Case = {
   title: string
   run(api: Api): Promise<unknown>
   aws: unknown
   moto?: unknown
+  ministack?: unknown
 }
 
 const [current, pending, previous] = ['AWSCURRENT', 'AWSPENDING', 'AWSPREVIOUS']
@@ -155,6 +156,7 @@ export const cases: Case[] = [
       return [await api.labels(), await api.get(), await api.put('b', 'one', [pending]), await api.labels()]
     },
     aws: [{}, notFound, [current, pending], { b: [current, pending] }],
+    ministack: [{}, notFound, [pending], { b: [pending] }],
   },
   {
     title: 'a secret is known by its name, its ARN, and its ARN without the random end',
@@ -228,6 +230,8 @@ export const cases: Case[] = [
       ]
     },
     aws: [invalidRequest, invalidParameter, notFound],
+    // MiniStack takes a version without a value, and a token of any length.
+    ministack: [[current], [current], notFound],
   },
   {
     title: 'SecretBinary comes back as it went',
@@ -317,6 +321,11 @@ export const cases: Case[] = [
       invalidParameter,
       invalidParameter,
       invalidParameter,
+      { a: [previous], b: [current], c: [pending] },
+    ],
+    // To MiniStack a version that does not exist is another error.
+    ministack: [
+      ...[invalidParameter, invalidParameter, invalidParameter, notFound],
       { a: [previous], b: [current], c: [pending] },
     ],
   },
@@ -410,6 +419,7 @@ export const cases: Case[] = [
       ]
     },
     aws: [invalidParameter, invalidParameter, invalidParameter, { a: [current], b: [pending] }],
+    ministack: [invalidParameter, notFound, invalidParameter, { a: [current], b: [pending] }],
   },
   {
     title: 'AWSCURRENT can be moved, but not taken off',
@@ -419,6 +429,7 @@ export const cases: Case[] = [
     },
     aws: [invalidParameter, { a: [current] }],
     moto: [undefined, { a: [previous] }],
+    ministack: [undefined, {}],
   },
   {
     title: 'DescribeSecret leaves out versions without labels',
@@ -442,6 +453,10 @@ export const cases: Case[] = [
     aws: [['a'], ['a', 'b']],
     // moto knows no IncludeDeprecated, nor NextToken; and its CreatedDate is the time of the question.
     moto: [
+      ['a', 'b'],
+      ['a', 'b'],
+    ],
+    ministack: [
       ['a', 'b'],
       ['a', 'b'],
     ],
