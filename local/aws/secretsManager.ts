@@ -88,9 +88,11 @@ class Service {
     const call: Call = { action, ...(region !== DEFAULT_REGION && { region }) }
     this.calls.push(call)
     const text = Buffer.concat(await incoming.toArray()).toString()
+    Object.assign(call, seen(text))
     while (this.#conductOf(region).endpoint === 'held')
       await new Promise<void>(resolve => this.#held.push(resolve))
     if (this.#conductOf(region).endpoint === 'closed') {
+      call.error = 'ECONNRESET'
       incoming.socket.destroy()
       return
     }
@@ -101,12 +103,10 @@ class Service {
 
   #answer(call: Call, region: string, text: string): { status: number; body: object } {
     try {
-      const request: Request = JSON.parse(text)
-      Object.assign(call, seen(request))
       const refusal = this.rule?.(call)
       if (refusal) throw new Refused(refusal.name, refusal.message, refusal.status)
       if (this.#conductOf(region).endpoint === 'denied') throw denied(call.action, call.secret ?? '*')
-      return { status: 200, body: answer(call.action, request, this.#in(region)) }
+      return { status: 200, body: answer(call.action, JSON.parse(text), this.#in(region)) }
     } catch (error) {
       const { name, message, status } =
         error instanceof Refused ? error : new Refused('InternalServiceError', undefined, 500)
@@ -145,7 +145,8 @@ function regionOf({ headers }: IncomingMessage): string {
 }
 
 /** What of a request may be kept. */
-function seen(request: Request): Partial<Call> {
+function seen(text: string): Partial<Call> {
+  const request: Request = JSON.parse(text)
   const secret = request.SecretId ?? request.Name
   const version = request.VersionId ?? request.ClientRequestToken ?? request.MoveToVersionId
   const stage = request.VersionStage ?? request.VersionStages?.join()

@@ -77,10 +77,18 @@ export const values = {
     const { RotationLambdaARN = secret.rotation?.function, RotationRules = secret.rotation?.rules } = request
     if (!RotationLambdaARN)
       throw new Refused('InvalidRequestException', 'No Lambda rotation function ARN is associated.')
+    const pending = secret.labels.get('AWSPENDING') ?? token
+    if (pending !== token && pending !== secret.labels.get('AWSCURRENT'))
+      throw new Refused(
+        'InvalidRequestException',
+        "A previous rotation isn't complete. That rotation will be reattempted.",
+      )
     secret.rotation = { enabled: true, function: RotationLambdaARN, rules: RotationRules }
     if (request.RotateImmediately === false) return named(secret)
-    add(secret, token, { created: account.moment(), value: undefined }, ['AWSPENDING'])
-    replication.changed(secret, 'labels moved')
+    if (!secret.versions.has(token)) {
+      add(secret, token, { created: account.moment(), value: undefined }, ['AWSPENDING'])
+      replication.changed(secret, 'labels moved')
+    }
     return { ...named(secret), VersionId: token }
   },
 

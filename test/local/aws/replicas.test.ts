@@ -130,6 +130,8 @@ describe('Regions', () => {
     const id = await replicated()
     server.setRegion(peer, { endpoint: 'closed' })
     expect((await failure(describeIn(peer, id))).message).toMatch(/socket hang up|ECONNRESET/)
+    const call = { action: 'DescribeSecret', region: peer, secret: id }
+    expect(server.calls.at(-1)).toEqual({ ...call, error: 'ECONNRESET' })
     server.setRegion(peer, { endpoint: 'denied' })
     const error = await failure(describeIn(peer, id))
     expect(error).toMatchObject({

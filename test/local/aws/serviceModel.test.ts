@@ -47,7 +47,8 @@ describe.skipIf(!bin)("the double's answers, held to AWS's model of the service"
     await call(home, 'GetSecretValue', { SecretId })
     await call(home, 'PutSecretValue', put)
     await call(home, 'PutSecretValue', { ...put, SecretString: 'else' })
-    await call(home, 'PutSecretValue', { SecretId, SecretBinary: 'AAAA', VersionStages: ['AWSPENDING'] })
+    const pending = { ClientRequestToken: token('c'), VersionStages: ['AWSPENDING'] }
+    await call(home, 'PutSecretValue', { SecretId, SecretBinary: 'AAAA', ...pending })
     await call(home, 'GetSecretValue', { SecretId })
     await call(home, 'GetSecretValue', { SecretId, VersionStage: 'AWSPENDING' })
     await call(home, 'GetSecretValue', { SecretId, VersionId: token('b'), VersionStage: 'AWSPENDING' })
@@ -65,6 +66,10 @@ describe.skipIf(!bin)("the double's answers, held to AWS's model of the service"
     await call(home, 'RotateSecret', { SecretId })
     const RotationRules = { ScheduleExpression: 'rate(10 days)' }
     const RotationLambdaARN = 'arn:aws:lambda:eu-west-1:123456789012:function:rotate'
+    await call(home, 'RotateSecret', { SecretId, RotationLambdaARN })
+    await call(home, 'UpdateSecretVersionStage', {
+      ...{ SecretId, VersionStage: 'AWSPENDING', RemoveFromVersionId: token('c') },
+    })
     await call(home, 'RotateSecret', { SecretId, RotationLambdaARN, RotationRules })
     await call(home, 'CancelRotateSecret', { SecretId })
     await call(home, 'DescribeSecret', { SecretId })
