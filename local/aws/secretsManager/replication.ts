@@ -129,7 +129,6 @@ export class Replication {
     Object.assign(secret, rest, { keyId: replica.keyId })
     for (const [id, version] of versions) secret.versions.set(id, version)
     this.#account.in(region).set(primary.name, secret)
-    replica.overwrite = false
   }
 
   /** The replica itself, if one has arrived. */

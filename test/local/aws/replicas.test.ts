@@ -207,6 +207,8 @@ describe('a replica', () => {
     await client(peer).send(new UpdateSecretCommand({ SecretId: id, KmsKeyId: 'alias/new' }))
     const { ReplicationStatus } = await describeIn(home, id)
     expect(ReplicationStatus).toMatchObject([{ Region: peer, KmsKeyId: 'alias/new' }])
+    await replicate(id)
+    expect(await describeIn(peer, id)).toMatchObject({ KmsKeyId: 'alias/new' })
     const more = { SecretId: id, KmsKeyId: 'alias/other', Description: 'mine' }
     await expect(client(peer).send(new UpdateSecretCommand(more))).rejects.toThrow('replica secret')
     expect(await describeIn(peer, id)).toMatchObject({ KmsKeyId: 'alias/new' })
@@ -426,5 +428,24 @@ describe('a promoted replica', () => {
     expect(await status(id)).toEqual(['Failed', 'Secret with this name already exists in this region'])
     await remove(id, peer)
     expect(await labels(peer, id)).toEqual({ a: ['AWSCURRENT'] })
+  })
+
+  test('replicates back over its old primary, once that has no replicas left', async () => {
+    const id = await secret()
+    await replicate(id, [peer, third])
+    await stop(id)
+    const { ARN } = await describeIn(home, id)
+    const command = new ReplicateSecretToRegionsCommand({
+      ...{ SecretId: id, AddReplicaRegions: [{ Region: home }], ForceOverwriteReplicaSecret: true },
+    })
+    const outcome = async () => {
+      await client(peer).send(command)
+      return (await describeIn(peer, id)).ReplicationStatus?.map(({ Status }) => Status)
+    }
+    expect(await outcome()).toEqual(['Failed'])
+    await remove(id, third)
+    expect(await outcome()).toEqual(['InSync'])
+    expect(await describeIn(home, id)).toMatchObject({ ARN, PrimaryRegion: peer })
+    await expect(put(id, 'b')).rejects.toThrow("in primary secret's region")
   })
 })
