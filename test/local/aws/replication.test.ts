@@ -1,8 +1,9 @@
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe } from 'vitest'
 import { startSecretsManager } from '../../../local/aws/secretsManager.ts'
 import { startMiniStack } from '../../../local/stack/ministack.ts'
 import { pythonBin } from '../../../local/stack/python.ts'
+import { tryCases } from '../../support/contracts/case.ts'
 import { cases, Regions } from '../../support/contracts/replication.ts'
 import { startMoto } from '../../support/moto.ts'
 
@@ -26,13 +27,6 @@ describe.each(servers)('replicas: %s, %s', (key, _, start) => {
     const clientFor = (region: string) =>
       new SecretsManagerClient({ endpoint: server.url, region, credentials, maxAttempts: 1 })
 
-    for (const each of cases) {
-      const { title, run, aws, [key]: instead = aws } = each
-      test(instead === aws ? title : `not as AWS: ${title}`, async () => {
-        const found = await run(new Regions(clientFor))
-        expect(found).toEqual(instead)
-        if (instead !== aws) expect(found).not.toEqual(aws)
-      })
-    }
+    tryCases(cases, key, () => new Regions(clientFor))
   })
 })

@@ -1,6 +1,6 @@
 import { CreateSecretCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import { LabelParameterVersionCommand, PutParameterCommand, SSMClient } from '@aws-sdk/client-ssm'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe } from 'vitest'
 import { type SecretsManagerServer, startSecretsManager } from '../../../local/aws/secretsManager.ts'
 import { type MiniStack, startMiniStack } from '../../../local/stack/ministack.ts'
 import { pythonBin } from '../../../local/stack/python.ts'
@@ -8,6 +8,7 @@ import { MemoryStore } from '../../../rotation/stores/memory.ts'
 import { ParameterStore } from '../../../rotation/stores/parameterStore.ts'
 import { SecretsManager } from '../../../rotation/stores/secretsManager.ts'
 import { Api, cases } from '../../support/contracts/api.ts'
+import { tryCases } from '../../support/contracts/case.ts'
 import { type StoreSubject, storeContract } from '../../support/contracts/store.ts'
 import { type Moto, startMoto } from '../../support/moto.ts'
 
@@ -63,10 +64,7 @@ describe('over the local server', () => {
   storeContract('Secrets Manager', () => secretsManagerSubject(server.url))
 
   describe("the service's own calls", () => {
-    for (const { title, run, aws } of cases)
-      test(title, async () => {
-        expect(await run(new Api(clientFor(server.url)))).toEqual(aws)
-      })
+    tryCases(cases, 'aws', () => new Api(clientFor(server.url)))
   })
 })
 
@@ -90,12 +88,7 @@ describe.skipIf(!bin)('over moto', () => {
   storeContract('Parameter Store', () => parameterStoreSubject(moto.url))
 
   describe("the service's own calls", () => {
-    for (const { title, run, aws, moto: instead = aws } of cases)
-      test(instead === aws ? title : `not as AWS: ${title}`, async () => {
-        const found = await run(new Api(clientFor(moto.url)))
-        expect(found).toEqual(instead)
-        if (instead !== aws) expect(found).not.toEqual(aws)
-      })
+    tryCases(cases, 'moto', () => new Api(clientFor(moto.url)))
   })
 })
 
@@ -109,11 +102,6 @@ describe.skipIf(!bin)('over the mended MiniStack', () => {
   storeContract('Secrets Manager', () => secretsManagerSubject(stack.url))
 
   describe("the service's own calls", () => {
-    for (const { title, run, aws, ministack: instead = aws } of cases)
-      test(instead === aws ? title : `not as AWS: ${title}`, async () => {
-        const found = await run(new Api(clientFor(stack.url)))
-        expect(found).toEqual(instead)
-        if (instead !== aws) expect(found).not.toEqual(aws)
-      })
+    tryCases(cases, 'ministack', () => new Api(clientFor(stack.url)))
   })
 })

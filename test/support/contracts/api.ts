@@ -12,6 +12,7 @@ import {
   UpdateSecretVersionStageCommand,
 } from '@aws-sdk/client-secrets-manager'
 import { expect } from 'vitest'
+import type { Case } from './case.ts'
 
 /** Version ids that are told apart by their letter: `a` is the first one of every secret. */
 export const token = (letter: string) => letter.repeat(32)
@@ -118,18 +119,6 @@ export async function outcome<T>(call: () => Promise<T>): Promise<T | string> {
   }
 }
 
-/**
- * One thing that AWS documents. `aws` is what comes of it; `moto` and `ministack` are what those make of it instead, where
- * they differ. MiniStack is the mended one. What AWS does not document in so many words is marked (?).
- */
-type Case = {
-  title: string
-  run(api: Api): Promise<unknown>
-  aws: unknown
-  moto?: unknown
-  ministack?: unknown
-}
-
 const [current, pending, previous] = ['AWSCURRENT', 'AWSPENDING', 'AWSPREVIOUS']
 const [exists, invalidParameter, invalidRequest, notFound] = [
   'ResourceExistsException',
@@ -138,7 +127,7 @@ const [exists, invalidParameter, invalidRequest, notFound] = [
   'ResourceNotFoundException',
 ]
 
-export const cases: Case[] = [
+export const cases: Case<Api>[] = [
   {
     title: 'CreateSecret: its version is current',
     run: async api => [

@@ -25,6 +25,7 @@ import {
 } from '@aws-sdk/client-secrets-manager'
 import { expect } from 'vitest'
 import { Api, outcome, token } from './api.ts'
+import type { Case } from './case.ts'
 
 export const [home, peer] = ['eu-west-1', 'eu-central-1']
 
@@ -174,19 +175,6 @@ export class Regions {
   }
 }
 
-/**
- * One thing that is known of replicas, as api.ts says it for one Region. `aws` is what comes of it; `moto` and
- * `ministack` are what those make of it instead, where they differ. MiniStack is the mended one. What AWS does not
- * document in so many words is marked (?).
- */
-type Case = {
-  title: string
-  run(regions: Regions): Promise<unknown>
-  aws: unknown
-  moto?: unknown
-  ministack?: unknown
-}
-
 const [current, pending, previous] = ['AWSCURRENT', 'AWSPENDING', 'AWSPREVIOUS']
 const readOnly =
   "InvalidParameterException: Operation not permitted on a replica secret. Call must be made in primary secret's region."
@@ -199,7 +187,7 @@ const allRefused = {
 const inSync = [[peer, 'InSync']]
 const midnight = (date: unknown) => date instanceof Date && date.getTime() % 86_400_000 === 0
 
-export const cases: Case[] = [
+export const cases: Case<Regions>[] = [
   {
     title: 'CreateSecret makes replicas',
     run: async ({ home, peer: there }) => [
