@@ -11,6 +11,7 @@ import mended.errors
 import mended.maps
 import mended.permissions
 import mended.references
+import mended.regions
 import mended.rotation
 import mended.versions
 

@@ -1,9 +1,13 @@
-"""IAM: the label, the rotation function and the parameters' names by which the roles limit who reads what."""
+"""
+IAM: the label, the rotation function, the primary's Region and the parameters' names by which the roles limit who
+reads what.
+"""
 
 import json
 from os.path import commonprefix
 
 from ministack.core import iam_actions
+from ministack.core.responses import get_region
 from ministack.services import secretsmanager
 
 request_tag_context = iam_actions.request_tag_context
@@ -11,8 +15,8 @@ request_tag_context = iam_actions.request_tag_context
 
 def request_context(service, action, body, parameters):
     """
-    What policies may ask about a request: as IAM does, also which stage of a secret it reads, and which function
-    rotates that secret.
+    What policies may ask about a request: as IAM does, also which stage of a secret it reads, which function rotates
+    that secret, and where its primary is.
     """
     context = request_tag_context(service, action, body, parameters)
     if service != "secretsmanager":
@@ -22,6 +26,7 @@ def request_context(service, action, body, parameters):
     more = {
         "secretsmanager:VersionStage": action == "secretsmanager:GetSecretValue" and request.get("VersionStage"),
         "secretsmanager:resource/AllowRotationLambdaArn": secret and secret.get("RotationLambdaARN"),
+        "secretsmanager:SecretPrimaryRegion": secret and (secret.get("_PrimaryRegion") or get_region()),
     }
     return {**context, **{key: value for key, value in more.items() if value}}
 

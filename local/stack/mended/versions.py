@@ -1,16 +1,39 @@
 """Secrets Manager: what a version holds, and which labels it has."""
 
 import json
+import time
 
-from ministack.core.responses import error_response_json, json_response
+from ministack.core.responses import error_response_json, json_response, new_uuid
 from ministack.services import secretsmanager
 
+create_secret = secretsmanager._create_secret
 put_secret_value = secretsmanager._put_secret_value
 get_secret_value = secretsmanager._get_secret_value
 
 
 def value_in(holder):
     return holder.get("SecretString"), holder.get("SecretBinary")
+
+
+def dated(version):
+    """MiniStack knows whole seconds alone, which do not tell the order of two versions."""
+    version["CreatedDate"] = time.time()
+    return version
+
+
+def create(data):
+    """As Secrets Manager does: the caller's token is the version's id, and without a value there is no version."""
+    status, headers, body = create_secret(data)
+    if status != 200:
+        return status, headers, body
+    answer = json.loads(body)
+    _, secret = secretsmanager._resolve(answer["ARN"])
+    version = secret["Versions"].pop(answer.pop("VersionId"))
+    if any(value_in(version)):
+        answer["VersionId"] = data.get("ClientRequestToken") or new_uuid()
+        secret["Versions"][answer["VersionId"]] = dated(version)
+    secretsmanager._sync_replicas(secret)
+    return json_response(answer)
 
 
 def put(data):
@@ -31,6 +54,8 @@ def put(data):
     if secret and token in secret["Versions"]:
         for label in secret["Versions"][token]["Stages"]:
             secretsmanager._remove_stage_everywhere(secret, label, except_version_id=token)
+        dated(secret["Versions"][token])
+        secretsmanager._sync_replicas(secret)
     return response
 
 
@@ -51,5 +76,6 @@ def get(data):
     return status, headers, body
 
 
+secretsmanager._create_secret = create
 secretsmanager._put_secret_value = put
 secretsmanager._get_secret_value = get

@@ -7,6 +7,7 @@ import {
   CreateSecretCommand,
   DeleteSecretCommand,
   PutSecretValueCommand,
+  RotateSecretCommand,
   SecretsManagerClient,
   type SecretsManagerClientConfig,
   UpdateSecretVersionStageCommand,
@@ -163,6 +164,23 @@ describe('a version that RotateSecret staged before it has a value', () => {
     const next = randomUUID()
     await store.propose(id, next, credential('next'))
     expect(await store.describe(id)).toMatchObject({ current: first, pending: next })
+  })
+
+  test('by the call itself, which is refused while another version is pending', async () => {
+    const { id, first } = await usual()
+    const RotationLambdaARN = 'arn:aws:lambda:eu-west-1:123456789012:function:rotate'
+    const rotate = (ClientRequestToken: string) =>
+      client.send(new RotateSecretCommand({ SecretId: id, ClientRequestToken, RotationLambdaARN }))
+    const next = randomUUID()
+    for (const _ of [1, 2]) expect(await rotate(next)).toMatchObject({ VersionId: next })
+    expect(await store.describe(id)).toMatchObject({ current: first, pending: next })
+    expect(await store.read(id, { token: next })).toBeUndefined()
+    await expect(rotate(randomUUID())).rejects.toThrow("A previous rotation isn't complete")
+    await store.propose(id, next, credential('next'))
+    await store.promote(id, next, first)
+    const later = randomUUID()
+    await rotate(later)
+    expect(await store.describe(id)).toMatchObject({ current: next, pending: later })
   })
 
   test('can be discarded', async () => {

@@ -12,46 +12,48 @@ import {
   UpdateSecretVersionStageCommand,
 } from '@aws-sdk/client-secrets-manager'
 import { expect } from 'vitest'
+import type { Case } from './case.ts'
 
 /** Version ids that are told apart by their letter: `a` is the first one of every secret. */
-const token = (letter: string) => letter.repeat(32)
+export const token = (letter: string) => letter.repeat(32)
 
 /**
  * Calls of Secrets Manager on one secret, by the SDK itself. Each tells only what matters of the answer, and the
  * error's name instead if it failed.
  */
 export class Api {
-  readonly #client: SecretsManagerClient
-  readonly name = `api/${randomUUID()}`
+  protected readonly client: SecretsManagerClient
+  readonly name: string
 
-  constructor(client: SecretsManagerClient) {
-    this.#client = client
+  constructor(client: SecretsManagerClient, name = `api/${randomUUID()}`) {
+    this.client = client
+    this.name = name
   }
 
   create = (letter: string, SecretString?: string, Tags?: { Key: string; Value: string }[]) =>
     outcome(async () => {
       const command = { Name: this.name, ClientRequestToken: token(letter), SecretString, Tags }
-      const { ARN = '' } = await this.#client.send(new CreateSecretCommand(command))
+      const { ARN = '' } = await this.client.send(new CreateSecretCommand(command))
       return ARN
     })
 
   put = (letter: string, SecretString: string | undefined, VersionStages?: string[], id = this.name) =>
     outcome(async () => {
       const command = { SecretId: id, ClientRequestToken: token(letter), SecretString, VersionStages }
-      const answer = await this.#client.send(new PutSecretValueCommand(command))
+      const answer = await this.client.send(new PutSecretValueCommand(command))
       return answer.VersionStages?.toSorted()
     })
 
   putBinary = (letter: string, SecretBinary: Uint8Array) =>
     outcome(async () => {
       const command = { SecretId: this.name, ClientRequestToken: token(letter), SecretBinary }
-      await this.#client.send(new PutSecretValueCommand(command))
+      await this.client.send(new PutSecretValueCommand(command))
     })
 
   move = (VersionStage: string, { to, from }: { to?: string; from?: string }) =>
     outcome(async () => {
       const versions = { MoveToVersionId: to && token(to), RemoveFromVersionId: from && token(from) }
-      await this.#client.send(
+      await this.client.send(
         new UpdateSecretVersionStageCommand({ SecretId: this.name, VersionStage, ...versions }),
       )
     })
@@ -63,7 +65,7 @@ export class Api {
         VersionId: letter && token(letter),
         VersionStage: stage,
       }
-      const { SecretString, SecretBinary } = await this.#client.send(new GetSecretValueCommand(which))
+      const { SecretString, SecretBinary } = await this.client.send(new GetSecretValueCommand(which))
       return SecretString ?? Buffer.from(SecretBinary ?? []).toString()
     })
 
@@ -90,42 +92,31 @@ export class Api {
   list = (IncludeDeprecated: boolean) =>
     outcome(async () => {
       const command = new ListSecretVersionIdsCommand({ SecretId: this.name, IncludeDeprecated })
-      const { Versions = [] } = await this.#client.send(command)
+      const { Versions = [] } = await this.client.send(command)
       return Versions.map(({ VersionId }) => VersionId?.slice(0, 1)).toSorted()
     })
 
   tag = (Key: string, Value: string) =>
     outcome(async () => {
-      await this.#client.send(new TagResourceCommand({ SecretId: this.name, Tags: [{ Key, Value }] }))
+      await this.client.send(new TagResourceCommand({ SecretId: this.name, Tags: [{ Key, Value }] }))
     })
 
   delete = () =>
     outcome(async () => {
-      await this.#client.send(new DeleteSecretCommand({ SecretId: this.name }))
+      await this.client.send(new DeleteSecretCommand({ SecretId: this.name }))
     })
 
   #describe() {
-    return this.#client.send(new DescribeSecretCommand({ SecretId: this.name }))
+    return this.client.send(new DescribeSecretCommand({ SecretId: this.name }))
   }
 }
 
-async function outcome<T>(call: () => Promise<T>): Promise<T | string> {
+export async function outcome<T>(call: () => Promise<T>): Promise<T | string> {
   try {
     return await call()
   } catch (error) {
     return (error as Error).name
   }
-}
-
-/**
- * One thing that AWS documents. `aws` is what comes of it; `moto` is what moto makes of it instead, where it differs.
- * What AWS does not document in so many words is marked (?).
- */
-type Case = {
-  title: string
-  run(api: Api): Promise<unknown>
-  aws: unknown
-  moto?: unknown
 }
 
 const [current, pending, previous] = ['AWSCURRENT', 'AWSPENDING', 'AWSPREVIOUS']
@@ -136,7 +127,7 @@ const [exists, invalidParameter, invalidRequest, notFound] = [
   'ResourceNotFoundException',
 ]
 
-export const cases: Case[] = [
+export const cases: Case<Api>[] = [
   {
     title: 'CreateSecret: its version is current',
     run: async api => [
@@ -154,6 +145,7 @@ export const cases: Case[] = [
       return [await api.labels(), await api.get(), await api.put('b', 'one', [pending]), await api.labels()]
     },
     aws: [{}, notFound, [current, pending], { b: [current, pending] }],
+    ministack: [{}, notFound, [pending], { b: [pending] }],
   },
   {
     title: 'a secret is known by its name, its ARN, and its ARN without the random end',
@@ -227,6 +219,8 @@ export const cases: Case[] = [
       ]
     },
     aws: [invalidRequest, invalidParameter, notFound],
+    // MiniStack takes a version without a value, and a token of any length.
+    ministack: [[current], [current], notFound],
   },
   {
     title: 'SecretBinary comes back as it went',
@@ -316,6 +310,11 @@ export const cases: Case[] = [
       invalidParameter,
       invalidParameter,
       invalidParameter,
+      { a: [previous], b: [current], c: [pending] },
+    ],
+    // To MiniStack a version that does not exist is another error.
+    ministack: [
+      ...[invalidParameter, invalidParameter, invalidParameter, notFound],
       { a: [previous], b: [current], c: [pending] },
     ],
   },
@@ -409,6 +408,7 @@ export const cases: Case[] = [
       ]
     },
     aws: [invalidParameter, invalidParameter, invalidParameter, { a: [current], b: [pending] }],
+    ministack: [invalidParameter, notFound, invalidParameter, { a: [current], b: [pending] }],
   },
   {
     title: 'AWSCURRENT can be moved, but not taken off',
@@ -418,6 +418,7 @@ export const cases: Case[] = [
     },
     aws: [invalidParameter, { a: [current] }],
     moto: [undefined, { a: [previous] }],
+    ministack: [undefined, {}],
   },
   {
     title: 'DescribeSecret leaves out versions without labels',
@@ -441,6 +442,10 @@ export const cases: Case[] = [
     aws: [['a'], ['a', 'b']],
     // moto knows no IncludeDeprecated, nor NextToken; and its CreatedDate is the time of the question.
     moto: [
+      ['a', 'b'],
+      ['a', 'b'],
+    ],
+    ministack: [
       ['a', 'b'],
       ['a', 'b'],
     ],
