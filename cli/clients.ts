@@ -24,6 +24,11 @@ export class Clients {
     this.#place = place
   }
 
+  /** The clients of another Region. */
+  in(region: string): Clients {
+    return new Clients({ ...this.#place, region })
+  }
+
   cloudFormation(): Promise<CloudFormationClient> {
     return this.#once('CloudFormation', async settings => {
       const { CloudFormationClient } = await import('@aws-sdk/client-cloudformation')

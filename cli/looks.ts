@@ -45,6 +45,15 @@ export function addLooks({ make, run }: Making): void {
       }),
     )
 
+  make('replicas', 'Which secret has copies in other Regions, and whether they have its current version.')
+    .argument('[ID]', ids)
+    .action(async (id: string | undefined, _, command) =>
+      run(command, async context => {
+        const { replicas } = await import('./commands/replicas.ts')
+        return replicas(context, id)
+      }),
+    )
+
   make('events', 'What changed in the whole stage lately: a line for each rotation.')
     .option('--since <DURATION>', 'how far back, such as 90m, 24h or 7d', seconds, 24 * 3600)
     .option('--most <NUMBER>', 'so many at most, the latest', count, 500)

@@ -81,6 +81,12 @@ export async function lookAtAll(
   return known
 }
 
+/** The ARNs of the secrets that this stack rotates, or may. */
+export async function knownSecrets(context: Context, stack: Stack): Promise<string[]> {
+  const known = await (await inventoryOf(context, stack)).known()
+  return known.flatMap(({ arn }) => arn ?? [])
+}
+
 /** What a look at a credential needs. */
 type Means = { context: Context; stack: Stack; table: RecordTable; down: Set<string>; now: Date }
 
