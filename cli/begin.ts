@@ -22,21 +22,26 @@ export type Begun = { executionArn: string; note?: string; byService?: true }
 export async function begin(context: Context, stack: Stack, found: Found): Promise<Begun> {
   const token = randomUUID()
   const executionArn = `${executionsOf(stack)}:${token}`
-  if (found.store === 'parameter-store') {
-    await startExecution(context, stack, found, token)
-    return { executionArn }
-  }
-  if (found.secret.DeletedDate) throw deleted(found)
-  const pending = pendingIn(found.secret.VersionIdsToStages)
-  const left = pending && (await lastAttempt(context, stack, pending))
+  if (found.store === 'secrets-manager' && found.secret.DeletedDate) throw deleted(found)
+  const pending = await pendingOf(context, found)
+  const left = pending ? await lastAttempt(context, stack, pending) : undefined
   if (left && left.status === 'RUNNING')
     return { executionArn: left.executionArn, note: 'A rotation of it runs already, and no other was begun.' }
-  if (!pending && isRotatedBy(stack, found)) {
+  // What has succeeded has become current since it was read.
+  const stuck = left?.status === 'SUCCEEDED' ? undefined : pending
+  if (!stuck && found.store === 'secrets-manager' && isRotatedBy(stack, found)) {
     await rotateSecret(context, found, token)
     return { executionArn, byService: true }
   }
   await startExecution(context, stack, found, token)
-  return { executionArn, ...(pending && { note: stuck(pending) }) }
+  return { executionArn, ...(stuck && { note: abandoned(stuck) }) }
+}
+
+/** The version that is pending and not current, if there is one. No value is read. */
+async function pendingOf({ clients }: Context, found: Found): Promise<string | undefined> {
+  if (found.store === 'secrets-manager') return pendingIn(found.secret.VersionIdsToStages)
+  const { pendingPath, pendingTokens } = await import('../fleet/parameters.ts')
+  return (await pendingTokens(await clients.parameters(), found.name)).get(pendingPath(found.name))
 }
 
 /** Starts a run of all that is due. @returns the ARN of its execution */
@@ -59,7 +64,7 @@ const deleted = ({ name }: FoundSecret) =>
   )
 
 /** Secrets Manager itself would begin no other rotation of such a secret; an execution does. */
-const stuck = (pending: string) =>
+const abandoned = (pending: string) =>
   `An earlier rotation died and left its version ${pending} pending: this one takes that back first.`
 
 /** The last attempt under a token, if it had one. */

@@ -1,5 +1,12 @@
 #!/usr/bin/env node
-import { run } from './run.ts'
+// The package's oldest Node; before it some of what is used is not there.
+const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
+if (major < 22 || (major === 22 && minor < 13)) {
+  process.stderr.write(
+    `keyturn: it needs Node 22.13 or later, and this is ${process.versions.node}\nInstall a newer Node.\n`,
+  )
+  process.exit(2)
+}
 
 // Whoever read has gone, as `head` does.
 for (const stream of [process.stdout, process.stderr])
@@ -8,4 +15,5 @@ for (const stream of [process.stdout, process.stderr])
     throw error
   })
 
+const { run } = await import('./run.ts')
 process.exitCode = await run(process.argv.slice(2))

@@ -55,7 +55,11 @@ export function addLooks({ make, run }: Making): void {
     )
 
   make('events', 'What changed in the whole stage lately: a line for each rotation.')
-    .option('--since <DURATION>', 'how far back, such as 90m, 24h or 7d', seconds, 24 * 3600)
+    .addOption(
+      new Option('--since <DURATION>', 'how far back, such as 90m, 24h or 7d')
+        .argParser(seconds)
+        .default(24 * 3600, '24h'),
+    )
     .option('--most <NUMBER>', 'so many at most, the latest', count, 500)
     .action(async (options: EventsOptions, command) =>
       run(command, async context => {

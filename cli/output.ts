@@ -6,6 +6,7 @@ export type Stream = {
   write(text: string): unknown
   isTTY?: boolean | undefined
   columns?: number | undefined
+  rows?: number | undefined
 }
 type Style = Parameters<typeof styleText>[0]
 
@@ -32,6 +33,11 @@ export class Output {
   /** Columns of the terminal; a pipe has no end. */
   get width(): number {
     return widthOf(this.#out)
+  }
+
+  /** Lines of the terminal; a pipe has no end. */
+  get height(): number {
+    return this.#out.isTTY ? (this.#out.rows ?? 24) : Number.POSITIVE_INFINITY
   }
 
   /** A line of the result, wrapped where the terminal ends; what goes on is indented as `indent` says. */

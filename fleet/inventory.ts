@@ -14,7 +14,7 @@ import { Throttled } from '../rotation/errors.ts'
 import type { StoreName } from '../rotation/stores/store.ts'
 import { EVERY, isManaged, isScheduled, MANAGED, type Tags, tagsIn } from '../rotation/tags.ts'
 import { changesOf } from './parameters.ts'
-import { pendingIn } from './pending.ts'
+import { currentIn, pendingIn } from './pending.ts'
 
 /** A credential that is to rotate by itself. */
 export type Scheduled = {
@@ -27,7 +27,8 @@ export type Scheduled = {
   since: Date
   /** By when Secrets Manager means to rotate it; unset if that has no schedule for it. */
   nextByService?: Date
-  /** The version of a secret that is pending and not current. */
+  /** The versions of a secret that are current, and pending and not current. */
+  current?: string
   pending?: string
 }
 
@@ -108,7 +109,10 @@ export class Inventory {
   async secret(secret: SecretListEntry): Promise<Scheduled> {
     const { Name: id = '', ARN: arn = '', RotationEnabled, NextRotationDate = NEVER } = secret
     const since = RotationEnabled ? secret.LastRotatedDate : await this.#currentSince(secret)
-    const pending = pendingIn(secret.SecretVersionsToStages)
+    const [current, pending] = [
+      currentIn(secret.SecretVersionsToStages),
+      pendingIn(secret.SecretVersionsToStages),
+    ]
     return {
       store: 'secrets-manager',
       id,
@@ -116,6 +120,7 @@ export class Inventory {
       tags: tagsIn(secret.Tags),
       since: since ?? new Date(0),
       ...(RotationEnabled && { nextByService: NextRotationDate }),
+      ...(current && { current }),
       ...(pending && { pending }),
     }
   }
@@ -126,8 +131,7 @@ export class Inventory {
    */
   async #currentSince(secret: SecretListEntry): Promise<Date | undefined> {
     const { ARN, LastChangedDate, SecretVersionsToStages = {} } = secret
-    const versions = Object.entries(SecretVersionsToStages)
-    const [current = ''] = versions.find(([, stages]) => stages.includes('AWSCURRENT')) ?? []
+    const current = currentIn(SecretVersionsToStages) ?? ''
     if (!this.#made.has(current)) {
       const client = this.#clients.secrets
       const pages = paginateListSecretVersionIds({ client, pageSize: 100 }, { SecretId: ARN })

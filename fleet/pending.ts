@@ -1,5 +1,11 @@
+type Versions = Record<string, string[]>
+
+/** The version of a secret that is current. */
+export const currentIn = (versions: Versions = {}): string | undefined =>
+  Object.entries(versions).find(([, stages]) => stages.includes('AWSCURRENT'))?.[0]
+
 /** The version that is pending and not current: after a rotation that went well, one version is both. */
-export function pendingIn(versions: Record<string, string[]> = {}): string | undefined {
+export function pendingIn(versions: Versions = {}): string | undefined {
   const found = Object.entries(versions).find(
     ([, stages]) => stages.includes('AWSPENDING') && !stages.includes('AWSCURRENT'),
   )

@@ -7,7 +7,8 @@ export const remedies: Record<string, string> = {
   __proto__: null as never,
   invalidinput:
     'Start it with a store and an id that exist; if the message names an environment variable, deploy again.',
-  invalidcredential: 'Correct the field of the stored value that the message names, then rotate again.',
+  invalidcredential:
+    'Correct what the message names, a field of the stored value or which one it is, then rotate again.',
   invalidoption:
     'Correct the tag or the parameter of the deployment that the message names, then rotate again.',
   loginrefused: 'Store the password that the database has for this user, then rotate again.',

@@ -53,7 +53,8 @@ function tell(context: Context, record: RotationRecord, steps: Step[]): void {
   if (!steps.length)
     output.line('  Its steps are not known any more: Step Functions keeps them for 90 days.', 2)
   const began = Date.parse(record.began)
-  for (const step of steps) {
+  // A choice between two ways is passed in no time.
+  for (const step of steps.filter(({ kind, state }) => kind !== 'entered' || doing[state])) {
     const after = `+${((step.at.getTime() - began) / 1000).toFixed(1)} s`.padStart(12)
     output.line(`${after}  ${wordsOf(step)}`, 14)
   }
@@ -62,7 +63,7 @@ function tell(context: Context, record: RotationRecord, steps: Step[]): void {
 function wordsOf(step: Step): string {
   const state = plain(step.state)
   if (step.kind === 'failed') return `${state}: a try failed: ${plain(`${step.error}: ${step.message}`)}`
-  if (step.kind === 'entered') return [state, doing[step.state]].filter(Boolean).join(': ')
+  if (step.kind === 'entered') return `${state}: ${doing[step.state]}`
   const { status, error = '', message = '' } = step
   return status === 'SUCCEEDED' ? 'the end' : plain(`the end: ${status} ${error} ${message}`).trim()
 }

@@ -1,4 +1,5 @@
 import type { DescribeSecretResponse, ReplicationStatusType } from '@aws-sdk/client-secrets-manager'
+import { currentIn } from '../../fleet/pending.ts'
 import { inRegion } from '../../rotation/region.ts'
 import { explained } from '../awsErrors.ts'
 import type { Context } from '../context.ts'
@@ -96,9 +97,6 @@ async function copyIn(
     throw error
   }
 }
-
-const currentIn = (versions: Record<string, string[]> = {}) =>
-  Object.entries(versions).find(([, stages]) => stages.includes('AWSCURRENT'))?.[0]
 
 function list({ output }: Context, { secret, region, state, status, why, lastRead }: Copy): void {
   const mark = output.styled(state === 'follows' ? 'green' : 'red', state)

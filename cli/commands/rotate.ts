@@ -33,7 +33,7 @@ export async function rotate(context: Context, ids: string[], { allDue, wait }: 
   if (allDue ? ids.length > 0 : ids.length === 0)
     throw new CommandError(
       exit.usage,
-      allDue ? '--all-due rotates what is due, whatever the ids' : 'no credential was named',
+      allDue ? '--all-due takes no ids: it rotates whatever is due' : 'no credential was named',
       'Give either ids or --all-due; see keyturn rotate --help.',
     )
   const stack = await stackOf(context)

@@ -35,6 +35,7 @@ export async function status(
   const signal = interruption()
   for (;;) {
     if (context.output.live) context.output.clear()
+    if (!context.json) context.output.line(`${new Date().toISOString().slice(0, 19).replace('T', ' ')} UTC`)
     const code = await lookOnce(context, stack, id, options)
     await sleep(PAUSE, undefined, { signal }).catch(() => {})
     if (signal.aborted) return code
@@ -56,7 +57,7 @@ async function lookOnce(
   const all = await lookAtAll(context, stack, progress(context))
   const shown = all.filter(known => matches(known, options)).sort(worstFirst)
   if (context.json) context.output.json({ credentials: shown.map(known => documentOf(known, stack)) })
-  else list(context, stack, shown)
+  else list(context, stack, shown, options.watch)
   return shown.some(({ standing }) => isFinding(standing.state)) ? exit.findings : exit.done
 }
 
@@ -82,12 +83,13 @@ const rank = ({ standing }: Known) => states.indexOf(standing.state)
 const worstFirst = (a: Known, b: Known) => rank(a) - rank(b) || idIn(a).localeCompare(idIn(b))
 const idIn = ({ facts: { credential } }: Known) => idOf(credential)
 
-function list({ output }: Context, stack: Stack, all: Known[]): void {
+function list({ output }: Context, stack: Stack, all: Known[], watch = false): void {
   if (!all.length) {
     output.line('There is none.')
     return
   }
-  const rows = all.map(known => rowOf(known, stack))
+  const shown = watch ? all.slice(0, fitting(output)) : all
+  const rows = shown.map(known => rowOf(known, stack))
   if (output.width >= WIDE)
     output.table(
       ['STATE', 'CREDENTIAL', 'LAST', 'NEXT', 'HOST', 'WHY'],
@@ -105,7 +107,12 @@ function list({ output }: Context, stack: Stack, all: Known[]): void {
   })
   output.line()
   output.line(counts.join(', '))
+  if (shown.length < all.length) output.line(`The screen has room for the first ${shown.length} of them.`)
 }
+
+/** How many credentials a screen has room for, beside what stands around them; the worst come first. */
+const fitting = (output: Context['output']) =>
+  Math.max(1, Math.floor((output.height - 6) / (output.width >= WIDE ? 1 : 3)))
 
 function rowOf(known: Known, stack: Stack) {
   const { facts, standing } = known
@@ -133,14 +140,10 @@ function tell({ output }: Context, stack: Stack, known: Known): void {
     ['state', `${coloured(output, standing.state)}${standing.why ? `: ${plain(standing.why)}` : ''}`],
     ['what to do', standing.remedy],
     ['rotated by', rotatedBy === undefined ? 'nobody by itself; whoever starts it' : plain(rotatedBy)],
-    ['last', last ? `${moment(new Date(last.began))}, ${outcomeOf(last)}` : beforeTable(credential.since)],
+    ['last good', last ? `${moment(endOf(last))}, ${outcomeOf(last)}` : beforeTable(credential.since)],
     ['next', nextIn(known, stack)],
-    [
-      'latest',
-      latest && latest !== last ? `${moment(new Date(latest.began))}, ${outcomeOf(latest)}` : undefined,
-    ],
-    ['why', latest?.reason && plain(latest.reason)],
-    ['in use', last && usersOf(last)],
+    ['latest', latest && latest !== last ? `${moment(endOf(latest))}, ${outcomeOf(latest)}` : undefined],
+    ['in use', last && inUse(last)],
     ['before', last && retirementOf(last)],
     [
       'replicas',
@@ -154,6 +157,11 @@ function tell({ output }: Context, stack: Stack, known: Known): void {
   output.line(output.styled('bold', idIn(known)))
   for (const [label, text] of lines) if (text) output.line(`  ${label.padEnd(11)} ${text}`, 14)
 }
+
+const endOf = ({ began, ended = began }: RotationRecord) => new Date(ended)
+
+/** Who logs in now. */
+const inUse = (last: RotationRecord) => usersOf({ ...last, user: last.nextUser ?? '' })
 
 const beforeTable = (since: Date) =>
   since.getTime() ? `not known; its value is of ${moment(since)}` : 'not known'

@@ -109,7 +109,8 @@ async function look(
     table.of(credential.store, [...new Set([arn, credential.id])], RECORDS),
     credential.pending ? lastAttempt(context, stack, credential.pending) : undefined,
   ])
-  const { pending: token } = credential
+  // It has become current since it was read.
+  const token = attempt?.status === 'SUCCEEDED' ? undefined : credential.pending
   const facts: Facts = {
     credential,
     rotatedBy,

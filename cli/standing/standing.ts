@@ -29,36 +29,42 @@ const SLACK = 3_600_000
 /** How a credential stands by what is known of it, at the moment `now`. */
 export function standingOf(facts: Facts, now: Date, interval: number): Standing {
   const { credential, rotatedBy, records, pending, parked } = facts
-  const [last] = records
+  // One that gave way to another rotation tells nothing of the credential.
+  const last = records.find(({ outcome, error }) => outcome !== 'failed' || error !== 'RotationInProgress')
   if (last?.outcome === 'locked-out')
     return { state: 'locked-out', why: failureOf(last), ...todo(remedies.lockedout) }
+  if (last?.outcome === 'stopped' && last.token === credential.current)
+    return {
+      state: 'not-closed',
+      why: 'its rotation was stopped once the new value was current, so nothing that was replaced is closed',
+      ...todo(remedies['retiresecret-failed']),
+    }
   if (last?.outcome === 'stopped' && last.step !== 'CreateSecret')
     return { state: 'stopped', why: failureOf(last), ...todo(remedies['execution-failed']) }
-  if (pending && !pending.running)
+  if (pending?.running) return { state: 'rotating', why: `version ${pending.token} is pending` }
+  if (pending)
     return {
       state: 'stuck',
       why: `a rotation died and left version ${pending.token} pending`,
       remedy: 'Rotate it: that takes the pending version back first.',
     }
-  if (last && isOpenFailure(last, credential))
-    return { state: 'failed', why: failureOf(last), ...todo(remedyOf(last.error ?? '')) }
-  if (parked)
-    return { state: 'parked', why: 'its server does not answer', ...todo(remedies['rotations-parked']) }
-  const verdict = judge(credential, now, interval)
-  if (verdict.late && (isManaged(credential.tags) || rotatedBy !== undefined))
-    return lateness(verdict.state === 'skipped' ? verdict.reason : undefined)
-  const behind = notFollowing(facts).find(({ status }) => status !== 'InProgress')
-  if (behind) return { state: 'behind', why: saysOf(behind), ...todo(remedies.replicasbehind) }
-  const open = records.find(({ outcome }) => outcome === 'rotated')
-  const left = open && leftOpen(open, now)
-  if (left) return { state: 'not-closed', why: left, ...todo(remedies['retiresecret-failed']) }
-  if (pending) return { state: 'rotating', why: `version ${pending.token} is pending` }
   if (!rotatedBy && !isManaged(credential.tags))
     return {
       state: 'unmanaged',
       why: 'it lacks the tag keyturn:managed=true, and this stack is not its rotation function',
       remedy: 'Tag it keyturn:managed=true, if Keyturn is to rotate it.',
     }
+  if (last && isOpenFailure(last, credential))
+    return { state: 'failed', why: failureOf(last), ...todo(remedyOf(last.error ?? '')) }
+  if (parked)
+    return { state: 'parked', why: 'its server does not answer', ...todo(remedies['rotations-parked']) }
+  const verdict = judge(credential, now, interval)
+  if (verdict.late) return lateness(verdict.state === 'skipped' ? verdict.reason : undefined)
+  const behind = notFollowing(facts).find(({ status }) => status !== 'InProgress')
+  if (behind) return { state: 'behind', why: saysOf(behind), ...todo(remedies.replicasbehind) }
+  const open = records.find(({ outcome }) => outcome === 'rotated')
+  const left = open && leftOpen(open, now)
+  if (left) return { state: 'not-closed', why: left, ...todo(remedies['retiresecret-failed']) }
   if (open?.retirement === 'open') return { state: 'grace' }
   return { state: rotatedBy ? 'waiting' : 'by-hand' }
 }

@@ -1,6 +1,6 @@
 import type { StoreName } from '../../rotation/stores/store.ts'
 
-/** What started a rotation. `by hand` is whoever may start executions, also the `keyturn` command. */
+/** What started a rotation, as its input says, which whoever may start executions can make. `by-hand` is whoever may start executions, also the `keyturn` command. */
 export type Starter = 'schedule' | 'secrets-manager' | 'policy' | 'way-back' | 'by-hand'
 
 /**
@@ -108,9 +108,9 @@ export function recordOf(execution: string, history: HistoryEvent[]): RotationRe
 }
 
 /** Which key of the input each starter leaves. Only rotateSecret gives a token without any of the others. */
-function starterOf({ moveBack, event, group, token }: State): Starter {
+function starterOf({ store, moveBack, event, group, token }: State): Starter {
   if (moveBack) return 'way-back'
-  if (event) return 'policy'
+  if (event && store === 'parameter-store') return 'policy'
   if (group) return 'schedule'
   return token ? 'secrets-manager' : 'by-hand'
 }
@@ -156,7 +156,9 @@ function enter(seen: Seen, name: string, at: string): void {
   if (name === 'AnnounceSuccess') settle(seen, 'rotated', at)
   if (name === 'AnnounceFailure' && record.outcome !== 'rotated') {
     settle(seen, 'failed', at, state.failure)
-    if (state.rollback) record.rollback = outcomeIn(state.rollback) ?? 'failed'
+    // DiscardSecret may have failed, which had nothing of a database to take back.
+    const back = outcomeIn(state.rollback)
+    if (back) record.rollback = back
   }
   if (name === 'AnnounceLockout') {
     settle(seen, 'locked-out', at, state.failure ?? state.lockout)

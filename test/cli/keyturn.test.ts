@@ -28,3 +28,17 @@ test.each([
   expect(stderr).toMatch(/^keyturn: .*\nWhat there is: keyturn --help\n$/)
   expect(stderr).toContain(problem)
 })
+
+test('a Node that is too old is refused before anything is loaded', () => {
+  for (const [version, refused] of [
+    ['20.19.0', true],
+    ['22.12.0', true],
+    ['22.13.0', false],
+  ] as const) {
+    const old = `data:text/javascript,Object.defineProperty(process.versions,'node',{value:'${version}'})`
+    const ran = spawnSync(process.execPath, ['--import', old, file, '--version'], { encoding: 'utf8' })
+    expect(ran.status).toBe(refused ? 2 : 0)
+    if (refused)
+      expect(ran.stderr).toMatch(/^keyturn: it needs Node 22.13 or later, and this is 2\d.*\n.+\n$/)
+  }
+})

@@ -109,11 +109,11 @@ describe('status of one credential', () => {
     expect(stdout).toMatch(/^secret:one\/well\n {2}state {7}grace\n/)
     expect(stdout).toMatch(/^ {2}rotated by {2}Keyturn, every 30d$/m)
     expect(stdout).toMatch(
-      /^ {2}last {8}\d{4}-\d\d-\d\d \d\d:\d\d UTC, rotated in 340 ms, started by its schedule$/m,
+      /^ {2}last good {3}\d{4}-\d\d-\d\d \d\d:\d\d UTC, rotated in 340 ms, started by its schedule$/m,
     )
     expect(stdout).toMatch(/^ {2}next {8}\d{4}-\d\d-\d\d \d\d:\d\d UTC$/m)
     expect(stdout).toMatch(
-      /^ {2}in use {6}shop to shop_clone on db.example.com:5432 \(postgres, alternating-users\)$/m,
+      /^ {2}in use {6}shop_clone on db.example.com:5432 \(postgres, alternating-users\)$/m,
     )
     expect(stdout).toMatch(/^ {2}before {6}shop stays open until .* UTC, for 5 h$/m)
     expect(stdout).not.toContain('Hidden')
@@ -157,7 +157,7 @@ describe('status of one credential', () => {
     await secret('one/unknown')
     const { code, stdout } = await keyturn('status', 'secret:one/unknown')
     expect(code).toBe(0)
-    expect(stdout).toMatch(/^ {2}last {8}not known; its value is of /m)
+    expect(stdout).toMatch(/^ {2}last good {3}not known; its value is of /m)
   })
 
   test('that nobody may rotate', async () => {
@@ -190,6 +190,28 @@ describe('status of one credential', () => {
         ended: Promise.resolve({ states: [], tries: {} }),
       })
     expect((await json('status', '/one/parked')).document).toMatchObject({ state: 'parked', parked: true })
+  })
+})
+
+describe('rotate of a parameter', () => {
+  test('whose rotation runs already begins no other', async () => {
+    await parameter('/one/runs')
+    const token = '22222222-0000-4000-8000-000000000001'
+    const value = { Value: 'Hidden-3', Type: 'SecureString' } as const
+    await ssm.send(new PutParameterCommand({ ...value, Name: `/keyturn/pending/one/runs/${token}` }))
+    stepFunctions.running.add(token)
+    expect((await json('status', '/one/runs')).document).toMatchObject({
+      state: 'rotating',
+      pending: { token },
+    })
+    account.calls.length = 0
+    const { code, document } = await json('rotate', '--no-wait', 'parameter:/one/runs')
+    expect(code).toBe(0)
+    expect(document.rotations).toEqual([
+      expect.objectContaining({ execution: arnOf('states', `execution:keyturn-local-rotate:${token}`) }),
+    ])
+    expect(account.calls).not.toContain('StartExecution')
+    expect(account.calls).not.toContain('GetParameter')
   })
 })
 

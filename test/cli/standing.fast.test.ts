@@ -17,6 +17,7 @@ const rotated: RotationRecord = {
   outcome: 'rotated',
 }
 const failed: RotationRecord = { ...rotated, outcome: 'failed', error: 'TestFailed', step: 'TestSecret' }
+const inProgress: RotationRecord = { ...failed, error: 'RotationInProgress', step: 'CreateSecret' }
 const facts = (more: Partial<Facts> = {}, tags: Record<string, string> = {}): Facts => ({
   credential: {
     store: 'parameter-store',
@@ -43,6 +44,17 @@ describe('a credential', () => {
     ['was never rotated', 'waiting', { records: [] }],
     ['nobody rotates by itself', 'by-hand', { rotatedBy: undefined }],
     ['rotates', 'rotating', pending(true)],
+    ['gave way to a rotation that went well', 'waiting', { records: [inProgress, rotated] }],
+    ['gave way to one that failed', 'failed', { records: [inProgress, failed] }],
+    ['rotates after it had failed', 'rotating', { ...pending(true), records: [failed] }],
+    [
+      'was stopped once its new value was current',
+      'not-closed',
+      {
+        records: [{ ...failed, outcome: 'stopped', step: 'FinishSecret' }],
+        credential: { ...facts().credential, current: 'token' },
+      },
+    ],
     ['was left pending', 'stuck', pending(false)],
     ['was left pending after a failure', 'stuck', { ...pending(false), records: [failed] }],
     ['failed', 'failed', { records: [failed] }],

@@ -206,7 +206,6 @@ describe('a record', () => {
   test.each([
     [{ group: 'run-1 db' }, 'schedule'],
     [{ token: 'x'.repeat(36) }, 'secrets-manager'],
-    [{ event: 'e-1', token: 'y'.repeat(36) }, 'policy'],
   ])('of what %j started', async (more, startedBy) => {
     const started = { store: 'secrets-manager', id: `by/${startedBy}`, ...more }
     const name = await rotate(started, (more as { token?: string }).token)

@@ -111,6 +111,17 @@ describe('the record of an execution', () => {
     expect(record).toMatchObject({ token: created.token, startedBy: 'secrets-manager' })
   })
 
+  test.each([
+    [{ event: 'e-1', token: created.token }, 'policy'],
+    // Only Parameter Store sends such events.
+    [{ store: 'secrets-manager', event: 'e-1' }, 'by-hand'],
+    [{ moveBack: true }, 'way-back'],
+    [{ group: 'run-1 db' }, 'schedule'],
+  ])('whose input has %j: what started it', (more, startedBy) => {
+    const started = { store: 'parameter-store', id: '/shop', ...more }
+    expect(recordOf(execution, historyOf([['CreateSecret', started]]))).toMatchObject({ startedBy })
+  })
+
   test('takes no facts from an input that somebody made', () => {
     const forged = { ...input, arn: 'arn:of:another', user: 'another', admin: 'arn:of:somebody' }
     const failure = { Error: 'NotPermitted', Cause: 'no' }
