@@ -206,7 +206,7 @@ async function scenes(embedded: Embedded): Promise<EmbeddedScene[]> {
       ],
     },
     {
-      title: 'A rotation whose process is killed, after the password was changed and at every retry',
+      title: 'A rotation whose process is killed once the password was changed',
       user: 'ledger',
       secret: await embedded.users.enrol('ledger', { tags: single }),
       tasks: { SetSecret: dies(functionOf('SetSecret')) },

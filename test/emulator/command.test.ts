@@ -1,11 +1,17 @@
-import { rm } from 'node:fs/promises'
+import { execFile } from 'node:child_process'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Deployed, leaks, startDeployed } from '../../local/stack/deployed.ts'
 import { pythonBin } from '../../local/stack/python.ts'
 import manifest from '../../package.json' with { type: 'json' }
+import { pack } from '../../scripts/pack.ts'
 import { environment, run } from '../cli/account.ts'
 import { copyProject } from '../stack/package.ts'
+import { node22 } from '../support/node22.ts'
 
 const deployable = process.env.AWS_ENDPOINT_URL || (await pythonBin())
 
@@ -85,6 +91,25 @@ describe.skipIf(!deployable)('the keyturn command', () => {
     const { code: found, stdout } = await keyturn('status')
     expect(found).toBe(5)
     expect(stdout.split('\n')[1]).toMatch(/^failed +secret:local-\w+\/broken +.*TestFailed at TestSecret/)
+  })
+
+  test('is the same from its package, under the oldest Node and under this one', async () => {
+    const unpacked = await mkdtemp(join(tmpdir(), 'keyturn-packed-'))
+    try {
+      await promisify(execFile)('tar', ['-xzf', await pack(unpacked), '-C', unpacked])
+      const bundle = join(unpacked, 'package/bin/keyturn.js')
+      const id = await stack.users.enrol('packaged')
+      for (const node of [process.execPath, await node22()]) {
+        if (!node) continue
+        const { code, stdout } = await run(['rotate', id], environment(stack.url, stack.env), undefined, [
+          node,
+          bundle,
+        ])
+        expect([code, stdout]).toEqual([0, expect.stringMatching(/packaged: rotated$/m)])
+      }
+    } finally {
+      await rm(unpacked, { recursive: true, force: true })
+    }
   })
 
   test('writes down no password, nor does the table', async () => {

@@ -1,0 +1,94 @@
+import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { cpus, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+
+const execute = promisify(execFile)
+const project = join(import.meta.dirname, '../..')
+
+/** Turns of each call. The ways take turns, as a machine has slower minutes. */
+const TURNS = 15
+
+const calls: [name: string, ...words: string[]][] = [
+  ['`--help`: no client', '--help'],
+  ['`version`: one client, one call', 'version'],
+]
+
+/** A stack, as CloudFormation tells it, which is all that `version` asks for. */
+const answer = `<DescribeStacksResponse xmlns="http://cloudformation.amazonaws.com/doc/2010-05-15/"><DescribeStacksResult><Stacks><member><StackName>keyturn-prod</StackName><CreationTime>2026-11-01T00:00:00Z</CreationTime><StackStatus>CREATE_COMPLETE</StackStatus><Outputs>${Object.entries(
+  {
+    Stage: 'prod',
+    Version: '0.1.0',
+    RotateStateMachineArn: 'arn:aws:states:eu-west-1:123456789012:stateMachine:keyturn-prod-rotate',
+    RotateSecretFunctionArn: 'arn:aws:lambda:eu-west-1:123456789012:function:keyturn-prod-rotateSecret',
+  },
+)
+  .map(([key, value]) => `<member><OutputKey>${key}</OutputKey><OutputValue>${value}</OutputValue></member>`)
+  .join('')}</Outputs></member></Stacks></DescribeStacksResult></DescribeStacksResponse>`
+
+/** Milliseconds of one call from its start to its end. */
+async function timeOf(file: string, words: string[], env: NodeJS.ProcessEnv): Promise<number> {
+  const began = performance.now()
+  const child = spawn(process.execPath, [file, ...words], { env, stdio: 'ignore' })
+  const [code] = await once(child, 'exit')
+  if (code !== 0) throw new Error(`${words.join(' ')} ended with ${code}`)
+  return performance.now() - began
+}
+
+const rounded = (times: number[]) => {
+  const sorted = times.toSorted((a, b) => a - b)
+  return `${Math.round(sorted[Math.floor(sorted.length / 2)] ?? 0)} (${Math.round(sorted[0] ?? 0)} at least)`
+}
+
+const folder = await mkdtemp(join(tmpdir(), 'keyturn-command-'))
+const server = createServer((_, outgoing) => void outgoing.end(answer)).listen(0, '127.0.0.1')
+try {
+  await once(server, 'listening')
+  const packed = await execute(process.execPath, [join(project, 'scripts/pack.ts'), folder])
+  const tarball = packed.stdout.trim()
+  await execute('tar', ['-xzf', tarball, '-C', folder])
+  const bundle = join(folder, 'package/bin/keyturn.js')
+  const ways = [
+    ['the package', bundle],
+    ['the repository', join(project, 'cli/keyturn.ts')],
+  ] as const
+  const env = {
+    HOME: folder,
+    PATH: process.env.PATH,
+    AWS_REGION: 'eu-west-1',
+    AWS_ACCESS_KEY_ID: 'local',
+    AWS_SECRET_ACCESS_KEY: 'local',
+    AWS_ENDPOINT_URL: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+  }
+  const times = ways.map(() => calls.map((): number[] => []))
+  // The first turn only fills the machine's caches.
+  for (let turn = 0; turn <= TURNS; turn++)
+    for (const [way, [, file]] of ways.entries())
+      for (const [call, [, ...words]] of calls.entries()) {
+        const time = await timeOf(file, words, env)
+        if (turn) times[way]?.[call]?.push(time)
+      }
+  const lines = [
+    '# What a call of the command takes',
+    '',
+    `By \`npm run bench:command\`: ${TURNS} turns on ${cpus().length} cores, Node ${process.versions.node}, against a server on the same`,
+    'machine that answers at once. Milliseconds from the start of the process to its end: the median, and the shortest.',
+    '',
+    `| call | ${ways.map(([name]) => name).join(' | ')} |`,
+    `| --- | ${ways.map(() => '---').join(' | ')} |`,
+    ...calls.map(([name], call) => `| ${name} | ${times.map(way => rounded(way[call] ?? [])).join(' | ')} |`),
+    '',
+    `The package is ${(await stat(tarball)).size} bytes, unpacked ${(await stat(bundle)).size}.`,
+    '',
+  ]
+  await writeFile(join(import.meta.dirname, 'RESULTS.md'), lines.join('\n'))
+  console.log(lines.join('\n'))
+} finally {
+  server.close()
+  server.closeAllConnections()
+  await rm(folder, { recursive: true, force: true })
+}
