@@ -21,7 +21,7 @@ export async function history(
   const stack = await stackOf(context)
   const { store, arn, name } = await credentialOf(context, stack, id)
   const table = await recordsOf(context, stack)
-  const records = await table.of(store, [...new Set([arn, name])], last ? 1 : most)
+  const records = await table.of(store, arn, name, last ? 1 : most)
   const [latest] = records
   const steps = last && latest ? await stepsOf(context, latest) : undefined
   if (json) output.json({ store, name, arn, rotations: records, ...(steps && { steps }) })

@@ -106,7 +106,7 @@ async function look(
   const { context, stack, table, down, now } = means
   const arn = credential.arn ?? parameterArn(credential.id, stack)
   const [records, attempt] = await Promise.all([
-    table.of(credential.store, [...new Set([arn, credential.id])], RECORDS),
+    table.of(credential.store, arn, credential.id, RECORDS),
     credential.pending ? lastAttempt(context, stack, credential.pending) : undefined,
   ])
   // It has become current since it was read.

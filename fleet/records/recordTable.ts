@@ -7,6 +7,7 @@ import {
   type QueryCommandInput,
 } from '@aws-sdk/client-dynamodb'
 import { ask } from '../../rotation/ask.ts'
+import type { StoreName } from '../../rotation/stores/store.ts'
 import { digest } from '../digest.ts'
 import type { RotationRecord } from './record.ts'
 
@@ -55,8 +56,12 @@ export class RecordTable {
     )
   }
 
-  /** The newest `most` rotations of a credential, the latest first. `names` are its ARN and its name, for a secret. */
-  async of(store: string, names: string[], most: number): Promise<RotationRecord[]> {
+  /**
+   * The newest `most` rotations of a credential, the latest first. Those of a secret that failed before it was read are
+   * under its name; a parameter's ARN follows from its name.
+   */
+  async of(store: StoreName, arn: string, name: string, most: number): Promise<RotationRecord[]> {
+    const names = store === 'secrets-manager' ? [arn, name] : [arn]
     const lots = names.map(name =>
       this.#query(most, {
         KeyConditionExpression: 'credential = :credential',

@@ -172,7 +172,7 @@ describe('a record', () => {
     const record = await recorded(name)
     expect(record).toMatchObject({ outcome: 'failed', error: 'InvalidCredential', step: 'CreateSecret' })
     expect(record).not.toHaveProperty('arn')
-    expect(await table.of('secrets-manager', ['absent/secret'], 1)).toEqual([record])
+    expect(await table.of('secrets-manager', 'arn', 'absent/secret', 1)).toEqual([record])
   })
 
   test('of one whose retirement failed, and when', async () => {
@@ -284,7 +284,7 @@ describe('the table', () => {
             await table.write(record as RotationRecord, lengths[index] as number)
           const longest = recordOf(execution, history.slice(0, Math.max(...lengths)))
           const arn = (await written(name))?.arn ?? ''
-          const found = await table.of('secrets-manager', [arn, longest?.id ?? ''], 1000)
+          const found = await table.of('secrets-manager', arn || 'arn', longest?.id ?? '', 1000)
           expect(found.find(record => record.execution === execution)).toEqual(longest)
         },
       ),
@@ -317,8 +317,13 @@ describe('the table', () => {
     for (const one of all) await table.write(one, 1)
     const names = (records: RotationRecord[]) => records.map(({ token }) => token)
     const arn = arnOf('ssm', 'parameter/shop/database')
-    expect(names(await table.of('parameter-store', [arn], 10))).toEqual(['running', 'two', 'one', 'late'])
-    expect(names(await table.of('parameter-store', [arn], 2))).toEqual(['running', 'two'])
+    expect(names(await table.of('parameter-store', arn, '/shop/database', 10))).toEqual([
+      'running',
+      'two',
+      'one',
+      'late',
+    ])
+    expect(names(await table.of('parameter-store', arn, '/shop/database', 2))).toEqual(['running', 'two'])
     expect(names(await table.since(new Date('2026-03-09T00:00:00Z'), now, 10))).toEqual(['late', 'two'])
     expect(names(await table.since(new Date('2026-03-09T00:00:00Z'), now, 1))).toEqual(['late'])
     expect(await table.since(new Date('2026-03-10T11:00:00Z'), now, 10)).toEqual([])
