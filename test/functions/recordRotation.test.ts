@@ -267,6 +267,23 @@ describe('an event', () => {
   })
 })
 
+test('makes no call but the two that its role allows', async () => {
+  const name = await rotate(await secret('least'))
+  const all = [
+    ...events.map(announcement),
+    statusChange(name),
+    { detail: { execution: executionOf('none') } },
+  ]
+  embedded.stepFunctions.calls.length = 0
+  const send = vi.spyOn(DynamoDBClient.prototype, 'send')
+  await recordRotation(messages(all, 2))
+  const written = send.mock.calls.map(([command]) => command.constructor.name)
+  send.mockRestore()
+  const asked = embedded.stepFunctions.calls.map(({ action }) => action)
+  expect(new Set([...written, ...asked])).toEqual(new Set(['PutItemCommand', 'GetExecutionHistory']))
+  // test/stack/roles.test.ts has the same for the role: dynamodb:PutItem, states:GetExecutionHistory.
+})
+
 describe('the table', () => {
   test('ends as the longest history says, in whatever order records come, lost or doubled', async () => {
     const admin = await embedded.users.makeAdmin('chaotic')
