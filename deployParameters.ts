@@ -10,6 +10,10 @@ const rules: Record<string, { should: string; fits: RegExp }> = {
     should: 'the ARN of a key, not of an alias, such as arn:aws:kms:eu-west-1:123456789012:key/0123-4567',
     fits: /^arn:[\w-]+:kms:[\w-]+:\d{12}:key\/[\w-]+$/,
   },
+  peerRegions: {
+    should: listOf('Regions', 'eu-central-1,us-east-1'),
+    fits: /^[a-z]{2}(-[a-z]+)+-\d(,[a-z]{2}(-[a-z]+)+-\d)*$/,
+  },
   adminSecretArns: {
     should: listOf('ARNs of secrets', 'arn:aws:secretsmanager:eu-west-1:123456789012:secret:admin-AbCdEf'),
     fits: /^arn:[\w-]+:secretsmanager:[^\s,]+(,arn:[\w-]+:secretsmanager:[^\s,]+)*$/,

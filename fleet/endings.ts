@@ -14,6 +14,8 @@ export const meanings = {
   retire: 'The credential was rotated, but what it replaced may still log in.',
   stay: 'The credential was rotated, but the application is not moved back from its temporary clone.',
   announce: 'The credential was rotated, but that could not be announced.',
+  behind:
+    'The credential was rotated, but a Region still has the value of before: what was replaced stays open until it has followed.',
 }
 export type Meaning = keyof typeof meanings
 
@@ -39,9 +41,15 @@ export const endings: Record<string, Ending> = {
   RollbackAbandoned: { failed: 'lockout', stopped: 'stopped' },
   AnnounceLockout: { failed: 'lockout', stopped: 'lockout' },
   RollbackFailed: { failed: 'lockout', stopped: 'lockout' },
-  // From here on the application has its new credential.
+  // From here on the application has its new credential, in the own Region at least.
   AnnounceSuccess: { failed: 'announce', stopped: 'retire' },
   MustRetire: { failed: 'retire', stopped: 'retire' },
+  AwaitReplicas: { failed: 'retire', stopped: 'retire' },
+  AnnounceReplicasBehind: { failed: 'retire', stopped: 'retire' },
+  AwaitReplicasLonger: { failed: 'retire', stopped: 'retire' },
+  AnnounceReplicated: { failed: 'retire', stopped: 'retire' },
+  Followed: { failed: 'retire', stopped: 'retire' },
+  LeftOpen: { failed: 'retire', stopped: 'retire' },
   Grace: { failed: 'retire', stopped: 'retire' },
   RetireSecret: { failed: 'retire', stopped: 'retire' },
   StayOnClone: { failed: 'stay', stopped: 'stay' },

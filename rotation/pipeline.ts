@@ -63,6 +63,8 @@ export type Rotation = RotationId & {
   admin?: string
   /** The version that was current when the rotation began. */
   replaces: string
+  /** The Regions that had a replica of the secret when the rotation began; unset if there was none. */
+  replicas?: string[]
   /** Seconds until what was replaced is closed; unset if it never is. */
   grace?: number
   /** What becomes of a temporary clone. */

@@ -76,6 +76,7 @@ export async function create(pipeline: Pipeline, { id, token, moveBack }: Start)
     nextUser,
     ...(current.masterarn && { admin: current.masterarn }),
     replaces: replaced.token,
+    ...(found.replicas?.length && { replicas: found.replicas.map(({ region }) => region) }),
     ...(options.grace !== 'never' && strategies[strategy].retire && { grace: options.grace }),
     ...(strategies[strategy].halfway?.(nextUser) && { halfway: true }),
     ...(strategy === 'temporary-clone' && { clone: options.clone ?? 'drop' }),

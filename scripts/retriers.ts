@@ -59,6 +59,21 @@ const retriers = {
   busy: { ErrorEquals: ['RdsBusy', ...unready], ...inMinutes },
   /** The admin's password may be rotating right now. */
   admin: { ErrorEquals: ['AdminRefused'], IntervalSeconds: 10, BackoffRate: 1, MaxAttempts: 12 },
+  /** A replica follows within seconds, mostly; if not, somebody has to mend something, which may take days. */
+  behind: {
+    ErrorEquals: ['ReplicasBehind'],
+    IntervalSeconds: 5,
+    BackoffRate: 2,
+    MaxDelaySeconds: 60,
+    MaxAttempts: 8,
+  },
+  behindForDays: {
+    ErrorEquals: ['ReplicasBehind'],
+    IntervalSeconds: 60,
+    BackoffRate: 2,
+    MaxDelaySeconds: 900,
+    MaxAttempts: 675,
+  },
   /** Another look at what still runs: a rotation, or a whole server. */
   rotating: { ErrorEquals: ['RotationInProgress'], ...whileRunning, MaxAttempts: 120 },
   serverAtWork: { ErrorEquals: ['RotationInProgress'], ...whileRunning, MaxAttempts: 2000 },
@@ -84,6 +99,10 @@ const blocks: { [Machine in MachineName]: Record<TaskName<Machine>, Retriers> } 
     TestSecret: [...step, 'nameless'],
     FinishSecret: step,
     AnnounceSuccess: ['service'],
+    AwaitReplicas: [...step, 'behind'],
+    AnnounceReplicasBehind: ['service'],
+    AwaitReplicasLonger: [...step, 'behindForDays'],
+    AnnounceReplicated: ['service'],
     RetireSecret: stepWithAdmin,
     MayMoveBack: stepWithAdmin,
     MoveBack: ['started', 'service'],

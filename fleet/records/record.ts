@@ -201,7 +201,8 @@ const retirements: Record<string, Retirement> = {
 }
 
 /** The execution's output is its last state's, with what retireSecret answered. */
-function succeed({ record }: Seen, event: HistoryEvent): void {
+function succeed({ record, state, last }: Seen, event: HistoryEvent): void {
+  if (last === 'LeftOpen') notClosed(record, problemIn(state.replication).error, timeOf(event))
   if (record.retirement !== 'open') return
   const outcome = outcomeIn(parsed(event.executionSucceededEventDetails?.output).retirement)
   record.retirement = (outcome && retirements[outcome]) || 'closed'

@@ -239,6 +239,7 @@ const outcomes: Partial<Record<Headline, (name: string) => string>> = {
   retire: name => `${name} was rotated, what it replaced is open`,
   stay: name => `${name} was rotated, and stays on its clone`,
   announce: name => `${name} was rotated, which was not announced`,
+  behind: name => `${name} was rotated, and a replica does not follow`,
   denied: name => `an event says that the rotation of ${name} failed`,
   well: name => `${name} was rotated`,
   unknown: () => 'an event that cannot be read',

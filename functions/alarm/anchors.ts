@@ -9,6 +9,7 @@ export function anchorOf({ headline, error = '', what = '' }: Failure): string {
     retire: 'retiresecret-failed',
     stay: 'retiresecret-failed',
     announce: 'announcesuccess-failed',
+    behind: 'replicasbehind',
     several: several(error),
     parked: 'rotations-parked',
     run: 'run-failed',

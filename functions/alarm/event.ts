@@ -25,6 +25,7 @@ const rotation = part({
   failure: problem,
   lockout: problem,
   retirement: problem,
+  replication: problem,
   rollback: part({ outcome: text }),
 })
 const detail = part({

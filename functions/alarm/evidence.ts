@@ -28,6 +28,14 @@ const announcements: Record<string, { states: StateName[]; detail(entered: Enter
     states: ['AnnounceRetirementFailure'],
     detail: ({ input }) => ({ severity: 'error', rotation: input, state: (input as Names)?.failedState }),
   },
+  'Credential Replicas Behind': {
+    states: ['AnnounceReplicasBehind'],
+    detail: ({ input }) => ({ severity: 'error', rotation: input }),
+  },
+  'Credential Replicated': {
+    states: ['AnnounceReplicated'],
+    detail: ({ input }) => ({ store: (input as Names)?.store, id: (input as Names)?.id }),
+  },
   'Credential Rotated': {
     states: ['AnnounceSuccess'],
     detail: ({ input }) => ({ store: (input as Names)?.store, id: (input as Names)?.id }),

@@ -50,9 +50,8 @@ export type Success = { store: string; id: string; execution: string }
 /** What an event tells of, if that is a success. */
 export function readSuccess({ event }: Weighed): Success | undefined {
   const { store, id, execution } = event.detail ?? {}
-  return event['detail-type'] === 'Credential Rotated' && store && id && execution
-    ? { store, id, execution }
-    : undefined
+  const goesWell = ['Credential Rotated', 'Credential Replicated'].includes(event['detail-type'] ?? '')
+  return goesWell && store && id && execution ? { store, id, execution } : undefined
 }
 
 /** What an event tells of that is no success. Never throws. Undefined if it is nothing to be told. */
@@ -75,6 +74,14 @@ const readers: Record<string, Reader> = {
     ...ofRotation(headlineOf(state, 'failed'), rotation),
     execution,
     step: state,
+  }),
+
+  'Credential Replicas Behind': ({ execution, rotation }) => ({
+    ...ofRotation('behind', rotation),
+    execution,
+    reported: false,
+    // Its execution may fail too, much later.
+    name: execution && `behind ${execution.split(':').at(-1)}`,
   }),
 
   'Credential Rotations Failed': ({ severity, execution, group, report }, _, runbook) => {
@@ -155,10 +162,11 @@ const headlineOf = (state: string | undefined, how: 'failed' | 'stopped'): Headl
 
 /** What the state of an execution tells: in full, as far as it came. */
 function ofRotation(headline: Headline, rotation: Detail['rotation']): Failure {
-  const { store, id, replaces, failure, lockout, retirement, rollback } = rotation ?? {}
+  const { store, id, replaces, failure, lockout, retirement, replication, rollback } = rotation ?? {}
   const locked = headline === 'lockout'
   const after = ['retire', 'stay'].includes(headline)
-  const problem = (locked && lockout) || (after && retirement) || failure
+  const problem =
+    (locked && lockout) || (after && retirement) || (headline === 'behind' && replication) || failure
   const found = locked && problem?.Error === 'LockedOut' && messageIn(problem)?.split(LockedOut.BEFORE)[1]
   return {
     headline: found ? 'before' : headline,

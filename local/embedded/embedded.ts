@@ -80,6 +80,7 @@ export async function startEmbedded({ trust = [] }: { trust?: string[] } = {}): 
 
 /** Every function, by the name of its file; loaded only when asked for, as each reads its environment then. */
 const functions = {
+  awaitReplicas: () => import('../../functions/awaitReplicas.ts'),
   awaitRotation: () => import('../../functions/awaitRotation.ts'),
   createSecret: () => import('../../functions/createSecret.ts'),
   findDue: () => import('../../functions/findDue.ts'),

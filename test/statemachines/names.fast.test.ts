@@ -25,6 +25,8 @@ test('which function each state runs is read from the definition', () => {
     SetSecret: 'setSecret',
     TestSecret: 'testSecret',
     FinishSecret: 'finishSecret',
+    AwaitReplicas: 'awaitReplicas',
+    AwaitReplicasLonger: 'awaitReplicas',
     RetireSecret: 'retireSecret',
     MayMoveBack: 'retireSecret',
     RollbackSecret: 'rollbackSecret',

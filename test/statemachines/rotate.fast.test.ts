@@ -420,6 +420,82 @@ describe('what comes after the rotation', () => {
   })
 })
 
+describe('replicas in other Regions', () => {
+  const CreateSecret = () => ({ ...rotation, grace: 1, replicas: ['us-east-1'] })
+  const replicated = { outcome: 'replicated', regions: ['us-east-1'] }
+  const good = ['CreateSecret', 'SetSecret', 'TestSecret', 'FinishSecret', 'AnnounceSuccess', 'MustRetire']
+
+  test('are waited for after the success is announced, and before the grace time begins', async () => {
+    const AwaitReplicas = failsFirst('ReplicasBehind', 3, replicated)
+    const { all, events } = tasks({ CreateSecret, AwaitReplicas })
+    const { states, tries, output } = await runRotation(all, name, input)
+    const after = ['AwaitReplicas', 'AnnounceReplicated', 'Followed', 'Grace', 'RetireSecret']
+    expect(states).toEqual([...good, ...after])
+    expect(tries.AwaitReplicas).toBe(4)
+    expect(output).toMatchObject({ replication: replicated, retirement: { outcome: 'retired' } })
+    expect(events.map(({ DetailType }) => DetailType)).toEqual([
+      'Credential Rotated',
+      'Credential Replicated',
+    ])
+  })
+
+  test.each([
+    ['ReplicasBehind', 9],
+    ['NotPermitted', 1],
+  ])('that do not follow (%s) are told of, and waited for on', async (error, tried) => {
+    const AwaitReplicasLonger = failsFirst('ReplicasBehind', 20, replicated)
+    const { all, events } = tasks({ CreateSecret, AwaitReplicas: fails(error), AwaitReplicasLonger })
+    const { states, tries } = await runRotation(all, name, input)
+    expect(tries).toMatchObject({ AwaitReplicas: tried, AwaitReplicasLonger: 21 })
+    expect(states.slice(good.length)).toEqual([
+      'AwaitReplicas',
+      'AnnounceReplicasBehind',
+      'AwaitReplicasLonger',
+      'AnnounceReplicated',
+      'Followed',
+      'Grace',
+      'RetireSecret',
+    ])
+    expect(events[1]).toMatchObject({
+      DetailType: 'Credential Replicas Behind',
+      Detail: { severity: 'error', rotation: { id: 'app', replication: { Error: error } } },
+    })
+  })
+
+  test('that never follow leave open what was replaced: nothing is closed, and the rotation is no failure', async () => {
+    const never = fails('ReplicasBehind')
+    const { all } = tasks({ CreateSecret, AwaitReplicas: never, AwaitReplicasLonger: never })
+    const { states, tries, failure, output } = await runRotation(all, name, input)
+    expect([states.at(-1), failure]).toEqual(['LeftOpen', undefined])
+    expect(output).toMatchObject({ replication: { Error: 'ReplicasBehind' } })
+    expect(tries.RetireSecret).toBeUndefined()
+    // After the first minutes, for seven days.
+    const waits = Array.from({ length: (tries.AwaitReplicasLonger ?? 0) - 1 }, (_, n) =>
+      Math.min(60 * 2 ** n, 900),
+    )
+    const days = waits.reduce((sum, wait) => sum + wait, 0) / 86_400
+    expect(days).toBeGreaterThan(6.9)
+    expect(days).toBeLessThan(7.1)
+  })
+
+  test('are waited for also where nothing is to be closed, and before the stay on a clone', async () => {
+    const AwaitReplicas = () => replicated
+    for (const [more, last] of [
+      [{}, 'Rotated'],
+      [{ grace: 1, halfway: true }, 'StayOnClone'],
+    ] as const) {
+      const CreateSecret = () => ({ ...rotation, ...more, replicas: ['us-east-1'] })
+      const { states } = await runRotation(tasks({ CreateSecret, AwaitReplicas }).all, name, input)
+      expect(states.indexOf('AwaitReplicas')).toBe(good.length)
+      expect(states[good.length + 3]).toBe(last)
+    }
+  })
+
+  test('without any, there is no state more than before', async () => {
+    expect((await runRotation(tasks().all, name, input)).states).toEqual([...good, 'Rotated'])
+  })
+})
+
 describe('the definition', () => {
   const states = Object.entries<object>(definitionOf('rotate').States) as [string, Record<string, unknown>][]
   const functions = states.filter(([, state]) => String(state.Resource).includes(':function:'))
@@ -435,7 +511,7 @@ describe('the definition', () => {
   const retriersOf = (name: string) => states.find(([state]) => state === name)?.[1].Retry as Retrier[]
 
   test('every function is retried alike: the errors that pass by themselves, with full jitter; what takes minutes is waited for', () => {
-    expect(functions.length).toBe(9)
+    expect(functions.length).toBe(11)
     for (const [state, { Retry, TimeoutSeconds }] of functions) {
       const errors = rollingBack.includes(state) ? [...retried, ...nameless] : retried
       expect((Retry as Retrier[]).slice(0, 2)).toMatchObject([
@@ -455,7 +531,7 @@ describe('the definition', () => {
       expect(retriersOf(state).slice(2), state).toMatchObject(
         admin
           ? [{ ErrorEquals: ['AdminRefused'], IntervalSeconds: 10, BackoffRate: 1, MaxAttempts: 12 }]
-          : state === 'TestSecret'
+          : ['TestSecret', 'AwaitReplicas', 'AwaitReplicasLonger'].includes(state)
             ? [{}]
             : [],
       )
@@ -485,6 +561,8 @@ describe('the definition', () => {
   test('no branch that fails ends green', () => {
     for (const [state, { Type, ErrorPath }] of states)
       if (/Failed$/.test(state)) expect([Type, ErrorPath]).toEqual(['Fail', expect.any(String)])
-    expect(states.filter(([, { Type }]) => Type === 'Succeed').map(([state]) => state)).toEqual(['Rotated'])
+    // The rotation went well; what is left open is told, and closed by the next one.
+    const green = states.filter(([, { Type }]) => Type === 'Succeed').map(([state]) => state)
+    expect(green).toEqual(['LeftOpen', 'Rotated'])
   })
 })
