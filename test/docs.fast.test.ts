@@ -19,6 +19,7 @@ import {
   managed,
   markedReport,
   parkedReport,
+  replicasBehind,
   report,
   retirementFailed,
   runFailed,
@@ -119,7 +120,7 @@ test('every alarm leads to an entry of the runbook', () => {
     {},
   ]
   const links = [
-    ...[...all, retirementFailed].map(event => alarmOf(event)),
+    ...[...all, retirementFailed, replicasBehind].map(event => alarmOf(event)),
     alarmOf(announced, 'denied'),
     ...Object.keys(endings).map(state => alarmOf(statusChange('ABORTED'), 'proven', endedIn(state))),
   ].flatMap(

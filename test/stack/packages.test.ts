@@ -7,7 +7,7 @@ import { expect, test } from 'vitest'
 import Bundle, { bundleFunction } from '../../bundle.ts'
 import { packageStack, type Stack } from './package.ts'
 
-import { certificate, functions, inVpc, logical, packageBoth, properties, steps } from './stacks.ts'
+import { certificate, functions, inVpc, logical, lookers, packageBoth, properties, steps } from './stacks.ts'
 
 const run = promisify(execFile)
 
@@ -38,7 +38,7 @@ test('the CA file is in the packages of those that log in to databases', async (
 
 /** What is missed first in an event that is none. */
 const missed: Record<string, string> = {
-  ...Object.fromEntries(steps.map(name => [name, 'execution'])),
+  ...Object.fromEntries([...steps, ...lookers].map(name => [name, 'execution'])),
   findDue: 'run',
   startRotation: 'store',
   rotateServer: 'run',
@@ -175,7 +175,7 @@ async function packagesOf(name: string): Promise<{ atStart: Set<string>; later: 
 
 test.each([
   // A rotation that goes well needs no Step Functions, and only one of the two stores.
-  ...[...steps, 'rotateSecret'].map(
+  ...[...steps, ...lookers, 'rotateSecret'].map(
     name =>
       [name, ['secrets-manager'], ['@redis/client', 'mongodb', 'mysql2', 'pg', 'rds', 'sfn', 'ssm']] as const,
   ),

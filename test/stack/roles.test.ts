@@ -8,6 +8,7 @@ import {
   inVpc,
   key,
   logical,
+  lookers,
   packageBoth,
   properties,
   serverSteps,
@@ -147,6 +148,12 @@ const table: Record<string, Record<string, string[]>> = {
     CustomerKeyForParameters: writeKey,
     ...everyFunction,
   },
+  AwaitReplicasRole: {
+    ...keyturnSecrets(['secretsmanager:DescribeSecret']),
+    Replicas: ['secretsmanager:DescribeSecret'],
+    ManagedThere: ['secretsmanager:DescribeSecret'],
+    ...everyFunction,
+  },
   RollbackSecretRole: {
     ...keyturnSecrets([
       'secretsmanager:DescribeSecret',
@@ -266,6 +273,8 @@ const optional = [
   'NotByOwnCode',
   'Webhook',
   'WebhookCustomerKey',
+  'Replicas',
+  'ManagedThere',
 ]
 
 const actions = (template: Template, role: string) =>
@@ -301,6 +310,8 @@ const taggedManaged = { StringEquals: { 'aws:ResourceTag/keyturn:managed': 'true
 
 test('secrets: those that this stack rotates or that are tagged, and admins to be read only', () => {
   const here = 'arn:aws:secretsmanager:eu-west-1:123456789012:secret:*'
+  const everywhere = here.replace('eu-west-1', '*')
+  const peers = ['eu-central-1', 'us-east-1']
   const current = { 'ForAnyValue:StringEquals': { 'secretsmanager:VersionStage': 'AWSCURRENT' } }
   const limits: Record<string, Pick<Statement, 'Resource' | 'Condition'>> = {
     RotatedByThisStack: {
@@ -328,6 +339,20 @@ test('secrets: those that this stack rotates or that are tagged, and admins to b
     Lists: { Resource: '*' },
     Versions: { Resource: here, Condition: taggedManaged },
     ManagedSecrets: { Resource: here, Condition: { ...taggedManaged, ...current } },
+    // Names, labels and tags in the Regions that the deployment names; no value.
+    Replicas: {
+      Resource: everywhere,
+      Condition: {
+        StringEquals: { 'aws:RequestedRegion': peers },
+        StringEqualsIfExists: { 'secretsmanager:SecretPrimaryRegion': 'eu-west-1' },
+      } as never,
+    },
+    ManagedThere: {
+      Resource: everywhere,
+      Condition: {
+        StringEquals: { 'aws:RequestedRegion': peers, 'aws:ResourceTag/keyturn:managed': 'true' },
+      } as never,
+    },
   }
   const found = every().filter(({ Action }) => list(Action).some(name => name.startsWith('secretsmanager:')))
   expect(found.length).toBeGreaterThan(0)
@@ -469,7 +494,9 @@ const bus = 'arn:aws:events:eu-west-1:123456789012:event-bus/operations'
 
 test('the state machines invoke their functions and tell this bus, and nothing else', () => {
   expect(resources('RotateRole')).toEqual({
-    Steps: steps.map(name => `${logical(name)}LambdaFunction.Arn`),
+    Steps: [...steps.slice(0, 4), ...lookers, ...steps.slice(4)].map(
+      name => `${logical(name)}LambdaFunction.Arn`,
+    ),
     // Its own, for the second half of a temporary clone's rotation.
     MoveBack: 'arn:aws:states:eu-west-1:123456789012:stateMachine:keyturn-test-rotate',
     Announcements: bus,

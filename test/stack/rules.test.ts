@@ -8,6 +8,7 @@ import {
   managed,
   parkedReport,
   policyEvent,
+  replicasBehind,
   report,
   retirementFailed,
   rotated,
@@ -57,6 +58,8 @@ const events: [what: string, event: object, ...rules: string[]][] = [
   ['several, some of them critical', of(report, { severity: 'critical' }), 'LockoutRule'],
   ['several, without a severity', of(report, { severity: undefined }), 'LockoutRule'],
   ['what was replaced could not be closed', retirementFailed, 'RotationFailedRule', 'RotationAnnouncedRule'],
+  ['a Region that does not follow', replicasBehind, 'RotationFailedRule'],
+  ['one that does again', { ...rotated, 'detail-type': 'Credential Replicated' }, 'RotationFailedRule'],
   ['credentials that are late', late, 'RotationFailedRule'],
   [
     'a rotation that went well, as it may make up for a failure',

@@ -198,6 +198,7 @@ describe('template', () => {
       setSecret: { ...database, KEYTURN_EXECUTIONS: executions },
       testSecret: { ...database, KEYTURN_TEST_QUERY_MAY_WRITE: 'false' },
       finishSecret: common,
+      awaitReplicas: { ...common, KEYTURN_PEER_REGIONS: 'eu-central-1,us-east-1' },
       rollbackSecret: { ...database, KEYTURN_EXECUTIONS: executions, KEYTURN_GRACE: '7d' },
       retireSecret: database,
       rotateSecret: { ...database, ...create, KEYTURN_TEST_QUERY_MAY_WRITE: 'false' },

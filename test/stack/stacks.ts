@@ -18,8 +18,11 @@ export const steps = [
 export const dueSteps = ['findDue', 'rotateServer']
 /** Those that rotate-server runs. */
 export const serverSteps = ['takeSlot', 'startRotation', 'awaitRotation', 'reportRotations']
+/** Looks after rotate, and is in no output. */
+export const lookers = ['awaitReplicas']
 export const functions = [
   ...steps,
+  ...lookers,
   ...dueSteps,
   ...serverSteps,
   'rotateSecret',
@@ -27,7 +30,7 @@ export const functions = [
   'recordRotation',
 ]
 export const stateMachines = [
-  ['rotate', 'RotateStateMachine', steps],
+  ['rotate', 'RotateStateMachine', [...steps, ...lookers]],
   ['rotate-due', 'RotateDueStateMachine', dueSteps],
   ['rotate-server', 'RotateServersStateMachine', serverSteps],
 ] as const
@@ -45,6 +48,7 @@ const parameters = {
   subnetIds: 'subnet-0123456789abcdef0,subnet-0123456789abcdef1',
   securityGroupIds: 'sg-0123456789abcdef0',
   kmsKeyArn: key,
+  peerRegions: 'eu-central-1,us-east-1',
   adminSecretArns: admins.join(','),
   caFile: 'authorities.pem',
   grace: '7d',

@@ -225,6 +225,24 @@ export const retirementFailed = {
   },
 }
 
+export const replicasBehind = {
+  ...announced,
+  id: 'event-11',
+  'detail-type': 'Credential Replicas Behind',
+  detail: {
+    severity: 'error',
+    execution,
+    rotation: {
+      ...rotation,
+      failure: undefined,
+      replication: thrown(
+        'ReplicasBehind',
+        'awaitReplicas: the replica in us-east-1 is Failed: the key is disabled',
+      ),
+    },
+  },
+}
+
 export const rotated = {
   ...envelope,
   id: 'event-9',

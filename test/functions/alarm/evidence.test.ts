@@ -12,6 +12,7 @@ import {
   managed,
   markedReport,
   parkedReport,
+  replicasBehind,
   retirementFailed,
   rotated,
   statusChange,
@@ -40,6 +41,8 @@ const { rotation } = announced.detail
 const did = (...entered: [state: string, input: unknown][]) =>
   known.set(execution, { entered: entered.map(([state, input]) => ({ state, input })) })
 
+const replicated = { ...rotated, 'detail-type': 'Credential Replicated' }
+
 describe('an announcement', () => {
   test('is true if its execution entered the state that makes it; what is told is what the history says', async () => {
     did(['AnnounceLockout', lockedOut.detail.rotation], ['RollbackFailed', lockedOut.detail.rotation])
@@ -65,6 +68,8 @@ describe('an announcement', () => {
       { ...retirementFailed.detail.rotation, failedState: 'RetireSecret' },
     ],
     ['Credential Rotated', rotated, 'AnnounceSuccess', rotated.detail],
+    ['Credential Replicas Behind', replicasBehind, 'AnnounceReplicasBehind', replicasBehind.detail.rotation],
+    ['Credential Replicated', replicated, 'AnnounceReplicated', replicated.detail],
     [
       'Credential Rotations Failed',
       markedReport,

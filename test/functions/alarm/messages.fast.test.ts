@@ -16,6 +16,7 @@ import {
   managed,
   markedReport,
   parkedReport,
+  replicasBehind,
   report,
   retirementFailed,
   rotated,
@@ -81,6 +82,7 @@ const alarms: Record<string, Alarm> = {
     'proven',
     endedIn('RetireSecret', rotated.detail),
   ),
+  'replicas behind': read(replicasBehind),
   'stays on its clone': read(of(retirementFailed, { state: 'MayMoveBack' })),
   'success not announced': read(
     ended('FAILED', 'EventBridge.ResourceNotFoundException', 'no such bus'),
