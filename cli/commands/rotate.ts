@@ -117,6 +117,13 @@ async function watch(context: Context, executionArn: string, signal: AbortSignal
 }
 
 function openAfter({ state, until }: Entered): Seen | undefined {
+  if (state === 'AwaitReplicasLonger')
+    return {
+      code: exit.findings,
+      result: 'rotated',
+      says: 'rotated; a replica does not follow, so the old one stays open',
+      remedy: 'keyturn replicas tells which, and why.',
+    }
   const when = until ? ` until ${moment(until)}` : ''
   const says = {
     Grace: `rotated; the old one stays open${when}`,

@@ -74,6 +74,26 @@ describe('the record of an execution', () => {
     expect(record).not.toHaveProperty('openUntil')
   })
 
+  test('whose replicas never followed: what was replaced is not closed', () => {
+    const replication = { Error: 'ReplicasBehind', Cause: 'the replica in us-east-1 is Failed' }
+    const behind = { ...created, replicas: ['us-east-1'], replication }
+    const history = historyOf(
+      [
+        ...untilGrace.slice(0, 6),
+        ['AwaitReplicas'],
+        ['AnnounceReplicasBehind', behind],
+        ['AwaitReplicasLonger', behind],
+        ['LeftOpen', behind],
+      ],
+      { type: 'ExecutionSucceeded', executionSucceededEventDetails: { output: JSON.stringify(behind) } },
+    )
+    expect(recordOf(execution, history)).toMatchObject({
+      outcome: 'rotated',
+      retirement: 'not-closed',
+      retirementError: 'ReplicasBehind',
+    })
+  })
+
   test('that was stopped midway', () => {
     const end = { type: 'ExecutionAborted', executionAbortedEventDetails: { cause: 'by\n me' } }
     expect(recordOf(execution, historyOf(untilGrace.slice(0, 3), end))).toMatchObject({
