@@ -144,7 +144,15 @@ test('secrets: each role allows exactly what its function calls, in good times a
 
   // A good rotation, each step twice: a retry finds its work done.
   const [token, rotation] = await begin()
-  for (const state of ['CreateSecret', 'SetSecret', 'TestSecret', 'FinishSecret', 'RetireSecret'] as const)
+  const states = [
+    'CreateSecret',
+    'SetSecret',
+    'TestSecret',
+    'FinishSecret',
+    'AwaitReplicas',
+    'RetireSecret',
+  ] as const
+  for (const state of states)
     for (const _ of [1, 2]) await call(state, token, state === 'CreateSecret' ? start : rotation)
   // Rolled back after the database changed, and begun again with the same token.
   const [failed, state] = await begin()
