@@ -92,6 +92,7 @@ describe.skipIf(!bin)('over MiniStack', () => {
       arn: SecretId,
       tags: { ...every, team: 'shop' },
       since,
+      current: expect.any(String),
     })
     const next = { SecretId, SecretString: 'y', ClientRequestToken: randomUUID() }
     await clients.secrets.send(new PutSecretValueCommand(next))

@@ -36,6 +36,7 @@ describe('a password alone', () => {
     const rotation = await rotate(token)
     expect(rotation).toEqual({
       ...{ id, token, engine: 'postgres', connection: '/shop/connection', host: server.host },
+      address: `${server.host}:${server.port}`,
       ...{ strategy: 'single-user', user: app.user, nextUser: app.user, replaces: first },
     })
     expect(await stored('current')).toMatch(/^[!-~]{32}$/)
