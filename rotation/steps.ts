@@ -77,7 +77,10 @@ export async function create(pipeline: Pipeline, { id, token, moveBack }: Start)
     ...(current.masterarn && { admin: current.masterarn }),
     replaces: replaced.token,
     ...(found.replicas?.length && { replicas: found.replicas.map(({ region }) => region) }),
-    ...(options.grace !== 'never' && strategies[strategy].retire && { grace: options.grace }),
+    ...(options.grace !== 'never' &&
+      strategies[strategy].retire && {
+        grace: found.replicas?.length ? Math.min(options.grace, LONGEST) : options.grace,
+      }),
     ...(strategies[strategy].halfway?.(nextUser) && { halfway: true }),
     ...(strategy === 'temporary-clone' && { clone: options.clone ?? 'drop' }),
     ...(options.testQuery && { testQuery: options.testQuery }),
@@ -109,6 +112,9 @@ function refuseNoHost({ engine, host }: Credential): void {
       'should be the name or the address of a server and nothing else: no scheme, user, port, path or blank',
     )
 }
+
+/** Seconds. Step Functions ends an execution after a year, and replicas are waited for before. */
+const LONGEST = 350 * 86_400
 
 /**
  * What cannot be changed here, or is to rotate elsewhere. Before what is pending is looked at: nothing of a replica could be

@@ -93,6 +93,15 @@ describe('a rotation does not begin', () => {
 })
 
 describe('what was replaced', () => {
+  test('stays open for 350 days at most, as an execution lasts a year and replicas are waited for before', async () => {
+    const graceWith = async (replicas: Description['replicas']) => {
+      await begin({ 'keyturn:strategy': 'alternating-users', 'keyturn:grace': '355d' })
+      tells({ replicas })
+      return (await create(pipeline, { id, token })).grace
+    }
+    expect([await graceWith([inSync]), await graceWith([])]).toEqual([350 * 86_400, 355 * 86_400])
+  })
+
   test.each([failed, underWay])('stays open while a replica does not follow: %o', async replica => {
     const before = await current()
     const rotation = await rotate(token)
