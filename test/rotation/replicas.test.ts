@@ -88,7 +88,7 @@ describe('a rotation does not begin', () => {
   test('that has finished, and is asked again, is not refused for what its own change set under way', async () => {
     const rotation = await rotate(token)
     tells({ replicas: [underWay] })
-    expect(await create(pipeline, { id, token })).toEqual({ ...rotation, arn })
+    expect(await create(pipeline, { id, token })).toEqual({ ...rotation, arn, replicas: ['eu-west-1'] })
   })
 })
 
