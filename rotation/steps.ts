@@ -1,5 +1,4 @@
 import { hash } from 'node:crypto'
-import type { Credential } from './credential.ts'
 import type { Engine } from './engines/engine.ts'
 import { traits } from './engines/traits.ts'
 import { watchedEngine, watchedRds } from './engines/watched.ts'
@@ -7,19 +6,21 @@ import {
   Conflict,
   HostMismatch,
   InvalidCredential,
-  NotAtHome,
-  ReplicasBehind,
-  RotationAbandoned,
   RotationInProgress,
   Superseded,
   TestFailed,
 } from './errors.ts'
-import { isHost } from './host.ts'
 import { type Options, parseTags } from './options.ts'
 import { generatePassword } from './password.ts'
 import { change, type Pipeline, type Rotation, type RotationId, type Start, storeOf } from './pipeline.ts'
-import { regionIn } from './region.ts'
-import { notFollowing, saysOf } from './replicas.ts'
+import {
+  refuseBehind,
+  refuseElsewhere,
+  refuseForeign,
+  refuseNoHost,
+  refuseUnfit,
+  refuseWholeValue,
+} from './refusals.ts'
 import type { Description, Store, Version } from './stores/store.ts'
 import { strategies } from './strategies/index.ts'
 import { awaitLogin } from './strategies/login.ts'
@@ -27,6 +28,9 @@ import { requireAsking } from './strategies/pooler.ts'
 import { allowedStrategy } from './strategies/strategyFor.ts'
 import { withStrategy } from './tags.ts'
 import { markUntouched } from './untouched.ts'
+
+/** Seconds. Step Functions ends an execution after a year, and replicas are waited for before. */
+const LONGEST = 350 * 86_400
 
 /**
  * Writes the new value as pending. No database is asked.
@@ -102,73 +106,6 @@ function optionsOf(
 ): Options {
   if (owner) throw new InvalidCredential('id', `${owner} manages this secret and rotates it by itself`)
   return parseTags(moveBack ? withStrategy(tags, 'temporary-clone') : tags, defaults)
-}
-
-/** Here alone, and not where values are read: a rollback has to read what an earlier release took. */
-function refuseNoHost({ engine, host }: Credential): void {
-  if (engine !== 'opaque' && !isHost(host))
-    throw new InvalidCredential(
-      'host',
-      'should be the name or the address of a server and nothing else: no scheme, user, port, path or blank',
-    )
-}
-
-/** Seconds. Step Functions ends an execution after a year, and replicas are waited for before. */
-const LONGEST = 350 * 86_400
-
-/**
- * What cannot be changed here, or is to rotate elsewhere. Before what is pending is looked at: nothing of a replica could be
- * rolled back.
- */
-function refuseElsewhere({ arn, primaryRegion }: Description, { home }: Options): void {
-  if (primaryRegion)
-    throw new InvalidCredential('id', `is a replica of a secret in ${primaryRegion}: rotate that one, there`)
-  const here = regionIn(arn)
-  if (home && here && home !== here)
-    throw new NotAtHome(
-      `the tag keyturn:home says ${home}, and this is ${here}: it rotates there, unless the tag is changed`,
-    )
-}
-
-/**
- * Once nothing else is pending: what an abandoned rotation left in the database is rolled back whatever replicas do. One
- * that is on its way is waited for, as it is after every change of a tag or a label.
- */
-function refuseBehind(found: Description): void {
-  const [behind] = notFollowing(found)
-  if (!behind) return
-  if (behind.status === 'InProgress') throw new Conflict(saysOf(behind))
-  throw new ReplicasBehind(saysOf(behind))
-}
-
-/** Once nothing else is pending: what an abandoned rotation left is rolled back whatever the store would refuse now. */
-function refuseUnfit({ unfit }: Description): void {
-  if (unfit) throw new InvalidCredential(unfit.field, unfit.problem)
-}
-
-/** A tag that was set by mistake: the whole JSON would be tried as a password, and the user taken for locked out. */
-function refuseWholeValue({ password }: Credential, { connection }: Options): void {
-  if (connection && isWhole(password))
-    throw new InvalidCredential(
-      'keyturn:connection',
-      "says that the value is a password alone, and it is AWS's JSON: remove the tag, or store the password alone",
-    )
-}
-
-function isWhole(text: string): boolean {
-  try {
-    const { username, password } = JSON.parse(text)
-    return typeof username === 'string' && typeof password === 'string'
-  } catch {
-    return false
-  }
-}
-
-async function refuseForeign({ rotating }: Pipeline, { pending }: Description, token: string): Promise<void> {
-  if (!pending || pending === token) return
-  if (await rotating(pending))
-    throw new RotationInProgress(`version ${pending} is pending and its rotation runs`)
-  throw new RotationAbandoned(`version ${pending} is pending, but its rotation does not run any more`)
 }
 
 async function readReplaced(store: Store, id: string, found: Description, done: boolean): Promise<Version> {
