@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { executionName } from '../fleet/executions.ts'
+import { executionName, latestAttempt } from '../fleet/executions.ts'
 import { pendingIn } from '../fleet/pending.ts'
 import { isToken } from '../fleet/token.ts'
 import { isDenied } from '../rotation/ask.ts'
@@ -40,8 +40,8 @@ export async function begin(context: Context, stack: Stack, found: Found): Promi
 /** The version that is pending and not current, if there is one. No value is read. */
 async function pendingOf({ clients }: Context, found: Found): Promise<string | undefined> {
   if (found.store === 'secrets-manager') return pendingIn(found.secret.VersionIdsToStages)
-  const { pendingPath, pendingTokens } = await import('../fleet/parameters.ts')
-  return (await pendingTokens(await clients.parameters(), found.name)).get(pendingPath(found.name))
+  const { pendingTokenOf } = await import('../fleet/parameters.ts')
+  return pendingTokenOf(await clients.parameters(), found.name)
 }
 
 /** Starts a run of all that is due. @returns the ARN of its execution */
@@ -72,16 +72,14 @@ export async function lastAttempt({ clients }: Context, stack: Stack, token: str
   if (!isToken(token)) return undefined
   const { DescribeExecutionCommand } = await import('@aws-sdk/client-sfn')
   const client = await clients.stepFunctions()
-  let last: { executionArn: string; status: string | undefined } | undefined
-  for (let number = 1; ; number++) {
+  return latestAttempt(async number => {
     const executionArn = `${executionsOf(stack)}:${executionName({ token, number })}`
     const found = await client.send(new DescribeExecutionCommand({ executionArn })).catch(error => {
       if (error.name !== 'ExecutionDoesNotExist') throw error
+      return undefined
     })
-    if (!found) return last
-    last = { executionArn, status: found.status }
-    if (found.status === 'RUNNING') return last
-  }
+    return found && { executionArn, status: found.status }
+  })
 }
 
 async function startExecution(

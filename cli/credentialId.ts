@@ -1,11 +1,12 @@
 import type { DescribeSecretResponse } from '@aws-sdk/client-secrets-manager'
 import type { ParameterMetadata } from '@aws-sdk/client-ssm'
+import { parameterArn } from '../rotation/arn.ts'
 import { type Tags, tagsIn } from '../rotation/tags.ts'
 import { explained } from './awsErrors.ts'
 import type { Context } from './context.ts'
 import { CommandError, exit } from './exit.ts'
 import { plain } from './output.ts'
-import { placeOf, type Stack } from './stack.ts'
+import { outputOf, placeOf, type Stack } from './stack.ts'
 
 /** A credential that is there: a secret or a parameter, without its value. */
 export type Found = FoundSecret | FoundParameter
@@ -120,19 +121,12 @@ async function parameterOf(
     const { TagList } = await client.send(
       new ListTagsForResourceCommand({ ResourceType: 'Parameter', ResourceId: Name }),
     )
-    const arn = parameter.ARN ?? parameterArn(Name, stack)
+    const arn = parameter.ARN ?? parameterArn(Name, outputOf(stack, 'RotateStateMachineArn'))
     return { store: 'parameter-store', name: Name, arn, tags: tagsIn(TagList), parameter }
   } catch (error) {
     if (isAbsence(error)) return undefined
     throw about(error, id, 'secret')
   }
-}
-
-/** The parameters `foo` and `/foo` have the same ARN. */
-export function parameterArn(name: string, stack: Stack): string {
-  const [, partition] = (stack.outputs.RotateStateMachineArn ?? '').split(':')
-  const { region, account } = placeOf(stack)
-  return `arn:${partition}:ssm:${region}:${account}:parameter${name.startsWith('/') ? '' : '/'}${name}`
 }
 
 /** Whether an error says that there is no such thing, or that the store could have none of such a name. */

@@ -1,6 +1,6 @@
+import { regionIn } from '../rotation/arn.ts'
 import { InvalidOption } from '../rotation/errors.ts'
 import { type Options, parseOptions, parseTags } from '../rotation/options.ts'
-import { regionIn } from '../rotation/region.ts'
 import { isManaged, isScheduled, type Tags } from '../rotation/tags.ts'
 import { digest } from './digest.ts'
 import type { Scheduled } from './inventory.ts'

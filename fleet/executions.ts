@@ -62,18 +62,15 @@ export class Executions {
     const prefix = this.#arns()
     // No execution of ours has such a name: another tool left this version pending.
     if (!isToken(token)) return undefined
-    let latest: Last | undefined
-    for (let number = 1; ; number++) {
+    return latestAttempt<Last>(async number => {
       const attempt = { token, number }
       const executionArn = `${prefix}:${executionName(attempt)}`
       const found = await this.#ask(
         ({ DescribeExecutionCommand }, client) => client.send(new DescribeExecutionCommand({ executionArn })),
         ifThere,
       )
-      if (!found?.status) return latest
-      latest = { ...attempt, status: found.status, started: found.startDate }
-      if (['RUNNING', 'SUCCEEDED'].includes(found.status)) return latest
-    }
+      return found?.status && { ...attempt, status: found.status, started: found.startDate }
+    })
   }
 
   /**
@@ -228,6 +225,22 @@ async function* withStates(
 }
 
 type Call<T> = (sfn: typeof import('@aws-sdk/client-sfn'), client: SFNClient) => Promise<T>
+
+/**
+ * The last attempt that a token had, by what `find` tells of its first, second and so on. None follows on one that runs or
+ * has succeeded.
+ */
+export async function latestAttempt<Found extends { status: string | undefined }>(
+  find: (number: number) => Promise<Found | undefined>,
+): Promise<Found | undefined> {
+  let latest: Found | undefined
+  for (let number = 1; ; number++) {
+    const found = await find(number)
+    if (!found) return latest
+    latest = found
+    if (found.status === 'RUNNING' || found.status === 'SUCCEEDED') return latest
+  }
+}
 
 /** Step Functions keeps Lambda's whole answer as the cause; its message is ours, and begins with the step's name. */
 export function messageIn(cause = ''): string | undefined {

@@ -59,6 +59,10 @@ async function lockOf(ssm: SSMClient, name: string): Promise<string | undefined>
 /** What is pending of a parameter lies below this path, by the token of its rotation. */
 export const pendingPath = (name: string) => folder(name)
 
+/** The token of what is pending of one parameter, if anything is. No value is read. */
+export const pendingTokenOf = async (ssm: SSMClient, name: string): Promise<string | undefined> =>
+  (await pendingTokens(ssm, name)).get(pendingPath(name))
+
 /**
  * The tokens of all that is pending of parameters, by that path: of `name` alone, if one is given. No value is read.
  * @throws NotPermitted, Throttled, StoreFailed

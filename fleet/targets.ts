@@ -1,10 +1,10 @@
 import { GetSecretValueCommand, type SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import { GetParametersCommand, type SSMClient } from '@aws-sdk/client-ssm'
+import { inRegion } from '../rotation/arn.ts'
 import { ask } from '../rotation/ask.ts'
 import { Credential } from '../rotation/credential.ts'
 import { Throttled } from '../rotation/errors.ts'
 import { isHost } from '../rotation/host.ts'
-import { inRegion } from '../rotation/region.ts'
 import { connectionIn, isOpaque } from '../rotation/tags.ts'
 import type { Scheduled } from './inventory.ts'
 

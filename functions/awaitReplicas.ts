@@ -1,7 +1,7 @@
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
+import { inRegion } from '../rotation/arn.ts'
 import { InvalidCredential } from '../rotation/errors.ts'
 import { type AskRegion, follow } from '../rotation/follow.ts'
-import { inRegion } from '../rotation/region.ts'
 import { SecretsManager } from '../rotation/stores/secretsManager.ts'
 import { rotationEvent } from './shared/event.ts'
 import { requestHandler } from './shared/requestHandler.ts'

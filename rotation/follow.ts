@@ -30,10 +30,10 @@ export async function follow(
   const looked = await Promise.all(
     replicas.map(async replica => ({ replica, found: await lookAt(replica, token, peers, ask) })),
   )
-  const behind = looked.flatMap(({ found }) => (found.startsWith('behind') ? [found] : []))
-  if (behind.length) throw new ReplicasBehind(behind.map(text => text.replace('behind: ', '')).join('; '))
-  const inState = (state: string) =>
-    looked.flatMap(({ replica, found }) => (found === state ? [replica.region] : []))
+  const behind = looked.flatMap(({ found }) => (found.state === 'behind' ? [found.why] : []))
+  if (behind.length) throw new ReplicasBehind(behind.join('; '))
+  const inState = (state: Look['state']) =>
+    looked.flatMap(({ replica, found }) => (found.state === state ? [replica.region] : []))
   return {
     outcome: 'replicated',
     regions: inState('follows'),
@@ -42,17 +42,20 @@ export async function follow(
   }
 }
 
-/** `behind: ` and why, or one of the other states. */
-async function lookAt(replica: Replica, token: string, peers: string[], ask: AskRegion): Promise<string> {
+/** How one replica stands. */
+type Look = { state: 'follows' | 'empty' | 'unproven' } | { state: 'behind'; why: string }
+
+async function lookAt(replica: Replica, token: string, peers: string[], ask: AskRegion): Promise<Look> {
   const { region, status } = replica
-  if (!peers.includes(region)) return status === 'InSync' ? 'unproven' : `behind: ${saysOf(replica)}`
+  const behind = (why: string) => ({ state: 'behind', why }) as const
+  if (!peers.includes(region)) return status === 'InSync' ? { state: 'unproven' } : behind(saysOf(replica))
   try {
     const found = await ask(region)
-    if (!found) return 'empty'
-    if (found.current === token) return 'follows'
-    return `behind: ${saysOf(replica)}, and has version ${found.current ?? 'none'}`
+    if (!found) return { state: 'empty' }
+    if (found.current === token) return { state: 'follows' }
+    return behind(`${saysOf(replica)}, and has version ${found.current ?? 'none'}`)
   } catch (error) {
     if (!(error instanceof RotationError)) throw error
-    return `behind: ${region} cannot be asked: ${error.message}`
+    return behind(`${region} cannot be asked: ${error.message}`)
   }
 }

@@ -1,3 +1,4 @@
+import { regionIn } from './arn.ts'
 import type { Credential } from './credential.ts'
 import {
   Conflict,
@@ -10,7 +11,6 @@ import {
 import { isHost } from './host.ts'
 import type { Options } from './options.ts'
 import type { Pipeline } from './pipeline.ts'
-import { regionIn } from './region.ts'
 import { notFollowing, saysOf } from './replicas.ts'
 import type { Description } from './stores/store.ts'
 

@@ -1,10 +1,11 @@
 import type { DescribeSecretResponse, ReplicationStatusType } from '@aws-sdk/client-secrets-manager'
 import { currentIn } from '../../fleet/pending.ts'
-import { inRegion } from '../../rotation/region.ts'
+import { inRegion } from '../../rotation/arn.ts'
 import { explained } from '../awsErrors.ts'
 import type { Context } from '../context.ts'
 import { credentialOf } from '../credentialId.ts'
 import { CommandError, type ExitCode, exit } from '../exit.ts'
+import { inLots } from '../lots.ts'
 import { plain } from '../output.ts'
 import { type Stack, stackOf } from '../stack.ts'
 import { knownSecrets } from '../standing/gather.ts'
@@ -25,9 +26,6 @@ type Copy = {
   /** The day on which it was last read there. */
   lastRead?: string
 }
-
-/** Secrets that are looked at together. */
-const AT_ONCE = 10
 
 /** Which secret is where, and whether it has the current version there: each Region is asked itself. No value is read. */
 export async function replicas(context: Context, id: string | undefined): Promise<ExitCode> {
@@ -55,15 +53,10 @@ async function copiesOf(context: Context, stack: Stack, id: string | undefined):
   const { DescribeSecretCommand } = await import('@aws-sdk/client-secrets-manager')
   const client = await context.clients.secrets()
   const arns = await knownSecrets(context, stack)
-  const copies: Copy[] = []
-  for (let start = 0; start < arns.length; start += AT_ONCE) {
-    const some = arns.slice(start, start + AT_ONCE).map(async SecretId => {
-      const secret = await client.send(new DescribeSecretCommand({ SecretId }))
-      return copiesIn(context, secret)
-    })
-    copies.push(...(await Promise.all(some)).flat())
-  }
-  return copies
+  const copies = await inLots(arns, async SecretId =>
+    copiesIn(context, await client.send(new DescribeSecretCommand({ SecretId }))),
+  )
+  return copies.flat()
 }
 
 function copiesIn(context: Context, secret: DescribeSecretResponse): Promise<Copy[]> {

@@ -1,15 +1,16 @@
-import type { DescribeSecretResponse } from '@aws-sdk/client-secrets-manager'
 import { intervalOf } from '../../fleet/interval.ts'
 import { Inventory, type Scheduled } from '../../fleet/inventory.ts'
-import { pendingPath, pendingTokens } from '../../fleet/parameters.ts'
+import { pendingPath, pendingTokenOf, pendingTokens } from '../../fleet/parameters.ts'
 import type { RotationRecord } from '../../fleet/records/record.ts'
 import type { RecordTable } from '../../fleet/records/recordTable.ts'
 import { lastOf, serverId } from '../../fleet/servers.ts'
-import type { Replica } from '../../rotation/replicas.ts'
+import { parameterArn } from '../../rotation/arn.ts'
+import { type Replica, replicasIn } from '../../rotation/replicas.ts'
 import { isManaged, ownTags } from '../../rotation/tags.ts'
 import { lastAttempt } from '../begin.ts'
 import type { Context } from '../context.ts'
-import { type Found, parameterArn } from '../credentialId.ts'
+import type { Found } from '../credentialId.ts'
+import { inLots } from '../lots.ts'
 import { recordsOf } from '../records.ts'
 import { outputOf, type Stack } from '../stack.ts'
 import { type Facts, type Standing, standingOf } from './standing.ts'
@@ -19,27 +20,23 @@ export type Known = { facts: Facts; standing: Standing; arn: string }
 
 /** Records of one credential that are looked at: one that went well is among them, after some failures. */
 const RECORDS = 10
-/** Credentials that are looked at together. */
-const AT_ONCE = 10
 
 /** How often runs are: older stacks do not tell. */
 export const intervalIn = (stack: Stack): number => intervalOf(stack.outputs.DueSchedule ?? '')
 
 /** One credential. */
 export async function lookAt(context: Context, stack: Stack, found: Found): Promise<Known> {
-  const inventory = await inventoryOf(context, stack)
-  const ssm = await context.clients.parameters()
   if (found.store === 'parameter-store') {
     const { name: id, tags, parameter } = found
     const since = parameter.LastModifiedDate ?? new Date(0)
-    const pending = (await pendingTokens(ssm, id)).get(pendingPath(id))
+    const pending = await pendingTokenOf(await context.clients.parameters(), id)
     const credential = { store: found.store, id, tags, since, ...(pending && { pending }) }
     const policies = parameter.Policies?.length ? 'the policies of the parameter' : undefined
     return look(await meansOf(context, stack), credential, tagged(credential) ?? policies)
   }
   const { secret } = found
   const { VersionIdsToStages: SecretVersionsToStages, ...entry } = secret
-  const credential = await inventory.secret({
+  const credential = await (await inventoryOf(context, stack)).secret({
     ...entry,
     ...(SecretVersionsToStages && { SecretVersionsToStages }),
   })
@@ -52,7 +49,7 @@ export async function lookAt(context: Context, stack: Stack, found: Found): Prom
     await meansOf(context, stack),
     credential,
     service ?? (RotationEnabled ? `${by}, ${rule}` : tagged(credential)),
-    replicasIn(secret),
+    replicasIn(secret.ReplicationStatus),
   )
 }
 
@@ -68,17 +65,12 @@ export async function lookAtAll(
     inventory.known(),
     context.clients.parameters().then(ssm => pendingTokens(ssm)),
   ])
-  const known: Known[] = []
-  for (let start = 0; start < credentials.length; start += AT_ONCE) {
-    const some = credentials.slice(start, start + AT_ONCE).map(credential => {
-      const token = credential.pending ?? pending.get(pendingPath(credential.id))
-      const whole = token && !credential.arn ? { ...credential, pending: token } : credential
-      return look(means, whole, credential.nextByService ? 'Secrets Manager' : tagged(credential))
-    })
-    known.push(...(await Promise.all(some)))
-    looked(known.length, credentials.length)
+  const lookAtOne = (credential: Scheduled) => {
+    const token = credential.store === 'parameter-store' ? pending.get(pendingPath(credential.id)) : undefined
+    const whole = token ? { ...credential, pending: token } : credential
+    return look(means, whole, credential.nextByService ? 'Secrets Manager' : tagged(credential))
   }
-  return known
+  return inLots(credentials, lookAtOne, looked)
 }
 
 /** The ARNs of the secrets that this stack rotates, or may. */
@@ -104,7 +96,7 @@ async function look(
   replicas: Replica[] = [],
 ): Promise<Known> {
   const { context, stack, table, down, now } = means
-  const arn = credential.arn ?? parameterArn(credential.id, stack)
+  const arn = credential.arn ?? parameterArn(credential.id, outputOf(stack, 'RotateStateMachineArn'))
   const [records, attempt] = await Promise.all([
     table.of(credential.store, arn, credential.id, RECORDS),
     credential.pending ? lastAttempt(context, stack, credential.pending) : undefined,
@@ -121,13 +113,6 @@ async function look(
   }
   return { facts, arn, standing: standingOf(facts, now, intervalIn(stack)) }
 }
-
-const replicasIn = ({ ReplicationStatus = [] }: DescribeSecretResponse): Replica[] =>
-  ReplicationStatus.map(({ Region: region = '', Status: status = 'unknown', StatusMessage: message }) => ({
-    region,
-    status,
-    message,
-  }))
 
 const isDown = ([{ address } = {} as RotationRecord]: RotationRecord[], down: Set<string>) =>
   address !== undefined && down.has(serverId(address))

@@ -6,9 +6,10 @@ import {
   QueryCommand,
   type QueryCommandInput,
 } from '@aws-sdk/client-dynamodb'
+import { parameterArn } from '../../rotation/arn.ts'
 import { ask } from '../../rotation/ask.ts'
 import type { StoreName } from '../../rotation/stores/store.ts'
-import { digest } from '../digest.ts'
+import { keyOf } from '../digest.ts'
 import type { RotationRecord } from './record.ts'
 
 /** Seconds for which a record is kept. */
@@ -122,8 +123,7 @@ function daysFrom(from: Date, now: Date): string[] {
   }
 }
 
-const partitionOf = (store: string, id: string) =>
-  `${store} ${id.length > LONGEST_KEY ? `${id.slice(0, LONGEST_KEY - 65)} ${digest(id)}` : id}`
+const partitionOf = (store: string, id: string) => `${store} ${keyOf(id, LONGEST_KEY)}`
 
 /**
  * An ARN wherever it is known: a secret that is deleted and made again under its name is another one. A parameter's
@@ -131,9 +131,7 @@ const partitionOf = (store: string, id: string) =>
  */
 function credentialOf({ store, id, arn, execution }: RotationRecord): string {
   if (arn || store !== 'parameter-store' || id.startsWith('arn:')) return partitionOf(store, arn ?? id)
-  const [prefix, partition, , region, account] = execution.split(':')
-  const path = `parameter/${id.replace(/^\//, '')}`
-  return partitionOf(store, [prefix, partition, 'ssm', region, account, path].join(':'))
+  return partitionOf(store, parameterArn(id, execution))
 }
 
 function itemOf(record: RotationRecord, events: number): Item {

@@ -34,11 +34,11 @@ const announcements: Record<string, { states: StateName[]; detail(entered: Enter
   },
   'Credential Replicated': {
     states: ['AnnounceReplicated'],
-    detail: ({ input }) => ({ store: (input as Names)?.store, id: (input as Names)?.id }),
+    detail: named,
   },
   'Credential Rotated': {
     states: ['AnnounceSuccess'],
-    detail: ({ input }) => ({ store: (input as Names)?.store, id: (input as Names)?.id }),
+    detail: named,
   },
   'Credential Rotations Failed': {
     states: ['AnnounceFailures'],
@@ -55,6 +55,12 @@ const announcements: Record<string, { states: StateName[]; detail(entered: Enter
 /** The last release had the group's name beside the report. */
 type Reported = { report?: { severity?: string }; name?: string; group?: { name?: string } }
 type Names = { store?: string; id?: string; failedState?: string } | undefined
+
+/** Of what went well only the credential matters. */
+function named({ input }: Entered): object {
+  const { store, id } = (input ?? {}) as NonNullable<Names>
+  return { store, id }
+}
 
 /** What an event says, as the history of the execution that it names has it. */
 export async function weigh(

@@ -6,7 +6,7 @@ import {
   PutItemCommand,
   UpdateItemCommand,
 } from '@aws-sdk/client-dynamodb'
-import { keyOf } from './words.ts'
+import { keyOf } from '../../fleet/digest.ts'
 
 export type Item = Record<string, AttributeValue>
 

@@ -1,5 +1,3 @@
-import { hash } from 'node:crypto'
-
 /** One line of at most `most` characters: what an event holds may have any length, and line breaks. */
 export function short(text: string, most = 300): string {
   const line = text.replaceAll(/\s+/g, ' ').trim()
@@ -20,10 +18,6 @@ export function listed(names: string[], count: number, most = 2000): string {
   const left = Math.max(count, names.length) - shown.length
   return [shown.join(', '), left > 0 ? `${left} more` : ''].filter(Boolean).join(' and ')
 }
-
-/** A key of at most `most` characters. Two long ones that begin alike stay two. */
-export const keyOf = (text: string, most: number) =>
-  text.length > most ? `${text.slice(0, most - 65)} ${hash('sha256', text)}` : text
 
 /** A secret's name, whether by name or by ARN, which adds six characters to it; a parameter's, likewise. */
 export const credentialName = (id: string) =>

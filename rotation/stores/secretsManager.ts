@@ -4,15 +4,14 @@ import {
   GetSecretValueCommand,
   PutSecretValueCommand,
   paginateListSecretVersionIds,
-  type ReplicationStatusType,
   type SecretsManagerClient,
   UpdateSecretVersionStageCommand,
 } from '@aws-sdk/client-secrets-manager'
+import { regionIn } from '../arn.ts'
 import { ask, type Meanings } from '../ask.ts'
 import { Credential, type Format } from '../credential.ts'
 import { InvalidCredential, RotationInProgress, Superseded, TokenReused } from '../errors.ts'
-import { regionIn } from '../region.ts'
-import type { Replica } from '../replicas.ts'
+import { replicasIn } from '../replicas.ts'
 import { tagsIn } from '../tags.ts'
 import { type Description, older, type Stage, type Store, type Version } from './store.ts'
 
@@ -56,7 +55,7 @@ export class SecretsManager implements Store {
       owner: secret.OwningService,
       name: secret.Name,
       arn: secret.ARN,
-      ...(secret.ReplicationStatus?.length && { replicas: secret.ReplicationStatus.map(replicaOf) }),
+      ...(secret.ReplicationStatus?.length && { replicas: replicasIn(secret.ReplicationStatus) }),
       ...(isReplica(secret) && { primaryRegion: secret.PrimaryRegion }),
     }
   }
@@ -177,10 +176,6 @@ export class SecretsManager implements Store {
       meanings,
     )
   }
-}
-
-function replicaOf({ Region = '', Status, StatusMessage: message }: ReplicationStatusType): Replica {
-  return { region: Region, status: Status ?? 'unknown', ...(message && { message }) }
 }
 
 /** A primary may name its own Region as the primary's. */

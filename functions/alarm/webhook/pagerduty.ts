@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto'
+import { keyOf } from '../../../fleet/digest.ts'
 import { type Alarm, incidentOf, linesOf } from '../alarm.ts'
-import { endOf, keyOf } from '../words.ts'
+import { endOf } from '../words.ts'
 import { type Message, type Service, summary } from './service.ts'
 
 /** Characters of a summary and of a key; and how many errors of one batch are an incident each. */

@@ -6,3 +6,9 @@ export function inRegion(arn: string, region: string): string {
   const [prefix, partition, service, , ...rest] = arn.split(':')
   return [prefix, partition, service, region, ...rest].join(':')
 }
+
+/** The ARN of a parameter in the account and Region of another ARN. `foo` and `/foo` have the same. */
+export function parameterArn(name: string, beside: string): string {
+  const [prefix, partition, , region, account] = beside.split(':')
+  return [prefix, partition, 'ssm', region, account, `parameter/${name.replace(/^\//, '')}`].join(':')
+}
