@@ -1,6 +1,6 @@
 import { ReplicasBehind, RotationError } from './errors.ts'
 import type { Rotation } from './pipeline.ts'
-import { type Replica, saysOf } from './replicas.ts'
+import { awaited, type Replica, saysOf } from './replicas.ts'
 import type { Description } from './stores/store.ts'
 
 /** Asks a Region for its copy of a secret; undefined if there is none. Throws where it cannot be asked. */
@@ -26,9 +26,8 @@ export async function follow(
   ask: AskRegion,
 ): Promise<Followed> {
   if (primary.current !== token) return { outcome: 'superseded' }
-  const { replicas = [] } = primary
   const looked = await Promise.all(
-    replicas.map(async replica => ({ replica, found: await lookAt(replica, token, peers, ask) })),
+    awaited(primary).map(async replica => ({ replica, found: await lookAt(replica, token, peers, ask) })),
   )
   const behind = looked.flatMap(({ found }) => (found.state === 'behind' ? [found.why] : []))
   if (behind.length) throw new ReplicasBehind(behind.join('; '))

@@ -4,7 +4,18 @@ import type { EngineName } from './engines/traits.ts'
 import { InvalidOption } from './errors.ts'
 import { type PasswordSettings, passwordSettings } from './password.ts'
 import { type StrategyName, strategyNames } from './strategies/names.ts'
-import { connectionIn, graceIn, isOpaque, ownTags, PREFIX, strategyIn, type Tags } from './tags.ts'
+import {
+  byRegion,
+  connectionIn,
+  givenUpIn,
+  givenUpTag,
+  graceIn,
+  isOpaque,
+  ownTags,
+  PREFIX,
+  strategyIn,
+  type Tags,
+} from './tags.ts'
 import { type Window, window } from './window.ts'
 
 /** What a stored value is: AWS's JSON, unless one of these is set. */
@@ -100,7 +111,14 @@ const schema = v.strictObject({
  * @throws InvalidOption naming the tag and what it should be; a tag that Keyturn does not know is refused too.
  */
 export function parseTags(tags: Tags, defaults: Options): Options {
-  return parseOptions(ownTags(tags), defaults, PREFIX)
+  const { givenUp, others } = byRegion(ownTags(tags))
+  const unclear = Object.keys(givenUp).find(region => !(region in givenUpIn(tags)))
+  if (unclear !== undefined)
+    throw new InvalidOption(
+      givenUpTag(unclear),
+      'should begin with the day on which the Region was given up, such as 2026-11-29, and say why',
+    )
+  return parseOptions(others, defaults, PREFIX)
 }
 
 /** Reads of the tags only what a rollback needs, so that whatever is wrong with the others does not stop it. */

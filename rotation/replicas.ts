@@ -1,23 +1,38 @@
-/** `InSync` says of no version that it is there, only that nothing is under way. `message` is the service's own. */
-export type Replica = { region: string; status: string; message?: string | undefined }
+import { givenUpIn, type Tags } from './tags.ts'
 
-/** Replicas as DescribeSecret of the primary lists them. */
-export const replicasIn = (
+/**
+ * `InSync` says of no version that it is there, only that nothing is under way. `message` is the service's own. `givenUp` is
+ * the day, and why: nothing waits for such a replica.
+ */
+export type Replica = { region: string; status: string; message?: string; givenUp?: string }
+
+/** Replicas as DescribeSecret of the primary lists them, beside its tags. */
+export function replicasIn(
   list: {
     Region?: string | undefined
     Status?: string | undefined
     StatusMessage?: string | undefined
   }[] = [],
-): Replica[] =>
-  list.map(({ Region: region = '', Status: status = 'unknown', StatusMessage: message }) => ({
+  tags: Tags = {},
+): Replica[] {
+  const givenUp = givenUpIn(tags)
+  return list.map(({ Region: region = '', Status: status = 'unknown', StatusMessage: message }) => ({
     region,
     status,
     ...(message && { message }),
+    ...(givenUp[region] && { givenUp: givenUp[region] }),
   }))
+}
+
+type WithReplicas = { replicas?: Replica[] | undefined }
+
+/** The replicas that are to have each new version: all but those that were given up. */
+export const awaited = ({ replicas = [] }: WithReplicas): Replica[] =>
+  replicas.filter(({ givenUp }) => !givenUp)
 
 /** The replicas that do not follow their primary, by what the service says of them; those that failed come first. */
-export const notFollowing = ({ replicas = [] }: { replicas?: Replica[] | undefined }): Replica[] =>
-  replicas
+export const notFollowing = (found: WithReplicas): Replica[] =>
+  awaited(found)
     .filter(({ status }) => status !== 'InSync')
     .toSorted((a, b) => Number(a.status === 'InProgress') - Number(b.status === 'InProgress'))
 

@@ -21,6 +21,7 @@ import {
   refuseUnfit,
   refuseWholeValue,
 } from './refusals.ts'
+import { awaited } from './replicas.ts'
 import type { Description, Store, Version } from './stores/store.ts'
 import { strategies } from './strategies/index.ts'
 import { awaitLogin } from './strategies/login.ts'
@@ -59,6 +60,7 @@ export async function create(pipeline: Pipeline, { id, token, moveBack }: Start)
   refuseWholeValue(current, options)
   const strategy = allowedStrategy(current, options)
   const nextUser = strategies[strategy].nextUser(current)
+  const replicas = awaited(found).map(({ region }) => region)
   if (!done) {
     const password = generatePassword(options.password, traits[current.engine].longestPassword)
     const next = current.with({ username: nextUser, password })
@@ -80,10 +82,10 @@ export async function create(pipeline: Pipeline, { id, token, moveBack }: Start)
     nextUser,
     ...(current.masterarn && { admin: current.masterarn }),
     replaces: replaced.token,
-    ...(found.replicas?.length && { replicas: found.replicas.map(({ region }) => region) }),
+    ...(replicas.length && { replicas }),
     ...(options.grace !== 'never' &&
       strategies[strategy].retire && {
-        grace: found.replicas?.length ? Math.min(options.grace, LONGEST) : options.grace,
+        grace: replicas.length ? Math.min(options.grace, LONGEST) : options.grace,
       }),
     ...(strategies[strategy].halfway?.(nextUser) && { halfway: true }),
     ...(strategy === 'temporary-clone' && { clone: options.clone ?? 'drop' }),

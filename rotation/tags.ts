@@ -19,6 +19,30 @@ export function ownTags(tags: Tags): Tags {
   return Object.fromEntries(own.map(([key, value]) => [key.slice(PREFIX.length), value]))
 }
 
+const GIVEN_UP = 'given-up:'
+
+/** The tag that says of a Region that rotations go on without its replica; its value is a day, and why. */
+export const givenUpTag = (region: string) => `${PREFIX}${GIVEN_UP}${region}`
+
+/** How such a value begins. */
+const DAY = /^\d{4}-\d\d-\d\d(?= |$)/
+
+/** Keyturn's own tags in two: those that stand for one Region each, by its name, and the others. */
+export function byRegion(own: Tags): { givenUp: Tags; others: Tags } {
+  const isGivenUp = ([name]: [string, string]) => name.startsWith(GIVEN_UP)
+  const [given, others] = [true, false].map(wanted =>
+    Object.entries(own).filter(entry => isGivenUp(entry) === wanted),
+  ) as [[string, string][], [string, string][]]
+  const regions = given.map(([name, value]) => [name.slice(GIVEN_UP.length), value])
+  return { givenUp: Object.fromEntries(regions), others: Object.fromEntries(others) }
+}
+
+/** The Regions that were given up, each with the day and the reason. One that names no day does not count. */
+export function givenUpIn(tags: Tags): Tags {
+  const { givenUp } = byRegion(ownTags(tags))
+  return Object.fromEntries(Object.entries(givenUp).filter(([, value]) => DAY.test(value)))
+}
+
 // Each of these looks at one tag, and does not mind what is wrong with the others.
 
 /** Whether Keyturn may rotate it; IAM heeds the same tag. */

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { nextBeginning } from '../../fleet/due.ts'
 import { NEVER } from '../../fleet/inventory.ts'
 import type { RotationRecord } from '../../fleet/records/record.ts'
+import type { Replica } from '../../rotation/replicas.ts'
 import type { Context } from '../context.ts'
 import { credentialOf } from '../credentialId.ts'
 import { type ExitCode, exit } from '../exit.ts'
@@ -145,10 +146,7 @@ function tell({ output }: Context, stack: Stack, known: Known): void {
     ['latest', latest && latest !== last ? `${moment(endOf(latest))}, ${outcomeOf(latest)}` : undefined],
     ['in use', last && inUse(last)],
     ['before', last && retirementOf(last)],
-    [
-      'replicas',
-      facts.replicas.map(({ region, status }) => plain(`${region} ${status}`)).join(', ') || undefined,
-    ],
+    ['replicas', facts.replicas.map(stateOf).join(', ') || undefined],
     [
       'pending',
       pending && `${plain(pending.token)}, whose rotation ${pending.running ? 'runs' : 'does not run'}`,
@@ -157,6 +155,10 @@ function tell({ output }: Context, stack: Stack, known: Known): void {
   output.line(output.styled('bold', idIn(known)))
   for (const [label, text] of lines) if (text) output.line(`  ${label.padEnd(11)} ${text}`, 14)
 }
+
+/** How a copy in another Region stands, or since when nothing waits for it. */
+const stateOf = ({ region, status, givenUp }: Replica) =>
+  plain(givenUp ? `${region} given up ${givenUp}` : `${region} ${status}`)
 
 const endOf = ({ began, ended = began }: RotationRecord) => new Date(ended)
 

@@ -49,7 +49,7 @@ export async function lookAt(context: Context, stack: Stack, found: Found): Prom
     await meansOf(context, stack),
     credential,
     service ?? (RotationEnabled ? `${by}, ${rule}` : tagged(credential)),
-    replicasIn(secret.ReplicationStatus),
+    replicasIn(secret.ReplicationStatus, found.tags),
   )
 }
 

@@ -46,16 +46,18 @@ export class SecretsManager implements Store {
     const versions = Object.entries(secret.VersionIdsToStages ?? {})
     const holder = (stage: Stage) => versions.find(([, stages]) => stages.includes(labels[stage]))?.[0]
     const [current, pending, previous] = [holder('current'), holder('pending'), holder('previous')]
+    const tags = tagsIn(secret.Tags)
+    const replicas = replicasIn(secret.ReplicationStatus, tags)
     // After a rotation AWSPENDING may stay on what is now current.
     return {
       current,
       pending: pending === current ? undefined : pending,
       previous,
-      tags: tagsIn(secret.Tags),
+      tags,
       owner: secret.OwningService,
       name: secret.Name,
       arn: secret.ARN,
-      ...(secret.ReplicationStatus?.length && { replicas: replicasIn(secret.ReplicationStatus) }),
+      ...(replicas.length && { replicas }),
       ...(isReplica(secret) && { primaryRegion: secret.PrimaryRegion }),
     }
   }
