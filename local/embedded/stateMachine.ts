@@ -18,6 +18,7 @@ export function definitionOf(
   const text = readFileSync(file, 'utf8').replace(/\$\{(\w+)\}/g, (_, name: string) => {
     if (name === 'PutEventsArn') return 'arn:aws:states:::events:putEvents'
     if (name === 'StartExecutionArn') return 'arn:aws:states:::states:startExecution'
+    if (name === 'StoreWithPeers') return 'secrets-manager'
     return name === 'EventBusName' ? 'default' : arnOf('lambda', `function:${name}`)
   })
   return JSON.parse(text)
