@@ -304,14 +304,15 @@ describe('before a rotation', () => {
 
 describe('the pending version', () => {
   test('has come to the replicas before SetSecret begins, as two moves of labels in a row stop replication', async () => {
-    const slow: Conduct = { inProgress: 200, wedges: 200 }
+    const slow: Conduct = { inProgress: 3000, wedges: 3000 }
+    PATIENCE.pending = 6000
     const at = async (user: string, tasks: Tasks) => {
       embedded.secretsManager.setRegion(elsewhere, {})
       const id = await enrol(user)
       const CreateSecret = fromThenOn('CreateSecret', slow)
       // Long enough for one that is not wedged.
       const AwaitReplicas: Task = async input => {
-        await sleep(100)
+        await sleep(500)
         return embedded.tasks.AwaitReplicas?.(input)
       }
       return rotateBy({ ...embedded.tasks, CreateSecret, AwaitReplicas, ...tasks }, id)
@@ -325,6 +326,7 @@ describe('the pending version', () => {
     // Without the wait it is what AWS's users report.
     const hurried = await at('hurried', { AwaitPendingReplicas: () => ({ outcome: 'skipped' }) })
     expect(hurried.states.at(-1)).toBe('LeftOpen')
+    PATIENCE.pending = 500
   })
 
   test.each<[string, Conduct]>([
@@ -352,7 +354,9 @@ test('between SetSecret and FinishSecret nothing waits for replicas: the same ca
     let from = 0
     let to = 0
     const CreateSecret = fromThenOn('CreateSecret', conduct)
-    const SetSecret: Task = input => {
+    const SetSecret: Task = async input => {
+      // A look that is under way when the wait ends.
+      await sleep(300)
       from = calls.length
       return embedded.tasks.SetSecret?.(input)
     }

@@ -1,10 +1,17 @@
 import { hash } from 'node:crypto'
-import { describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { isToken } from '../../fleet/token.ts'
 import { startEvent } from '../../functions/shared/event.ts'
 import { type Entry, eventBus } from '../../local/embedded/eventBus.ts'
 import { definitionOf, runRotation, type Task } from '../../local/embedded/stateMachine.ts'
 import * as errors from '../../rotation/errors.ts'
+
+beforeAll(() => {
+  vi.stubEnv('KEYTURN_PEER_REGIONS', 'us-east-1')
+})
+afterAll(() => {
+  vi.unstubAllEnvs()
+})
 
 const name = '0a1b2c3d-0000-4000-8000-000000000001'
 const input = { store: 'secrets-manager', id: 'app' }
@@ -519,6 +526,13 @@ describe('replicas in other Regions', () => {
 
   test('without any, nothing is waited for', async () => {
     expect((await runRotation(tasks().all, name, input)).states).toEqual([...before, ...steps, 'Rotated'])
+  })
+
+  test('are not looked at where the deployment names no peer', async () => {
+    vi.stubEnv('KEYTURN_PEER_REGIONS', '')
+    const { states } = await runRotation(tasks().all, name, input)
+    vi.stubEnv('KEYTURN_PEER_REGIONS', 'us-east-1')
+    expect(states.slice(0, 3)).toEqual(['MayHaveReplicas', 'CreateSecret', 'HasReplicas'])
   })
 
   test('of a version that is current no more are not told of: its own rotation does', async () => {
