@@ -41,7 +41,7 @@ export async function follow(context: Context, wait: Wait, say: Say): Promise<Fo
     if (replica.Status === 'InSync' && there.state === 'follows') return { end: 'follows', ...seen }
     if (replica.Status === 'InSync' && there.state === 'unseen') return { end: 'unseen', ...seen }
     if (signal.aborted) return { end: 'stopped', ...seen }
-    if (Date.now() >= until) return { end: 'late', ...seen }
+    if (Date.now() >= until) return { end: failed ? 'failed' : 'late', ...seen }
     await sleep(pause, undefined, { signal }).catch(() => {})
     pause = Math.min(pause * 1.5, LONG)
   }

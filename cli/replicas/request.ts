@@ -35,6 +35,8 @@ export type Request = {
 }
 
 const WAIT = 300_000
+/** What is not there after this may hang, and not only be on its way. */
+const SHORTEST_REPAIR = 60_000
 
 /** The options that ask for an action. */
 export const flags: Record<Action, string> = {
@@ -77,6 +79,11 @@ export function requestOf(id: string | undefined, options: ReplicasOptions): Req
         `--${option} goes with ${of.map(each => flags[each]).join(', ')} alone`,
         'See keyturn replicas --help.',
       )
+  if (action === 'repair' && options.wait !== undefined && options.wait < SHORTEST_REPAIR)
+    throw wrong(
+      '--repair waits a minute at least: before that nothing tells a replica that hangs from one on its way',
+      'Leave --wait out, or give 1m or more.',
+    )
   const chosen = chosenBy(id, options)
   if (!action) return undefined
   if (!chosen)
