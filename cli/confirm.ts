@@ -39,13 +39,17 @@ export const canAsk = ({ json, terminal }: Context): boolean => !json && termina
 async function asked({ input, questions }: Context['terminal'], question: string): Promise<string> {
   const lines = createInterface({ input, output: questions, terminal: true })
   const ended = new Promise<string>(resolve => {
-    lines.once('SIGINT', () => resolve(''))
-    lines.once('close', () => resolve(''))
+    const end = () => {
+      questions.write('\n')
+      resolve('')
+    }
+    lines.once('SIGINT', end)
+    lines.once('close', end)
   })
   try {
     const answer = await Promise.race([lines.question(question).catch(() => ''), ended])
     return answer.trim()
   } finally {
-    lines.close()
+    lines.removeAllListeners('close').close()
   }
 }

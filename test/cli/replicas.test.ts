@@ -10,9 +10,9 @@ import {
   TagResourceCommand,
   UntagResourceCommand,
 } from '@aws-sdk/client-secrets-manager'
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { type SecretsManagerServer, startSecretsManager } from '../../local/aws/secretsManager.ts'
-import { type Account, environment, run, stackOf, startAccount } from './account.ts'
+import { type Account, environment, file, run, stackOf, startAccount } from './account.ts'
 
 const regions = ['us-east-1', 'eu-central-1', 'ap-south-1', 'sa-east-1']
 const project = join(import.meta.dirname, '../..')
@@ -184,6 +184,43 @@ test('without a terminal nothing waits for an answer', async () => {
   })
   const { ReplicationStatus } = await secrets.send(new DescribeSecretCommand({ SecretId: id }))
   expect(ReplicationStatus).toHaveLength(1)
+})
+
+describe('on a terminal', () => {
+  /** Runs the command on a terminal of its own, where somebody presses these keys at its question. */
+  const onTerminal = (keys: string, ...words: string[]) => {
+    const spawn = 'import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))'
+    const command = ['python3', '-c', spawn, process.execPath, file]
+    let asked = false
+    return run(
+      words,
+      environment(account.url, { TERM: 'dumb' }),
+      (child, printed) => {
+        child.stdout.on('data', () => {
+          if (asked || !/to go on: |\(yes\/no\) /.test(printed())) return
+          asked = true
+          child.stdin.write(keys)
+        })
+      },
+      command,
+    )
+  }
+
+  test.each([
+    ['yes\r', 0],
+    ['no\r', 2],
+    // Ctrl-C, and the end of the input.
+    ['\u0003', 2],
+    ['\u0004', 2],
+  ])('%j ends with %d', async (keys, expected) => {
+    const name = `terminal/${expected}-${keys.charCodeAt(0)}`
+    const id = await secret(name, 'us-east-1')
+    const { code, stdout } = await onTerminal(keys, 'replicas', name, '--remove', 'us-east-1')
+    expect(code).toBe(expected)
+    if (expected) expect(stdout).toContain('not confirmed: nothing was')
+    const { ReplicationStatus = [] } = await secrets.send(new DescribeSecretCommand({ SecretId: id }))
+    expect(ReplicationStatus).toHaveLength(expected ? 1 : 0)
+  })
 })
 
 test("nothing of Keyturn ever overwrites what stands in a replica's way", () => {
