@@ -96,10 +96,14 @@ const linesOf = ({ found, about }: Plan): string[] => [
   ...about.map(line => `    ${line}`),
 ]
 
-/** Some at a time; what goes wrong with one does not stop the others. */
+/** Some at a time; what goes wrong with one does not stop the others. Ctrl-C has none begin that has not begun. */
 function each(work: Work, { run }: Act, plans: Plan[]): Promise<Outcome[]> {
   const { output, json } = work.context
-  return inLots(plans, async ({ found }) => {
+  const progress = (count: number, all: number) => {
+    if (output.live && !json && count < all) output.passing(`${count} of ${all}`)
+  }
+  const one = async ({ found }: Plan): Promise<Outcome> => {
+    if (work.signal.aborted) return { ...notBegun, found }
     const line = (text: string) => {
       if (!json)
         output.line(`${new Date().toISOString().slice(11, 19)} ${plain(found.name)}: ${plain(text)}`, 2)
@@ -108,7 +112,13 @@ function each(work: Work, { run }: Act, plans: Plan[]): Promise<Outcome[]> {
     const told = await run(work, found, say).catch(error => toldOfError(error, 'failed'))
     if (told.code === exit.done) line(told.says)
     return { ...told, found }
-  })
+  }
+  return inLots(plans, one, progress)
+}
+
+const notBegun: Told = {
+  ...{ code: exit.stopped, result: 'not-begun' },
+  says: 'not begun, as it was stopped before: nothing was changed',
 }
 
 /** Asks about those that replicating again has not mended, and makes them anew if that is confirmed. */
@@ -122,7 +132,7 @@ async function renewed(work: Work, outcomes: Outcome[]): Promise<Outcome[]> {
       hanging.includes(outcome)
         ? {
             ...outcome,
-            remedy: `${why} Removing it and adding it again may help: ${callFor('repair', region, outcome.found)} --confirm ${region}, for a time without the secret there.`,
+            remedy: `${why}Removing it and adding it again may help: ${callFor('repair', region, outcome.found)} --confirm ${region}, for a time without the secret there.`,
           }
         : outcome,
     )
@@ -135,7 +145,7 @@ async function renewed(work: Work, outcomes: Outcome[]): Promise<Outcome[]> {
   try {
     if (planned.plans.length) await ask(work, planned)
   } catch (error) {
-    if (error instanceof CommandError) return left('It was not confirmed.')
+    if (error instanceof CommandError) return left('It was not confirmed. ')
     throw error
   }
   const anew = [...planned.refusals, ...(await each(work, renew, planned.plans))]

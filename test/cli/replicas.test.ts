@@ -175,6 +175,24 @@ test('Ctrl-C ends the looking on, and the replica goes on', async () => {
   )
 })
 
+test('Ctrl-C amid many has none begin that has not begun', async () => {
+  for (let n = 0; n < 12; n++) await secret(`stopped/${n}`)
+  secretsManager.setRegion('us-east-1', { inProgress: 1e9 })
+  account.sent.length = 0
+  const begun = () => account.sent.filter(({ action }) => action === 'ReplicateSecretToRegions').length
+  const words = ['replicas', '--prefix', 'stopped/', '--add', 'us-east-1', '--confirm', 'us-east-1']
+  const { code, stderr } = await run(words, environment(account.url), child => {
+    const look = setInterval(() => {
+      if (begun() < 10) return
+      clearInterval(look)
+      child.kill('SIGINT')
+    }, 50)
+  })
+  expect([code, begun()]).toEqual([4, 10])
+  expect(stderr.match(/and not looked at any more; it goes on/g)).toHaveLength(10)
+  expect(stderr.match(/: not begun, as it was stopped before: nothing was changed/g)).toHaveLength(2)
+})
+
 test('without a terminal nothing waits for an answer', async () => {
   const id = await secret('shop/quiet', 'us-east-1')
   expect(await keyturn('replicas', 'shop/quiet', '--remove', 'us-east-1')).toMatchObject({
