@@ -13,8 +13,12 @@ import {
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { replicas } from '../../cli/commands/replicas.ts'
 import { contextOf } from '../../cli/context.ts'
-import { CommandError } from '../../cli/exit.ts'
+import type { FoundSecret } from '../../cli/credentialId.ts'
+import { CommandError, exit } from '../../cli/exit.ts'
 import { act } from '../../cli/replicas/act.ts'
+import type { There } from '../../cli/replicas/copies.ts'
+import type { Followed } from '../../cli/replicas/follow.ts'
+import { mayRenew } from '../../cli/replicas/repair.ts'
 import { type ReplicasOptions, requestOf } from '../../cli/replicas/request.ts'
 import { stackOf as findStack } from '../../cli/stack.ts'
 import { type SecretsManagerServer, startSecretsManager } from '../../local/aws/secretsManager.ts'
@@ -554,6 +558,28 @@ describe('--repair', () => {
   })
 })
 
+const key = 'Failed: The KMS key is disabled or not found'
+test.each<[boolean, Followed['end'], string, There['state']]>([
+  [true, 'late', 'InProgress', 'behind'],
+  [true, 'late', 'InProgress', 'empty'],
+  [true, 'late', 'InSync', 'behind'],
+  [true, 'failed', 'Failed', 'behind'],
+  [true, 'failed', 'Failed: Something else', 'behind'],
+  [false, 'failed', key, 'behind'],
+  [false, 'failed', 'Failed: Something else', 'empty'],
+  [false, 'failed', 'Failed: Secret with this name already exists in this region', 'behind'],
+  [false, 'late', 'InProgress', 'unseen'],
+  [false, 'late', 'InProgress', 'alone'],
+  [false, 'stopped', 'InProgress', 'behind'],
+  [false, 'unseen', 'InSync', 'unseen'],
+])('%j: removing and adding may help where the wait ended %s, with %s, and the Region is %s', (...row) => {
+  const [expected, end, status, state] = row
+  const followed = { end, status, there: { state } }
+  const told = { code: exit.failed, result: 'failed', says: '', found: {} as FoundSecret }
+  expect(mayRenew({ ...told, followed })).toBe(expected)
+  expect(mayRenew(told)).toBe(false)
+})
+
 describe('many at once', () => {
   test('by tag and prefix: a preview, one question, a line each, and what cannot be done beside', async () => {
     const team = { team: `t${secretsMade}` }
@@ -601,6 +627,26 @@ describe('many at once', () => {
     expect(code).toBe(0)
     expect(out.match(/removed from us-east-1/g)).toHaveLength(12)
     expect(performance.now() - begun).toBeGreaterThan(11 * 50 - 10)
+  })
+
+  test('those that hang are asked about together, and others are left as they are', async () => {
+    const team = { team: `t${secretsMade}` }
+    const well = await secret(team, region)
+    const hanging = [await secret(team, region), await secret(team, region)]
+    secretsManager.setRegion(region, { wedges: 60_000 })
+    for (const { arn } of hanging) for (const value of ['Hidden-2', 'Hidden-3']) await put(arn, value)
+    const options = { repair: region, tag: Object.entries(team) }
+    const { code, err } = await keyturn(undefined, options, { typed: region, milliseconds: 600 })
+    expect(code).toBe(0)
+    expect(err.match(/^--repair us-east-1: \d secrets$/gm)).toEqual([
+      '--repair us-east-1: 3 secrets',
+      '--repair us-east-1: 2 secrets',
+    ])
+    const removed = account.sent.filter(({ action }) => action === 'RemoveRegionsFromReplication')
+    expect(removed.map(({ request }) => request.SecretId).sort()).toEqual(
+      hanging.map(({ arn }) => arn).sort(),
+    )
+    for (const { arn } of [well, ...hanging]) expect(await listed(arn)).toEqual([`${region} InSync`])
   })
 
   test('the worst of several, as one document', async () => {
