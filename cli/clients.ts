@@ -19,6 +19,7 @@ const BOUNDS = { connectionTimeout: 3000, requestTimeout: 10_000, throwOnRequest
 export class Clients {
   readonly #place: Place
   readonly #made = new Map<string, Promise<unknown>>()
+  readonly #elsewhere = new Map<string, Clients>()
 
   constructor(place: Place) {
     this.#place = place
@@ -26,7 +27,9 @@ export class Clients {
 
   /** The clients of another Region. */
   in(region: string): Clients {
-    return new Clients({ ...this.#place, region })
+    const clients = this.#elsewhere.get(region) ?? new Clients({ ...this.#place, region })
+    this.#elsewhere.set(region, clients)
+    return clients
   }
 
   cloudFormation(): Promise<CloudFormationClient> {

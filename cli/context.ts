@@ -1,6 +1,9 @@
 import { Clients } from './clients.ts'
 import { Output, type Stream } from './output.ts'
 
+/** Where a command reads an answer: process.stdin, or a test's. */
+export type Input = NodeJS.ReadableStream & { isTTY?: boolean | undefined }
+
 /** The options that every command has. */
 export type GlobalOptions = { stage?: string; profile?: string; region?: string; json?: boolean }
 
@@ -12,19 +15,28 @@ export type Context = {
   json: boolean
   clients: Clients
   output: Output
+  /** Where somebody answers, and where the questions are put. */
+  terminal: { input: Input; questions: NodeJS.WritableStream }
 }
 
-type Streams = { stdout: Stream; stderr: Stream }
+type Streams = { stdin: Input; stdout: Stream; stderr: Stream & NodeJS.WritableStream }
 
 export function contextOf(
   { stage, profile, region, json = false }: GlobalOptions,
-  { stdout, stderr }: Streams,
+  streams: Streams,
   env: NodeJS.ProcessEnv,
 ): Context {
   return {
     stage: stage ?? (env.KEYTURN_STAGE || undefined),
     json,
     clients: new Clients({ profile, region }),
-    output: new Output(stdout, stderr, env),
+    output: new Output(streams.stdout, streams.stderr, env),
+    terminal: {
+      // It is opened only by whoever asks something.
+      get input() {
+        return streams.stdin
+      },
+      questions: streams.stderr,
+    },
   }
 }

@@ -45,15 +45,6 @@ export function addLooks({ make, run }: Making): void {
       }),
     )
 
-  make('replicas', 'Which secret has copies in other Regions, and whether they have its current version.')
-    .argument('[ID]', ids)
-    .action(async (id: string | undefined, _, command) =>
-      run(command, async context => {
-        const { replicas } = await import('./commands/replicas.ts')
-        return replicas(context, id)
-      }),
-    )
-
   make('events', 'What changed in the whole stage lately: a line for each rotation.')
     .addOption(
       new Option('--since <DURATION>', 'how far back, such as 90m, 24h or 7d')
@@ -69,7 +60,8 @@ export function addLooks({ make, run }: Making): void {
     )
 }
 
-function withTag(text: string, before: [string, string][]): [string, string][] {
+/** One more tag, as KEY=VALUE. */
+export function withTag(text: string, before: [string, string][] = []): [string, string][] {
   const [, key = '', value = ''] = /^([^=]+)=(.*)$/s.exec(text) ?? []
   if (!key) throw new InvalidArgumentError('It should be KEY=VALUE.')
   return [...before, [key, value]]

@@ -7,6 +7,8 @@ export const PREFIX = 'keyturn:'
 /** The tag that makes a credential rotate by itself. */
 export const EVERY = `${PREFIX}every`
 export const MANAGED = `${PREFIX}managed`
+/** The tag that names the Region in which the credential rotates. */
+export const HOME = `${PREFIX}home`
 
 /** Tags as AWS's services list them. */
 export function tagsIn(list: { Key?: string | undefined; Value?: string | undefined }[] = []): Tags {

@@ -3,6 +3,7 @@ import { nextBeginning } from '../../fleet/due.ts'
 import { NEVER } from '../../fleet/inventory.ts'
 import type { RotationRecord } from '../../fleet/records/record.ts'
 import type { Replica } from '../../rotation/replicas.ts'
+import { HOME } from '../../rotation/tags.ts'
 import type { Context } from '../context.ts'
 import { credentialOf } from '../credentialId.ts'
 import { type ExitCode, exit } from '../exit.ts'
@@ -147,6 +148,7 @@ function tell({ output }: Context, stack: Stack, known: Known): void {
     ['in use', last && inUse(last)],
     ['before', last && retirementOf(last)],
     ['replicas', facts.replicas.map(stateOf).join(', ') || undefined],
+    ['home', homeOf(facts)],
     [
       'pending',
       pending && `${plain(pending.token)}, whose rotation ${pending.running ? 'runs' : 'does not run'}`,
@@ -159,6 +161,15 @@ function tell({ output }: Context, stack: Stack, known: Known): void {
 /** How a copy in another Region stands, or since when nothing waits for it. */
 const stateOf = ({ region, status, givenUp }: Replica) =>
   plain(givenUp ? `${region} given up ${givenUp}` : `${region} ${status}`)
+
+/** Where a secret with replicas rotates; one that is promoted elsewhere has to know. */
+function homeOf({ replicas, credential: { tags } }: Known['facts']): string | undefined {
+  if (!replicas.length) return undefined
+  return plain(
+    tags[HOME] ||
+      `missing: it has replicas and no tag ${HOME}, so one that is promoted would rotate there too`,
+  )
+}
 
 const endOf = ({ began, ended = began }: RotationRecord) => new Date(ended)
 
@@ -196,6 +207,7 @@ function documentOf(known: Known, stack: Stack): object {
     pending: pending ?? null,
     parked,
     replicas,
+    ...(replicas.length > 0 && { home: credential.tags[HOME] ?? null }),
     last: last ?? null,
     latest: records[0] ?? null,
     ...(left && { graceLeft: lasting(Math.max(0, left)) }),

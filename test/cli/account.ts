@@ -7,8 +7,8 @@ import { arnOf } from '../../local/embedded/stateMachine.ts'
 import manifest from '../../package.json' with { type: 'json' }
 
 type Refusal = { name: string; message?: string; status?: number }
-/** A stack as DescribeStacks tells it. */
-export type StackTold = { name: string; outputs: Record<string, string> }
+/** A stack as DescribeStacks tells it, in its Region, or else in each. */
+export type StackTold = { name: string; outputs: Record<string, string>; region?: string }
 
 /** An account as the command sees it: stacks and parameters here, the rest handed on to whatever plays it. */
 export type Account = {
@@ -24,9 +24,11 @@ export type Account = {
   /** The inputs of the runs of what is due that were started. */
   runs: string[]
   /** From now on `rule` is asked about each call, which it may have never answered. No rule lifts the last one. */
-  refuse(rule?: (action: string) => Refusal | 'never' | undefined): void
+  refuse(rule?: (action: string, region: string) => Refusal | 'never' | undefined): void
   /** The names of all calls so far. */
   calls: string[]
+  /** All that was sent in JSON, with the Region that it was for. */
+  sent: { action: string; region: string; request: Record<string, unknown> }[]
   stop(): void
 }
 
@@ -53,7 +55,10 @@ export async function startAccount(played: Played = {}): Promise<Account> {
   let rule: Parameters<Account['refuse']>[0]
   const server = createServer(async (incoming, outgoing) => {
     const body = Buffer.concat(await incoming.toArray()).toString()
-    const { status, body: answer } = await answerTo(incoming, body)
+    const told = await answerTo(incoming, body).catch(() => undefined)
+    // What plays the service has closed the connection, and so it is here.
+    if (!told) return incoming.socket.destroy()
+    const { status, body: answer } = told
     outgoing.writeHead(status, { 'content-type': incoming.headers['content-type'] }).end(answer)
   })
   const account: Account = {
@@ -67,6 +72,7 @@ export async function startAccount(played: Played = {}): Promise<Account> {
       rule = next
     },
     calls: [],
+    sent: [],
     stop() {
       server.close()
       server.closeAllConnections()
@@ -77,9 +83,14 @@ export async function startAccount(played: Played = {}): Promise<Account> {
     const [, service = '', action = /Action=(\w+)/.exec(body)?.[1] ?? ''] =
       /^(\w+)\.(\w+)$/.exec(`${incoming.headers['x-amz-target']}`) ?? []
     account.calls.push(action)
-    const refusal = rule?.(action)
+    const refusal = rule?.(action, regionOf(incoming))
     if (refusal === 'never') return new Promise(() => {})
-    if (!service) return refusal ? refusedXml(refusal) : stacksXml(account.stacks, body)
+    const region = regionOf(incoming)
+    if (!service) {
+      const stacks = account.stacks.filter(stack => stack.region === undefined || stack.region === region)
+      return refusal ? refusedXml(refusal) : stacksXml(stacks, body)
+    }
+    account.sent.push({ action, region, request: JSON.parse(body) })
     if (refusal) return refused(refusal)
     const request = JSON.parse(body)
     if (service === 'AmazonSSM' && !played.others) return ok(parameterAnswer(account, action, request))
@@ -116,6 +127,10 @@ export async function startAccount(played: Played = {}): Promise<Account> {
   account.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   return account
 }
+
+/** The Region in the scope of the signature. */
+const regionOf = ({ headers }: IncomingMessage): string =>
+  /Credential=[^/]+\/\d{8}\/([^/]+)\//.exec(`${headers.authorization}`)?.[1] ?? ''
 
 const ok = (body: object): Answer => ({ status: 200, body: JSON.stringify(body) })
 const refused = ({ name, message = name, status = 400 }: Refusal): Answer => ({

@@ -40,6 +40,12 @@ test.each([
   [['--region', ''], []],
   [['demo', ''], []],
   [['status', '--state', 'fail'], ['failed']],
+  [
+    ['replicas', '--re'],
+    ['--remove', '--repair', '--reason', '--region'],
+  ],
+  [['replicas', '--add', ''], []],
+  [['replicas', '--add', 'us-east-1', 'shop/d'], ['shop/database']],
   [['history', 'shop/d'], ['shop/database']],
   [
     ['complete', ''],

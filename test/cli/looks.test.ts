@@ -119,6 +119,20 @@ describe('status of one credential', () => {
     expect(stdout).not.toContain('Hidden')
   })
 
+  test('that has replicas: where they are, what was given up, and whether it has a home', async () => {
+    const ReplicationStatus = [{ Region: 'us-east-1', Status: 'InSync' }]
+    const givenUp = { 'keyturn:given-up:us-east-1': '2026-11-29 down' }
+    await secret('one/homeless', { ...managed, ...givenUp })
+    await secret('one/at-home', { ...managed, 'keyturn:home': 'eu-west-1' })
+    for (const name of ['one/homeless', 'one/at-home']) account.secrets.set(name, { ReplicationStatus })
+    const { stdout } = await keyturn('status', 'one/homeless')
+    expect(stdout).toMatch(/^ {2}replicas {4}us-east-1 given up 2026-11-29 down$/m)
+    expect(stdout).toMatch(/^ {2}home {8}missing: it has replicas and no tag keyturn:home, so /m)
+    expect((await json('status', 'one/homeless')).document).toMatchObject({ home: null })
+    expect((await keyturn('status', 'one/at-home')).stdout).toMatch(/^ {2}home {8}eu-west-1$/m)
+    expect((await json('status', 'one/at-home')).document).toMatchObject({ home: 'eu-west-1' })
+  })
+
   test('whose last rotation failed, with the remedy; a parameter as well', async () => {
     const arn = await parameter('/one/failed')
     const base = { store: 'parameter-store', id: '/one/failed', arn } as const

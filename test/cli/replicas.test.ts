@@ -1,14 +1,22 @@
+import { globSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import {
   CreateSecretCommand,
+  DescribeSecretCommand,
   PutSecretValueCommand,
   ReplicateSecretToRegionsCommand,
   SecretsManagerClient,
+  StopReplicationToReplicaCommand,
+  TagResourceCommand,
+  UntagResourceCommand,
 } from '@aws-sdk/client-secrets-manager'
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { type SecretsManagerServer, startSecretsManager } from '../../local/aws/secretsManager.ts'
-import { type Account, environment, run, stackOf, startAccount } from './account.ts'
+import { type Account, environment, file, run, stackOf, startAccount } from './account.ts'
 
 const regions = ['us-east-1', 'eu-central-1', 'ap-south-1', 'sa-east-1']
+const project = join(import.meta.dirname, '../..')
+const read = (file: string) => readFileSync(join(project, file), 'utf8')
 let secretsManager: SecretsManagerServer
 let account: Account
 let secrets: SecretsManagerClient
@@ -28,8 +36,10 @@ beforeEach(() => {
 })
 
 const keyturn = (...words: string[]) => run(words, environment(account.url))
+const home = [{ Key: 'keyturn:home', Value: 'eu-west-1' }]
 async function secret(Name: string, ...copies: string[]): Promise<string> {
-  const { ARN = '' } = await secrets.send(new CreateSecretCommand({ Name, SecretString: 'Hidden-1' }))
+  const command = new CreateSecretCommand({ Name, SecretString: 'Hidden-1', Tags: home })
+  const { ARN = '' } = await secrets.send(command)
   const AddReplicaRegions = copies.map(Region => ({ Region }))
   if (copies.length)
     await secrets.send(new ReplicateSecretToRegionsCommand({ SecretId: ARN, AddReplicaRegions }))
@@ -67,6 +77,179 @@ test('all follow: done; there are none: said', async () => {
   expect(await keyturn('replicas', 'shop/well')).toMatchObject({ code: 0, stderr: '' })
   await secret('shop/alone')
   expect(await keyturn('replicas', 'shop/alone')).toMatchObject({ code: 0, stdout: 'It has no replicas.\n' })
+})
+
+test('a secret with replicas says where it is at home; one that lacks the tag is a finding', async () => {
+  const id = await secret('shop/homeless', 'us-east-1')
+  const well = await keyturn('replicas', 'shop/homeless')
+  expect(well.stdout).toMatch(/^secret:shop\/homeless is at home in eu-west-1$/m)
+  await secrets.send(new UntagResourceCommand({ SecretId: id, TagKeys: ['keyturn:home'] }))
+  const { code, stdout } = await keyturn('replicas', 'shop/homeless')
+  expect(code).toBe(5)
+  expect(stdout).toMatch(
+    /^follows .*\n {2}InSync.*\nno home {2}secret:shop\/homeless has replicas and no tag keyturn:home=eu-west-1: /,
+  )
+  const json = JSON.parse((await keyturn('replicas', 'shop/homeless', '--json')).stdout)
+  expect(json.replicas).toMatchObject([{ state: 'follows', home: null }])
+})
+
+test('a Region that was given up says since when and why, and is no finding', async () => {
+  const id = await secret('shop/given-up', 'us-east-1')
+  const Tags = [{ Key: 'keyturn:given-up:us-east-1', Value: '2026-11-29 the Region is down' }]
+  await secrets.send(new TagResourceCommand({ SecretId: id, Tags }))
+  secretsManager.setRegion('us-east-1', { endpoint: 'closed' })
+  const { code, stdout } = await keyturn('replicas', 'shop/given-up')
+  expect(code).toBe(0)
+  expect(stdout).toMatch(/^unseen .*\n.*, given up 2026-11-29 the Region is down$/m)
+})
+
+test('a secret of its own is told from a replica, be it a promoted one or another of that name', async () => {
+  const regional = new SecretsManagerClient({
+    endpoint: secretsManager.url,
+    region: 'us-east-1',
+    credentials: { accessKeyId: 'AKIDEXAMPLE', secretAccessKey: 'secret' },
+  })
+  secretsManager.setRegion('us-east-1', { promotedStaysListed: true })
+  const id = await secret('alone/promoted', 'us-east-1')
+  await secrets.send(new DescribeSecretCommand({ SecretId: id }))
+  const SecretId = id.replace('eu-west-1', 'us-east-1')
+  await regional.send(new StopReplicationToReplicaCommand({ SecretId }))
+  await regional.send(new CreateSecretCommand({ Name: 'alone/other', SecretString: 'Hidden-3' }))
+  await secret('alone/other', 'us-east-1')
+  await secret('shop/not-meant', 'us-east-1')
+  const { code, stdout } = await keyturn('replicas', '--prefix', 'alone/')
+  expect(code).toBe(5)
+  expect(stdout.match(/^alone {2}secret:.*$/gm)).toEqual([
+    'alone  secret:alone/other in us-east-1',
+    'alone  secret:alone/promoted in us-east-1',
+  ])
+  expect(stdout).not.toContain('shop/')
+  expect(stdout).toMatch(/Failed: .*, a secret of its own has this name there, as after a promotion$/m)
+  expect((await keyturn('replicas', '--tag', 'a=b')).stdout).toBe('No such secret has replicas.\n')
+})
+
+test.each([
+  ['--add us-east-1 --remove us-east-1 shop/x', '--add and --remove were given'],
+  ['--give-up us-east-1 --repair us-east-1 --reason x shop/x', '--repair and --give-up were given'],
+  ['--add us-east-1', '--add was given, and no secret'],
+  ['--remove us-east-1 --confirm us-east-1', '--remove was given, and no secret'],
+  ['--add us-east-1 --prefix shop shop/x', 'an ID was given, and --tag or --prefix too'],
+  ['--tag a=b shop/x', 'an ID was given, and --tag or --prefix too'],
+  ['--tag a --add us-east-1', 'It should be KEY=VALUE'],
+  ['--key alias/x shop/x', '--key goes with --add alone'],
+  ['--repair us-east-1 --key alias/x shop/x', '--key goes with --add alone'],
+  ['--remove us-east-1 --reason x shop/x', '--reason goes with --give-up alone'],
+  ['--remove us-east-1 --wait 5m shop/x', '--wait goes with --add, --repair alone'],
+  ['--confirm us-east-1 shop/x', '--confirm goes with --add, --remove, --repair, --give-up alone'],
+  ['--remove us-east-1 --confirm us-east-2 shop/x', '--confirm says us-east-2, and --remove us-east-1'],
+  ['--repair us-east-1 --wait 59s shop/x', '--repair waits a minute at least'],
+  ['--add us-east-1 --wait soon shop/x', 'It should be a whole number with s or m'],
+  ['--add us-east-1 --wait 61m shop/x', 'It should be a whole number with s or m'],
+  ['--add Virginia shop/x', 'It should be a Region'],
+  ['--give-up us-east-1 shop/x', '--give-up was given without a reason'],
+  ['--give-up us-east-1 --reason a;b shop/x', 'a tag cannot hold the character ";" of --reason'],
+  [
+    `--give-up us-east-1 --reason ${'x'.repeat(246)} shop/x`,
+    '--reason has 246 characters, and a tag has room for 245',
+  ],
+])('%s is refused before anything is asked', async (words, problem) => {
+  account.calls.length = 0
+  const { code, stdout, stderr } = await keyturn('replicas', ...words.split(' '))
+  expect([code, stdout, account.calls]).toEqual([2, '', []])
+  expect(stderr).toMatch(/^keyturn: .*\n.+\n$/)
+  expect(stderr).toContain(problem)
+})
+
+test('Ctrl-C ends the looking on, and the replica goes on', async () => {
+  await secret('shop/slow')
+  secretsManager.setRegion('us-east-1', { inProgress: 1e9 })
+  const words = ['replicas', 'shop/slow', '--add', 'us-east-1']
+  const { code, stderr } = await run(words, environment(account.url), (child, printed) => {
+    child.stdout.on('data', () => {
+      if (printed().includes('InProgress in us-east-1')) child.kill('SIGINT')
+    })
+  })
+  expect(code).toBe(4)
+  expect(stderr).toMatch(
+    /^keyturn: shop\/slow: InProgress in us-east-1, and not looked at any more; it goes on\nkeyturn /,
+  )
+})
+
+test('Ctrl-C amid many has none begin that has not begun', async () => {
+  for (let n = 0; n < 12; n++) await secret(`stopped/${n}`)
+  secretsManager.setRegion('us-east-1', { inProgress: 1e9 })
+  account.sent.length = 0
+  const begun = () => account.sent.filter(({ action }) => action === 'ReplicateSecretToRegions').length
+  const words = ['replicas', '--prefix', 'stopped/', '--add', 'us-east-1', '--confirm', 'us-east-1']
+  const { code, stderr } = await run(words, environment(account.url), child => {
+    const look = setInterval(() => {
+      if (begun() < 10) return
+      clearInterval(look)
+      child.kill('SIGINT')
+    }, 50)
+  })
+  expect([code, begun()]).toEqual([4, 10])
+  expect(stderr.match(/and not looked at any more; it goes on/g)).toHaveLength(10)
+  expect(stderr.match(/: not begun, as it was stopped before: nothing was changed/g)).toHaveLength(2)
+})
+
+test('without a terminal nothing waits for an answer', async () => {
+  const id = await secret('shop/quiet', 'us-east-1')
+  expect(await keyturn('replicas', 'shop/quiet', '--remove', 'us-east-1')).toMatchObject({
+    code: 2,
+    stdout: '',
+    stderr: expect.stringMatching(/no terminal to ask on.*\nIf it is meant: --confirm us-east-1\.\n$/),
+  })
+  const { ReplicationStatus } = await secrets.send(new DescribeSecretCommand({ SecretId: id }))
+  expect(ReplicationStatus).toHaveLength(1)
+})
+
+describe('on a terminal', () => {
+  /** Runs the command on a terminal of its own, where somebody presses these keys at its question. */
+  const onTerminal = (keys: string, ...words: string[]) => {
+    const spawn = 'import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))'
+    const command = ['python3', '-c', spawn, process.execPath, file]
+    let asked = false
+    return run(
+      words,
+      environment(account.url, { TERM: 'dumb' }),
+      (child, printed) => {
+        child.stdout.on('data', () => {
+          if (asked || !/to go on: |\(yes\/no\) /.test(printed())) return
+          asked = true
+          child.stdin.write(keys)
+        })
+      },
+      command,
+    )
+  }
+
+  test.each([
+    ['yes\r', 0],
+    ['no\r', 2],
+    // Ctrl-C, and the end of the input.
+    ['\u0003', 2],
+    ['\u0004', 2],
+  ])('%j ends with %d', async (keys, expected) => {
+    const name = `terminal/${expected}-${keys.charCodeAt(0)}`
+    const id = await secret(name, 'us-east-1')
+    const { code, stdout } = await onTerminal(keys, 'replicas', name, '--remove', 'us-east-1')
+    expect(code).toBe(expected)
+    if (expected) expect(stdout).toContain('not confirmed: nothing was')
+    const { ReplicationStatus = [] } = await secrets.send(new DescribeSecretCommand({ SecretId: id }))
+    expect(ReplicationStatus).toHaveLength(expected ? 1 : 0)
+  })
+})
+
+test("nothing of Keyturn ever overwrites what stands in a replica's way", () => {
+  const files = globSync(
+    ['cli', 'fleet', 'functions', 'rotation'].map(room => `${room}/**/*.ts`),
+    { cwd: project },
+  )
+  expect(files).toContain('cli/replicas/calls.ts')
+  const sending = files.filter(file => /ReplicateSecretToRegionsCommand/.test(read(file)))
+  expect(sending).toEqual(['cli/replicas/calls.ts'])
+  expect(files.filter(file => read(file).includes('ForceOverwriteReplicaSecret'))).toEqual([])
 })
 
 test('a parameter is refused', async () => {

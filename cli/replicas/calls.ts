@@ -1,0 +1,73 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
+import { type Tags, tagsIn } from '../../rotation/tags.ts'
+import type { Context } from '../context.ts'
+import type { FoundSecret } from '../credentialId.ts'
+
+/** Milliseconds from one change to the next: Secrets Manager takes 50 a second, and others need some of these. */
+const APART = 50
+
+/** The service's own key, which stands for a replica that was given none. */
+const DEFAULT_KEY = /(^|:)alias\/aws\/secretsmanager$/
+
+/**
+ * The calls that change a secret's replicas, and its tags; every one that the command makes is made here, no more than
+ * twenty a second. A secret that stands in a replica's way is never overwritten: it may be one that was promoted.
+ */
+export class Calls {
+  readonly #client: SecretsManagerClient
+  #next = 0
+
+  private constructor(client: SecretsManagerClient) {
+    this.#client = client
+  }
+
+  static async of({ clients }: Context): Promise<Calls> {
+    return new Calls(await clients.secrets())
+  }
+
+  /** A secret as it is now. */
+  async find(SecretId: string): Promise<FoundSecret> {
+    const { DescribeSecretCommand } = await import('@aws-sdk/client-secrets-manager')
+    const secret = await this.#client.send(new DescribeSecretCommand({ SecretId }))
+    const { Name: name = '', ARN: arn = '' } = secret
+    return { store: 'secrets-manager', name, arn, tags: tagsIn(secret.Tags), secret }
+  }
+
+  /** Begins a replica in a Region, or begins anew with the one that is there. */
+  async replicate(SecretId: string, Region: string, key: string | undefined): Promise<void> {
+    const { ReplicateSecretToRegionsCommand } = await import('@aws-sdk/client-secrets-manager')
+    const AddReplicaRegions = [{ Region, ...(key && !DEFAULT_KEY.test(key) && { KmsKeyId: key }) }]
+    await this.#turn()
+    await this.#client.send(new ReplicateSecretToRegionsCommand({ SecretId, AddReplicaRegions }))
+  }
+
+  /** Deletes the replica in a Region, at once and for good. */
+  async remove(SecretId: string, region: string): Promise<void> {
+    const { RemoveRegionsFromReplicationCommand } = await import('@aws-sdk/client-secrets-manager')
+    await this.#turn()
+    await this.#client.send(
+      new RemoveRegionsFromReplicationCommand({ SecretId, RemoveReplicaRegions: [region] }),
+    )
+  }
+
+  async tag(SecretId: string, tags: Tags): Promise<void> {
+    const { TagResourceCommand } = await import('@aws-sdk/client-secrets-manager')
+    const Tags = Object.entries(tags).map(([Key, Value]) => ({ Key, Value }))
+    await this.#turn()
+    await this.#client.send(new TagResourceCommand({ SecretId, Tags }))
+  }
+
+  async untag(SecretId: string, key: string): Promise<void> {
+    const { UntagResourceCommand } = await import('@aws-sdk/client-secrets-manager')
+    await this.#turn()
+    await this.#client.send(new UntagResourceCommand({ SecretId, TagKeys: [key] }))
+  }
+
+  async #turn(): Promise<void> {
+    const now = Date.now()
+    const at = Math.max(now, this.#next)
+    this.#next = at + APART
+    if (at > now) await sleep(at - now)
+  }
+}

@@ -1,0 +1,99 @@
+import type { DescribeSecretResponse, ReplicationStatusType } from '@aws-sdk/client-secrets-manager'
+import { currentIn } from '../../fleet/pending.ts'
+import { inRegion, regionIn } from '../../rotation/arn.ts'
+import { givenUpIn, HOME, tagsIn } from '../../rotation/tags.ts'
+import { explained } from '../awsErrors.ts'
+import type { Context } from '../context.ts'
+import { CommandError } from '../exit.ts'
+
+/**
+ * How a secret's copy in another Region stands. `follows`: it has the primary's current version. `behind`: another one.
+ * `empty`: there is no such secret there. `alone`: what has its name there is a secret of its own, as after a promotion.
+ * `unseen`: its Region could not be asked, and `why` says how.
+ */
+export type There = {
+  state: 'follows' | 'behind' | 'empty' | 'alone' | 'unseen'
+  why?: string
+  /** The version that applications there get. */
+  version?: string
+}
+
+export type Copy = There & {
+  secret: string
+  region: string
+  /** What Secrets Manager says of it in the primary's Region. */
+  status: string
+  /** The day on which it was last read there. */
+  lastRead?: string
+  /** The day on which nothing waited for it any more, and why. */
+  givenUp?: string
+  /** The Region in which the secret rotates, as its tag says. */
+  home: string | null
+}
+
+/** Whether nothing is to be done about a copy. */
+export const isWell = ({ state, givenUp, home }: Copy): boolean =>
+  home !== null && (state === 'follows' || givenUp !== undefined)
+
+/** The copies of a secret: each Region is asked itself. */
+export function copiesOf(context: Context, secret: DescribeSecretResponse): Promise<Copy[]> {
+  const { Name = '', ReplicationStatus = [] } = secret
+  const tags = tagsIn(secret.Tags)
+  const givenUp = givenUpIn(tags)
+  return Promise.all(
+    ReplicationStatus.map(async replica => {
+      const { Region: region = '' } = replica
+      const lastRead = lastReadIn(replica)
+      return {
+        secret: Name,
+        region,
+        status: statusOf(replica),
+        ...(lastRead && { lastRead }),
+        ...(givenUp[region] && { givenUp: givenUp[region] }),
+        home: tags[HOME] ?? null,
+        ...(await lookThere(context, secret, region)),
+      }
+    }),
+  )
+}
+
+/** What the primary's Region says of a replica, with the service's own reason. */
+export const statusOf = ({ Status, StatusMessage }: ReplicationStatusType): string =>
+  `${Status ?? 'unknown'}${StatusMessage && Status !== 'InSync' ? `: ${StatusMessage}` : ''}`
+
+export const lastReadIn = ({ LastAccessedDate }: ReplicationStatusType): string | undefined =>
+  LastAccessedDate?.toISOString().slice(0, 10)
+
+/** What the primary says of its replica in a Region, if it lists one. */
+export const listedIn = (
+  { ReplicationStatus = [] }: DescribeSecretResponse,
+  region: string,
+): ReplicationStatusType | undefined => ReplicationStatus.find(({ Region }) => Region === region)
+
+/** Asks a Region how a secret's copy stands. No value is read. */
+export async function lookThere(
+  { clients }: Context,
+  { ARN = '', Name = '', VersionIdsToStages }: DescribeSecretResponse,
+  region: string,
+): Promise<There> {
+  const client = await clients.in(region).secrets()
+  const { DescribeSecretCommand } = await import('@aws-sdk/client-secrets-manager')
+  const describe = (SecretId: string) =>
+    client.send(new DescribeSecretCommand({ SecretId })).catch(error => {
+      if (error.name !== 'ResourceNotFoundException') throw error
+      return undefined
+    })
+  try {
+    // A secret that is no copy of this one ends otherwise, and stands in the way all the same.
+    const there = (await describe(inRegion(ARN, region))) ?? (await describe(Name))
+    if (!there) return { state: 'empty' }
+    const version = currentIn(there.VersionIdsToStages)
+    const state = version === currentIn(VersionIdsToStages) ? 'follows' : 'behind'
+    const isCopy = there.PrimaryRegion !== undefined && there.PrimaryRegion === regionIn(ARN)
+    return { state: isCopy ? state : 'alone', ...(version && { version }) }
+  } catch (error) {
+    const told = explained(error)
+    if (told instanceof CommandError) return { state: 'unseen', why: told.message }
+    throw error
+  }
+}

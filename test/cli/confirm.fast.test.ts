@@ -1,0 +1,59 @@
+import { PassThrough, Writable } from 'node:stream'
+import { expect, test } from 'vitest'
+import { canAsk, confirm, type Question } from '../../cli/confirm.ts'
+import { contextOf } from '../../cli/context.ts'
+
+const region = 'us-east-1'
+const question: Question = { about: ['two replicas go'], region, given: false }
+
+/** A context whose terminal, if it is one, answers the question so; undefined ends the input instead. */
+function answering(answer: string | undefined, { isTTY = true, json = false } = {}) {
+  const printed = { text: '' }
+  const stdin = Object.assign(new PassThrough(), { isTTY })
+  const stderr = new Writable({
+    write(chunk, _, done) {
+      printed.text += chunk
+      if (/\(yes\/no\) |to go on: /.test(`${chunk}`)) {
+        if (answer === undefined) stdin.end()
+        else stdin.write(answer)
+      }
+      done()
+    },
+  })
+  return { printed, context: contextOf({ json }, { stdin, stdout: stderr, stderr }, {}) }
+}
+
+test.each(['yes\n', 'y\n', 'Yes\r', ' y \n'])('%j confirms', async answer => {
+  const { context, printed } = answering(answer)
+  await confirm(context, question)
+  expect(printed.text).toMatch(/^two replicas go\n/)
+})
+
+test.each(['no\n', '\n', 'yess\n', '\u0003', '\u0004', undefined])('%j does not', async answer => {
+  const { context } = answering(answer)
+  await expect(confirm(context, question)).rejects.toMatchObject({
+    code: 2,
+    message: expect.stringContaining('nothing was changed'),
+  })
+})
+
+test('a word has to be typed as it is', async () => {
+  await confirm(answering('us-east-1\n').context, { ...question, word: region })
+  for (const answer of ['us-east-2\n', 'US-EAST-1\n', 'yes\n', '\n'])
+    await expect(confirm(answering(answer).context, { ...question, word: region })).rejects.toThrow(
+      'not confirmed',
+    )
+})
+
+test('without a terminal, and for a program, nothing is asked and nothing waited for', async () => {
+  for (const surroundings of [{ isTTY: false }, { json: true }]) {
+    const { context, printed } = answering('yes\n', surroundings)
+    expect(canAsk(context)).toBe(false)
+    await expect(confirm(context, question)).rejects.toMatchObject({
+      code: 2,
+      remedy: 'If it is meant: --confirm us-east-1.',
+    })
+    expect(printed.text).toBe('')
+    await confirm(context, { ...question, given: true })
+  }
+})
