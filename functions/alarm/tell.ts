@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { settled } from '../../fleet/pool.ts'
 import { TooEarly } from '../shared/batch.ts'
 import { type Alarm, type Guide, lessened, readAlarm, wellAgain } from './alarm.ts'
 import type { Event } from './event.ts'
@@ -6,7 +7,6 @@ import { type Weighed, weigh } from './evidence.ts'
 import { readSuccess } from './failure.ts'
 import type { Histories } from './histories.ts'
 import { AlarmClaimed, type Claim, type Ledger, type Outlet, outlets } from './ledger.ts'
-import { settled } from './pool.ts'
 
 /** An event that is to be told of. `again`: it was taken before, and given back. */
 export type Item = { event: Event; again: boolean }

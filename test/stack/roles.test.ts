@@ -197,6 +197,10 @@ const table: Record<string, Record<string, string[]>> = {
   FindDueRole: {
     Lists: ['secretsmanager:ListSecrets', 'ssm:DescribeParameters', 'tag:GetResources'],
     Versions: ['secretsmanager:ListSecretVersionIds'],
+    RotatedByThisStack: ['secretsmanager:DescribeSecret'],
+    TaggedManaged: ['secretsmanager:DescribeSecret'],
+    Replicas: ['secretsmanager:DescribeSecret'],
+    ManagedThere: ['secretsmanager:DescribeSecret'],
     ManagedSecrets: read,
     ManagedParameters: ['ssm:GetParameters'],
     ...readKey,
