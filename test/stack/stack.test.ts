@@ -568,6 +568,7 @@ describe('alarms', () => {
       },
     }))
     vi.spyOn(Inventory.prototype, 'scheduled').mockResolvedValue([])
+    vi.spyOn(Inventory.prototype, 'atHome').mockResolvedValue([])
     vi.spyOn(SFNClient.prototype, 'send').mockImplementation(async () => ({ executions: [] }))
     const output = captureOutput()
     try {
