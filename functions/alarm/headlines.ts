@@ -9,7 +9,7 @@ export const headlines = {
   run: 'A run of what was due did not come to its end: rotations may not have begun, or their failures not been told.',
   late: 'Credentials should have rotated and have not.',
   lagging:
-    'Regions do not follow a credential: they may have a value of before. What was replaced stays open, and no rotation begins.',
+    'Regions that are named may go on with a value of before. While a replica is behind, or cannot be asked, what was replaced stays open and no rotation begins.',
   managed: 'Secrets Manager could not rotate a secret.',
   abandoned: 'A version made by hand ended a rotation of Secrets Manager.',
   alarm: 'A CloudWatch alarm of Keyturn changed its state.',
