@@ -12,7 +12,7 @@ export type Regions = {
   peers: string[]
 }
 
-/** Why a replica does not follow. `blocks`: no rotation begins until it does. */
+/** Why a replica does not follow. `blocks`: a rotation that began would be refused, and do nothing else. */
 export type Lag = { reason: string; blocks: boolean }
 
 const hour = 3_600_000
@@ -61,13 +61,14 @@ export class Replicas {
     // What is on its way is given an hour: InProgress is also what follows each change of a tag.
     const young = now.getTime() - since.getTime() < hour
     const replicas = awaited(primary).filter(({ status }) => !(young && status === 'InProgress'))
-    const { current: token, arn = id } = primary
+    const { current: token, pending, arn = id } = primary
     try {
       const found = await follow({ ...primary, replicas }, { token }, this.#regions.peers, this.#asking(arn))
       if (found.outcome !== 'replicated' || !found.empty.length) return undefined
       return { reason: `there is no replica in ${found.empty.join(' and ')}`, blocks: false }
     } catch (error) {
-      if (error instanceof RotationError) return { reason: error.message, blocks: true }
+      // What an abandoned rotation left is rolled back first, whatever replicas do: its application may be refused.
+      if (error instanceof RotationError) return { reason: error.message, blocks: !pending }
       throw error
     }
   }

@@ -160,6 +160,13 @@ describe('what is due', () => {
     expect(planned(found)).toEqual(['due/empty', 'due/given-up', 'due/not-described'])
   })
 
+  test('begins where a version is pending, whatever replicas do: an abandoned rotation has to be rolled back', async () => {
+    await makeDue('due/abandoned')
+    await fallBehind('due/abandoned')
+    server.stagePending('due/abandoned')
+    expect(planned(await run())).toEqual(['due/abandoned'])
+  })
+
   test('has the places of those that wait, however many and however long due', async () => {
     server.setRegion(unnamed, { fails: 'key denied' })
     for (let n = 0; n < 501; n++) await makeDue(`due/many/${n}`, {}, [unnamed])
