@@ -30,7 +30,11 @@ type Midway = Extract<StateOfRotate, 'SetSecret' | 'TestSecret' | 'FinishSecret'
  */
 export const endings: Record<string, Ending> = {
   __proto__: null as never,
+  MayHaveReplicas: { failed: 'execution', stopped: 'harmless' },
+  LookAtReplicas: { failed: 'execution', stopped: 'harmless' },
   CreateSecret: { failed: 'execution', stopped: 'harmless' },
+  HasReplicas: { failed: 'execution', stopped: 'harmless' },
+  AwaitPendingReplicas: { failed: 'execution', stopped: 'harmless' },
   DiscardSecret: { failed: 'execution', stopped: 'harmless' },
   NoObject: { failed: 'execution', stopped: 'harmless' },
   // These have announced that the rotation was rolled back.
@@ -47,6 +51,7 @@ export const endings: Record<string, Ending> = {
   AwaitReplicas: { failed: 'retire', stopped: 'retire' },
   AnnounceReplicasBehind: { failed: 'retire', stopped: 'retire' },
   AwaitReplicasLonger: { failed: 'retire', stopped: 'retire' },
+  MayAnnounceReplicated: { failed: 'retire', stopped: 'retire' },
   AnnounceReplicated: { failed: 'retire', stopped: 'retire' },
   Followed: { failed: 'retire', stopped: 'retire' },
   LeftOpen: { failed: 'retire', stopped: 'retire' },

@@ -1,6 +1,6 @@
 import { RotationError } from '../rotation/errors.ts'
 import { type AskRegion, follow } from '../rotation/follow.ts'
-import { awaited } from '../rotation/replicas.ts'
+import { awaited, notFollowing, saysOf } from '../rotation/replicas.ts'
 import type { Description } from '../rotation/stores/store.ts'
 import type { Scheduled } from './inventory.ts'
 import { settled } from './pool.ts'
@@ -64,8 +64,13 @@ export class Replicas {
     const { current: token, pending, arn = id } = primary
     try {
       const found = await follow({ ...primary, replicas }, { token }, this.#regions.peers, this.#asking(arn))
-      if (found.outcome !== 'replicated' || !found.empty.length) return undefined
-      return { reason: `there is no replica in ${found.empty.join(' and ')}`, blocks: false }
+      const empty = found.outcome === 'replicated' ? found.empty : []
+      // It has the current version, and will not get the next.
+      const stuck = notFollowing({ replicas }, empty).find(({ status }) => status !== 'InProgress')
+      if (stuck) return { reason: saysOf(stuck), blocks: !pending }
+      return empty.length
+        ? { reason: `there is no replica in ${empty.join(' and ')}`, blocks: false }
+        : undefined
     } catch (error) {
       // What an abandoned rotation left is rolled back first, whatever replicas do: its application may be refused.
       if (error instanceof RotationError) return { reason: error.message, blocks: !pending }

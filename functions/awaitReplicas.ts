@@ -1,14 +1,19 @@
-import { follow } from '../rotation/follow.ts'
-import { rotationEvent } from './shared/event.ts'
+import { awaitPending } from '../rotation/awaitPending.ts'
+import { follow, lookBefore } from '../rotation/follow.ts'
+import { replicasEvent } from './shared/event.ts'
 import { askingFor, peers } from './shared/peers.ts'
 import { stepHandler } from './shared/stepHandler.ts'
 
 /**
- * Sees that every Region hands out the version that was promoted. It is outside the VPC, from which only the own Region may
- * be in reach.
+ * Sees whether every Region has the version that a secret has here: the current one before a rotation, then the pending one,
+ * then that as the current one. It is outside the VPC, from which only the own Region may be in reach.
  * @throws ReplicasBehind: ask again
  */
-export const handler = stepHandler('awaitReplicas', rotationEvent, async (pipeline, { rotation }) => {
-  const primary = await pipeline.store.describe(rotation.id)
-  return follow(primary, rotation, peers, askingFor(primary.arn ?? rotation.id))
+export const handler = stepHandler('awaitReplicas', replicasEvent, async ({ store }, event) => {
+  const { look, isFirst, rotation } = event
+  if (look === 'pending') return awaitPending(store, rotation, peers, askingFor)
+  const primary = await store.describe(rotation.id)
+  const ask = askingFor(primary.arn ?? rotation.id)
+  if (look === 'before') return lookBefore(primary, { token: rotation.token, isFirst }, peers, ask)
+  return follow(primary, rotation, peers, ask)
 })

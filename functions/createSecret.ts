@@ -1,8 +1,13 @@
+import { messageIn } from '../fleet/executions.ts'
+import type { Answer } from '../rotation/replicas.ts'
 import { create } from '../rotation/steps.ts'
 import type { StoreName } from '../rotation/stores/store.ts'
 import { parseEnvironment } from './shared/environment.ts'
 import { startEvent } from './shared/event.ts'
+import { logger } from './shared/logger.ts'
 import { stepHandler } from './shared/stepHandler.ts'
+
+type Event = ReturnType<typeof startEvent>
 
 /**
  * A parameter's ARN is made of its name, in the account and Region of this stack: no other is rotated. A secret has one
@@ -15,10 +20,25 @@ function namesOf({ store, id }: { store: StoreName; id: string }): { name?: stri
   return { name: id, ...(arn && { arn }) }
 }
 
+/** What awaitReplicas has found before. Where it failed for another reason, nobody knows how the replicas stand. */
+function answerIn({ replication }: Event['rotation']): Answer {
+  const { why, empty = [], Error: error, Cause: cause } = replication ?? {}
+  const reason = messageIn(cause) ?? 'no reason was given'
+  if (error === undefined) return { behind: why, empty }
+  return {
+    behind: error === 'ReplicasBehind' ? reason : `other Regions were not asked: ${error}: ${reason}`,
+    empty,
+  }
+}
+
 /** Writes the new value as pending. Its result is the state that the later steps get. */
-export const handler = stepHandler('createSecret', startEvent, async (pipeline, { rotation }) => ({
-  store: rotation.store,
-  ...(rotation.group !== undefined && { group: rotation.group }),
-  ...namesOf(rotation),
-  ...(await create(pipeline, rotation)),
-}))
+export const handler = stepHandler('createSecret', startEvent, async (pipeline, { rotation, looked }) => {
+  const created = await create(pipeline, rotation, looked === rotation.store ? answerIn(rotation) : undefined)
+  for (const warning of created.warnings ?? []) logger.warn(warning)
+  return {
+    store: rotation.store,
+    ...(rotation.group !== undefined && { group: rotation.group }),
+    ...namesOf(rotation),
+    ...created,
+  }
+})

@@ -9,7 +9,9 @@ const PROMPT = 60_000
 
 /** Makes the pending value current. */
 export const handler = stepHandler('finishSecret', rotationEvent, async (pipeline, { rotation, started }) => {
-  const late = !started || Date.now() - started.getTime() > PROMPT
+  // What was waited for before SetSecret is no time in which anybody would have thought it dead.
+  const since = rotation.pendingReplication?.until ?? started
+  const late = !since || Date.now() - since.getTime() > PROMPT
   await finish(pipeline, rotation, { late })
   const kind = { engine: rotation.engine, strategy: rotation.strategy }
   count('CredentialRotated', kind)

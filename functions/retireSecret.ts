@@ -4,5 +4,5 @@ import { stepHandler } from './shared/stepHandler.ts'
 
 /** Closes what this rotation replaced, after the grace time; or says that another rotation has to follow. */
 export const handler = stepHandler('retireSecret', rotationEvent, (pipeline, { rotation }) =>
-  retire(pipeline, rotation),
+  retire(pipeline, rotation, rotation.replication?.empty),
 )

@@ -7,16 +7,15 @@ import type { Description } from './stores/store.ts'
 export type AskRegion = (region: string) => Promise<Description | undefined>
 
 /**
- * `empty` are the Regions that have no such secret, which blocks nothing. `unproven` are those that may not be asked: of
- * them the own Region says that they are in sync. `superseded`: a later version is current, and waits for itself.
+ * Where the replicas of a secret are. `empty` are the Regions that have no such secret, which blocks nothing. `unproven` are
+ * those that may not be asked: of them the own Region says that they are in sync.
  */
-export type Followed =
-  | { outcome: 'replicated'; regions: string[]; empty: string[]; unproven: string[] }
-  | { outcome: 'superseded' }
+export type Followed = { regions: string[]; empty: string[]; unproven: string[] }
 
 /**
  * Sees that every replica has the version that this rotation promoted: not by what the service says of replicas, which names
- * no version, but by asking each Region that the deployment names as a peer. No value is read.
+ * no version, but by asking each Region that the deployment names as a peer. No value is read. `superseded`: a later version
+ * is current, and waits for itself.
  * @throws ReplicasBehind if one has another version, or cannot be asked
  */
 export async function follow(
@@ -24,34 +23,97 @@ export async function follow(
   { token }: Pick<Rotation, 'token'>,
   peers: string[],
   ask: AskRegion,
-): Promise<Followed> {
+): Promise<({ outcome: 'replicated' } & Followed) | { outcome: 'superseded' }> {
   if (primary.current !== token) return { outcome: 'superseded' }
+  return {
+    outcome: 'replicated',
+    ...(await allHave({ version: token, label: 'current' }, primary, peers, ask)),
+  }
+}
+
+/** `unasked`: there is nothing to be asked, or something that must not wait. `behind` is what createSecret refuses. */
+export type LookedBefore =
+  | ({ outcome: 'following' } & Followed)
+  | { outcome: 'behind'; why: string; empty: string[] }
+  | { outcome: 'unasked' }
+
+/**
+ * Looks, before a rotation begins, whether every replica has what is current: one that has not would be left two versions
+ * behind. What another rotation left pending is not waited for, as it may have to be rolled back at once: its application
+ * may be refused. Nor is an earlier attempt of this rotation, unless this one is the first.
+ * @throws ReplicasBehind where it may be asked again
+ */
+export async function lookBefore(
+  primary: Description,
+  { token, isFirst }: Pick<Rotation, 'token'> & { isFirst: boolean },
+  peers: string[],
+  ask: AskRegion,
+): Promise<LookedBefore> {
+  const { current, pending } = primary
+  const isForeign = pending !== undefined && pending !== token
+  if (!current || current === token || isForeign || !awaited(primary).length) return { outcome: 'unasked' }
+  try {
+    return {
+      outcome: 'following',
+      ...(await allHave({ version: current, label: 'current' }, primary, peers, ask)),
+    }
+  } catch (error) {
+    const mayWait = !pending || isFirst
+    if (mayWait || !(error instanceof ReplicasBehind)) throw error
+    return { outcome: 'behind', why: error.message, empty: [] }
+  }
+}
+
+/**
+ * Sees that every replica has the pending version, and that nothing is under way any more.
+ * @throws ReplicasBehind
+ */
+export async function havePending(
+  primary: Description,
+  { token }: Pick<Rotation, 'token'>,
+  peers: string[],
+  ask: AskRegion,
+): Promise<Followed> {
+  const underWay = awaited(primary).find(({ status }) => status !== 'InSync')
+  if (underWay) throw new ReplicasBehind(saysOf(underWay))
+  return allHave({ version: token, label: 'pending' }, primary, peers, ask)
+}
+
+/** A version, and the label that it is to have everywhere. */
+type Wanted = { version: string; label: 'current' | 'pending' }
+
+async function allHave(
+  wanted: Wanted,
+  primary: Description,
+  peers: string[],
+  ask: AskRegion,
+): Promise<Followed> {
   const looked = await Promise.all(
-    awaited(primary).map(async replica => ({ replica, found: await lookAt(replica, token, peers, ask) })),
+    awaited(primary).map(async replica => ({ replica, found: await lookAt(replica, wanted, peers, ask) })),
   )
   const behind = looked.flatMap(({ found }) => (found.state === 'behind' ? [found.why] : []))
   if (behind.length) throw new ReplicasBehind(behind.join('; '))
   const inState = (state: Look['state']) =>
     looked.flatMap(({ replica, found }) => (found.state === state ? [replica.region] : []))
-  return {
-    outcome: 'replicated',
-    regions: inState('follows'),
-    empty: inState('empty'),
-    unproven: inState('unproven'),
-  }
+  return { regions: inState('follows'), empty: inState('empty'), unproven: inState('unproven') }
 }
 
 /** How one replica stands. */
 type Look = { state: 'follows' | 'empty' | 'unproven' } | { state: 'behind'; why: string }
 
-async function lookAt(replica: Replica, token: string, peers: string[], ask: AskRegion): Promise<Look> {
+async function lookAt(
+  replica: Replica,
+  { version, label }: Wanted,
+  peers: string[],
+  ask: AskRegion,
+): Promise<Look> {
   const { region, status } = replica
   const behind = (why: string) => ({ state: 'behind', why }) as const
   if (!peers.includes(region)) return status === 'InSync' ? { state: 'unproven' } : behind(saysOf(replica))
   try {
     const found = await ask(region)
     if (!found) return { state: 'empty' }
-    if (found.current === token) return { state: 'follows' }
+    if (found[label] === version) return { state: 'follows' }
     return behind(`${saysOf(replica)}, and has version ${found.current ?? 'none'}`)
   } catch (error) {
     if (!(error instanceof RotationError)) throw error

@@ -74,6 +74,8 @@ export type Rotation = RotationId & {
   testQuery?: string
   /** What is said of a pooler in between: see Options. */
   pooler?: 'auth-query'
+  /** What stops no rotation, and somebody should know of it, a sentence each. */
+  warnings?: string[]
 }
 
 /** The store, reading values as what they are. @throws InvalidCredential if the connection is of no use */

@@ -11,7 +11,7 @@ import {
 import { isHost } from './host.ts'
 import type { Options } from './options.ts'
 import type { Pipeline } from './pipeline.ts'
-import { notFollowing, saysOf } from './replicas.ts'
+import { type Answer, awaited, notFollowing, saysOf } from './replicas.ts'
 import type { Description } from './stores/store.ts'
 
 // What createSecret refuses before it writes anything. Each throws, or returns nothing.
@@ -40,14 +40,20 @@ export function refuseElsewhere({ arn, primaryRegion }: Description, { home }: O
 }
 
 /**
- * Once nothing else is pending: what an abandoned rotation left in the database is rolled back whatever replicas do. One
- * that is on its way is waited for, as it is after every change of a tag or a label.
+ * Once nothing else is pending: what an abandoned rotation left in the database is rolled back whatever replicas do. What
+ * other Regions told holds; of a Region that has no such secret, so does nothing else. One whose replica is on its way is
+ * waited for, as it is after every change of a tag or a label, unless that change was to write this rotation's value.
  */
-export function refuseBehind(found: Description): void {
-  const [behind] = notFollowing(found)
-  if (!behind) return
-  if (behind.status === 'InProgress') throw new Conflict(saysOf(behind))
-  throw new ReplicasBehind(saysOf(behind))
+export function refuseBehind(
+  found: Description,
+  { behind, empty }: Answer = { empty: [] },
+  isWritten = false,
+): void {
+  if (behind && awaited(found).length) throw new ReplicasBehind(behind)
+  const [replica] = notFollowing(found, empty)
+  if (!replica) return
+  if (replica.status !== 'InProgress') throw new ReplicasBehind(saysOf(replica))
+  if (!isWritten) throw new Conflict(saysOf(replica))
 }
 
 /** Once nothing else is pending: what an abandoned rotation left is rolled back whatever the store would refuse now. */

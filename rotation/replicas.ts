@@ -30,12 +30,18 @@ type WithReplicas = { replicas?: Replica[] | undefined }
 export const awaited = ({ replicas = [] }: WithReplicas): Replica[] =>
   replicas.filter(({ givenUp }) => !givenUp)
 
-/** The replicas that do not follow their primary, by what the service says of them; those that failed come first. */
-export const notFollowing = (found: WithReplicas): Replica[] =>
+/**
+ * The replicas that do not follow their primary, by what the service says of them; those that failed come first. Not those in
+ * Regions that are known to be `empty`: where there is no such secret, nobody is refused.
+ */
+export const notFollowing = (found: WithReplicas, empty: string[] = []): Replica[] =>
   awaited(found)
-    .filter(({ status }) => status !== 'InSync')
+    .filter(({ region, status }) => status !== 'InSync' && !empty.includes(region))
     .toSorted((a, b) => Number(a.status === 'InProgress') - Number(b.status === 'InProgress'))
 
 /** What is wrong with a replica, in a line. */
 export const saysOf = ({ region, status, message }: Replica): string =>
   `the replica in ${region} is ${status}${message ? `: ${message.replaceAll(/\s+/g, ' ').trim().slice(0, 200)}` : ''}`
+
+/** What other Regions told before a rotation: why one does not follow, if so; and which have no such secret. */
+export type Answer = { behind?: string | undefined; empty: string[] }

@@ -22,10 +22,11 @@ export const PATIENCE = { sessions: 30_000 }
 const waiting = new Map<string, number>()
 
 /**
- * Closes what this rotation replaced. If another rotation takes it up at the same moment, it is opened again with that
+ * Closes what this rotation replaced. `empty` are Regions that turned out to have no such secret, so that nobody is refused
+ * there. If another rotation takes it up at the same moment, it is opened again with that
  * rotation's password.
  */
-export async function retire(pipeline: Pipeline, rotation: Rotation): Promise<Retired> {
+export async function retire(pipeline: Pipeline, rotation: Rotation, empty: string[] = []): Promise<Retired> {
   const store = await storeOf(pipeline, rotation)
   const { id, token, clone } = rotation
   const strategy = strategies[rotation.strategy]
@@ -36,7 +37,7 @@ export async function retire(pipeline: Pipeline, rotation: Rotation): Promise<Re
   const pending = (found: Description) => (found.pending === token ? undefined : found.pending)
   // What becomes of another one is not known yet: should it fail, what was replaced has still to be closed.
   if (pending(before)) throw new Conflict(`version ${before.pending} is pending; waiting for its rotation`)
-  const [behind] = notFollowing(before)
+  const [behind] = notFollowing(before, empty)
   // It may still hand out what is to be closed.
   if (behind) throw new Conflict(`what was replaced stays open: ${saysOf(behind)}`)
   const { credential } = current

@@ -21,7 +21,7 @@ import {
   refuseUnfit,
   refuseWholeValue,
 } from './refusals.ts'
-import { awaited } from './replicas.ts'
+import { type Answer, awaited } from './replicas.ts'
 import type { Description, Store, Version } from './stores/store.ts'
 import { strategies } from './strategies/index.ts'
 import { awaitLogin } from './strategies/login.ts'
@@ -34,12 +34,18 @@ import { markUntouched } from './untouched.ts'
 const LONGEST = 350 * 86_400
 
 /**
- * Writes the new value as pending. No database is asked.
+ * Writes the new value as pending. No database is asked. `answer` is what other Regions told of their replicas before;
+ * without it, the own Region's word has to do.
  * @throws RotationInProgress if another rotation of this secret runs
  * @throws RotationAbandoned if another rotation died and left its value pending: roll it back, then try again
+ * @throws ReplicasBehind if a replica would be left two versions behind
  * @throws InvalidCredential, InvalidOption, TokenReused
  */
-export async function create(pipeline: Pipeline, { id, token, moveBack }: Start): Promise<Rotation> {
+export async function create(
+  pipeline: Pipeline,
+  { id, token, moveBack }: Start,
+  answer?: Answer,
+): Promise<Rotation> {
   const found = await pipeline.store.describe(id)
   const done = found.current === token
   const back = moveBack && followsFrom(done ? found.previous : found.current, token)
@@ -47,7 +53,6 @@ export async function create(pipeline: Pipeline, { id, token, moveBack }: Start)
   if (!done) {
     refuseElsewhere(found, options)
     await refuseForeign(pipeline, found, token)
-    refuseBehind(found)
     refuseUnfit(found)
   }
   const store = await storeOf(pipeline, options)
@@ -55,18 +60,21 @@ export async function create(pipeline: Pipeline, { id, token, moveBack }: Start)
   const current = replaced.credential
   // Nobody is on a clone: so this is a rotation like any other.
   if (back && !strategies['temporary-clone'].halfway?.(current.username))
-    return create(pipeline, { id, token })
+    return create(pipeline, { id, token }, answer)
   refuseNoHost(current)
   refuseWholeValue(current, options)
   const strategy = allowedStrategy(current, options)
   const nextUser = strategies[strategy].nextUser(current)
   const replicas = awaited(found).map(({ region }) => region)
+  const warnings = warningsOf(replicas, options)
   if (!done) {
     const password = generatePassword(options.password, traits[current.engine].longestPassword)
     const next = current.with({ username: nextUser, password })
     // What an earlier try wrote stays, so it is not written over: that would be in vain.
     const written = found.pending === token ? await store.read(id, { token }) : undefined
-    if (!written?.credential.sameUser(next)) await store.propose(id, token, next)
+    const isWritten = written?.credential.sameUser(next) ?? false
+    refuseBehind(found, answer, isWritten)
+    if (!isWritten) await store.propose(id, token, next)
   }
   return {
     id,
@@ -91,7 +99,17 @@ export async function create(pipeline: Pipeline, { id, token, moveBack }: Start)
     ...(strategy === 'temporary-clone' && { clone: options.clone ?? 'drop' }),
     ...(options.testQuery && { testQuery: options.testQuery }),
     ...(options.pooler && { pooler: options.pooler }),
+    ...(warnings.length && { warnings }),
   }
+}
+
+/** What stops no rotation, and somebody should know of it, a sentence each. */
+function warningsOf(replicas: string[], { home, grace }: Options): string[] {
+  if (!replicas.length) return []
+  const homeless =
+    'it has replicas and no tag keyturn:home: should one be made a secret of its own, a stack there may rotate it'
+  const cut = `the grace time is cut to ${LONGEST / 86_400} days, as replicas are waited for before it begins`
+  return [...(home ? [] : [homeless]), ...(grace !== 'never' && grace > LONGEST ? [cut] : [])]
 }
 
 /**

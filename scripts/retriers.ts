@@ -55,10 +55,25 @@ const retriers = {
   /** What changed nothing yet may be asked again after such an error, though not for long. */
   nameless: { ErrorEquals: nameless, IntervalSeconds: 1, BackoffRate: 2, MaxAttempts: 3 },
   unready: { ErrorEquals: unready, ...inMinutes },
+  /** What can be done without is not waited for. */
+  quickly: {
+    ErrorEquals: ['Lambda.ServiceException', 'Lambda.SdkClientException', 'Lambda.TooManyRequestsException'],
+    IntervalSeconds: 1,
+    BackoffRate: 2,
+    MaxAttempts: 2,
+  },
   /** RDS at work as well. */
   busy: { ErrorEquals: ['RdsBusy', ...unready], ...inMinutes },
   /** The admin's password may be rotating right now. */
   admin: { ErrorEquals: ['AdminRefused'], IntervalSeconds: 10, BackoffRate: 1, MaxAttempts: 12 },
+  /** Nobody is refused meanwhile, and the next rotation may be due for long. */
+  behindBefore: {
+    ErrorEquals: ['ReplicasBehind'],
+    IntervalSeconds: 5,
+    BackoffRate: 2,
+    MaxDelaySeconds: 60,
+    MaxAttempts: 5,
+  },
   /** A replica follows within seconds, mostly; if not, somebody has to mend something, which may take days. */
   behind: {
     ErrorEquals: ['ReplicasBehind'],
@@ -92,7 +107,9 @@ const ofFleet: Retriers = ['passing', 'unready']
 /** What each state that calls something tries again, in the order in which Step Functions looks for the error's name. */
 const blocks: { [Machine in MachineName]: Record<TaskName<Machine>, Retriers> } = {
   rotate: {
+    LookAtReplicas: [...step, 'behindBefore'],
     CreateSecret: step,
+    AwaitPendingReplicas: ['quickly'],
     DiscardSecret: rollback,
     RollbackAbandoned: rollback,
     SetSecret: stepWithAdmin,

@@ -7,9 +7,11 @@ import type { Ended } from './history.ts'
 /** What a state does, for a person who sees it go by. A state that is not here goes by unseen. */
 export const doing: Record<string, string> = {
   __proto__: null as never,
+  LookAtReplicas: 'other Regions are asked whether they have the current value',
   CreateSecret: 'a new value is stored as pending; the database does not know it yet',
   DiscardSecret: 'the pending value is taken back; no database has learnt it',
   RollbackAbandoned: 'an earlier rotation died: its pending value is taken back first',
+  AwaitPendingReplicas: 'the pending value goes to other Regions; 15 seconds at most',
   SetSecret: 'the database learns the pending value',
   TestSecret: 'a login with it; what it may do is compared with what current may do',
   FinishSecret: 'the pending value becomes current',

@@ -38,6 +38,7 @@ const expected: Record<FieldOf<Input> | 'execution' | 'rotation', string> = {
   group: asPassed,
   server: asPassed,
   overlaps: asPassed,
+  replication: asPassed,
 }
 
 const common = {
@@ -46,7 +47,24 @@ const common = {
   token: v.exactOptional(v.string()),
   group: v.exactOptional(text),
 }
-const start = v.object({ ...common, moveBack: v.exactOptional(v.literal(true)) })
+/** What awaitReplicas answered before, or what it failed with. Whatever is of another kind is left out. */
+const answer = v.fallback(
+  v.optional(
+    v.object({
+      outcome: v.fallback(v.optional(v.string()), undefined),
+      why: v.fallback(v.optional(v.string()), undefined),
+      empty: v.fallback(v.array(v.string()), []),
+      Error: v.fallback(v.optional(v.string()), undefined),
+      Cause: v.fallback(v.optional(v.string()), undefined),
+    }),
+  ),
+  undefined,
+)
+const start = v.object({
+  ...common,
+  moveBack: v.exactOptional(v.literal(true)),
+  replication: answer,
+})
 const facts = v.object({
   ...common,
   strategy: v.picklist(strategyNames),
@@ -56,6 +74,9 @@ const facts = v.object({
   halfway: v.exactOptional(v.literal(true)),
   testQuery: v.exactOptional(text),
   pooler: v.exactOptional(v.literal('auth-query')),
+  // For a look that costs one call: no rotation fails for it.
+  pendingReplication: v.fallback(v.optional(v.object({ until: time })), undefined),
+  replication: answer,
 })
 const none = v.literal('')
 const rotation = v.variant('engine', [
@@ -103,6 +124,17 @@ export function startEvent(event: unknown): ReturnType<typeof startOf> {
 /** What the steps after createSecret get: what it returned. */
 export const rotationEvent = parser(rotation)
 
+/** When awaitReplicas looks: before a rotation begins, while its value is pending, or once that is current. */
+const looks = ['before', 'pending', 'current'] as const
+
+/** What awaitReplicas gets. `isFirst`: no execution had this token before. Without `look`, the value is current. */
+export function replicasEvent(event: unknown) {
+  const { look } = checked(v.object({ look: v.optional(v.picklist(looks), 'current') }), event)
+  const { rotation } = look === 'before' ? startEvent(event) : rotationEvent(event)
+  const { execution } = event as { execution: string }
+  return { look, isFirst: execution === rotation.token, rotation }
+}
+
 /** What rollbackSecret gets: as much of the above as there was when the rotation failed. */
 export const rollbackEvent = parser(rollback)
 
@@ -111,6 +143,8 @@ export type Event<Rotation> = {
   abandoned: boolean
   retries?: string[]
   started?: Date | undefined
+  /** The store of which the definition writes what replicas do into the state, over what the input may say of it. */
+  looked?: string
   rotation: Rotation & { token: string }
 }
 
@@ -224,6 +258,7 @@ function parser<Rotation extends { token?: string }>(schema: v.GenericSchema<unk
     retries: v.exactOptional(v.array(v.string())),
     // For a metric alone: no rotation fails for it.
     started: v.fallback(v.optional(time), undefined),
+    looked: v.exactOptional(v.string()),
     rotation: schema,
   })
   return (event: unknown): Event<Rotation> => {

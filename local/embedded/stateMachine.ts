@@ -9,6 +9,9 @@ export const machineNames = ['rotate', 'rotate-due', 'rotate-server'] as const s
 export const arnOf = (service: string, resource: string) =>
   `arn:aws:${service}:eu-west-1:123456789012:${resource}`
 
+/** As a deployment says it in its definition: replicas are looked at where it names peer Regions. */
+const storeWithPeers = () => (process.env.KEYTURN_PEER_REGIONS ? 'secrets-manager' : 'none')
+
 /** A state machine as it is deployed, with made-up ARNs where the stack's stand; `folder` is where its file is. */
 export function definitionOf(
   name: MachineName,
@@ -18,6 +21,7 @@ export function definitionOf(
   const text = readFileSync(file, 'utf8').replace(/\$\{(\w+)\}/g, (_, name: string) => {
     if (name === 'PutEventsArn') return 'arn:aws:states:::events:putEvents'
     if (name === 'StartExecutionArn') return 'arn:aws:states:::states:startExecution'
+    if (name === 'StoreWithPeers') return storeWithPeers()
     return name === 'EventBusName' ? 'default' : arnOf('lambda', `function:${name}`)
   })
   return JSON.parse(text)
@@ -44,10 +48,14 @@ export function functionsOf(machine: MachineName): Map<StateName, string> {
   return functions
 }
 
-const machines = {
-  rotate: new StateMachine(definitionOf('rotate')),
-  'rotate-due': new StateMachine(definitionOf('rotate-due')),
-  'rotate-server': new StateMachine(definitionOf('rotate-server')),
+/** Made when first used, each for a deployment with peers or without. */
+const machines = new Map<string, StateMachine>()
+
+function machineOf(name: MachineName): StateMachine {
+  const key = `${name} ${storeWithPeers()}`
+  const machine = machines.get(key) ?? new StateMachine(definitionOf(name))
+  machines.set(key, machine)
+  return machine
 }
 
 /** What a state does: the handler of its function, or whatever stands for the event bus. */
@@ -98,7 +106,7 @@ export async function runExecution(
 ): Promise<Execution> {
   const { definition, retryPause, grace, entered, tried } = { ...nothing, ...options }
   const states = statesOf(definition ?? definitionOf(stateMachine))
-  const machine = definition ? new StateMachine(definition) : machines[stateMachine]
+  const machine = definition ? new StateMachine(definition) : machineOf(stateMachine)
   const execution: Execution = { states: [], tries: {} }
   const handlers = Object.entries(tasks).map(([state, task]) => [
     state,

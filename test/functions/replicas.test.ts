@@ -1,25 +1,31 @@
 import { randomUUID } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import {
   DescribeSecretCommand,
   ReplicateSecretToRegionsCommand,
   SecretsManagerClient,
   StopReplicationToReplicaCommand,
+  TagResourceCommand,
 } from '@aws-sdk/client-secrets-manager'
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import type { StateName } from '../../fleet/states.ts'
 import type { Conduct } from '../../local/aws/secretsManager/conduct.ts'
 import { type Embedded, startEmbedded } from '../../local/embedded/embedded.ts'
 import { type Entry, eventBus } from '../../local/embedded/eventBus.ts'
 import { runRotation, type Task, type Tasks } from '../../local/embedded/stateMachine.ts'
 import { admits } from '../../local/servers/postgresDatabase.ts'
+import { PATIENCE } from '../../rotation/awaitPending.ts'
 import { Credential } from '../../rotation/credential.ts'
 import { follow } from '../../rotation/follow.ts'
 import { parseOptions } from '../../rotation/options.ts'
 import type { Pipeline } from '../../rotation/pipeline.ts'
 import { create } from '../../rotation/steps.ts'
 import { SecretsManager } from '../../rotation/stores/secretsManager.ts'
+import { givenUpTag } from '../../rotation/tags.ts'
 import { captureOutput } from '../support/observe.ts'
 
 const elsewhere = 'us-east-1'
+Object.assign(PATIENCE, { pending: 500, pause: 20 })
 // Before any function is loaded.
 process.env.KEYTURN_PEER_REGIONS = elsewhere
 let embedded: Embedded
@@ -51,6 +57,13 @@ const inOther = (arn: string) => arn.replace(/:secretsmanager:[^:]+:/, `:secrets
 const rotateBy = (tasks: Tasks, id: string, name = randomUUID()) =>
   runRotation({ ...tasks, ...eventBus(entry => told.push(entry)) }, name, { store: 'secrets-manager', id })
 const rotate = (id: string, name = randomUUID()) => rotateBy(embedded.tasks, id, name)
+/** A task that has the other Region behave so before it does its own. */
+const fromThenOn =
+  (state: StateName, conduct: Conduct): Task =>
+  input => {
+    embedded.secretsManager.setRegion(elsewhere, conduct)
+    return embedded.tasks[state]?.(input)
+  }
 const current = async (id: string) =>
   Credential.parse((await embedded.users.shelf.read(id, 'current')) as string)
 const stagesThere = async (id: string) =>
@@ -84,7 +97,7 @@ test.each<[string, Conduct, RegExp]>([
 ])('one that %s: it is told, and nothing is closed until it follows', async (what, conduct, says) => {
   const id = await enrol(what.replaceAll(' ', '_'))
   const before = await current(id)
-  embedded.secretsManager.setRegion(elsewhere, conduct)
+  const FinishSecret = fromThenOn('FinishSecret', conduct)
   const open: boolean[] = []
   const AwaitReplicasLonger: Task = async input => {
     if (open.length < 3) {
@@ -95,7 +108,10 @@ test.each<[string, Conduct, RegExp]>([
     if (conduct.fails) await replicate(id)
     return embedded.tasks.AwaitReplicasLonger?.(input)
   }
-  const { states, tries, output } = await rotateBy({ ...embedded.tasks, AwaitReplicasLonger }, id)
+  const { states, tries, output } = await rotateBy(
+    { ...embedded.tasks, FinishSecret, AwaitReplicasLonger },
+    id,
+  )
   expect(open).toEqual([true, true, true])
   expect(tries).toMatchObject({ AwaitReplicas: 9, AwaitReplicasLonger: 4, TestSecret: 1 })
   expect(states.filter(state => /^(Announce|LeftOpen)/.test(state))).toEqual([
@@ -201,4 +217,204 @@ test('a replica is not rotated, nor is one that was made a secret of its own and
   expect(Object.values(await stagesThere(id)).flat()).not.toContain('AWSPENDING')
   // At home it goes on.
   expect((await rotate(id)).output).toMatchObject({ user: 'home' })
+})
+
+describe('before a rotation', () => {
+  test.each<[string, Conduct, RegExp]>([
+    ['serves another version', { arrival: Number.POSITIVE_INFINITY }, /and has version /],
+    ['may not be asked', { endpoint: 'denied' }, /us-east-1 cannot be asked: Secrets Manager: /],
+    ['does not answer', { endpoint: 'closed' }, /us-east-1 cannot be asked: Secrets Manager: /],
+  ])('one that %s: ReplicasBehind, and nothing is changed', async (what, conduct, says) => {
+    const id = await enrol(`refused_${what.replaceAll(' ', '_')}`)
+    const FinishSecret = fromThenOn('FinishSecret', conduct)
+    // Everything goes on in the own Region, and somebody stops the execution that waits.
+    const behind = await rotateBy({ ...embedded.tasks, FinishSecret }, id)
+    expect(behind.states.at(-1)).toBe('LeftOpen')
+    const before = await current(id)
+    const { failure, tries, states } = await rotate(id)
+    expect(failure).toMatchObject({
+      error: 'ReplicasBehind',
+      cause: { errorMessage: expect.stringMatching(says) },
+    })
+    expect(tries).toMatchObject({ LookAtReplicas: 6, CreateSecret: 1 })
+    expect(states).not.toContain('SetSecret')
+    expect(await current(id)).toEqual(before)
+    embedded.secretsManager.setRegion(elsewhere, {})
+    expect((await rotate(id)).output).toMatchObject({ retirement: { outcome: 'retired' } })
+  })
+
+  test('a Region without the secret blocks nothing, though its replica has failed', async () => {
+    const admin = await embedded.users.makeAdmin('nowhere_admin')
+    const id = await embedded.users.enrol('nowhere', { admin })
+    embedded.secretsManager.setRegion(elsewhere, { fails: 'key denied' })
+    await replicate(id)
+    const { output, states } = await rotate(id)
+    expect(output).toMatchObject({
+      replication: { outcome: 'replicated', empty: [elsewhere] },
+      retirement: { outcome: 'retired' },
+    })
+    expect(states).not.toContain('AnnounceReplicasBehind')
+  })
+
+  test('what an abandoned rotation left is rolled back without a wait; then the replicas are waited for', async () => {
+    const id = await enrol('left_behind')
+    // It dies once its password is set.
+    const dies = { ...embedded.tasks, TestSecret: () => Promise.reject(new Error('stopped')) }
+    const RollbackSecret = () => Promise.reject(new Error('stopped'))
+    await rotateBy({ ...dies, RollbackSecret }, id)
+    embedded.secretsManager.setRegion(elsewhere, { arrival: Number.POSITIVE_INFINITY })
+    const looks: number[] = []
+    const LookAtReplicas: Task = input => {
+      looks.push(looks.length)
+      return embedded.tasks.LookAtReplicas?.(input)
+    }
+    const RollbackAbandoned: Task = input => {
+      // One look, which waited for nothing.
+      expect(looks).toHaveLength(1)
+      return embedded.tasks.RollbackAbandoned?.(input)
+    }
+    const { states, output } = await rotateBy({ ...embedded.tasks, LookAtReplicas, RollbackAbandoned }, id)
+    expect(states.slice(0, 7)).toEqual([
+      'MayHaveReplicas',
+      'LookAtReplicas',
+      'CreateSecret',
+      'RollbackAbandoned',
+      'MayHaveReplicas',
+      'LookAtReplicas',
+      'CreateSecret',
+    ])
+    expect(output).toMatchObject({ pendingReplication: { outcome: 'late' } })
+  })
+
+  test('a further attempt of a rotation waits for nothing: what the first one set may refuse the application', async () => {
+    const id = await enrol('attempts')
+    const token = randomUUID()
+    const input = { store: 'secrets-manager', id, token }
+    const died = () => Promise.reject(new Error('stopped'))
+    await runRotation({ ...embedded.tasks, TestSecret: died, RollbackSecret: died }, token, input)
+    embedded.secretsManager.setRegion(elsewhere, { endpoint: 'denied' })
+    const { tries, states, failure, output } = await runRotation(embedded.tasks, `${token}-2`, input)
+    expect(tries).toMatchObject({ LookAtReplicas: 1, CreateSecret: 1 })
+    expect(failure).toMatchObject({ error: 'ReplicasBehind' })
+    expect(states).toContain('DiscardSecret')
+    expect(output).toBeUndefined()
+    expect(await admits(embedded.postgres, await current(id))).toBe(true)
+  })
+})
+
+describe('the pending version', () => {
+  test('has come to the replicas before SetSecret begins, as two moves of labels in a row stop replication', async () => {
+    const slow: Conduct = { inProgress: 3000, wedges: 3000 }
+    PATIENCE.pending = 6000
+    const at = async (user: string, tasks: Tasks) => {
+      embedded.secretsManager.setRegion(elsewhere, {})
+      const id = await enrol(user)
+      const CreateSecret = fromThenOn('CreateSecret', slow)
+      // Long enough for one that is not wedged.
+      const AwaitReplicas: Task = async input => {
+        await sleep(500)
+        return embedded.tasks.AwaitReplicas?.(input)
+      }
+      return rotateBy({ ...embedded.tasks, CreateSecret, AwaitReplicas, ...tasks }, id)
+    }
+    const { output, states } = await at('apart', {})
+    expect(output).toMatchObject({
+      pendingReplication: { outcome: 'replicated', regions: [elsewhere] },
+      retirement: { outcome: 'retired' },
+    })
+    expect(states).not.toContain('AnnounceReplicasBehind')
+    // Without the wait it is what AWS's users report.
+    const hurried = await at('hurried', { AwaitPendingReplicas: () => ({ outcome: 'skipped' }) })
+    expect(hurried.states.at(-1)).toBe('LeftOpen')
+    PATIENCE.pending = 500
+  })
+
+  test.each<[string, Conduct]>([
+    ['does not show there', { pending: false }],
+    ['never arrives', { arrival: Number.POSITIVE_INFINITY }],
+  ])('that %s is waited for no longer than agreed', async (what, conduct) => {
+    const id = await enrol(`pending_${what.replaceAll(' ', '_')}`)
+    const CreateSecret = fromThenOn('CreateSecret', conduct)
+    const SetSecret = fromThenOn('SetSecret', {})
+    const { output } = await rotateBy({ ...embedded.tasks, CreateSecret, SetSecret }, id)
+    expect(output).toMatchObject({
+      pendingReplication: {
+        outcome: 'late',
+        why: expect.stringMatching(/^the replica in us-east-1 is InSync: .*, and has version/),
+      },
+      replication: { outcome: 'replicated' },
+    })
+  })
+})
+
+test('between SetSecret and FinishSecret nothing waits for replicas: the same calls, states and tries as without', async () => {
+  /** What is done from the time SetSecret begins until FinishSecret has ended. */
+  async function midway(id: string, conduct: Conduct) {
+    const { calls } = embedded.secretsManager
+    let from = 0
+    let to = 0
+    const CreateSecret = fromThenOn('CreateSecret', conduct)
+    const SetSecret: Task = async input => {
+      // A look that is under way when the wait ends.
+      await sleep(300)
+      from = calls.length
+      return embedded.tasks.SetSecret?.(input)
+    }
+    const FinishSecret: Task = async input => {
+      // It began longer ago than FinishSecret trusts, as what was waited for before took its time.
+      const { started, ...rest } = input as { started: string }
+      const long = new Date(Date.parse(started) - 120_000).toISOString()
+      const finished = await embedded.tasks.FinishSecret?.({ ...rest, started: long })
+      to = calls.length
+      return finished
+    }
+    const { states, tries } = await rotateBy({ ...embedded.tasks, CreateSecret, SetSecret, FinishSecret }, id)
+    const between = states.slice(states.indexOf('SetSecret'), states.indexOf('FinishSecret') + 1)
+    return {
+      calls: calls.slice(from, to).map(({ action, region }) => [action, region]),
+      tries: between.map(state => [state, tries[state]]),
+    }
+  }
+  const admin = await embedded.users.makeAdmin('alone_admin')
+  const alone = await midway(await embedded.users.enrol('alone', { admin }), {})
+  expect(alone.tries).toEqual([
+    ['SetSecret', 1],
+    ['TestSecret', 1],
+    ['FinishSecret', 1],
+  ])
+  const late = await midway(await enrol('with_replica'), { inProgress: Number.POSITIVE_INFINITY })
+  // Its own wait ended just before: one look less at whether others took it for dead.
+  const [look, ...rest] = alone.calls.slice(-2)
+  expect(look).toEqual(['DescribeSecret', undefined])
+  expect(late).toEqual({ ...alone, calls: [...alone.calls.slice(0, -2), ...rest] })
+})
+
+test('a Region that was given up is waited for no more, whatever its replica does', async () => {
+  const id = await enrol('given_up')
+  const before = await current(id)
+  embedded.secretsManager.setRegion(elsewhere, { fails: 'key disabled' })
+  await replicate(id)
+  expect((await rotate(id)).failure).toMatchObject({ error: 'ReplicasBehind' })
+  const Tags = [{ Key: givenUpTag(elsewhere), Value: '2026-11-29 its key was deleted' }]
+  await embedded.secrets.send(new TagResourceCommand({ SecretId: id, Tags }))
+  const { output, states } = await rotate(id)
+  expect(output).toMatchObject({ retirement: { outcome: 'retired' } })
+  expect(states).not.toContain('AwaitReplicas')
+  expect(await admits(embedded.postgres, before)).toBe(false)
+  expect(Object.keys(await stagesThere(id))).not.toContain((output as { token: string }).token)
+})
+
+test('one given up while it is waited for: the wait ends, and what was replaced is closed', async () => {
+  const id = await enrol('given_up_later')
+  const FinishSecret = fromThenOn('FinishSecret', { fails: 'key disabled' })
+  const AwaitReplicasLonger: Task = async input => {
+    const Tags = [{ Key: givenUpTag(elsewhere), Value: '2026-11-29' }]
+    await embedded.secrets.send(new TagResourceCommand({ SecretId: id, Tags }))
+    return embedded.tasks.AwaitReplicasLonger?.(input)
+  }
+  const { output } = await rotateBy({ ...embedded.tasks, FinishSecret, AwaitReplicasLonger }, id)
+  expect(output).toMatchObject({
+    replication: { outcome: 'replicated', regions: [] },
+    retirement: { outcome: 'retired' },
+  })
 })

@@ -3,6 +3,7 @@ import {
   PutSecretValueCommand,
   ReplicateSecretToRegionsCommand,
   SecretsManagerClient,
+  TagResourceCommand,
 } from '@aws-sdk/client-secrets-manager'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { Inventory, type Scheduled } from '../../fleet/inventory.ts'
@@ -109,6 +110,15 @@ describe('what is due', () => {
     expect(names).toEqual([expect.stringContaining(`secrets-manager due/behind: ${failed}`)])
     expect(names[0]).toMatch(/, and has version [-\w]{36}$/)
     expect(`${JSON.stringify(found)}${written.join('')}`).not.toContain('Hidden')
+  })
+
+  test('is left out while a replica has failed that has the current version: it would not get the next', async () => {
+    await makeDue('due/stuck')
+    server.setRegion(elsewhere, { fails: 'key disabled' })
+    await secrets.send(
+      new TagResourceCommand({ SecretId: 'due/stuck', Tags: [{ Key: 'team', Value: 'shop' }] }),
+    )
+    expect((await run()).skipped.names).toEqual([`secrets-manager due/stuck: ${failed}`])
   })
 
   test('waits for what is on its way only once its version is an hour old', async () => {

@@ -57,6 +57,19 @@ describe('duration', () => {
 })
 
 describe('parseTags', () => {
+  test('a Region is given up from a day on, and for a reason; without the day the tag is refused, by its name', () => {
+    const givenUp = (value: string) => ({
+      'keyturn:given-up:eu-west-1': value,
+      'keyturn:given-up:sa-east-1': '2026-01-02',
+    })
+    expect(parseTags(givenUp('2026-11-29 its key is gone'), nothing)).toMatchObject({ grace: 86_400 })
+    for (const value of ['', 'its key is gone', '2026-11-29T10', '29.11.2026 gone'])
+      expect(refusal(() => parseTags(givenUp(value), nothing))).toMatchObject({
+        option: 'keyturn:given-up:eu-west-1',
+        message: expect.stringMatching(/should begin with the day .* such as 2026-11-29/),
+      })
+  })
+
   test('no tags: the defaults', () => {
     const defaults: Options = {
       strategy: 'single-user',

@@ -88,7 +88,12 @@ describe('a rotation does not begin', () => {
   test('that has finished, and is asked again, is not refused for what its own change set under way', async () => {
     const rotation = await rotate(token)
     tells({ replicas: [underWay] })
-    expect(await create(pipeline, { id, token })).toEqual({ ...rotation, arn, replicas: ['eu-west-1'] })
+    expect(await create(pipeline, { id, token })).toEqual({
+      ...rotation,
+      arn,
+      replicas: ['eu-west-1'],
+      warnings: [expect.stringMatching(/^it has replicas and no tag keyturn:home/)],
+    })
   })
 })
 
@@ -97,9 +102,14 @@ describe('what was replaced', () => {
     const graceWith = async (replicas: Description['replicas']) => {
       await begin({ 'keyturn:strategy': 'alternating-users', 'keyturn:grace': '355d' })
       tells({ replicas })
-      return (await create(pipeline, { id, token })).grace
+      const { grace, warnings } = await create(pipeline, { id, token })
+      return [grace, warnings?.at(-1)]
     }
-    expect([await graceWith([inSync]), await graceWith([])]).toEqual([350 * 86_400, 355 * 86_400])
+    const cut = expect.stringMatching(/^the grace time is cut to 350 days/)
+    expect([await graceWith([inSync]), await graceWith([])]).toEqual([
+      [350 * 86_400, cut],
+      [355 * 86_400, undefined],
+    ])
   })
 
   test.each([failed, underWay])('stays open while a replica does not follow: %o', async replica => {

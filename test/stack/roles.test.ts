@@ -151,7 +151,8 @@ const table: Record<string, Record<string, string[]>> = {
   AwaitReplicasRole: {
     ...keyturnSecrets(['secretsmanager:DescribeSecret']),
     Replicas: ['secretsmanager:DescribeSecret'],
-    ManagedThere: ['secretsmanager:DescribeSecret'],
+    ManagedElsewhere: ['secretsmanager:DescribeSecret'],
+    AdminElsewhere: ['secretsmanager:DescribeSecret'],
     ...everyFunction,
   },
   RollbackSecretRole: {
@@ -200,7 +201,8 @@ const table: Record<string, Record<string, string[]>> = {
     RotatedByThisStack: ['secretsmanager:DescribeSecret'],
     TaggedManaged: ['secretsmanager:DescribeSecret'],
     Replicas: ['secretsmanager:DescribeSecret'],
-    ManagedThere: ['secretsmanager:DescribeSecret'],
+    ManagedElsewhere: ['secretsmanager:DescribeSecret'],
+    AdminElsewhere: ['secretsmanager:DescribeSecret'],
     ManagedSecrets: read,
     ManagedParameters: ['ssm:GetParameters'],
     ...readKey,
@@ -278,7 +280,8 @@ const optional = [
   'Webhook',
   'WebhookCustomerKey',
   'Replicas',
-  'ManagedThere',
+  'ManagedElsewhere',
+  'AdminElsewhere',
 ]
 
 const actions = (template: Template, role: string) =>
@@ -351,10 +354,16 @@ test('secrets: those that this stack rotates or that are tagged, and admins to b
         StringEqualsIfExists: { 'secretsmanager:SecretPrimaryRegion': 'eu-west-1' },
       } as never,
     },
-    ManagedThere: {
+    ManagedElsewhere: {
       Resource: everywhere,
       Condition: {
         StringEquals: { 'aws:RequestedRegion': peers, 'aws:ResourceTag/keyturn:managed': 'true' },
+      } as never,
+    },
+    AdminElsewhere: {
+      Resource: everywhere,
+      Condition: {
+        StringEquals: { 'aws:RequestedRegion': peers, 'aws:ResourceTag/keyturn:admin': 'true' },
       } as never,
     },
   }
@@ -363,7 +372,8 @@ test('secrets: those that this stack rotates or that are tagged, and admins to b
   for (const { Sid, Effect, Action, ...limit } of found) {
     expect(Effect).toBe('Allow')
     expect(limit).toEqual(limits[Sid])
-    if (Sid.includes('Admin')) expect(Action).toBe('secretsmanager:GetSecretValue')
+    if (Sid.includes('Admin') && Sid !== 'AdminElsewhere')
+      expect(Action).toBe('secretsmanager:GetSecretValue')
   }
 })
 

@@ -53,10 +53,16 @@ describe.each(stateMachines)('state machine %s', (file, name, itsFunctions) => {
       PutEventsArn: 'arn:aws:states:::events:putEvents',
       ...(file === 'rotate' && { StartExecutionArn: 'arn:aws:states:::states:startExecution' }),
       EventBusName: 'default',
+      ...(file === 'rotate' && { StoreWithPeers: 'none' }),
       ...Object.fromEntries(
         itsFunctions.map(name => [`${logical(name)}FunctionArn`, `${logical(name)}LambdaFunction.Arn`]),
       ),
     })
+  })
+
+  test('looks at the replicas of secrets where peers are named, and else at none', () => {
+    const { DefinitionSubstitutions } = properties(full, name)
+    expect(DefinitionSubstitutions.StoreWithPeers).toBe(file === 'rotate' ? 'secrets-manager' : undefined)
   })
 
   test('is the file as it stands, with every null that osls would drop', async () => {

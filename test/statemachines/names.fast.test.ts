@@ -19,7 +19,9 @@ test('a name that no state has does not compile, one inside a Map does', () => {
 
 test('which function each state runs is read from the definition', () => {
   expect(Object.fromEntries(functionsOf('rotate'))).toEqual({
+    LookAtReplicas: 'awaitReplicas',
     CreateSecret: 'createSecret',
+    AwaitPendingReplicas: 'awaitReplicas',
     DiscardSecret: 'rollbackSecret',
     RollbackAbandoned: 'rollbackSecret',
     SetSecret: 'setSecret',

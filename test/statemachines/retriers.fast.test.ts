@@ -48,5 +48,5 @@ describe.each(machines)('%s', machine => {
 
 test('a state without a Retry block is refused, as it would get none', () => {
   const json = read('rotate').replace('"Retry"', '"Retries"')
-  expect(() => withRetriers('rotate', json)).toThrow(/"CreateSecret".*there should be one/)
+  expect(() => withRetriers('rotate', json)).toThrow(/"LookAtReplicas".*there should be one/)
 })

@@ -1,10 +1,17 @@
 import { hash } from 'node:crypto'
-import { describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { isToken } from '../../fleet/token.ts'
 import { startEvent } from '../../functions/shared/event.ts'
 import { type Entry, eventBus } from '../../local/embedded/eventBus.ts'
 import { definitionOf, runRotation, type Task } from '../../local/embedded/stateMachine.ts'
 import * as errors from '../../rotation/errors.ts'
+
+beforeAll(() => {
+  vi.stubEnv('KEYTURN_PEER_REGIONS', 'us-east-1')
+})
+afterAll(() => {
+  vi.unstubAllEnvs()
+})
 
 const name = '0a1b2c3d-0000-4000-8000-000000000001'
 const input = { store: 'secrets-manager', id: 'app' }
@@ -23,7 +30,9 @@ const rotation = {
 function tasks(given: Record<string, Task> = {}) {
   const events: Entry[] = []
   const all = {
+    LookAtReplicas: () => ({ outcome: 'unasked' }),
     CreateSecret: () => rotation,
+    AwaitPendingReplicas: () => ({ outcome: 'replicated' }),
     RollbackAbandoned: () => ({ outcome: 'intact' }),
     DiscardSecret: () => ({ outcome: 'nothing' }),
     SetSecret: () => null,
@@ -104,8 +113,14 @@ describe('an input that has no fields', () => {
     }
     const { all, events } = tasks({ CreateSecret })
     const execution = await runRotation(all, name, odd)
-    expect(seen).toEqual([{ execution: name, rotation: odd }])
-    expect(execution.states).toEqual(['CreateSecret', 'NoObject', 'AnnounceFailure', 'RotationFailed'])
+    expect(seen).toEqual([{ looked: 'secrets-manager', execution: name, rotation: odd }])
+    expect(execution.states).toEqual([
+      'MayHaveReplicas',
+      'CreateSecret',
+      'NoObject',
+      'AnnounceFailure',
+      'RotationFailed',
+    ])
     expect(execution.failure).toMatchObject({
       error: 'InvalidInput',
       cause: { errorMessage: expect.stringContaining('input: should be an object') },
@@ -121,7 +136,10 @@ describe('a rotation that goes well', () => {
     const { events, all } = tasks()
     const execution = await runRotation(all, name, input)
     expect(execution.states).toEqual([
+      'MayHaveReplicas',
+      'LookAtReplicas',
       'CreateSecret',
+      'HasReplicas',
       'SetSecret',
       'TestSecret',
       'FinishSecret',
@@ -140,12 +158,15 @@ describe('a rotation that goes well', () => {
     ])
   })
 
-  test('with a grace time it waits, then retires; at most 8 transitions', async () => {
+  test('with a grace time it waits, then retires; at most 11 transitions, and 10 of a parameter', async () => {
     const { all } = tasks({ CreateSecret: () => ({ ...rotation, grace: 3600 }) })
     const execution = await runRotation(all, name, input)
     expect(execution.states.slice(-4)).toEqual(['AnnounceSuccess', 'MustRetire', 'Grace', 'RetireSecret'])
-    expect(execution.states.length).toBeLessThanOrEqual(8)
+    expect(execution.states.length).toBeLessThanOrEqual(11)
     expect(execution.output).toMatchObject({ retirement: { outcome: 'retired' } })
+    const { states } = await runRotation(all, name, { ...input, store: 'parameter-store' })
+    expect(states.length).toBeLessThanOrEqual(10)
+    expect(states).not.toContain('LookAtReplicas')
   })
 
   describe('on a temporary clone', () => {
@@ -220,7 +241,13 @@ describe('a rotation that goes well', () => {
       ]),
     )
     await runRotation(spied, name, input)
-    expect(seen.CreateSecret).toEqual({ execution: name, rotation: input })
+    expect(seen.LookAtReplicas).toEqual({ look: 'before', execution: name, rotation: input })
+    const replication = { outcome: 'unasked' }
+    expect(seen.CreateSecret).toEqual({
+      looked: 'secrets-manager',
+      execution: name,
+      rotation: { ...input, replication },
+    })
     expect(seen.SetSecret).toEqual({ execution: name, rotation, retries: ['AdminRefused'] })
     expect(seen.TestSecret).toEqual({ execution: name, rotation })
     const started = expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/)
@@ -270,11 +297,15 @@ describe('an abandoned rotation', () => {
       RollbackAbandoned: event => void seen.push(event),
     })
     const execution = await runRotation(all, name, input)
-    expect(execution.states.slice(0, 4)).toEqual([
+    expect(execution.states.slice(0, 8)).toEqual([
+      'MayHaveReplicas',
+      'LookAtReplicas',
       'CreateSecret',
       'RollbackAbandoned',
+      'MayHaveReplicas',
+      'LookAtReplicas',
       'CreateSecret',
-      'SetSecret',
+      'HasReplicas',
     ])
     expect(seen).toMatchObject([{ abandoned: true, execution: name, rotation: input }])
     expect(execution.states.at(-1)).toBe('Rotated')
@@ -286,7 +317,7 @@ describe('an abandoned rotation', () => {
       RollbackAbandoned: fails('RotationInProgress'),
     })
     const execution = await runRotation(all, name, input)
-    expect(execution.states).toEqual([
+    expect(execution.states.slice(2)).toEqual([
       'CreateSecret',
       'RollbackAbandoned',
       'AnnounceFailure',
@@ -423,13 +454,16 @@ describe('what comes after the rotation', () => {
 describe('replicas in other Regions', () => {
   const CreateSecret = () => ({ ...rotation, grace: 1, replicas: ['us-east-1'] })
   const replicated = { outcome: 'replicated', regions: ['us-east-1'] }
-  const good = ['CreateSecret', 'SetSecret', 'TestSecret', 'FinishSecret', 'AnnounceSuccess', 'MustRetire']
+  const before = ['MayHaveReplicas', 'LookAtReplicas', 'CreateSecret', 'HasReplicas']
+  const steps = ['SetSecret', 'TestSecret', 'FinishSecret', 'AnnounceSuccess', 'MustRetire']
+  const good = [...before, 'AwaitPendingReplicas', ...steps]
+  const followed = ['MayAnnounceReplicated', 'AnnounceReplicated', 'Followed']
 
   test('are waited for after the success is announced, and before the grace time begins', async () => {
     const AwaitReplicas = failsFirst('ReplicasBehind', 3, replicated)
     const { all, events } = tasks({ CreateSecret, AwaitReplicas })
     const { states, tries, output } = await runRotation(all, name, input)
-    const after = ['AwaitReplicas', 'AnnounceReplicated', 'Followed', 'Grace', 'RetireSecret']
+    const after = ['AwaitReplicas', ...followed, 'Grace', 'RetireSecret']
     expect(states).toEqual([...good, ...after])
     expect(tries.AwaitReplicas).toBe(4)
     expect(output).toMatchObject({ replication: replicated, retirement: { outcome: 'retired' } })
@@ -451,8 +485,7 @@ describe('replicas in other Regions', () => {
       'AwaitReplicas',
       'AnnounceReplicasBehind',
       'AwaitReplicasLonger',
-      'AnnounceReplicated',
-      'Followed',
+      ...followed,
       'Grace',
       'RetireSecret',
     ])
@@ -487,12 +520,55 @@ describe('replicas in other Regions', () => {
       const CreateSecret = () => ({ ...rotation, ...more, replicas: ['us-east-1'] })
       const { states } = await runRotation(tasks({ CreateSecret, AwaitReplicas }).all, name, input)
       expect(states.indexOf('AwaitReplicas')).toBe(good.length)
-      expect(states[good.length + 3]).toBe(last)
+      expect(states[good.length + 4]).toBe(last)
     }
   })
 
-  test('without any, there is no state more than before', async () => {
-    expect((await runRotation(tasks().all, name, input)).states).toEqual([...good, 'Rotated'])
+  test('without any, nothing is waited for', async () => {
+    expect((await runRotation(tasks().all, name, input)).states).toEqual([...before, ...steps, 'Rotated'])
+  })
+
+  test('are not looked at where the deployment names no peer', async () => {
+    vi.stubEnv('KEYTURN_PEER_REGIONS', '')
+    const { states } = await runRotation(tasks().all, name, input)
+    vi.stubEnv('KEYTURN_PEER_REGIONS', 'us-east-1')
+    expect(states.slice(0, 3)).toEqual(['MayHaveReplicas', 'CreateSecret', 'HasReplicas'])
+  })
+
+  test('of a version that is current no more are not told of: its own rotation does', async () => {
+    const AwaitReplicas = () => ({ outcome: 'superseded' })
+    const { all, events } = tasks({ CreateSecret, AwaitReplicas })
+    const { states } = await runRotation(all, name, input)
+    expect(states.slice(-4)).toEqual(['MayAnnounceReplicated', 'Followed', 'Grace', 'RetireSecret'])
+    expect(events.map(({ DetailType }) => DetailType)).toEqual(['Credential Rotated'])
+  })
+
+  test('are looked at before: what they answer, or fail with, createSecret gets over anything that the input says', async () => {
+    for (const [task, tried, answer] of [
+      [failsFirst('ReplicasBehind', 3, { outcome: 'following' }), 4, { outcome: 'following' }],
+      [fails('ReplicasBehind'), 6, { Error: 'ReplicasBehind', Cause: expect.stringContaining('the reason') }],
+      [fails('Unexpected'), 1, { Error: 'Unexpected', Cause: expect.stringContaining('the reason') }],
+    ] as const) {
+      const seen: unknown[] = []
+      const CreateSecret: Task = event => {
+        seen.push(event)
+        return rotation
+      }
+      const { all } = tasks({ CreateSecret, LookAtReplicas: task })
+      const forged = { ...input, replication: { outcome: 'following', empty: ['us-east-1'] } }
+      const { tries } = await runRotation(all, name, forged)
+      expect(tries.LookAtReplicas).toBe(tried)
+      expect(seen).toMatchObject([{ looked: 'secrets-manager', rotation: { replication: answer } }])
+    }
+  })
+
+  test('that never get the pending value keep nobody waiting, also where nobody can ask', async () => {
+    for (const AwaitPendingReplicas of [() => ({ outcome: 'late' }), fails('NotPermitted')]) {
+      const { all } = tasks({ CreateSecret, AwaitPendingReplicas, AwaitReplicas: () => replicated })
+      const { states, tries, failure } = await runRotation(all, name, input)
+      expect([states.at(-1), failure]).toEqual(['RetireSecret', undefined])
+      expect(tries.AwaitPendingReplicas).toBe(1)
+    }
   })
 })
 
@@ -511,8 +587,9 @@ describe('the definition', () => {
   const retriersOf = (name: string) => states.find(([state]) => state === name)?.[1].Retry as Retrier[]
 
   test('every function is retried alike: the errors that pass by themselves, with full jitter; what takes minutes is waited for', () => {
-    expect(functions.length).toBe(11)
+    expect(functions.length).toBe(13)
     for (const [state, { Retry, TimeoutSeconds }] of functions) {
+      if (state === 'AwaitPendingReplicas') continue
       const errors = rollingBack.includes(state) ? [...retried, ...nameless] : retried
       expect((Retry as Retrier[]).slice(0, 2)).toMatchObject([
         { ErrorEquals: errors, JitterStrategy: 'FULL', MaxAttempts: TRIES - 1 },
@@ -531,7 +608,7 @@ describe('the definition', () => {
       expect(retriersOf(state).slice(2), state).toMatchObject(
         admin
           ? [{ ErrorEquals: ['AdminRefused'], IntervalSeconds: 10, BackoffRate: 1, MaxAttempts: 12 }]
-          : ['TestSecret', 'AwaitReplicas', 'AwaitReplicasLonger'].includes(state)
+          : ['TestSecret', 'LookAtReplicas', 'AwaitReplicas', 'AwaitReplicasLonger'].includes(state)
             ? [{}]
             : [],
       )
