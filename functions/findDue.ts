@@ -7,6 +7,7 @@ import {
   SFNClient,
 } from '@aws-sdk/client-sfn'
 import { SSMClient } from '@aws-sdk/client-ssm'
+import { digest } from '../fleet/digest.ts'
 import { Inventory, type Scheduled } from '../fleet/inventory.ts'
 import { type Lag, looksAtAll, Replicas } from '../fleet/lagging.ts'
 import {
@@ -106,7 +107,7 @@ export const handler = functionHandler(
     const count = planned.reduce((sum, { rotations }) => sum + rotations.length, 0)
     const groups: Group[] = []
     for (const group of planned) groups.push({ ...group, server: await serverOf(group.host, last) })
-    const parts = announced(late, looksAtAll(now, interval) ? await laggards(replicas, now) : [])
+    const parts = announced(late, looksAtAll(now, interval) ? await laggards({ run, now, replicas }) : [])
     return {
       groups,
       hosts: groups.length,
@@ -121,14 +122,20 @@ export const handler = functionHandler(
   },
 )
 
-/** The secrets at home here of which a replica does not follow, each with the reason, due or not. */
-async function laggards(replicas: Replicas, now: Date): Promise<string[]> {
-  return reasonsOf(await replicas.lagging(await inventory.atHome(), now))
+/**
+ * The secrets at home here of which a replica does not follow, each with the reason, due or not. They come by lot, other ones
+ * first in each run: else those that there is no time for would be the same every day.
+ */
+async function laggards({ run, now, replicas }: Placing): Promise<string[]> {
+  const secrets = (await inventory.atHome()).map(secret => ({ secret, lot: digest(`${run} ${secret.id}`) }))
+  const byLot = secrets.sort((a, b) => (a.lot < b.lot ? -1 : 1)).map(({ secret }) => secret)
+  return reasonsOf(await replicas.lagging(byLot, now))
 }
 
 const reasonsOf = (lags: Map<Scheduled, Lag>) =>
   [...lags].map(([credential, { reason }]) => `${storeAndId(credential)}: ${reason}`).sort()
 
+/** Which run looks, when, and by what it tells how replicas stand. */
 type Placing = { run: string; now: Date; replicas: Replicas }
 
 /**
