@@ -12,7 +12,7 @@ import type { SSMClient } from '@aws-sdk/client-ssm'
 import { ask } from '../rotation/ask.ts'
 import { Throttled } from '../rotation/errors.ts'
 import type { StoreName } from '../rotation/stores/store.ts'
-import { EVERY, isManaged, isScheduled, MANAGED, type Tags, tagsIn } from '../rotation/tags.ts'
+import { EVERY, homeIn, isManaged, isScheduled, MANAGED, type Tags, tagsIn } from '../rotation/tags.ts'
 import { changesOf } from './parameters.ts'
 import { currentIn, pendingIn } from './pending.ts'
 
@@ -69,6 +69,17 @@ export class Inventory {
       this.#secrets(tags => isScheduled(tags) || isManaged(tags)),
     ])
     return [...new Map(lots.flat().map(found => [`${found.store} ${found.id}`, found])).values()]
+  }
+
+  /**
+   * The secrets whose tag keyturn:home says this Region, as those with replicas have it: what Keyturn may rotate, whoever
+   * says when.
+   * @throws NotPermitted, Throttled, StoreFailed
+   */
+  async atHome(): Promise<Scheduled[]> {
+    const region = await this.#clients.secrets.config.region()
+    const found = await this.#secrets(tags => isManaged(tags) && homeIn(tags) === region)
+    return found.filter(({ tags }) => homeIn(tags) === region)
   }
 
   async #parameters(tag: string): Promise<Scheduled[]> {

@@ -155,4 +155,5 @@ function alternately<T>(some: T[], others: T[]): T[] {
   return pairs.flatMap(n => [...some.slice(n, n + 1), ...others.slice(n, n + 1)])
 }
 
-const storeAndId = ({ store, id }: Scheduled) => `${store} ${id}`
+/** By which a credential is told. */
+export const storeAndId = ({ store, id }: Scheduled) => `${store} ${id}`

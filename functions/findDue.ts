@@ -7,17 +7,29 @@ import {
   SFNClient,
 } from '@aws-sdk/client-sfn'
 import { SSMClient } from '@aws-sdk/client-ssm'
+import { digest } from '../fleet/digest.ts'
 import { Inventory, type Scheduled } from '../fleet/inventory.ts'
-import { byServer, type Due, groupsOf, inTurn, type Group as Planned, toLookAt } from '../fleet/plan.ts'
+import { type Lag, looksAtAll, Replicas } from '../fleet/lagging.ts'
+import {
+  byServer,
+  type Due,
+  groupsOf,
+  inTurn,
+  type Group as Planned,
+  storeAndId,
+  toLookAt,
+} from '../fleet/plan.ts'
 import { type Last, Servers, serverId } from '../fleet/servers.ts'
 import { adminsAmong, targetsOf } from '../fleet/targets.ts'
 import { triedOf } from '../fleet/tried.ts'
 import { topOf, withoutCircles } from '../fleet/turns.ts'
 import { ask } from '../rotation/ask.ts'
+import { SecretsManager } from '../rotation/stores/secretsManager.ts'
 import { parseDueEnvironment } from './shared/environment.ts'
 import { runEvent } from './shared/event.ts'
 import { functionHandler } from './shared/handler.ts'
 import { measure } from './shared/metrics.ts'
+import { askingFor, peers } from './shared/peers.ts'
 import { requestHandler } from './shared/requestHandler.ts'
 
 const environment = parseDueEnvironment(process.env)
@@ -26,14 +38,21 @@ const secrets = new SecretsManagerClient({ requestHandler })
 const tagging = new ResourceGroupsTaggingAPIClient({ requestHandler })
 const stepFunctions = new SFNClient({ requestHandler })
 const servers = new Servers(environment.servers, { requestHandler })
+const regions = {
+  describe: (id: string) => new SecretsManager(secrets).describe(id),
+  asking: askingFor,
+  peers,
+}
 const inventory = new Inventory({ ssm, secrets, tagging }, environment.rotationFunction)
 
 /** Rotations in one run, and bytes that their names may take: a state holds 256 KiB. The next run begins soon. */
 const LIMIT = { rotations: 500, bytes: 100_000 }
 /** Texts in a list that is there to be read, and characters of one; the number beside it is of all. */
 const NAMED = { texts: 50, characters: 200 }
-/** Lists of so many texts in which what is late is announced, and the bytes of all together. */
-const ANNOUNCED = { lists: 10, bytes: 60_000 }
+/** Lists of so many texts in which what is late is announced, and what has replicas behind, and the bytes of all together. */
+const ANNOUNCED = { lists: 10, late: 60_000, behind: 30_000 }
+/** Milliseconds of a run in which replicas are looked at: half of what the function has. */
+const LOOKING = 150_000
 
 /** `server` is which one that is, the number of its last execution, and by which group it was told that it does not answer. */
 type Group = Planned & { server: { id: string; last: number; outage?: string } }
@@ -49,8 +68,11 @@ export type Run = {
   postponed: number
   /** How many groups, and rotations of one group, may go on at once, over all runs. */
   caps: { hosts: number; perHost: number }
-  /** Should have rotated long ago, or never will as their tags are. */
-  late: Names & { parts?: Names[] }
+  /**
+   * Should have rotated long ago, or never will as their tags are. `parts` are the lists that are announced; of those that
+   * are `behind`, a replica does not follow, each with the reason, whether or not they are late.
+   */
+  late: Names & { parts?: (Names & { behind?: true })[] }
   /** Have the tag, but are not for this run to rotate. */
   skipped: Names
   /** An earlier run of the last release that still goes on. Both together would exceed the caps, so this one does nothing. */
@@ -68,55 +90,84 @@ export const handler = functionHandler(
       hosts: Math.max(1, Math.floor(maxRotations / maxRotationsPerHost)),
       perHost: Math.min(maxRotations, maxRotationsPerHost),
     }
+    const now = new Date()
+    const replicas = new Replicas(regions, performance.now() + LOOKING)
     const [credentials, tried, last, waitsFor] = await Promise.all([
       inventory.scheduled(),
       triedOf(stepFunctions, environment.rotations),
       servers.last(),
       earlierThan(run, overlaps),
     ])
-    const { due, late, skipped } = inTurn(credentials, tried, { run, now: new Date(), interval })
+    const { due, late, skipped } = inTurn(credentials, tried, { run, now, interval })
     measure('LateCredentials', late.length, MetricUnit.Count)
     const running = [...last].filter(([id, { running }]) => running && !id.startsWith('slot-'))
     const idle = waitsFor || (overlaps && running.length >= caps.hosts)
-    const { first, hostOf, admins } = await placed(idle ? [] : due, last, run)
+    const { first, behind, hostOf, admins } = await placed(idle ? [] : due, last, { run, now, replicas })
     const planned = groupsOf(first, { run, hostOf, admins, bytes: LIMIT.bytes })
     const count = planned.reduce((sum, { rotations }) => sum + rotations.length, 0)
     const groups: Group[] = []
     for (const group of planned) groups.push({ ...group, server: await serverOf(group.host, last) })
+    const parts = announced(late, looksAtAll(now, interval) ? await laggards({ run, now, replicas }) : [])
     return {
       groups,
       hosts: groups.length,
       planned: count,
-      postponed: due.length - count,
+      postponed: due.length - count - behind.length,
       caps,
-      late: { ...readable(late), ...(late.length && { parts: partsOf(late) }) },
-      skipped: readable(skipped),
+      late: { ...readable(late), ...(parts.length && { parts }) },
+      // What a person has to mend comes first.
+      skipped: readable([...behind, ...skipped]),
       ...(waitsFor && { waitsFor }),
     }
   },
 )
 
-/** What is due, by where it rotates: as much as a run has room for, if no other run has its server. */
-async function placed(due: Due[], last: Map<string, Last>, run: string) {
+/**
+ * The secrets at home here of which a replica does not follow, each with the reason, due or not. They come by lot, other ones
+ * first in each run: else those that there is no time for would be the same every day.
+ */
+async function laggards({ run, now, replicas }: Placing): Promise<string[]> {
+  const secrets = (await inventory.atHome()).map(secret => ({ secret, lot: digest(`${run} ${secret.id}`) }))
+  const byLot = secrets.sort((a, b) => (a.lot < b.lot ? -1 : 1)).map(({ secret }) => secret)
+  return reasonsOf(await replicas.lagging(byLot, now))
+}
+
+const reasonsOf = (lags: Map<Scheduled, Lag>) =>
+  [...lags].map(([credential, { reason }]) => `${storeAndId(credential)}: ${reason}`).sort()
+
+/** Which run looks, when, and by what it tells how replicas stand. */
+type Placing = { run: string; now: Date; replicas: Replicas }
+
+/**
+ * What is due, by where it rotates: as much as a run has room for, if no other run has its server. What has a replica
+ * `behind` takes no place: its rotation would be refused.
+ */
+async function placed(due: Due[], last: Map<string, Last>, { run, now, replicas }: Placing) {
   const looked = toLookAt(due, LIMIT.rotations, run)
+  const behind = new Map<Scheduled, Lag>()
   const targets: Awaited<ReturnType<typeof targetsOf>> = new Map()
   for (let start = 0; ; ) {
     const admins = withoutCircles(adminsAmong(targets))
     // Who needs an admin waits for it, so both are in one group.
     const hostOf = (credential: Scheduled) => targets.get(topOf(credential, admins))?.host ?? ''
-    const { open, parked } = byServer(looked.slice(0, start), ({ credential }) => {
+    const mayBegin = looked.slice(0, start).filter(({ credential }) => !behind.has(credential))
+    const { open, parked } = byServer(mayBegin, ({ credential }) => {
       const id = serverId(hostOf(credential))
       const { running = false, down = false } = last.get(id) ?? {}
       return { id, taken: running, down }
     })
     if (start >= looked.length || open.length >= LIMIT.rotations)
-      return { first: [...open, ...parked].slice(0, LIMIT.rotations), hostOf, admins }
-    const next = looked.slice(start, start + LIMIT.rotations)
-    for (const found of await targetsOf(
-      next.map(({ credential }) => credential),
-      { ssm, secrets },
-    ))
-      targets.set(...found)
+      return {
+        first: [...open, ...parked].slice(0, LIMIT.rotations),
+        behind: reasonsOf(behind),
+        hostOf,
+        admins,
+      }
+    const next = looked.slice(start, start + LIMIT.rotations).map(({ credential }) => credential)
+    for (const [credential, lag] of await replicas.lagging(next, now))
+      if (lag.blocks) behind.set(credential, lag)
+    const ready = next.filter(credential => !behind.has(credential))
+    for (const found of await targetsOf(ready, { ssm, secrets })) targets.set(...found)
     start += next.length
   }
 }
@@ -134,9 +185,15 @@ function readable(texts: string[]): Names {
   return { count: texts.length, names }
 }
 
+/** What is late, and what has replicas behind, as lists that are announced one by one. */
+function announced(late: string[], behind: string[]): NonNullable<Run['late']['parts']> {
+  const apart = partsOf(behind, ANNOUNCED.behind).map(part => ({ ...part, behind: true }) as const)
+  return [...partsOf(late, ANNOUNCED.late), ...apart]
+}
+
 /** All of them in lists of fifty, as far as a state can hold them; the last list counts the rest. */
-function partsOf(texts: string[]): Names[] {
-  let room = ANNOUNCED.bytes
+function partsOf(texts: string[], bytes: number): Names[] {
+  let room = bytes
   const named = texts
     .slice(0, ANNOUNCED.lists * NAMED.texts)
     .map(text => text.slice(0, NAMED.characters))

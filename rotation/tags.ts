@@ -58,6 +58,9 @@ export const isOpaque = (tags: Tags) => tags[`${PREFIX}engine`] === 'opaque'
 /** Name of the parameter that says whose password the value is, and where. An empty one is none. */
 export const connectionIn = (tags: Tags): string | undefined => tags[`${PREFIX}connection`] || undefined
 
+/** The Region in which it rotates, where a tag says so. */
+export const homeIn = (tags: Tags): string | undefined => tags[`${PREFIX}home`]
+
 export const strategyIn = (tags: Tags): string | undefined => tags[`${PREFIX}strategy`]
 
 export const graceIn = (tags: Tags): string | undefined => tags[`${PREFIX}grace`]

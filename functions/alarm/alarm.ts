@@ -43,8 +43,10 @@ export type Alarm = {
    * a rotation finds the same.
    */
   standing?: string
-  /** What is late, by name, of which one has to be new today. */
+  /** What is late, by name, or does not follow, of which one has to be new today. */
   late?: string[]
+  /** What counts as told today by name, once this is. */
+  heard?: string[]
   /** CloudWatch has told the topic itself. */
   topicTold: boolean
   /** Of what is made up for. */
@@ -79,7 +81,7 @@ export function readAlarm(weighed: Weighed, guide: Guide): Alarm | undefined {
   const read = readFailure(weighed, guide.runbook)
   if (!read) return undefined
   const failure: Failure = denied ? { ...read, headline: 'denied', critical: false } : read
-  const { headline, execution, error, step, cause, rollback, first, more = [], standing, late } = failure
+  const { headline, execution, error, step, cause, rollback, first, more = [] } = failure
   const severity = isCritical(failure) ? 'critical' : 'error'
   const moment = momentOf(event)
   const own = ownKey(event)
@@ -121,12 +123,20 @@ export function readAlarm(weighed: Weighed, guide: Guide): Alarm | undefined {
     console: execution && consoleOf(execution),
     outdone: Boolean(failure.outdone),
     topicTold: Boolean(failure.topicTold),
-    ...(worth === 'proven' &&
-      failure.reported &&
-      severity === 'error' &&
-      execution && { reported: executionName(execution) }),
-    ...(worth === 'proven' && standing && { standing }),
+    ...(worth === 'proven' && rememberedOf(failure, severity)),
+  }
+}
+
+/** By what the table knows that it was told. What is not borne out silences nothing. */
+function rememberedOf(
+  { reported, execution, standing, late, heard }: Failure,
+  severity: Severity,
+): Pick<Alarm, 'reported' | 'standing' | 'late' | 'heard'> {
+  return {
+    ...(reported && severity === 'error' && execution && { reported: executionName(execution) }),
+    ...(standing && { standing }),
     ...(late && { late }),
+    ...(heard && { heard }),
   }
 }
 
@@ -139,6 +149,7 @@ const doubtOf = ({ worth, why }: Weighed) =>
 /** That a credential which had failed was rotated. */
 export function wellAgain(success: Success, event: Event, guide: Guide): Alarm {
   const credential = `${success.store} ${credentialName(success.id)}`
+  const headline = success.everywhere ? 'followed' : 'well'
   return {
     key: `well ${credential}`,
     also: [],
@@ -146,8 +157,8 @@ export function wellAgain(success: Success, event: Event, guide: Guide): Alarm {
     credential,
     at: momentOf(event),
     severity: 'ok',
-    ...titled('ok', { ...success, headline: 'well' }),
-    headline: headlines.well,
+    ...titled('ok', { ...success, headline }),
+    headline: headlines[headline],
     facts: [
       [labelOf(success), credentialName(success.id)],
       ['Account', `${event.account ?? ''} ${event.region ?? ''}`.trim()],
@@ -220,8 +231,8 @@ function keyOfFailure(failure: Failure, own: string): string {
 const ownKey = (event: Event) => `event ${event.id ?? hash('sha256', JSON.stringify(event))}`
 
 /** A secret and a parameter of one name are two credentials. */
-function credentialOf({ store, id, name }: Failure): string | undefined {
-  return store && id && !name ? `${store} ${credentialName(id)}` : undefined
+function credentialOf({ store, id }: Failure): string | undefined {
+  return store && id ? `${store} ${credentialName(id)}` : undefined
 }
 
 const kinds: Record<string, string> = { 'secrets-manager': 'secret', 'parameter-store': 'parameter' }
@@ -242,6 +253,7 @@ const outcomes: Partial<Record<Headline, (name: string) => string>> = {
   behind: name => `${name} was rotated, and a replica does not follow`,
   denied: name => `an event says that the rotation of ${name} failed`,
   well: name => `${name} was rotated`,
+  followed: name => `${name} was rotated, and every Region has it`,
   unknown: () => 'an event that cannot be read',
 }
 

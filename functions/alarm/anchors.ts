@@ -14,6 +14,7 @@ export function anchorOf({ headline, error = '', what = '' }: Failure): string {
     parked: 'rotations-parked',
     run: 'run-failed',
     late: 'late-credentials',
+    lagging: 'replicasbehind',
     managed: 'managed-rotation-failed',
     abandoned: 'managed-rotation-failed',
     alarm: ofAlarm(what),

@@ -41,7 +41,7 @@ const detail = part({
   group: text,
   report: part({ host: text, rotated: count, failed: count, parked: count, failures: kinds }),
   // Credentials Late, by statemachines/rotate-due.asl.json
-  late: part({ count, names }),
+  late: part({ count, names, behind: v.fallback(v.optional(v.boolean()), undefined) }),
   // Step Functions Execution Status Change
   executionArn: text,
   status: text,

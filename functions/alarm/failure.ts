@@ -6,7 +6,7 @@ import { type Detail, messageIn, type Problem, readDetail } from './event.ts'
 import type { Weighed } from './evidence.ts'
 import { critical, type Headline } from './headlines.ts'
 import type { Entered } from './histories.ts'
-import { listed, short } from './words.ts'
+import { credentialName, listed, short } from './words.ts'
 
 /** What the kinds of events have in common. */
 export type Failure = {
@@ -34,8 +34,10 @@ export type Failure = {
   reported?: boolean
   /** Names a lockout that was there before, by credential, current version and what was found. */
   standing?: string | undefined
-  /** What is late, by name. */
+  /** What is late, by name, or does not follow. */
   late?: string[]
+  /** What counts as told by name, once this is. */
+  heard?: string[]
   /** Goes on until somebody mends it: it is told once a day. */
   daily?: boolean
   /** Another event tells the same failure, mostly with more detail, at about the same time. */
@@ -44,14 +46,16 @@ export type Failure = {
   topicTold?: boolean
 }
 
-/** A credential that was rotated. */
-export type Success = { store: string; id: string; execution: string }
+/** A credential that was rotated; `everywhere`: its replicas have followed. */
+export type Success = { store: string; id: string; execution: string; everywhere?: true }
 
 /** What an event tells of, if that is a success. */
 export function readSuccess({ event }: Weighed): Success | undefined {
   const { store, id, execution } = event.detail ?? {}
-  const goesWell = ['Credential Rotated', 'Credential Replicated'].includes(event['detail-type'] ?? '')
-  return goesWell && store && id && execution ? { store, id, execution } : undefined
+  const kind = event['detail-type'] ?? ''
+  const goesWell = ['Credential Rotated', 'Credential Replicated'].includes(kind)
+  if (!goesWell || !store || !id || !execution) return undefined
+  return { store, id, execution, ...(kind === 'Credential Replicated' && { everywhere: true }) }
 }
 
 /** What an event tells of that is no success. Never throws. Undefined if it is nothing to be told. */
@@ -109,14 +113,21 @@ const readers: Record<string, Reader> = {
   },
 
   'Credentials Late': ({ execution, late }, { event }) => {
-    const { count = 0, names = [] } = late ?? {}
+    const { count = 0, names = [], behind } = late ?? {}
     const day = (event.time ?? new Date().toISOString()).slice(0, 10)
+    const which = behind
+      ? ({
+          headline: 'lagging',
+          error: 'ReplicasBehind',
+          what: `${count} credentials have a replica that does not follow`,
+          // Behind the name stands the reason, which may be another one at the next look.
+          late: names.map(text => replicasOf(text.split(': ')[0] ?? '')),
+        } as const)
+      : ({ headline: 'late', what: `${count} credentials are late`, late: names } as const)
     return {
-      headline: 'late',
+      ...which,
       execution,
-      what: `${count} credentials are late`,
-      more: [['Late', listed(names, count, 12_000)]],
-      late: names,
+      more: [[behind ? 'Behind' : 'Late', listed(names, count, 12_000)]],
       // Another name as soon as there are others.
       name: `late ${day} ${hash('sha256', [count, ...names].join('\n'))}`,
       daily: true,
@@ -175,10 +186,23 @@ function ofRotation(headline: Headline, rotation: Detail['rotation']): Failure {
     ...explain(problem),
     rollback: locked ? 'failed' : rollback?.outcome,
     first: locked && lockout && failure ? oneLine(failure) : undefined,
+    ...(store && id && ofReplicas(headline, problem, replicasOf(`${store} ${credentialName(id)}`))),
     // Who is locked out is told of at once, and one by one.
     reported: headline === 'failed',
     ...(found && { standing: `before ${hash('sha256', JSON.stringify([store, id, replaces, found]))}` }),
   }
+}
+
+/** The name by which it is told that replicas of a credential do not follow, whichever event tells it. */
+export const replicasOf = (credential: string) => `replicas of ${credential}`
+
+/**
+ * That a replica does not follow is told at once when a rotation finds it after its change, which is the case once; and
+ * once a day, as every rotation that is refused for it says the same.
+ */
+function ofReplicas(headline: Headline, problem: Problem, name: string): Pick<Failure, 'late' | 'heard'> {
+  if (headline === 'behind') return { heard: [name] }
+  return headline === 'failed' && problem?.Error === 'ReplicasBehind' ? { late: [name] } : {}
 }
 
 /** Of a run there is no announcement when it fails. */

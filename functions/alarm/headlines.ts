@@ -8,10 +8,13 @@ export const headlines = {
     'A database server does not answer. What is due there waits, and begins as soon as a run finds that it does; until then this is not told again.',
   run: 'A run of what was due did not come to its end: rotations may not have begun, or their failures not been told.',
   late: 'Credentials should have rotated and have not.',
+  lagging:
+    'Regions that are named may go on with a value of before. While a replica is behind, or cannot be asked, what was replaced stays open and no rotation begins.',
   managed: 'Secrets Manager could not rotate a secret.',
   abandoned: 'A version made by hand ended a rotation of Secrets Manager.',
   alarm: 'A CloudWatch alarm of Keyturn changed its state.',
   well: 'What had failed went well: the credential was rotated.',
+  followed: 'What had failed went well: every Region has the new value of the credential.',
   denied:
     'An event says so, and nothing that this stack did bears it out: whoever may put events on the bus can have forged it.',
   unknown: 'One of the alarm rules matched an event that Keyturn cannot read.',

@@ -129,6 +129,17 @@ export class Ledger {
     )
   }
 
+  /** Notes that these names count as not told on the day of `at`, if any was. */
+  async forget(names: string[], at: number): Promise<void> {
+    await this.#table.update(
+      dayOf(at),
+      'DELETE #names :names',
+      'attribute_exists(failedAt)',
+      { ':names': { SS: names.map(digest) } },
+      { '#names': 'names' },
+    )
+  }
+
   /** Notes that a failure of a credential is open. @returns false if a rotation has made up for it since */
   async open(credential: string, at: number, severity: Severity): Promise<boolean> {
     const updated = await this.#table.update(

@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { settled } from '../../fleet/pool.ts'
 import { TooEarly } from '../shared/batch.ts'
 import { type Alarm, type Guide, lessened, readAlarm, wellAgain } from './alarm.ts'
 import type { Event } from './event.ts'
 import { type Weighed, weigh } from './evidence.ts'
-import { readSuccess } from './failure.ts'
+import { readSuccess, replicasOf } from './failure.ts'
 import type { Histories } from './histories.ts'
 import { AlarmClaimed, type Claim, type Ledger, type Outlet, outlets } from './ledger.ts'
-import { settled } from './pool.ts'
 
 /** An event that is to be told of. `again`: it was taken before, and given back. */
 export type Item = { event: Event; again: boolean }
@@ -172,8 +172,11 @@ async function decide(task: Task, ledger: Ledger, means: Means): Promise<Task | 
     })
   let { alarm } = task
   if (alarm.standing && !(await ask(ledger.isNews(alarm.standing, alarm.key), true))) alarm = lessened(alarm)
+  if (alarm.late && !(await ask(ledger.unheard(alarm.late, alarm.at), alarm.late)).length) {
+    for (const key of alarm.also) await ask(ledger.silence(key, alarm.at), undefined)
+    return undefined
+  }
   if (alarm.reported && !(await ask(ledger.leads(alarm.reported, alarm.key), true))) return undefined
-  if (alarm.late && !(await ask(ledger.unheard(alarm.late, alarm.at), alarm.late)).length) return undefined
   const untold: Claim = { key: alarm.key, by: '', told: new Set() }
   const claim = await ask(ledger.claim(alarm.key, alarm.at, alarm.severity), untold)
   if (!claim) return undefined
@@ -253,10 +256,12 @@ async function finish({ alarm, claim }: Task, done: boolean, ledger: Ledger, mea
     }
     if (alarm.severity === 'ok') {
       if (claim) await ledger.close(claim, alarm.at)
+      // What is found again later today is another failure.
+      if (alarm.credential) await ledger.forget([replicasOf(alarm.credential)], alarm.at)
       return
     }
     for (const key of alarm.also) await ledger.silence(key, alarm.at)
-    if (alarm.late) await ledger.hear(alarm.late, alarm.at)
+    await ledger.hear([...(alarm.late ?? []), ...(alarm.heard ?? [])], alarm.at)
   } catch (error) {
     means.log.error('the ledger failed, so this may be told twice', { error })
   }

@@ -154,6 +154,19 @@ describe.skipIf(!bin)('over MiniStack', () => {
     expect(scheduled).not.toContain('/shop/by-hand')
   })
 
+  test('what is at home here, by its tag, is what Keyturn may rotate, whoever says when', async () => {
+    const here = { 'keyturn:home': 'us-east-1' }
+    await create('home/by-hand', { 'keyturn:managed': 'true', ...here })
+    await create('home/elsewhere', { 'keyturn:managed': 'true', 'keyturn:home': 'eu-west-1' })
+    await create('home/unmanaged', here)
+    await create('home/untold', every)
+    await create('home/ours', here)
+    const rotated = { RotationEnabled: true, RotationLambdaARN: rotationFunction }
+    const secrets = listing('home/ours', rotated)
+    const found = await new Inventory({ ...clients, secrets }, rotationFunction).atHome()
+    expect(found.map(({ id }) => id).sort()).toEqual(['home/by-hand', 'home/ours'])
+  })
+
   test('what Secrets Manager rotates by this stack is there without the tag, with the date it names', async () => {
     await create('shop/ours', { 'keyturn:managed': 'true' })
     const [next, last] = [new Date('2026-12-01T00:00:00Z'), new Date('2026-11-01T00:00:00Z')]

@@ -18,6 +18,7 @@ let adminOf: Record<string, string>
 vi.mock('../../fleet/inventory.ts', () => ({
   Inventory: class {
     scheduled = async () => scheduled
+    atHome = async () => []
   },
 }))
 vi.mock('../../fleet/targets.ts', () => ({

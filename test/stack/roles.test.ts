@@ -198,6 +198,11 @@ const table: Record<string, Record<string, string[]>> = {
   FindDueRole: {
     Lists: ['secretsmanager:ListSecrets', 'ssm:DescribeParameters', 'tag:GetResources'],
     Versions: ['secretsmanager:ListSecretVersionIds'],
+    RotatedByThisStack: ['secretsmanager:DescribeSecret'],
+    TaggedManaged: ['secretsmanager:DescribeSecret'],
+    Replicas: ['secretsmanager:DescribeSecret'],
+    ManagedElsewhere: ['secretsmanager:DescribeSecret'],
+    AdminElsewhere: ['secretsmanager:DescribeSecret'],
     ManagedSecrets: read,
     ManagedParameters: ['ssm:GetParameters'],
     ...readKey,

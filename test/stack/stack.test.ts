@@ -215,6 +215,7 @@ describe('template', () => {
         KEYTURN_MAX_ROTATIONS: '100',
         KEYTURN_MAX_ROTATIONS_PER_HOST: '10',
         KEYTURN_DUE_SCHEDULE: 'rate(5 minutes)',
+        KEYTURN_PEER_REGIONS: 'eu-central-1,us-east-1',
       },
       rotateServer: { ...common, KEYTURN_EXECUTIONS: executions },
       takeSlot: { ...common, KEYTURN_EXECUTIONS: executions },
@@ -573,6 +574,7 @@ describe('alarms', () => {
       },
     }))
     vi.spyOn(Inventory.prototype, 'scheduled').mockResolvedValue([])
+    vi.spyOn(Inventory.prototype, 'atHome').mockResolvedValue([])
     vi.spyOn(SFNClient.prototype, 'send').mockImplementation(async () => ({ executions: [] }))
     const output = captureOutput()
     try {

@@ -243,6 +243,49 @@ export const replicasBehind = {
   },
 }
 
+/** A rotation that was refused before its first change, for the same reason. */
+export const refused = {
+  ...announced,
+  id: 'event-12',
+  detail: {
+    severity: 'error',
+    execution: `${execution}-2`,
+    rotation: {
+      ...rotation,
+      failure: thrown(
+        'ReplicasBehind',
+        'createSecret: the replica in us-east-1 is Failed: the key is disabled',
+      ),
+    },
+  },
+}
+
+/** What a run finds once a day. */
+export const lagging = {
+  ...late,
+  id: 'event-13',
+  detail: {
+    ...late.detail,
+    late: {
+      count: 2,
+      names: [
+        'secrets-manager shop/database: the replica in us-east-1 is Failed: the key is disabled',
+        'secrets-manager shop/mail: there is no replica in us-east-1',
+      ],
+      behind: true,
+    },
+  },
+}
+
+export const replicated = {
+  ...envelope,
+  id: 'event-14',
+  source: 'keyturn',
+  'detail-type': 'Credential Replicated',
+  time: '2026-11-21T10:20:00Z',
+  detail: { execution, store: 'secrets-manager', id: 'shop/database' },
+}
+
 export const rotated = {
   ...envelope,
   id: 'event-9',

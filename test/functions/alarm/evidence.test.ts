@@ -7,6 +7,7 @@ import {
   alarmChange,
   announced,
   execution,
+  lagging,
   late,
   lockedOut,
   managed,
@@ -84,6 +85,7 @@ describe('an announcement', () => {
     ],
     ['Credentials Late', late, 'AnnounceLate', { late: late.detail.late }],
     ['Credentials Late, in parts', late, 'AnnounceLate', late.detail.late],
+    ['Credentials Late, of replicas', lagging, 'AnnounceLate', lagging.detail.late],
   ])('%s', async (_, event, state, input) => {
     const arn = event.detail.execution
     known.set(arn, { entered: [{ state: 'Another', input: {} }] })
@@ -105,6 +107,8 @@ describe('an announcement', () => {
     const of = (names: string[]) => ({ ...late, detail: { ...late.detail, late: { count: 1, names } } })
     expect((await weighed(of(['a']))).worth).toBe('proven')
     expect((await weighed(of(['d']))).worth).toBe('denied')
+    const behind = { ...late, detail: { ...late.detail, late: { count: 1, names: ['a'], behind: true } } }
+    expect((await weighed(behind)).worth).toBe('denied')
   })
 
   test('far back in a long history it is found', async () => {

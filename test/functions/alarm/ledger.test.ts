@@ -112,6 +112,8 @@ describe.skipIf(!moto)('the ledger', () => {
     await ledger.release(lost)
     await ledger.close(lost, at)
     expect(await item('lost')).toBeUndefined()
+    await ledger.forget(['a'], at - day)
+    expect(await item('late on 2026-11-20')).toBeUndefined()
     await ledger.hear(['a'], at)
     await ledger.open('a', at, 'error')
     await ledger.join('execution-1', 'run-1 db')
@@ -176,6 +178,11 @@ describe.skipIf(!moto)('the ledger', () => {
     expect(await ledger.unheard(['y'], when)).toEqual([])
     expect(await ledger.unheard(['y', 'z'], when)).toEqual(['z'])
     expect(await ledger.unheard(['y'], when + day)).toEqual(['y'])
+    await ledger.forget(['y', 'w'], when)
+    expect(await ledger.unheard(['x', 'y'], when)).toEqual(['y'])
+    await ledger.forget(['x'], when)
+    await ledger.hear(['y'], when)
+    expect(await ledger.unheard(['x', 'y'], when)).toEqual(['x'])
     // However many there are, they fit into an item.
     await ledger.hear(
       Array.from({ length: 5_000 }, (_, n) => `${'x'.repeat(200)}/${n}`),

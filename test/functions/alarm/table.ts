@@ -70,7 +70,7 @@ function updated({ input }: UpdateItemCommand, old: Item): Item {
   } = input
   const item = { ...old }
   const attributeOf = (text: string) => names[text] ?? text
-  const clauses = UpdateExpression.split(/\b(SET|ADD|REMOVE)\b/).slice(1)
+  const clauses = UpdateExpression.split(/\b(SET|ADD|REMOVE|DELETE)\b/).slice(1)
   for (let n = 0; n < clauses.length; n += 2)
     for (const part of (clauses[n + 1] ?? '').split(/,(?![^(]*\))/).map(text => text.trim())) {
       const [, name = '', unless, value = ''] =
@@ -80,6 +80,8 @@ function updated({ input }: UpdateItemCommand, old: Item): Item {
       if (clauses[n] === 'REMOVE') delete item[key]
       else if (clauses[n] === 'ADD')
         item[key] = { SS: [...new Set([...(item[key]?.SS ?? []), ...(values[value]?.SS ?? [])])] }
+      else if (clauses[n] === 'DELETE')
+        item[key] = { SS: (item[key]?.SS ?? []).filter(text => !values[value]?.SS?.includes(text)) }
       else if (!unless || !(unless in item)) item[key] = values[value] as AttributeValue
     }
   return item

@@ -1,0 +1,93 @@
+import { describe, expect, test } from 'vitest'
+import type { Scheduled } from '../../fleet/inventory.ts'
+import { looksAtAll, type Regions, Replicas } from '../../fleet/lagging.ts'
+import { Throttled } from '../../rotation/errors.ts'
+import type { Description } from '../../rotation/stores/store.ts'
+
+const now = new Date('2026-11-21T10:00:00Z')
+const secrets = (count: number): Scheduled[] =>
+  Array.from({ length: count }, (_, n) => ({
+    store: 'secrets-manager',
+    id: `shop/${n}`,
+    tags: {},
+    since: new Date(0),
+  }))
+const described = (current: string): Description => ({
+  current,
+  pending: undefined,
+  previous: undefined,
+  tags: {},
+  replicas: ['us-east-1', 'eu-central-1'].map(region => ({ region, status: 'InSync' })),
+})
+/** Regions of which each answers so. */
+const regions = (ask: (region: string) => Promise<Description | undefined>): Regions => ({
+  describe: async () => described('new'),
+  asking: () => ask,
+  peers: ['us-east-1', 'eu-central-1'],
+})
+
+test('a Region that does not answer costs its wait once, and is unseen for the rest of the run', async () => {
+  const asked: string[] = []
+  const replicas = new Replicas(
+    regions(async region => {
+      asked.push(region)
+      if (region === 'eu-central-1') return described('new')
+      await new Promise(resolve => setTimeout(resolve, 1_600))
+      throw new Throttled('Secrets Manager: TimeoutError')
+    }),
+    Number.POSITIVE_INFINITY,
+  )
+  const lags = await replicas.lagging(secrets(200), now)
+  expect(lags.size).toBe(200)
+  expect(new Set(lags.values().map(({ reason }) => reason))).toEqual(
+    new Set(['us-east-1 cannot be asked: Secrets Manager: TimeoutError']),
+  )
+  expect(asked.filter(region => region === 'us-east-1')).toHaveLength(50)
+  expect(asked.filter(region => region === 'eu-central-1')).toHaveLength(200)
+})
+
+test('one that failed at once is asked again', async () => {
+  let left = 3
+  const replicas = new Replicas(
+    regions(async () => {
+      if (left-- > 0) throw new Throttled('Secrets Manager: ThrottlingException')
+      return described('new')
+    }),
+    Number.POSITIVE_INFINITY,
+  )
+  expect((await replicas.lagging(secrets(100), now)).size).toBeLessThanOrEqual(3)
+})
+
+test('what is no error of ours is thrown on', async () => {
+  const replicas = new Replicas(
+    regions(() => Promise.reject(new TypeError('no'))),
+    Number.POSITIVE_INFINITY,
+  )
+  await expect(replicas.lagging(secrets(1), now)).rejects.toThrow(TypeError)
+})
+
+test('parameters are never looked at, and nothing is when the time is over', async () => {
+  const never = regions(() => Promise.reject(new Error('nobody asks')))
+  never.describe = () => Promise.reject(new Error('nobody asks'))
+  const parameters = secrets(3).map(secret => ({ ...secret, store: 'parameter-store' }) as const)
+  expect(await new Replicas(never, Number.POSITIVE_INFINITY).lagging(parameters, now)).toEqual(new Map())
+  expect(await new Replicas(never, performance.now() - 1).lagging(secrets(3), now)).toEqual(new Map())
+})
+
+describe('once a day', () => {
+  const minute = 60_000
+  /** When runs of a day look at all, where each begins so late, in milliseconds. */
+  const looks = (interval: number, lateness: (run: number) => number) => {
+    const midnight = Date.parse('2026-11-21T00:00:00Z')
+    const runs = Array.from({ length: (24 * 60 * minute) / interval }, (_, n) => n)
+    return runs.filter(n => looksAtAll(new Date(midnight + n * interval + lateness(n)), interval)).length
+  }
+  test.each([1, 15, 60])('every %i minutes: each day has a run that looks, and few do', minutes => {
+    const interval = minutes * minute
+    for (const late of [0, 3_000, interval / 2, interval - 1]) {
+      expect(looks(interval, () => late)).toBeGreaterThanOrEqual(1)
+      expect(looks(interval, () => late)).toBeLessThanOrEqual(2)
+      expect(looks(interval, run => (run % 2 ? late : 0))).toBeGreaterThanOrEqual(1)
+    }
+  })
+})

@@ -1,0 +1,173 @@
+import { expect, test } from 'vitest'
+import type { StateName } from '../../../fleet/states.ts'
+import { type Event, readEvent } from '../../../functions/alarm/event.ts'
+import { Ledger } from '../../../functions/alarm/ledger.ts'
+import { LedgerTable } from '../../../functions/alarm/ledgerTable.ts'
+import { type Means, tellAll } from '../../../functions/alarm/tell.ts'
+import {
+  announced,
+  execution,
+  lagging,
+  lockedOut,
+  managed,
+  refused,
+  replicasBehind,
+  replicated,
+  statusChange,
+  thrown,
+} from '../../support/failures.ts'
+import { guide } from './reading.ts'
+import { tableIn } from './table.ts'
+
+const minute = 60_000
+const day = 24 * 60 * minute
+const start = Date.parse('2026-11-21T09:00:00Z')
+
+/** Whoever is on call, and all that raiseAlarm remembers. */
+class OnCall {
+  readonly #items = new Map()
+  readonly #told: string[] = []
+  /** What the histories have: which state announced what, by execution. */
+  readonly #histories = new Map<string, { state: StateName; input: unknown }>()
+
+  /** What is told of these, so many milliseconds after the start; each is borne out unless it is `forged`. */
+  async hears(events: object[], after: number, forged = false): Promise<string[]> {
+    const now = start + after
+    const items = events.map(event => {
+      const raw = { ...event, id: `${Math.random()}`, time: new Date(now).toISOString() }
+      const read = readEvent(raw)
+      if (!forged) this.#remember(read)
+      return { event: read, again: true }
+    })
+    const results = await tellAll(items, this.#means(now))
+    expect(results.flatMap(({ error }) => error ?? [])).toEqual([])
+    return this.#told.splice(0)
+  }
+
+  #remember({ detail = {}, 'detail-type': type }: Event): void {
+    const { execution: arn = detail.executionArn ?? '', rotation, late, store, id } = detail
+    const states: Record<string, StateName> = {
+      'Credential Rotation Failed': detail.severity === 'critical' ? 'AnnounceLockout' : 'AnnounceFailure',
+      'Credential Replicas Behind': 'AnnounceReplicasBehind',
+      'Credential Replicated': 'AnnounceReplicated',
+      'Credentials Late': 'AnnounceLate',
+    }
+    const state = states[type ?? '']
+    if (state) this.#histories.set(arn, { state, input: rotation ?? late ?? { store, id } })
+  }
+
+  #means = (now: number): Means => ({
+    ledger: new Ledger(
+      new LedgerTable(
+        tableIn(this.#items, async call => call()),
+        'alarms',
+      ),
+      () => now,
+    ),
+    histories: {
+      last: async arn => {
+        const found = this.#histories.get(arn)
+        return found ? { ...found, at: now } : 'none'
+      },
+    },
+    publish: async ({ subject }) => void this.#told.push(subject),
+    post: async (alarms, _, told) => {
+      await told(alarms)
+      return new Map()
+    },
+    guide,
+    log: { error: message => this.#told.push(message) },
+    patience: { giveWay: 0, look: 1000, ledger: 1000, retry: 0 },
+    deadline: Number.POSITIVE_INFINITY,
+  })
+}
+
+const behind = 'ERROR ReplicasBehind: secret shop/database was rotated, and a replica does not follow'
+const refusal = 'ERROR ReplicasBehind: rotation of secret shop/database failed'
+const reminder = 'ERROR ReplicasBehind: 1 credentials have a replica that does not follow'
+const well = 'OK: secret shop/database was rotated, and every Region has it'
+
+/** A try that is refused, as it is reported: by its announcement, Step Functions, and Secrets Manager. */
+function tryOf(n: number, event: typeof refused = refused): object[] {
+  const arn = `${execution}-${n}`
+  const { Error: error, Cause: cause } = event.detail.rotation.failure
+  const status = statusChange('FAILED', error, cause)
+  return [
+    { ...event, detail: { ...event.detail, execution: arn } },
+    { ...status, detail: { ...status.detail, executionArn: arn } },
+    managed,
+  ]
+}
+/** What a run finds once a day, with another reason at each look. */
+const found = (n: number) => ({
+  ...lagging,
+  detail: {
+    execution: `${lagging.detail.execution}${n}`,
+    late: { count: 1, names: [`secrets-manager shop/database: the ${n}th reason`], behind: true },
+  },
+})
+
+test('a replica that does not follow is told at once, and then once a day, whoever finds it', async () => {
+  const onCall = new OnCall()
+  expect(await onCall.hears([replicasBehind], 0)).toEqual([behind])
+  expect(await onCall.hears(tryOf(2), 60 * minute)).toEqual([])
+  expect(await onCall.hears([found(0)], 70 * minute)).toEqual([])
+  // The next day a run comes first, then tries that Secrets Manager repeats.
+  expect(await onCall.hears([found(1)], day)).toEqual([reminder])
+  expect(await onCall.hears([found(2)], day + 15 * minute)).toEqual([])
+  for (const n of [3, 4, 5]) expect(await onCall.hears(tryOf(n), day + n * 60 * minute)).toEqual([])
+  // And where no run looks, a try.
+  expect(await onCall.hears(tryOf(6), 2 * day)).toEqual([refusal])
+  expect(await onCall.hears(tryOf(7), 2 * day + 60 * minute)).toEqual([])
+})
+
+test('the rotation that its replicas have followed closes it, and what comes the same day is told anew', async () => {
+  const onCall = new OnCall()
+  expect(await onCall.hears([replicasBehind], 0)).toEqual([behind])
+  expect(await onCall.hears([replicated], 20 * minute)).toEqual([well])
+  expect(await onCall.hears(tryOf(2), 60 * minute)).toEqual([refusal])
+  // Another rotation that goes well, and is behind again.
+  const next = { ...replicasBehind, detail: { ...replicasBehind.detail, execution: `${execution}-3` } }
+  expect(await onCall.hears([next], 90 * minute)).toEqual([behind])
+})
+
+test('a refusal that was told opens what a later rotation closes', async () => {
+  const onCall = new OnCall()
+  expect(await onCall.hears(tryOf(2), 0)).toEqual([refusal])
+  expect(await onCall.hears([replicated], 60 * minute)).toEqual([well])
+})
+
+test('what fails otherwise meanwhile is told, by whatever reports it', async () => {
+  const onCall = new OnCall()
+  expect(await onCall.hears([replicasBehind], 0)).toEqual([behind])
+  expect(await onCall.hears(tryOf(2, announced), 30 * minute)).toEqual([
+    'ERROR TestFailed: rotation of secret shop/database failed',
+  ])
+  // Nothing was announced that it could follow from.
+  expect(await onCall.hears([managed], 60 * minute)).toEqual([
+    'ERROR RotationFailed: rotation of secret shop/database failed',
+  ])
+  const rotation = {
+    ...lockedOut.detail.rotation,
+    failure: thrown('ReplicasBehind', 'createSecret: the replica in us-east-1 is Failed'),
+  }
+  const locked = { ...lockedOut, detail: { ...lockedOut.detail, rotation, execution: `${execution}-4` } }
+  expect(await onCall.hears([locked], 90 * minute)).toEqual([
+    'CRITICAL LockedOut: rotation of secret shop/database failed',
+  ])
+})
+
+test('another credential is another matter', async () => {
+  const onCall = new OnCall()
+  expect(await onCall.hears([replicasBehind], 0)).toEqual([behind])
+  expect(await onCall.hears([lagging], 60 * minute)).toEqual([
+    'ERROR ReplicasBehind: 2 credentials have a replica that does not follow',
+  ])
+})
+
+test('what nothing bears out silences nothing', async () => {
+  const onCall = new OnCall()
+  expect(await onCall.hears([found(0)], 0, true)).toHaveLength(1)
+  expect(await onCall.hears([replicasBehind], minute, true)).toHaveLength(1)
+  expect(await onCall.hears(tryOf(2), 60 * minute)).toEqual([refusal])
+})

@@ -1,0 +1,236 @@
+import {
+  CreateSecretCommand,
+  PutSecretValueCommand,
+  ReplicateSecretToRegionsCommand,
+  SecretsManagerClient,
+  TagResourceCommand,
+} from '@aws-sdk/client-secrets-manager'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import { Inventory, type Scheduled } from '../../fleet/inventory.ts'
+import { serverId } from '../../fleet/servers.ts'
+import type { Run } from '../../functions/findDue.ts'
+import type { Conduct } from '../../local/aws/secretsManager/conduct.ts'
+import { type SecretsManagerServer, startSecretsManager } from '../../local/aws/secretsManager.ts'
+import { type StepFunctionsServer, startStepFunctions } from '../../local/aws/stepFunctions.ts'
+import { load } from '../../local/embedded/embedded.ts'
+import type { Task } from '../../local/embedded/stateMachine.ts'
+import { setLambdaEnvironment } from '../support/lambdaEnvironment.ts'
+import { captureOutput } from '../support/observe.ts'
+
+const [elsewhere, unnamed] = ['us-east-1', 'sa-east-1']
+const due = { 'keyturn:managed': 'true', 'keyturn:every': '1h' }
+const home = { 'keyturn:home': 'eu-west-1' }
+const hour = 3_600_000
+
+let stepFunctions: StepFunctionsServer
+let server: SecretsManagerServer
+let secrets: SecretsManagerClient
+let findDue: Task
+let scheduled: Scheduled[]
+let written: string[]
+beforeAll(async () => {
+  ;[stepFunctions, server] = await Promise.all([startStepFunctions(), startSecretsManager()])
+  setLambdaEnvironment({
+    AWS_ENDPOINT_URL_SFN: stepFunctions.url,
+    AWS_ENDPOINT_URL_SECRETS_MANAGER: server.url,
+    KEYTURN_RUNS: 'arn:aws:states:eu-west-1:123456789012:stateMachine:keyturn-test-rotate-due',
+    KEYTURN_ROTATION_FUNCTION: 'arn:aws:lambda:eu-west-1:123456789012:function:keyturn-test-rotateSecret',
+    KEYTURN_MAX_ROTATIONS: '17',
+    KEYTURN_MAX_ROTATIONS_PER_HOST: '5',
+    KEYTURN_DUE_SCHEDULE: 'rate(15 minutes)',
+    KEYTURN_PEER_REGIONS: elsewhere,
+  })
+  secrets = new SecretsManagerClient()
+  findDue = await load('findDue')
+})
+afterAll(async () => {
+  await Promise.all([stepFunctions?.stop(), server?.stop()])
+})
+beforeEach(() => {
+  written = captureOutput()
+  scheduled = []
+  vi.spyOn(Inventory.prototype, 'scheduled').mockImplementation(async () => scheduled)
+  server.refuse()
+  stepFunctions.servers.clear()
+  for (const region of [elsewhere, unnamed]) server.setRegion(region, {})
+})
+afterEach(() => {
+  vi.useRealTimers()
+  vi.restoreAllMocks()
+})
+
+const value = JSON.stringify({ engine: 'postgres', host: 'db', username: 'shop', password: 'Hidden-1' })
+
+/** A secret, with a replica in each of these Regions. */
+async function make(Name: string, tags: Record<string, string>, regions = [elsewhere]): Promise<void> {
+  const Tags = Object.entries(tags).map(([Key, Value]) => ({ Key, Value }))
+  await secrets.send(new CreateSecretCommand({ Name, SecretString: value, Tags }))
+  const AddReplicaRegions = regions.map(Region => ({ Region }))
+  if (regions.length)
+    await secrets.send(new ReplicateSecretToRegionsCommand({ SecretId: Name, AddReplicaRegions }))
+}
+
+/** One that is due. */
+async function makeDue(id: string, tags: Record<string, string> = {}, regions = [elsewhere]): Promise<void> {
+  await make(id, { ...due, ...tags }, regions)
+  scheduled.push({ store: 'secrets-manager', id, tags: { ...due, ...tags }, since: new Date(0) })
+}
+/** A new version of it, while the Region behaves so. */
+async function fallBehind(SecretId: string, conduct: Conduct = { fails: 'key disabled' }): Promise<void> {
+  server.setRegion(elsewhere, conduct)
+  await secrets.send(new PutSecretValueCommand({ SecretId, SecretString: `${value}\n` }))
+}
+
+/** A run at this time of tomorrow, UTC, when each version is so many hours old. */
+async function run({ at = '12:00:03Z', hours = 1.5 } = {}): Promise<Run> {
+  const tomorrow = new Date(Date.now() + 24 * hour).toISOString().slice(0, 10)
+  const now = new Date(`${tomorrow}T${at}`)
+  vi.useFakeTimers({ toFake: ['Date'], now })
+  scheduled = scheduled.map(one => ({ ...one, since: new Date(now.getTime() - hours * hour) }))
+  return (await findDue({ run: 'run-1', overlaps: true })) as Run
+}
+const planned = ({ groups }: Run) => groups.flatMap(({ rotations }) => rotations.map(({ id }) => id)).sort()
+const failed = 'the replica in us-east-1 is Failed: The KMS key is disabled or not found'
+
+describe('what is due', () => {
+  test('begins where its replica follows, or it has none', async () => {
+    await makeDue('due/follows')
+    await makeDue('due/alone', {}, [])
+    const found = await run()
+    expect(planned(found)).toEqual(['due/alone', 'due/follows'])
+    expect(found).toMatchObject({ postponed: 0, skipped: { count: 0 } })
+  })
+
+  test('is left out while a replica has an earlier version, which is said', async () => {
+    await makeDue('due/behind')
+    await fallBehind('due/behind')
+    const found = await run()
+    expect(found).toMatchObject({ planned: 0, postponed: 0 })
+    const { names } = found.skipped
+    expect(names).toEqual([expect.stringContaining(`secrets-manager due/behind: ${failed}`)])
+    expect(names[0]).toMatch(/, and has version [-\w]{36}$/)
+    expect(`${JSON.stringify(found)}${written.join('')}`).not.toContain('Hidden')
+  })
+
+  test('is left out while a replica has failed that has the current version: it would not get the next', async () => {
+    await makeDue('due/stuck')
+    server.setRegion(elsewhere, { fails: 'key disabled' })
+    await secrets.send(
+      new TagResourceCommand({ SecretId: 'due/stuck', Tags: [{ Key: 'team', Value: 'shop' }] }),
+    )
+    expect((await run()).skipped.names).toEqual([`secrets-manager due/stuck: ${failed}`])
+  })
+
+  test('waits for what is on its way only once its version is an hour old', async () => {
+    const tags = { 'keyturn:every': '30m' }
+    await makeDue('due/on-its-way', tags)
+    await fallBehind('due/on-its-way', { inProgress: Number.POSITIVE_INFINITY })
+    expect(planned(await run({ hours: 0.7 }))).toEqual(['due/on-its-way'])
+    const { skipped, groups } = await run({ hours: 1.2 })
+    expect(groups).toEqual([])
+    expect(skipped.names).toEqual([
+      expect.stringContaining('the replica in us-east-1 is InProgress, and has'),
+    ])
+  })
+
+  test('waits for a Region that cannot be asked', async () => {
+    await makeDue('due/unseen')
+    server.setRegion(elsewhere, { endpoint: 'denied' })
+    const { planned, skipped } = await run()
+    expect(planned).toBe(0)
+    expect(skipped.names).toEqual([
+      expect.stringMatching(/^secrets-manager due\/unseen: us-east-1 cannot be asked: Secrets Manager: /),
+    ])
+  })
+
+  test('of a Region that the deployment does not name, the own one has the word', async () => {
+    await makeDue('due/in-sync', {}, [unnamed])
+    server.setRegion(unnamed, { endpoint: 'denied', fails: 'key denied' })
+    await makeDue('due/failed', {}, [unnamed])
+    const found = await run()
+    expect(planned(found)).toEqual(['due/in-sync'])
+    expect(found.skipped.names).toEqual([
+      expect.stringContaining('due/failed: the replica in sa-east-1 is Failed'),
+    ])
+  })
+
+  test('begins without a Region that was given up, one that has no such secret, and one that nobody may tell of', async () => {
+    await makeDue('due/given-up', { [`keyturn:given-up:${elsewhere}`]: '2026-11-20 its key is gone' })
+    await fallBehind('due/given-up')
+    await makeDue('due/empty')
+    await makeDue('due/not-described')
+    await fallBehind('due/not-described')
+    server.refuse(({ action, secret }) =>
+      action === 'DescribeSecret' && secret === 'due/not-described'
+        ? { name: 'AccessDeniedException', status: 400 }
+        : undefined,
+    )
+    const found = await run()
+    expect(found.skipped.names).toEqual([])
+    expect(planned(found)).toEqual(['due/empty', 'due/given-up', 'due/not-described'])
+  })
+
+  test('begins where a version is pending, whatever replicas do: an abandoned rotation has to be rolled back', async () => {
+    await makeDue('due/abandoned')
+    await fallBehind('due/abandoned')
+    server.stagePending('due/abandoned')
+    expect(planned(await run())).toEqual(['due/abandoned'])
+  })
+
+  test('has the places of those that wait, however many and however long due', async () => {
+    server.setRegion(unnamed, { fails: 'key denied' })
+    for (let n = 0; n < 501; n++) await makeDue(`due/many/${n}`, {}, [unnamed])
+    await makeDue('due/last')
+    const found = await run()
+    expect(planned(found)).toEqual(['due/last'])
+    expect(found).toMatchObject({ postponed: 0, skipped: { count: 501 } })
+  })
+})
+
+describe('once a day, of what is at home here', () => {
+  const told = ({ late }: Run) => late.parts?.filter(({ behind }) => behind)
+
+  test('each of which a replica does not follow is told, due or not, and is not late for that', async () => {
+    await make('home/by-hand', { 'keyturn:managed': 'true', ...home })
+    await fallBehind('home/by-hand')
+    await make('home/empty', { 'keyturn:managed': 'true', ...home })
+    server.setRegion(elsewhere, {})
+    for (const [name, tags] of Object.entries({
+      'home/follows': home,
+      'home/elsewhere': { 'keyturn:home': elsewhere },
+      'home/untold': {},
+      'home/given-up': { ...home, [`keyturn:given-up:${elsewhere}`]: '2026-11-20 its key is gone' },
+    })) {
+      await make(name, { 'keyturn:managed': 'true', ...tags })
+      if (name !== 'home/follows') await fallBehind(name)
+      server.setRegion(elsewhere, {})
+    }
+    const found = await run({ at: '00:15:09Z' })
+    expect(told(found)).toEqual([
+      {
+        count: 2,
+        names: [
+          expect.stringContaining(`secrets-manager home/by-hand: ${failed}, and has version `),
+          'secrets-manager home/empty: there is no replica in us-east-1',
+        ],
+        behind: true,
+      },
+    ])
+    expect(found.late).toMatchObject({ count: 0, names: [] })
+    expect(written.join('')).toContain('"LateCredentials":0')
+    expect(told(await run({ at: '00:30:00Z' }))).toBeUndefined()
+  })
+
+  test('also while other runs have all the places', async () => {
+    for (const id of ['a', 'b', 'c'])
+      stepFunctions.servers.set(`${serverId(id)}-1`, {
+        input: '{}',
+        startDate: Date.now() / 1000,
+        history: [],
+        ended: new Promise(() => {}),
+      })
+    const found = await run({ at: '00:00:01Z' })
+    expect(found).toMatchObject({ planned: 0 })
+    expect(told(found)).toMatchObject([{ count: 2 }])
+  })
+})
