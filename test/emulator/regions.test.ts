@@ -20,6 +20,7 @@ import {
   RotateSecretCommand,
   SecretsManagerClient,
   StopReplicationToReplicaCommand,
+  TagResourceCommand,
   UntagResourceCommand,
 } from '@aws-sdk/client-secrets-manager'
 import type { DescribeExecutionOutput } from '@aws-sdk/client-sfn'
@@ -163,6 +164,7 @@ describe.skipIf(!possible)('deployed in two Regions of one account', () => {
     expect(rotated.status).toBe('SUCCEEDED')
     // The Region was asked itself: of one that may not be asked it would say `unproven`.
     expect(outputOf(rotated)).toMatchObject({
+      pendingReplication: { outcome: 'replicated', regions: [peer] },
       replication: { outcome: 'replicated', regions: [peer], empty: [], unproven: [] },
       retirement: { outcome: 'retired' },
     })
@@ -245,24 +247,58 @@ describe.skipIf(!possible)('deployed in two Regions of one account', () => {
     }
   }
 
-  test('of a secret with the same name there, the labels are seen if it is managed, and not if it is not', async () => {
-    const { id, replica } = await enrol('namesake')
-    const rotated = await here.rotate(id)
-    await promote(replica)
-    // It stands in the way, so the primary lists its Region as Failed, and the ARN is the same.
-    await replicate(id)
+  describe('where a promoted secret stands in the way of a replica', () => {
+    let [id, replica] = ['', '']
+    let rotated: DescribeExecutionOutput
+    beforeAll(async () => {
+      const enrolled = await enrol('namesake')
+      id = enrolled.id
+      replica = enrolled.replica
+      rotated = await here.rotate(id)
+      await promote(replica)
+      // Its ARN is what a replica's would be, so its Region is asked for it.
+      await replicate(id)
+    })
+
     const look = () => call(here, 'awaitReplicas', { execution: rotated.name, rotation: outputOf(rotated) })
-    expect(await look()).toMatchObject({ outcome: 'replicated', regions: [peer] })
-    await secretsIn(there).send(new UntagResourceCommand({ SecretId: replica, TagKeys: ['keyturn:managed'] }))
-    expect(await look()).toMatchObject({
+    const seen = { outcome: 'replicated', regions: [peer] }
+    const denied = {
       errorType: 'ReplicasBehind',
       errorMessage: expect.stringMatching(
         `^awaitReplicas: ${peer} cannot be asked: .* may not call secretsmanager:DescribeSecret`,
       ),
+    }
+    const untag = (key: string) =>
+      secretsIn(there).send(new UntagResourceCommand({ SecretId: replica, TagKeys: [key] }))
+
+    test('no rotation begins', async () => {
+      const before = await applicationIn(here, id).read()
+      const refused = await here.rotate(id)
+      expect(refused).toMatchObject({ status: 'FAILED', error: 'ReplicasBehind' })
+      expect(refused.cause).toMatch(`the replica in ${peer} is Failed: Secret with this name already exists`)
+      expect(await applicationIn(here, id).read()).toEqual(before)
     })
-    const gone = new DeleteSecretCommand({ SecretId: replica, ForceDeleteWithoutRecovery: true })
-    await secretsIn(there).send(gone)
-    expect(await look()).toMatchObject({ outcome: 'replicated', regions: [], empty: [peer] })
+
+    test('its labels are seen if it is managed, or an admin, and else they are not', async () => {
+      expect(await look()).toMatchObject(seen)
+      await untag('keyturn:managed')
+      expect(await look()).toMatchObject(denied)
+      const Tags = [{ Key: 'keyturn:admin', Value: 'true' }]
+      await secretsIn(there).send(new TagResourceCommand({ SecretId: replica, Tags }))
+      expect(await look()).toMatchObject(seen)
+      await untag('keyturn:admin')
+      expect(await look()).toMatchObject(denied)
+    })
+
+    test('a Region where it is gone blocks nothing', async () => {
+      const gone = { SecretId: replica, ForceDeleteWithoutRecovery: true }
+      await secretsIn(there).send(new DeleteSecretCommand(gone))
+      const rotated = await here.rotate(id)
+      expect([rotated.status, outputOf(rotated).replication]).toEqual([
+        'SUCCEEDED',
+        expect.objectContaining({ regions: [], empty: [peer] }),
+      ])
+    })
   })
 
   describe("in the replica's Region", () => {
