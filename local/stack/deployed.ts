@@ -31,7 +31,6 @@ const osls = join(project, 'node_modules/serverless/bin/serverless.js')
 
 /** Where the servers' certificates are put, in the project's folder: git ignores it, bundle.ts packs it. */
 const caFile = '.local/ca.pem'
-const region = 'us-east-1'
 const stackName = 'keyturn-local'
 
 /** What the state machine put on the event bus. */
@@ -43,6 +42,7 @@ export type Alarm = { Subject: string; Message: string }
 /** The stack on a local AWS, a database, and the means to watch both. */
 export type Deployed = {
   url: string
+  region: string
   /** For a shell or a child process: the endpoint, the Region, credentials that are none. */
   env: Record<string, string>
   /** The same, for a client of the SDK. */
@@ -58,6 +58,11 @@ export type Deployed = {
   logFile: string | undefined
   /** Runs `serverless` once more on the same stack, with further parameters. @returns what it prints */
   serverless(command: 'deploy' | 'remove', params?: Record<string, string>): Promise<string>
+  /**
+   * Deploys the same stack, with further parameters, into another Region of the same account. It has queues of its own there,
+   * and the same database; it ends with this one.
+   */
+  inRegion(region: string, params?: Record<string, string>): Promise<Deployed>
   /** Makes users in another server, whose certificate `trust` named. */
   usersOf(postgres: PostgresServer): Promise<Users>
   /** An output of the stack. */
@@ -80,6 +85,7 @@ export type Deployed = {
 }
 
 type Options = {
+  region?: string
   /** What is deployed: the project, or a copy of it. */
   folder?: string
   /** What `serverless deploy` gets as --param, besides region and caFile. */
@@ -96,6 +102,7 @@ type Options = {
  * endpoint nor Python.
  */
 export async function startDeployed({
+  region = 'us-east-1',
   folder = project,
   params = {},
   trust = [],
@@ -109,10 +116,35 @@ export async function startDeployed({
   const [ministack, postgres] = await Promise.all([bin ? startMiniStack(bin) : undefined, startPostgres()])
   started.defer(() => postgres.stop())
   if (ministack) started.defer(() => ministack.stop())
-  const url = given ?? ministack?.url ?? ''
-  const env = environmentFor(url)
   putCertificates(folder, [postgres.caFile, ...trust])
-  const of = { folder, params: { region, caFile, ...params }, env }
+  const ground: Ground = {
+    url: given ?? ministack?.url ?? '',
+    logFile: ministack?.logFile,
+    postgres,
+    folder,
+    params: { caFile, ...params },
+    // Names of its own for each run: a local AWS that was there before knows those of earlier ones.
+    names: `local-${randomUUID().slice(0, 8)}/`,
+    tell,
+  }
+  // Awaited here, as what was started ends with this function if it fails.
+  return await deployIn(region, ground, started)
+}
+
+/** What the deployments of one run share, in whichever Region. */
+type Ground = Pick<Deployed, 'url' | 'logFile' | 'postgres'> & {
+  folder: string
+  params: Record<string, string>
+  /** What the names of all stored values begin with. */
+  names: string
+  tell: (step: string) => void
+}
+
+/** Whoever asked for it disposes of what `started` holds if this fails; if not, the deployment does when it stops. */
+async function deployIn(region: string, ground: Ground, started: AsyncDisposableStack): Promise<Deployed> {
+  const { url, postgres, folder, names, tell } = ground
+  const env = environmentFor(url, region)
+  const of = { folder, params: { region, ...ground.params }, env }
   tell('packing the functions and deploying the stack: serverless deploy --stage local')
   await serverless('deploy', of)
   tell('making users and queues')
@@ -128,14 +160,13 @@ export async function startDeployed({
   const sqs = new SQSClient({ ...client, useQueueUrlAsEndpoint: false })
   const announcements = await listenToBus(new EventBridgeClient(client), sqs)
   const alarms = await listenToTopic(new SNSClient(client), sqs, await output('AlarmTopicArn'))
-  // Names of its own for each run: a local AWS that was there before knows those of earlier ones.
-  const names = `local-${randomUUID().slice(0, 8)}/`
   const users = started.use(await Users.of(postgres, secrets, names))
   const all = started.move()
   const ended = (execution: string | undefined) => endOf(stepFunctions, execution)
 
   return {
     url,
+    region,
     env,
     client,
     stateMachineArn,
@@ -144,8 +175,14 @@ export async function startDeployed({
     secrets,
     parameters,
     users,
-    logFile: ministack?.logFile,
+    logFile: ground.logFile,
     serverless: (command, more) => serverless(command, { ...of, params: { ...of.params, ...more } }),
+    async inRegion(other, more) {
+      await using begun = new AsyncDisposableStack()
+      const there = await deployIn(other, { ...ground, params: { ...ground.params, ...more } }, begun)
+      all.defer(there.stop)
+      return there
+    },
     usersOf: async server => all.use(await Users.of(server, secrets, names)),
     output,
     async rotate(id, { store } = secrets) {
@@ -171,7 +208,7 @@ async function passwordsIn(shelves: Shelf[], prefix: string): Promise<string[]> 
   return values.filter(value => value).map(value => JSON.parse(value).password)
 }
 
-const environmentFor = (url: string) => ({
+const environmentFor = (url: string, region: string) => ({
   AWS_ENDPOINT_URL: url,
   AWS_REGION: region,
   // What version 1 of the command line reads.

@@ -9,6 +9,7 @@ from ministack.services import eventbridge, tagging
 
 import mended.errors
 import mended.maps
+import mended.names
 import mended.permissions
 import mended.references
 import mended.regions

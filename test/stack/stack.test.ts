@@ -644,7 +644,10 @@ describe('alarms', () => {
   })
 
   test('the dashboard is JSON, and shows this stack', () => {
-    const { widgets } = JSON.parse(properties(full, 'Dashboard').DashboardBody)
+    const { DashboardName, DashboardBody } = properties(full, 'Dashboard')
+    // Of all Regions, an account has a dashboard's name once.
+    expect(DashboardName).toBe('keyturn-test-eu-west-1')
+    const { widgets } = JSON.parse(DashboardBody)
     expect(widgets.map((widget: { properties: { title: string } }) => widget.properties.title)).toEqual([
       'Rotated, by engine and strategy',
       'Rolled back, by outcome',

@@ -1,0 +1,373 @@
+import { randomUUID } from 'node:crypto'
+import { rm } from 'node:fs/promises'
+import {
+  CloudFormationClient,
+  CreateStackCommand,
+  DescribeStackEventsCommand,
+  paginateListStackResources,
+} from '@aws-sdk/client-cloudformation'
+import {
+  InvokeCommand,
+  LambdaClient,
+  UpdateFunctionConfigurationCommand,
+  waitUntilFunctionUpdatedV2,
+} from '@aws-sdk/client-lambda'
+import {
+  DeleteSecretCommand,
+  DescribeSecretCommand,
+  RemoveRegionsFromReplicationCommand,
+  ReplicateSecretToRegionsCommand,
+  RotateSecretCommand,
+  SecretsManagerClient,
+  StopReplicationToReplicaCommand,
+  TagResourceCommand,
+  UntagResourceCommand,
+} from '@aws-sdk/client-secrets-manager'
+import type { DescribeExecutionOutput } from '@aws-sdk/client-sfn'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { Application, type Value } from '../../local/client/application.ts'
+import type { Admin } from '../../local/client/users.ts'
+import { type Deployed, leaks, startDeployed } from '../../local/stack/deployed.ts'
+import { pythonBin } from '../../local/stack/python.ts'
+import { inRegion } from '../../rotation/arn.ts'
+import { environment, run } from '../cli/account.ts'
+import { copyProject } from '../stack/package.ts'
+
+// Only MiniStack is known to have Regions and to enforce the roles.
+const possible = !process.env.AWS_ENDPOINT_URL && Boolean(await pythonBin())
+
+const [home, peer] = ['us-east-1', 'eu-west-1']
+/** A Region that neither deployment names. */
+const unnamed = 'ap-southeast-2'
+/** Of an account, these are there once, whichever Region made them. */
+const global = ['AWS::IAM::Role', 'AWS::S3::Bucket', 'AWS::CloudWatch::Dashboard']
+
+describe.skipIf(!possible)('deployed in two Regions of one account', () => {
+  let folder: string
+  /** Where the secrets are made, and where their replicas are. */
+  let here: Deployed
+  let there: Deployed
+  /** An admin whose secret is in both. */
+  let admin: Admin
+  beforeAll(async () => {
+    folder = await copyProject()
+    here = (await startDeployed({ folder, region: home, params: { peerRegions: peer } })) as Deployed
+    there = await here.inRegion(peer, { peerRegions: home })
+    admin = await here.users.makeAdmin('regional')
+    await replicate(admin.arn)
+  }, 400_000)
+  afterAll(async () => {
+    await here?.stop()
+    await rm(folder, { recursive: true, force: true })
+  })
+
+  const secretsIn = ({ client }: Deployed) => new SecretsManagerClient(client)
+  const applicationIn = (stack: Deployed, id: string) =>
+    new Application(stack.secrets, id, stack.postgres.caFile)
+  const outputOf = ({ output }: DescribeExecutionOutput) => JSON.parse(output ?? '')
+
+  async function replicate(SecretId: string, Region: string = peer): Promise<void> {
+    const command = new ReplicateSecretToRegionsCommand({ SecretId, AddReplicaRegions: [{ Region }] })
+    await secretsIn(here).send(command)
+  }
+
+  /** A secret with alternating users, and its replica. */
+  async function enrol(user: string, tags: Record<string, string> = {}) {
+    const id = await here.users.enrol(user, { admin, tags: { 'keyturn:grace': '1s', ...tags } })
+    await replicate(id)
+    return { id, replica: inRegion(id, peer) }
+  }
+
+  async function rotateByService(stack: Deployed, SecretId: string, ClientRequestToken: string) {
+    const RotationLambdaARN = await stack.output('RotateSecretFunctionArn')
+    const RotationRules = { AutomaticallyAfterDays: 10 }
+    await secretsIn(stack).send(
+      new RotateSecretCommand({ SecretId, ClientRequestToken, RotationLambdaARN, RotationRules }),
+    )
+  }
+
+  /** The labels of each version that a Region has. */
+  const versionsIn = async (stack: Deployed, SecretId: string) =>
+    (await secretsIn(stack).send(new DescribeSecretCommand({ SecretId }))).VersionIdsToStages
+
+  /** Makes the replica a secret of its own. */
+  const promote = (SecretId: string) =>
+    secretsIn(there).send(new StopReplicationToReplicaCommand({ SecretId }))
+
+  /** What the functions of a stack, called by hand, answer or throw. */
+  async function call({ client }: Deployed, name: string, event: object) {
+    const command = { FunctionName: `keyturn-local-${name}`, Payload: JSON.stringify(event) }
+    const { Payload = [] } = await new LambdaClient(client).send(new InvokeCommand(command))
+    return JSON.parse(Buffer.from(Payload).toString())
+  }
+
+  /** What findDue says of a secret in this Region: nothing, or why it is left out. */
+  async function leftOut(stack: Deployed, arn: string): Promise<string[]> {
+    const { skipped } = await call(stack, 'findDue', { run: 'by-hand' })
+    return skipped.names.filter((text: string) => text.includes(nameIn(arn)))
+  }
+
+  /** The types of all that an execution that has ended announced. */
+  async function announced(stack: Deployed, { executionArn = '' }: DescribeExecutionOutput) {
+    await stack.announced(executionArn)
+    await stack.written()
+    return (await stack.announced(executionArn)).map(event => event['detail-type']).sort()
+  }
+
+  const textOf = async (stack: Deployed) => [...(await stack.written()).values()].join()
+
+  test('each has its own of what an account has once', async () => {
+    const namesIn = async ({ client }: Deployed) => {
+      const paged = { client: new CloudFormationClient(client) }
+      const pages = await Array.fromAsync(paginateListStackResources(paged, { StackName: 'keyturn-local' }))
+      return pages
+        .flatMap(({ StackResourceSummaries = [] }) => StackResourceSummaries)
+        .filter(({ ResourceType = '' }) => global.includes(ResourceType))
+        .map(({ PhysicalResourceId }) => PhysicalResourceId)
+    }
+    const [ours, theirs] = [new Set(await namesIn(here)), new Set(await namesIn(there))]
+    expect(ours.size).toBeGreaterThan(15)
+    expect(theirs.size).toBe(ours.size)
+    expect(ours.intersection(theirs)).toEqual(new Set())
+  })
+
+  test('a dashboard whose name is taken in the other Region cannot be made', async () => {
+    const client = new CloudFormationClient(there.client)
+    const StackName = `second-dashboard-${randomUUID()}`
+    const Properties = { DashboardName: `keyturn-local-${home}`, DashboardBody: '{"widgets":[]}' }
+    const Resources = { Dashboard: { Type: 'AWS::CloudWatch::Dashboard', Properties } }
+    await client.send(new CreateStackCommand({ StackName, TemplateBody: JSON.stringify({ Resources }) }))
+    const told = async () => {
+      const { StackEvents = [] } = await client.send(new DescribeStackEventsCommand({ StackName }))
+      return StackEvents.map(({ ResourceStatusReason }) => ResourceStatusReason)
+    }
+    await expect.poll(told, { timeout: 20_000 }).toContain(`keyturn-local-${home} already exists`)
+  })
+
+  test('each rotates what is in its own Region, and announces it there', async () => {
+    const rotateOwn = async (stack: Deployed, user: string) => {
+      const rotated = await stack.rotate(await stack.users.enrol(user))
+      expect([rotated.status, outputOf(rotated).replication]).toEqual(['SUCCEEDED', undefined])
+      expect(await announced(stack, rotated)).toEqual(['Credential Rotated'])
+      return rotated.name
+    }
+    const [ours, theirs] = await Promise.all([rotateOwn(here, 'domestic'), rotateOwn(there, 'foreign')])
+    const [told, toldThere] = await Promise.all([textOf(here), textOf(there)])
+    expect([told.includes(`${theirs}`), toldThere.includes(`${ours}`)]).toEqual([false, false])
+  })
+
+  test('a rotation ends when the replica has the new version, and then the old user is closed', async () => {
+    const { id, replica } = await enrol('shop', { 'keyturn:home': home })
+    const elsewhere = applicationIn(there, replica)
+    const before = (await elsewhere.read()) as Value
+    const rotated = await here.rotate(id)
+    expect(rotated.status).toBe('SUCCEEDED')
+    // The Region was asked itself: of one that may not be asked it would say `unproven`.
+    expect(outputOf(rotated)).toMatchObject({
+      pendingReplication: { outcome: 'replicated', regions: [peer] },
+      replication: { outcome: 'replicated', regions: [peer], empty: [], unproven: [] },
+      retirement: { outcome: 'retired' },
+    })
+    expect(await announced(here, rotated)).toEqual(['Credential Replicated', 'Credential Rotated'])
+    const { VersionIdsToStages, PrimaryRegion } = await secretsIn(there).send(
+      new DescribeSecretCommand({ SecretId: replica }),
+    )
+    expect([PrimaryRegion, VersionIdsToStages?.[`${rotated.name}`]]).toEqual([
+      home,
+      expect.arrayContaining(['AWSCURRENT']),
+    ])
+    const after = (await elsewhere.read()) as Value
+    expect(after.username).toBe('shop_clone')
+    expect(await Promise.all([before, after].map(value => elsewhere.accepts(value)))).toEqual([false, true])
+  })
+
+  test('one that Secrets Manager rotates reaches the replica as well', async () => {
+    const { id, replica } = await enrol('managed')
+    const token = randomUUID()
+    await rotateByService(here, id, token)
+    await expect
+      .poll(async () => (await versionsIn(there, replica))?.[token], { timeout: 60_000 })
+      .toContain('AWSCURRENT')
+    const ended = await here.ended(
+      `${here.stateMachineArn.replace(':stateMachine:', ':execution:')}:${token}`,
+    )
+    expect(outputOf(ended)).toMatchObject({ replication: { outcome: 'replicated', regions: [peer] } })
+  })
+
+  test("a secret that names its admin in the other Region is rotated by the admin's replica", async () => {
+    const id = await there.users.enrol('crossing', { admin, tags: { 'keyturn:grace': '1s' } })
+    const application = applicationIn(there, id)
+    const rotated = await there.rotate(id)
+    expect(rotated.status).toBe('SUCCEEDED')
+    const after = (await application.read()) as Value & { masterarn: string }
+    expect(after).toMatchObject({ username: 'crossing_clone', masterarn: admin.arn })
+    expect(await application.accepts(after)).toBe(true)
+  })
+
+  describe('a Region that the deployment does not name', () => {
+    test('is not asked, and its word in the own Region has to do', async () => {
+      const { id } = await enrol('further')
+      await replicate(id, unnamed)
+      const rotated = await here.rotate(id)
+      expect(outputOf(rotated)).toMatchObject({
+        replication: { outcome: 'replicated', regions: [peer], unproven: [unnamed] },
+      })
+    })
+
+    test('may not be asked, whatever the function would do', async () => {
+      const { id } = await enrol('curious')
+      await replicate(id, unnamed)
+      const rotated = await here.rotate(id)
+      await withPeers([peer, unnamed], async () => {
+        const event = { execution: rotated.name, rotation: outputOf(rotated) }
+        expect(await call(here, 'awaitReplicas', event)).toMatchObject({
+          errorType: 'ReplicasBehind',
+          errorMessage: expect.stringMatching(
+            `^awaitReplicas: ${unnamed} cannot be asked: .* may not call secretsmanager:DescribeSecret`,
+          ),
+        })
+      })
+    })
+  })
+
+  /** While `act` goes on, awaitReplicas believes that it may ask these Regions; its role stays as it is. */
+  async function withPeers(regions: string[], act: () => Promise<void>): Promise<void> {
+    const client = new LambdaClient(here.client)
+    const FunctionName = 'keyturn-local-awaitReplicas'
+    const believe = async (peers: string[]) => {
+      const Variables = { KEYTURN_PEER_REGIONS: peers.join(), POWERTOOLS_SERVICE_NAME: 'keyturn-local' }
+      await client.send(new UpdateFunctionConfigurationCommand({ FunctionName, Environment: { Variables } }))
+      await waitUntilFunctionUpdatedV2({ client, maxWaitTime: 20 }, { FunctionName })
+    }
+    await believe(regions)
+    try {
+      await act()
+    } finally {
+      await believe([peer])
+    }
+  }
+
+  describe('where a promoted secret stands in the way of a replica', () => {
+    let [id, replica] = ['', '']
+    let rotated: DescribeExecutionOutput
+    beforeAll(async () => {
+      const enrolled = await enrol('namesake')
+      id = enrolled.id
+      replica = enrolled.replica
+      rotated = await here.rotate(id)
+      await promote(replica)
+      // Its ARN is what a replica's would be, so its Region is asked for it.
+      await replicate(id)
+    })
+
+    const look = () => call(here, 'awaitReplicas', { execution: rotated.name, rotation: outputOf(rotated) })
+    const seen = { outcome: 'replicated', regions: [peer] }
+    const denied = {
+      errorType: 'ReplicasBehind',
+      errorMessage: expect.stringMatching(
+        `^awaitReplicas: ${peer} cannot be asked: .* may not call secretsmanager:DescribeSecret`,
+      ),
+    }
+    const untag = (key: string) =>
+      secretsIn(there).send(new UntagResourceCommand({ SecretId: replica, TagKeys: [key] }))
+
+    test('no rotation begins', async () => {
+      const before = await applicationIn(here, id).read()
+      const refused = await here.rotate(id)
+      expect(refused).toMatchObject({ status: 'FAILED', error: 'ReplicasBehind' })
+      expect(refused.cause).toMatch(`the replica in ${peer} is Failed: Secret with this name already exists`)
+      expect(await applicationIn(here, id).read()).toEqual(before)
+    })
+
+    test('its labels are seen if it is managed, or an admin, and else they are not', async () => {
+      expect(await look()).toMatchObject(seen)
+      await untag('keyturn:managed')
+      expect(await look()).toMatchObject(denied)
+      const Tags = [{ Key: 'keyturn:admin', Value: 'true' }]
+      await secretsIn(there).send(new TagResourceCommand({ SecretId: replica, Tags }))
+      expect(await look()).toMatchObject(seen)
+      await untag('keyturn:admin')
+      expect(await look()).toMatchObject(denied)
+    })
+
+    test('a Region where it is gone blocks nothing', async () => {
+      const gone = { SecretId: replica, ForceDeleteWithoutRecovery: true }
+      await secretsIn(there).send(new DeleteSecretCommand(gone))
+      const rotated = await here.rotate(id)
+      expect([rotated.status, outputOf(rotated).replication]).toEqual([
+        'SUCCEEDED',
+        expect.objectContaining({ regions: [], empty: [peer] }),
+      ])
+    })
+  })
+
+  describe("in the replica's Region", () => {
+    test('a replica is refused with the Region of its primary, and is never due', async () => {
+      const { id, replica } = await enrol('copied', { 'keyturn:home': home, 'keyturn:every': '1m' })
+      const refused = await there.rotate(replica)
+      expect(refused).toMatchObject({ status: 'FAILED', error: 'InvalidCredential' })
+      expect(refused.cause).toMatch(`is a replica of a secret in ${home}: rotate that one, there`)
+      expect(await leftOut(there, replica)).toEqual([])
+      expect(await applicationIn(there, replica).read()).toEqual(await applicationIn(here, id).read())
+    })
+
+    test('one that was promoted is left alone there, and its primary rotates on', async () => {
+      const { id, replica } = await enrol('parted', { 'keyturn:home': home, 'keyturn:every': '30d' })
+      await promote(replica)
+      const before = await applicationIn(there, replica).read()
+      const refused = await there.rotate(replica)
+      expect(refused).toMatchObject({ status: 'FAILED', error: 'NotAtHome' })
+      expect(refused.cause).toMatch(`the tag keyturn:home says ${home}, and this is ${peer}`)
+      const [alarm] = await there.alarms(`${refused.executionArn}`)
+      expect(alarm?.Subject).toMatch(/NotAtHome: rotation of secret local-\w+\/parted failed$/)
+      expect(await leftOut(there, replica)).toEqual([expect.stringContaining(`it rotates in ${home}`)])
+      expect(await leftOut(here, id)).toEqual([])
+      await rotateByService(there, replica, randomUUID())
+      await expect
+        .poll(async () => (await there.logged('rotateSecret')).join(), { timeout: 30_000 })
+        .toContain('NotAtHome')
+      const rotated = await here.rotate(id)
+      expect([rotated.status, outputOf(rotated).replication]).toEqual(['SUCCEEDED', undefined])
+      expect(await applicationIn(there, replica).read()).toEqual(before)
+    })
+  })
+
+  // ReplicateSecretToRegions and RemoveRegionsFromReplication by hand; `keyturn replicas --add` and `--remove` call the same.
+  test('keyturn replicas tells of each replica whether it follows, until it is removed', async () => {
+    const { id, replica } = await enrol('listed')
+    await here.rotate(id)
+    const keyturn = (...words: string[]) => run(words, environment(here.url, here.env))
+    const listed = await keyturn('replicas', id, '--json')
+    expect(listed).toMatchObject({ code: 0, stderr: '' })
+    expect(JSON.parse(listed.stdout)).toEqual({
+      replicas: [expect.objectContaining({ secret: nameIn(id), region: peer, state: 'follows' })],
+    })
+    expect(await applicationIn(there, replica).read()).toEqual(await applicationIn(here, id).read())
+
+    const remove = { SecretId: id, RemoveReplicaRegions: [peer] }
+    await secretsIn(here).send(new RemoveRegionsFromReplicationCommand(remove))
+    await expect(
+      secretsIn(there).send(new DescribeSecretCommand({ SecretId: replica })),
+    ).rejects.toMatchObject({
+      name: 'ResourceNotFoundException',
+    })
+    expect(await keyturn('replicas', id)).toMatchObject({ code: 0, stdout: 'It has no replicas.\n' })
+    const rotated = await here.rotate(id)
+    expect([rotated.status, outputOf(rotated).replication]).toEqual(['SUCCEEDED', undefined])
+  })
+
+  // The last one looks at all that the others left behind.
+  test('no password is written down in either Region', async () => {
+    const [ours, theirs] = [await here.passwords(), await there.passwords()]
+    expect([ours.length > 15, theirs.length > 10]).toEqual([true, true])
+    for (const stack of [here, there]) {
+      const found = await textOf(stack)
+      // It is no empty search.
+      expect(found.includes(stack === here ? 'shop_clone' : 'crossing_clone')).toBe(true)
+      expect(await leaks({ ...stack, passwords: async () => [...ours, ...theirs] })).toEqual([])
+    }
+  })
+})
+
+/** A secret's name, without what Secrets Manager puts behind it in the ARN. */
+const nameIn = (arn: string) => arn.replace(/^.*:secret:(.*)-\w{6}$/, '$1')
