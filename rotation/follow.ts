@@ -1,6 +1,6 @@
 import { ReplicasBehind, RotationError } from './errors.ts'
 import type { Rotation } from './pipeline.ts'
-import { awaited, type Replica, saysOf } from './replicas.ts'
+import { awaited, notFollowing, type Replica, saysOf } from './replicas.ts'
 import type { Description } from './stores/store.ts'
 
 /** Asks a Region for its copy of a secret; undefined if there is none. Throws where it cannot be asked. */
@@ -74,9 +74,10 @@ export async function havePending(
   peers: string[],
   ask: AskRegion,
 ): Promise<Followed> {
-  const underWay = awaited(primary).find(({ status }) => status !== 'InSync')
+  const found = await allHave({ version: token, label: 'pending' }, primary, peers, ask)
+  const [underWay] = notFollowing(primary, found.empty)
   if (underWay) throw new ReplicasBehind(saysOf(underWay))
-  return allHave({ version: token, label: 'pending' }, primary, peers, ask)
+  return found
 }
 
 /** A version, and the label that it is to have everywhere. */

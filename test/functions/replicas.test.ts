@@ -250,6 +250,7 @@ describe('before a rotation', () => {
     await replicate(id)
     const { output, states } = await rotate(id)
     expect(output).toMatchObject({
+      pendingReplication: { outcome: 'replicated', empty: [elsewhere] },
       replication: { outcome: 'replicated', empty: [elsewhere] },
       retirement: { outcome: 'retired' },
     })
