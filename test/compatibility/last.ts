@@ -39,7 +39,7 @@ export const doorOf = {
   ReportRotations: 'reportEvent',
 } as const satisfies Partial<Record<StateName, keyof typeof today>>
 /** The last release's parsers. */
-const doors: typeof today = await import(new URL('event.mjs', folder).href)
+export const doors: typeof today = await import(new URL('event.mjs', folder).href)
 
 /**
  * All that was there is there, with the same values: what the functions of one release give, those of the other

@@ -1,21 +1,13 @@
 import { randomUUID } from 'node:crypto'
-import {
-  DescribeSecretCommand,
-  GetSecretValueCommand,
-  ReplicateSecretToRegionsCommand,
-  SecretsManagerClient,
-} from '@aws-sdk/client-secrets-manager'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
 import type { StateName } from '../../fleet/states.ts'
-import type { Conduct } from '../../local/aws/secretsManager/conduct.ts'
 import { type Embedded, startEmbedded } from '../../local/embedded/embedded.ts'
 import { type Entry, eventBus } from '../../local/embedded/eventBus.ts'
 import { type Execution, runRotation, type Task, type Tasks } from '../../local/embedded/stateMachine.ts'
-import { PATIENCE } from '../../rotation/awaitPending.ts'
-import { Credential } from '../../rotation/credential.ts'
 import type { StrategyName } from '../../rotation/strategies/names.ts'
 import { captureOutput } from '../support/observe.ts'
 import { mysqlPlaces, type Place, postgresPlaces } from '../support/places.ts'
+import { lookAtRegions, misconduct, Replicated, regions } from '../support/replicated.ts'
 
 /*
  * A secret with two replicas: at every state of a rotation, one of them begins to misbehave in every way there is. Whatever
@@ -23,20 +15,9 @@ import { mysqlPlaces, type Place, postgresPlaces } from '../support/places.ts'
  * whoever is on call is told once, and once the replica is well again a rotation goes well.
  */
 
-const home = 'eu-west-1'
-const regions = ['us-east-1', 'ap-south-1'] as const
 // Before any function is loaded.
-process.env.KEYTURN_PEER_REGIONS = regions.join(',')
-Object.assign(PATIENCE, { pending: 150, pause: 20 })
+lookAtRegions()
 
-const never = Number.POSITIVE_INFINITY
-const faults: Record<string, Conduct> = {
-  'is late': { inProgress: never },
-  'is late and says InSync': { arrival: never },
-  fails: { fails: 'key disabled' },
-  'is wedged by two quick moves': { wedges: never },
-  'cannot be asked': { endpoint: 'denied' },
-}
 const states: StateName<'rotate'>[] = [
   'LookAtReplicas',
   'CreateSecret',
@@ -66,41 +47,6 @@ beforeAll(async () => {
   embedded = await startEmbedded({ trust })
 })
 afterAll(() => embedded?.stop())
-
-const clientIn = (region: string) =>
-  new SecretsManagerClient({ endpoint: embedded.secretsManager.url, region })
-const inRegion = (arn: string, region: string) =>
-  arn.replace(/:secretsmanager:[^:]+:/, `:secretsmanager:${region}:`)
-
-async function served(id: string, region: string): Promise<Credential> {
-  const command = new GetSecretValueCommand({ SecretId: inRegion(id, region) })
-  return Credential.parse((await clientIn(region).send(command)).SecretString ?? '')
-}
-
-/** An app of a real server, its secret and two replicas. */
-async function enrol(place: Place, strategy: StrategyName): Promise<string> {
-  const app = await place.makeApp(strategy)
-  await place.reset(app, undefined)
-  const { shelf } = embedded.users
-  const tags = { 'keyturn:managed': 'true', 'keyturn:home': home }
-  const masterarn = await shelf.put(`${strategy}/admin`, app.admin.serialize(), { 'keyturn:admin': 'true' })
-  const value = { ...JSON.parse(app.current.serialize()), masterarn }
-  const own = { ...tags, ...place.tags, 'keyturn:strategy': strategy, 'keyturn:grace': '1s' }
-  const id = await shelf.put(`${strategy}/app`, JSON.stringify(value), own)
-  await replicate(id, ...regions)
-  return id
-}
-
-async function replicate(SecretId: string, ...to: string[]): Promise<void> {
-  const AddReplicaRegions = to.map(Region => ({ Region }))
-  await embedded.secrets.send(new ReplicateSecretToRegionsCommand({ SecretId, AddReplicaRegions }))
-}
-
-/** What somebody on call does. */
-async function mend(id: string, region: string): Promise<void> {
-  embedded.secretsManager.setRegion(region, {})
-  await replicate(id, region)
-}
 
 type Run = Execution & { told: string[] }
 
@@ -138,60 +84,45 @@ describe.each(kinds)('$strategy', ({ strategy, place: placeOf }) => {
     test.skip('on a server that is not there')
     return
   }
-  let id: string
+  let secret: Replicated
   let count = 0
   beforeAll(async () => {
-    captureOutput()
-    id = await enrol(place, strategy)
+    secret = await Replicated.enrol(embedded, place, strategy)
   })
 
-  /** Every Region hands out a value that logs in, as applications there see it: they reach their own Region. */
-  async function expectServed(where: string, victim?: string, conduct: Conduct = {}): Promise<void> {
-    if (victim && conduct.endpoint) embedded.secretsManager.setRegion(victim, {})
-    for (const region of [home, ...regions])
-      expect(await place?.admits(await served(id, region)), `${where}: ${region} is served`).toBe(true)
-    if (victim && conduct.endpoint) embedded.secretsManager.setRegion(victim, conduct)
-  }
-
-  describe.each(Object.entries(faults))('a replica that %s', (fault, conduct) => {
+  describe.each(Object.entries(misconduct))('a replica that %s', (fault, conduct) => {
     test.each(states)('from %s on', async state => {
       captureOutput()
       const victim = regions[count++ % 2] as string
       const where = `${fault}, ${state}`
-      const act = () => embedded.secretsManager.setRegion(victim, conduct)
+      const act = () => secret.misbehave(victim, conduct)
       let looks = 0
       const AwaitReplicasLonger: Task = async input => {
         // But for one user, whose password is another one now, the old value is open for as long as the replica has it.
-        if (strategy !== 'single-user') await expectServed(where, victim, conduct)
-        if (looks++ === LOOKS) await mend(id, victim)
+        if (strategy !== 'single-user') await secret.expectServed(where, victim, conduct)
+        if (looks++ === LOOKS) await secret.mend(victim)
         return embedded.tasks.AwaitReplicasLonger?.(input)
       }
       try {
-        const runs = await rotate(id, { state, act }, { AwaitReplicasLonger })
-        await expectServed(where, victim, conduct)
+        const runs = await rotate(secret.id, { state, act }, { AwaitReplicasLonger })
+        await secret.expectServed(where, victim, conduct)
         for (const run of runs) {
           expectNoWait(run)
           expectToldOnce(run)
         }
       } finally {
-        await mend(id, victim)
+        await secret.mend(victim)
       }
-      const { VersionIdsToStages = {} } = await embedded.secrets.send(
-        new DescribeSecretCommand({ SecretId: id }),
-      )
-      const pending = Object.values(VersionIdsToStages).filter(
-        stages => stages.includes('AWSPENDING') && !stages.includes('AWSCURRENT'),
-      )
-      expect(pending, `${where}: nothing is pending`).toEqual([])
-      await expectServed(where)
-      for (const { failure, told } of await rotate(id))
+      await secret.expectNothingPending(where)
+      await secret.expectServed(where)
+      for (const { failure, told } of await rotate(secret.id))
         expect([failure, told.at(-1)], where).toEqual([undefined, 'Credential Replicated'])
-      await expectServed(where)
+      await secret.expectServed(where)
     })
   })
 
-  test('there were as many cases as there are states and faults', () => {
-    expect(count).toBe(states.length * Object.keys(faults).length)
+  test('there were as many cases as there are states and ways to misbehave', () => {
+    expect(count).toBe(states.length * Object.keys(misconduct).length)
     console.info(`${place.name}, ${strategy}, two replicas: ${count} faults`)
   })
 })

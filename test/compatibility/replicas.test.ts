@@ -1,0 +1,107 @@
+import { randomUUID } from 'node:crypto'
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
+import { type Embedded, startEmbedded } from '../../local/embedded/embedded.ts'
+import { runRotation, type Task, type Tasks } from '../../local/embedded/stateMachine.ts'
+import { captureOutput } from '../support/observe.ts'
+import { postgresPlaces } from '../support/places.ts'
+import { lookAtRegions, misconduct, Replicated, regions } from '../support/replicated.ts'
+import { definitions, doorOf, doors } from './last.ts'
+
+/*
+ * The last release waited for no replica. Its executions go on under today's functions, which see to it that nothing is
+ * closed while a replica does not follow; and what today's executions carry, its functions take as they took their own.
+ */
+
+// Before any function is loaded.
+lookAtRegions()
+const [place] = postgresPlaces()
+if (!place) throw new Error('there is no PostgreSQL')
+
+let embedded: Embedded
+let secret: Replicated
+beforeAll(async () => {
+  embedded = await startEmbedded({ trust: inject('postgres').map(({ caFile }) => caFile) })
+  secret = await Replicated.enrol(embedded, place, 'alternating-users')
+})
+afterAll(() => embedded?.stop())
+
+const rotate = (tasks: Tasks, options: Parameters<typeof runRotation>[3] = {}) =>
+  runRotation(tasks, randomUUID(), { store: 'secrets-manager', id: secret.id }, options)
+
+const states = [
+  'CreateSecret',
+  'SetSecret',
+  'TestSecret',
+  'FinishSecret',
+  'AnnounceSuccess',
+  'RetireSecret',
+] as const
+
+describe.each(Object.entries(misconduct))(
+  'an execution of the last release, while a replica %s',
+  (fault, conduct) => {
+    test.each(states)('from %s on', async state => {
+      captureOutput()
+      const victim = regions[0]
+      const misbehave: Task = input => {
+        secret.misbehave(victim, conduct)
+        return embedded.tasks[state]?.(input)
+      }
+      const tasks = { ...embedded.tasks, [state]: misbehave }
+      const { failure, states, tries } = await rotate(tasks, { definition: definitions.last.rotate })
+      const where = `${fault}, ${state}`
+      // What its own Region cannot tell it does not know: that the version is not there although the status is InSync.
+      const isHidden = conduct.arrival !== undefined || conduct.endpoint !== undefined
+      if (!isHidden) {
+        await secret.expectServed(where, victim, conduct)
+        expect([undefined, 'Conflict'], where).toContain(failure?.error)
+      }
+      expect(states.slice(1, 4)).toEqual(['SetSecret', 'TestSecret', 'FinishSecret'])
+      expect(tries).toMatchObject({ SetSecret: 1, TestSecret: 1, FinishSecret: 1 })
+      await secret.mend(victim)
+      await secret.expectNothingPending(where)
+      await secret.expectServed(where)
+      expect((await rotate(embedded.tasks)).output, where).toMatchObject({
+        retirement: { outcome: 'retired' },
+      })
+      await secret.expectServed(where)
+    })
+  },
+)
+
+test('what an execution of today carries, each function of the last release takes', async () => {
+  captureOutput()
+  const taken: string[] = []
+  const watched = Object.entries(embedded.tasks).map(([state, task]): [string, Task] => [
+    state,
+    input => {
+      const door = doors[doorOf[state as keyof typeof doorOf]]
+      if (door) {
+        expect(door(input), state).toMatchObject({ rotation: { store: 'secrets-manager', id: secret.id } })
+        taken.push(state)
+      }
+      return task(input)
+    },
+  ])
+  const TestSecret: Task = () => {
+    throw Object.assign(new Error('the reason'), { name: 'TestFailed' })
+  }
+  const tasks = Object.fromEntries(watched)
+  await rotate(tasks)
+  await rotate({ ...tasks, TestSecret })
+  const CreateSecret: Task = () => {
+    throw Object.assign(new Error('the reason'), { name: 'InvalidOption' })
+  }
+  await rotate({ ...tasks, CreateSecret })
+  expect(new Set(taken)).toEqual(
+    new Set([
+      'CreateSecret',
+      'SetSecret',
+      'TestSecret',
+      'FinishSecret',
+      'RetireSecret',
+      'RollbackSecret',
+      'DiscardSecret',
+    ]),
+  )
+})
