@@ -15,7 +15,6 @@ import {
 import {
   DeleteSecretCommand,
   DescribeSecretCommand,
-  RemoveRegionsFromReplicationCommand,
   ReplicateSecretToRegionsCommand,
   RotateSecretCommand,
   SecretsManagerClient,
@@ -332,20 +331,25 @@ describe.skipIf(!possible)('deployed in two Regions of one account', () => {
     })
   })
 
-  // ReplicateSecretToRegions and RemoveRegionsFromReplication by hand; `keyturn replicas --add` and `--remove` call the same.
-  test('keyturn replicas tells of each replica whether it follows, until it is removed', async () => {
-    const { id, replica } = await enrol('listed')
-    await here.rotate(id)
+  test('keyturn replicas adds a replica, tells of it whether it follows, and removes it', async () => {
+    const id = await here.users.enrol('listed', { admin, tags: { 'keyturn:grace': '1s' } })
+    const replica = inRegion(id, peer)
     const keyturn = (...words: string[]) => run(words, environment(here.url, here.env))
+    const added = await keyturn('replicas', id, '--add', peer)
+    expect(added).toMatchObject({ code: 0, stderr: '' })
+    expect((await secretsIn(here).send(new DescribeSecretCommand({ SecretId: id }))).Tags).toContainEqual({
+      Key: 'keyturn:home',
+      Value: home,
+    })
+    await here.rotate(id)
     const listed = await keyturn('replicas', id, '--json')
     expect(listed).toMatchObject({ code: 0, stderr: '' })
-    expect(JSON.parse(listed.stdout)).toEqual({
-      replicas: [expect.objectContaining({ secret: nameIn(id), region: peer, state: 'follows' })],
+    expect(JSON.parse(listed.stdout)).toMatchObject({
+      replicas: [{ secret: nameIn(id), region: peer, state: 'follows' }],
     })
     expect(await applicationIn(there, replica).read()).toEqual(await applicationIn(here, id).read())
 
-    const remove = { SecretId: id, RemoveReplicaRegions: [peer] }
-    await secretsIn(here).send(new RemoveRegionsFromReplicationCommand(remove))
+    expect(await keyturn('replicas', id, '--remove', peer, '--confirm', peer)).toMatchObject({ code: 0 })
     await expect(
       secretsIn(there).send(new DescribeSecretCommand({ SecretId: replica })),
     ).rejects.toMatchObject({
