@@ -23,7 +23,7 @@ export const remedies: Record<string, string> = {
   notathome:
     'Rotate it in the Region that the tag keyturn:home names; change the tag if it has moved for good.',
   replicasbehind:
-    'Mend the cause that the message names, then replicate to that Region again, or remove the replica; rotate again, if it was refused.',
+    'Mend the cause that the message names, then call keyturn replicas ID --repair REGION; or remove the replica, or give the Region up. Rotate again, if it was refused.',
   rotationinprogress: 'Wait until the other rotation of this credential has ended.',
   rotationabandoned: 'Nothing: the rotation that found it rolls it back.',
   superseded: 'Rotate again, if the value that somebody stored meanwhile is not to stay.',
