@@ -34,6 +34,8 @@ const announcing: Record<string, StateName<'rotate'>[]> = {
   'Credential Rotated': ['AnnounceSuccess'],
   'Credential Rotation Failed': ['AnnounceFailure', 'AnnounceLockout'],
   'Credential Retirement Failed': ['AnnounceRetirementFailure'],
+  'Credential Replicas Behind': ['AnnounceReplicasBehind'],
+  'Credential Replicated': ['AnnounceReplicated'],
 }
 
 /**

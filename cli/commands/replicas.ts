@@ -1,15 +1,20 @@
+import { RotationError } from '../../rotation/errors.ts'
 import { HOME } from '../../rotation/tags.ts'
 import type { Context } from '../context.ts'
 import type { FoundSecret } from '../credentialId.ts'
-import { type ExitCode, exit } from '../exit.ts'
+import { CommandError, type ExitCode, exit } from '../exit.ts'
 import { inLots } from '../lots.ts'
-import { plain } from '../output.ts'
+import { moment, plain } from '../output.ts'
+import { recordsOf } from '../records.ts'
 import { Calls } from '../replicas/calls.ts'
 import { secretsOf } from '../replicas/chosen.ts'
 import { type Copy, copiesOf, isWell } from '../replicas/copies.ts'
 import { type Chosen, chosenBy, type ReplicasOptions, requestOf } from '../replicas/request.ts'
 import { placeOf, type Stack, stackOf } from '../stack.ts'
 import { knownSecrets } from '../standing/gather.ts'
+
+/** Records of a secret that are looked at: one that went well is among them, after some failures. */
+const RECORDS = 10
 
 /**
  * Which secret is where, and whether it has the current version there: each Region is asked itself. Or what the options ask
@@ -30,7 +35,8 @@ export async function replicas(
 async function list(context: Context, stack: Stack, chosen: Chosen | undefined): Promise<ExitCode> {
   const { output, json } = context
   const secrets = chosen ? await secretsOf(context, stack, chosen) : await secretsKnown(context, stack)
-  const all = (await inLots(secrets, ({ secret }) => copiesOf(context, secret))).flat()
+  const copies = await inLots(secrets, ({ secret }) => copiesOf(context, secret))
+  const all = (await inLots(copies, found => withSince(context, stack, found))).flat()
   if (json) output.json({ replicas: all })
   else if (all.length) show(context, stack, all)
   else if (!chosen) output.line('No secret that this stack knows has replicas.')
@@ -41,6 +47,34 @@ async function list(context: Context, stack: Stack, chosen: Chosen | undefined):
 async function secretsKnown(context: Context, stack: Stack): Promise<FoundSecret[]> {
   const calls = await Calls.of(context)
   return inLots(await knownSecrets(context, stack), arn => calls.find(arn))
+}
+
+/**
+ * The same, with the time since when a rotation knows that they do not have its value, from the table of rotations. A copy that
+ * follows by now, or that no rotation has waited for, has none.
+ */
+async function withSince(context: Context, stack: Stack, copies: Copy[]): Promise<Copy[]> {
+  const late = copies.find(({ state }) => state === 'behind' || state === 'unseen')
+  if (!late) return copies
+  const behindSince = await behindSinceOf(context, stack, late)
+  return copies.map(copy =>
+    behindSince && (copy.state === 'behind' || copy.state === 'unseen') ? { ...copy, behindSince } : copy,
+  )
+}
+
+/** Undefined as well where the caller may not read the table, or the stack is older than it. */
+async function behindSinceOf(
+  context: Context,
+  stack: Stack,
+  { arn, secret }: Copy,
+): Promise<string | undefined> {
+  try {
+    const records = await (await recordsOf(context, stack)).of('secrets-manager', arn, secret, RECORDS)
+    return records.find(({ outcome }) => outcome === 'rotated')?.behindSince
+  } catch (error) {
+    if (error instanceof CommandError || error instanceof RotationError) return undefined
+    throw error
+  }
 }
 
 /** The copies of each secret, and after them where it is at home. */
@@ -58,13 +92,14 @@ function show({ output }: Context, stack: Stack, all: Copy[]): void {
 }
 
 function showCopy(output: Context['output'], copy: Copy): void {
-  const { secret, region, state, status, why, lastRead, givenUp } = copy
+  const { secret, region, state, status, why, lastRead, givenUp, behindSince } = copy
   const mark = output.styled(state === 'follows' ? 'green' : 'red', state)
   output.line(`${mark}  secret:${plain(secret)} in ${plain(region)}`, 2)
   const more = [
     plain(status),
     lastRead ? `last read there ${lastRead}` : 'not read there yet',
     why && plain(why),
+    behindSince && `behind since ${moment(new Date(behindSince))}`,
     givenUp && `given up ${plain(givenUp)}`,
     state === 'alone' && 'a secret of its own has this name there, as after a promotion',
   ]

@@ -20,9 +20,13 @@ export type There = {
 
 export type Copy = There & {
   secret: string
+  /** The primary's. */
+  arn: string
   region: string
   /** What Secrets Manager says of it in the primary's Region. */
   status: string
+  /** Since when a rotation knows that it does not have its value. ISO 8601, UTC. */
+  behindSince?: string
   /** The day on which it was last read there. */
   lastRead?: string
   /** The day on which nothing waited for it any more, and why. */
@@ -37,7 +41,7 @@ export const isWell = ({ state, givenUp, home }: Copy): boolean =>
 
 /** The copies of a secret: each Region is asked itself. */
 export function copiesOf(context: Context, secret: DescribeSecretResponse): Promise<Copy[]> {
-  const { Name = '', ReplicationStatus = [] } = secret
+  const { ARN = '', Name = '', ReplicationStatus = [] } = secret
   const tags = tagsIn(secret.Tags)
   const givenUp = givenUpIn(tags)
   return Promise.all(
@@ -46,6 +50,7 @@ export function copiesOf(context: Context, secret: DescribeSecretResponse): Prom
       const lastRead = lastReadIn(replica)
       return {
         secret: Name,
+        arn: ARN,
         region,
         status: statusOf(replica),
         ...(lastRead && { lastRead }),

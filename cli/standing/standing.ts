@@ -1,4 +1,5 @@
 import { judge } from '../../fleet/due.ts'
+import { meaningOf } from '../../fleet/endings.ts'
 import type { Scheduled } from '../../fleet/inventory.ts'
 import type { RotationRecord } from '../../fleet/records/record.ts'
 import { remedies, remedyOf } from '../../fleet/remedies.ts'
@@ -39,7 +40,7 @@ export function standingOf(facts: Facts, now: Date, interval: number): Standing 
       why: 'its rotation was stopped once the new value was current, so nothing that was replaced is closed',
       ...todo(remedies['retiresecret-failed']),
     }
-  if (last?.outcome === 'stopped' && last.step !== 'CreateSecret')
+  if (last?.outcome === 'stopped' && meaningOf(last.step ?? '', 'stopped') !== 'harmless')
     return { state: 'stopped', why: failureOf(last), ...todo(remedies['execution-failed']) }
   if (pending?.running) return { state: 'rotating', why: `version ${pending.token} is pending` }
   if (pending)
@@ -63,6 +64,13 @@ export function standingOf(facts: Facts, now: Date, interval: number): Standing 
   const behind = notFollowing(facts).find(({ status }) => status !== 'InProgress')
   if (behind) return { state: 'behind', why: saysOf(behind), ...todo(remedies.replicasbehind) }
   const open = records.find(({ outcome }) => outcome === 'rotated')
+  // While its rotation waits: what became of a replica after that is not in its record.
+  if (open?.behindSince && open.retirement !== 'not-closed')
+    return {
+      state: 'behind',
+      why: `since ${open.behindSince}${open.behind ? `: ${open.behind}` : ''}`,
+      ...todo(remedies.replicasbehind),
+    }
   const left = open && leftOpen(open, now)
   if (left) return { state: 'not-closed', why: left, ...todo(remedies['retiresecret-failed']) }
   if (open?.retirement === 'open') return { state: 'grace' }

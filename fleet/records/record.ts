@@ -46,6 +46,9 @@ export type RotationRecord = {
   /** When the retirement was settled, and what it failed with. */
   retired?: string
   retirementError?: string
+  /** Since when it is known that a replica does not have the new value, and what is known of that; unset once all have it. */
+  behindSince?: string
+  behind?: string
 }
 
 /** `locked-out`: the rollback failed too. `stopped`: it ended without a word on how, as when somebody stopped it. */
@@ -166,6 +169,15 @@ function enter(seen: Seen, name: string, at: string): void {
   }
   if (name === 'Grace' || name === 'StayOnClone') wait(record, state.grace, at)
   if (name === 'MustRetire' && !('grace' in state) && closes(state.strategy)) record.retirement = 'never'
+  if (name === 'AnnounceReplicasBehind') {
+    const { error, reason = error } = problemIn(state.replication)
+    Object.assign(record, { behindSince: at, ...(reason && { behind: reason }) })
+  }
+  // Whatever is announced, or not as a later version is current already: nothing is waited for any more.
+  if (name === 'AnnounceReplicated' || name === 'Followed') {
+    delete record.behindSince
+    delete record.behind
+  }
   if (name === 'AnnounceRetirementFailure') notClosed(record, problemIn(state.retirement).error, at)
 }
 

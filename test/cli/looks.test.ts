@@ -2,6 +2,7 @@ import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
 import {
   CreateSecretCommand,
   PutSecretValueCommand,
+  ReplicateSecretToRegionsCommand,
   SecretsManagerClient,
 } from '@aws-sdk/client-secrets-manager'
 import { AddTagsToResourceCommand, PutParameterCommand, SSMClient } from '@aws-sdk/client-ssm'
@@ -117,6 +118,29 @@ describe('status of one credential', () => {
     )
     expect(stdout).toMatch(/^ {2}before {6}shop stays open until .* UTC, for 5 h$/m)
     expect(stdout).not.toContain('Hidden')
+  })
+
+  test('a rotation of which waits for a replica: since when, also where replicas are told of', async () => {
+    const name = 'one/behind'
+    const arn = await secret(name, { ...managed, 'keyturn:home': 'eu-west-1' })
+    const AddReplicaRegions = [{ Region: 'us-east-1' }]
+    await secrets.send(new ReplicateSecretToRegionsCommand({ SecretId: arn, AddReplicaRegions }))
+    const behindSince = '2026-11-29T10:00:00.000Z'
+    await record({ store, id: arn, arn, name, behindSince, behind: 'awaitReplicas: it cannot be asked' })
+    const { stdout } = await keyturn('status', name)
+    expect(stdout).toMatch(
+      /^ {2}state {7}behind: since 2026-11-29T10:00.*: awaitReplicas: it cannot be asked$/m,
+    )
+    const follows = await json('replicas', name)
+    expect(follows.document.replicas[0]).toMatchObject({ state: 'follows' })
+    expect(follows.document.replicas[0]).not.toHaveProperty('behindSince')
+    account.refuse((action, region) =>
+      action === 'DescribeSecret' && region === 'us-east-1' ? { name: 'AccessDeniedException' } : undefined,
+    )
+    expect((await json('replicas', name)).document).toMatchObject({
+      replicas: [{ state: 'unseen', behindSince }],
+    })
+    expect((await keyturn('replicas', name)).stdout).toContain('behind since 2026-11-29 10:00 UTC')
   })
 
   test('that has replicas: where they are, what was given up, and whether it has a home', async () => {

@@ -72,6 +72,23 @@ describe('a credential', () => {
       'failed',
       { records: [{ ...failed, outcome: 'stopped', step: 'CreateSecret' }] },
     ],
+    ...(['MayHaveReplicas', 'LookAtReplicas', 'AwaitPendingReplicas'] as const).map(
+      (step): [string, string, Partial<Facts>] => [
+        `was stopped at ${step}`,
+        'failed',
+        { records: [{ ...failed, outcome: 'stopped', step }] },
+      ],
+    ),
+    [
+      'waits for a replica',
+      'behind',
+      { records: [{ ...rotated, behindSince: '2026-11-29T10:00:00Z', behind: 'it is Failed' }] },
+    ],
+    [
+      'waits for a replica no more, and is open',
+      'not-closed',
+      { records: [{ ...rotated, behindSince: '2026-11-29T10:00:00Z', retirement: 'not-closed' }] },
+    ],
     ['has its server down', 'parked', { parked: true }],
     ['is late', 'late', at('2026-10-01T00:00:00Z')],
     ['has a replica that failed', 'behind', { replicas: [{ region: 'eu-west-1', status: 'Failed' }] }],

@@ -58,8 +58,13 @@ const events: [what: string, event: object, ...rules: string[]][] = [
   ['several, some of them critical', of(report, { severity: 'critical' }), 'LockoutRule'],
   ['several, without a severity', of(report, { severity: undefined }), 'LockoutRule'],
   ['what was replaced could not be closed', retirementFailed, 'RotationFailedRule', 'RotationAnnouncedRule'],
-  ['a Region that does not follow', replicasBehind, 'RotationFailedRule'],
-  ['one that does again', { ...rotated, 'detail-type': 'Credential Replicated' }, 'RotationFailedRule'],
+  ['a Region that does not follow', replicasBehind, 'RotationFailedRule', 'RotationAnnouncedRule'],
+  [
+    'one that does again',
+    { ...rotated, 'detail-type': 'Credential Replicated' },
+    'RotationFailedRule',
+    'RotationAnnouncedRule',
+  ],
   ['credentials that are late', late, 'RotationFailedRule'],
   [
     'a rotation that went well, as it may make up for a failure',

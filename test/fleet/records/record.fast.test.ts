@@ -94,6 +94,28 @@ describe('the record of an execution', () => {
     })
   })
 
+  test('whose replica does not follow yet: since when, and why; and no more once it does', () => {
+    const replication = {
+      Error: 'ReplicasBehind',
+      Cause: '{"errorMessage":"awaitReplicas: it is\\n Failed"}',
+    }
+    const behind = { ...created, replicas: ['us-east-1'], replication }
+    const waits: [StateName<'rotate'>, object?][] = [
+      ...untilGrace.slice(0, 6),
+      ['AwaitReplicas'],
+      ['AnnounceReplicasBehind', behind],
+      ['AwaitReplicasLonger', behind],
+    ]
+    const found = recordOf(execution, historyOf(waits))
+    expect(found).toMatchObject({
+      outcome: 'rotated',
+      behindSince: expect.stringMatching(/^\d{4}-\d\d-\d\dT.*Z$/),
+      behind: 'awaitReplicas: it is Failed',
+    })
+    for (const state of ['AnnounceReplicated', 'Followed'] as const)
+      expect(recordOf(execution, historyOf([...waits, [state, behind]]))).not.toHaveProperty('behindSince')
+  })
+
   test('that was stopped midway', () => {
     const end = { type: 'ExecutionAborted', executionAbortedEventDetails: { cause: 'by\n me' } }
     expect(recordOf(execution, historyOf(untilGrace.slice(0, 3), end))).toMatchObject({
