@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { DynamoDBClient, ScanCommand } from '@aws-sdk/client-dynamodb'
+import { ReplicateSecretToRegionsCommand } from '@aws-sdk/client-secrets-manager'
 import { SFNClient } from '@aws-sdk/client-sfn'
 import fc from 'fast-check'
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
@@ -10,6 +11,7 @@ import { type Embedded, load, startEmbedded } from '../../local/embedded/embedde
 import { type Entry, eventBus } from '../../local/embedded/eventBus.ts'
 import { arnOf, type Task } from '../../local/embedded/stateMachine.ts'
 import { pythonBin } from '../../local/stack/python.ts'
+import { PATIENCE } from '../../rotation/awaitPending.ts'
 import { type Moto, startMoto } from '../support/moto.ts'
 import { captureOutput } from '../support/observe.ts'
 import { makeRecordTable } from '../support/records.ts'
@@ -128,6 +130,26 @@ describe('a record', () => {
     const record = await recorded(await rotate(await secret('shop')))
     expect(record).toMatchObject({ outcome: 'rotated', user: 'shop', nextUser: 'shop' })
     expect(record).not.toHaveProperty('retirement')
+  })
+
+  test('of one whose replica has not followed, by the announcement of that alone', async () => {
+    PATIENCE.pending = 100
+    const started = await secret('far', { admin: await embedded.users.makeAdmin('far_admin') })
+    embedded.secretsManager.setRegion('us-east-1', { arrival: Number.POSITIVE_INFINITY })
+    const AddReplicaRegions = [{ Region: 'us-east-1' }]
+    await embedded.secrets.send(
+      new ReplicateSecretToRegionsCommand({ SecretId: started.id, AddReplicaRegions }),
+    )
+    embedded.secretsManager.setRegion('us-east-1', { fails: 'key disabled' })
+    const name = await rotate(started)
+    const behind = events.filter(({ DetailType }) => DetailType === 'Credential Replicas Behind')
+    expect(await recordRotation(messages(behind.map(announcement)))).toEqual(none)
+    expect(await written(name)).toMatchObject({
+      outcome: 'rotated',
+      retirement: 'not-closed',
+      behindSince: time,
+      behind: expect.stringMatching(/^awaitReplicas: the replica in us-east-1 is Failed/),
+    })
   })
 
   test('without an end of the grace time', async () => {
