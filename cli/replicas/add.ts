@@ -29,7 +29,7 @@ export const add: Act = {
     if (key !== undefined)
       throw refused(
         `it has a replica in ${region} already, with a key of its own`,
-        `Its key is changed there: aws secretsmanager update-secret --region ${region} --kms-key-id.`,
+        `Change its key there: aws secretsmanager update-secret --region ${region} --secret-id ${plain(found.name)} --kms-key-id ${plain(key)}`,
       )
     if (
       listed.Status === 'Failed' ||
