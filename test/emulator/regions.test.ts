@@ -334,7 +334,7 @@ describe.skipIf(!possible)('deployed in two Regions of one account', () => {
 
   // ReplicateSecretToRegions and RemoveRegionsFromReplication by hand; `keyturn replicas --add` and `--remove` call the same.
   test('keyturn replicas tells of each replica whether it follows, until it is removed', async () => {
-    const { id, replica } = await enrol('listed')
+    const { id, replica } = await enrol('listed', { 'keyturn:home': home })
     await here.rotate(id)
     const keyturn = (...words: string[]) => run(words, environment(here.url, here.env))
     const listed = await keyturn('replicas', id, '--json')
