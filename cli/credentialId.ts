@@ -155,7 +155,7 @@ function refuseReplica({ secret, name }: FoundSecret, stack: Stack): void {
   throw new CommandError(
     exit.usage,
     `${plain(name)} is a replica here, and its primary is in ${secret.PrimaryRegion}`,
-    `Only the primary can rotate: --region ${secret.PrimaryRegion}, with a stack of Keyturn there.`,
+    `Ask for the primary: --region ${secret.PrimaryRegion}. Its Region needs a stack of Keyturn.`,
   )
 }
 

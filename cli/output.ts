@@ -65,9 +65,10 @@ export class Output {
     for (const line of tableLines(head, rows, this.width)) this.#out.write(`${line}\n`)
   }
 
-  /** A remark that is no part of the result. */
+  /** A remark that is no part of the result; what goes on is indented as its beginning is. */
   note(text: string): void {
-    this.#err.write(`${wrapped(plain(text), widthOf(this.#err)).join('\n')}\n`)
+    const indent = text.length - text.trimStart().length
+    this.#err.write(`${wrapped(plain(text), widthOf(this.#err), indent).join('\n')}\n`)
   }
 
   /** What went wrong, and in a second line what to do. */

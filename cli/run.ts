@@ -29,18 +29,19 @@ export async function run(words: string[]): Promise<ExitCode> {
     return code
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return exit.done
-    const told = asTold(error)
+    const told = asTold(error, program.commands.find(command => words.includes(command.name()))?.name())
     output.error(told)
     return told.code
   }
 }
 
-function asTold(error: unknown): CommandError {
+/** @param command the command that was called, if it is there */
+function asTold(error: unknown, command?: string): CommandError {
   if (error instanceof CommanderError)
     return new CommandError(
       exit.usage,
       error.message.replace(/^error: /, '').replaceAll(/\s*\n\s*/g, ' '),
-      'What there is: keyturn --help',
+      `What there is: keyturn ${command ? `${command} ` : ''}--help`,
     )
   const told = explained(error)
   if (told instanceof CommandError) return told

@@ -21,7 +21,7 @@ export const remedies: Record<string, string> = {
     'From AWS: tag the credential keyturn:managed=true, its admin keyturn:admin=true. From a database: grant what the message names.',
   hostmismatch: "Make the admin's secret and this one name the same server, then rotate again.",
   notathome:
-    'Rotate it in the Region that the tag keyturn:home names; change the tag if it has moved for good.',
+    'Rotate the one in the Region that the tag keyturn:home names. If the tag is wrong, or the secret has moved for good, set the tag to this Region.',
   replicasbehind:
     'Mend the cause that the message names, then call keyturn replicas ID --repair REGION; or remove the replica, or give the Region up. Rotate again, if it was refused.',
   rotationinprogress: 'Wait until the other rotation of this credential has ended.',

@@ -1,4 +1,5 @@
 import { adminOf } from './admin.ts'
+import { regionIn } from './arn.ts'
 import { InUse } from './engines/inUse.ts'
 import { Conflict } from './errors.ts'
 import { parseEssentials } from './options.ts'
@@ -7,9 +8,11 @@ import { notFollowing, saysOf } from './replicas.ts'
 import type { Description, Store, Version } from './stores/store.ts'
 import { strategies } from './strategies/index.ts'
 import { strategyFor } from './strategies/strategyFor.ts'
+import { homeIn } from './tags.ts'
 
 /**
- * `superseded`: a newer rotation runs or has run, and what this one replaced is its business. `halfway`: nothing is to
+ * `superseded`: a newer rotation runs or has run, or may have in the Region where the secret is at home now, and what this
+ * one replaced is its business. `halfway`: nothing is to
  * be closed yet, another rotation has to follow. `kept`: it is closed, but was to be dropped; `reason` says why it is
  * not, and the next rotation uses it again or drops it.
  */
@@ -32,7 +35,7 @@ export async function retire(pipeline: Pipeline, rotation: Rotation, empty: stri
   const strategy = strategies[rotation.strategy]
   const before = await store.describe(id)
   const current = await inCharge(pipeline, store, rotation, before)
-  if (!current || !strategy.retire) return { outcome: 'superseded' }
+  if (!current || !strategy.retire || isAway(before)) return { outcome: 'superseded' }
   // The label of this rotation's own version stays where it is when somebody makes another one current.
   const pending = (found: Description) => (found.pending === token ? undefined : found.pending)
   // What becomes of another one is not known yet: should it fail, what was replaced has still to be closed.
@@ -59,6 +62,13 @@ export async function retire(pipeline: Pipeline, rotation: Rotation, empty: stri
   const reason = await retiring.catch(error => keepIfInUse(error, token))
   waiting.delete(token)
   return reason && outcome === 'retired' ? { outcome: 'kept', reason } : { outcome }
+}
+
+/** The application may log in with what this rotation replaced, once another Region rotates the same user. */
+function isAway({ arn, tags }: Description): boolean {
+  const home = homeIn(tags)
+  const here = regionIn(arn)
+  return home !== undefined && here !== undefined && home !== here
 }
 
 /** @throws InUse as long as there is patience for it */

@@ -10,6 +10,7 @@ import { Calls } from '../replicas/calls.ts'
 import { secretsOf } from '../replicas/chosen.ts'
 import { type Copy, copiesOf, isWell } from '../replicas/copies.ts'
 import { type Chosen, chosenBy, type ReplicasOptions, requestOf } from '../replicas/request.ts'
+import { setHome } from '../replicas/work.ts'
 import { placeOf, type Stack, stackOf } from '../stack.ts'
 import { knownSecrets } from '../standing/gather.ts'
 
@@ -39,9 +40,10 @@ async function list(context: Context, stack: Stack, chosen: Chosen | undefined):
   const all = (await inLots(copies, found => withSince(context, stack, found))).flat()
   if (json) output.json({ replicas: all })
   else if (all.length) show(context, stack, all)
-  else if (!chosen) output.line('No secret that this stack knows has replicas.')
-  else output.line('id' in chosen ? 'It has no replicas.' : 'No such secret has replicas.')
-  return all.every(isWell) ? exit.done : exit.findings
+  else if (!chosen) output.line('No secret that this stack rotates or may rotate has replicas.')
+  else if ('id' in chosen) output.line('It has no replicas.')
+  else output.line(secrets.length ? 'No such secret has replicas.' : 'There is no such secret.')
+  return all.every(copy => isWell(copy, placeOf(stack).region)) ? exit.done : exit.findings
 }
 
 async function secretsKnown(context: Context, stack: Stack): Promise<FoundSecret[]> {
@@ -81,14 +83,22 @@ async function behindSinceOf(
 function show({ output }: Context, stack: Stack, all: Copy[]): void {
   for (const [secret, copies] of Map.groupBy(all, copy => copy.secret)) {
     for (const copy of copies) showCopy(output, copy)
-    const home = copies[0]?.home
-    output.line(
-      home
-        ? `secret:${plain(secret)} is at home in ${plain(home)}`
-        : `${output.styled('red', 'no home')}  secret:${plain(secret)} has replicas and no tag ${HOME}=${placeOf(stack).region}: one that is promoted would be rotated there too. keyturn replicas --add sets it, also for a Region that has a replica.`,
-      2,
-    )
+    output.line(homeSays(output, stack, secret, copies[0]?.home), 2)
   }
+}
+
+function homeSays(
+  output: Context['output'],
+  stack: Stack,
+  secret: string,
+  home: string | null | undefined,
+): string {
+  const id = `secret:${plain(secret)}`
+  const { region } = placeOf(stack)
+  if (!home)
+    return `${output.styled('red', 'no home')}  ${id} has replicas and no tag ${HOME}=${region}: one that is promoted would be rotated there too. keyturn replicas --add sets it, also for a Region that has a replica.`
+  if (home === region) return `${id} is at home in ${region}`
+  return `${output.styled('red', 'not home')}  ${id} has replicas, and its tag ${HOME} says ${plain(home)}: so it does not rotate here. If that is wrong: ${setHome(secret, region)}`
 }
 
 function showCopy(output: Context['output'], copy: Copy): void {

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { nextBeginning } from '../../fleet/due.ts'
+import { isAway, nextBeginning } from '../../fleet/due.ts'
 import { NEVER } from '../../fleet/inventory.ts'
 import type { RotationRecord } from '../../fleet/records/record.ts'
 import type { Replica } from '../../rotation/replicas.ts'
@@ -23,6 +23,7 @@ export type StatusOptions = {
 
 /** Columns that a table of all needs; on a narrower terminal each has some lines. */
 const WIDE = 110
+const NONE = 'There is no such credential that this stack rotates or may rotate.'
 /** Milliseconds between two looks. */
 const PAUSE = 10_000
 
@@ -87,7 +88,7 @@ const idIn = ({ facts: { credential } }: Known) => idOf(credential)
 
 function list({ output }: Context, stack: Stack, all: Known[], watch = false): void {
   if (!all.length) {
-    output.line('There is none.')
+    output.line(NONE)
     return
   }
   const shown = watch ? all.slice(0, fitting(output)) : all
@@ -162,8 +163,10 @@ function tell({ output }: Context, stack: Stack, known: Known): void {
 const stateOf = ({ region, status, givenUp }: Replica) =>
   plain(givenUp ? `${region} given up ${givenUp}` : `${region} ${status}`)
 
-/** Where a secret with replicas rotates; one that is promoted elsewhere has to know. */
-function homeOf({ replicas, credential: { tags } }: Known['facts']): string | undefined {
+/** Where a secret with replicas rotates, or one that does not rotate here; one that is promoted elsewhere has to know. */
+function homeOf({ replicas, credential }: Known['facts']): string | undefined {
+  const { tags } = credential
+  if (isAway(credential, tags[HOME])) return `${plain(`${tags[HOME]}`)}, so it does not rotate in this Region`
   if (!replicas.length) return undefined
   return plain(
     tags[HOME] ||

@@ -57,7 +57,9 @@ async function targetsOf(context: Context, stack: Stack, request: Request): Prom
   if (targets.length) return targets
   throw refused(
     all.length ? `none of the ${all.length} secrets has a replica in ${region}` : 'there is no such secret',
-    'See --tag and --prefix; a secret needs every tag, and names are case-sensitive.',
+    all.length
+      ? 'keyturn replicas with the same --tag and --prefix shows those they have.'
+      : 'See --tag and --prefix; a secret needs every tag, and names are case-sensitive.',
   )
 }
 

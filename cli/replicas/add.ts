@@ -4,7 +4,7 @@ import { plain } from '../output.ts'
 import { outputOf, placeOf, type Stack } from '../stack.ts'
 import { listedIn, lookThere, statusOf } from './copies.ts'
 import { follow } from './follow.ts'
-import { type Act, callFor, refused, standsAlone, takeBack, toldOf } from './work.ts'
+import { type Act, callFor, refused, setHome, standsAlone, takeBack, toldOf } from './work.ts'
 
 /** Makes a replica in a Region, after the tags that it is to have. One that is on its way is waited for. */
 export const add: Act = {
@@ -20,7 +20,7 @@ export const add: Act = {
     if (tags[HOME] !== undefined && tags[HOME] !== home)
       throw refused(
         `its tag ${HOME} says ${plain(tags[HOME])}, and this is ${home}`,
-        'Add replicas where its home is; change the tag if it has moved for good.',
+        `Add replicas where its home is. If the tag is wrong, or the secret has moved for good: ${setHome(found.name, home)}`,
       )
     const listed = listedIn(secret, region)
     const { state } = await lookThere(context, secret, region)
@@ -29,7 +29,7 @@ export const add: Act = {
     if (key !== undefined)
       throw refused(
         `it has a replica in ${region} already, with a key of its own`,
-        `Its key is changed there: aws secretsmanager update-secret --region ${region} --kms-key-id.`,
+        `Change its key there: aws secretsmanager update-secret --region ${region} --secret-id ${plain(found.name)} --kms-key-id ${plain(key)}`,
       )
     if (
       listed.Status === 'Failed' ||

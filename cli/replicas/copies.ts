@@ -35,9 +35,9 @@ export type Copy = There & {
   home: string | null
 }
 
-/** Whether nothing is to be done about a copy. */
-export const isWell = ({ state, givenUp, home }: Copy): boolean =>
-  home !== null && (state === 'follows' || givenUp !== undefined)
+/** Whether nothing is to be done about a copy of a secret in the Region `here`. */
+export const isWell = ({ state, givenUp, home }: Copy, here: string): boolean =>
+  home === here && (state === 'follows' || givenUp !== undefined)
 
 /** The copies of a secret: each Region is asked itself. */
 export function copiesOf(context: Context, secret: DescribeSecretResponse): Promise<Copy[]> {

@@ -30,7 +30,7 @@ export const giveUp: Act = {
     return {
       code: exit.done,
       result: 'given-up',
-      says: `${region} is given up: nothing waits for it until ${callFor('repair', region, found)}, which takes that back, as --add and --remove do`,
+      says: `${region} is given up: nothing waits for it. To take that back: ${callFor('repair', region, found)}; --add and --remove take it back too`,
     }
   },
 }

@@ -1,4 +1,4 @@
-import { givenUpTag } from '../../rotation/tags.ts'
+import { givenUpTag, HOME } from '../../rotation/tags.ts'
 import type { Context } from '../context.ts'
 import type { FoundSecret } from '../credentialId.ts'
 import { CommandError, type ExitCode, exit } from '../exit.ts'
@@ -38,6 +38,10 @@ export type Act = {
 /** How somebody calls an action on this secret. */
 export const callFor = (action: Action, region: string, { name }: FoundSecret): string =>
   `keyturn replicas secret:${plain(name)} ${flags[action]} ${region}`
+
+/** How somebody has a secret be at home in a Region. */
+export const setHome = (name: string, region: string): string =>
+  `aws secretsmanager tag-resource --region ${region} --secret-id ${plain(name)} --tags Key=${HOME},Value=${region}`
 
 export const refused = (message: string, remedy?: string) => new CommandError(exit.usage, message, remedy)
 

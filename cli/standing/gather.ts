@@ -1,3 +1,4 @@
+import { isAway } from '../../fleet/due.ts'
 import { intervalOf } from '../../fleet/interval.ts'
 import { Inventory, type Scheduled } from '../../fleet/inventory.ts'
 import { pendingPath, pendingTokenOf, pendingTokens } from '../../fleet/parameters.ts'
@@ -6,7 +7,7 @@ import type { RecordTable } from '../../fleet/records/recordTable.ts'
 import { lastOf, serverId } from '../../fleet/servers.ts'
 import { parameterArn } from '../../rotation/arn.ts'
 import { type Replica, replicasIn } from '../../rotation/replicas.ts'
-import { isManaged, ownTags } from '../../rotation/tags.ts'
+import { HOME, isManaged, ownTags } from '../../rotation/tags.ts'
 import { lastAttempt } from '../begin.ts'
 import type { Context } from '../context.ts'
 import type { Found } from '../credentialId.ts'
@@ -118,9 +119,10 @@ const isDown = ([{ address } = {} as RotationRecord]: RotationRecord[], down: Se
   address !== undefined && down.has(serverId(address))
 
 /** Its own tags, as far as they say when it rotates. */
-function tagged({ tags }: Scheduled): string | undefined {
+function tagged(credential: Scheduled): string | undefined {
+  const { tags } = credential
   const { every, window, jitter } = ownTags(tags)
-  if (!every || !isManaged(tags)) return undefined
+  if (!every || !isManaged(tags) || isAway(credential, tags[HOME])) return undefined
   return `Keyturn, every ${every}${window ? ` within ${window}` : ''}${jitter ? `, up to ${jitter} later` : ''}`
 }
 

@@ -25,7 +25,11 @@ test.each([
 ])('%j is refused, in one line and another that says what there is', (words, problem) => {
   const { status, stdout, stderr } = keyturn(...words)
   expect([status, stdout]).toEqual([2, ''])
-  expect(stderr).toMatch(/^keyturn: .*\nWhat there is: keyturn --help\n$/)
+  expect(stderr).toMatch(
+    words[0] === 'demo'
+      ? /^keyturn: .*\nWhat there is: keyturn demo --help\n$/
+      : /^keyturn: .*\nWhat there is: keyturn --help\n$/,
+  )
   expect(stderr).toContain(problem)
 })
 

@@ -157,6 +157,15 @@ describe('status of one credential', () => {
     expect((await json('status', 'one/at-home')).document).toMatchObject({ home: 'eu-west-1' })
   })
 
+  test('that is at home in another Region: no schedule of this one is shown', async () => {
+    await secret('one/away', { ...managed, 'keyturn:home': 'us-east-1', 'keyturn:every': '1d' })
+    const { stdout } = await keyturn('status', 'one/away')
+    expect(stdout).toMatch(/^ {2}state {7}by-hand$/m)
+    expect(stdout).toMatch(/^ {2}rotated by {2}nobody by itself/m)
+    expect(stdout).toMatch(/^ {2}home {8}us-east-1, so it does not rotate in this Region$/m)
+    expect(stdout).not.toMatch(/^ {2}next/m)
+  })
+
   test('whose last rotation failed, with the remedy; a parameter as well', async () => {
     const arn = await parameter('/one/failed')
     const base = { store: 'parameter-store', id: '/one/failed', arn } as const
@@ -281,7 +290,9 @@ describe('status of all', () => {
     expect(await names('--state', 'locked-out')).toEqual(['/all/locked'])
     expect(await names('--host', 'other.example.com')).toEqual(['/all/locked'])
     expect(await names('--tag', 'team=none')).toEqual([])
-    expect((await keyturn('status', '--tag', 'team=none')).stdout).toBe('There is none.\n')
+    expect((await keyturn('status', '--tag', 'team=none')).stdout).toBe(
+      'There is no such credential that this stack rotates or may rotate.\n',
+    )
   })
 })
 

@@ -93,6 +93,17 @@ test('a secret with replicas says where it is at home; one that lacks the tag is
   expect(json.replicas).toMatchObject([{ state: 'follows', home: null }])
 })
 
+test('a home that is another Region is a finding, and says how to correct it', async () => {
+  const id = await secret('shop/away', 'us-east-1')
+  const Tags = [{ Key: 'keyturn:home', Value: 'us-east-1' }]
+  await secrets.send(new TagResourceCommand({ SecretId: id, Tags }))
+  const { code, stdout } = await keyturn('replicas', 'shop/away')
+  expect(code).toBe(5)
+  expect(stdout).toMatch(
+    /^not home {2}secret:shop\/away has replicas, and its tag keyturn:home says us-east-1: .*: aws .*--region eu-west-1 --secret-id shop\/away --tags Key=keyturn:home,Value=eu-west-1$/m,
+  )
+})
+
 test('a Region that was given up says since when and why, and is no finding', async () => {
   const id = await secret('shop/given-up', 'us-east-1')
   const Tags = [{ Key: 'keyturn:given-up:us-east-1', Value: '2026-11-29 the Region is down' }]
@@ -125,7 +136,7 @@ test('a secret of its own is told from a replica, be it a promoted one or anothe
   ])
   expect(stdout).not.toContain('shop/')
   expect(stdout).toMatch(/Failed: .*, a secret of its own has this name there, as after a promotion$/m)
-  expect((await keyturn('replicas', '--tag', 'a=b')).stdout).toBe('No such secret has replicas.\n')
+  expect((await keyturn('replicas', '--tag', 'a=b')).stdout).toBe('There is no such secret.\n')
 })
 
 test.each([

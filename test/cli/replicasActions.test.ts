@@ -439,7 +439,7 @@ describe('--give-up', () => {
       /go on without us-east-1: once an old credential is closed, applications there .* refused/,
     )
     expect(out).toMatch(
-      /is given up: nothing waits for it until keyturn replicas .* --repair us-east-1, which takes/,
+      /is given up: nothing waits for it. To take that back: keyturn replicas .* --repair us-east-1;/,
     )
     expect(await tagsOf(arn)).toEqual({ [`keyturn:given-up:${region}`]: `${today} Region down @ 09:00` })
     const listing = await keyturn(name, {})

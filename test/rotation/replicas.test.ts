@@ -128,3 +128,18 @@ describe('what was replaced', () => {
     expect(await admits(server, before)).toBe(false)
   })
 })
+
+test('what is at home in another Region by now closes nothing: that Region may have rotated it since', async () => {
+  const tags = { 'keyturn:strategy': 'alternating-users' }
+  await begin(tags)
+  const before = await current()
+  const rotation = await rotate(token)
+  running.add(token)
+  tells({ tags: { ...tags, 'keyturn:home': 'us-east-1' } })
+  expect(await retire(pipeline, rotation)).toEqual({ outcome: 'superseded' })
+  expect(await admits(server, before)).toBe(true)
+  vi.restoreAllMocks()
+  tells({ tags: { ...tags, 'keyturn:home': 'eu-central-1' } })
+  expect(await retire(pipeline, rotation)).toEqual({ outcome: 'retired' })
+  expect(await admits(server, before)).toBe(false)
+})
