@@ -15,7 +15,8 @@ export type Followed = { regions: string[]; empty: string[]; unproven: string[] 
 /**
  * Sees that every replica has the version that this rotation promoted: not by what the service says of replicas, which names
  * no version, but by asking each Region that the deployment names as a peer. No value is read. `superseded`: a later version
- * is current, and waits for itself.
+ * is current. A rotation that made it waits for itself; but somebody may have edited the value, and what was replaced is then
+ * still this rotation's to close. So every replica has to have one of the two.
  * @throws ReplicasBehind if one has another version, or cannot be asked
  */
 export async function follow(
@@ -23,12 +24,10 @@ export async function follow(
   { token }: Pick<Rotation, 'token'>,
   peers: string[],
   ask: AskRegion,
-): Promise<({ outcome: 'replicated' } & Followed) | { outcome: 'superseded' }> {
-  if (primary.current !== token) return { outcome: 'superseded' }
-  return {
-    outcome: 'replicated',
-    ...(await allHave({ version: token, label: 'current' }, primary, peers, ask)),
-  }
+): Promise<{ outcome: 'replicated' | 'superseded' } & Followed> {
+  const { current = token } = primary
+  const found = await allHave({ versions: [token, current], label: 'current' }, primary, peers, ask)
+  return { outcome: current === token ? 'replicated' : 'superseded', ...found }
 }
 
 /** `unasked`: there is nothing to be asked, or something that must not wait. `behind` is what createSecret refuses. */
@@ -55,7 +54,7 @@ export async function lookBefore(
   try {
     return {
       outcome: 'following',
-      ...(await allHave({ version: current, label: 'current' }, primary, peers, ask)),
+      ...(await allHave({ versions: [current], label: 'current' }, primary, peers, ask)),
     }
   } catch (error) {
     const mayWait = !pending || isFirst
@@ -74,14 +73,14 @@ export async function havePending(
   peers: string[],
   ask: AskRegion,
 ): Promise<Followed> {
-  const found = await allHave({ version: token, label: 'pending' }, primary, peers, ask)
+  const found = await allHave({ versions: [token], label: 'pending' }, primary, peers, ask)
   const [underWay] = notFollowing(primary, found.empty)
   if (underWay) throw new ReplicasBehind(saysOf(underWay))
   return found
 }
 
-/** A version, and the label that it is to have everywhere. */
-type Wanted = { version: string; label: 'current' | 'pending' }
+/** The label that is looked at everywhere, and the versions that may have it. */
+type Wanted = { versions: string[]; label: 'current' | 'pending' }
 
 async function allHave(
   wanted: Wanted,
@@ -104,7 +103,7 @@ type Look = { state: 'follows' | 'empty' | 'unproven' } | { state: 'behind'; why
 
 async function lookAt(
   replica: Replica,
-  { version, label }: Wanted,
+  { versions, label }: Wanted,
   peers: string[],
   ask: AskRegion,
 ): Promise<Look> {
@@ -113,11 +112,14 @@ async function lookAt(
   if (!peers.includes(region)) return status === 'InSync' ? { state: 'unproven' } : behind(saysOf(replica))
   try {
     const found = await ask(region)
-    if (!found) return { state: 'empty' }
-    if (found[label] === version) return { state: 'follows' }
+    // What is on its way may be an older version than this.
+    if (!found)
+      return status === 'InProgress' ? behind(`${saysOf(replica)}, and is not there yet`) : { state: 'empty' }
+    if (versions.includes(found[label] ?? '')) return { state: 'follows' }
     return behind(`${saysOf(replica)}, and has version ${found.current ?? 'none'}`)
   } catch (error) {
-    if (!(error instanceof RotationError)) throw error
-    return behind(`${region} cannot be asked: ${error.message}`)
+    // Also an answer that is none of the service's, such as a firewall's: one Region must not stop what others go on with.
+    const { name, message } = error as Error
+    return behind(`${region} cannot be asked: ${error instanceof RotationError ? message : name}`)
   }
 }

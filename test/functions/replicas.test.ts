@@ -161,7 +161,7 @@ test('a Region without the secret blocks nothing, and is told', async () => {
   })
 })
 
-test('of a Region that is no peer, the own one has the word; a later version waits for itself', async () => {
+test('of a Region that is no peer, the own one has the word; a later version is waited for as well', async () => {
   const ask = () => Promise.reject(new Error('nobody asks'))
   const described = (status: string) => ({
     current: 'new',
@@ -177,7 +177,12 @@ test('of a Region that is no peer, the own one has the word; a later version wai
     name: 'ReplicasBehind',
     message: 'the replica in sa-east-1 is InProgress',
   })
-  expect(await follow(described('Failed'), { token: 'old' }, [], ask)).toEqual({ outcome: 'superseded' })
+  expect(await follow(described('InSync'), { token: 'old' }, [], ask)).toMatchObject({
+    outcome: 'superseded',
+  })
+  await expect(follow(described('Failed'), { token: 'old' }, [], ask)).rejects.toMatchObject({
+    name: 'ReplicasBehind',
+  })
 })
 
 test('an execution that began under a definition without the wait: what it replaced stays open all the same', async () => {
