@@ -52,10 +52,11 @@ export async function lookBefore(
   const isForeign = pending !== undefined && pending !== token
   if (!current || current === token || isForeign || !awaited(primary).length) return { outcome: 'unasked' }
   try {
-    return {
-      outcome: 'following',
-      ...(await allHave({ versions: [current], label: 'current' }, primary, peers, ask)),
-    }
+    const found = await allHave({ versions: [current], label: 'current' }, primary, peers, ask)
+    // What is on its way for good would not get the next version. This rotation's own label may be what is under way.
+    const underWay = awaited(primary).find(({ status }) => status === 'InProgress')
+    if (underWay && !pending) throw new ReplicasBehind(saysOf(underWay))
+    return { outcome: 'following', ...found }
   } catch (error) {
     const mayWait = !pending || isFirst
     if (mayWait || !(error instanceof ReplicasBehind)) throw error

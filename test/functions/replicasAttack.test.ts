@@ -7,6 +7,7 @@ import {
   ReplicateSecretToRegionsCommand,
   SecretsManagerClient,
   StopReplicationToReplicaCommand,
+  TagResourceCommand,
 } from '@aws-sdk/client-secrets-manager'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import type { StateName } from '../../fleet/states.ts'
@@ -145,4 +146,20 @@ test('an answer that cannot be read, as of a firewall: it is asked again for as 
   } finally {
     SecretsManagerClient.prototype.send = send
   }
+})
+
+test('a replica that is stopped for good and has what is current: the next rotation says so, and nothing is written', async () => {
+  const id = await enrol('wedged')
+  await replicate(id)
+  behave({ inProgress: never, arrival: 0 })
+  const Tags = [{ Key: 'team', Value: 'shop' }]
+  await embedded.secrets.send(new TagResourceCommand({ SecretId: id, Tags }))
+  const { failure, states } = await rotate(id)
+  expect(failure).toMatchObject({
+    error: 'ReplicasBehind',
+    cause: { errorMessage: expect.stringMatching(/the replica in us-east-1 is InProgress$/) },
+  })
+  expect(states).not.toContain('SetSecret')
+  behave({})
+  expect((await rotate(id)).output).toMatchObject({ retirement: { outcome: 'retired' } })
 })
