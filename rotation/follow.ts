@@ -2,6 +2,7 @@ import { ReplicasBehind, RotationError } from './errors.ts'
 import type { Rotation } from './pipeline.ts'
 import { awaited, notFollowing, type Replica, saysOf } from './replicas.ts'
 import type { Description } from './stores/store.ts'
+import { givenUpIn } from './tags.ts'
 
 /** Asks a Region for its copy of a secret; undefined if there is none. Throws where it cannot be asked. */
 export type AskRegion = (region: string) => Promise<Description | undefined>
@@ -21,13 +22,46 @@ export type Followed = { regions: string[]; empty: string[]; unproven: string[] 
  */
 export async function follow(
   primary: Description,
-  { token }: Pick<Rotation, 'token'>,
+  { token, replicas: known = [] }: Pick<Rotation, 'token' | 'replicas'>,
   peers: string[],
   ask: AskRegion,
 ): Promise<{ outcome: 'replicated' | 'superseded' } & Followed> {
-  const { current = token } = primary
-  const found = await allHave({ versions: [token, current], label: 'current' }, primary, peers, ask)
+  const { current } = primary
+  const versions = current ? [token, current] : [token]
+  const [found] = await Promise.all([
+    allHave({ versions, label: 'current' }, primary, peers, ask),
+    refusePromoted(
+      versions,
+      primary,
+      peers.filter(region => known.includes(region)),
+      ask,
+    ),
+  ])
   return { outcome: current === token ? 'replicated' : 'superseded', ...found }
+}
+
+/**
+ * Whether the primary still lists a replica that was made a secret of its own is not documented; its applications get what it
+ * had then. A Region that cannot be asked is taken for one whose replica was removed.
+ * @throws ReplicasBehind
+ */
+async function refusePromoted(
+  versions: string[],
+  { replicas = [], tags }: Description,
+  regions: string[],
+  ask: AskRegion,
+): Promise<void> {
+  const givenUp = givenUpIn(tags)
+  const unlisted = regions.filter(
+    region => !givenUp[region] && !replicas.some(each => each.region === region),
+  )
+  for (const region of unlisted) {
+    const found = await ask(region).catch(() => undefined)
+    if (found?.current && !found.primaryRegion && !versions.includes(found.current))
+      throw new ReplicasBehind(
+        `the replica in ${region} was made a secret of its own, and has version ${found.current}`,
+      )
+  }
 }
 
 /** `unasked`: there is nothing to be asked, or something that must not wait. `behind` is what createSecret refuses. */

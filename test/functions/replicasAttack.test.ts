@@ -111,8 +111,7 @@ test('a value that somebody edits while replicas are waited for is waited for as
   expect(await admits(embedded.postgres, await servedThere(id)), `${states}`).toBe(true)
 })
 
-// Not mended: the primary forgets it, and nothing of the state says that it was there.
-test.fails('a replica that is promoted while it is waited for serves what it had: it is not closed', async () => {
+test('a replica that is promoted while it is waited for serves what it had: it is not closed', async () => {
   const id = await enrol('promoted_midway')
   await replicate(id)
   const FinishSecret = before('FinishSecret', () => behave({ arrival: never }))
