@@ -19,7 +19,7 @@ import { Credential } from '../../rotation/credential.ts'
 import { follow } from '../../rotation/follow.ts'
 import { parseOptions } from '../../rotation/options.ts'
 import type { Pipeline } from '../../rotation/pipeline.ts'
-import { create } from '../../rotation/steps.ts'
+import { check, create } from '../../rotation/steps.ts'
 import { SecretsManager } from '../../rotation/stores/secretsManager.ts'
 import { givenUpTag } from '../../rotation/tags.ts'
 import { captureOutput } from '../support/observe.ts'
@@ -219,6 +219,9 @@ test('a replica is not rotated, nor is one that was made a secret of its own and
   })
   await there.send(new StopReplicationToReplicaCommand({ SecretId: inOther(id) }))
   await expect(begin()).rejects.toMatchObject({ name: 'NotAtHome' })
+  // What the service asks when a schedule is set there.
+  const looksWell = check(pipeline, { id: inOther(id), token: randomUUID() })
+  await expect(looksWell).rejects.toMatchObject({ name: 'NotAtHome' })
   expect(Object.values(await stagesThere(id)).flat()).not.toContain('AWSPENDING')
   // At home it goes on.
   expect((await rotate(id)).output).toMatchObject({ user: 'home' })
