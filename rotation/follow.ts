@@ -2,6 +2,7 @@ import { ReplicasBehind, RotationError } from './errors.ts'
 import type { Rotation } from './pipeline.ts'
 import { awaited, notFollowing, type Replica, saysOf } from './replicas.ts'
 import type { Description } from './stores/store.ts'
+import { givenUpIn } from './tags.ts'
 
 /** Asks a Region for its copy of a secret; undefined if there is none. Throws where it cannot be asked. */
 export type AskRegion = (region: string) => Promise<Description | undefined>
@@ -15,19 +16,51 @@ export type Followed = { regions: string[]; empty: string[]; unproven: string[] 
 /**
  * Sees that every replica has the version that this rotation promoted: not by what the service says of replicas, which names
  * no version, but by asking each Region that the deployment names as a peer. No value is read. `superseded`: a later version
- * is current, and waits for itself.
+ * is current. A rotation that made it waits for itself; but somebody may have edited the value, and what was replaced is then
+ * still this rotation's to close. So every replica has to have one of the two.
  * @throws ReplicasBehind if one has another version, or cannot be asked
  */
 export async function follow(
   primary: Description,
-  { token }: Pick<Rotation, 'token'>,
+  { token, replicas: known = [] }: Pick<Rotation, 'token' | 'replicas'>,
   peers: string[],
   ask: AskRegion,
-): Promise<({ outcome: 'replicated' } & Followed) | { outcome: 'superseded' }> {
-  if (primary.current !== token) return { outcome: 'superseded' }
-  return {
-    outcome: 'replicated',
-    ...(await allHave({ version: token, label: 'current' }, primary, peers, ask)),
+): Promise<{ outcome: 'replicated' | 'superseded' } & Followed> {
+  const { current } = primary
+  const versions = current ? [token, current] : [token]
+  const [found] = await Promise.all([
+    allHave({ versions, label: 'current' }, primary, peers, ask),
+    refusePromoted(
+      versions,
+      primary,
+      peers.filter(region => known.includes(region)),
+      ask,
+    ),
+  ])
+  return { outcome: current === token ? 'replicated' : 'superseded', ...found }
+}
+
+/**
+ * Whether the primary still lists a replica that was made a secret of its own is not documented; its applications get what it
+ * had then. A Region that cannot be asked is taken for one whose replica was removed.
+ * @throws ReplicasBehind
+ */
+async function refusePromoted(
+  versions: string[],
+  { replicas = [], tags }: Description,
+  regions: string[],
+  ask: AskRegion,
+): Promise<void> {
+  const givenUp = givenUpIn(tags)
+  const unlisted = regions.filter(
+    region => !givenUp[region] && !replicas.some(each => each.region === region),
+  )
+  for (const region of unlisted) {
+    const found = await ask(region).catch(() => undefined)
+    if (found?.current && !found.primaryRegion && !versions.includes(found.current))
+      throw new ReplicasBehind(
+        `the replica in ${region} was made a secret of its own, and has version ${found.current}`,
+      )
   }
 }
 
@@ -53,10 +86,11 @@ export async function lookBefore(
   const isForeign = pending !== undefined && pending !== token
   if (!current || current === token || isForeign || !awaited(primary).length) return { outcome: 'unasked' }
   try {
-    return {
-      outcome: 'following',
-      ...(await allHave({ version: current, label: 'current' }, primary, peers, ask)),
-    }
+    const found = await allHave({ versions: [current], label: 'current' }, primary, peers, ask)
+    // What is on its way for good would not get the next version. This rotation's own label may be what is under way.
+    const underWay = awaited(primary).find(({ status }) => status === 'InProgress')
+    if (underWay && !pending) throw new ReplicasBehind(saysOf(underWay))
+    return { outcome: 'following', ...found }
   } catch (error) {
     const mayWait = !pending || isFirst
     if (mayWait || !(error instanceof ReplicasBehind)) throw error
@@ -74,14 +108,14 @@ export async function havePending(
   peers: string[],
   ask: AskRegion,
 ): Promise<Followed> {
-  const found = await allHave({ version: token, label: 'pending' }, primary, peers, ask)
+  const found = await allHave({ versions: [token], label: 'pending' }, primary, peers, ask)
   const [underWay] = notFollowing(primary, found.empty)
   if (underWay) throw new ReplicasBehind(saysOf(underWay))
   return found
 }
 
-/** A version, and the label that it is to have everywhere. */
-type Wanted = { version: string; label: 'current' | 'pending' }
+/** The label that is looked at everywhere, and the versions that may have it. */
+type Wanted = { versions: string[]; label: 'current' | 'pending' }
 
 async function allHave(
   wanted: Wanted,
@@ -104,7 +138,7 @@ type Look = { state: 'follows' | 'empty' | 'unproven' } | { state: 'behind'; why
 
 async function lookAt(
   replica: Replica,
-  { version, label }: Wanted,
+  { versions, label }: Wanted,
   peers: string[],
   ask: AskRegion,
 ): Promise<Look> {
@@ -113,11 +147,14 @@ async function lookAt(
   if (!peers.includes(region)) return status === 'InSync' ? { state: 'unproven' } : behind(saysOf(replica))
   try {
     const found = await ask(region)
-    if (!found) return { state: 'empty' }
-    if (found[label] === version) return { state: 'follows' }
+    // What is on its way may be an older version than this.
+    if (!found)
+      return status === 'InProgress' ? behind(`${saysOf(replica)}, and is not there yet`) : { state: 'empty' }
+    if (versions.includes(found[label] ?? '')) return { state: 'follows' }
     return behind(`${saysOf(replica)}, and has version ${found.current ?? 'none'}`)
   } catch (error) {
-    if (!(error instanceof RotationError)) throw error
-    return behind(`${region} cannot be asked: ${error.message}`)
+    // Also an answer that is none of the service's, such as a firewall's: one Region must not stop what others go on with.
+    const { name, message } = error as Error
+    return behind(`${region} cannot be asked: ${error instanceof RotationError ? message : name}`)
   }
 }

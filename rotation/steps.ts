@@ -140,10 +140,12 @@ async function readReplaced(store: Store, id: string, found: Description, done: 
 /**
  * Whether a rotation of this secret would go well, as far as that can be told without a change: logs in with the
  * version `token` if it has a value, else with current.
- * @throws InvalidCredential, InvalidOption, LoginRefused, TestFailed …
+ * @throws InvalidCredential, InvalidOption, NotAtHome, LoginRefused, TestFailed …
  */
 export async function check(pipeline: Pipeline, { id, token }: RotationId): Promise<void> {
-  const options = optionsOf(await pipeline.store.describe(id), pipeline)
+  const found = await pipeline.store.describe(id)
+  const options = optionsOf(found, pipeline)
+  refuseElsewhere(found, options)
   const store = await storeOf(pipeline, options)
   const version = (await store.read(id, { token })) ?? (await store.read(id, { stage: 'current' }))
   if (!version) throw new InvalidCredential('value', 'the secret has no current version; store a first value')

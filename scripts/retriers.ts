@@ -82,8 +82,9 @@ const retriers = {
     MaxDelaySeconds: 60,
     MaxAttempts: 8,
   },
+  /** Whatever it is that passes, within days: an outage of the own Region as well. A secret that is gone ends it. */
   behindForDays: {
-    ErrorEquals: ['ReplicasBehind'],
+    ErrorEquals: ['ReplicasBehind', 'NotPermitted', 'StoreFailed', ...passing, ...nameless],
     IntervalSeconds: 60,
     BackoffRate: 2,
     MaxDelaySeconds: 900,
@@ -118,7 +119,7 @@ const blocks: { [Machine in MachineName]: Record<TaskName<Machine>, Retriers> } 
     AnnounceSuccess: ['service'],
     AwaitReplicas: [...step, 'behind'],
     AnnounceReplicasBehind: ['service'],
-    AwaitReplicasLonger: [...step, 'behindForDays'],
+    AwaitReplicasLonger: ['unready', 'behindForDays'],
     AnnounceReplicated: ['service'],
     RetireSecret: stepWithAdmin,
     MayMoveBack: stepWithAdmin,

@@ -3,6 +3,7 @@ import type { SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import { type Tags, tagsIn } from '../../rotation/tags.ts'
 import type { Context } from '../context.ts'
 import type { FoundSecret } from '../credentialId.ts'
+import { listedIn } from './copies.ts'
 
 /** Milliseconds from one change to the next: Secrets Manager takes 50 a second, and others need some of these. */
 const APART = 50
@@ -42,13 +43,20 @@ export class Calls {
     await this.#client.send(new ReplicateSecretToRegionsCommand({ SecretId, AddReplicaRegions }))
   }
 
-  /** Deletes the replica in a Region, at once and for good. */
+  /**
+   * Deletes the replica in a Region, at once and for good. Success as well if it is gone though the call failed: the answer
+   * may be lost, and another try is then refused.
+   */
   async remove(SecretId: string, region: string): Promise<void> {
     const { RemoveRegionsFromReplicationCommand } = await import('@aws-sdk/client-secrets-manager')
+    const command = new RemoveRegionsFromReplicationCommand({ SecretId, RemoveReplicaRegions: [region] })
     await this.#turn()
-    await this.#client.send(
-      new RemoveRegionsFromReplicationCommand({ SecretId, RemoveReplicaRegions: [region] }),
-    )
+    try {
+      await this.#client.send(command)
+    } catch (error) {
+      const found = await this.find(SecretId).catch(() => undefined)
+      if (!found || listedIn(found.secret, region)) throw error
+    }
   }
 
   async tag(SecretId: string, tags: Tags): Promise<void> {

@@ -173,7 +173,9 @@ async function decide(task: Task, ledger: Ledger, means: Means): Promise<Task | 
   let { alarm } = task
   if (alarm.standing && !(await ask(ledger.isNews(alarm.standing, alarm.key), true))) alarm = lessened(alarm)
   if (alarm.late && !(await ask(ledger.unheard(alarm.late, alarm.at), alarm.late)).length) {
-    for (const key of alarm.also) await ask(ledger.silence(key, alarm.at), undefined)
+    // Whoever reports this execution as well may not be able to tell what it failed with.
+    const names = alarm.also.length ? [alarm.key, ...alarm.also] : []
+    for (const key of names) await ask(ledger.silence(key, alarm.at), undefined)
     return undefined
   }
   if (alarm.reported && !(await ask(ledger.leads(alarm.reported, alarm.key), true))) return undefined

@@ -77,6 +77,7 @@ const facts = v.object({
   // For a look that costs one call: no rotation fails for it.
   pendingReplication: v.fallback(v.optional(v.object({ until: time })), undefined),
   replication: answer,
+  replicas: v.exactOptional(v.fallback(v.array(text), [])),
 })
 const none = v.literal('')
 const rotation = v.variant('engine', [

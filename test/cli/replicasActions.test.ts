@@ -5,6 +5,7 @@ import {
   DescribeSecretCommand,
   GetSecretValueCommand,
   PutSecretValueCommand,
+  RemoveRegionsFromReplicationCommand,
   ReplicateSecretToRegionsCommand,
   SecretsManagerClient,
   StopReplicationToReplicaCommand,
@@ -137,6 +138,18 @@ async function keyturn(id: string | undefined, options: ReplicasOptions, called:
     if (!(error instanceof CommandError)) throw error
     return { code: error.code, ...printed, err: `${printed.err}${error.message}\n${error.remedy}` }
   }
+}
+
+/** The replica is removed, but the service says that it has failed: so the SDK asks again. */
+function loseRemoval(SecretId: string): void {
+  let lost = false
+  account.refuse(action => {
+    if (action !== 'RemoveRegionsFromReplication' || lost) return undefined
+    lost = true
+    const RemoveReplicaRegions = [region]
+    secrets.send(new RemoveRegionsFromReplicationCommand({ SecretId, RemoveReplicaRegions })).catch(() => {})
+    return { name: 'InternalServiceError', status: 500 }
+  })
 }
 
 describe('--add', () => {
@@ -454,6 +467,13 @@ describe('--give-up', () => {
   })
 })
 
+test('--remove is done though the answer was lost, and takes back that the Region was given up', async () => {
+  const { name, arn } = await secret({ [`keyturn:given-up:${region}`]: '2026-11-01 down' }, region)
+  loseRemoval(arn)
+  expect(await keyturn(name, { remove: region }, { typed: 'yes' })).toMatchObject({ code: 0 })
+  expect([await listed(arn), await tagsOf(arn)]).toEqual([[], {}])
+})
+
 describe('--repair', () => {
   test('replicates again with the same key, and takes back that it was given up', async () => {
     const { name, arn } = await secret({ [`keyturn:given-up:${region}`]: '2026-11-01 down' })
@@ -508,6 +528,14 @@ describe('--repair', () => {
       { Region: region, KmsKeyId: 'alias/there' },
     ])
     expect(await listed(arn)).toEqual([`${region} InSync`])
+  })
+
+  test('of one that hangs adds it again though the answer to its removal was lost', async () => {
+    const { name, arn } = await wedged()
+    loseRemoval(arn)
+    const { code } = await keyturn(name, { repair: region }, { typed: region, milliseconds: 1000 })
+    expect(await listed(arn)).toEqual([`${region} InSync`])
+    expect(code).toBe(0)
   })
 
   test.each([['yes'], [other], [undefined]])('leaves it as it hangs if %s is typed', async typed => {

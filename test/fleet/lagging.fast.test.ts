@@ -58,12 +58,21 @@ test('one that failed at once is asked again', async () => {
   expect((await replicas.lagging(secrets(100), now)).size).toBeLessThanOrEqual(3)
 })
 
-test('what is no error of ours is thrown on', async () => {
+test('an answer that is none of the service, as of a firewall, holds up the secrets of that Region alone', async () => {
   const replicas = new Replicas(
-    regions(() => Promise.reject(new TypeError('no'))),
+    regions(() => Promise.reject(new SyntaxError('Unexpected token <html>'))),
     Number.POSITIVE_INFINITY,
   )
-  await expect(replicas.lagging(secrets(1), now)).rejects.toThrow(TypeError)
+  const lags = [...(await replicas.lagging(secrets(1), now)).values()]
+  expect(lags).toEqual([{ reason: expect.stringMatching(/ cannot be asked: SyntaxError$/), blocks: true }])
+})
+
+test('what is no error of ours is thrown on', async () => {
+  const own = regions(async () => undefined)
+  own.describe = () => Promise.reject(new TypeError('no'))
+  await expect(new Replicas(own, Number.POSITIVE_INFINITY).lagging(secrets(1), now)).rejects.toThrow(
+    TypeError,
+  )
 })
 
 test('parameters are never looked at, and nothing is when the time is over', async () => {

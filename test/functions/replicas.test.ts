@@ -19,7 +19,7 @@ import { Credential } from '../../rotation/credential.ts'
 import { follow } from '../../rotation/follow.ts'
 import { parseOptions } from '../../rotation/options.ts'
 import type { Pipeline } from '../../rotation/pipeline.ts'
-import { create } from '../../rotation/steps.ts'
+import { check, create } from '../../rotation/steps.ts'
 import { SecretsManager } from '../../rotation/stores/secretsManager.ts'
 import { givenUpTag } from '../../rotation/tags.ts'
 import { captureOutput } from '../support/observe.ts'
@@ -161,7 +161,7 @@ test('a Region without the secret blocks nothing, and is told', async () => {
   })
 })
 
-test('of a Region that is no peer, the own one has the word; a later version waits for itself', async () => {
+test('of a Region that is no peer, the own one has the word; a later version is waited for as well', async () => {
   const ask = () => Promise.reject(new Error('nobody asks'))
   const described = (status: string) => ({
     current: 'new',
@@ -177,7 +177,12 @@ test('of a Region that is no peer, the own one has the word; a later version wai
     name: 'ReplicasBehind',
     message: 'the replica in sa-east-1 is InProgress',
   })
-  expect(await follow(described('Failed'), { token: 'old' }, [], ask)).toEqual({ outcome: 'superseded' })
+  expect(await follow(described('InSync'), { token: 'old' }, [], ask)).toMatchObject({
+    outcome: 'superseded',
+  })
+  await expect(follow(described('Failed'), { token: 'old' }, [], ask)).rejects.toMatchObject({
+    name: 'ReplicasBehind',
+  })
 })
 
 test('an execution that began under a definition without the wait: what it replaced stays open all the same', async () => {
@@ -214,6 +219,9 @@ test('a replica is not rotated, nor is one that was made a secret of its own and
   })
   await there.send(new StopReplicationToReplicaCommand({ SecretId: inOther(id) }))
   await expect(begin()).rejects.toMatchObject({ name: 'NotAtHome' })
+  // What the service asks when a schedule is set there.
+  const looksWell = check(pipeline, { id: inOther(id), token: randomUUID() })
+  await expect(looksWell).rejects.toMatchObject({ name: 'NotAtHome' })
   expect(Object.values(await stagesThere(id)).flat()).not.toContain('AWSPENDING')
   // At home it goes on.
   expect((await rotate(id)).output).toMatchObject({ user: 'home' })

@@ -511,6 +511,23 @@ describe('replicas in other Regions', () => {
     expect(days).toBeLessThan(7.1)
   })
 
+  test.each(['Throttled', 'NotPermitted', 'StoreFailed', 'Unexpected', 'Lambda.TooManyRequestsException'])(
+    'are waited for on though %s comes in between, day after day',
+    async error => {
+      const AwaitReplicasLonger = failsFirst(error, 40, replicated)
+      const { all } = tasks({ CreateSecret, AwaitReplicas: fails('ReplicasBehind'), AwaitReplicasLonger })
+      const { states } = await runRotation(all, name, input)
+      expect(states.slice(good.length + 3)).toEqual([...followed, 'Grace', 'RetireSecret'])
+    },
+  )
+
+  test('of a secret that is gone are not waited for', async () => {
+    const AwaitReplicasLonger = fails('InvalidCredential')
+    const { all } = tasks({ CreateSecret, AwaitReplicas: fails('ReplicasBehind'), AwaitReplicasLonger })
+    const { states, tries } = await runRotation(all, name, input)
+    expect([states.at(-1), tries.AwaitReplicasLonger]).toEqual(['LeftOpen', 1])
+  })
+
   test('are waited for also where nothing is to be closed, and before the stay on a clone', async () => {
     const AwaitReplicas = () => replicated
     for (const [more, last] of [
@@ -589,7 +606,7 @@ describe('the definition', () => {
   test('every function is retried alike: the errors that pass by themselves, with full jitter; what takes minutes is waited for', () => {
     expect(functions.length).toBe(13)
     for (const [state, { Retry, TimeoutSeconds }] of functions) {
-      if (state === 'AwaitPendingReplicas') continue
+      if (['AwaitPendingReplicas', 'AwaitReplicasLonger'].includes(state)) continue
       const errors = rollingBack.includes(state) ? [...retried, ...nameless] : retried
       expect((Retry as Retrier[]).slice(0, 2)).toMatchObject([
         { ErrorEquals: errors, JitterStrategy: 'FULL', MaxAttempts: TRIES - 1 },
@@ -608,7 +625,7 @@ describe('the definition', () => {
       expect(retriersOf(state).slice(2), state).toMatchObject(
         admin
           ? [{ ErrorEquals: ['AdminRefused'], IntervalSeconds: 10, BackoffRate: 1, MaxAttempts: 12 }]
-          : ['TestSecret', 'LookAtReplicas', 'AwaitReplicas', 'AwaitReplicasLonger'].includes(state)
+          : ['TestSecret', 'LookAtReplicas', 'AwaitReplicas'].includes(state)
             ? [{}]
             : [],
       )

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import type { StateName } from '../../../fleet/states.ts'
 import { type Event, readEvent } from '../../../functions/alarm/event.ts'
+import { NotLooked } from '../../../functions/alarm/histories.ts'
 import { Ledger } from '../../../functions/alarm/ledger.ts'
 import { LedgerTable } from '../../../functions/alarm/ledgerTable.ts'
 import { type Means, tellAll } from '../../../functions/alarm/tell.ts'
@@ -27,6 +28,8 @@ const start = Date.parse('2026-11-21T09:00:00Z')
 class OnCall {
   readonly #items = new Map()
   readonly #told: string[] = []
+  /** Whether histories cannot be looked at. */
+  seesNothing = false
   /** What the histories have: which state announced what, by execution. */
   readonly #histories = new Map<string, { state: StateName; input: unknown }>()
 
@@ -66,6 +69,7 @@ class OnCall {
     ),
     histories: {
       last: async arn => {
+        if (this.seesNothing) throw new NotLooked('too slow')
         const found = this.#histories.get(arn)
         return found ? { ...found, at: now } : 'none'
       },
@@ -119,6 +123,15 @@ test('a replica that does not follow is told at once, and then once a day, whoev
   // And where no run looks, a try.
   expect(await onCall.hears(tryOf(6), 2 * day)).toEqual([refusal])
   expect(await onCall.hears(tryOf(7), 2 * day + 60 * minute)).toEqual([])
+})
+
+test('a try that is not told is not told by Step Functions either, where its history cannot be looked at', async () => {
+  const onCall = new OnCall()
+  expect(await onCall.hears([replicasBehind], 0)).toEqual([behind])
+  const [announcement, status] = tryOf(2) as [object, object]
+  expect(await onCall.hears([announcement], 60 * minute)).toEqual([])
+  onCall.seesNothing = true
+  expect(await onCall.hears([status], 60 * minute + 20_000)).toEqual([])
 })
 
 test('the rotation that its replicas have followed closes it, and what comes the same day is told anew', async () => {
