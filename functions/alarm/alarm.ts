@@ -49,6 +49,8 @@ export type Alarm = {
   heard?: string[]
   /** CloudWatch has told the topic itself. */
   topicTold: boolean
+  /** That replicas have followed, which makes up for nothing else: the rotation may be an earlier one than what failed. */
+  everywhere?: true
   /** Of what is made up for. */
   severities?: Severity[]
 }
@@ -151,10 +153,11 @@ export function wellAgain(success: Success, event: Event, guide: Guide): Alarm {
   const credential = `${success.store} ${credentialName(success.id)}`
   const headline = success.everywhere ? 'followed' : 'well'
   return {
-    key: `well ${credential}`,
+    key: `${success.everywhere ? 'followed' : 'well'} ${credential}`,
     also: [],
     incident: `keyturn ${credential}`,
     credential,
+    ...(success.everywhere && { everywhere: true }),
     at: momentOf(event),
     severity: 'ok',
     ...titled('ok', { ...success, headline }),

@@ -140,13 +140,18 @@ export class Ledger {
     )
   }
 
-  /** Notes that a failure of a credential is open. @returns false if a rotation has made up for it since */
-  async open(credential: string, at: number, severity: Severity): Promise<boolean> {
+  /**
+   * Notes that a failure of a credential is open; `ofReplicas`: it is only that replicas do not follow.
+   * @returns false if a rotation has made up for it since
+   */
+  async open(credential: string, at: number, severity: Severity, ofReplicas = false): Promise<boolean> {
+    const more = ofReplicas ? '' : ', beyondReplicas = :true'
     const updated = await this.#table.update(
       `open ${credential}`,
-      'SET failedAt = :at, expiresAt = :expires ADD severities :severities REMOVE wellAt, toldTopic, toldWebhook, claimedBy, leasedUntil',
+      `SET failedAt = :at, expiresAt = :expires${more} ADD severities :severities REMOVE wellAt, toldTopic, toldWebhook, claimedBy, leasedUntil`,
       'attribute_not_exists(wellAt) OR wellAt < :at',
       {
+        ...(more && { ':true': { BOOL: true } }),
         ':at': { N: `${at}` },
         ':expires': this.#expiry(long),
         ':severities': { SS: [severity] },
@@ -156,18 +161,19 @@ export class Ledger {
   }
 
   /**
-   * Claims the telling that a credential is well again since `at`: one call if nothing is open.
-   * @returns undefined if nothing is open
+   * Claims the telling that a credential is well again since `at`: one call if nothing is open. `ofReplicas`: only its
+   * replicas are, which an earlier rotation may have waited for.
+   * @returns undefined if nothing is open, or something else
    * @throws AlarmClaimed
    */
-  async mend(credential: string, at: number): Promise<Mending | undefined> {
+  async mend(credential: string, at: number, ofReplicas = false): Promise<Mending | undefined> {
     const key = `open ${credential}`
     const by = randomUUID()
     const now = { N: `${this.#now()}` }
     const found = await this.#table.update(
       key,
       'SET leasedUntil = :until, claimedBy = :by',
-      'attribute_exists(failedAt) AND attribute_not_exists(wellAt) AND failedAt < :at AND expiresAt > :seconds AND (attribute_not_exists(leasedUntil) OR leasedUntil < :now)',
+      `attribute_exists(failedAt) AND attribute_not_exists(wellAt) AND failedAt < :at AND expiresAt > :seconds AND (attribute_not_exists(leasedUntil) OR leasedUntil < :now)${ofReplicas ? ' AND attribute_not_exists(beyondReplicas)' : ''}`,
       {
         ':at': { N: `${at}` },
         ':seconds': this.#expiry(0),
@@ -178,6 +184,7 @@ export class Ledger {
       undefined,
       item => {
         const leased = Number(item?.leasedUntil?.N) >= Number(now.N) && !item?.wellAt
+        if (ofReplicas && item?.beyondReplicas) return
         if (leased && Number(item?.failedAt?.N) < at) throw new AlarmClaimed(`${key}: is being told`)
       },
     )
@@ -191,7 +198,7 @@ export class Ledger {
     await this.#table.update(
       key,
       // It stays for a day: a failure that is told late finds that it was made up for.
-      'SET wellAt = :at, expiresAt = :expires REMOVE severities, leasedUntil',
+      'SET wellAt = :at, expiresAt = :expires REMOVE severities, leasedUntil, beyondReplicas',
       'claimedBy = :by',
       { ':at': { N: `${at}` }, ':expires': this.#expiry(day), ':by': { S: by } },
     )

@@ -184,15 +184,19 @@ async function decide(task: Task, ledger: Ledger, means: Means): Promise<Task | 
   if (!claim) return undefined
   if (alarm.topicTold) claim.told.add('topic')
   const open = alarm.credential
-    ? await ask(ledger.open(alarm.credential, alarm.at, alarm.severity), true)
+    ? await ask(ledger.open(alarm.credential, alarm.at, alarm.severity, isOfReplicas(alarm)), true)
     : false
   return { ...task, alarm, claim, open: open || !alarm.credential }
 }
 
+/** Whether it is only that replicas do not follow: then it is over when they do. */
+const isOfReplicas = ({ credential = '', late = [], heard = [] }: Alarm) =>
+  [...late, ...heard].includes(replicasOf(credential))
+
 /** That a credential is well again is told if it was not, and if its execution bears it out. */
 async function decideSuccess(task: Task, ledger: Ledger, means: Means): Promise<Task | undefined> {
   const { alarm, items } = task
-  const claim = await ledger.mend(alarm.credential ?? '', alarm.at)
+  const claim = await ledger.mend(alarm.credential ?? '', alarm.at, alarm.everywhere)
   if (!claim) return undefined
   const event = items[0]?.event ?? {}
   const weighed = await look(event, means, AbortSignal.timeout(means.patience.look))

@@ -184,3 +184,12 @@ test('what nothing bears out silences nothing', async () => {
   expect(await onCall.hears([replicasBehind], minute, true)).toHaveLength(1)
   expect(await onCall.hears(tryOf(2), 60 * minute)).toEqual([refusal])
 })
+
+test('that the replicas of an earlier rotation have followed makes up for nothing that failed since', async () => {
+  const onCall = new OnCall()
+  expect(await onCall.hears([replicasBehind], 0)).toEqual([behind])
+  // They have, and before the earlier rotation looks again, the next one leaves the application locked out.
+  const next = { ...lockedOut, detail: { ...lockedOut.detail, execution: `${execution}-2` } }
+  expect(await onCall.hears([next], 60 * minute)).toEqual([expect.stringMatching(/^CRITICAL /)])
+  expect(await onCall.hears([replicated], 70 * minute)).toEqual([])
+})
