@@ -12,9 +12,8 @@ import { homeIn } from './tags.ts'
 
 /**
  * `superseded`: a newer rotation runs or has run, or may have in the Region where the secret is at home now, and what this
- * one replaced is its business. `halfway`: nothing is to
- * be closed yet, another rotation has to follow. `kept`: it is closed, but was to be dropped; `reason` says why it is
- * not, and the next rotation uses it again or drops it.
+ * one replaced is its business. `halfway`: nothing is to be closed yet, another rotation has to follow. `kept`: it is
+ * closed, but was to be dropped; `reason` says why it is not, and the next rotation uses it again or drops it.
  */
 type Retired = { outcome: 'retired' | 'superseded' | 'halfway' | 'kept'; reason?: string }
 
@@ -26,8 +25,7 @@ const waiting = new Map<string, number>()
 
 /**
  * Closes what this rotation replaced. `empty` are Regions that turned out to have no such secret, so that nobody is refused
- * there. If another rotation takes it up at the same moment, it is opened again with that
- * rotation's password.
+ * there. If another rotation takes it up at the same moment, it is opened again with that rotation's password.
  */
 export async function retire(pipeline: Pipeline, rotation: Rotation, empty: string[] = []): Promise<Retired> {
   const store = await storeOf(pipeline, rotation)
