@@ -14,7 +14,9 @@ import { checkTemporaryFolder } from './prerequisites.ts'
 
 /** What a state does, for a reader who sees it go by. */
 const meaning: Record<string, string> = {
+  MayHaveReplicas: 'are other Regions to be asked?',
   CreateSecret: 'a new password is stored as AWSPENDING; the database does not know it yet',
+  HasReplicas: 'are there copies in other Regions?',
   SetSecret: 'the database learns it, as a SCRAM verifier, never in clear text',
   TestSecret: 'a login with it; what it may do is compared with what current may do',
   FinishSecret: 'AWSPENDING becomes AWSCURRENT, if current has not moved',
@@ -25,6 +27,7 @@ const meaning: Record<string, string> = {
   Rotated: 'done',
   DiscardSecret: 'AWSPENDING is taken back',
   RollbackSecret: 'current is made valid again, AWSPENDING is taken back',
+  HadFinished: 'had it succeeded after all?',
   AnnounceFailure: 'event "Credential Rotation Failed"',
   RotationFailed: 'the execution fails, with the error of the step',
 } satisfies Partial<Record<StateName<'rotate'>, string>>

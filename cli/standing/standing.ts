@@ -4,7 +4,7 @@ import type { Scheduled } from '../../fleet/inventory.ts'
 import type { RotationRecord } from '../../fleet/records/record.ts'
 import { remedies, remedyOf } from '../../fleet/remedies.ts'
 import { notFollowing, type Replica, saysOf } from '../../rotation/replicas.ts'
-import { isManaged } from '../../rotation/tags.ts'
+import { homeIn, isManaged } from '../../rotation/tags.ts'
 import type { State } from './states.ts'
 
 /** What is known of a credential, without its value. */
@@ -29,7 +29,7 @@ const SLACK = 3_600_000
 
 /** How a credential stands by what is known of it, at the moment `now`. */
 export function standingOf(facts: Facts, now: Date, interval: number): Standing {
-  const { credential, rotatedBy, records, pending, parked } = facts
+  const { credential, rotatedBy, records, pending, parked, replicas } = facts
   // One that gave way to another rotation tells nothing of the credential.
   const last = records.find(({ outcome, error }) => outcome !== 'failed' || error !== 'RotationInProgress')
   if (last?.outcome === 'locked-out')
@@ -54,6 +54,13 @@ export function standingOf(facts: Facts, now: Date, interval: number): Standing 
       state: 'unmanaged',
       why: 'it lacks the tag keyturn:managed=true, and this stack is not its rotation function',
       remedy: 'Tag it keyturn:managed=true, if Keyturn is to rotate it.',
+    }
+  const home = homeIn(credential.tags)
+  if (replicas.some(({ region }) => region === home))
+    return {
+      state: 'unmanaged',
+      why: `its tag keyturn:home names ${home}, where its replica is: neither Region rotates it`,
+      remedy: 'Set keyturn:home to the Region of the primary.',
     }
   if (last && isOpenFailure(last, credential))
     return { state: 'failed', why: failureOf(last), ...todo(remedyOf(last.error ?? '')) }

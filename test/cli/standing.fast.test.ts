@@ -80,6 +80,17 @@ describe('a credential', () => {
       ],
     ),
     [
+      'is at home where its replica is',
+      'unmanaged',
+      {
+        replicas: [{ region: 'us-east-1', status: 'InSync' }],
+        credential: {
+          ...facts().credential,
+          tags: { 'keyturn:managed': 'true', 'keyturn:home': 'us-east-1' },
+        },
+      },
+    ],
+    [
       'waits for a replica',
       'behind',
       { records: [{ ...rotated, behindSince: '2026-11-29T10:00:00Z', behind: 'it is Failed' }] },

@@ -13,7 +13,7 @@ import type { Conduct } from '../../local/aws/secretsManager/conduct.ts'
 import { type Embedded, startEmbedded } from '../../local/embedded/embedded.ts'
 import { type Entry, eventBus } from '../../local/embedded/eventBus.ts'
 import { runRotation, type Task, type Tasks } from '../../local/embedded/stateMachine.ts'
-import { admits } from '../../local/servers/postgresDatabase.ts'
+import { admits, asSuperuser } from '../../local/servers/postgresDatabase.ts'
 import { PATIENCE } from '../../rotation/awaitPending.ts'
 import { Credential } from '../../rotation/credential.ts'
 import { follow } from '../../rotation/follow.ts'
@@ -308,6 +308,28 @@ describe('before a rotation', () => {
     expect(states).toContain('DiscardSecret')
     expect(output).toBeUndefined()
     expect(await admits(embedded.postgres, await current(id))).toBe(true)
+  })
+
+  test('a further attempt that is refused, and finds that nothing logs in any more: told as what it is', async () => {
+    const id = await embedded.users.enrol('attempts_alone')
+    await replicate(id)
+    const token = randomUUID()
+    const input = { store: 'secrets-manager', id, token }
+    const died = () => Promise.reject(new Error('stopped'))
+    const bus = eventBus(entry => told.push(entry))
+    await runRotation({ ...embedded.tasks, TestSecret: died, RollbackSecret: died }, token, input)
+    await asSuperuser(embedded.postgres, `alter role attempts_alone password 'somebody-else'`)
+    embedded.secretsManager.setRegion(elsewhere, { endpoint: 'denied' })
+    const { states } = await runRotation({ ...embedded.tasks, ...bus }, `${token}-2`, input)
+    expect(states.slice(-3)).toEqual(['DiscardSecret', 'AnnounceLockout', 'RollbackFailed'])
+    expect(told).toMatchObject([
+      {
+        Detail: {
+          severity: 'critical',
+          rotation: { failure: { Error: 'ReplicasBehind' }, lockout: { Error: 'LockedOut' } },
+        },
+      },
+    ])
   })
 })
 

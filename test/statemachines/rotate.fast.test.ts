@@ -338,16 +338,35 @@ describe('an abandoned rotation', () => {
 })
 
 describe('DiscardSecret fails', () => {
-  test.each(every)('with %s for good: the failure of createSecret is announced, no lockout', async error => {
-    const { events, all } = tasks({ CreateSecret: fails('NotPermitted'), DiscardSecret: fails(error) })
+  test('with LockedOut: an earlier execution of the same version had set its value', async () => {
+    const { events, all } = tasks({ CreateSecret: fails('NotPermitted'), DiscardSecret: fails('LockedOut') })
     const execution = await runRotation(all, name, input)
-    expect(execution.tries.DiscardSecret).toBe(triesOf('DiscardSecret', error))
-    expect(execution.states.slice(-3)).toEqual(['DiscardSecret', 'AnnounceFailure', 'RotationFailed'])
-    expect(execution.failure?.error).toBe('NotPermitted')
+    expect(execution.states.slice(-3)).toEqual(['DiscardSecret', 'AnnounceLockout', 'RollbackFailed'])
+    expect(execution.failure?.error).toBe('LockedOut')
     expect(events).toMatchObject([
-      { Detail: { severity: 'error', rotation: { rollback: { Error: error } } } },
+      {
+        DetailType: 'Credential Rotation Failed',
+        Detail: {
+          severity: 'critical',
+          rotation: { failure: { Error: 'NotPermitted' }, lockout: { Error: 'LockedOut' } },
+        },
+      },
     ])
   })
+
+  test.each(every.filter(error => error !== 'LockedOut'))(
+    'with %s for good: the failure of createSecret is announced, no lockout',
+    async error => {
+      const { events, all } = tasks({ CreateSecret: fails('NotPermitted'), DiscardSecret: fails(error) })
+      const execution = await runRotation(all, name, input)
+      expect(execution.tries.DiscardSecret).toBe(triesOf('DiscardSecret', error))
+      expect(execution.states.slice(-3)).toEqual(['DiscardSecret', 'AnnounceFailure', 'RotationFailed'])
+      expect(execution.failure?.error).toBe('NotPermitted')
+      expect(events).toMatchObject([
+        { Detail: { severity: 'error', rotation: { rollback: { Error: error } } } },
+      ])
+    },
+  )
 })
 
 test.each(every)('RollbackAbandoned fails with %s: tried as often as a rollback', async error => {
