@@ -53,7 +53,7 @@ describe.each(Object.entries(misconduct))(
       // What its own Region cannot tell it does not know: that the version is not there although the status is InSync.
       const isHidden = conduct.arrival !== undefined || conduct.endpoint !== undefined
       if (!isHidden) {
-        await secret.expectServed(where, victim, conduct)
+        await secret.expectServed(where)
         expect([undefined, 'Conflict'], where).toContain(failure?.error)
       }
       expect(states.slice(1, 4)).toEqual(['SetSecret', 'TestSecret', 'FinishSecret'])

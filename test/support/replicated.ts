@@ -1,8 +1,12 @@
 import {
   DescribeSecretCommand,
   GetSecretValueCommand,
+  PutSecretValueCommand,
+  RemoveRegionsFromReplicationCommand,
   ReplicateSecretToRegionsCommand,
   SecretsManagerClient,
+  TagResourceCommand,
+  UntagResourceCommand,
 } from '@aws-sdk/client-secrets-manager'
 import { expect } from 'vitest'
 import type { Conduct } from '../../local/aws/secretsManager/conduct.ts'
@@ -10,6 +14,7 @@ import type { Embedded } from '../../local/embedded/embedded.ts'
 import { PATIENCE } from '../../rotation/awaitPending.ts'
 import { Credential } from '../../rotation/credential.ts'
 import type { StrategyName } from '../../rotation/strategies/names.ts'
+import { givenUpTag } from '../../rotation/tags.ts'
 import type { Place } from './places.ts'
 
 /** Where a secret's replicas are. */
@@ -37,6 +42,9 @@ export class Replicated {
   readonly id: string
   readonly #embedded: Embedded
   readonly #place: Place
+  /** The Regions that nobody waits for: what applications there get may not log in. */
+  readonly #left = new Set<string>()
+  readonly #conduct = new Map<string, Conduct>()
 
   private constructor(id: string, embedded: Embedded, place: Place) {
     this.id = id
@@ -57,36 +65,67 @@ export class Replicated {
     }
     const id = await shelf.put(`${app.user}/app`, JSON.stringify(value), tags)
     const secret = new Replicated(id, embedded, place)
-    await secret.#replicate(...regions)
+    for (const region of regions) await secret.add(region)
     return secret
   }
 
-  async #replicate(...to: string[]): Promise<void> {
-    const AddReplicaRegions = to.map(Region => ({ Region }))
+  async add(region: string): Promise<void> {
+    const AddReplicaRegions = [{ Region: region }]
     const command = new ReplicateSecretToRegionsCommand({ SecretId: this.id, AddReplicaRegions })
     await this.#embedded.secrets.send(command)
+    this.#left.delete(region)
+  }
+
+  /** Applications there find no secret any more. */
+  async remove(region: string): Promise<void> {
+    const RemoveReplicaRegions = [region]
+    const command = new RemoveRegionsFromReplicationCommand({ SecretId: this.id, RemoveReplicaRegions })
+    await this.#embedded.secrets.send(command)
+    this.#left.add(region)
+  }
+
+  /** Applications there may be refused from now on. */
+  async giveUp(region: string): Promise<void> {
+    const Tags = [{ Key: givenUpTag(region), Value: '2026-11-29 it is down' }]
+    await this.#embedded.secrets.send(new TagResourceCommand({ SecretId: this.id, Tags }))
+    this.#left.add(region)
+  }
+
+  /** It is waited for again, whatever applications there have until it follows. */
+  async takeBack(region: string): Promise<void> {
+    const TagKeys = [givenUpTag(region)]
+    await this.#embedded.secrets.send(new UntagResourceCommand({ SecretId: this.id, TagKeys }))
+  }
+
+  /** Somebody stores the value once more, with a note. */
+  async edit(note: string): Promise<void> {
+    const { secrets } = this.#embedded
+    const { SecretString = '' } = await secrets.send(new GetSecretValueCommand({ SecretId: this.id }))
+    const edited = JSON.stringify({ ...JSON.parse(SecretString), note })
+    await secrets.send(new PutSecretValueCommand({ SecretId: this.id, SecretString: edited }))
   }
 
   /** From now on a Region behaves so. */
   misbehave(region: string, conduct: Conduct): void {
+    this.#conduct.set(region, conduct)
     this.#embedded.secretsManager.setRegion(region, conduct)
   }
 
   /** What somebody on call does. */
   async mend(region: string): Promise<void> {
     this.misbehave(region, {})
-    await this.#replicate(region)
+    await this.add(region)
   }
 
-  /** Every Region hands out a value that logs in, as applications there see it: they reach their own Region. */
-  async expectServed(where: string, victim?: string, conduct: Conduct = {}): Promise<void> {
-    const isCutOff = victim !== undefined && conduct.endpoint !== undefined
-    if (isCutOff) this.misbehave(victim, {})
-    for (const region of [home, ...regions])
-      expect(await this.#place.admits(await this.#servedIn(region)), `${where}: ${region} is served`).toBe(
-        true,
-      )
-    if (isCutOff) this.misbehave(victim, conduct)
+  /** Every Region that is waited for hands out a value that logs in, as applications there see it: they reach their own. */
+  async expectServed(where: string): Promise<void> {
+    for (const region of [home, ...regions].filter(region => !this.#left.has(region))) {
+      const { endpoint, ...rest } = this.#conduct.get(region) ?? {}
+      if (endpoint) this.#embedded.secretsManager.setRegion(region, rest)
+      const value = await this.#servedIn(region)
+      if (endpoint) this.#embedded.secretsManager.setRegion(region, { ...rest, endpoint })
+      expect(await this.#place.admits(value), `${where}: ${region} is served`).toBe(true)
+    }
   }
 
   async #servedIn(region: string): Promise<Credential> {
