@@ -86,6 +86,12 @@ function inArn(arn: string, stack: Stack): Asked {
   return { store: 'secrets-manager', name: isSecret ? arn : name.slice(REFERENCE.length) }
 }
 
+/** A secret, as DescribeSecret tells it. */
+export function foundSecret(secret: DescribeSecretResponse): FoundSecret {
+  const { Name: name = '', ARN: arn = '', Tags } = secret
+  return { store: 'secrets-manager', name, arn, tags: tagsIn(Tags), secret }
+}
+
 async function secretOf(
   { clients }: Context,
   SecretId: string,
@@ -94,8 +100,7 @@ async function secretOf(
   const { DescribeSecretCommand } = await import('@aws-sdk/client-secrets-manager')
   try {
     const secret = await (await clients.secrets()).send(new DescribeSecretCommand({ SecretId }))
-    const { Name: name = SecretId, ARN: arn = '' } = secret
-    return { store: 'secrets-manager', name, arn, tags: tagsIn(secret.Tags), secret }
+    return foundSecret(secret)
   } catch (error) {
     if (isAbsence(error)) return undefined
     throw about(error, id, 'parameter')

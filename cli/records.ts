@@ -5,6 +5,9 @@ import type { Context } from './context.ts'
 import { moment, plain } from './output.ts'
 import { outputOf, type Stack } from './stack.ts'
 
+/** Records of one credential that are looked at: one that went well is among them, after some failures. */
+export const RECORDS = 10
+
 /** The stack's table of rotations. */
 export async function recordsOf({ clients }: Context, stack: Stack): Promise<RecordTable> {
   return new RecordTable(await clients.dynamo(), outputOf(stack, 'RotationTableName'))

@@ -1,4 +1,4 @@
-import { regionIn } from '../rotation/arn.ts'
+import { isAway } from '../rotation/arn.ts'
 import { InvalidOption } from '../rotation/errors.ts'
 import { type Options, parseOptions, parseTags } from '../rotation/options.ts'
 import { isManaged, isScheduled, type Tags } from '../rotation/tags.ts'
@@ -44,7 +44,7 @@ export function judge(credential: Scheduled, now: Date, interval = hour): Verdic
   if (options instanceof InvalidOption) return { state: 'skipped', reason: options.message, late: true }
   const { every, window, jitter = 0, home } = options
   if (every === undefined) return { state: 'waiting', late: false }
-  if (isAway(credential, home))
+  if (isAway(credential.arn, home))
     return { state: 'skipped', reason: `keyturn:home: it rotates in ${home}`, late: false }
   // The schedule's concern alone: a rotation by hand goes on.
   if (jitter > every)
@@ -72,16 +72,12 @@ export function nextBeginning(credential: Scheduled, now: Date, interval = hour)
   const options = isManaged(credential.tags) ? optionsOf(credential.tags) : undefined
   if (!options || options instanceof InvalidOption || options.every === undefined) return undefined
   const { every, window, jitter = 0, home } = options
-  if (jitter > every || isAway(credential, home)) return undefined
+  if (jitter > every || isAway(credential.arn, home)) return undefined
   const from = credential.since.getTime() + every * 1000
   const mayBegin = beginning(credential, from, jitter * 1000, interval)
   const time = now.getTime()
   return new Date(Math.ceil(Math.max(time, mayBegin(window && openingAt(window, Math.max(from, time))))))
 }
-
-/** Whether its tag `keyturn:home` names another Region: then no schedule here rotates it. */
-export const isAway = ({ arn }: Pick<Scheduled, 'arn'>, home: string | undefined): boolean =>
-  home !== undefined && arn !== undefined && home !== regionIn(arn)
 
 /**
  * When a credential that is due from `from` on may begin in a window that is open then or later, or without one: as late

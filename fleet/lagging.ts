@@ -63,8 +63,8 @@ export class Replicas {
     const replicas = awaited(primary).filter(({ status }) => !(young && status === 'InProgress'))
     const { current: token, pending, arn = id } = primary
     try {
-      const found = await follow({ ...primary, replicas }, { token }, this.#regions.peers, this.#asking(arn))
-      const empty = found.outcome === 'replicated' ? found.empty : []
+      const { peers } = this.#regions
+      const { empty } = await follow({ ...primary, replicas }, { token }, peers, this.#asking(arn))
       // It has the current version, and will not get the next.
       const stuck = notFollowing({ replicas }, empty).find(({ status }) => status !== 'InProgress')
       if (stuck) return { reason: saysOf(stuck), blocks: !pending }

@@ -38,8 +38,9 @@ const secrets = new SecretsManagerClient({ requestHandler })
 const tagging = new ResourceGroupsTaggingAPIClient({ requestHandler })
 const stepFunctions = new SFNClient({ requestHandler })
 const servers = new Servers(environment.servers, { requestHandler })
+const store = new SecretsManager(secrets)
 const regions = {
-  describe: (id: string) => new SecretsManager(secrets).describe(id),
+  describe: (id: string) => store.describe(id),
   asking: askingFor,
   peers,
 }

@@ -1,10 +1,10 @@
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
 import { SFNClient } from '@aws-sdk/client-sfn'
 import * as v from 'valibot'
+import { announcing } from '../fleet/announcing.ts'
 import { historyOf } from '../fleet/records/history.ts'
 import { type HistoryEvent, recordOf } from '../fleet/records/record.ts'
 import { RecordTable } from '../fleet/records/recordTable.ts'
-import type { StateName } from '../fleet/states.ts'
 import { cameAgain, type Message, TooEarly, toComeAgain } from './shared/batch.ts'
 import { messagesEvent } from './shared/event.ts'
 import { functionHandler } from './shared/handler.ts'
@@ -26,17 +26,6 @@ const named = v.pipe(
     detail: v.object({ execution: v.optional(v.string()), executionArn: v.optional(v.string()) }),
   }),
 )
-
-/** What the history holds once it bears an event out. A status change is borne out by an end of any kind. */
-const announcing: Record<string, StateName<'rotate'>[]> = {
-  // No prototype, as the name comes from the event.
-  __proto__: null as never,
-  'Credential Rotated': ['AnnounceSuccess'],
-  'Credential Rotation Failed': ['AnnounceFailure', 'AnnounceLockout'],
-  'Credential Retirement Failed': ['AnnounceRetirementFailure'],
-  'Credential Replicas Behind': ['AnnounceReplicasBehind'],
-  'Credential Replicated': ['AnnounceReplicated'],
-}
 
 /**
  * Keeps a record of each rotation for longer than Step Functions keeps executions. It reads the events that the rules in
@@ -75,8 +64,11 @@ function isOwn(execution: string): boolean {
   return execution.startsWith(prefix) && /^[\w-]{1,80}$/.test(execution.slice(prefix.length))
 }
 
+/** Whether the history has what an event tells of. A status change is borne out by an end of any kind. */
 function bearsOut(history: HistoryEvent[], detailType: string): boolean {
-  const states: string[] | undefined = announcing[detailType]
+  const states: string[] | undefined = Object.hasOwn(announcing, detailType)
+    ? announcing[detailType as keyof typeof announcing]
+    : undefined
   return history.some(({ type = '', stateEnteredEventDetails: entered }) =>
     states
       ? states.includes(entered?.name ?? '')

@@ -1,6 +1,12 @@
 /** The Region that an ARN is in; undefined for what has none. */
 export const regionIn = (arn = ''): string | undefined => arn.split(':')[3] || undefined
 
+/** Whether what has this ARN is at home in another Region, as a tag names one. */
+export function isAway(arn: string | undefined, home: string | undefined): boolean {
+  const here = regionIn(arn)
+  return home !== undefined && here !== undefined && home !== here
+}
+
 /** The same ARN in another Region: a replica's differs from its primary's in nothing else. */
 export function inRegion(arn: string, region: string): string {
   const [prefix, partition, service, , ...rest] = arn.split(':')

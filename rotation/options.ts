@@ -112,7 +112,8 @@ const schema = v.strictObject({
  */
 export function parseTags(tags: Tags, defaults: Options): Options {
   const { givenUp, others } = byRegion(ownTags(tags))
-  const unclear = Object.keys(givenUp).find(region => !(region in givenUpIn(tags)))
+  const clear = givenUpIn(tags)
+  const unclear = Object.keys(givenUp).find(region => !(region in clear))
   if (unclear !== undefined)
     throw new InvalidOption(
       givenUpTag(unclear),

@@ -1,4 +1,4 @@
-import { regionIn } from './arn.ts'
+import { isAway, regionIn } from './arn.ts'
 import type { Credential } from './credential.ts'
 import {
   Conflict,
@@ -32,10 +32,9 @@ export function refuseNoHost({ engine, host }: Credential): void {
 export function refuseElsewhere({ arn, primaryRegion }: Description, { home }: Options): void {
   if (primaryRegion)
     throw new InvalidCredential('id', `is a replica of a secret in ${primaryRegion}: rotate that one, there`)
-  const here = regionIn(arn)
-  if (home && here && home !== here)
+  if (isAway(arn, home))
     throw new NotAtHome(
-      `the tag keyturn:home says ${home}, and this is ${here}: it rotates there, unless the tag is changed`,
+      `the tag keyturn:home says ${home}, and this is ${regionIn(arn)}: it rotates there, unless the tag is changed`,
     )
 }
 

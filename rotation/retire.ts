@@ -1,5 +1,5 @@
 import { adminOf } from './admin.ts'
-import { regionIn } from './arn.ts'
+import { isAway } from './arn.ts'
 import { InUse } from './engines/inUse.ts'
 import { Conflict } from './errors.ts'
 import { parseEssentials } from './options.ts'
@@ -33,7 +33,9 @@ export async function retire(pipeline: Pipeline, rotation: Rotation, empty: stri
   const strategy = strategies[rotation.strategy]
   const before = await store.describe(id)
   const current = await inCharge(pipeline, store, rotation, before)
-  if (!current || !strategy.retire || isAway(before)) return { outcome: 'superseded' }
+  // Once another Region rotates the same user, the application may log in with what this rotation replaced.
+  const isOfAnother = isAway(before.arn, homeIn(before.tags))
+  if (!current || !strategy.retire || isOfAnother) return { outcome: 'superseded' }
   // The label of this rotation's own version stays where it is when somebody makes another one current.
   const pending = (found: Description) => (found.pending === token ? undefined : found.pending)
   // What becomes of another one is not known yet: should it fail, what was replaced has still to be closed.
@@ -60,13 +62,6 @@ export async function retire(pipeline: Pipeline, rotation: Rotation, empty: stri
   const reason = await retiring.catch(error => keepIfInUse(error, token))
   waiting.delete(token)
   return reason && outcome === 'retired' ? { outcome: 'kept', reason } : { outcome }
-}
-
-/** The application may log in with what this rotation replaced, once another Region rotates the same user. */
-function isAway({ arn, tags }: Description): boolean {
-  const home = homeIn(tags)
-  const here = regionIn(arn)
-  return home !== undefined && here !== undefined && home !== here
 }
 
 /** @throws InUse as long as there is patience for it */

@@ -32,10 +32,9 @@ const DAY = /^\d{4}-\d\d-\d\d(?= |$)/
 /** Keyturn's own tags in two: those that stand for one Region each, by its name, and the others. */
 export function byRegion(own: Tags): { givenUp: Tags; others: Tags } {
   const isGivenUp = ([name]: [string, string]) => name.startsWith(GIVEN_UP)
-  const [given, others] = [true, false].map(wanted =>
-    Object.entries(own).filter(entry => isGivenUp(entry) === wanted),
-  ) as [[string, string][], [string, string][]]
-  const regions = given.map(([name, value]) => [name.slice(GIVEN_UP.length), value])
+  const entries = Object.entries(own)
+  const regions = entries.filter(isGivenUp).map(([name, value]) => [name.slice(GIVEN_UP.length), value])
+  const others = entries.filter(entry => !isGivenUp(entry))
   return { givenUp: Object.fromEntries(regions), others: Object.fromEntries(others) }
 }
 
@@ -59,7 +58,7 @@ export const isOpaque = (tags: Tags) => tags[`${PREFIX}engine`] === 'opaque'
 export const connectionIn = (tags: Tags): string | undefined => tags[`${PREFIX}connection`] || undefined
 
 /** The Region in which it rotates, where a tag says so. */
-export const homeIn = (tags: Tags): string | undefined => tags[`${PREFIX}home`]
+export const homeIn = (tags: Tags): string | undefined => tags[HOME]
 
 export const strategyIn = (tags: Tags): string | undefined => tags[`${PREFIX}strategy`]
 

@@ -1,3 +1,4 @@
+import { latestGood } from '../../fleet/records/record.ts'
 import { RotationError } from '../../rotation/errors.ts'
 import { HOME } from '../../rotation/tags.ts'
 import type { Context } from '../context.ts'
@@ -5,17 +6,12 @@ import type { FoundSecret } from '../credentialId.ts'
 import { CommandError, type ExitCode, exit } from '../exit.ts'
 import { inLots } from '../lots.ts'
 import { moment, plain } from '../output.ts'
-import { recordsOf } from '../records.ts'
 import { Calls } from '../replicas/calls.ts'
 import { secretsOf } from '../replicas/chosen.ts'
 import { type Copy, copiesOf, isWell } from '../replicas/copies.ts'
 import { type Chosen, chosenBy, type ReplicasOptions, requestOf } from '../replicas/request.ts'
 import { setHome } from '../replicas/work.ts'
 import { placeOf, type Stack, stackOf } from '../stack.ts'
-import { knownSecrets } from '../standing/gather.ts'
-
-/** Records of a secret that are looked at: one that went well is among them, after some failures. */
-const RECORDS = 10
 
 /**
  * Which secret is where, and whether it has the current version there: each Region is asked itself. Or what the options ask
@@ -47,6 +43,7 @@ async function list(context: Context, stack: Stack, chosen: Chosen | undefined):
 }
 
 async function secretsKnown(context: Context, stack: Stack): Promise<FoundSecret[]> {
+  const { knownSecrets } = await import('../standing/gather.ts')
   const calls = await Calls.of(context)
   return inLots(await knownSecrets(context, stack), arn => calls.find(arn))
 }
@@ -56,12 +53,10 @@ async function secretsKnown(context: Context, stack: Stack): Promise<FoundSecret
  * follows by now, or that no rotation has waited for, has none.
  */
 async function withSince(context: Context, stack: Stack, copies: Copy[]): Promise<Copy[]> {
-  const late = copies.find(({ state }) => state === 'behind' || state === 'unseen')
-  if (!late) return copies
-  const behindSince = await behindSinceOf(context, stack, late)
-  return copies.map(copy =>
-    behindSince && (copy.state === 'behind' || copy.state === 'unseen') ? { ...copy, behindSince } : copy,
-  )
+  const isLate = ({ state }: Copy) => state === 'behind' || state === 'unseen'
+  const late = copies.find(isLate)
+  const behindSince = late && (await behindSinceOf(context, stack, late))
+  return copies.map(copy => (behindSince && isLate(copy) ? { ...copy, behindSince } : copy))
 }
 
 /** Undefined as well where the caller may not read the table, or the stack is older than it. */
@@ -70,9 +65,10 @@ async function behindSinceOf(
   stack: Stack,
   { arn, secret }: Copy,
 ): Promise<string | undefined> {
+  const { RECORDS, recordsOf } = await import('../records.ts')
   try {
     const records = await (await recordsOf(context, stack)).of('secrets-manager', arn, secret, RECORDS)
-    return records.find(({ outcome }) => outcome === 'rotated')?.behindSince
+    return latestGood(records)?.behindSince
   } catch (error) {
     if (error instanceof CommandError || error instanceof RotationError) return undefined
     throw error

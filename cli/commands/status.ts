@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { isAway, nextBeginning } from '../../fleet/due.ts'
+import { nextBeginning } from '../../fleet/due.ts'
 import { NEVER } from '../../fleet/inventory.ts'
-import type { RotationRecord } from '../../fleet/records/record.ts'
+import { latestGood, type RotationRecord } from '../../fleet/records/record.ts'
+import { isAway } from '../../rotation/arn.ts'
 import type { Replica } from '../../rotation/replicas.ts'
-import { HOME } from '../../rotation/tags.ts'
+import { HOME, homeIn } from '../../rotation/tags.ts'
 import type { Context } from '../context.ts'
 import { credentialOf } from '../credentialId.ts'
 import { type ExitCode, exit } from '../exit.ts'
@@ -122,7 +123,7 @@ function rowOf(known: Known, stack: Stack) {
   return {
     state: standing.state,
     id: idIn(known),
-    last: lastIn(facts.records)?.ended?.slice(0, 16).replace('T', ' ') ?? 'not known',
+    last: latestGood(facts.records)?.ended?.slice(0, 16).replace('T', ' ') ?? 'not known',
     next: nextIn(known, stack) ?? '-',
     host: plain(facts.records[0]?.host ?? '-'),
     why: standing.why ? plain(standing.why) : '',
@@ -138,7 +139,7 @@ function tell({ output }: Context, stack: Stack, known: Known): void {
   const { facts, standing } = known
   const { credential, rotatedBy, records, pending } = facts
   const [latest] = records
-  const last = lastIn(records)
+  const last = latestGood(records)
   const lines: [string, string | undefined][] = [
     ['state', `${coloured(output, standing.state)}${standing.why ? `: ${plain(standing.why)}` : ''}`],
     ['what to do', standing.remedy],
@@ -165,12 +166,11 @@ const stateOf = ({ region, status, givenUp }: Replica) =>
 
 /** Where a secret with replicas rotates, or one that does not rotate here; one that is promoted elsewhere has to know. */
 function homeOf({ replicas, credential }: Known['facts']): string | undefined {
-  const { tags } = credential
-  if (isAway(credential, tags[HOME])) return `${plain(`${tags[HOME]}`)}, so it does not rotate in this Region`
+  const home = homeIn(credential.tags)
+  if (isAway(credential.arn, home)) return `${plain(`${home}`)}, so it does not rotate in this Region`
   if (!replicas.length) return undefined
   return plain(
-    tags[HOME] ||
-      `missing: it has replicas and no tag ${HOME}, so one that is promoted would rotate there too`,
+    home || `missing: it has replicas and no tag ${HOME}, so one that is promoted would rotate there too`,
   )
 }
 
@@ -181,9 +181,6 @@ const inUse = (last: RotationRecord) => usersOf({ ...last, user: last.nextUser ?
 
 const beforeTable = (since: Date) =>
   since.getTime() ? `not known; its value is of ${moment(since)}` : 'not known'
-
-/** The last one that went well. */
-const lastIn = (records: RotationRecord[]) => records.find(({ outcome }) => outcome === 'rotated')
 
 function nextIn({ facts: { credential } }: Known, stack: Stack): string | undefined {
   const { nextByService } = credential
@@ -197,7 +194,7 @@ function nextIn({ facts: { credential } }: Known, stack: Stack): string | undefi
 function documentOf(known: Known, stack: Stack): object {
   const { facts, standing, arn } = known
   const { credential, rotatedBy, records, pending, parked, replicas } = facts
-  const last = lastIn(records)
+  const last = latestGood(records)
   const left = last?.openUntil && Date.parse(last.openUntil) - Date.now()
   return {
     store: credential.store,
@@ -210,7 +207,7 @@ function documentOf(known: Known, stack: Stack): object {
     pending: pending ?? null,
     parked,
     replicas,
-    ...(replicas.length > 0 && { home: credential.tags[HOME] ?? null }),
+    ...(replicas.length > 0 && { home: homeIn(credential.tags) ?? null }),
     last: last ?? null,
     latest: records[0] ?? null,
     ...(left && { graceLeft: lasting(Math.max(0, left)) }),

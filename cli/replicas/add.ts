@@ -1,4 +1,4 @@
-import { HOME, isScheduled, MANAGED, type Tags } from '../../rotation/tags.ts'
+import { HOME, homeIn, isScheduled, MANAGED, type Tags } from '../../rotation/tags.ts'
 import type { FoundSecret } from '../credentialId.ts'
 import { plain } from '../output.ts'
 import { outputOf, placeOf, type Stack } from '../stack.ts'
@@ -17,9 +17,10 @@ export const add: Act = {
     const home = placeOf(stack).region
     if (secret.DeletedDate)
       throw refused('it is marked for deletion', 'aws secretsmanager restore-secret keeps it.')
-    if (tags[HOME] !== undefined && tags[HOME] !== home)
+    const tagged = homeIn(tags)
+    if (tagged !== undefined && tagged !== home)
       throw refused(
-        `its tag ${HOME} says ${plain(tags[HOME])}, and this is ${home}`,
+        `its tag ${HOME} says ${plain(tagged)}, and this is ${home}`,
         `Add replicas where its home is. If the tag is wrong, or the secret has moved for good: ${setHome(found.name, home)}`,
       )
     const listed = listedIn(secret, region)

@@ -1,15 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
-import { type Tags, tagsIn } from '../../rotation/tags.ts'
+import type { Tags } from '../../rotation/tags.ts'
 import type { Context } from '../context.ts'
-import type { FoundSecret } from '../credentialId.ts'
+import { type FoundSecret, foundSecret } from '../credentialId.ts'
 import { listedIn } from './copies.ts'
 
 /** Milliseconds from one change to the next: Secrets Manager takes 50 a second, and others need some of these. */
 const APART = 50
 
-/** The service's own key, which stands for a replica that was given none. */
-const DEFAULT_KEY = /(^|:)alias\/aws\/secretsmanager$/
+/** Whether a key is the service's own, which stands for a replica that was given none. */
+export const isDefaultKey = (key: string) => /(^|:)alias\/aws\/secretsmanager$/.test(key)
 
 /**
  * The calls that change a secret's replicas, and its tags; every one that the command makes is made here, no more than
@@ -30,15 +30,13 @@ export class Calls {
   /** A secret as it is now. */
   async find(SecretId: string): Promise<FoundSecret> {
     const { DescribeSecretCommand } = await import('@aws-sdk/client-secrets-manager')
-    const secret = await this.#client.send(new DescribeSecretCommand({ SecretId }))
-    const { Name: name = '', ARN: arn = '' } = secret
-    return { store: 'secrets-manager', name, arn, tags: tagsIn(secret.Tags), secret }
+    return foundSecret(await this.#client.send(new DescribeSecretCommand({ SecretId })))
   }
 
   /** Begins a replica in a Region, or begins anew with the one that is there. */
   async replicate(SecretId: string, Region: string, key: string | undefined): Promise<void> {
     const { ReplicateSecretToRegionsCommand } = await import('@aws-sdk/client-secrets-manager')
-    const AddReplicaRegions = [{ Region, ...(key && !DEFAULT_KEY.test(key) && { KmsKeyId: key }) }]
+    const AddReplicaRegions = [{ Region, ...(key && !isDefaultKey(key) && { KmsKeyId: key }) }]
     await this.#turn()
     await this.#client.send(new ReplicateSecretToRegionsCommand({ SecretId, AddReplicaRegions }))
   }

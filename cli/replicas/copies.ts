@@ -1,7 +1,7 @@
 import type { DescribeSecretResponse, ReplicationStatusType } from '@aws-sdk/client-secrets-manager'
 import { currentIn } from '../../fleet/pending.ts'
 import { inRegion, regionIn } from '../../rotation/arn.ts'
-import { givenUpIn, HOME, tagsIn } from '../../rotation/tags.ts'
+import { givenUpIn, homeIn, tagsIn } from '../../rotation/tags.ts'
 import { explained } from '../awsErrors.ts'
 import type { Context } from '../context.ts'
 import { CommandError } from '../exit.ts'
@@ -55,7 +55,7 @@ export function copiesOf(context: Context, secret: DescribeSecretResponse): Prom
         status: statusOf(replica),
         ...(lastRead && { lastRead }),
         ...(givenUp[region] && { givenUp: givenUp[region] }),
-        home: tags[HOME] ?? null,
+        home: homeIn(tags) ?? null,
         ...(await lookThere(context, secret, region)),
       }
     }),

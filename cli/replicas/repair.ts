@@ -2,6 +2,7 @@ import { explained } from '../awsErrors.ts'
 import type { FoundSecret } from '../credentialId.ts'
 import { CommandError, exit } from '../exit.ts'
 import { plain } from '../output.ts'
+import { isDefaultKey } from './calls.ts'
 import { listedIn, lookThere, statusOf } from './copies.ts'
 import { follow, gone } from './follow.ts'
 import { removable } from './remove.ts'
@@ -117,6 +118,6 @@ export function mayRenew({ followed, code }: Outcome): boolean {
 }
 
 function keySays(key: string | undefined, region: string): string {
-  if (!key || /(^|:)alias\/aws\/secretsmanager$/.test(key)) return `its key is the service's own in ${region}`
+  if (!key || isDefaultKey(key)) return `its key is the service's own in ${region}`
   return `whether its key works cannot be looked at from here; see before: aws kms describe-key --region ${region} --key-id ${plain(key)}`
 }

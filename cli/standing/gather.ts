@@ -1,26 +1,22 @@
-import { isAway } from '../../fleet/due.ts'
 import { intervalOf } from '../../fleet/interval.ts'
 import { Inventory, type Scheduled } from '../../fleet/inventory.ts'
 import { pendingPath, pendingTokenOf, pendingTokens } from '../../fleet/parameters.ts'
 import type { RotationRecord } from '../../fleet/records/record.ts'
 import type { RecordTable } from '../../fleet/records/recordTable.ts'
 import { lastOf, serverId } from '../../fleet/servers.ts'
-import { parameterArn } from '../../rotation/arn.ts'
+import { isAway, parameterArn } from '../../rotation/arn.ts'
 import { type Replica, replicasIn } from '../../rotation/replicas.ts'
-import { HOME, isManaged, ownTags } from '../../rotation/tags.ts'
+import { homeIn, isManaged, ownTags } from '../../rotation/tags.ts'
 import { lastAttempt } from '../begin.ts'
 import type { Context } from '../context.ts'
 import type { Found } from '../credentialId.ts'
 import { inLots } from '../lots.ts'
-import { recordsOf } from '../records.ts'
+import { RECORDS, recordsOf } from '../records.ts'
 import { outputOf, type Stack } from '../stack.ts'
 import { type Facts, type Standing, standingOf } from './standing.ts'
 
 /** A credential, and how it stands. */
 export type Known = { facts: Facts; standing: Standing; arn: string }
-
-/** Records of one credential that are looked at: one that went well is among them, after some failures. */
-const RECORDS = 10
 
 /** How often runs are: older stacks do not tell. */
 export const intervalIn = (stack: Stack): number => intervalOf(stack.outputs.DueSchedule ?? '')
@@ -122,7 +118,7 @@ const isDown = ([{ address } = {} as RotationRecord]: RotationRecord[], down: Se
 function tagged(credential: Scheduled): string | undefined {
   const { tags } = credential
   const { every, window, jitter } = ownTags(tags)
-  if (!every || !isManaged(tags) || isAway(credential, tags[HOME])) return undefined
+  if (!every || !isManaged(tags) || isAway(credential.arn, homeIn(tags))) return undefined
   return `Keyturn, every ${every}${window ? ` within ${window}` : ''}${jitter ? `, up to ${jitter} later` : ''}`
 }
 

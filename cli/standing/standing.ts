@@ -1,7 +1,7 @@
 import { judge } from '../../fleet/due.ts'
 import { meaningOf } from '../../fleet/endings.ts'
 import type { Scheduled } from '../../fleet/inventory.ts'
-import type { RotationRecord } from '../../fleet/records/record.ts'
+import { latestGood, type RotationRecord } from '../../fleet/records/record.ts'
 import { remedies, remedyOf } from '../../fleet/remedies.ts'
 import { notFollowing, type Replica, saysOf } from '../../rotation/replicas.ts'
 import { homeIn, isManaged } from '../../rotation/tags.ts'
@@ -70,7 +70,7 @@ export function standingOf(facts: Facts, now: Date, interval: number): Standing 
   if (verdict.late) return lateness(verdict.state === 'skipped' ? verdict.reason : undefined)
   const behind = notFollowing(facts).find(({ status }) => status !== 'InProgress')
   if (behind) return { state: 'behind', why: saysOf(behind), ...todo(remedies.replicasbehind) }
-  const open = records.find(({ outcome }) => outcome === 'rotated')
+  const open = latestGood(records)
   // While its rotation waits: what became of a replica after that is not in its record.
   if (open?.behindSince && open.retirement !== 'not-closed')
     return {

@@ -51,6 +51,10 @@ export type RotationRecord = {
   behind?: string
 }
 
+/** Of records with the latest first, the last rotation that went well. */
+export const latestGood = (records: RotationRecord[]): RotationRecord | undefined =>
+  records.find(({ outcome }) => outcome === 'rotated')
+
 /** `locked-out`: the rollback failed too. `stopped`: it ended without a word on how, as when somebody stopped it. */
 type Outcome = 'running' | 'rotated' | 'failed' | 'locked-out' | 'stopped'
 

@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
+import { announcing } from '../../fleet/announcing.ts'
 import type { StateName } from '../../fleet/states.ts'
 import { type Event, readDetail } from './event.ts'
 import { type Entered, type Histories, NotLooked } from './histories.ts'
@@ -18,26 +19,26 @@ const announcements: Record<string, { states: StateName[]; detail(entered: Enter
   // No prototype, as the name comes from the event.
   __proto__: null as never,
   'Credential Rotation Failed': {
-    states: ['AnnounceFailure', 'AnnounceLockout'],
+    states: announcing['Credential Rotation Failed'],
     detail: ({ state, input }) => ({
       severity: state === 'AnnounceLockout' ? 'critical' : 'error',
       rotation: input,
     }),
   },
   'Credential Retirement Failed': {
-    states: ['AnnounceRetirementFailure'],
+    states: announcing['Credential Retirement Failed'],
     detail: ({ input }) => ({ severity: 'error', rotation: input, state: (input as Names)?.failedState }),
   },
   'Credential Replicas Behind': {
-    states: ['AnnounceReplicasBehind'],
+    states: announcing['Credential Replicas Behind'],
     detail: ({ input }) => ({ severity: 'error', rotation: input }),
   },
   'Credential Replicated': {
-    states: ['AnnounceReplicated'],
+    states: announcing['Credential Replicated'],
     detail: named,
   },
   'Credential Rotated': {
-    states: ['AnnounceSuccess'],
+    states: announcing['Credential Rotated'],
     detail: named,
   },
   'Credential Rotations Failed': {

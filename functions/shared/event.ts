@@ -51,7 +51,6 @@ const common = {
 const answer = v.fallback(
   v.optional(
     v.object({
-      outcome: v.fallback(v.optional(v.string()), undefined),
       why: v.fallback(v.optional(v.string()), undefined),
       empty: v.fallback(v.array(v.string()), []),
       Error: v.fallback(v.optional(v.string()), undefined),
