@@ -2,6 +2,8 @@ import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import {
   DescribeSecretCommand,
+  GetSecretValueCommand,
+  PutSecretValueCommand,
   ReplicateSecretToRegionsCommand,
   SecretsManagerClient,
   StopReplicationToReplicaCommand,
@@ -25,6 +27,7 @@ import { givenUpTag } from '../../rotation/tags.ts'
 import { captureOutput } from '../support/observe.ts'
 
 const elsewhere = 'us-east-1'
+const never = Number.POSITIVE_INFINITY
 Object.assign(PATIENCE, { pending: 500, pause: 20 })
 // Before any function is loaded.
 process.env.KEYTURN_PEER_REGIONS = elsewhere
@@ -39,7 +42,7 @@ afterAll(() => embedded?.stop())
 beforeEach(() => {
   told = []
   captureOutput()
-  embedded.secretsManager.setRegion(elsewhere, {})
+  behaves({})
 })
 
 /** A secret with alternating users, and a replica of it. */
@@ -57,15 +60,22 @@ const inOther = (arn: string) => arn.replace(/:secretsmanager:[^:]+:/, `:secrets
 const rotateBy = (tasks: Tasks, id: string, name = randomUUID()) =>
   runRotation({ ...tasks, ...eventBus(entry => told.push(entry)) }, name, { store: 'secrets-manager', id })
 const rotate = (id: string, name = randomUUID()) => rotateBy(embedded.tasks, id, name)
-/** A task that has the other Region behave so before it does its own. */
-const fromThenOn =
-  (state: StateName, conduct: Conduct): Task =>
-  input => {
-    embedded.secretsManager.setRegion(elsewhere, conduct)
+const behaves = (conduct: Conduct) => embedded.secretsManager.setRegion(elsewhere, conduct)
+/** A state's task, before which something is done. */
+const actingBefore =
+  (state: StateName<'rotate'>, act: () => unknown): Task =>
+  async input => {
+    await act()
     return embedded.tasks[state]?.(input)
   }
+/** A task that has the other Region behave so before it does its own. */
+const fromThenOn = (state: StateName<'rotate'>, conduct: Conduct) =>
+  actingBefore(state, () => behaves(conduct))
 const current = async (id: string) =>
   Credential.parse((await embedded.users.shelf.read(id, 'current')) as string)
+const valueIn = async (client: SecretsManagerClient, SecretId: string) =>
+  (await client.send(new GetSecretValueCommand({ SecretId }))).SecretString ?? ''
+const servedThere = async (id: string) => Credential.parse(await valueIn(there, inOther(id)))
 const stagesThere = async (id: string) =>
   (await there.send(new DescribeSecretCommand({ SecretId: inOther(id) }))).VersionIdsToStages ?? {}
 
@@ -86,12 +96,8 @@ test('a replica that follows has the new version, and what was replaced is close
 /** What replicas can do while they are waited for, and what awaitReplicas says of it; in the end all is closed. */
 test.each<[string, Conduct, RegExp]>([
   ['has failed', { fails: 'key disabled' }, /the replica in us-east-1 is Failed: .*, and has version/],
-  ['is on its way', { inProgress: Number.POSITIVE_INFINITY }, /the replica in us-east-1 is InProgress/],
-  [
-    'says InSync and has the version of before',
-    { arrival: Number.POSITIVE_INFINITY },
-    /is InSync: .*, and has version/,
-  ],
+  ['is on its way', { inProgress: never }, /the replica in us-east-1 is InProgress/],
+  ['says InSync and has the version of before', { arrival: never }, /is InSync: .*, and has version/],
   ['may not be asked', { endpoint: 'denied' }, /us-east-1 cannot be asked: Secrets Manager: /],
   ['does not answer', { endpoint: 'closed' }, /us-east-1 cannot be asked: Secrets Manager: /],
 ])('one that %s: it is told, and nothing is closed until it follows', async (what, conduct, says) => {
@@ -104,7 +110,7 @@ test.each<[string, Conduct, RegExp]>([
       open.push(await admits(embedded.postgres, before))
       return embedded.tasks.AwaitReplicasLonger?.(input)
     }
-    embedded.secretsManager.setRegion(elsewhere, {})
+    behaves({})
     if (conduct.fails) await replicate(id)
     return embedded.tasks.AwaitReplicasLonger?.(input)
   }
@@ -129,7 +135,7 @@ test.each<[string, Conduct, RegExp]>([
 test('one that never follows leaves it open; no other begins, until it follows again', async () => {
   const id = await enrol('never')
   const before = await current(id)
-  embedded.secretsManager.setRegion(elsewhere, { fails: 'key disabled' })
+  behaves({ fails: 'key disabled' })
   const token = randomUUID()
   const { states, failure } = await rotate(id, token)
   expect([states.at(-1), failure]).toEqual(['LeftOpen', undefined])
@@ -141,14 +147,14 @@ test('one that never follows leaves it open; no other begins, until it follows a
   const { VersionIdsToStages = {} } = await embedded.secrets.send(new DescribeSecretCommand({ SecretId: id }))
   expect(VersionIdsToStages[token]).toContain('AWSCURRENT')
 
-  embedded.secretsManager.setRegion(elsewhere, {})
+  behaves({})
   await replicate(id)
   expect((await rotate(id)).output).toMatchObject({ retirement: { outcome: 'retired' } })
 })
 
 test('a Region without the secret blocks nothing, and is told', async () => {
   const id = await enrol('absent')
-  embedded.secretsManager.setRegion(elsewhere, { fails: 'name exists' })
+  behaves({ fails: 'name exists' })
   await there.send(new StopReplicationToReplicaCommand({ SecretId: inOther(id) })).catch(() => {})
   const store = new SecretsManager(embedded.secrets)
   const primary = { ...(await store.describe(id)), replicas: [{ region: elsewhere, status: 'Failed' }] }
@@ -190,7 +196,7 @@ test('an execution that began under a definition without the wait: what it repla
   const before = await current(id)
   const token = randomUUID()
   const tasks = { ...embedded.tasks, AwaitReplicas: () => ({ outcome: 'replicated' }) }
-  embedded.secretsManager.setRegion(elsewhere, { fails: 'key disabled' })
+  behaves({ fails: 'key disabled' })
   const { failure } = await rotateBy(tasks, id, token)
   expect(failure).toMatchObject({
     error: 'Conflict',
@@ -229,7 +235,7 @@ test('a replica is not rotated, nor is one that was made a secret of its own and
 
 describe('before a rotation', () => {
   test.each<[string, Conduct, RegExp]>([
-    ['serves another version', { arrival: Number.POSITIVE_INFINITY }, /and has version /],
+    ['serves another version', { arrival: never }, /and has version /],
     ['may not be asked', { endpoint: 'denied' }, /us-east-1 cannot be asked: Secrets Manager: /],
     ['does not answer', { endpoint: 'closed' }, /us-east-1 cannot be asked: Secrets Manager: /],
   ])('one that %s: ReplicasBehind, and nothing is changed', async (what, conduct, says) => {
@@ -247,14 +253,14 @@ describe('before a rotation', () => {
     expect(tries).toMatchObject({ LookAtReplicas: 6, CreateSecret: 1 })
     expect(states).not.toContain('SetSecret')
     expect(await current(id)).toEqual(before)
-    embedded.secretsManager.setRegion(elsewhere, {})
+    behaves({})
     expect((await rotate(id)).output).toMatchObject({ retirement: { outcome: 'retired' } })
   })
 
   test('a Region without the secret blocks nothing, though its replica has failed', async () => {
     const admin = await embedded.users.makeAdmin('nowhere_admin')
     const id = await embedded.users.enrol('nowhere', { admin })
-    embedded.secretsManager.setRegion(elsewhere, { fails: 'key denied' })
+    behaves({ fails: 'key denied' })
     await replicate(id)
     const { output, states } = await rotate(id)
     expect(output).toMatchObject({
@@ -271,7 +277,7 @@ describe('before a rotation', () => {
     const dies = { ...embedded.tasks, TestSecret: () => Promise.reject(new Error('stopped')) }
     const RollbackSecret = () => Promise.reject(new Error('stopped'))
     await rotateBy({ ...dies, RollbackSecret }, id)
-    embedded.secretsManager.setRegion(elsewhere, { arrival: Number.POSITIVE_INFINITY })
+    behaves({ arrival: never })
     const looks: number[] = []
     const LookAtReplicas: Task = input => {
       looks.push(looks.length)
@@ -301,7 +307,7 @@ describe('before a rotation', () => {
     const input = { store: 'secrets-manager', id, token }
     const died = () => Promise.reject(new Error('stopped'))
     await runRotation({ ...embedded.tasks, TestSecret: died, RollbackSecret: died }, token, input)
-    embedded.secretsManager.setRegion(elsewhere, { endpoint: 'denied' })
+    behaves({ endpoint: 'denied' })
     const { tries, states, failure, output } = await runRotation(embedded.tasks, `${token}-2`, input)
     expect(tries).toMatchObject({ LookAtReplicas: 1, CreateSecret: 1 })
     expect(failure).toMatchObject({ error: 'ReplicasBehind' })
@@ -319,7 +325,7 @@ describe('before a rotation', () => {
     const bus = eventBus(entry => told.push(entry))
     await runRotation({ ...embedded.tasks, TestSecret: died, RollbackSecret: died }, token, input)
     await asSuperuser(embedded.postgres, `alter role attempts_alone password 'somebody-else'`)
-    embedded.secretsManager.setRegion(elsewhere, { endpoint: 'denied' })
+    behaves({ endpoint: 'denied' })
     const { states } = await runRotation({ ...embedded.tasks, ...bus }, `${token}-2`, input)
     expect(states.slice(-3)).toEqual(['DiscardSecret', 'AnnounceLockout', 'RollbackFailed'])
     expect(told).toMatchObject([
@@ -338,7 +344,7 @@ describe('the pending version', () => {
     const slow: Conduct = { inProgress: 3000, wedges: 3000 }
     PATIENCE.pending = 6000
     const at = async (user: string, tasks: Tasks) => {
-      embedded.secretsManager.setRegion(elsewhere, {})
+      behaves({})
       const id = await enrol(user)
       const CreateSecret = fromThenOn('CreateSecret', slow)
       // Long enough for one that is not wedged.
@@ -362,7 +368,7 @@ describe('the pending version', () => {
 
   test.each<[string, Conduct]>([
     ['does not show there', { pending: false }],
-    ['never arrives', { arrival: Number.POSITIVE_INFINITY }],
+    ['never arrives', { arrival: never }],
   ])('that %s is waited for no longer than agreed', async (what, conduct) => {
     const id = await enrol(`pending_${what.replaceAll(' ', '_')}`)
     const CreateSecret = fromThenOn('CreateSecret', conduct)
@@ -413,7 +419,7 @@ test('between SetSecret and FinishSecret nothing waits for replicas: the same ca
     ['TestSecret', 1],
     ['FinishSecret', 1],
   ])
-  const late = await midway(await enrol('with_replica'), { inProgress: Number.POSITIVE_INFINITY })
+  const late = await midway(await enrol('with_replica'), { inProgress: never })
   // Its own wait ended just before: one look less at whether others took it for dead.
   const [look, ...rest] = alone.calls.slice(-2)
   expect(look).toEqual(['DescribeSecret', undefined])
@@ -423,7 +429,7 @@ test('between SetSecret and FinishSecret nothing waits for replicas: the same ca
 test('a Region that was given up is waited for no more, whatever its replica does', async () => {
   const id = await enrol('given_up')
   const before = await current(id)
-  embedded.secretsManager.setRegion(elsewhere, { fails: 'key disabled' })
+  behaves({ fails: 'key disabled' })
   await replicate(id)
   expect((await rotate(id)).failure).toMatchObject({ error: 'ReplicasBehind' })
   const Tags = [{ Key: givenUpTag(elsewhere), Value: '2026-11-29 its key was deleted' }]
@@ -447,5 +453,100 @@ test('one given up while it is waited for: the wait ends, and what was replaced 
   expect(output).toMatchObject({
     replication: { outcome: 'replicated', regions: [] },
     retirement: { outcome: 'retired' },
+  })
+})
+
+describe('what was once handled wrongly', () => {
+  test('a replica that is on its way, and is not there yet, is waited for: an old version may arrive first', async () => {
+    const admin = await embedded.users.makeAdmin('on_its_way_admin')
+    const id = await embedded.users.enrol('on_its_way', { admin })
+    behaves({ inProgress: never })
+    const asked = Date.now()
+    await replicate(id)
+    await sleep(1500)
+    let looks = 0
+    // What was begun first arrives, and nothing after it.
+    const arrive = async () => {
+      behaves({ arrival: Date.now() - asked - 700, inProgress: never })
+      await there.send(new DescribeSecretCommand({ SecretId: inOther(id) }))
+      behaves({ inProgress: never })
+    }
+    const LookAtReplicas = () => ({ outcome: 'following', empty: [elsewhere] })
+    const AwaitReplicas = actingBefore('AwaitReplicas', () => (looks++ ? undefined : sleep(100)))
+    const RetireSecret = actingBefore('RetireSecret', arrive)
+    const { states, failure } = await rotateBy(
+      { ...embedded.tasks, LookAtReplicas, AwaitReplicas, RetireSecret },
+      id,
+    )
+    if (!states.includes('RetireSecret')) await arrive()
+    expect(failure).toBeUndefined()
+    expect(await admits(embedded.postgres, await servedThere(id)), `${states}`).toBe(true)
+    expect(states.at(-1)).toBe('LeftOpen')
+  })
+
+  test('a value that somebody edits while replicas are waited for is waited for as well', async () => {
+    const id = await enrol('edited')
+    const old = await servedThere(id)
+    const FinishSecret = actingBefore('FinishSecret', () => behaves({ arrival: never }))
+    let looks = 0
+    const AwaitReplicas = actingBefore('AwaitReplicas', async () => {
+      if (looks++ > 0) return
+      const value = JSON.parse(await valueIn(embedded.secrets, id))
+      const SecretString = JSON.stringify({ ...value, note: 'edited' })
+      await embedded.secrets.send(new PutSecretValueCommand({ SecretId: id, SecretString }))
+    })
+    const { states, failure } = await rotateBy({ ...embedded.tasks, FinishSecret, AwaitReplicas }, id)
+    expect(failure).toBeUndefined()
+    expect((await servedThere(id)).password).toBe(old.password)
+    expect(await admits(embedded.postgres, await servedThere(id)), `${states}`).toBe(true)
+  })
+
+  test('a replica that is promoted while it is waited for serves what it had: it is not closed', async () => {
+    const id = await enrol('promoted_midway')
+    const FinishSecret = actingBefore('FinishSecret', () => behaves({ arrival: never }))
+    let looks = 0
+    const AwaitReplicas = actingBefore('AwaitReplicas', async () => {
+      if (looks++ > 1) return
+      if (looks === 2) await there.send(new StopReplicationToReplicaCommand({ SecretId: inOther(id) }))
+    })
+    const { states } = await rotateBy({ ...embedded.tasks, FinishSecret, AwaitReplicas }, id)
+    expect(await admits(embedded.postgres, await servedThere(id)), `${states}`).toBe(true)
+  })
+
+  test('an answer that cannot be read, as of a firewall: it is asked again for as long as any other', async () => {
+    const id = await enrol('garbled')
+    const send = SecretsManagerClient.prototype.send
+    const FinishSecret = actingBefore('FinishSecret', () => {
+      SecretsManagerClient.prototype.send = async function (this: SecretsManagerClient, ...args: unknown[]) {
+        if ((await this.config.region()) === elsewhere) throw new SyntaxError('Unexpected token <')
+        return (send as (...args: unknown[]) => unknown).apply(this, args)
+      } as typeof send
+    })
+    let looks = 0
+    const AwaitReplicasLonger = actingBefore('AwaitReplicasLonger', () => {
+      if (++looks === 3) SecretsManagerClient.prototype.send = send
+    })
+    try {
+      const { states, output } = await rotateBy({ ...embedded.tasks, FinishSecret, AwaitReplicasLonger }, id)
+      expect(states).not.toContain('LeftOpen')
+      expect(output).toMatchObject({ retirement: { outcome: 'retired' } })
+    } finally {
+      SecretsManagerClient.prototype.send = send
+    }
+  })
+
+  test('a replica that is stopped for good and has what is current: the next rotation says so, and nothing is written', async () => {
+    const id = await enrol('wedged')
+    behaves({ inProgress: never, arrival: 0 })
+    const Tags = [{ Key: 'team', Value: 'shop' }]
+    await embedded.secrets.send(new TagResourceCommand({ SecretId: id, Tags }))
+    const { failure, states } = await rotate(id)
+    expect(failure).toMatchObject({
+      error: 'ReplicasBehind',
+      cause: { errorMessage: expect.stringMatching(/the replica in us-east-1 is InProgress$/) },
+    })
+    expect(states).not.toContain('SetSecret')
+    behaves({})
+    expect((await rotate(id)).output).toMatchObject({ retirement: { outcome: 'retired' } })
   })
 })
