@@ -83,6 +83,7 @@ const expected: Record<keyof typeof schema.entries, string> = {
   REQUIRE_EACH_INCLUDED_TYPE: flag,
   managed: flag,
   admin: flag,
+  'service-schedule': 'a schedule of Secrets Manager, as keyturn replicas --add writes it',
 }
 
 /** The execution waits for it, and Step Functions ends an execution after a year. */
@@ -103,6 +104,8 @@ const schema = v.strictObject({
   /** Read by IAM alone: it admits a secret, or marks one as an admin's. */
   managed: v.exactOptional(v.string()),
   admin: v.exactOptional(v.string()),
+  /** Read when a replica is promoted. */
+  'service-schedule': v.exactOptional(v.string()),
   ...passwordSettings.entries,
 })
 
@@ -155,7 +158,7 @@ export function parseOptions(texts: Record<string, string>, defaults = none, pre
         : `is no option of Keyturn; there are ${known.join(', ')}`,
     )
   }
-  const { engine, connection, managed: _, admin: __, ...given } = result.output
+  const { engine, connection, managed: _, admin: __, 'service-schedule': ___, ...given } = result.output
   const {
     strategy,
     grace,

@@ -9,6 +9,10 @@ export const EVERY = `${PREFIX}every`
 export const MANAGED = `${PREFIX}managed`
 /** The tag that names the Region in which the credential rotates. */
 export const HOME = `${PREFIX}home`
+/** The tag that keeps Secrets Manager's own schedule for a replica, which has none. */
+export const SERVICE_SCHEDULE = `${PREFIX}service-schedule`
+/** The tag of a secret that others name as their admin's. */
+export const ADMIN = `${PREFIX}admin`
 
 /** Tags as AWS's services list them. */
 export function tagsIn(list: { Key?: string | undefined; Value?: string | undefined }[] = []): Tags {
@@ -48,6 +52,9 @@ export function givenUpIn(tags: Tags): Tags {
 
 /** Whether Keyturn may rotate it; IAM heeds the same tag. */
 export const isManaged = (tags: Tags) => tags[MANAGED] === 'true'
+
+/** Whether it is an admin's secret, which rotations of others may read. */
+export const isAdmin = (tags: Tags) => tags[ADMIN] === 'true'
 
 export const isScheduled = (tags: Tags) => EVERY in tags
 

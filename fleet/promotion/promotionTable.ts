@@ -1,0 +1,92 @@
+import {
+  type AttributeValue,
+  type DynamoDBClient,
+  PutItemCommand,
+  QueryCommand,
+} from '@aws-sdk/client-dynamodb'
+import { ask } from '../../rotation/ask.ts'
+
+/** `promotion`: what became of a replica when its Region was lost. `rehearsal`: what would have. */
+export type Kind = 'promotion' | 'rehearsal'
+
+/** What is noted of one credential: the latest of its kind. */
+export type Noted = {
+  kind: Kind
+  /** The ARN of the secret, in the Region of this stack. */
+  credential: string
+  name: string
+  /** The Region whose secret it is, or was, a replica of. */
+  from: string
+  /** ARN of the execution that noted it, and when, ISO 8601. */
+  execution: string
+  at: string
+  /** `begun`: it may be half done. Of a rehearsal: `ready` or `unready`. */
+  outcome: 'begun' | 'promoted' | 'failed' | 'ready' | 'unready'
+  /** Why it is not promoted, or not ready: the error's name, and a sentence. */
+  error?: string
+  reason?: string
+  /** What did not stop it, a sentence each. */
+  warnings: string[]
+  /** The logins that a server refused, `VERSION@host:port` each: none is tried again by itself, as servers lock accounts. */
+  refused: string[]
+}
+
+/** Characters of a text, and texts in a list, that are kept. */
+const LONGEST = { text: 500, list: 20 }
+
+/** The table of promotions. Every method throws NotPermitted, Throttled or StoreFailed. */
+export class PromotionTable {
+  readonly #client: DynamoDBClient
+  readonly #name: string
+
+  constructor(client: DynamoDBClient, name: string) {
+    this.#client = client
+    this.#name = name
+  }
+
+  /** Takes the place of what was noted before of the same kind and credential. */
+  async note(noted: Noted): Promise<void> {
+    const command = new PutItemCommand({ TableName: this.#name, Item: itemOf(noted) })
+    await ask('DynamoDB', async () => {
+      await this.#client.send(command)
+    })
+  }
+
+  /** All of one kind, by the credential's ARN. */
+  async all(kind: Kind): Promise<Noted[]> {
+    const found: Noted[] = []
+    let ExclusiveStartKey: Record<string, AttributeValue> | undefined
+    do {
+      const command = new QueryCommand({
+        TableName: this.#name,
+        KeyConditionExpression: 'kind = :kind',
+        ExpressionAttributeValues: { ':kind': { S: kind } },
+        // A resumed run reads what the one before has just written.
+        ConsistentRead: true,
+        ...(ExclusiveStartKey && { ExclusiveStartKey }),
+      })
+      const { Items = [], LastEvaluatedKey } = await ask('DynamoDB', () => this.#client.send(command))
+      found.push(...Items.map(notedIn))
+      ExclusiveStartKey = LastEvaluatedKey
+    } while (ExclusiveStartKey)
+    return found
+  }
+}
+
+function itemOf({ warnings, refused, reason, ...texts }: Noted): Record<string, AttributeValue> {
+  const whole = { ...texts, ...(reason !== undefined && { reason: reason.slice(0, LONGEST.text) }) }
+  return {
+    ...Object.fromEntries(Object.entries(whole).map(([name, S]) => [name, { S }])),
+    warnings: listOf(warnings),
+    refused: listOf(refused),
+  }
+}
+
+const listOf = (texts: string[]): AttributeValue => ({
+  L: texts.slice(0, LONGEST.list).map(text => ({ S: text.slice(0, LONGEST.text) })),
+})
+
+const notedIn = (item: Record<string, AttributeValue>): Noted =>
+  Object.fromEntries(
+    Object.entries(item).map(([name, { S, L = [] }]) => [name, S ?? L.map(({ S = '' }) => S)]),
+  ) as Noted
