@@ -14,6 +14,11 @@ const rules: Record<string, { should: string; fits: RegExp }> = {
     should: listOf('Regions', 'eu-central-1,us-east-1'),
     fits: /^[a-z]{2}(-[a-z]+)+-\d(,[a-z]{2}(-[a-z]+)+-\d)*$/,
   },
+  regionSwitch: { should: 'planned, lost, or left out', fits: /^(planned|lost)$/ },
+  rehearsalSchedule: {
+    should: 'a rate or a cron of EventBridge Scheduler, such as rate(7 days)',
+    fits: /^(rate|cron)\([^()]+\)$/,
+  },
   adminSecretArns: {
     should: listOf('ARNs of secrets', 'arn:aws:secretsmanager:eu-west-1:123456789012:secret:admin-AbCdEf'),
     fits: /^arn:[\w-]+:secretsmanager:[^\s,]+(,arn:[\w-]+:secretsmanager:[^\s,]+)*$/,

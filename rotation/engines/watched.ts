@@ -16,6 +16,7 @@ const session: Uses<Session> = {
   passwords: 'changes',
   differences: 'reads',
   proven: 'reads',
+  isStandby: 'reads',
   wantsCertificate: 'reads',
   locksAfter: 'reads',
   testable: 'reads',
