@@ -177,6 +177,18 @@ export class MysqlSession implements Session {
     return Number(Object.values(row)[0])
   }
 
+  /**
+   * Everybody may ask. A reader of Aurora has the last of them; not every server has each, and the first may be more than
+   * on or off in MariaDB.
+   */
+  async isStandby(): Promise<boolean> {
+    const set = await this.#wire.query(
+      `show global variables where variable_name in ('read_only', 'super_read_only', 'innodb_read_only')
+       and value <> 'OFF'`,
+    )
+    return set.length > 0
+  }
+
   run(query: string): Promise<void> {
     return this.#wire.run(query)
   }
