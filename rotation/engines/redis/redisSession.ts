@@ -151,7 +151,7 @@ export class RedisSession implements Session {
     const told = listed(await this.#wire.send(['HELLO', '2']).catch(undefinedIfRefused))
     const at = told.indexOf('role')
     const [role] = at < 0 ? listed(await this.#wire.send(['ROLE'])) : told.slice(at + 1)
-    const standby = roles[String(role)]
+    const standby = isReplica.get(role)
     if (standby !== undefined) return standby
     throw new DatabaseFailed(`as ${this.#credential}: the server does not say whether it is a replica`)
   }
@@ -187,7 +187,11 @@ export class RedisSession implements Session {
 }
 
 /** What HELLO and ROLE call a server, and whether that is a replica. */
-const roles: Record<string, boolean> = { master: false, replica: true, slave: true }
+const isReplica = new Map<unknown, boolean>([
+  ['master', false],
+  ['replica', true],
+  ['slave', true],
+])
 
 /** What a change ends with that could not be saved. */
 const unsaved = [NotWritten, DatabaseFailed, NoRoom]
