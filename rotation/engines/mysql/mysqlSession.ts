@@ -182,11 +182,11 @@ export class MysqlSession implements Session {
    * on or off in MariaDB.
    */
   async isStandby(): Promise<boolean> {
-    const set = await this.#wire.query(
-      `show global variables where variable_name in ('read_only', 'super_read_only', 'innodb_read_only')
-       and value <> 'OFF'`,
+    const told = await this.#wire.query(
+      `show global variables where variable_name in ('read_only', 'super_read_only', 'innodb_read_only')`,
     )
-    return set.length > 0
+    if (!told.length) throw notUnderstood(`as ${this.#credential}`)
+    return told.some(({ Value }) => Value !== 'OFF')
   }
 
   run(query: string): Promise<void> {

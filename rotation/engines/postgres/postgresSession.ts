@@ -82,7 +82,7 @@ export class PostgresSession extends PostgresFamilySession {
   /** Everybody may ask, also through a pooler. */
   async isStandby(): Promise<boolean> {
     const [found] = await this.query('select pg_is_in_recovery() as standby')
-    return found?.standby === true
+    return found?.standby !== false
   }
 
   /** In statement mode a pooler ends the session of who leaves a transaction open. */
