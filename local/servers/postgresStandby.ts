@@ -49,7 +49,9 @@ export async function startStandbyOf(primary: RunningPostgres): Promise<Postgres
       await until(standby, 'not exists (select from pg_stat_wal_receiver)')
     },
     async promote() {
+      // It may answer that it waited long enough.
       await sql('select pg_promote()')
+      await until(standby, 'not pg_is_in_recovery()')
     },
   }
 }
