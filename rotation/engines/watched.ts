@@ -19,6 +19,7 @@ const session: Uses<Session> = {
   isStandby: 'reads',
   wantsCertificate: 'reads',
   locksAfter: 'reads',
+  isStandby: 'reads',
   testable: 'reads',
   // A test query may write, and is run by testSecret alone.
   run: 'reads',
