@@ -108,9 +108,6 @@ export interface Session extends AsyncDisposable {
    */
   proven?(): Promise<void>
 
-  /** Whether this server takes no changes, as the copy of a database that has not been promoted. */
-  isStandby?(): Promise<boolean>
-
   /**
    * Whether an account of this name is let in with a certificate of its client alone, which Keyturn has not: the server
    * refuses such a login as it does a wrong password. It is for words in an alarm alone.

@@ -16,7 +16,6 @@ const session: Uses<Session> = {
   passwords: 'changes',
   differences: 'reads',
   proven: 'reads',
-  isStandby: 'reads',
   wantsCertificate: 'reads',
   locksAfter: 'reads',
   isStandby: 'reads',

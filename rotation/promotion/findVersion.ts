@@ -1,5 +1,6 @@
 import { inRegion, regionIn } from '../arn.ts'
 import type { Credential } from '../credential.ts'
+import { Standby } from '../engines/standby.ts'
 import {
   InvalidCredential,
   LoginRefused,
@@ -129,19 +130,20 @@ async function tried(
   try {
     await using session = await tryLogin(await engine(credential.engine), credential)
     if (!session) return undefined
-    if (!rehearsal && (await session.isStandby?.()))
-      throw new StillStandby(
-        `${credential}: the server takes no changes: promote the database, then try again`,
-      )
+    if (!rehearsal && (await session.isStandby?.())) throw stillStandby(credential)
     return session.pooled
       ? ['a pooler stands in between: the login shows what it knows, and not what the server does']
       : []
   } catch (error) {
     // A standby need not let anybody in, and need not run.
-    if (!rehearsal || !(error instanceof Unreachable)) throw error
-    return [`no login was tried: ${error.message}`]
+    if (rehearsal && error instanceof Unreachable) return [`no login was tried: ${error.message}`]
+    if (error instanceof Standby) throw stillStandby(credential)
+    throw error
   }
 }
+
+const stillStandby = ({ server }: Credential) =>
+  new StillStandby(`${server} takes no changes: promote the database, then promote again`)
 
 /** What is wrong with the admin that a value names, if so. An application needs none, so the value is promoted all the same. */
 async function adminMissing(
