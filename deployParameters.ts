@@ -14,6 +14,7 @@ const rules: Record<string, { should: string; fits: RegExp }> = {
     should: listOf('Regions', 'eu-central-1,us-east-1'),
     fits: /^[a-z]{2}(-[a-z]+)+-\d(,[a-z]{2}(-[a-z]+)+-\d)*$/,
   },
+  tagSchedules: { should: 'true or false', fits: /^(true|false)$/ },
   adminSecretArns: {
     should: listOf('ARNs of secrets', 'arn:aws:secretsmanager:eu-west-1:123456789012:secret:admin-AbCdEf'),
     fits: /^arn:[\w-]+:secretsmanager:[^\s,]+(,arn:[\w-]+:secretsmanager:[^\s,]+)*$/,

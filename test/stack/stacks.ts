@@ -49,6 +49,7 @@ const parameters = {
   securityGroupIds: 'sg-0123456789abcdef0',
   kmsKeyArn: key,
   peerRegions: 'eu-central-1,us-east-1',
+  tagSchedules: 'true',
   adminSecretArns: admins.join(','),
   caFile: 'authorities.pem',
   grace: '7d',
