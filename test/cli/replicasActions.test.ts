@@ -23,7 +23,6 @@ import { mayRenew } from '../../cli/replicas/repair.ts'
 import { type ReplicasOptions, requestOf } from '../../cli/replicas/request.ts'
 import { stackOf as findStack } from '../../cli/stack.ts'
 import { type SecretsManagerServer, startSecretsManager } from '../../local/aws/secretsManager.ts'
-import { scheduleIn } from '../../rotation/promotion/serviceSchedule.ts'
 import { type Tags, tagsIn } from '../../rotation/tags.ts'
 import { type Account, environment, functionArn, stackOf, startAccount } from './account.ts'
 
@@ -202,25 +201,6 @@ describe('--add', () => {
     account.secrets.set(name, more)
     expect(await keyturn(name, { add: region })).toMatchObject({ code: 0, err: '' })
     expect(await tagsOf(arn)).toEqual({ ...expected, 'keyturn:home': home })
-  })
-
-  test("keeps Secrets Manager's schedule in a tag, in the same call as the home", async () => {
-    const { name, arn } = await secret()
-    const RotationRules = { ScheduleExpression: 'cron(0 8 ? * MON *)', Duration: '3h' }
-    const rotated = { RotationEnabled: true, RotationLambdaARN: functionArn, RotationRules }
-    account.secrets.set(name, rotated)
-    expect(await keyturn(name, { add: region })).toMatchObject({ code: 0, err: '' })
-    expect(scheduleIn(await tagsOf(inRegion(arn), there))).toEqual(RotationRules)
-    expect(changed()).toEqual(['TagResource', 'ReplicateSecretToRegions'])
-    account.secrets.set(name, { ...rotated, RotationRules: { AutomaticallyAfterDays: 10 } })
-    await keyturn(name, { add: region })
-    expect(scheduleIn(await tagsOf(arn))).toEqual({ AutomaticallyAfterDays: 10 })
-    account.sent.length = 0
-    await keyturn(name, { add: region })
-    expect(changed()).toEqual([])
-    account.secrets.set(name, { ...rotated, RotationLambdaARN: `${functionArn}-2` })
-    await keyturn(name, { add: region })
-    expect(changed()).toEqual([])
   })
 
   test('of one that is there sets the tags, and takes back that it was given up', async () => {
