@@ -53,11 +53,12 @@ export function programOf(ended: Ended): Command {
   addReplicas({ make, run })
   addPromotion({ make, run })
 
-  make('version', 'The versions of this command and of the stack.').action(async (_, command) =>
-    run(command, async context => {
-      const { version } = await import('./commands/version.ts')
-      return version(context)
-    }),
+  make('version', 'The versions of this command and of the stack, and how its peers differ.').action(
+    async (_, command) =>
+      run(command, async context => {
+        const { version } = await import('./commands/version.ts')
+        return version(context)
+      }),
   )
 
   make('demo', 'Rotate real PostgreSQL users on this machine, and break two of the rotations.').action(

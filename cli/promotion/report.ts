@@ -20,8 +20,11 @@ export type Finished = {
 }
 
 type Named = { count: number; names: string[] }
-/** What the state machine itself says at its end. */
-type Result = { promoted: number; unchanged: number; failed: Named; warned: Named }
+/**
+ * What the state machine itself says at its end: how many it has promoted, or in a dry run would; how many were before; and of
+ * how many it does not know.
+ */
+type Result = { promoted: number; before: number; unknown: number; failed: Named; warned: Named }
 
 /** Tells what became of each credential, and then of all. */
 export async function report(context: Context, table: PromotionTable, finished: Finished): Promise<ExitCode> {
@@ -42,8 +45,8 @@ export async function report(context: Context, table: PromotionTable, finished: 
     })
   } else for (const row of rows ?? []) showRow(context.output, row)
   if (!result) throw failureOf(finished)
-  if (!context.json) summarize(context, input, result, rows === undefined)
-  if (result.failed.count) return input.dryRun ? exit.findings : exit.failed
+  if (!context.json) summarize(context, input, result, rows)
+  if (result.failed.count + result.unknown) return input.dryRun ? exit.findings : exit.failed
   return result.warned.count ? exit.findings : exit.done
 }
 
@@ -75,21 +78,24 @@ async function rowsIn(
 
 function resultIn(output = '{}'): Result {
   const none = { count: 0, names: [] }
-  return { promoted: 0, unchanged: 0, failed: none, warned: none, ...JSON.parse(output) }
+  return { promoted: 0, before: 0, unknown: 0, failed: none, warned: none, ...JSON.parse(output) }
 }
 
-function summarize({ output }: Context, { dryRun }: Input, result: Result, unread: boolean): void {
-  const { promoted, unchanged, failed, warned } = result
-  if (unread) for (const name of [...failed.names, ...warned.names]) output.line(plain(name), 2)
+function summarize({ output }: Context, { dryRun }: Input, result: Result, rows: Row[] | undefined): void {
+  const { promoted, failed, warned, unknown } = result
+  if (!rows) for (const name of [...failed.names, ...warned.names]) output.line(plain(name), 2)
+  // The state machine counts those of the Region, whichever were named.
+  const before = dryRun ? 0 : (rows?.filter(({ outcome }) => outcome === 'unchanged').length ?? result.before)
   const [good, bad] = dryRun ? ['ready', 'not ready'] : ['promoted', 'failed']
   const parts = [
     `${promoted} ${good}`,
-    unchanged && `${unchanged} promoted before`,
+    before && `${before} promoted before`,
     `${failed.count} ${bad}`,
+    unknown && `${unknown} of which nothing was noted`,
     warned.count && `${warned.count} with a warning`,
   ]
   output.line(`${parts.filter(Boolean).join(', ')}.`, 2)
-  if (failed.count)
+  if (failed.count + unknown)
     output.line(
       dryRun
         ? 'Nothing was changed. keyturn replicas --ready shows this again.'
@@ -108,6 +114,8 @@ function failureOf({ execution, input, end }: Finished): CommandError {
       '--planned has it hand over first, and loses nothing. If its databases are lost though AWS answers there: --lost, by which what it stored last may be lost.',
     )
   const says = plain(messageIn(cause) ?? '')
+  if (error === 'InvalidInput')
+    return new CommandError(exit.usage, `nothing was begun: ${says}`, 'See keyturn promote --help.')
   const link = consoleOf(execution) ?? execution
   return new CommandError(
     exit.failed,

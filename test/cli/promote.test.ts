@@ -102,7 +102,13 @@ async function replica(tags: Record<string, string> = { 'keyturn:managed': 'true
 }
 
 const none = { count: 0, names: [] as string[] }
-type Result = { promoted: number; unchanged: number; failed: typeof none; warned: typeof none }
+type Result = {
+  promoted: number
+  before: number
+  unknown: number
+  failed: typeof none
+  warned: typeof none
+}
 
 /** An execution that notes this and ends so. */
 const ends =
@@ -111,7 +117,7 @@ const ends =
     for (const one of noted) await table.note(whole(one, execution.executionArn))
     Object.assign(execution, failure ?? { status: 'SUCCEEDED' })
     if (failure) return
-    const counts = { promoted: 0, unchanged: 0, failed: none, warned: none, ...result }
+    const counts = { promoted: 0, before: 0, unknown: 0, failed: none, warned: none, ...result }
     execution.output = JSON.stringify(counts)
   }
 
@@ -243,7 +249,7 @@ describe('a promotion', () => {
   test('again tells what was promoted before, and what earlier runs found is not lost', async () => {
     await table.note(whole({ name: 'shop/done', at: '2026-11-30T10:20:00.000Z' }))
     await table.note(whole({ name: 'shop/other', from: 'sa-east-1' }))
-    states.begun = ends({ unchanged: 1 })
+    states.begun = ends({ before: 7 })
     const { code, out } = await keyturn(given)
     expect(code).toBe(0)
     expect(out).toMatch(/^promoted {2}secret:shop\/done, 2026-11-30 10:20 UTC$/m)
@@ -265,6 +271,25 @@ describe('a promotion', () => {
       /^It was started with other options: {"from":"us-east-1","planned":true}\. Call this/m,
     )
     expect(out).toBe('3 promoted, 0 failed.\n')
+  })
+
+  test('those of which nothing was noted are no success', async () => {
+    states.begun = ends({ promoted: 1, unknown: 2 })
+    expect(await keyturn(given)).toMatchObject({
+      code: 1,
+      out: expect.stringMatching(
+        /^1 promoted, 0 failed, 2 of which nothing was noted\.\nMend what is named/m,
+      ),
+    })
+  })
+
+  test('of what the state machine does not take is wrong use', async () => {
+    const errorMessage = 'findReplicas: ids: there is nothing of shop/x to promote'
+    const cause = JSON.stringify({ errorMessage })
+    states.begun = ends({}, [], { status: 'FAILED', error: 'InvalidInput', cause })
+    const { code, err } = await keyturn(given)
+    expect(code).toBe(2)
+    expect(err).toMatch(/nothing was begun: findReplicas: ids: there is nothing of shop\/x to promote\n/)
   })
 
   test('a warning is a finding', async () => {
