@@ -186,7 +186,7 @@ describe('a promotion', () => {
     expect(err).toMatch(/what us-east-1 stored last may not have come here: such values are lost\n/)
     expect(err).toContain('Type us-east-1 to go on: ')
     expect(inputs()).toEqual([{ from: lost, lost: true }])
-    expect(out.replaceAll(/^\d\d:.* so far\n/gm, '').split('\n')).toEqual([
+    expect(out.replaceAll(/^\d\d:\d\d:\d\d .*\n/gm, '').split('\n')).toEqual([
       `started: ${states.executions[0]?.executionArn}`,
       `promoted  secret:${one.name}`,
       '  warning: its schedule was not set',
