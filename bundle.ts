@@ -5,6 +5,7 @@ import { zipSync } from 'fflate'
 import { checkParameters, type Params } from './deployParameters.ts'
 import { parseDueEnvironment, parseEnvironment } from './functions/shared/environment.ts'
 import { generatePassword } from './rotation/password.ts'
+import { parseHostMap } from './rotation/promotion/hostMap.ts'
 
 const external = [
   // The driver asks for its native sister only if that is installed.
@@ -126,6 +127,7 @@ export default class Bundle {
       const folder = join(serviceDir, '.build', name)
       await bundleFunction(name, folder)
       await copyCertificates(settings.environment?.KEYTURN_CA_FILE, serviceDir, folder)
+      await copyHostMap(settings.environment?.KEYTURN_HOST_MAP, serviceDir, folder)
       const artifact = join(serviceDir, '.serverless', `${name}.zip`)
       await writeFile(artifact, await zipFolder(folder))
       settings.package = { artifact }
@@ -157,14 +159,33 @@ function checkSchedule(schedule: string): void {
     )
 }
 
-/** Lambda starts a function in the folder of its package, so the same relative path holds there. */
 async function copyCertificates(caFile: unknown, from: string, to: string): Promise<void> {
-  if (typeof caFile !== 'string' || !caFile) return
-  if (isAbsolute(caFile) || normalize(caFile).startsWith('..'))
-    throw new Error(`caFile: should be the path of a file in the project's folder, not ${caFile}`)
-  const text = await readFile(join(from, caFile), 'utf8')
-  if (!text.includes('-----BEGIN CERTIFICATE-----') || text.includes('PRIVATE KEY-----'))
-    throw new Error(`caFile: ${caFile} should hold certificates in PEM form, and nothing else`)
-  await mkdir(dirname(join(to, caFile)), { recursive: true })
-  await writeFile(join(to, caFile), text)
+  await copyFile('caFile', caFile, { from, to }, text => {
+    if (!text.includes('-----BEGIN CERTIFICATE-----') || text.includes('PRIVATE KEY-----'))
+      throw new Error('should hold certificates in PEM form, and nothing else')
+  })
+}
+
+async function copyHostMap(hostMap: unknown, from: string, to: string): Promise<void> {
+  await copyFile('hostMap', hostMap, { from, to }, parseHostMap)
+}
+
+/** Lambda starts a function in the folder of its package, so the same relative path holds there. `check` throws what is wrong. */
+async function copyFile(
+  parameter: string,
+  path: unknown,
+  { from, to }: { from: string; to: string },
+  check: (text: string) => unknown,
+): Promise<void> {
+  if (typeof path !== 'string' || !path) return
+  if (isAbsolute(path) || normalize(path).startsWith('..'))
+    throw new Error(`${parameter}: should be the path of a file in the project's folder, not ${path}`)
+  const text = await readFile(join(from, path), 'utf8')
+  try {
+    check(text)
+  } catch (error) {
+    throw new Error(`${parameter}: ${path} ${(error as Error).message}`)
+  }
+  await mkdir(dirname(join(to, path)), { recursive: true })
+  await writeFile(join(to, path), text)
 }

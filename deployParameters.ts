@@ -15,6 +15,11 @@ const rules: Record<string, { should: string; fits: RegExp }> = {
     fits: /^[a-z]{2}(-[a-z]+)+-\d(,[a-z]{2}(-[a-z]+)+-\d)*$/,
   },
   tagSchedules: { should: 'true or false', fits: /^(true|false)$/ },
+  regionSwitch: { should: 'planned, lost, or left out', fits: /^(planned|lost)$/ },
+  rehearsalSchedule: {
+    should: 'a rate or a cron of EventBridge Scheduler, such as rate(7 days)',
+    fits: /^(rate|cron)\([^()]+\)$/,
+  },
   adminSecretArns: {
     should: listOf('ARNs of secrets', 'arn:aws:secretsmanager:eu-west-1:123456789012:secret:admin-AbCdEf'),
     fits: /^arn:[\w-]+:secretsmanager:[^\s,]+(,arn:[\w-]+:secretsmanager:[^\s,]+)*$/,

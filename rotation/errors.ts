@@ -75,6 +75,31 @@ export class ReplicasBehind extends RotationError {
   override readonly name = 'ReplicasBehind'
 }
 
+/** A host belongs to the Region that was lost, and nothing says what has taken its place. Nothing was changed. */
+export class HostUnmapped extends RotationError {
+  override readonly name = 'HostUnmapped'
+}
+
+/** The server lets the user in and takes no changes: the database there has not been promoted yet. Nothing was changed. */
+export class StillStandby extends RotationError {
+  override readonly name = 'StillStandby'
+}
+
+/** The Region that is to be given up answers, and nobody said that it is to be all the same. Nothing was changed. */
+export class RegionAnswers extends RotationError {
+  override readonly name = 'RegionAnswers'
+}
+
+/** A secret of the other Region has no replica in this one. Nothing was changed. */
+export class ReplicaMissing extends RotationError {
+  override readonly name = 'ReplicaMissing'
+}
+
+/** What has the name of a secret of the other Region here is a secret of its own. Nothing was changed. */
+export class StandsAlone extends RotationError {
+  override readonly name = 'StandsAlone'
+}
+
 /** Another rotation of the same secret is under way. This one changed nothing. */
 export class RotationInProgress extends RotationError {
   override readonly name = 'RotationInProgress'

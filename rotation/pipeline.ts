@@ -79,7 +79,10 @@ export type Rotation = RotationId & {
 }
 
 /** The store, reading values as what they are. @throws InvalidCredential if the connection is of no use */
-export async function storeOf(pipeline: Pipeline, { engine, connection }: Kind): Promise<Store> {
+export async function storeOf(
+  pipeline: Pick<Pipeline, 'store' | 'connection'>,
+  { engine, connection }: Kind,
+): Promise<Store> {
   const { store } = pipeline
   if (!connection) return engine === 'opaque' ? store.as(Credential.opaque) : store
   const text = await pipeline.connection(connection)

@@ -93,6 +93,14 @@ const retriers = {
   /** Another look at what still runs: a rotation, or a whole server. */
   rotating: { ErrorEquals: ['RotationInProgress'], ...whileRunning, MaxAttempts: 120 },
   serverAtWork: { ErrorEquals: ['RotationInProgress'], ...whileRunning, MaxAttempts: 2000 },
+  /** Before a planned promotion: what runs in the other Region ends, and the replica follows, within half an hour. */
+  handingOver: {
+    ErrorEquals: ['RotationInProgress', 'ReplicasBehind'],
+    IntervalSeconds: 5,
+    BackoffRate: 1.5,
+    MaxDelaySeconds: 30,
+    MaxAttempts: 60,
+  },
   /** AWS's own services: the event bus, or Step Functions. */
   service: { ErrorEquals: ['States.ALL'], ...inSeconds, MaxAttempts: 6 },
   /** The rotation that follows was started by a try whose answer was lost. */
@@ -107,6 +115,18 @@ const ofFleet: Retriers = ['passing', 'unready']
 
 /** What each state that calls something tries again, in the order in which Step Functions looks for the error's name. */
 const blocks: { [Machine in MachineName]: Record<TaskName<Machine>, Retriers> } = {
+  promote: {
+    FindReplicas: ofFleet,
+    HandOver: [...ofFleet, 'handingOver'],
+    FindVersion: step,
+    NoteBegun: ofFleet,
+    PromoteReplica: step,
+    FenceOff: ['quickly'],
+    NoteOutcome: ofFleet,
+    ReportPromotion: ofFleet,
+    AnnounceNotReady: ['service'],
+    AnnouncePromotion: ['service'],
+  },
   rotate: {
     LookAtReplicas: [...step, 'behindBefore'],
     CreateSecret: step,

@@ -1,6 +1,8 @@
 import {
   type AttributeValue,
+  DeleteItemCommand,
   type DynamoDBClient,
+  GetItemCommand,
   PutItemCommand,
   QueryCommand,
 } from '@aws-sdk/client-dynamodb'
@@ -22,6 +24,8 @@ export type Noted = {
   at: string
   /** `begun`: it may be half done. Of a rehearsal: `ready` or `unready`. */
   outcome: 'begun' | 'promoted' | 'failed' | 'ready' | 'unready'
+  /** Of a rehearsal that is `unready`: the first execution in a row that found it so for the same error. */
+  since?: string
   /** Why it is not promoted, or not ready: the error's name, and a sentence. */
   error?: string
   reason?: string
@@ -49,6 +53,21 @@ export class PromotionTable {
     const command = new PutItemCommand({ TableName: this.#name, Item: itemOf(noted) })
     await ask('DynamoDB', async () => {
       await this.#client.send(command)
+    })
+  }
+
+  /** What was noted last of one credential. */
+  async latest(kind: Kind, credential: string): Promise<Noted | undefined> {
+    const Key = { kind: { S: kind }, credential: { S: credential } }
+    const command = new GetItemCommand({ TableName: this.#name, Key, ConsistentRead: true })
+    const { Item } = await ask('DynamoDB', () => this.#client.send(command))
+    return Item && notedIn(Item)
+  }
+
+  async forget(kind: Kind, credential: string): Promise<void> {
+    const Key = { kind: { S: kind }, credential: { S: credential } }
+    await ask('DynamoDB', async () => {
+      await this.#client.send(new DeleteItemCommand({ TableName: this.#name, Key }))
     })
   }
 

@@ -3,7 +3,12 @@ import { StateMachine } from 'aws-local-stepfunctions'
 import type { MachineName, StateName } from '../../fleet/states.ts'
 
 export type Definition = ConstructorParameters<typeof StateMachine>[0]
-export const machineNames = ['rotate', 'rotate-due', 'rotate-server'] as const satisfies MachineName[]
+export const machineNames = [
+  'promote',
+  'rotate',
+  'rotate-due',
+  'rotate-server',
+] as const satisfies MachineName[]
 
 /** Account and Region that the local state machine pretends to be in. */
 export const arnOf = (service: string, resource: string) =>

@@ -13,6 +13,7 @@ import { freePort } from './spawn.ts'
 
 export type MysqlServer = {
   engine: 'mysql' | 'mariadb'
+  packages: Packages
   /** Such as `MySQL 9.7.4`, as the running server tells it. */
   name: string
   host: string
@@ -24,9 +25,14 @@ export type MysqlServer = {
   logFile: string
 }
 
-export type RunningMysql = MysqlServer & { socket: string; restart(): Promise<void>; stop(): Promise<void> }
+export type RunningMysql = MysqlServer & {
+  socket: string
+  /** With other settings, if any. */
+  restart(settings?: Record<string, string>): Promise<void>
+  stop(): Promise<void>
+}
 
-type Flavour = { engine: MysqlServer['engine']; packages: Packages }
+type Flavour = Pick<MysqlServer, 'engine' | 'packages'>
 
 /** By their packages in Debian: the newest MySQL, and the MariaDB versions with long support. */
 export const flavours: Flavour[] = [
@@ -60,49 +66,59 @@ export async function startMysql(
   await writeFile(initFile, firstStatements(superuser), { mode: 0o600 })
   const port = await freePort()
   const socket = join(folder, 'socket')
-  const command = daemon(engine, root, data, {
+  const all = {
+    ...always,
     port,
-    bind_address: '127.0.0.1',
-    skip_name_resolve: 'on',
     socket,
     pid_file: join(folder, 'pid'),
     init_file: initFile,
     ssl_ca: caFile,
     ssl_cert: caFile,
     ssl_key: keyFile,
-    general_log: 'on',
     general_log_file: logFile,
     log_bin: join(folder, 'binlog'),
-    server_id: 1,
-    sync_binlog: 0,
-    innodb_flush_log_at_trx_commit: 0,
-    max_connections: 300,
     ...(engine === 'mysql' ? { mysqlx: 'off' } : { plugin_load_add: passwordPlugins(root) }),
     ...settings,
-  })
+  }
   // With skip-grant-tables, MySQL listens at its socket alone.
   const way = settings.skip_grant_tables
     ? { socketPath: socket }
     : { host: '127.0.0.1', port, ssl: { ca: await readFile(caFile) } }
-  const start = () =>
+  const start = (more: Record<string, string> = {}) =>
     startDaemon(
-      { name: `${engine} of ${packages.suite}`, command, folder, logFile: join(folder, 'error.log') },
+      {
+        name: `${engine} of ${packages.suite}`,
+        command: daemon(engine, root, data, { ...all, ...more }),
+        folder,
+        logFile: join(folder, 'error.log'),
+      },
       () => ask({ ...way, ...superuser }),
       isNotYetThere,
     )
   let running = await start()
   const name = `${engine === 'mysql' ? 'MySQL' : 'MariaDB'} ${/^[\d.]+/.exec(running.told)}`
-  const restart = async () => {
+  const restart = async (more?: Record<string, string>) => {
     await running.end()
     // Its users are there already.
     await writeFile(initFile, '')
-    running = await start()
+    running = await start(more)
   }
   const stop = async () => {
     await running.end()
     await rm(folder, { recursive: true, force: true })
   }
-  return { engine, name, host: 'localhost', port, caFile, superuser, logFile, socket, restart, stop }
+  const server = { engine, packages, name, host: 'localhost', port, caFile, superuser, logFile, socket }
+  return { ...server, restart, stop }
+}
+
+const always = {
+  bind_address: '127.0.0.1',
+  skip_name_resolve: 'on',
+  general_log: 'on',
+  server_id: 1,
+  sync_binlog: 0,
+  innodb_flush_log_at_trx_commit: 0,
+  max_connections: 300,
 }
 
 /** What a server runs that starts for the first time. MariaDB reads one statement from a line. */

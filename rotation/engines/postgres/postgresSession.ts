@@ -79,6 +79,12 @@ export class PostgresSession extends PostgresFamilySession {
       )
   }
 
+  /** Everybody may ask, also through a pooler. */
+  async isStandby(): Promise<boolean> {
+    const [found] = await this.query('select pg_is_in_recovery() as standby')
+    return found?.standby !== false
+  }
+
   /** In statement mode a pooler ends the session of who leaves a transaction open. */
   async testable(): Promise<void> {
     if (!this.pooled) return

@@ -143,6 +143,19 @@ export class RedisSession implements Session {
     return (await answer.catch(undefinedIfRefused)) !== undefined
   }
 
+  /**
+   * By what HELLO tells of the server, which since Redis 6.2 everybody may ask; else by ROLE. It asks for the protocol
+   * that the connection has.
+   */
+  async isStandby(): Promise<boolean> {
+    const told = listed(await this.#wire.send(['HELLO', '2']).catch(undefinedIfRefused))
+    const at = told.indexOf('role')
+    const [role] = at < 0 ? listed(await this.#wire.send(['ROLE'])) : told.slice(at + 1)
+    const standby = isReplica.get(role)
+    if (standby !== undefined) return standby
+    throw new DatabaseFailed(`as ${this.#credential}: the server does not say whether it is a replica`)
+  }
+
   #unproven(user: string): Unproven {
     return new Unproven(
       `as ${this.#credential}: the server takes any password of ${user} (nopass); give it one, by ACL SETUSER`,
@@ -172,6 +185,13 @@ export class RedisSession implements Session {
     throw new DatabaseFailed(`as ${this.#credential}: ACL LIST was not answered with lines`)
   }
 }
+
+/** What HELLO and ROLE call a server, and whether that is a replica. */
+const isReplica = new Map<unknown, boolean>([
+  ['master', false],
+  ['replica', true],
+  ['slave', true],
+])
 
 /** What a change ends with that could not be saved. */
 const unsaved = [NotWritten, DatabaseFailed, NoRoom]

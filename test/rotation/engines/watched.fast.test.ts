@@ -49,6 +49,10 @@ class Real implements Session {
   async proven() {
     this.#called('proven')
   }
+  async isStandby() {
+    this.#called('isStandby')
+    return true
+  }
   async run(query: string) {
     this.#called(`run ${query}`)
   }
@@ -92,16 +96,26 @@ describe('a watched session', () => {
       expect(used.pooled).toBe(true)
       await used.differences(pair, async () => credential)
       await used.proven?.()
+      expect(await used.isStandby?.()).toBe(true)
       await used.run('select 1')
     }
-    expect(real.calls).toEqual(['sessionsOf', 'differences', 'proven', 'run select 1', 'dispose'])
+    expect(real.calls).toEqual([
+      'sessionsOf',
+      'differences',
+      'proven',
+      'isStandby',
+      'run select 1',
+      'dispose',
+    ])
     expect(touch).not.toHaveBeenCalled()
   })
 
   test('what the real one has not, it has not either; to ask for two passwords counts all the same', async () => {
     const { session, touch } = await watchedSession(await new Opaque().login())
-    const { host, pooled, proven, wantsCertificate, locksAfter, testable } = session
-    expect([host, pooled, proven, wantsCertificate, locksAfter, testable]).toEqual(Array(6).fill(undefined))
+    const { host, pooled, proven, wantsCertificate, locksAfter, isStandby, testable } = session
+    expect([host, pooled, proven, wantsCertificate, locksAfter, isStandby, testable]).toEqual(
+      Array(7).fill(undefined),
+    )
     expect(touch).not.toHaveBeenCalled()
     expect(session.passwords).toBeUndefined()
     expect(touch).toHaveBeenCalledOnce()

@@ -55,6 +55,8 @@ export type Subject = {
   giveStrayRole(app: App, clone: string): Promise<void>
   /** Where a user may have two passwords; what it takes to be allowed to set them, if it takes more. */
   twoPasswords?: { allow?(app: App): Promise<void> }
+  /** Starts a server that takes no changes, where there are such, with a value for it of a user who may change nobody. */
+  standby?(): Promise<{ engine: Engine; current: Credential; stop(): Promise<void> }>
   /** Makes somebody else's user, or a superuser, that happens to have the clone's name. */
   makeStranger(app: App, clone: string, password: string): Promise<void>
   makeSuperuser(app: App, clone: string): Promise<void>
@@ -199,6 +201,37 @@ export function engineContract(subject: Subject): void {
       server.close()
     })
   })
+
+  const { standby } = subject
+  if (standby)
+    describe('isStandby', () => {
+      test('a server that takes changes is none, whoever asks', async () => {
+        const { current, admin } = await makeApp({ ordinary: true })
+        for (const key of [current, admin]) {
+          await using session = await engine.login(key)
+          expect(await session.isStandby?.()).toBe(false)
+        }
+      })
+
+      test('one that takes none is, for a user who may do little; the login is as anywhere', async () => {
+        const { engine, current, stop } = await standby()
+        try {
+          await using session = await engine.login(current)
+          expect(await session.isStandby?.()).toBe(true)
+          await expect(engine.login(current.with({ password: 'wrong' }))).rejects.toEqual(
+            rejection('LoginRefused'),
+          )
+        } finally {
+          await stop()
+        }
+      })
+    })
+  else
+    test('a session knows of no standby', async () => {
+      const { current } = await makeApp()
+      await using session = await engine.login(current)
+      expect(session.isStandby).toBeUndefined()
+    })
 
   describe('setPassword', () => {
     test.each([

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { escapeIdentifier as name, escapeLiteral as text } from 'pg'
 import { inject } from 'vitest'
+import { startGateway } from '../../../local/servers/documentdbGateway.ts'
 import type { MongodbServer } from '../../../local/servers/mongodb.ts'
 import { admits, behind, createUser, credentialFor, makeApp } from '../../../local/servers/mongodbDatabase.ts'
 import { hex } from '../../../local/servers/postgresDatabase.ts'
@@ -60,6 +61,16 @@ export function subjectOf(server: MongodbServer): Subject {
       behind(server, `revoke documentdb_readwrite_role from ${name(user)}`, admin.username),
     giveStrayRole: ({ admin }, clone) =>
       behind(server, `grant documentdb_readwrite_role to ${name(clone)}`, admin.username),
+    // The gateway says of itself what a secondary does; the engine has none.
+    async standby() {
+      const secondary = await startGateway({ ...server.gateway, primary: `localhost:${server.port}` })
+      const { current } = await makeApp(server)
+      return {
+        engine: new Mongodb({ caFile: server.caFile }),
+        current: credentialFor({ ...server, port: secondary.port }, current.username, current.password),
+        stop: async () => secondary.stop(),
+      }
+    },
     makeStranger: ({ admin }, clone, password) =>
       behind(server, createUser(clone, password, 'readWriteAnyDatabase', 'clusterAdmin'), admin.username),
     makeSuperuser: notHere,

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { dirname, join } from 'node:path'
 import { inject } from 'vitest'
-import type { MysqlServer } from '../../../local/servers/mysql.ts'
+import { type MysqlServer, startMysql } from '../../../local/servers/mysql.ts'
 import {
   admits,
   asSuperuser,
@@ -149,6 +149,13 @@ export function subjectOf(server: MysqlServer): Subject {
     twoPasswords: mysql
       ? { allow: ({ user }) => sql(`grant application_password_admin on *.* to ${at(user)}`) }
       : {},
+    // As a reader of Aurora does; what `read_only` does, mysqlSettings.test.ts asks.
+    async standby() {
+      const reader = await startMysql(server)
+      const { current } = await makeApp(reader)
+      await reader.restart({ innodb_read_only: 'on', ...(mysql && { skip_log_bin: '' }) })
+      return { engine: new Engine({ caFile: reader.caFile }), current, stop: () => reader.stop() }
+    },
     makeStranger: (_, clone, password) =>
       sql(
         `create user ${at(clone)} ${identified(server, password)}`,

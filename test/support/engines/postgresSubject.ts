@@ -2,8 +2,9 @@ import { readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { escapeIdentifier as name, escapeLiteral as text } from 'pg'
 import { inject } from 'vitest'
-import type { PostgresServer } from '../../../local/servers/postgres.ts'
+import { type PostgresServer, startPostgres } from '../../../local/servers/postgres.ts'
 import { admits, asSuperuser, credentialFor, hex, makeApp } from '../../../local/servers/postgresDatabase.ts'
+import { startStandbyOf } from '../../../local/servers/postgresStandby.ts'
 import { Postgres } from '../../../rotation/engines/postgres/postgres.ts'
 import type { Subject } from '../contracts/engine.ts'
 
@@ -76,6 +77,19 @@ export function subjectOf(server: PostgresServer): Subject {
         user: admin.username,
         password: admin.password,
       })
+    },
+    async standby() {
+      const primary = await startPostgres(server.version)
+      const { current } = await makeApp(primary)
+      const standby = await startStandbyOf(primary)
+      return {
+        engine: new Postgres({ caFile: standby.caFile }),
+        current: credentialFor(standby, current.username, current.password),
+        async stop() {
+          await standby.stop()
+          await primary.stop()
+        },
+      }
     },
     makeStranger: (_, clone, password) =>
       asSuperuser(server, `create role ${name(clone)} login password ${text(password)}`).then(() => {}),

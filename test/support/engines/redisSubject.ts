@@ -3,7 +3,7 @@ import { createServer } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { inject } from 'vitest'
 import { hex } from '../../../local/servers/postgresDatabase.ts'
-import type { RedisServer } from '../../../local/servers/redis.ts'
+import { type RedisServer, startRedis } from '../../../local/servers/redis.ts'
 import { admits, asSuperuser, credentialFor, makeApp } from '../../../local/servers/redisDatabase.ts'
 import { Redis } from '../../../rotation/engines/redis/redis.ts'
 import { digest } from '../../../rotation/engines/redis/redisAcl.ts'
@@ -82,6 +82,18 @@ export function subjectOf(server: RedisServer): Subject {
       ),
     giveStrayRole: (_, clone) => alter(clone, '~stray:*', '+client|kill'),
     twoPasswords: {},
+    async standby() {
+      const replica = await startRedis(server.packages, {
+        settings: { replicaof: ['127.0.0.1', '1'] },
+      })
+      const user = `user_${hex()}`
+      await asSuperuser(replica, [['ACL', 'SETUSER', user, 'on', `#${digest('p')}`]])
+      return {
+        engine: new Redis({ caFile: replica.caFile }),
+        current: credentialFor(replica, user, 'p'),
+        stop: () => replica.stop(),
+      }
+    },
     makeStranger: (_, clone, password) =>
       alter(clone, 'on', `#${digest(password)}`, '~stranger:*', '+publish'),
     makeSuperuser: (_, clone) => alter(clone, 'on', `#${digest('x')}`, '~*', '&*', '+@all'),

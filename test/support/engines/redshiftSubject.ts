@@ -11,8 +11,10 @@ import { makeApp, StandInClient } from './redshiftStandIn.ts'
 export function subjectOf(server: PostgresServer): Subject {
   const sql = (statements: string, database?: string) =>
     asSuperuser(server, statements, database).then(() => {})
+  // A cluster has no copy that people log in to.
+  const { standby: _, ...subject } = postgresSubjectOf(server)
   return {
-    ...postgresSubjectOf(server),
+    ...subject,
     engine: options => new Redshift({ caFile: server.caFile, Client: StandInClient, ...options }),
     makeApp: options => makeApp(server, options),
     // The stand-in's; Redshift's names may have 127 bytes.
@@ -22,7 +24,7 @@ export function subjectOf(server: PostgresServer): Subject {
       cloned: () => `${'ü'.repeat(22)}_${hex()}`,
     },
     async plain() {
-      await postgresSubjectOf(server).plain()
+      await subject.plain()
       return credentialFor(server, 'plain', 'p', { engine: 'redshift', ssl: false })
     },
     async change({ user, database }) {

@@ -20,6 +20,7 @@ import {
 import { Credential } from '../../../../rotation/credential.ts'
 import { Mongodb } from '../../../../rotation/engines/mongodb/mongodb.ts'
 import { translate, translateLogin } from '../../../../rotation/engines/mongodb/mongodbErrors.ts'
+import { Standby } from '../../../../rotation/engines/standby.ts'
 import { engineContract, other } from '../../../support/contracts/engine.ts'
 import { subjectOf } from '../../../support/engines/mongodbSubject.ts'
 
@@ -54,8 +55,16 @@ describe.each(inject('mongodb'))('$name', server => {
     const lost = await startGateway({ ...server.gateway, primary: 'localhost:1' })
     const astray = await startGateway({ ...server.gateway, primary: `localhost:${lost.port}` })
     const odd = await startGateway({ ...server.gateway, primary: 'localhost:1/?authSource=x' })
-    for (const { port } of [lost, astray, odd])
-      await expect(engine.login(other(current, { port }))).rejects.toMatchObject({ name: 'Unreachable' })
+    for (const { port } of [lost, astray, odd]) {
+      const login = engine.login(other(current, { port }))
+      await expect(login).rejects.toMatchObject({ name: 'Unreachable' })
+      // So that it is told from a server that is not there at all.
+      await expect(login).rejects.toBeInstanceOf(Standby)
+    }
+    await expect(engine.login(other(current, { port: lost.port }))).rejects.toThrow(
+      'its primary, localhost:1: ECONNREFUSED',
+    )
+    await expect(engine.login(other(current, { port: 1 }))).rejects.not.toBeInstanceOf(Standby)
     lost.stop()
     astray.stop()
     odd.stop()

@@ -37,11 +37,14 @@ describe.each(possible)('a $engine of its own, whose settings matter', flavour =
   })
   afterAll(() => server?.stop())
 
-  test('a read-only server is Unreachable', async () => {
+  test('a read-only server is a standby, and Unreachable for changes', async () => {
     const app = await makeApp(server)
+    await using before = await engine.login(app.current)
+    expect(await before.isStandby?.()).toBe(false)
     await sql('set global read_only = on')
     try {
       await using own = await engine.login(app.current)
+      for (const session of [before, own]) expect(await session.isStandby?.()).toBe(true)
       await expect(own.setPassword(app.user, 'x')).rejects.toMatchObject({ name: 'Unreachable' })
       await using session = await engine.login(app.admin, '%')
       await expect(session.lockUser(app.user, pair(app.user))).rejects.toMatchObject({ name: 'Unreachable' })

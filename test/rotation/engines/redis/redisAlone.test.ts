@@ -6,6 +6,7 @@ import { type App, hex, noRds } from '../../../../local/servers/postgresDatabase
 import { type RunningRedis, startRedis } from '../../../../local/servers/redis.ts'
 import { admits, asSuperuser, credentialFor, makeApp } from '../../../../local/servers/redisDatabase.ts'
 import { Redis } from '../../../../rotation/engines/redis/redis.ts'
+import { digest } from '../../../../rotation/engines/redis/redisAcl.ts'
 import { AlternatingUsers } from '../../../../rotation/strategies/alternatingUsers.ts'
 import { DualPassword } from '../../../../rotation/strategies/dualPassword.ts'
 import { SingleUser } from '../../../../rotation/strategies/singleUser.ts'
@@ -185,6 +186,42 @@ describe.skipIf(!servers.length).each(servers)('$name alone', ({ packages }) => 
     await run(['SCRIPT', 'KILL'])
     await script
     await session.setPassword(app.user, 'next')
+  })
+
+  test('whether it is a replica: as HELLO tells a user who may do nothing, else as ROLE tells who may ask that', async () => {
+    const master = await start({ settings: { repl_diskless_sync_delay: ['0'] } })
+    const replica = await start({
+      settings: {
+        replicaof: ['127.0.0.1', `${master.server.plainPort}`],
+        masteruser: [master.server.superuser.username],
+        masterauth: [master.server.superuser.password],
+        // As Redis 6.0, which asks for a right to it.
+        rename_command: ['HELLO', ''],
+      },
+    })
+    await master.run(['SET', 'from', 'the master'])
+    await expect.poll(() => replica.run(['GET', 'from'])).toBe('the master')
+    const narrow = async ({ server, run }: typeof replica, ...rules: string[]) => {
+      const user = `user_${hex()}`
+      await run(['ACL', 'SETUSER', user, 'on', `#${digest('p')}`, ...rules])
+      return credentialFor(server, user, 'p')
+    }
+    {
+      await using session = await master.engine.login(await narrow(master))
+      expect(await session.isStandby()).toBe(false)
+      expect(await master.run(['ACL', 'LOG'])).toEqual([])
+    }
+    {
+      await using session = await replica.engine.login(await narrow(replica))
+      await expect(session.isStandby()).rejects.toMatchObject({
+        name: 'NotPermitted',
+        message: expect.stringContaining("'role'"),
+      })
+    }
+    await using session = await replica.engine.login(await narrow(replica, '+role'))
+    expect(await session.isStandby()).toBe(true)
+    await replica.run(['REPLICAOF', 'NO', 'ONE'])
+    expect(await session.isStandby()).toBe(false)
   })
 
   test('a replica changes its own users; it refuses test queries that write, and all without its master', async () => {

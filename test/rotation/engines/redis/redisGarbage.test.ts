@@ -32,6 +32,7 @@ const ways = [
 const doings = (pair: Pair) =>
   [
     session => session.proven(),
+    session => session.isStandby(),
     session => session.setPassword(pair.user, 'next'),
     session => session.cloneUser(pair, { user: pair.clone, password: 'turn' }),
     session => session.cloneUser(pair, { user: pair.user, password: 'back' }),
@@ -108,6 +109,16 @@ describe.each(ways)('%s', (_, tls) => {
       await using session = await new Redis({ caFile }).login(value(server.port))
       await expect(session.run('PING')).rejects.toMatchObject({ name: 'TestFailed' })
       expect(sent.at(-1)).toContain('COMMAND')
+      server.stop()
+    },
+  )
+
+  test.each(['*0', '*1\r\n+role', '*2\r\n+role\r\n+constructor', '*2\r\n+role\r\n*0', '+OK'])(
+    'what tells no role is not believed to take changes: %j',
+    async told => {
+      const server = await listen(playing(ok, Buffer.from(`${told}\r\n`)), tls ? certificate : undefined)
+      await using session = await new Redis({ caFile }).login(value(server.port))
+      await expect(session.isStandby()).rejects.toMatchObject({ name: 'DatabaseFailed' })
       server.stop()
     },
   )

@@ -1,0 +1,122 @@
+import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
+import {
+  type Candidate,
+  candidatesOf,
+  type Known,
+  missingBefore,
+  missingOf,
+  pageOf,
+  unseen,
+} from '../fleet/promotion/candidates.ts'
+import { answers, listed, withReplicaIn } from '../fleet/promotion/survey.ts'
+import { InvalidInput, RegionAnswers } from '../rotation/errors.ts'
+import { functionHandler } from './shared/handler.ts'
+import { peers } from './shared/peers.ts'
+import { ownTable, secretsIn } from './shared/promotionEnvironment.ts'
+import { findEvent } from './shared/promotionEvent.ts'
+import { requestHandler } from './shared/requestHandler.ts'
+
+const here = new SecretsManagerClient({ requestHandler })
+const table = ownTable()
+
+type Input = ReturnType<typeof findEvent>['input']
+
+/** Some of what there is to promote, and by what the next ones are asked for. */
+type Page = {
+  items: (Omit<Candidate, 'admin'> & { rehearsal: boolean })[]
+  after?: string
+  /** How many there were so far. */
+  count: number
+  rehearsal: boolean
+  planned: boolean
+  /** Whether the other Region can be told that it is not to rotate any more. */
+  fence: boolean
+}
+
+/** Finds what is to be promoted, some at a time, or in a rehearsal what would be. No value is read. */
+export const handler = functionHandler(
+  'findReplicas',
+  findEvent,
+  ({ input: { from, dryRun } }) => ({ from, rehearsal: dryRun }),
+  async ({ input }): Promise<Page> => {
+    const { dryRun, planned, lost, page = { count: 0 } } = input
+    const regions = regionsOf(input)
+    const lists = await Promise.all(
+      regions.map(async region => ({ region, answers: await answers(secretsIn(region)) })),
+    )
+    const answering = lists.filter(each => each.answers).map(({ region }) => region)
+    if (answering.length && !dryRun && !planned && !lost)
+      throw new RegionAnswers(
+        `Secrets Manager in ${answering.join()} answers: say planned, or lost if it is to be given up all the same`,
+      )
+    const all = (
+      await Promise.all(regions.map(from => candidatesIn(from, answering.includes(from), input)))
+    ).flat()
+    const { items, after } = pageOf(chosen(all, input), page.after)
+    return {
+      items: items.map(({ admin: _, ...item }) => ({ ...item, rehearsal: dryRun })),
+      ...(after !== undefined && { after }),
+      count: page.count + items.length,
+      rehearsal: dryRun,
+      planned: planned && !dryRun,
+      fence: answering.length > 0,
+    }
+  },
+)
+
+/** @throws InvalidInput */
+function regionsOf({ from, planned, lost, dryRun }: Input): string[] {
+  if (planned && lost) throw new InvalidInput('planned: has no place beside lost')
+  if (from === undefined) {
+    if (dryRun) return peers
+    throw new InvalidInput('from: should be the Region that is given up, such as eu-west-1')
+  }
+  if (peers.includes(from)) return [from]
+  throw new InvalidInput(
+    `from: should be one of the Regions of the parameter peerRegions, which are ${peers.join() || 'none'}`,
+  )
+}
+
+async function candidatesIn(
+  from: string,
+  isThere: boolean,
+  { dryRun, again, planned }: Input,
+): Promise<Candidate[]> {
+  const there = secretsIn(from)
+  const region = await here.config.region()
+  // While it is not needed, the other Region is not waited for.
+  const asks = isThere && (dryRun || planned)
+  const [own, others, promotions, rehearsals] = await Promise.all([
+    listed(here),
+    asks ? listed(there) : undefined,
+    table.all('promotion'),
+    table.all('rehearsal'),
+  ])
+  const known: Known = {
+    from,
+    here: own,
+    there: others,
+    promotions,
+    rehearsals,
+    rehearsal: dryRun,
+    now: new Date(),
+  }
+  const missing = asks
+    ? missingOf(await withReplicaIn(region, unseen(known), there), known, region)
+    : missingBefore(known)
+  const found = [...candidatesOf(known), ...missing]
+  return again ? found.map(candidate => ({ ...candidate, refused: [] })) : found
+}
+
+/** @throws InvalidInput if one that was named is not among them */
+function chosen(all: Candidate[], { ids, page }: Input): Candidate[] {
+  if (!ids.length) return all
+  const isNamed = (id: string) => (candidate: Candidate) => candidate.arn === id || candidate.name === id
+  const unknown = ids.find(id => !all.some(isNamed(id)))
+  // On a later page it may have been promoted since.
+  if (unknown !== undefined && !page)
+    throw new InvalidInput(
+      `ids: there is nothing of ${unknown} to promote: it is no replica, or promoted already`,
+    )
+  return all.filter(candidate => ids.some(id => isNamed(id)(candidate)))
+}

@@ -1,0 +1,50 @@
+import { messageIn } from '../fleet/executions.ts'
+import type { Noted } from '../fleet/promotion/promotionTable.ts'
+import { functionHandler } from './shared/handler.ts'
+import { ownTable } from './shared/promotionEnvironment.ts'
+import { noteEvent, type State } from './shared/promotionEvent.ts'
+
+const table = ownTable()
+
+/** Notes what became of one credential, for the report and for whoever promotes again. */
+export const handler = functionHandler(
+  'notePromotion',
+  noteEvent,
+  ({ state: { item } }) => ({ id: item.arn, from: item.from }),
+  async ({ execution, begun, state }) => {
+    const { item } = state
+    const kind = item.rehearsal ? 'rehearsal' : 'promotion'
+    const noted: Noted = {
+      ...{ kind, credential: item.arn, name: item.name, from: item.from, execution },
+      at: new Date().toISOString(),
+      ...outcomeOf(state, begun),
+      warnings: [...(state.found?.warnings ?? []), ...(state.promoted?.warnings ?? []), ...unfenced(state)],
+      refused: state.found?.refused ?? item.refused,
+    }
+    await table.note(noted.outcome === 'unready' ? { ...noted, since: await since(noted) } : noted)
+  },
+)
+
+type Outcome = Pick<Noted, 'outcome' | 'error' | 'reason'>
+
+function outcomeOf({ item, problem = item.problem, found, promoted }: State, begun: boolean): Outcome {
+  const [bad, good] = item.rehearsal ? (['unready', 'ready'] as const) : (['failed', 'promoted'] as const)
+  if (problem)
+    return { outcome: bad, error: problem.Error, reason: messageIn(problem.Cause) ?? problem.Cause }
+  if (found?.version === undefined)
+    return { outcome: bad, error: found?.error ?? 'Unknown', reason: found?.reason ?? '' }
+  return { outcome: begun && !promoted ? 'begun' : good }
+}
+
+/** Since which execution it has been found so. */
+async function since({ kind, credential, error, execution }: Noted): Promise<string> {
+  const before = await table.latest(kind, credential)
+  const isSame = before?.outcome === 'unready' && before.error === error
+  return (isSame && before.since) || execution
+}
+
+function unfenced({ item, unfenced }: State): string[] {
+  if (!unfenced) return []
+  const why = messageIn(unfenced.Cause) ?? unfenced.Error
+  return [`${item.from} was not told that it does not rotate there any more: ${why}`]
+}

@@ -1,0 +1,26 @@
+import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
+import { promote } from '../rotation/promotion/promote.ts'
+import { functionHandler } from './shared/handler.ts'
+import { pipelines } from './shared/ownPipelines.ts'
+import { ownHosts } from './shared/promotionEnvironment.ts'
+import { moveEvent } from './shared/promotionEvent.ts'
+import { requestHandler } from './shared/requestHandler.ts'
+
+const hosts = ownHosts()
+const client = new SecretsManagerClient({ requestHandler })
+const rotationFunction = process.env.KEYTURN_ROTATION_FUNCTION ?? ''
+
+/**
+ * Makes a replica a secret of its own, with the version that logs in here as the current one. Its host is found here anew: the
+ * state of an execution may not name one.
+ */
+export const handler = functionHandler(
+  'promoteReplica',
+  moveEvent,
+  ({ item: { arn, from }, version }) => ({ id: arn, from, version }),
+  async ({ item, version }) => {
+    const { store, connection, defaults } = await pipelines.of('secrets-manager')
+    const promoting = { store, connection, defaults, client, hosts, rotationFunction, now: () => new Date() }
+    return { warnings: await promote(promoting, { ...item, version }) }
+  },
+)

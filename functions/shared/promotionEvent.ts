@@ -1,0 +1,92 @@
+import * as v from 'valibot'
+import { InvalidInput } from '../../rotation/errors.ts'
+
+const text = v.pipe(v.string(), v.nonEmpty())
+const flag = v.optional(v.boolean(), false)
+const texts = v.optional(v.array(v.string()), [])
+const problem = v.object({ Error: v.string(), Cause: v.optional(v.string(), '') })
+
+/** What a person may write into the input of a promotion. */
+const input = v.object({
+  from: v.exactOptional(v.pipe(v.string(), v.regex(/^[a-z]{2}(-[a-z]+)+-\d$/))),
+  planned: flag,
+  lost: flag,
+  dryRun: flag,
+  ids: v.optional(v.pipe(v.array(text), v.maxLength(500)), []),
+  again: flag,
+})
+const page = v.object({ after: v.exactOptional(v.string()), count: v.number() })
+const find = v.object({ execution: text, input: v.object({ ...input.entries, page: v.exactOptional(page) }) })
+
+const item = v.object({
+  arn: text,
+  name: v.string(),
+  from: text,
+  refused: texts,
+  rehearsal: flag,
+})
+const found = v.object({
+  version: v.exactOptional(v.string()),
+  error: v.exactOptional(v.string()),
+  reason: v.exactOptional(v.string()),
+  warnings: texts,
+  refused: texts,
+})
+const move = v.object({ item, version: text })
+const note = v.object({
+  execution: text,
+  begun: flag,
+  state: v.object({
+    item: v.object({ ...item.entries, problem: v.exactOptional(problem) }),
+    problem: v.exactOptional(problem),
+    found: v.exactOptional(found),
+    promoted: v.exactOptional(v.object({ warnings: texts })),
+    unfenced: v.exactOptional(problem),
+  }),
+})
+const report = v.object({
+  execution: text,
+  input: v.object({ ...input.entries, page }),
+})
+
+/** What each field of the input should be: the second half of an InvalidInput's message. */
+const expected: Record<keyof typeof input.entries, string> = {
+  from: 'the Region that is given up, such as eu-west-1',
+  planned: 'true, or left out',
+  lost: 'true, or left out',
+  dryRun: 'true, or left out',
+  ids: 'names or ARNs of secrets in this Region, 500 at most, or left out',
+  again: 'true, or left out',
+}
+
+/** What findReplicas gets: the execution's ARN, and its input with the page before. */
+export const findEvent = (event: unknown) => checked(find, event)
+
+/** What findVersion gets: a credential. */
+export const itemEvent = (event: unknown) => checked(item, event)
+
+/** What promoteReplica gets: a credential, and its version that logs in. */
+export const moveEvent = (event: unknown) => checked(move, event)
+
+/** What handOver gets. `after`: the replica stands on its own already. */
+export const handOverEvent = (event: unknown) => checked(v.object({ item, after: flag }), event)
+
+/** What notePromotion gets: the state of one credential. `begun`: it is about to be changed. */
+export const noteEvent = (event: unknown) => checked(note, event)
+export type State = ReturnType<typeof noteEvent>['state']
+
+/** What reportPromotion gets. */
+export const reportEvent = (event: unknown) => checked(report, event)
+
+/** What switchRegion may get. Whatever is of another kind counts as not given. */
+export const switchEvent = (event: unknown) =>
+  v.parse(v.fallback(v.object({ from: v.fallback(v.optional(text), undefined) }), { from: undefined }), event)
+
+function checked<T>(schema: v.GenericSchema<unknown, T>, event: unknown): T {
+  const result = v.safeParse(schema, event)
+  if (result.success) return result.output
+  const field = result.issues[0].path?.map(({ key }) => `${key}`).findLast(key => key in expected)
+  const should =
+    field === undefined ? 'as the state machine passes it' : expected[field as keyof typeof expected]
+  throw new InvalidInput(`${field ?? 'event'}: should be ${should}`)
+}

@@ -1,0 +1,90 @@
+import {
+  DescribeDBClustersCommand,
+  paginateDescribeDBClusters,
+  paginateDescribeDBInstances,
+  paginateDescribeGlobalClusters,
+  type RDSClient,
+} from '@aws-sdk/client-rds'
+import { regionIn } from '../arn.ts'
+import { ask } from '../ask.ts'
+import { isIn } from './hostMap.ts'
+
+/** An endpoint of RDS, Aurora or DocumentDB, by its first labels. */
+const endpoint = /^([^.]+)\.(cluster-ro-|cluster-)?[^.]+\.([^.]+\.(rds|docdb)|rds\.[^.]+)\.amazonaws\./i
+
+/** What RDS tells, in this Region, of the databases that are copies of those in another one. */
+export class DatabaseCopies {
+  readonly #client: RDSClient
+
+  constructor(client: RDSClient) {
+    this.#client = client
+  }
+
+  /**
+   * The endpoint here of the cluster that is in one global cluster with the cluster in Region `from` whose endpoint `host` is:
+   * its writer's for a writer's, its readers' for the readers'. Undefined if there is none, or `host` is of another kind. The
+   * other Region is not asked, as it may be lost.
+   * @throws Unreachable, NotPermitted, Throttled
+   */
+  async inGlobalCluster(host: string, from: string): Promise<string | undefined> {
+    const [, id, kind = ''] = endpoint.exec(host) ?? []
+    if (!id || !kind || !isIn(host, from)) return undefined
+    const here = await this.#client.config.region()
+    const pages = await ask('RDS', () =>
+      Array.fromAsync(paginateDescribeGlobalClusters({ client: this.#client, pageSize: 100 }, {})),
+    )
+    for (const { GlobalClusterMembers = [] } of pages.flatMap(({ GlobalClusters = [] }) => GlobalClusters)) {
+      const arns = GlobalClusterMembers.flatMap(({ DBClusterArn = '', Readers = [] }) => [
+        DBClusterArn,
+        ...Readers,
+      ])
+      const own = arns.find(arn => regionIn(arn) === here)
+      if (own && arns.some(arn => isClusterOf(arn, from, id))) return this.#endpointOf(own, kind)
+    }
+    return undefined
+  }
+
+  /**
+   * The endpoint here of the read replica of the database in Region `from` whose endpoint `host` is, for as long as it is one:
+   * once promoted it no longer says of what. @throws as above
+   */
+  async replicaOf(host: string, from: string): Promise<string | undefined> {
+    const [, id, kind = ''] = endpoint.exec(host) ?? []
+    if (!id || !isIn(host, from)) return undefined
+    return kind ? this.#clusterCopying(id, from) : this.#instanceCopying(id, from)
+  }
+
+  async #endpointOf(arn: string, kind: string): Promise<string | undefined> {
+    const command = new DescribeDBClustersCommand({ DBClusterIdentifier: arn.split(':').at(-1) })
+    const { DBClusters: [cluster] = [] } = await ask('RDS', () => this.#client.send(command), {
+      DBClusterNotFoundFault: () => ({ DBClusters: [] }),
+    })
+    return kind === 'cluster-' ? cluster?.Endpoint : cluster?.ReaderEndpoint
+  }
+
+  async #clusterCopying(id: string, from: string): Promise<string | undefined> {
+    const pages = await ask('RDS', () =>
+      Array.fromAsync(paginateDescribeDBClusters({ client: this.#client, pageSize: 100 }, {})),
+    )
+    return pages
+      .flatMap(({ DBClusters = [] }) => DBClusters)
+      .find(({ ReplicationSourceIdentifier = '' }) => isClusterOf(ReplicationSourceIdentifier, from, id))
+      ?.Endpoint
+  }
+
+  async #instanceCopying(id: string, from: string): Promise<string | undefined> {
+    const pages = await ask('RDS', () =>
+      Array.fromAsync(paginateDescribeDBInstances({ client: this.#client, pageSize: 100 }, {})),
+    )
+    const copy = pages
+      .flatMap(({ DBInstances = [] }) => DBInstances)
+      .find(({ ReadReplicaSourceDBInstanceIdentifier: source = '' }) => isOf(source, from, 'db', id))
+    return copy?.Endpoint?.Address
+  }
+}
+
+const isClusterOf = (arn: string, region: string, id: string) => isOf(arn, region, 'cluster', id)
+
+/** Whether an ARN is that of a database in a Region. Names of databases are in small letters. */
+const isOf = (arn: string, region: string, kind: string, id: string) =>
+  arn.startsWith('arn:') && regionIn(arn) === region && arn.endsWith(`:${kind}:${id.toLowerCase()}`)

@@ -1,0 +1,170 @@
+import { inRegion, regionIn } from '../arn.ts'
+import type { Credential } from '../credential.ts'
+import { Standby } from '../engines/standby.ts'
+import {
+  InvalidCredential,
+  LoginRefused,
+  NotPermitted,
+  ReplicaMissing,
+  RotationError,
+  StillStandby,
+  Unreachable,
+} from '../errors.ts'
+import { type Essentials, parseEssentials } from '../options.ts'
+import { type Pipeline, storeOf } from '../pipeline.ts'
+import type { Description, Stage, Store } from '../stores/store.ts'
+import { tryLogin } from '../strategies/login.ts'
+import { type Hosts, moved } from './hosts.ts'
+
+/** Which version of which secret is to be found. */
+export type Wanted = {
+  /** The ARN in this Region. */
+  arn: string
+  /** The Region that was lost. */
+  from: string
+  /** The logins that were refused before, `VERSION@host:port` each. */
+  refused: string[]
+  /** Nothing is lost yet: current alone is tried, and the server may be a standby. */
+  rehearsal: boolean
+}
+
+/**
+ * The version that logs in, by its id alone; or `error` and `reason` why there is none. `refused` are the logins that a server
+ * refused, with those of before.
+ */
+export type FoundVersion = {
+  version?: string
+  stage?: Stage
+  error?: string
+  reason?: string
+  warnings: string[]
+  refused: string[]
+}
+
+/** What is needed for it: of a pipeline no more than this. */
+export type Looking = Pick<Pipeline, 'store' | 'engine' | 'connection' | 'defaults'> & { hosts: Hosts }
+
+type Stored = { token: string; stage: Stage; credential: Credential }
+
+/** In this order: a database that lags behind knows an older password than its secret, or one that was about to be current. */
+const stages: readonly Stage[] = ['current', 'previous', 'pending']
+
+/**
+ * Finds which stored version of a secret logs in, now that the database of another Region is to be used. Each is tried once, as
+ * servers lock accounts. Nothing is changed.
+ * @throws InvalidCredential, HostUnmapped, StillStandby, NotPermitted, Unreachable, … unless a login was refused just before
+ */
+export async function findVersion(looking: Looking, wanted: Wanted): Promise<FoundVersion> {
+  const { store, defaults } = looking
+  const described = await store.describe(wanted.arn)
+  if (described.owner)
+    throw new InvalidCredential('id', `${described.owner} manages this secret: it is not promoted`)
+  const options = parseEssentials(described.tags, defaults)
+  const versions = await versionsOf(looking, described, options, wanted)
+  const [current] = versions
+  if (current?.credential.engine === 'opaque')
+    return { ...named(current), warnings: ['no database knows it, so no login was tried'], refused: [] }
+  const adminless = current && (await adminMissing(store, current.credential, wanted))
+  const refused = [...wanted.refused]
+  if (adminless && wanted.rehearsal)
+    return { error: new ReplicaMissing().name, reason: adminless, warnings: [], refused }
+  const warnings = adminless ? [adminless] : []
+  try {
+    for (const version of versions) {
+      const login = `${version.token}@${version.credential.address}`
+      if (refused.includes(login)) continue
+      const more = await tried(looking, version.credential, wanted)
+      if (more) return { ...named(version), warnings: [...warnings, ...more], refused }
+      refused.push(login)
+    }
+  } catch (error) {
+    // Thrown, it would be tried again by the state machine, and what was refused with it.
+    if (refused.length === wanted.refused.length || !(error instanceof RotationError)) throw error
+    return { error: error.name, reason: error.message, warnings, refused }
+  }
+  const { name: error, message: reason } = new LoginRefused(
+    whyNone(versions, refused.length - wanted.refused.length),
+  )
+  return { error, reason, warnings, refused }
+}
+
+const named = ({ token, stage }: Stored) => ({ version: token, stage })
+
+/** The versions that are to be tried, each with the host that it is to have here. */
+async function versionsOf(
+  looking: Looking,
+  described: Description,
+  options: Essentials,
+  { arn, from, rehearsal }: Wanted,
+): Promise<Stored[]> {
+  const store = await storeOf(looking, options)
+  const found: Stored[] = []
+  for (const stage of rehearsal ? stages.slice(0, 1) : stages) {
+    const token = described[stage]
+    try {
+      const version = token === undefined ? undefined : await store.read(arn, { token })
+      if (!version || token === undefined) continue
+      const credential = await moved(version.credential, options, from, looking.hosts)
+      // Where somebody has edited another field it is the same login.
+      const isTried = ({ credential: other }: Stored) =>
+        other.sameLogin(credential) && other.password === credential.password
+      if (!found.some(isTried)) found.push({ token, stage, credential })
+    } catch (error) {
+      // What an application would not have got anyway may be of no use.
+      if (stage === 'current' || !(error instanceof RotationError)) throw error
+    }
+  }
+  if (!found.length) throw new InvalidCredential('value', 'the secret has no current version')
+  return found
+}
+
+/**
+ * Logs in once. What there is to warn of if that goes well; undefined if it is refused.
+ * @throws StillStandby
+ */
+async function tried(
+  { engine }: Looking,
+  credential: Credential,
+  { rehearsal }: Wanted,
+): Promise<string[] | undefined> {
+  try {
+    await using session = await tryLogin(await engine(credential.engine), credential)
+    if (!session) return undefined
+    if (!rehearsal && (await session.isStandby?.())) throw stillStandby(credential)
+    return session.pooled
+      ? ['a pooler stands in between: the login shows what it knows, and not what the server does']
+      : []
+  } catch (error) {
+    // A standby need not let anybody in, and need not run.
+    if (rehearsal && error instanceof Unreachable) return [`no login was tried: ${error.message}`]
+    if (error instanceof Standby) throw stillStandby(credential)
+    throw error
+  }
+}
+
+const stillStandby = ({ server }: Credential) =>
+  new StillStandby(`${server} takes no changes: promote the database, then promote again`)
+
+/** What is wrong with the admin that a value names, if so. An application needs none, so the value is promoted all the same. */
+async function adminMissing(
+  store: Store,
+  { masterarn }: Credential,
+  { arn }: Wanted,
+): Promise<string | undefined> {
+  if (!masterarn) return undefined
+  const here = inRegion(masterarn, regionIn(arn) ?? '')
+  try {
+    await store.describe(here)
+    return undefined
+  } catch (error) {
+    if (!(error instanceof InvalidCredential) && !(error instanceof NotPermitted)) throw error
+    return `there is no replica of its admin's secret here that may be looked at, so it cannot rotate as its value says: ${here}`
+  }
+}
+
+function whyNone(versions: Stored[], tries: number): string {
+  const [current] = versions
+  const server = current?.credential.server
+  if (!tries) return `${server} has refused every version before, and none was tried again`
+  return `${server} refuses every version that is labelled, ${versions.map(({ stage }) => stage).join(', ')}`
+}

@@ -1,0 +1,61 @@
+import {
+  CancelRotateSecretCommand,
+  DescribeSecretCommand,
+  type SecretsManagerClient,
+  TagResourceCommand,
+} from '@aws-sdk/client-secrets-manager'
+import { inRegion, regionIn } from '../arn.ts'
+import { ask } from '../ask.ts'
+import { ReplicasBehind, RotationInProgress } from '../errors.ts'
+import { saysOf } from '../replicas.ts'
+import { SecretsManager } from '../stores/secretsManager.ts'
+import { HOME, homeIn, tagsIn } from '../tags.ts'
+
+/** Secrets Manager here, and in the Region that is given up. */
+export type BothRegions = { here: SecretsManagerClient; there: SecretsManagerClient }
+
+/** Of which secret, by its ARN here; and the Region that is given up. */
+export type HandedOver = { arn: string; from: string }
+
+/**
+ * Before a planned promotion: no rotation begins in the other Region any more, none is under way there, and the replica here has
+ * what is current there. So nothing is lost.
+ * @throws RotationInProgress, ReplicasBehind: ask again; InvalidCredential if there is no such secret, NotPermitted, Throttled
+ */
+export async function handOver({ here, there }: BothRegions, { arn, from }: HandedOver): Promise<void> {
+  const [id, region] = [inRegion(arn, from), regionIn(arn) ?? '']
+  const store = new SecretsManager(there)
+  const { tags } = await store.describe(id)
+  if (homeIn(tags) !== region) await moveHome(there, id, region)
+  // What had begun before the tag was set shows by now.
+  const { pending, current, replicas = [] } = await store.describe(id)
+  if (pending !== undefined)
+    throw new RotationInProgress(
+      `version ${pending} is pending in ${from}: its rotation has to end, or be rolled back`,
+    )
+  const replica = await new SecretsManager(here).describe(arn)
+  if (replica.primaryRegion === undefined) return
+  const listed = replicas.find(each => each.region === region)
+  if (replica.current !== current || listed?.status !== 'InSync')
+    throw new ReplicasBehind(
+      `${listed ? saysOf(listed) : `there is no replica in ${region}`}, and has version ${replica.current ?? 'none'}; current is ${current ?? 'none'}`,
+    )
+}
+
+/**
+ * After a promotion, as far as the other Region answers: nothing rotates its secret any more, by no schedule and by no hand.
+ * @throws InvalidCredential, NotPermitted, Throttled
+ */
+export async function fence({ there }: BothRegions, { arn, from }: HandedOver): Promise<void> {
+  const [id, region] = [inRegion(arn, from), regionIn(arn) ?? '']
+  const describe = new DescribeSecretCommand({ SecretId: id })
+  const secret = await ask('Secrets Manager', () => there.send(describe))
+  if (homeIn(tagsIn(secret.Tags)) !== region) await moveHome(there, id, region)
+  const cancel = new CancelRotateSecretCommand({ SecretId: id })
+  if (secret.RotationEnabled) await ask('Secrets Manager', () => there.send(cancel))
+}
+
+async function moveHome(client: SecretsManagerClient, id: string, region: string): Promise<void> {
+  const command = new TagResourceCommand({ SecretId: id, Tags: [{ Key: HOME, Value: region }] })
+  await ask('Secrets Manager', () => client.send(command))
+}

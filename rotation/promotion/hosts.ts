@@ -1,0 +1,54 @@
+import type { Credential } from '../credential.ts'
+import { HostUnmapped } from '../errors.ts'
+import type { Kind } from '../options.ts'
+import type { DatabaseCopies } from './databaseCopies.ts'
+import { type HostMap, isIn, mapped, type Place } from './hostMap.ts'
+
+/** By what the host of a value is found once its Region is lost. */
+export type Hosts = {
+  map: HostMap
+  /** What asks RDS; it is loaded only when used. */
+  copies(): Promise<Pick<DatabaseCopies, 'inGlobalCluster' | 'replicaOf'>>
+}
+
+/**
+ * The value as it is to be in this Region once `from` is lost: with the host that the deployer's map names, or that one global
+ * cluster of Aurora lists; as it stands if its host is in no Region. Nothing else may name a host: whoever could would be sent
+ * every password. A value that is a password alone names none: the parameter beside it does, which is this Region's own.
+ * @throws HostUnmapped if its host would still be in the lost Region
+ */
+export async function moved(
+  credential: Credential,
+  { connection }: Kind,
+  from: string,
+  hosts: Hosts,
+): Promise<Credential> {
+  if (credential.engine === 'opaque') return credential
+  const found = connection ? undefined : await placeOf(credential, from, hosts)
+  const there = found ? credential.with(found) : credential
+  if (isIn(there.host, from)) throw new HostUnmapped(await whatIsMissing(there.host, from, hosts))
+  return there
+}
+
+/** A port is given where it becomes another one. */
+async function placeOf(
+  credential: Credential,
+  from: string,
+  { map, copies }: Hosts,
+): Promise<Place | undefined> {
+  const { host } = credential
+  const port = Number(credential.address.split(':').at(-1))
+  const place = mapped(map, { host, port })
+  if (place) return { host: place.host, ...(place.port !== port && { port: place.port }) }
+  const found = isIn(host, from) ? await (await copies()).inGlobalCluster(host, from) : undefined
+  return found === undefined ? undefined : { host: found }
+}
+
+/** With the line for the map, where RDS tells it: of a read replica it does so until that is promoted. */
+async function whatIsMissing(host: string, from: string, { copies }: Hosts): Promise<string> {
+  // Whatever keeps RDS from telling, the host is missing all the same.
+  const copy = await copies()
+    .then(found => found.replicaOf(host, from))
+    .catch(() => undefined)
+  return `host ${host} is in ${from}, and the file of the parameter hostMap does not say what takes its place: add "${host}": "${copy ?? '…'}"`
+}

@@ -1,0 +1,112 @@
+import { hash } from 'node:crypto'
+import {
+  PutSecretValueCommand,
+  RotateSecretCommand,
+  type SecretsManagerClient,
+  StopReplicationToReplicaCommand,
+  TagResourceCommand,
+} from '@aws-sdk/client-secrets-manager'
+import { regionIn } from '../arn.ts'
+import { ask } from '../ask.ts'
+import { Conflict, InvalidCredential, RotationError, Throttled } from '../errors.ts'
+import { parseEssentials } from '../options.ts'
+import { type Pipeline, storeOf } from '../pipeline.ts'
+import type { Description, Store } from '../stores/store.ts'
+import { givenUpTag, HOME, type Tags } from '../tags.ts'
+import { type Hosts, moved } from './hosts.ts'
+import { scheduleIn } from './serviceSchedule.ts'
+
+/** Which replica is to stand on its own, and its version that logs in. */
+export type Promotion = { arn: string; from: string; version: string }
+
+/** What is needed for it: of a pipeline no more than this. */
+export type Promoting = Pick<Pipeline, 'store' | 'connection' | 'defaults'> & {
+  client: SecretsManagerClient
+  hosts: Hosts
+  /** ARN of this stack's rotateSecret. */
+  rotationFunction: string
+  now(): Date
+}
+
+/**
+ * Makes a replica a secret of its own, whose current version is the one that logs in here, with the host of this Region. Each
+ * step may be done already. Its last tags let it rotate here, and keep the secret of the lost Region from stopping that.
+ * @returns what could not be done and is in nobody's way, a sentence each
+ * @throws InvalidCredential if it is no replica of that Region's; HostUnmapped, Conflict, NotPermitted, Throttled
+ */
+export async function promote(promoting: Promoting, { arn, from, version }: Promotion): Promise<string[]> {
+  const { store, client } = promoting
+  const found = await store.describe(arn)
+  if (found.primaryRegion !== undefined) {
+    if (found.primaryRegion !== from)
+      throw new InvalidCredential(
+        'id',
+        `is a replica of a secret in ${found.primaryRegion}, and not in ${from}`,
+      )
+    await ask('Secrets Manager', () => client.send(new StopReplicationToReplicaCommand({ SecretId: arn })))
+  }
+  await makeCurrent(promoting, found, { arn, from, version })
+  await dropPending(store, arn)
+  await tag(client, arn, {
+    [HOME]: regionIn(arn) ?? '',
+    [givenUpTag(from)]: `${promoting.now().toISOString().slice(0, 10)} promoted in its place`,
+  })
+  return schedule(promoting, arn, found.tags)
+}
+
+/** The token follows from where the value is for, so that another try writes the same version; never from the value itself. */
+async function makeCurrent(
+  promoting: Promoting,
+  { tags, current }: Description,
+  { arn, from, version }: Promotion,
+): Promise<void> {
+  const options = parseEssentials(tags, promoting.defaults)
+  const store = await storeOf(promoting, options)
+  const stored = await store.read(arn, { token: version })
+  if (!stored) throw new InvalidCredential('value', `there is no version ${version} any more`)
+  const credential = await moved(stored.credential, options, from, promoting.hosts)
+  const SecretString = credential.serialize()
+  if (version === current && SecretString === stored.credential.serialize()) return
+  const command = new PutSecretValueCommand({
+    SecretId: arn,
+    ClientRequestToken: hash('sha256', `${arn} ${version} ${credential.address}`),
+    SecretString,
+    VersionStages: ['AWSCURRENT'],
+  })
+  await ask('Secrets Manager', () => promoting.client.send(command), {
+    // Secrets Manager may take a moment to know that it is no replica any more.
+    InvalidParameterException: () => {
+      throw new Conflict('the promoted secret does not take a value yet')
+    },
+  })
+}
+
+/** What was pending when the Region was lost: no rotation ends it, and RotateSecret is refused while it is there. */
+async function dropPending(store: Store, arn: string): Promise<void> {
+  const { pending } = await store.describe(arn)
+  if (pending !== undefined) await store.discard(arn, pending)
+}
+
+async function tag(client: SecretsManagerClient, arn: string, tags: Tags): Promise<void> {
+  const Tags = Object.entries(tags).map(([Key, Value]) => ({ Key, Value }))
+  await ask('Secrets Manager', () => client.send(new TagResourceCommand({ SecretId: arn, Tags })))
+}
+
+/** A schedule of Secrets Manager's own does not come along. That the service tests it in vain is in nobody's way either. */
+async function schedule({ client, rotationFunction }: Promoting, arn: string, tags: Tags): Promise<string[]> {
+  const RotationRules = scheduleIn(tags)
+  if (!RotationRules) return []
+  const command = new RotateSecretCommand({
+    SecretId: arn,
+    RotationLambdaARN: rotationFunction,
+    RotationRules,
+    RotateImmediately: false,
+  })
+  try {
+    await ask('Secrets Manager', () => client.send(command))
+    return []
+  } catch (error) {
+    if (!(error instanceof RotationError) || error instanceof Throttled) throw error
+    return [`Secrets Manager did not take up its schedule: ${error.message}`]
+  }
+}

@@ -1,0 +1,192 @@
+import { CreateSecretCommand, PutSecretValueCommand } from '@aws-sdk/client-secrets-manager'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import type { StateName } from '../../fleet/states.ts'
+import type { Tasks } from '../../local/embedded/stateMachine.ts'
+import { type RunningPostgres, startPostgres } from '../../local/servers/postgres.ts'
+import { asSuperuser, hex } from '../../local/servers/postgresDatabase.ts'
+import { inRegion } from '../../rotation/arn.ts'
+import { from, here, LostRegion } from '../support/lostRegion.ts'
+import { captureOutput } from '../support/observe.ts'
+
+/** Secrets that are promoted at once: all of the proof with KEYTURN_PROMOTIONS=whole, else fewer. */
+const MANY = process.env.KEYTURN_PROMOTIONS === 'whole' ? 500 : 60
+/** Of each kind of broken ones. */
+const BROKEN = 2
+
+type Server = { host: string; running: RunningPostgres }
+let lost: LostRegion
+let servers: Server[]
+let standby: RunningPostgres
+
+beforeAll(async () => {
+  captureOutput()
+  const [second, third] = await Promise.all([startPostgres(), startPostgres(18, { standby: true })])
+  standby = third
+  lost = await LostRegion.start({
+    map: Object.fromEntries<string>(
+      ['one', 'two', 'standby'].map(name => [`${name}.${from}.example.com`, 'localhost']),
+    ),
+    trust: [second.caFile, third.caFile],
+  })
+  servers = [
+    { host: `one.${from}.example.com`, running: lost.embedded.postgres as RunningPostgres },
+    { host: `two.${from}.example.com`, running: second },
+  ]
+})
+afterAll(async () => {
+  await lost?.stop()
+  await Promise.all([servers?.[1]?.running.stop(), standby?.stop()])
+})
+afterEach(() => {
+  lost.embedded.secretsManager.refuse()
+})
+
+type Value = { engine: string; host: string; port: number; username: string; password: string }
+
+/** So many users, by turns on the servers, and a value of each. */
+async function makeUsers(count: number): Promise<Value[]> {
+  const values = Array.from({ length: count }, (_, n) => {
+    const { host, running } = servers[n % servers.length] as Server
+    return { engine: 'postgres', host, port: running.port, username: `u_${hex()}`, password: hex() }
+  })
+  for (const { host, running } of servers) {
+    const own = values.filter(value => value.host === host)
+    await asSuperuser(
+      running,
+      own.map(({ username, password }) => `create role ${username} login password '${password}'`).join(';'),
+    )
+  }
+  return values
+}
+
+/** What each kind of broken one is made by, what it is named with, and how it is mended. */
+type Broken = { name: string; arn: string; error: string; mend(): unknown }
+
+async function makeBroken(values: Value[], at: string): Promise<Broken[]> {
+  const next = () => values.pop() as Value
+  const all: Broken[] = []
+  for (let n = 0; n < BROKEN; n++) {
+    const unusable = await lost.add(`${at}/unusable-${n}`, { value: next() })
+    all.push({
+      name: `${at}/unusable-${n}`,
+      arn: unusable,
+      error: 'NotPermitted',
+      mend: () => unusables.delete(unusable),
+    })
+    unusables.add(unusable)
+
+    const name = `${at}/taken-${n}`
+    const value = next()
+    await lost.own.send(new CreateSecretCommand({ Name: name, SecretString: 'of somebody else' }))
+    const taken = await lost.add(name, { value })
+    all.push({
+      ...{ name, arn: taken, error: 'StandsAlone' },
+      async mend() {
+        const { DeleteSecretCommand } = await import('@aws-sdk/client-secrets-manager')
+        await lost.own.send(new DeleteSecretCommand({ SecretId: name, ForceDeleteWithoutRecovery: true }))
+        lost.isLost = false
+        await lost.replicate(inRegion(taken, from))
+        await lost.describe(taken)
+        lost.isLost = true
+      },
+    })
+
+    const unmapped = { ...next(), host: `gone.${from}.example.com` }
+    const nowhere = await lost.add(`${at}/unmapped-${n}`, { value: unmapped })
+    all.push({
+      ...{ name: `${at}/unmapped-${n}`, arn: nowhere, error: 'HostUnmapped' },
+      // The deployer's map cannot be changed while the functions run: the value names another host by now.
+      async mend() {
+        lost.isLost = false
+        const SecretString = JSON.stringify({ ...unmapped, host: servers[0]?.host, port: portOf(unmapped) })
+        await lost.old.send(new PutSecretValueCommand({ SecretId: inRegion(nowhere, from), SecretString }))
+        await lost.describe(nowhere)
+        lost.isLost = true
+      },
+    })
+
+    const right = next()
+    const refused = await lost.add(`${at}/refused-${n}`, { value: { ...right, password: 'another' } })
+    all.push({
+      ...{ name: `${at}/refused-${n}`, arn: refused, error: 'LoginRefused' },
+      mend: () => asSuperuser(serverOf(right), `alter role ${right.username} password 'another'`),
+    })
+
+    const { user, password } = standby.superuser
+    const copy = {
+      engine: 'postgres',
+      host: `standby.${from}.example.com`,
+      port: standby.port,
+      username: user,
+      password,
+    }
+    const early = await lost.add(`${at}/standby-${n}`, { value: copy })
+    all.push({ name: `${at}/standby-${n}`, arn: early, error: 'StillStandby', mend: promoteStandby })
+  }
+  return all
+}
+const serverOf = ({ host }: Value) => servers.find(server => server.host === host)?.running as RunningPostgres
+const portOf = ({ port }: Value) => port
+
+let isPromoted = false
+async function promoteStandby(): Promise<void> {
+  if (isPromoted) return
+  isPromoted = true
+  await asSuperuser(standby, 'select pg_promote()')
+}
+
+/** The replicas whose key is of no use: their values cannot be read. */
+const unusables = new Set<string>()
+const refuseUnusable = () =>
+  lost.embedded.secretsManager.refuse(({ action, secret = '', region }) =>
+    action === 'GetSecretValue' &&
+    region === here &&
+    [...unusables].some(arn => arn.includes(`:${secret}-`) || arn === secret)
+      ? { name: 'AccessDeniedException', message: 'Access to KMS is not allowed' }
+      : undefined,
+  )
+
+describe('many replicas', () => {
+  test('are promoted, but for those that cannot be, which are named and promoted once they are mended', async () => {
+    const values = await makeUsers(MANY - BROKEN)
+    const broken = await makeBroken(values, 'many')
+    const whole: { arn: string; value: Value }[] = []
+    for (const [n, value] of values.entries())
+      whole.push({ arn: await lost.add(`many/whole-${n}`, { value }), value })
+    // What has no replica, only a rehearsal beforehand can know.
+    await lost.promote({ dryRun: true })
+    lost.isLost = true
+    refuseUnusable()
+    const began = performance.now()
+    const { output } = await lost.promote()
+
+    expect(output).toMatchObject({
+      ...{ count: whole.length + broken.length, unknown: 0, promoted: whole.length },
+      failed: { count: broken.length },
+    })
+    const noted = await lost.noted()
+    expect(broken.map(({ name }) => [name, noted.get(name)?.error])).toEqual(
+      broken.map(({ name, error }) => [name, error]),
+    )
+
+    const calls = lost.embedded.secretsManager.calls.length
+    expect((await lost.promote()).output).toMatchObject({
+      promoted: 0,
+      before: whole.length,
+      failed: { count: broken.length },
+    })
+    const changing = lost.embedded.secretsManager.calls
+      .slice(calls)
+      .filter(({ action }) => !/^(List|Describe|Get)/.test(action))
+    expect(changing).toEqual([])
+
+    for (const { mend } of broken) await mend()
+    expect((await lost.promote({ from, again: true })).output).toMatchObject({
+      ...{ promoted: broken.length, before: whole.length, failed: { count: 0 } },
+    })
+    for (const { arn, value } of whole)
+      expect(await lost.served(arn)).toMatchObject({ username: value.username, host: 'localhost' })
+  })
+})
+
+export type { StateName, Tasks }

@@ -1,0 +1,158 @@
+import { randomUUID } from 'node:crypto'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
+import {
+  CreateSecretCommand,
+  DescribeSecretCommand,
+  type DescribeSecretResponse,
+  GetSecretValueCommand,
+  ReplicateSecretToRegionsCommand,
+  SecretsManagerClient,
+} from '@aws-sdk/client-secrets-manager'
+import { vi } from 'vitest'
+import { type Noted, PromotionTable } from '../../fleet/promotion/promotionTable.ts'
+import { type Embedded, type FunctionName, startEmbedded } from '../../local/embedded/embedded.ts'
+import { type Entry, eventBus } from '../../local/embedded/eventBus.ts'
+import { type Execution, functionsOf, runExecution, type Tasks } from '../../local/embedded/stateMachine.ts'
+import { pythonBin } from '../../local/stack/python.ts'
+import { inRegion } from '../../rotation/arn.ts'
+import { type Moto, startMoto } from './moto.ts'
+import { makePromotionTable } from './promotions.ts'
+
+/** The Region that is lost, and the one that goes on. */
+export const from = 'eu-west-1'
+export const here = 'eu-central-1'
+/** The host of what is in the lost Region, and of its replica here. */
+export const oldHost = `db.${from}.example.com`
+const newHost = 'localhost'
+
+export const rotationFunction = `arn:aws:lambda:${here}:123456789012:function:keyturn-local-rotateSecret`
+
+type Wanted = { value: object | string; tags?: Record<string, string>; replicate?: boolean }
+
+/** Two Regions: secrets with replicas, the functions of a promotion in the second one, and its table. */
+export class LostRegion {
+  readonly embedded: Embedded
+  readonly dynamo: DynamoDBClient
+  readonly table: PromotionTable
+  /** Secrets Manager in the lost Region, and here. */
+  readonly old: SecretsManagerClient
+  readonly own: SecretsManagerClient
+  readonly tasks: Tasks = {}
+  events: Entry[] = []
+  readonly #moto: Moto
+  readonly #folder: string
+
+  private constructor(embedded: Embedded, moto: Moto, folder: string) {
+    this.embedded = embedded
+    this.#moto = moto
+    this.#folder = folder
+    const { url } = embedded.secretsManager
+    this.old = new SecretsManagerClient({ endpoint: url, region: from })
+    this.own = new SecretsManagerClient({ endpoint: url, region: here })
+    this.dynamo = new DynamoDBClient({ endpoint: moto.url, region: here })
+    this.table = new PromotionTable(this.dynamo, 'promotions')
+  }
+
+  /** `map` is the deployer's, which knows the old host. */
+  static async start({
+    map = { [oldHost]: newHost } as Record<string, string>,
+    trust = [] as string[],
+  } = {}): Promise<LostRegion> {
+    const bin = await pythonBin()
+    if (!bin) throw new Error('there is no python3, of which moto is made')
+    process.env.KEYTURN_PEER_REGIONS = here
+    const [moto, embedded] = await Promise.all([startMoto(bin), startEmbedded({ trust })])
+    await settleRegion(embedded.tasks)
+    const folder = mkdtempSync(join(tmpdir(), 'keyturn-map-'))
+    writeFileSync(join(folder, 'hosts.json'), JSON.stringify(map))
+    Object.assign(process.env, {
+      AWS_REGION: here,
+      AWS_ENDPOINT_URL_DYNAMODB: moto.url,
+      // Nothing is there: no database is RDS's.
+      AWS_ENDPOINT_URL_RDS: moto.url,
+      KEYTURN_PEER_REGIONS: from,
+      KEYTURN_HOST_MAP: join(folder, 'hosts.json'),
+      KEYTURN_PROMOTION_TABLE: 'promotions',
+      KEYTURN_ROTATION_FUNCTION: rotationFunction,
+    })
+    const region = new LostRegion(embedded, moto, folder)
+    await makePromotionTable(region.dynamo, 'promotions')
+    // The functions of this Region are others than those of the lost one, though in one process.
+    vi.resetModules()
+    const { load } = await import('../../local/embedded/embedded.ts')
+    for (const machine of ['promote', 'rotate'] as const)
+      for (const [state, file] of functionsOf(machine)) region.tasks[state] = await load(file as FunctionName)
+    await settleRegion(region.tasks)
+    const bus = eventBus(entry => region.events.push(entry))
+    Object.assign(region.tasks, bus)
+    return region
+  }
+
+  async stop(): Promise<void> {
+    await this.embedded.stop()
+    await this.#moto.stop()
+    rmSync(this.#folder, { recursive: true, force: true })
+  }
+
+  /** Its API answers no more, or does again. */
+  set isLost(lost: boolean) {
+    this.embedded.secretsManager.setRegion(from, lost ? { endpoint: 'closed' } : {})
+  }
+
+  /** Makes a secret in the lost Region, with a replica here. @returns the replica's ARN */
+  async add(name: string, { value, tags = {}, replicate = true }: Wanted): Promise<string> {
+    const Tags = Object.entries({ 'keyturn:managed': 'true', 'keyturn:home': from, ...tags }).map(
+      ([Key, Value]) => ({
+        Key,
+        Value,
+      }),
+    )
+    const SecretString = typeof value === 'string' ? value : JSON.stringify(value)
+    const { ARN = '' } = await this.old.send(new CreateSecretCommand({ Name: name, SecretString, Tags }))
+    if (replicate) await this.replicate(ARN)
+    return inRegion(ARN, here)
+  }
+
+  async replicate(SecretId: string): Promise<void> {
+    const AddReplicaRegions = [{ Region: here }]
+    await this.old.send(new ReplicateSecretToRegionsCommand({ SecretId, AddReplicaRegions }))
+  }
+
+  async describe(SecretId: string): Promise<DescribeSecretResponse & { tags: Record<string, string> }> {
+    const found = await this.own.send(new DescribeSecretCommand({ SecretId }))
+    return {
+      ...found,
+      tags: Object.fromEntries((found.Tags ?? []).map(({ Key = '', Value = '' }) => [Key, Value])),
+    }
+  }
+
+  /** What an application here gets. */
+  async served(SecretId: string): Promise<Record<string, unknown>> {
+    const { SecretString = '' } = await this.own.send(new GetSecretValueCommand({ SecretId }))
+    return JSON.parse(SecretString)
+  }
+
+  /** Runs a promotion. `instead` are states that do something else. */
+  promote(input: object = { from }, instead: Tasks = {}, name = randomUUID()): Promise<Execution> {
+    return runExecution('promote', { ...this.tasks, ...instead }, name, input)
+  }
+
+  /** Rotates a secret, here or in the lost Region. */
+  rotate(id: string, where: 'here' | 'there', name = randomUUID()): Promise<Execution> {
+    const tasks = where === 'here' ? this.tasks : this.embedded.tasks
+    return runExecution('rotate', tasks, name, { store: 'secrets-manager', id })
+  }
+
+  async noted(kind: Noted['kind'] = 'promotion'): Promise<Map<string, Noted>> {
+    return new Map((await this.table.all(kind)).map(noted => [noted.name, noted]))
+  }
+}
+
+/** A client of the SDK looks for its Region when it is first used, and keeps it. */
+async function settleRegion({ CreateSecret }: Tasks): Promise<void> {
+  const [execution, rotation] = [randomUUID(), { store: 'secrets-manager', id: 'none' }]
+  await Promise.resolve(CreateSecret?.({ execution, rotation })).catch(() => {})
+}
