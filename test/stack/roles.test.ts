@@ -205,6 +205,7 @@ const table: Record<string, Record<string, string[]>> = {
     Versions: ['secretsmanager:ListSecretVersionIds'],
     RotatedByThisStack: ['secretsmanager:DescribeSecret'],
     TaggedManaged: ['secretsmanager:DescribeSecret'],
+    Schedules: ['secretsmanager:TagResource'],
     Replicas: ['secretsmanager:DescribeSecret'],
     ManagedElsewhere: ['secretsmanager:DescribeSecret'],
     AdminElsewhere: ['secretsmanager:DescribeSecret'],
@@ -349,6 +350,7 @@ const optional = [
   'HomeOfAdmins',
   'SchedulesOfManaged',
   'SchedulesOfAdmins',
+  'Schedules',
 ]
 
 const actions = (template: Template, role: string) =>
@@ -461,6 +463,19 @@ test('secrets: those that this stack rotates or that are tagged, and admins to b
     Lists: { Resource: '*' },
     Versions: { Resource: here, Condition: taggedManaged },
     ManagedSecrets: { Resource: here, Condition: { ...taggedManaged, ...current } },
+    // One tag, of what is at home here, and only where the deployment says so.
+    Schedules: {
+      Resource: here,
+      Condition: {
+        StringEquals: {
+          'secretsmanager:resource/AllowRotationLambdaArn':
+            'arn:aws:lambda:eu-west-1:123456789012:function:keyturn-test-rotateSecret',
+          'aws:ResourceTag/keyturn:home': 'eu-west-1',
+        },
+        'ForAllValues:StringEquals': { 'aws:TagKeys': 'keyturn:service-schedule' },
+        Null: { 'aws:TagKeys': 'false' },
+      },
+    },
     // Names, labels and tags in the Regions that the deployment names; no value.
     Replicas: {
       Resource: everywhere,

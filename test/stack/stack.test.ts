@@ -227,6 +227,7 @@ describe('template', () => {
         KEYTURN_MAX_ROTATIONS_PER_HOST: '10',
         KEYTURN_DUE_SCHEDULE: 'rate(5 minutes)',
         KEYTURN_PEER_REGIONS: 'eu-central-1,us-east-1',
+        KEYTURN_TAG_SCHEDULES: 'true',
       },
       rotateServer: { ...common, KEYTURN_EXECUTIONS: executions },
       takeSlot: { ...common, KEYTURN_EXECUTIONS: executions },

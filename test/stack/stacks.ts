@@ -72,6 +72,7 @@ const parameters = {
   hostMap: 'hosts.json',
   rehearsalSchedule: 'rate(1 day)',
   regionSwitch: 'lost',
+  tagSchedules: 'true',
   adminSecretArns: admins.join(','),
   caFile: 'authorities.pem',
   grace: '7d',
