@@ -1,5 +1,6 @@
+import type { AskRegion } from '../rotation/apart.ts'
 import { RotationError } from '../rotation/errors.ts'
-import { type AskRegion, follow } from '../rotation/follow.ts'
+import { follow } from '../rotation/follow.ts'
 import { awaited, notFollowing, saysOf } from '../rotation/replicas.ts'
 import type { Description } from '../rotation/stores/store.ts'
 import type { Scheduled } from './inventory.ts'

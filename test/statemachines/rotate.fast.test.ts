@@ -39,8 +39,10 @@ function tasks(given: Record<string, Task> = {}) {
     TestSecret: () => null,
     FinishSecret: () => null,
     RollbackSecret: () => ({ outcome: 'intact' }),
+    LookBeforeRetiring: () => ({ outcome: 'replicated' }),
     RetireSecret: () => ({ outcome: 'retired' }),
     MayMoveBack: () => ({ outcome: 'halfway' }),
+    LookBeforeMovingBack: () => ({ outcome: 'replicated' }),
     MoveBack: () => ({ ExecutionArn: 'arn' }),
     ...eventBus(entry => events.push(entry)),
     ...given,
@@ -95,6 +97,11 @@ function triesOf(state: string, error: string): number {
   if (nameless.includes(error)) return rollingBack.includes(state) ? TRIES : state === 'TestSecret' ? 4 : 1
   return error === 'AdminRefused' && administering.includes(state) ? 13 : 1
 }
+
+/** The states that ask other Regions right before something is closed. */
+const looking = ['LookBeforeRetiring', 'LookBeforeMovingBack']
+/** What comes after a rotation in a deployment that names peer Regions. */
+const retiring = ['GraceBeforeLook', 'LookBeforeRetiring', 'RetireSecret']
 
 /** How it ends where what comes after a rotation failed, and what is announced then. */
 const told = ['AnnounceRetirementFailure', 'RetirementFailed']
@@ -158,15 +165,28 @@ describe('a rotation that goes well', () => {
     ])
   })
 
-  test('with a grace time it waits, then retires; at most 11 transitions, and 10 of a parameter', async () => {
+  test('with a grace time it waits, then retires; at most 10 transitions, and 12 where it looks at other Regions', async () => {
     const { all } = tasks({ CreateSecret: () => ({ ...rotation, grace: 3600 }) })
     const execution = await runRotation(all, name, input)
-    expect(execution.states.slice(-4)).toEqual(['AnnounceSuccess', 'MustRetire', 'Grace', 'RetireSecret'])
-    expect(execution.states.length).toBeLessThanOrEqual(11)
+    expect(execution.states.slice(-4)).toEqual([
+      'MustRetire',
+      'GraceBeforeLook',
+      'LookBeforeRetiring',
+      'RetireSecret',
+    ])
+    expect(execution.states.length).toBeLessThanOrEqual(12)
     expect(execution.output).toMatchObject({ retirement: { outcome: 'retired' } })
-    const { states } = await runRotation(all, name, { ...input, store: 'parameter-store' })
-    expect(states.length).toBeLessThanOrEqual(10)
-    expect(states).not.toContain('LookAtReplicas')
+    const parameter = { ...input, store: 'parameter-store' }
+    const ofParameter = () => ({ ...rotation, ...parameter, grace: 3600 })
+    const alone = await runRotation({ ...all, CreateSecret: ofParameter }, name, parameter)
+    vi.stubEnv('KEYTURN_PEER_REGIONS', '')
+    const withoutPeers = await runRotation(all, name, input)
+    vi.stubEnv('KEYTURN_PEER_REGIONS', 'us-east-1')
+    for (const { states } of [alone, withoutPeers]) {
+      expect(states.slice(-4)).toEqual(['AnnounceSuccess', 'MustRetire', 'Grace', 'RetireSecret'])
+      expect(states.length).toBeLessThanOrEqual(10)
+      expect(states).not.toContain('LookAtReplicas')
+    }
   })
 
   describe('on a temporary clone', () => {
@@ -177,11 +197,12 @@ describe('a rotation that goes well', () => {
       const started: unknown[] = []
       const { all } = tasks({ CreateSecret, MoveBack: input => started.push(input) })
       const execution = await runRotation(all, name, input)
-      expect(execution.states.slice(-6)).toEqual([
+      expect(execution.states.slice(-7)).toEqual([
         'MustRetire',
         'StayOnClone',
         'MayMoveBack',
         'MustMoveBack',
+        'LookBeforeMovingBack',
         'MoveBack',
         'Rotated',
       ])
@@ -413,7 +434,7 @@ test('FinishSecret failed though it was done: the rotation succeeded, is announc
   })
   const execution = await runRotation(all, name, input)
   const after = execution.states.slice(execution.states.indexOf('RollbackSecret') + 1)
-  expect(after).toEqual(['HadFinished', 'AnnounceSuccess', 'MustRetire', 'Grace', 'RetireSecret'])
+  expect(after).toEqual(['HadFinished', 'AnnounceSuccess', 'MustRetire', ...retiring])
   expect(execution.failure).toBeUndefined()
   expect(events).toMatchObject([{ DetailType: 'Credential Rotated', Detail: { token: name } }])
 })
@@ -480,9 +501,9 @@ describe('replicas in other Regions', () => {
 
   test('are waited for after the success is announced, and before the grace time begins', async () => {
     const AwaitReplicas = failsFirst('ReplicasBehind', 3, replicated)
-    const { all, events } = tasks({ CreateSecret, AwaitReplicas })
+    const { all, events } = tasks({ CreateSecret, AwaitReplicas, LookBeforeRetiring: () => replicated })
     const { states, tries, output } = await runRotation(all, name, input)
-    const after = ['AwaitReplicas', ...followed, 'Grace', 'RetireSecret']
+    const after = ['AwaitReplicas', ...followed, ...retiring]
     expect(states).toEqual([...good, ...after])
     expect(tries.AwaitReplicas).toBe(4)
     expect(output).toMatchObject({ replication: replicated, retirement: { outcome: 'retired' } })
@@ -505,8 +526,7 @@ describe('replicas in other Regions', () => {
       'AnnounceReplicasBehind',
       'AwaitReplicasLonger',
       ...followed,
-      'Grace',
-      'RetireSecret',
+      ...retiring,
     ])
     expect(events[1]).toMatchObject({
       DetailType: 'Credential Replicas Behind',
@@ -536,7 +556,7 @@ describe('replicas in other Regions', () => {
       const AwaitReplicasLonger = failsFirst(error, 40, replicated)
       const { all } = tasks({ CreateSecret, AwaitReplicas: fails('ReplicasBehind'), AwaitReplicasLonger })
       const { states } = await runRotation(all, name, input)
-      expect(states.slice(good.length + 3)).toEqual([...followed, 'Grace', 'RetireSecret'])
+      expect(states.slice(good.length + 3)).toEqual([...followed, ...retiring])
     },
   )
 
@@ -560,6 +580,67 @@ describe('replicas in other Regions', () => {
     }
   })
 
+  describe.each([
+    ['LookBeforeRetiring', {}, 'RetireSecret'],
+    ['LookBeforeMovingBack', { halfway: true, clone: 'drop' }, 'MoveBack'],
+  ] as const)('right before what was replaced is closed: %s', (look, more, next) => {
+    const CreateSecret = () => ({ ...rotation, grace: 1, ...more })
+
+    test('asks, and its answer is in the state', async () => {
+      const seen: unknown[] = []
+      const answer = { outcome: 'replicated', empty: ['us-east-1'] }
+      const { all } = tasks({
+        CreateSecret,
+        [look]: (event: unknown) => {
+          seen.push(event)
+          return answer
+        },
+      })
+      const { output, states } = await runRotation(all, name, input)
+      expect(seen).toMatchObject([{ look: 'retiring', execution: name, rotation: { id: 'app' } }])
+      expect(states).toContain(next)
+      expect(output).toMatchObject({ replication: answer })
+    })
+
+    test('where another Region has taken over it is told, and at once left open', async () => {
+      const promoted = fails('PromotedElsewhere')
+      const { all, events } = tasks({ CreateSecret, [look]: promoted, AwaitReplicasLonger: promoted })
+      const { states, tries, failure, output } = await runRotation(all, name, input)
+      expect(states.slice(states.indexOf(look))).toEqual([
+        look,
+        'AnnounceReplicasBehind',
+        'AwaitReplicasLonger',
+        'LeftOpen',
+      ])
+      expect(tries).toMatchObject({ [look]: 1, AwaitReplicasLonger: 1 })
+      expect([failure, tries[next]]).toEqual([undefined, undefined])
+      expect(output).toMatchObject({ replication: { Error: 'PromotedElsewhere' } })
+      expect(events.map(({ DetailType }) => DetailType)).toEqual([
+        'Credential Rotated',
+        'Credential Replicas Behind',
+      ])
+    })
+
+    test('a copy that follows another Region is told, and waited for; the grace time then begins anew', async () => {
+      let looks = 0
+      const { all } = tasks({
+        CreateSecret,
+        [look]: () => (looks++ < 9 ? fails('ReplicasBehind')() : replicated),
+        AwaitReplicasLonger: failsFirst('ReplicasBehind', 20, replicated),
+      })
+      const { states, tries } = await runRotation(all, name, input)
+      expect(tries).toMatchObject({ [look]: 10, AwaitReplicasLonger: 21, [next]: 1 })
+      const waits = states.filter(state => ['GraceBeforeLook', 'StayOnClone'].includes(state))
+      expect(waits).toHaveLength(2)
+    })
+
+    test('a secret that is gone has none: it goes on, and says so itself', async () => {
+      const { all } = tasks({ CreateSecret, [look]: fails('InvalidCredential') })
+      const { states } = await runRotation(all, name, input)
+      expect(states[states.indexOf(look) + 1]).toBe(next)
+    })
+  })
+
   test('without any, nothing is waited for', async () => {
     expect((await runRotation(tasks().all, name, input)).states).toEqual([...before, ...steps, 'Rotated'])
   })
@@ -575,7 +656,7 @@ describe('replicas in other Regions', () => {
     const AwaitReplicas = () => ({ outcome: 'superseded' })
     const { all, events } = tasks({ CreateSecret, AwaitReplicas })
     const { states } = await runRotation(all, name, input)
-    expect(states.slice(-4)).toEqual(['MayAnnounceReplicated', 'Followed', 'Grace', 'RetireSecret'])
+    expect(states.slice(-5)).toEqual(['MayAnnounceReplicated', 'Followed', ...retiring])
     expect(events.map(({ DetailType }) => DetailType)).toEqual(['Credential Rotated'])
   })
 
@@ -623,7 +704,7 @@ describe('the definition', () => {
   const retriersOf = (name: string) => states.find(([state]) => state === name)?.[1].Retry as Retrier[]
 
   test('every function is retried alike: the errors that pass by themselves, with full jitter; what takes minutes is waited for', () => {
-    expect(functions.length).toBe(13)
+    expect(functions.length).toBe(15)
     for (const [state, { Retry, TimeoutSeconds }] of functions) {
       if (['AwaitPendingReplicas', 'AwaitReplicasLonger'].includes(state)) continue
       const errors = rollingBack.includes(state) ? [...retried, ...nameless] : retried
@@ -644,7 +725,7 @@ describe('the definition', () => {
       expect(retriersOf(state).slice(2), state).toMatchObject(
         admin
           ? [{ ErrorEquals: ['AdminRefused'], IntervalSeconds: 10, BackoffRate: 1, MaxAttempts: 12 }]
-          : ['TestSecret', 'LookAtReplicas', 'AwaitReplicas'].includes(state)
+          : ['TestSecret', 'LookAtReplicas', 'AwaitReplicas', ...looking].includes(state)
             ? [{}]
             : [],
       )
