@@ -16,6 +16,8 @@ export const meanings = {
   announce: 'The credential was rotated, but that could not be announced.',
   behind:
     'The credential was rotated, but a Region still has the value of before: what was replaced stays open until it has followed.',
+  promoted:
+    'The credential was rotated, but stands alone in another Region as well, as after a promotion there: what was replaced stays open.',
 }
 export type Meaning = keyof typeof meanings
 
