@@ -1,3 +1,5 @@
+import { promotionRemedy } from './promotion/remedies.ts'
+
 /**
  * What to do about each thing that can go wrong, in a sentence or two, by the anchor of its entry in docs/runbook.md, which
  * says more.
@@ -55,6 +57,15 @@ export const remedies: Record<string, string> = {
   'rotations-parked': 'Bring the database server back; what waits rotates by itself as soon as it answers.',
   'start-or-watch-failed': 'Mend what the reason names; what is still due begins with the next run.',
   'run-failed': 'Look at the execution of rotate-due; the next run takes up what is still due.',
+  hostunmapped: promotionRemedy('HostUnmapped'),
+  stillstandby: promotionRemedy('StillStandby'),
+  replicamissing: promotionRemedy('ReplicaMissing'),
+  standsalone: promotionRemedy('StandsAlone'),
+  regionanswers: promotionRemedy('RegionAnswers'),
+  'promotion-failed':
+    'See which ones by keyturn promote --dry-run, mend what each reason names, then promote again: it takes up the rest.',
+  'promotion-not-ready':
+    'Mend what each reason names while the other Region is there; keyturn replicas --ready shows them all.',
   'late-credentials':
     'Look at the status of each that is named: the reason is a tag, a window, or tries that failed.',
 }

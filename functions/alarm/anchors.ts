@@ -20,6 +20,9 @@ export function anchorOf({ headline, error = '', what = '' }: Failure): string {
     managed: 'managed-rotation-failed',
     abandoned: 'managed-rotation-failed',
     alarm: ofAlarm(what),
+    promotion: 'promotion-failed',
+    promotionEnded: 'promotion-failed',
+    notReady: 'promotion-not-ready',
     denied: 'event-check-failed',
   }
   return anchors[headline] ?? entryOf(error)

@@ -43,6 +43,13 @@ const detail = part({
   report: part({ host: text, rotated: count, failed: count, parked: count, failures: kinds }),
   // Credentials Late, by statemachines/rotate-due.asl.json
   late: part({ count, names, behind: flag, promoted: flag }),
+  // Promotion Finished and Promotion Not Ready, by statemachines/promote.asl.json
+  promotion: part({
+    from: text,
+    unknown: count,
+    failed: part({ count, names }),
+    news: part({ count, names }),
+  }),
   // Step Functions Execution Status Change
   executionArn: text,
   status: text,

@@ -7,6 +7,8 @@ import { type Detail, messageIn, type Problem, readDetail } from './event.ts'
 import type { Weighed } from './evidence.ts'
 import { critical, type Headline } from './headlines.ts'
 import type { Entered } from './histories.ts'
+import { ofKinds } from './kinds.ts'
+import { ofEnd, ofPromotion, ofRehearsal } from './promotion.ts'
 import { credentialName, listed, short } from './words.ts'
 
 /** What the kinds of events have in common. */
@@ -148,10 +150,14 @@ const readers: Record<string, Reader> = {
     }
   },
 
-  'Step Functions Execution Status Change': (detail, { last }) => ({
-    ...(detail.stateMachineArn?.endsWith('-rotate-due') ? ofRun(detail) : ofExecution(detail, last)),
-    execution: detail.executionArn,
-  }),
+  'Promotion Finished': ({ execution, promotion }) => ofPromotion(execution, promotion),
+
+  'Promotion Not Ready': ({ execution, promotion }) => ofRehearsal(execution, promotion),
+
+  'Step Functions Execution Status Change': (detail, { last }) => {
+    const failure = ofStatus(detail, last)
+    return failure && { ...failure, execution: detail.executionArn }
+  },
 
   'AWS Service Event via CloudTrail': ({
     eventName,
@@ -180,6 +186,11 @@ const readers: Record<string, Reader> = {
       topicTold: true,
     }
   },
+}
+
+function ofStatus(detail: Detail, last: Entered | undefined): Failure | undefined {
+  if (detail.stateMachineArn?.endsWith('-promote')) return ofEnd(detail)
+  return detail.stateMachineArn?.endsWith('-rotate-due') ? ofRun(detail) : ofExecution(detail, last)
 }
 
 const headlineOf = (state: string | undefined, how: 'failed' | 'stopped'): Headline =>
@@ -259,19 +270,6 @@ function headlineByWords({ error, step }: Pick<Failure, 'error' | 'step'>): Head
   if (error?.startsWith('StepFunctions.')) return 'stay'
   if (error?.startsWith('EventBridge.')) return 'announce'
   return step ? 'failed' : 'unclear'
-}
-
-type Kind = NonNullable<NonNullable<NonNullable<Detail['report']>['failures']>[number]>
-
-/** The critical first, each with as many names as there is room for; what does not fit is counted. */
-function ofKinds(kinds: Kind[], runbook: string): [string, string][] {
-  const isCritical = ({ severity }: Kind) => severity === 'critical'
-  return [...kinds.filter(isCritical), ...kinds.filter(kind => !isCritical(kind))].map(kind => {
-    const { error = 'Unknown', reason, count, names } = kind
-    const such = reason ? `; such as: ${short(reason)}` : ''
-    const [mark, see] = isCritical(kind) ? ['CRITICAL ', `; see ${runbook}#lockedout`] : ['', '']
-    return [`${mark}${short(error, 60)}`, `${count}: ${listed(names, count, 3000)}${such}${see}`]
-  })
 }
 
 /** A failed function's message begins with the step. */

@@ -146,11 +146,14 @@ async function toAlarm(item: Item, means: Means, looking: AbortSignal): Promise<
 /** What Step Functions reports was mostly announced and told: then nobody has to look at the execution. */
 async function knownKey({ source, detail, time }: Event, ledger: Ledger): Promise<string | undefined> {
   const { executionArn, stateMachineArn } = detail ?? {}
-  if (source !== 'aws.states' || !executionArn || stateMachineArn?.endsWith('-rotate-due')) return undefined
+  if (source !== 'aws.states' || !executionArn || !isRotation(stateMachineArn)) return undefined
   const key = `execution ${executionArn.split(':').at(-1)}`
   const known = await ledger.knows(key, Date.parse(time ?? '') || Date.now()).catch(() => false)
   return known ? key : undefined
 }
+
+/** Of the others nothing is announced where they fail. */
+const isRotation = (stateMachineArn = '') => !/-(rotate-due|promote)$/.test(stateMachineArn)
 
 /** The history may lag behind the event for a moment. */
 async function look(event: Event, means: Means, looking: AbortSignal): Promise<Weighed> {

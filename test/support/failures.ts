@@ -392,3 +392,42 @@ export const policyEvent = {
     'action-reason': 'The parameter has not been changed for 2 hours.',
   },
 }
+
+const promoted500 = {
+  from: 'eu-west-1',
+  rehearsal: false,
+  count: 500,
+  unknown: 1,
+  promoted: 497,
+  before: 0,
+  failed: {
+    count: 2,
+    names: [
+      'shop/mail: StillStandby: postgres://db.example.com:5432 takes no changes: promote the database, then promote again',
+      'shop/app: LoginRefused: postgres://db.example.com:5432 refuses every version that is labelled, current, previous',
+    ],
+  },
+  warned: { count: 0, names: [] },
+}
+const promotion = execution.replace(/:execution:.*/, ':execution:keyturn-test-promote:0a1b')
+
+/** A Region was given up, and some of its credentials could not be promoted. */
+export const promotionFinished = {
+  ...envelope,
+  id: 'event-18',
+  source: 'keyturn',
+  'detail-type': 'Promotion Finished',
+  time: '2026-11-21T10:20:00Z',
+  detail: { execution: promotion, promotion: promoted500 },
+}
+
+/** A rehearsal found something for the first time. */
+export const promotionNotReady = {
+  ...promotionFinished,
+  id: 'event-19',
+  'detail-type': 'Promotion Not Ready',
+  detail: {
+    execution: promotion,
+    promotion: { ...promoted500, rehearsal: true, unknown: 0, news: promoted500.failed },
+  },
+}

@@ -20,6 +20,8 @@ import {
   parkedReport,
   promoted,
   promotedFound,
+  promotionFinished,
+  promotionNotReady,
   refused,
   replicasBehind,
   replicated,
@@ -94,6 +96,15 @@ const alarms: Record<string, Alarm> = {
   'promoted elsewhere': read(promoted),
   'promoted elsewhere, left open': read(leftOpen),
   'promoted elsewhere, found by a run': read(promotedFound),
+  'promotion, not all of it': read(promotionFinished),
+  'promotion, not ready': read(promotionNotReady),
+  'promotion, not to its end': read({
+    ...statusChange('FAILED', 'Throttled', 'findReplicas: DynamoDB: TimeoutError'),
+    detail: {
+      ...statusChange('FAILED', 'Throttled', 'findReplicas: DynamoDB: TimeoutError').detail,
+      stateMachineArn: 'arn:aws:states:eu-west-1:123456789012:stateMachine:keyturn-test-promote',
+    },
+  }),
   'stays on its clone': read(of(retirementFailed, { state: 'MayMoveBack' })),
   'success not announced': read(
     ended('FAILED', 'EventBridge.ResourceNotFoundException', 'no such bus'),
