@@ -205,17 +205,14 @@ describe('template', () => {
       EXCLUDE_LOWERCASE: 'false',
       REQUIRE_EACH_INCLUDED_TYPE: 'true',
     }
-    const promotion = {
-      ...common,
-      KEYTURN_PEER_REGIONS: 'eu-central-1,us-east-1',
-      KEYTURN_PROMOTION_TABLE: 'Promotions',
-    }
+    const peers = { KEYTURN_PEER_REGIONS: 'eu-central-1,us-east-1' }
+    const promotion = { ...common, ...peers, KEYTURN_PROMOTION_TABLE: 'Promotions' }
     const expected: Record<string, object> = {
       createSecret: { ...common, ...create },
       setSecret: { ...database, KEYTURN_EXECUTIONS: executions },
       testSecret: { ...database, KEYTURN_TEST_QUERY_MAY_WRITE: 'false' },
       finishSecret: common,
-      awaitReplicas: { ...common, KEYTURN_PEER_REGIONS: 'eu-central-1,us-east-1' },
+      awaitReplicas: { ...common, ...peers },
       rollbackSecret: { ...database, KEYTURN_EXECUTIONS: executions, KEYTURN_GRACE: '7d' },
       retireSecret: database,
       rotateSecret: { ...database, ...create, KEYTURN_TEST_QUERY_MAY_WRITE: 'false' },
@@ -226,7 +223,7 @@ describe('template', () => {
         KEYTURN_MAX_ROTATIONS: '100',
         KEYTURN_MAX_ROTATIONS_PER_HOST: '10',
         KEYTURN_DUE_SCHEDULE: 'rate(5 minutes)',
-        KEYTURN_PEER_REGIONS: 'eu-central-1,us-east-1',
+        ...peers,
         KEYTURN_TAG_SCHEDULES: 'true',
       },
       rotateServer: { ...common, KEYTURN_EXECUTIONS: executions },
@@ -255,7 +252,7 @@ describe('template', () => {
       reportPromotion: promotion,
       switchRegion: {
         ...common,
-        KEYTURN_PEER_REGIONS: 'eu-central-1,us-east-1',
+        ...peers,
         KEYTURN_PROMOTIONS: 'arn:aws:states:eu-west-1:123456789012:stateMachine:keyturn-test-promote',
         KEYTURN_REGION_SWITCH: 'lost',
       },
