@@ -1,0 +1,177 @@
+import { randomUUID } from 'node:crypto'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import {
+  DescribeSecretCommand,
+  GetSecretValueCommand,
+  ReplicateSecretToRegionsCommand,
+  SecretsManagerClient,
+} from '@aws-sdk/client-secrets-manager'
+import type { StateName } from '../../fleet/states.ts'
+import { inRegion } from '../../rotation/arn.ts'
+import { type DynamoDbServer, startDynamoDb } from '../aws/dynamoDb.ts'
+import type { Value } from '../client/application.ts'
+import { SecretsShelf } from '../client/shelves.ts'
+import { Users } from '../client/users.ts'
+import { type Embedded, startEmbedded } from '../embedded/embedded.ts'
+import { type Execution, runRotation, type Tasks } from '../embedded/stateMachine.ts'
+import { type PostgresStandby, startStandbyOf } from '../servers/postgresStandby.ts'
+import { freePort } from '../servers/spawn.ts'
+import { SecondRegion } from './secondRegion.ts'
+
+/** The Region that is lost, and the one that goes on. */
+export const from = 'eu-west-1'
+export const here = 'eu-central-1'
+
+/** A moment of a rotation, by one of its states. */
+export type Moment = { when: 'before' | 'after'; state: StateName<'rotate'> }
+
+/** The ARNs of a secret in both Regions, and of its admin's in the second one. */
+export type Ids = { from: string; here: string; adminHere?: string }
+
+/** One version of a secret that has a label. */
+export type Labelled = { labels: string[]; value: Value }
+
+const table = { name: 'promotions', hash: 'kind', range: 'credential' }
+
+/** Two Regions in this process: a PostgreSQL and its standby, secrets and their replicas, and the functions of both. */
+export class TwoRegions {
+  /** The first Region; its Secrets Manager has both. */
+  readonly embedded: Embedded
+  readonly second: SecondRegion
+  /** Where applications of either Region read their secrets. */
+  readonly shelves: { from: SecretsShelf; here: SecretsShelf }
+  readonly #here: SecretsManagerClient
+  readonly #dynamo: DynamoDbServer
+  readonly #folder: string
+  readonly #port: number
+  #standby: PostgresStandby | undefined
+
+  private constructor(
+    embedded: Embedded,
+    second: SecondRegion,
+    own: { dynamo: DynamoDbServer; folder: string; port: number },
+  ) {
+    this.embedded = embedded
+    this.second = second
+    this.#here = new SecretsManagerClient({ endpoint: embedded.secretsManager.url, region: here })
+    this.shelves = { from: new SecretsShelf(embedded.secrets), here: new SecretsShelf(this.#here) }
+    this.#dynamo = own.dynamo
+    this.#folder = own.folder
+    this.#port = own.port
+  }
+
+  /** Starts all but the standby. The functions of the first Region are in this thread, and read its environment. */
+  static async start(): Promise<TwoRegions> {
+    process.env.KEYTURN_PEER_REGIONS = here
+    const [embedded, dynamo, port] = await Promise.all([startEmbedded(), startDynamoDb(table), freePort()])
+    const folder = mkdtempSync(join(tmpdir(), 'keyturn-drill-'))
+    const { postgres } = embedded
+    const map = { [`${postgres.host}:${postgres.port}`]: `${postgres.host}:${port}` }
+    const KEYTURN_HOST_MAP = join(folder, 'hosts.json')
+    writeFileSync(KEYTURN_HOST_MAP, JSON.stringify(map))
+    const second = await SecondRegion.start({
+      ...process.env,
+      AWS_REGION: here,
+      AWS_ENDPOINT_URL_DYNAMODB: dynamo.url,
+      KEYTURN_PEER_REGIONS: from,
+      KEYTURN_HOST_MAP,
+      KEYTURN_PROMOTION_TABLE: table.name,
+      KEYTURN_ROTATION_FUNCTION: `arn:aws:lambda:${here}:123456789012:function:keyturn-local-rotateSecret`,
+    })
+    return new TwoRegions(embedded, second, { dynamo, folder, port })
+  }
+
+  get standby(): PostgresStandby {
+    if (!this.#standby) throw new Error('no standby follows yet')
+    return this.#standby
+  }
+
+  /** Has a standby follow the PostgreSQL of the first Region, in place of the one that may have done so before. */
+  async follow(): Promise<void> {
+    await this.#standby?.stop()
+    this.#standby = await startStandbyOf(this.embedded.postgres, { port: this.#port })
+  }
+
+  /** Makes a user of the first Region's PostgreSQL and its secret, with a replica; with an admin, users alternate. */
+  async enrol(user: string, { admin: adminName }: { admin?: string } = {}): Promise<Ids> {
+    await using users = await Users.of(this.embedded.postgres, this.shelves.from, 'drill/')
+    const home = { 'keyturn:home': from }
+    const admin = adminName === undefined ? undefined : await users.makeAdmin(adminName, home)
+    const id = await users.enrol(user, { tags: home, ...(admin && { admin }) })
+    for (const SecretId of admin ? [admin.arn, id] : [id])
+      await this.embedded.secrets.send(
+        new ReplicateSecretToRegionsCommand({ SecretId, AddReplicaRegions: [{ Region: here }] }),
+      )
+    return { from: id, here: inRegion(id, here), ...(admin && { adminHere: inRegion(admin.arn, here) }) }
+  }
+
+  /** Rotates a secret of the first Region, to the end. */
+  rotate(id: string, { grace = 0 } = {}): Promise<Execution> {
+    return runRotation(this.embedded.tasks, randomUUID(), { store: 'secrets-manager', id }, { grace })
+  }
+
+  /** Rotates a secret of the first Region up to a moment; there the execution stands still for good. */
+  async rotateUntil(id: string, { when, state }: Moment, { grace = 1000 } = {}): Promise<void> {
+    const reached = Promise.withResolvers<void>()
+    const forEver = new Promise<never>(() => {})
+    let stands = false
+    const stand = () => {
+      stands = true
+      reached.resolve()
+      return forEver
+    }
+    const tasks: Tasks = Object.fromEntries(
+      Object.entries(this.embedded.tasks).map(([name, task]) => [
+        name,
+        async (input: unknown) => {
+          if (stands || (name === state && when === 'before')) return stand()
+          const result = await task(input)
+          return name === state ? stand() : result
+        },
+      ]),
+    )
+    const entered = (name: string) => {
+      // A Wait state runs nothing that could stand still: what comes after it does.
+      if (name === state && !(name in tasks)) stand()
+    }
+    const run = runRotation(tasks, randomUUID(), { store: 'secrets-manager', id }, { grace, entered })
+    const ended = run.then(({ states, failure }) => {
+      throw new Error(`the rotation did not come ${when} ${state}: ${failure?.error ?? states.at(-1)}`)
+    })
+    await Promise.race([reached.promise, ended])
+  }
+
+  /** The first Region is gone: its database dies as in a crash, and its Secrets Manager answers no more. */
+  async lose(): Promise<void> {
+    this.embedded.secretsManager.setRegion(from, { endpoint: 'closed' })
+    await this.embedded.postgres.kill()
+  }
+
+  /** It is back, with all that it had. */
+  async bringBack(): Promise<void> {
+    await this.embedded.postgres.restart()
+    this.embedded.secretsManager.setRegion(from, {})
+  }
+
+  /** The labelled versions of a secret of the second Region, as `current`, `pending` and `previous`. */
+  async labelled(SecretId: string): Promise<Labelled[]> {
+    const { VersionIdsToStages = {} } = await this.#here.send(new DescribeSecretCommand({ SecretId }))
+    return Promise.all(
+      Object.entries(VersionIdsToStages).map(async ([VersionId, stages]) => {
+        const found = await this.#here.send(new GetSecretValueCommand({ SecretId, VersionId }))
+        const labels = stages.map(stage => stage.replace('AWS', '').toLowerCase())
+        return { labels, value: JSON.parse(found.SecretString ?? '') }
+      }),
+    )
+  }
+
+  async stop(): Promise<void> {
+    await this.second.stop()
+    await this.#standby?.stop()
+    await this.embedded.stop()
+    await this.#dynamo.stop()
+    rmSync(this.#folder, { recursive: true, force: true })
+  }
+}
