@@ -36,5 +36,4 @@ say(
     ? '\nAll of it was proven. The runbook of a real loss: docs/disaster-recovery.md'
     : '\nNot all of it was proven.',
 )
-// The executions that the loss caught stand still for good.
-process.exit(proven ? 0 : 1)
+process.exitCode = proven ? 0 : 1

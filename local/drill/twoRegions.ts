@@ -47,6 +47,9 @@ export class TwoRegions {
   readonly #folder: string
   readonly #port: number
   #standby: PostgresStandby | undefined
+  /** What stands still in the first Region, and what it waits for: the end of all. */
+  readonly #standing: Promise<unknown>[] = []
+  readonly #end = Promise.withResolvers<never>()
 
   private constructor(
     embedded: Embedded,
@@ -55,6 +58,7 @@ export class TwoRegions {
   ) {
     this.embedded = embedded
     this.second = second
+    this.#end.promise.catch(() => {})
     this.#here = new SecretsManagerClient({ endpoint: embedded.secretsManager.url, region: here })
     this.shelves = { from: new SecretsShelf(embedded.secrets), here: new SecretsShelf(this.#here) }
     this.#dynamo = own.dynamo
@@ -112,15 +116,14 @@ export class TwoRegions {
     return runRotation(this.embedded.tasks, randomUUID(), { store: 'secrets-manager', id }, { grace })
   }
 
-  /** Rotates a secret of the first Region up to a moment; there the execution stands still for good. */
+  /** Rotates a secret of the first Region up to a moment; there the execution stands still. */
   async rotateUntil(id: string, { when, state }: Moment, { grace = 1000 } = {}): Promise<void> {
     const reached = Promise.withResolvers<void>()
-    const forEver = new Promise<never>(() => {})
     let stands = false
     const stand = () => {
       stands = true
       reached.resolve()
-      return forEver
+      return this.#end.promise
     }
     const tasks: Tasks = Object.fromEntries(
       Object.entries(this.embedded.tasks).map(([name, task]) => [
@@ -137,6 +140,7 @@ export class TwoRegions {
       if (name === state && !(name in tasks)) stand()
     }
     const run = runRotation(tasks, randomUUID(), { store: 'secrets-manager', id }, { grace, entered })
+    this.#standing.push(run)
     const ended = run.then(({ states, failure }) => {
       throw new Error(`the rotation did not come ${when} ${state}: ${failure?.error ?? states.at(-1)}`)
     })
@@ -168,6 +172,8 @@ export class TwoRegions {
   }
 
   async stop(): Promise<void> {
+    this.#end.reject(new Error('the Region was lost'))
+    await Promise.all(this.#standing)
     await this.second.stop()
     await this.#standby?.stop()
     await this.embedded.stop()
