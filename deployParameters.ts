@@ -14,6 +14,7 @@ const rules: Record<string, { should: string; fits: RegExp }> = {
     should: listOf('Regions', 'eu-central-1,us-east-1'),
     fits: /^[a-z]{2}(-[a-z]+)+-\d(,[a-z]{2}(-[a-z]+)+-\d)*$/,
   },
+  tagSchedules: { should: 'true or false', fits: /^(true|false)$/ },
   regionSwitch: { should: 'planned, lost, or left out', fits: /^(planned|lost)$/ },
   rehearsalSchedule: {
     should: 'a rate or a cron of EventBridge Scheduler, such as rate(7 days)',

@@ -3,6 +3,7 @@ import { type Shell, scripts } from './complete/scripts.ts'
 import { type Context, contextOf, type GlobalOptions } from './context.ts'
 import { type ExitCode, meanings } from './exit.ts'
 import { addLooks, ids } from './looks.ts'
+import { addPromotion } from './promotion/command.ts'
 import { addReplicas } from './replicas/command.ts'
 import { ownVersion } from './version.ts'
 
@@ -50,12 +51,14 @@ export function programOf(ended: Ended): Command {
 
   addLooks({ make, run })
   addReplicas({ make, run })
+  addPromotion({ make, run })
 
-  make('version', 'The versions of this command and of the stack.').action(async (_, command) =>
-    run(command, async context => {
-      const { version } = await import('./commands/version.ts')
-      return version(context)
-    }),
+  make('version', 'The versions of this command and of the stack, and how its peers differ.').action(
+    async (_, command) =>
+      run(command, async context => {
+        const { version } = await import('./commands/version.ts')
+        return version(context)
+      }),
   )
 
   make('demo', 'Rotate real PostgreSQL users on this machine, and break two of the rotations.').action(

@@ -70,6 +70,10 @@ export function placeOf(stack: Stack): { region: string; account: string } {
   return { region, account }
 }
 
+/** The other Regions that a stack was deployed with; undefined if it is older than that output. */
+export const peersOf = ({ outputs }: Stack): string[] | undefined =>
+  outputs.PeerRegions?.split(',').filter(Boolean)
+
 /** Every stack of Keyturn. One from before stacks told their stage has that of its name, and no version. */
 export async function stacksOf({ clients }: Context): Promise<Stack[]> {
   const { paginateDescribeStacks } = await import('@aws-sdk/client-cloudformation')

@@ -11,6 +11,7 @@ import {
 import type { SSMClient } from '@aws-sdk/client-ssm'
 import { ask } from '../rotation/ask.ts'
 import { Throttled } from '../rotation/errors.ts'
+import { scheduleTag } from '../rotation/promotion/serviceSchedule.ts'
 import type { StoreName } from '../rotation/stores/store.ts'
 import { EVERY, homeIn, isManaged, isScheduled, MANAGED, type Tags, tagsIn } from '../rotation/tags.ts'
 import { changesOf } from './parameters.ts'
@@ -27,6 +28,8 @@ export type Scheduled = {
   since: Date
   /** By when Secrets Manager means to rotate it; unset if that has no schedule for it. */
   nextByService?: Date
+  /** The schedule of a secret that Secrets Manager rotates by this stack, as a tag keeps it. */
+  serviceSchedule?: string
   /** The versions of a secret that are current, and pending and not current. */
   current?: string
   pending?: string
@@ -120,6 +123,7 @@ export class Inventory {
   async secret(secret: SecretListEntry): Promise<Scheduled> {
     const { Name: id = '', ARN: arn = '', RotationEnabled, NextRotationDate = NEVER } = secret
     const since = RotationEnabled ? secret.LastRotatedDate : await this.#currentSince(secret)
+    const serviceSchedule = this.#isRotatedByUs(secret) ? scheduleTag(secret.RotationRules) : undefined
     const [current, pending] = [
       currentIn(secret.SecretVersionsToStages),
       pendingIn(secret.SecretVersionsToStages),
@@ -131,6 +135,7 @@ export class Inventory {
       tags: tagsIn(secret.Tags),
       since: since ?? new Date(0),
       ...(RotationEnabled && { nextByService: NextRotationDate }),
+      ...(serviceSchedule && { serviceSchedule }),
       ...(current && { current }),
       ...(pending && { pending }),
     }

@@ -19,6 +19,7 @@ import {
   storeAndId,
   toLookAt,
 } from '../fleet/plan.ts'
+import { tellSchedules, untold } from '../fleet/promotion/scheduleTags.ts'
 import { type Last, Servers, serverId } from '../fleet/servers.ts'
 import { adminsAmong, targetsOf } from '../fleet/targets.ts'
 import { triedOf } from '../fleet/tried.ts'
@@ -27,7 +28,7 @@ import { ask } from '../rotation/ask.ts'
 import { SecretsManager } from '../rotation/stores/secretsManager.ts'
 import { parseDueEnvironment } from './shared/environment.ts'
 import { runEvent } from './shared/event.ts'
-import { functionHandler } from './shared/handler.ts'
+import { functionHandler, logger } from './shared/handler.ts'
 import { measure } from './shared/metrics.ts'
 import { askingFor, peers } from './shared/peers.ts'
 import { requestHandler } from './shared/requestHandler.ts'
@@ -109,6 +110,7 @@ export const handler = functionHandler(
     const groups: Group[] = []
     for (const group of planned) groups.push({ ...group, server: await serverOf(group.host, last) })
     const parts = announced(late, looksAtAll(now, interval) ? await laggards({ run, now, replicas }) : [])
+    if (environment.tagSchedules && !waitsFor) await keepSchedules(credentials, due, run)
     return {
       groups,
       hosts: groups.length,
@@ -122,6 +124,19 @@ export const handler = functionHandler(
     }
   },
 )
+
+/**
+ * Keeps in a tag by which schedule Secrets Manager rotates what is at home here, as replicas have no schedule. It stops no
+ * rotation.
+ */
+async function keepSchedules(all: Scheduled[], due: Due[], run: string): Promise<void> {
+  const region = await secrets.config.region()
+  const chosen = untold(all, { region, run, due: new Set(due.map(({ credential }) => credential)) })
+  await tellSchedules(secrets, chosen, ({ id }, error) => {
+    const { name, message } = error as Error
+    logger.warn('its schedule was not written into its tag', { id, error: name, reason: message })
+  })
+}
 
 /**
  * The secrets at home here of which a replica does not follow, each with the reason, due or not. They come by lot, other ones

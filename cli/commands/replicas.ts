@@ -9,7 +9,7 @@ import { moment, plain } from '../output.ts'
 import { Calls } from '../replicas/calls.ts'
 import { secretsOf } from '../replicas/chosen.ts'
 import { type Copy, copiesOf, isWell } from '../replicas/copies.ts'
-import { type Chosen, chosenBy, type ReplicasOptions, requestOf } from '../replicas/request.ts'
+import { asksReady, type Chosen, chosenBy, type ReplicasOptions, requestOf } from '../replicas/request.ts'
 import { setHome } from '../replicas/work.ts'
 import { placeOf, type Stack, stackOf } from '../stack.ts'
 
@@ -22,8 +22,13 @@ export async function replicas(
   id: string | undefined,
   options: ReplicasOptions,
 ): Promise<ExitCode> {
+  const looks = asksReady(options)
   const request = requestOf(id, options)
   const stack = await stackOf(context)
+  if (looks) {
+    const { ready } = await import('../promotion/ready.ts')
+    return ready(context, stack, id)
+  }
   if (!request) return list(context, stack, chosenBy(id, options))
   const { act } = await import('../replicas/act.ts')
   return act(context, stack, request)

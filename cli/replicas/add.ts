@@ -1,4 +1,5 @@
-import { HOME, homeIn, isScheduled, MANAGED, type Tags } from '../../rotation/tags.ts'
+import { scheduleTag } from '../../rotation/promotion/serviceSchedule.ts'
+import { HOME, homeIn, isScheduled, MANAGED, SERVICE_SCHEDULE, type Tags } from '../../rotation/tags.ts'
 import type { FoundSecret } from '../credentialId.ts'
 import { plain } from '../output.ts'
 import { outputOf, placeOf, type Stack } from '../stack.ts'
@@ -61,13 +62,16 @@ export const add: Act = {
 
 /**
  * The tags that a secret with replicas should have and lacks. Whoever holds keyturn:managed may be rotated: so it is set only
- * where this stack rotates already, and never on an admin's secret that is read alone.
+ * where this stack rotates already, and never on an admin's secret that is read alone. Replicas have no schedule of the
+ * service's, so theirs is kept in a tag.
  */
 export function missingTags({ secret, tags }: FoundSecret, stack: Stack): Tags {
   const isRotated =
     secret.RotationEnabled === true && secret.RotationLambdaARN === outputOf(stack, 'RotateSecretFunctionArn')
+  const schedule = isRotated ? scheduleTag(secret.RotationRules) : undefined
   return {
     ...(!(HOME in tags) && { [HOME]: placeOf(stack).region }),
     ...(!(MANAGED in tags) && (isRotated || isScheduled(tags)) && { [MANAGED]: 'true' }),
+    ...(schedule && tags[SERVICE_SCHEDULE] !== schedule && { [SERVICE_SCHEDULE]: schedule }),
   }
 }

@@ -18,6 +18,7 @@ export function addReplicas({ make, run }: Making): void {
       region,
     )
     .option('--give-up <REGION>', 'have rotations go on without this Region', region)
+    .option('--ready', 'what the last rehearsal of a promotion found here')
     .option('--reason <TEXT>', 'with --give-up: why, for whoever looks later')
     .option('--tag <KEY=VALUE>', 'those with this tag; may be repeated', withTag)
     .option('--prefix <TEXT>', 'those whose name begins so')
@@ -35,7 +36,8 @@ export function addReplicas({ make, run }: Making): void {
     )
 }
 
-function region(text: string): string {
+/** A Region, as an option takes it. */
+export function region(text: string): string {
   if (!/^[a-z]{2}(-[a-z]+)+-\d$/.test(text))
     throw new InvalidArgumentError('It should be a Region, such as eu-central-1.')
   return text

@@ -7,6 +7,7 @@ export type ReplicasOptions = {
   remove?: string
   repair?: string
   giveUp?: string
+  ready?: true
   key?: string
   reason?: string
   confirm?: string
@@ -62,6 +63,17 @@ export function chosenBy(id: string | undefined, { tag = [], prefix }: ReplicasO
     throw wrong('an ID was given, and --tag or --prefix too', 'Name one secret, or choose several, not both.')
   if (id !== undefined) return { id }
   return many ? { tags: tag, prefix: prefix ?? '' } : undefined
+}
+
+/** Whether they ask for what rehearsals have found. @throws CommandError if they ask for something else too */
+export function asksReady({ ready, ...others }: ReplicasOptions): boolean {
+  if (!ready) return false
+  const [other] = Object.keys(others)
+  if (other === undefined) return true
+  throw wrong(
+    `--ready was given, and --${other === 'giveUp' ? 'give-up' : other} too`,
+    'It looks alone: at one secret, by its ID, or at all.',
+  )
 }
 
 /** What the options ask to be done; undefined if it is to look alone. @throws CommandError if they do not fit together */

@@ -17,6 +17,7 @@ const due = v.object({
   KEYTURN_MAX_ROTATIONS: v.pipe(whole, v.maxValue(10_000)),
   KEYTURN_MAX_ROTATIONS_PER_HOST: v.pipe(whole, v.maxValue(40)),
   KEYTURN_DUE_SCHEDULE: v.optional(v.string(), ''),
+  KEYTURN_TAG_SCHEDULES: v.optional(v.picklist(['true', 'false']), 'false'),
 })
 
 type Variable = keyof typeof common.entries | keyof typeof due.entries
@@ -28,6 +29,7 @@ const expected: Record<Variable, [setBy: string, should: string]> = {
   KEYTURN_MAX_ROTATIONS: ['maxConcurrentRotations', 'should be a whole number from 1 to 10000'],
   KEYTURN_MAX_ROTATIONS_PER_HOST: ['maxConcurrentRotationsPerHost', 'should be a whole number from 1 to 40'],
   KEYTURN_DUE_SCHEDULE: ['dueSchedule', 'should be a rate of at most an hour, such as rate(15 minutes)'],
+  KEYTURN_TAG_SCHEDULES: ['tagSchedules', 'should be true or false'],
   KEYTURN_EXECUTIONS: ['environment variable KEYTURN_EXECUTIONS', 'is not set'],
   KEYTURN_RUNS: ['environment variable KEYTURN_RUNS', 'is not set'],
   KEYTURN_ROTATION_FUNCTION: ['environment variable KEYTURN_ROTATION_FUNCTION', 'is not set'],
@@ -92,6 +94,8 @@ type DueEnvironment = {
   maxRotationsPerHost: number
   /** How many milliseconds lie between two runs of the schedule. */
   interval: number
+  /** Whether runs write Secrets Manager's schedules into tags. */
+  tagSchedules: boolean
 }
 
 /** Reads findDue's environment. @throws InvalidInput naming the parameter of the deployment */
@@ -106,6 +110,7 @@ export function parseDueEnvironment(variables: NodeJS.ProcessEnv): DueEnvironmen
     maxRotations: output.KEYTURN_MAX_ROTATIONS,
     maxRotationsPerHost: output.KEYTURN_MAX_ROTATIONS_PER_HOST,
     interval: intervalOf(output.KEYTURN_DUE_SCHEDULE),
+    tagSchedules: output.KEYTURN_TAG_SCHEDULES === 'true',
   }
 }
 

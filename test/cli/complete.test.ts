@@ -42,11 +42,18 @@ test.each([
   [['status', '--state', 'fail'], ['failed']],
   [
     ['replicas', '--re'],
-    ['--remove', '--repair', '--reason', '--region'],
+    ['--remove', '--repair', '--ready', '--reason', '--region'],
   ],
   [['replicas', '--add', ''], []],
   [['replicas', '--add', 'us-east-1', 'shop/d'], ['shop/database']],
   [['history', 'shop/d'], ['shop/database']],
+  [
+    ['promote', '--p'],
+    ['--planned', '--profile'],
+  ],
+  [['promote', '--from', ''], []],
+  [['promote', '--from', 'us-east-1', 'secret:shop/d'], ['secret:shop/database']],
+  [['failback', '--ch'], ['--check']],
   [
     ['complete', ''],
     ['bash', 'zsh', 'fish'],

@@ -43,6 +43,7 @@ const commands = [
   ['history', 'shop'],
   ['events'],
   ['version'],
+  ['promote', '--from', 'us-east-1', '--confirm', 'us-east-1'],
 ]
 
 /** Nothing on stdout; on stderr what is wrong, and what to do. */
@@ -200,4 +201,67 @@ test('version tells both versions, and whether they are the same', async () => {
   expect((await keyturn(['version'])).stdout).toMatch(/not the same: install the command of Keyturn 99\.0\.0/)
   account.stacks = [stackOf('prod', { Version: '0.0.1' })]
   expect((await keyturn(['version'])).stdout).toMatch(/not the same: deploy the stack again/)
+})
+
+describe('version, of the stacks in other Regions', () => {
+  const peers = { PeerRegions: 'us-east-1,sa-east-1' }
+  const settings = (more: object) => ({ Settings: JSON.stringify({ grace: '24h', ...more }) })
+  const peer = (region: string, more: Record<string, string> = {}) => ({
+    ...stackOf('prod', { ...peers, ...settings({}), ...more }),
+    region,
+  })
+
+  test('says where one differs', async () => {
+    account.stacks = [
+      peer('eu-west-1', settings({ kept: true })),
+      peer('us-east-1', { Version: '0.0.1', ...settings({ grace: '7d', more: '' }) }),
+      peer('sa-east-1', settings({ kept: true })),
+    ]
+    const { code, stdout } = await keyturn(['version'])
+    expect(code).toBe(5)
+    expect(stdout.split('\n').slice(2)).toEqual([
+      'peer     0.0.1 (keyturn-prod in us-east-1)',
+      '  its version is not that of the stack: npx serverless deploy --stage prod --param="region=us-east-1"',
+      '  differs: grace is 24h here and 7d there',
+      '  differs: kept is true here and not told there',
+      '  differs: more is not told here and unset there',
+      `peer     ${manifest.version} (keyturn-prod in sa-east-1)`,
+      '',
+    ])
+    const told = JSON.parse((await keyturn(['version', '--json'])).stdout)
+    expect(told.peers).toMatchObject([
+      { region: 'us-east-1', state: 'there', version: '0.0.1', differences: [{ name: 'grace' }, {}, {}] },
+      { region: 'sa-east-1', state: 'there', differences: [] },
+    ])
+  })
+
+  test('one that is not there is a finding, also where another stage is', async () => {
+    const dev = { ...stackOf('dev'), region: 'us-east-1' }
+    account.stacks = [peer('eu-west-1'), dev, peer('sa-east-1')]
+    const { code, stdout } = await keyturn(['version'])
+    expect(code).toBe(5)
+    expect(stdout).toMatch(/^peer {5}us-east-1 has no stack of the stage prod: npx serverless deploy /m)
+  })
+
+  test('a Region that cannot be asked is said, and is no finding', async () => {
+    account.stacks = [peer('eu-west-1'), peer('us-east-1'), peer('sa-east-1')]
+    account.refuse((_, region) => (region === 'us-east-1' ? { name: 'AccessDenied' } : undefined))
+    const { code, stdout } = await keyturn(['version'])
+    expect(code).toBe(0)
+    expect(stdout).toMatch(
+      /^peer {5}not known: us-east-1 cannot be asked: CloudFormation refuses DescribeStacks/m,
+    )
+  })
+
+  test('settings of a stack that does not tell them are not compared', async () => {
+    const { Settings: _, ...outputs } = peer('us-east-1').outputs
+    account.stacks = [
+      peer('eu-west-1'),
+      { name: 'keyturn-prod', region: 'us-east-1', outputs },
+      peer('sa-east-1'),
+    ]
+    expect(await keyturn(['version'])).toMatchObject({ code: 0 })
+    account.stacks = [{ ...stackOf('prod', { PeerRegions: '' }), region: 'eu-west-1' }]
+    expect((await keyturn(['version'])).stdout).not.toContain('peer')
+  })
 })

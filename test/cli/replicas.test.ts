@@ -12,7 +12,9 @@ import {
 } from '@aws-sdk/client-secrets-manager'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { type SecretsManagerServer, startSecretsManager } from '../../local/aws/secretsManager.ts'
-import { type Account, environment, file, run, stackOf, startAccount } from './account.ts'
+import { scheduleIn } from '../../rotation/promotion/serviceSchedule.ts'
+import { tagsIn } from '../../rotation/tags.ts'
+import { type Account, environment, file, functionArn, run, stackOf, startAccount } from './account.ts'
 
 const regions = ['us-east-1', 'eu-central-1', 'ap-south-1', 'sa-east-1']
 const project = join(import.meta.dirname, '../..')
@@ -169,6 +171,28 @@ test.each([
   expect([code, stdout, account.calls]).toEqual([2, '', []])
   expect(stderr).toMatch(/^keyturn: .*\n.+\n$/)
   expect(stderr).toContain(problem)
+})
+
+test("--add keeps Secrets Manager's schedule in a tag, in the call that sets the home", async () => {
+  const name = 'shop/scheduled'
+  const command = new CreateSecretCommand({ Name: name, SecretString: 'Hidden-1' })
+  const { ARN: SecretId = '' } = await secrets.send(command)
+  const RotationRules = { ScheduleExpression: 'cron(0 8 ? * MON *)', Duration: '3h' }
+  const rotated = { RotationEnabled: true, RotationLambdaARN: functionArn, RotationRules }
+  const add = async (more: object) => {
+    account.secrets.set(name, { ...rotated, ...more })
+    account.sent.length = 0
+    expect((await keyturn('replicas', name, '--add', 'us-east-1')).code).toBe(0)
+    const { Tags } = await secrets.send(new DescribeSecretCommand({ SecretId }))
+    const tagged = account.sent.filter(({ action }) => action === 'TagResource')
+    return { schedule: scheduleIn(tagsIn(Tags)), calls: tagged.length }
+  }
+  expect(await add({})).toEqual({ schedule: RotationRules, calls: 1 })
+  expect(await add({})).toEqual({ schedule: RotationRules, calls: 0 })
+  const changed = { AutomaticallyAfterDays: 10 }
+  expect(await add({ RotationRules: changed })).toEqual({ schedule: changed, calls: 1 })
+  // Another function's schedule is not this stack's to keep.
+  expect(await add({ RotationLambdaARN: `${functionArn}-2` })).toEqual({ schedule: changed, calls: 0 })
 })
 
 test('Ctrl-C ends the looking on, and the replica goes on', async () => {

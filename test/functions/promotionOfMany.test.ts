@@ -1,7 +1,5 @@
 import { CreateSecretCommand, PutSecretValueCommand } from '@aws-sdk/client-secrets-manager'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import type { StateName } from '../../fleet/states.ts'
-import type { Tasks } from '../../local/embedded/stateMachine.ts'
 import { type RunningPostgres, startPostgres } from '../../local/servers/postgres.ts'
 import { asSuperuser, hex } from '../../local/servers/postgresDatabase.ts'
 import { inRegion } from '../../rotation/arn.ts'
@@ -157,7 +155,6 @@ describe('many replicas', () => {
     await lost.promote({ dryRun: true })
     lost.isLost = true
     refuseUnusable()
-    const began = performance.now()
     const { output } = await lost.promote()
 
     expect(output).toMatchObject({
@@ -188,5 +185,3 @@ describe('many replicas', () => {
       expect(await lost.served(arn)).toMatchObject({ username: value.username, host: 'localhost' })
   })
 })
-
-export type { StateName, Tasks }

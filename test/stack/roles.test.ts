@@ -10,6 +10,7 @@ import {
   logical,
   lookers,
   packageBoth,
+  promotionSteps,
   properties,
   serverSteps,
   steps,
@@ -31,6 +32,8 @@ const roleNames = [
   'RotateDueRole',
   'RotateServersRole',
   'DueScheduleRole',
+  'PromoteRole',
+  'RehearsalScheduleRole',
 ]
 
 function statements(template: Template, role: string): Statement[] {
@@ -90,6 +93,8 @@ const everyStateMachine = {
     'xray:PutTraceSegments',
   ],
 }
+const replicas = (actions: string[]) => ({ ManagedReplicas: actions, AdminReplicas: actions })
+const databaseCopies = ['rds:DescribeDBClusters', 'rds:DescribeDBInstances', 'rds:DescribeGlobalClusters']
 /** Every action of every role, by statement, with every parameter set. */
 const table: Record<string, Record<string, string[]>> = {
   CreateSecretRole: {
@@ -200,6 +205,7 @@ const table: Record<string, Record<string, string[]>> = {
     Versions: ['secretsmanager:ListSecretVersionIds'],
     RotatedByThisStack: ['secretsmanager:DescribeSecret'],
     TaggedManaged: ['secretsmanager:DescribeSecret'],
+    Schedules: ['secretsmanager:TagResource'],
     Replicas: ['secretsmanager:DescribeSecret'],
     ManagedElsewhere: ['secretsmanager:DescribeSecret'],
     AdminElsewhere: ['secretsmanager:DescribeSecret'],
@@ -268,6 +274,64 @@ const table: Record<string, Record<string, string[]>> = {
     ...everyStateMachine,
   },
   RotateServersRole: { Functions: ['lambda:InvokeFunction'], ...everyStateMachine },
+  FindReplicasRole: {
+    SecretsOfRegions: ['secretsmanager:ListSecrets'],
+    ManagedElsewhere: ['secretsmanager:DescribeSecret'],
+    AdminElsewhere: ['secretsmanager:DescribeSecret'],
+    Promotions: ['dynamodb:Query'],
+    ...everyFunction,
+  },
+  FindVersionRole: {
+    ...replicas(['secretsmanager:DescribeSecret', 'secretsmanager:GetSecretValue']),
+    ...readKey,
+    Connections: ['ssm:GetParameter'],
+    DatabaseCopies: databaseCopies,
+    ...everyFunction,
+    ...vpc,
+  },
+  HandOverRole: {
+    ...replicas(['secretsmanager:DescribeSecret']),
+    ManagedElsewhere: ['secretsmanager:DescribeSecret'],
+    AdminElsewhere: ['secretsmanager:DescribeSecret'],
+    HomeOfManaged: ['secretsmanager:TagResource'],
+    HomeOfAdmins: ['secretsmanager:TagResource'],
+    SchedulesOfManaged: ['secretsmanager:CancelRotateSecret'],
+    SchedulesOfAdmins: ['secretsmanager:CancelRotateSecret'],
+    ...everyFunction,
+  },
+  PromoteReplicaRole: {
+    ...replicas([
+      'secretsmanager:DescribeSecret',
+      'secretsmanager:GetSecretValue',
+      'secretsmanager:PutSecretValue',
+      'secretsmanager:StopReplicationToReplica',
+      'secretsmanager:UpdateSecretVersionStage',
+    ]),
+    TagManaged: ['secretsmanager:TagResource'],
+    TagAdmins: ['secretsmanager:TagResource'],
+    ScheduleManaged: ['secretsmanager:RotateSecret'],
+    ScheduleAdmins: ['secretsmanager:RotateSecret'],
+    RotationFunction: ['lambda:InvokeFunction'],
+    CustomerKey: ['kms:Decrypt', 'kms:GenerateDataKey'],
+    Connections: ['ssm:GetParameter'],
+    CustomerKeyForParameters: ['kms:Decrypt'],
+    DatabaseCopies: databaseCopies,
+    ...everyFunction,
+  },
+  NotePromotionRole: { Promotions: ['dynamodb:GetItem', 'dynamodb:PutItem'], ...everyFunction },
+  ReportPromotionRole: { Promotions: ['dynamodb:DeleteItem', 'dynamodb:Query'], ...everyFunction },
+  SwitchRegionRole: {
+    Start: ['states:ListExecutions', 'states:StartExecution'],
+    Report: ['states:DescribeExecution'],
+    ...everyFunction,
+  },
+  PromoteRole: {
+    Functions: ['lambda:InvokeFunction'],
+    ChildExecutions: ['states:StartExecution'],
+    EndChildExecutions: ['states:DescribeExecution', 'states:StopExecution'],
+    ...everyStateMachine,
+  },
+  RehearsalScheduleRole: { StartRehearsal: ['states:StartExecution'], DeadLetters: ['sqs:SendMessage'] },
   DueScheduleRole: { StartRun: ['states:StartExecution'], DeadLetters: ['sqs:SendMessage'] },
 }
 const optional = [
@@ -282,6 +346,11 @@ const optional = [
   'Replicas',
   'ManagedElsewhere',
   'AdminElsewhere',
+  'HomeOfManaged',
+  'HomeOfAdmins',
+  'SchedulesOfManaged',
+  'SchedulesOfAdmins',
+  'Schedules',
 ]
 
 const actions = (template: Template, role: string) =>
@@ -292,7 +361,11 @@ test.each(roleNames)('%s has exactly these actions', role => {
   expect(actions(full, role)).toEqual(table[role])
 })
 
+/** There only where peers are named. */
+const ofPeers = ['RehearsalScheduleRole']
+
 test.each(roleNames)('%s has no statement for a parameter that is not set', role => {
+  if (ofPeers.includes(role)) return expect(plain.Resources[role]).toMatchObject({ Condition: 'Peers' })
   const rest = Object.entries(table[role] ?? {}).filter(([sid]) => !optional.includes(sid))
   expect(actions(plain, role)).toEqual(Object.fromEntries(rest))
 })
@@ -308,19 +381,63 @@ test('there are no other roles and policies', () => {
 test('no action is a pattern, and only what knows no resources is for all of them', () => {
   for (const { Sid, Action, Resource } of every()) {
     for (const action of list(Action)) expect(action).toMatch(/^[a-z0-9]+:[A-Za-z]+$/)
-    const forAll = ['Traces', 'LogDelivery', 'NetworkInterfaces', 'NotByOwnCode', 'Lists']
+    const forAll = ['Traces', 'LogDelivery', 'NetworkInterfaces', 'NotByOwnCode', 'Lists', 'SecretsOfRegions']
     expect(list(Resource).includes('*')).toBe(forAll.includes(Sid))
   }
 })
 
 const taggedManaged = { StringEquals: { 'aws:ResourceTag/keyturn:managed': 'true' } }
 
+/** What is written, tagged and scheduled in a promotion: only what is tagged, with these tags, by this stack's function. */
+function ofPromotion(here: string, everywhere: string, peers: string[]): Record<string, object> {
+  const tagged = (tag: string) => ({ [`aws:ResourceTag/keyturn:${tag}`]: 'true' })
+  const both = <T>(limit: (tag: string) => T) => [limit('managed'), limit('admin')] as const
+  const [managed, admin] = both(tag => ({ Resource: here, Condition: { StringEquals: tagged(tag) } }))
+  const keys = { 'ForAllValues:StringLike': { 'aws:TagKeys': ['keyturn:home', 'keyturn:given-up:*'] } }
+  const [tagManaged, tagAdmins] = both(tag => ({
+    Resource: here,
+    Condition: { StringEquals: tagged(tag), ...keys },
+  }))
+  const own = 'arn:aws:lambda:eu-west-1:123456789012:function:keyturn-test-rotateSecret'
+  const [scheduleManaged, scheduleAdmins] = both(tag => ({
+    Resource: here,
+    Condition: {
+      StringEquals: tagged(tag),
+      ArnEquals: { 'secretsmanager:RotationLambdaARN': own },
+    },
+  }))
+  const [homeOfManaged, homeOfAdmins] = both(tag => ({
+    Resource: everywhere,
+    Condition: {
+      StringEquals: {
+        ...{ 'aws:RequestedRegion': peers, 'aws:RequestTag/keyturn:home': 'eu-west-1' },
+        ...tagged(tag),
+      },
+      'ForAllValues:StringEquals': { 'aws:TagKeys': ['keyturn:home'] },
+    },
+  }))
+  const [schedulesOfManaged, schedulesOfAdmins] = both(tag => ({
+    Resource: everywhere,
+    Condition: { StringEquals: { 'aws:RequestedRegion': peers, ...tagged(tag) } },
+  }))
+  return {
+    SecretsOfRegions: {
+      Resource: '*',
+      Condition: { StringEquals: { 'aws:RequestedRegion': ['eu-west-1', ...peers] } },
+    },
+    ...{ ManagedReplicas: managed, AdminReplicas: admin, TagManaged: tagManaged, TagAdmins: tagAdmins },
+    ...{ ScheduleManaged: scheduleManaged, ScheduleAdmins: scheduleAdmins },
+    ...{ HomeOfManaged: homeOfManaged, HomeOfAdmins: homeOfAdmins },
+    ...{ SchedulesOfManaged: schedulesOfManaged, SchedulesOfAdmins: schedulesOfAdmins },
+  }
+}
+
 test('secrets: those that this stack rotates or that are tagged, and admins to be read only', () => {
   const here = 'arn:aws:secretsmanager:eu-west-1:123456789012:secret:*'
   const everywhere = here.replace('eu-west-1', '*')
   const peers = ['eu-central-1', 'us-east-1']
   const current = { 'ForAnyValue:StringEquals': { 'secretsmanager:VersionStage': 'AWSCURRENT' } }
-  const limits: Record<string, Pick<Statement, 'Resource' | 'Condition'>> = {
+  const limits: Record<string, object> = {
     RotatedByThisStack: {
       Resource: here,
       Condition: {
@@ -346,6 +463,19 @@ test('secrets: those that this stack rotates or that are tagged, and admins to b
     Lists: { Resource: '*' },
     Versions: { Resource: here, Condition: taggedManaged },
     ManagedSecrets: { Resource: here, Condition: { ...taggedManaged, ...current } },
+    // One tag, of what is at home here, and only where the deployment says so.
+    Schedules: {
+      Resource: here,
+      Condition: {
+        StringEquals: {
+          'secretsmanager:resource/AllowRotationLambdaArn':
+            'arn:aws:lambda:eu-west-1:123456789012:function:keyturn-test-rotateSecret',
+          'aws:ResourceTag/keyturn:home': 'eu-west-1',
+        },
+        'ForAllValues:StringEquals': { 'aws:TagKeys': 'keyturn:service-schedule' },
+        Null: { 'aws:TagKeys': 'false' },
+      },
+    },
     // Names, labels and tags in the Regions that the deployment names; no value.
     Replicas: {
       Resource: everywhere,
@@ -366,14 +496,14 @@ test('secrets: those that this stack rotates or that are tagged, and admins to b
         StringEquals: { 'aws:RequestedRegion': peers, 'aws:ResourceTag/keyturn:admin': 'true' },
       } as never,
     },
+    ...ofPromotion(here, everywhere, peers),
   }
   const found = every().filter(({ Action }) => list(Action).some(name => name.startsWith('secretsmanager:')))
   expect(found.length).toBeGreaterThan(0)
   for (const { Sid, Effect, Action, ...limit } of found) {
     expect(Effect).toBe('Allow')
     expect(limit).toEqual(limits[Sid])
-    if (Sid.includes('Admin') && Sid !== 'AdminElsewhere')
-      expect(Action).toBe('secretsmanager:GetSecretValue')
+    if (/^(TaggedAdmin|ListedAdmins)$/.test(Sid)) expect(Action).toBe('secretsmanager:GetSecretValue')
   }
 })
 
@@ -382,9 +512,10 @@ test('databases: what RDS tells of those of this account and Region, and a chang
   expect(found.length).toBeGreaterThan(0)
   const here = 'arn:aws:rds:eu-west-1:123456789012'
   for (const { Sid, Resource, Condition } of found) {
-    expect(['Databases', 'MasterPasswords']).toContain(Sid)
+    expect(['Databases', 'MasterPasswords', 'DatabaseCopies']).toContain(Sid)
     expect(Condition).toEqual(Sid === 'MasterPasswords' ? taggedManaged : undefined)
-    expect(Resource).toEqual([`${here}:cluster:*`, `${here}:db:*`])
+    const globalClusters = Sid === 'DatabaseCopies' ? ['arn:aws:rds::123456789012:global-cluster:*'] : []
+    expect(Resource).toEqual([`${here}:cluster:*`, `${here}:db:*`, ...globalClusters])
   }
 })
 
@@ -402,9 +533,10 @@ test('parameters: those that are tagged, and what is pending beside them', () =>
     // Which rotations made its versions, and which one goes on.
     Labels: { Resource: `${here}/*`, Condition: taggedManaged },
     Locks: { Resource: `${here}/keyturn/pending/*/lock` },
+    Connections: { Resource: `${here}/*`, Condition: taggedManaged },
   }
-  // rotateSecret reads connections alone.
-  expect(found).toHaveLength(2 * steps.length + 7)
+  // rotateSecret and a promotion read connections alone.
+  expect(found).toHaveLength(2 * steps.length + 9)
   for (const { Sid, Effect, Action, ...limit } of found) {
     expect(Effect).toBe('Allow')
     expect(limit).toEqual(limits[Sid])
@@ -423,7 +555,7 @@ test("the customer's key: only through each store, for what is stored in this ac
     CustomerKey: through('secretsmanager', 'SecretARN', 'secret:*'),
     CustomerKeyForParameters: through('ssm', 'PARAMETER_ARN', 'parameter/*'),
   }
-  expect(found).toHaveLength(15)
+  expect(found).toHaveLength(19)
   for (const { Sid, Resource, Condition } of found) {
     expect(Resource).toBe(key)
     expect(Condition).toEqual(limits[Sid])
@@ -493,6 +625,8 @@ test('each function writes to its own log only, and knows executions of this sta
     Servers: arn('execution:keyturn-test-rotate-server:*'),
     TakeServers: arn('stateMachine:keyturn-test-rotate-server'),
     Slots: arn('stateMachine:keyturn-test-rotate-server'),
+    Start: arn('stateMachine:keyturn-test-promote'),
+    Report: arn('execution:keyturn-test-promote:*'),
   }
   for (const name of functions) {
     const own = statements(full, `${logical(name)}Role`)
@@ -531,6 +665,29 @@ test('the state machines invoke their functions and tell this bus, and nothing e
   })
 })
 
+test('a promotion invokes its functions and tells this bus, and nothing else; its table is its own', () => {
+  const runs = 'arn:aws:states:eu-west-1:123456789012:execution:keyturn-test-promote'
+  const { PromoteEach } = JSON.parse(properties(full, 'PromoteStateMachine').DefinitionString).States
+  expect(resources('PromoteRole')).toEqual({
+    Functions: expect.arrayContaining(promotionSteps.map(name => `${logical(name)}LambdaFunction.Arn`)),
+    ChildExecutions: 'arn:aws:states:eu-west-1:123456789012:stateMachine:keyturn-test-promote',
+    EndChildExecutions: [`${runs}:*`, `${runs}/${PromoteEach.Label}:*`],
+    Announcements: bus,
+    LogDelivery: '*',
+    Traces: '*',
+  })
+  expect(resources('PromoteRole').Functions).toHaveLength(promotionSteps.length)
+  for (const role of ['FindReplicasRole', 'NotePromotionRole', 'ReportPromotionRole'])
+    expect(resources(role).Promotions).toBe('Promotions.Arn')
+  expect(resources('PromoteReplicaRole').RotationFunction).toBe(
+    'arn:aws:lambda:eu-west-1:123456789012:function:keyturn-test-rotateSecret',
+  )
+  expect(resources('RehearsalScheduleRole')).toEqual({
+    StartRehearsal: 'PromoteStateMachine',
+    DeadLetters: 'StartDeadLetters.Arn',
+  })
+})
+
 test('rotate-server invokes its functions and tells this bus, and nothing else', () => {
   expect(resources('RotateServersRole')).toEqual({
     Functions: serverSteps.map(name => `${logical(name)}LambdaFunction.Arn`),
@@ -557,6 +714,8 @@ test('each role is for its service only, and within this account', () => {
     RotateDueRole: 'states.amazonaws.com',
     RotateServersRole: 'states.amazonaws.com',
     DueScheduleRole: 'scheduler.amazonaws.com',
+    PromoteRole: 'states.amazonaws.com',
+    RehearsalScheduleRole: 'scheduler.amazonaws.com',
   }
   for (const role of roleNames) {
     const service = services[role]

@@ -103,6 +103,7 @@ test('a run that hangs ends some time, as no other rotates on its server while i
   const timeout = (name: string) => JSON.parse(properties(plain, name).DefinitionString).TimeoutSeconds
   expect(timeout('RotateDueStateMachine')).toBe(43_200)
   expect(timeout('RotateServersStateMachine')).toBe(43_200)
+  expect(timeout('PromoteStateMachine')).toBe(86_400)
   expect(timeout('RotateStateMachine')).toBeUndefined()
 })
 
@@ -136,7 +137,12 @@ describe('template', () => {
   })
 
   /** Seconds, of those that need more or less than the others. */
-  const timeouts: Record<string, number> = { rotateSecret: 900, findDue: 300, raiseAlarm: lease / 1000 }
+  const timeouts: Record<string, number> = {
+    rotateSecret: 900,
+    findDue: 300,
+    findReplicas: 300,
+    raiseAlarm: lease / 1000,
+  }
 
   test.each(functions)('%s runs on Node 24 on arm64, with a log of its own', name => {
     expect(properties(plain, `${logical(name)}LambdaFunction`)).toMatchObject({
@@ -199,6 +205,11 @@ describe('template', () => {
       EXCLUDE_LOWERCASE: 'false',
       REQUIRE_EACH_INCLUDED_TYPE: 'true',
     }
+    const promotion = {
+      ...common,
+      KEYTURN_PEER_REGIONS: 'eu-central-1,us-east-1',
+      KEYTURN_PROMOTION_TABLE: 'Promotions',
+    }
     const expected: Record<string, object> = {
       createSecret: { ...common, ...create },
       setSecret: { ...database, KEYTURN_EXECUTIONS: executions },
@@ -216,6 +227,7 @@ describe('template', () => {
         KEYTURN_MAX_ROTATIONS_PER_HOST: '10',
         KEYTURN_DUE_SCHEDULE: 'rate(5 minutes)',
         KEYTURN_PEER_REGIONS: 'eu-central-1,us-east-1',
+        KEYTURN_TAG_SCHEDULES: 'true',
       },
       rotateServer: { ...common, KEYTURN_EXECUTIONS: executions },
       takeSlot: { ...common, KEYTURN_EXECUTIONS: executions },
@@ -230,6 +242,22 @@ describe('template', () => {
         KEYTURN_RUNBOOK: 'https://wiki.example/runbook',
         KEYTURN_STAGE: 'test',
         KEYTURN_WEBHOOK_PARAMETER: '/keyturn/webhook',
+      },
+      findReplicas: promotion,
+      findVersion: { ...database, KEYTURN_HOST_MAP: 'hosts.json' },
+      handOver: common,
+      promoteReplica: {
+        ...common,
+        KEYTURN_HOST_MAP: 'hosts.json',
+        KEYTURN_ROTATION_FUNCTION: 'RotateSecretLambdaFunction.Arn',
+      },
+      notePromotion: { ...common, KEYTURN_PROMOTION_TABLE: 'Promotions' },
+      reportPromotion: promotion,
+      switchRegion: {
+        ...common,
+        KEYTURN_PEER_REGIONS: 'eu-central-1,us-east-1',
+        KEYTURN_PROMOTIONS: 'arn:aws:states:eu-west-1:123456789012:stateMachine:keyturn-test-promote',
+        KEYTURN_REGION_SWITCH: 'lost',
       },
       recordRotation: {
         ...common,
@@ -268,6 +296,10 @@ describe('template', () => {
       Version: manifest.version,
       RotationTableName: 'RotationRecords',
       DueSchedule: 'rate(5 minutes)',
+      PromoteStateMachineArn: 'PromoteStateMachine',
+      PromotionTableName: 'Promotions',
+      PeerRegions: 'eu-central-1,us-east-1',
+      SwitchRegionFunctionArn: 'SwitchRegionLambdaFunction.Arn',
       ...Object.fromEntries(
         [...steps, 'rotateSecret'].map(name => [
           `${logical(name)}FunctionArn`,
@@ -291,7 +323,7 @@ describe('rules and the schedule', () => {
 
   test("there are no other rules and schedules; only those for Keyturn's own events are on a bus of their own", () => {
     expect(named('AWS::Events::Rule').sort()).toEqual(rules.toSorted())
-    expect(named('AWS::Scheduler::Schedule')).toEqual(['DueSchedule'])
+    expect(named('AWS::Scheduler::Schedule')).toEqual(['DueSchedule', 'RehearsalSchedule'])
     const ofKeyturn = rules.filter(name => properties(full, name).EventPattern.source.includes('keyturn'))
     expect(ofKeyturn.sort()).toEqual(['LockoutRule', 'RotationAnnouncedRule', 'RotationFailedRule'])
     for (const name of rules)
@@ -314,6 +346,19 @@ describe('rules and the schedule', () => {
       },
     })
     expect(properties(plain, 'DueSchedule').ScheduleExpression).toBe('rate(15 minutes)')
+  })
+
+  test('a rehearsal is started where peers are named', () => {
+    expect(plain.Resources.RehearsalSchedule).toMatchObject({ Condition: 'Peers' })
+    expect(properties(full, 'RehearsalSchedule')).toMatchObject({
+      ScheduleExpression: 'rate(1 day)',
+      Target: {
+        Arn: 'PromoteStateMachine',
+        RoleArn: 'RehearsalScheduleRole.Arn',
+        Input: '{"dryRun":true}',
+        DeadLetterConfig: { Arn: 'StartDeadLetters.Arn' },
+      },
+    })
   })
 
   const retries = { MaximumEventAgeInSeconds: 3600, MaximumRetryAttempts: 185 }

@@ -20,11 +20,22 @@ export const dueSteps = ['findDue', 'rotateServer']
 export const serverSteps = ['takeSlot', 'startRotation', 'awaitRotation', 'reportRotations']
 /** Looks after rotate, and is in no output. */
 export const lookers = ['awaitReplicas']
+/** Those that promote runs. */
+export const promotionSteps = [
+  'findReplicas',
+  'handOver',
+  'findVersion',
+  'notePromotion',
+  'promoteReplica',
+  'reportPromotion',
+]
 export const functions = [
   ...steps,
   ...lookers,
   ...dueSteps,
   ...serverSteps,
+  ...promotionSteps,
+  'switchRegion',
   'rotateSecret',
   'raiseAlarm',
   'recordRotation',
@@ -33,14 +44,23 @@ export const stateMachines = [
   ['rotate', 'RotateStateMachine', [...steps, ...lookers]],
   ['rotate-due', 'RotateDueStateMachine', dueSteps],
   ['rotate-server', 'RotateServersStateMachine', serverSteps],
+  ['promote', 'PromoteStateMachine', promotionSteps],
 ] as const
 /** Those that log in to databases. */
-export const inVpc = ['setSecret', 'testSecret', 'rollbackSecret', 'retireSecret', 'rotateSecret']
+export const inVpc = [
+  'setSecret',
+  'testSecret',
+  'rollbackSecret',
+  'retireSecret',
+  'rotateSecret',
+  'findVersion',
+]
 
 export const key = 'arn:aws:kms:eu-west-1:123456789012:key/0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0'
 export const admins = ['one', 'two'].map(
   name => `arn:aws:secretsmanager:eu-west-1:123456789012:secret:${name}-AbCdEf`,
 )
+export const hosts = '{"db.old.example.com": "db.new.example.com"}'
 export const certificate = rootCertificates[0] ?? ''
 /** Every parameter that the defaults leave unset, and some that they do not. */
 const parameters = {
@@ -49,6 +69,10 @@ const parameters = {
   securityGroupIds: 'sg-0123456789abcdef0',
   kmsKeyArn: key,
   peerRegions: 'eu-central-1,us-east-1',
+  hostMap: 'hosts.json',
+  rehearsalSchedule: 'rate(1 day)',
+  regionSwitch: 'lost',
+  tagSchedules: 'true',
   adminSecretArns: admins.join(','),
   caFile: 'authorities.pem',
   grace: '7d',
@@ -77,7 +101,7 @@ export async function packageBoth() {
   const scratch = await mkdtemp(join(tmpdir(), 'keyturn-bundles-'))
   const [plainStack, fullStack] = await Promise.all([
     packageStack(),
-    packageStack(parameters, { 'authorities.pem': certificate }),
+    packageStack(parameters, { 'authorities.pem': certificate, 'hosts.json': hosts }),
   ])
   afterAll(async () => {
     await plainStack[Symbol.asyncDispose]()

@@ -57,7 +57,10 @@ export class LostRegion {
   }
 
   /** `map` is the deployer's, which knows the old host. */
-  static async start({ map = { [oldHost]: newHost } as Record<string, string>, trust = [] as string[] } = {}): Promise<LostRegion> {
+  static async start({
+    map = { [oldHost]: newHost } as Record<string, string>,
+    trust = [] as string[],
+  } = {}): Promise<LostRegion> {
     const bin = await pythonBin()
     if (!bin) throw new Error('there is no python3, of which moto is made')
     process.env.KEYTURN_PEER_REGIONS = here

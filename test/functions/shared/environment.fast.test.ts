@@ -96,7 +96,9 @@ describe('findDue', () => {
       maxRotations: 20,
       maxRotationsPerHost: 5,
       interval: 300_000,
+      tagSchedules: false,
     })
+    expect(parseDueEnvironment({ ...due, KEYTURN_TAG_SCHEDULES: 'true' }).tagSchedules).toBe(true)
   })
 
   test('an hour lies between two runs, if the schedule says nothing else', () => {
@@ -112,6 +114,7 @@ describe('findDue', () => {
     ['KEYTURN_MAX_ROTATIONS', '10001', 'maxConcurrentRotations: should be a whole number from 1 to 10000'],
     ['KEYTURN_MAX_ROTATIONS', '1.5', 'maxConcurrentRotations: should be a whole number from 1 to 10000'],
     ['KEYTURN_MAX_ROTATIONS', undefined, 'maxConcurrentRotations: should be a whole number from 1 to 10000'],
+    ['KEYTURN_TAG_SCHEDULES', 'yes', 'tagSchedules: should be true or false'],
     [
       'KEYTURN_MAX_ROTATIONS_PER_HOST',
       '41',

@@ -1,0 +1,56 @@
+import { explained } from './awsErrors.ts'
+import type { Context } from './context.ts'
+import { CommandError } from './exit.ts'
+import { inLots } from './lots.ts'
+import { peersOf, type Stack, stacksOf } from './stack.ts'
+
+/** A setting that two stacks do not have in common; null where one does not tell it. */
+export type Difference = { name: string; here: string | null; there: string | null }
+
+/** The stack of the same stage in another Region, as far as it could be asked. */
+export type Peer = { region: string } & (
+  | { state: 'unseen'; why: string }
+  | { state: 'missing' }
+  | { state: 'there'; name: string; version: string; differences: Difference[] }
+)
+
+/** The stacks in the Regions that a stack names as its peers. */
+export const peersIn = (context: Context, stack: Stack): Promise<Peer[]> =>
+  inLots(peersOf(stack) ?? [], region => peerIn(context, stack, region))
+
+async function peerIn(context: Context, stack: Stack, region: string): Promise<Peer> {
+  try {
+    const stacks = await stacksOf({ ...context, clients: context.clients.in(region) })
+    const peer = stacks.find(({ stage }) => stage === stack.stage)
+    if (!peer) return { region, state: 'missing' }
+    const { name, version } = peer
+    return { region, state: 'there', name, version, differences: differencesOf(stack, peer) }
+  } catch (error) {
+    const told = explained(error)
+    if (told instanceof CommandError) return { region, state: 'unseen', why: told.message }
+    throw error
+  }
+}
+
+/** A stack of another release may tell fewer settings; that it is of another release is said anyway. */
+function differencesOf(stack: Stack, peer: Stack): Difference[] {
+  const [here, there] = [settingsOf(stack), settingsOf(peer)]
+  if (!here || !there) return []
+  const names = [...new Set([...Object.keys(here), ...Object.keys(there)])].sort()
+  return names
+    .map(name => ({ name, here: textOf(here[name]), there: textOf(there[name]) }))
+    .filter(each => each.here !== each.there)
+}
+
+const textOf = (value: unknown): string | null =>
+  value === undefined ? null : typeof value === 'string' ? value : JSON.stringify(value)
+
+/** The parameters that the stacks of a stage should have in common. */
+function settingsOf({ outputs }: Stack): Record<string, unknown> | undefined {
+  try {
+    const settings = JSON.parse(outputs.Settings ?? '')
+    return typeof settings === 'object' && settings !== null ? settings : undefined
+  } catch {
+    return undefined
+  }
+}

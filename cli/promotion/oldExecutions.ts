@@ -1,0 +1,40 @@
+import { explained } from '../awsErrors.ts'
+import type { Context } from '../context.ts'
+import { CommandError } from '../exit.ts'
+import { inLots } from '../lots.ts'
+import { type Stack, stacksOf } from '../stack.ts'
+
+/** The rotations that run in another Region, each with the credential that it is of; or why that is not known. */
+export type Executions = { running: { arn: string; id: string }[] } | { why: string }
+
+/** Those of the stack of the same stage. Where there is none, none runs. */
+export async function executionsIn(context: Context, stack: Stack, region: string): Promise<Executions> {
+  try {
+    const clients = context.clients.in(region)
+    const stacks = await stacksOf({ ...context, clients })
+    const old = stacks.find(({ stage }) => stage === stack.stage)
+    if (!old) return { running: [] }
+    const { DescribeExecutionCommand, paginateListExecutions } = await import('@aws-sdk/client-sfn')
+    const client = await clients.stepFunctions()
+    const query = { stateMachineArn: old.outputs.RotateStateMachineArn, statusFilter: 'RUNNING' } as const
+    const pages = await Array.fromAsync(paginateListExecutions({ client }, query))
+    const arns = pages.flatMap(({ executions = [] }) => executions.map(each => each.executionArn ?? ''))
+    const running = await inLots(arns, async executionArn => {
+      const { input } = await client.send(new DescribeExecutionCommand({ executionArn }))
+      return { arn: executionArn, id: idIn(input) }
+    })
+    return { running }
+  } catch (error) {
+    const told = explained(error)
+    if (told instanceof CommandError) return { why: told.message }
+    throw error
+  }
+}
+
+function idIn(input = '{}'): string {
+  try {
+    return `${JSON.parse(input).id}`
+  } catch {
+    return ''
+  }
+}

@@ -1,0 +1,35 @@
+/** What to do where a replica was not promoted, or could not be today, by the name of what it failed with. */
+const remedies: Record<string, string> = {
+  // No prototype, as a name comes from a table.
+  __proto__: null as never,
+  HostUnmapped:
+    'Write the line that the message names into the file of the parameter hostMap, and deploy again; or have the value name an endpoint that follows the writer.',
+  StillStandby: 'Promote the database here first: it takes logins, and no changes.',
+  LoginRefused:
+    'None of its versions has the password that the database here has for this user. Set that to the current one as an administrator of the database, then call it again with --again.',
+  NotPermitted:
+    'From AWS: tag the primary keyturn:managed=true, an admin keyturn:admin=true, and have kmsKeyArn here name the key of its replica. From a database: grant what the message names.',
+  InvalidCredential:
+    'Correct what the message names: a field of the stored value, or a parameter of this Region.',
+  InvalidOption: 'Correct the tag that the message names.',
+  ReplicaMissing: 'Make the replica, in the Region of its primary: keyturn replicas ID --add REGION.',
+  ReplicasBehind:
+    'Mend the cause that the message names, in the Region of the primary: keyturn replicas ID --repair REGION.',
+  StandsAlone:
+    'Find out which of the two secrets applications here use: a secret of its own is never overwritten. One that nobody reads may be deleted, and the replica added again.',
+  Unreachable:
+    'See that the server here is up, and that security groups and routes let the functions of this Region reach its host and port.',
+  TlsFailed:
+    "Have caFile of the stack here hold the issuer of this server's certificate, and use the host name that the certificate has.",
+  AdminRefused: "Promote the admin's secret first; it is the one that masterarn names, in this Region.",
+  DatabaseFailed: "Look up the code in the database's manual, and mend its cause.",
+  RotationInProgress: 'Wait until that rotation has ended over there, or was rolled back.',
+  Conflict: 'Call it again a little later.',
+  Throttled: 'Call it again a little later.',
+  StoreFailed: 'Look up the request in CloudTrail, and mend its cause.',
+}
+
+const unknown = "Look at the execution, and at the log of the stack's functions of promotion."
+
+/** What to do about an error of a promotion or of its rehearsal. */
+export const promotionRemedy = (error = ''): string => remedies[error] ?? unknown

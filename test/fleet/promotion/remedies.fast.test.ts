@@ -1,0 +1,18 @@
+import { expect, test } from 'vitest'
+import { promotionRemedy } from '../../../fleet/promotion/remedies.ts'
+
+const unknown = promotionRemedy('Nonsense')
+
+test.each([
+  ...['HostUnmapped', 'StillStandby', 'LoginRefused', 'NotPermitted', 'InvalidCredential', 'ReplicaMissing'],
+  ...['ReplicasBehind', 'StandsAlone', 'Unreachable', 'TlsFailed', 'RotationInProgress', 'Throttled'],
+])('%s has a remedy of its own', name => {
+  expect(promotionRemedy(name)).toMatch(/^[A-Z].*\.$/)
+  expect(promotionRemedy(name)).not.toBe(unknown)
+})
+
+test('what is called as nothing of ours is sends whoever reads it to the execution', () => {
+  expect(unknown).toMatch(/^Look at the execution/)
+  for (const name of [undefined, '', '__proto__', 'constructor', 'toString'])
+    expect(promotionRemedy(name)).toBe(unknown)
+})

@@ -1,0 +1,46 @@
+import { expect, test } from 'vitest'
+import type { Scheduled } from '../../../fleet/inventory.ts'
+import { untold } from '../../../fleet/promotion/scheduleTags.ts'
+
+const region = 'eu-west-1'
+const home = { 'keyturn:home': region }
+const secret = (id: string, more: Partial<Scheduled> = {}): Scheduled => ({
+  store: 'secrets-manager',
+  id,
+  arn: `arn:${id}`,
+  tags: home,
+  since: new Date(0),
+  serviceSchedule: 'schedule',
+  ...more,
+})
+const chosen = (all: Scheduled[], due = new Set<Scheduled>(), run = 'run-1') =>
+  untold(all, { region, run, due })
+
+test.each<[string, Partial<Scheduled>, string[]]>([
+  ['without the tag', {}, ['shop']],
+  ['with the tag of an earlier schedule', { tags: { ...home, 'keyturn:service-schedule': 'old' } }, ['shop']],
+  ['whose tag tells it', { tags: { ...home, 'keyturn:service-schedule': 'schedule' } }, []],
+  ['at home elsewhere', { tags: { 'keyturn:home': 'us-east-1' } }, []],
+  ['without a home', { tags: {} }, []],
+  ['with a version pending', { pending: 'token' }, []],
+])('one %s: %j chooses %j', (_, more, ids) => {
+  expect(chosen([secret('shop', more)]).map(({ id }) => id)).toEqual(ids)
+})
+
+test('what Secrets Manager does not rotate by this stack has no schedule to tell', () => {
+  const { serviceSchedule: _, ...other } = secret('shop')
+  expect(chosen([other])).toEqual([])
+})
+
+test('what is due in this run is left to a later one', () => {
+  const [due, other] = [secret('due'), secret('other')]
+  expect(chosen([due, other], new Set([due]))).toEqual([{ id: 'other', arn: 'arn:other', value: 'schedule' }])
+})
+
+test('twenty in a run, other ones in the next', () => {
+  const all = Array.from({ length: 200 }, (_, n) => secret(`shop/${n}`))
+  const [first, second] = [chosen(all), chosen(all, new Set(), 'run-2')]
+  expect([first.length, second.length]).toEqual([20, 20])
+  const again = second.filter(({ id }) => first.some(one => one.id === id))
+  expect(again.length).toBeLessThan(10)
+})
