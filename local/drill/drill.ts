@@ -76,7 +76,7 @@ export class Drill {
       ),
     ]
     const [old, own] = [regions.embedded.postgres, regions.standby].map(({ host, port }) => `${host}:${port}`)
-    say('\n1. Two Regions')
+    this.#title('1. Two Regions')
     this.#row(
       from,
       `PostgreSQL at ${old}, and three secrets: shop, a single user; billing, two users that take turns; master, the admin for that`,
@@ -86,15 +86,15 @@ export class Drill {
   }
 
   async #rehearse(): Promise<boolean> {
-    say(`\n2. ${here} rehearses its promotion, as it does every week`)
+    this.#title(`2. ${here} rehearses its promotion, as it does every week`)
     await this.#regions.standby.caughtUp()
     const { count, promoted } = await this.#runPromotion({ dryRun: true })
     return sayProofs([[`${promoted} of ${count} are ready: each logs in on the standby`, promoted === 3]])
   }
 
   async #rotateThere(): Promise<void> {
-    say(
-      `\n3. An application of each secret in ${from} asks the database ${RATE} times a second; the secrets rotate`,
+    this.#title(
+      `3. An application of each secret in ${from} asks the database ${RATE} times a second; the secrets rotate`,
     )
     for (const { application } of this.#played) application.start()
     await sleep(500)
@@ -112,8 +112,8 @@ export class Drill {
   /** @returns what the second Region had of each secret at that moment */
   async #lose(): Promise<Labelled[][]> {
     const regions = this.#regions
-    say(
-      `\n4. While both rotate again, ${from} is lost: its database is killed, and its Secrets Manager is silent`,
+    this.#title(
+      `4. While both rotate again, ${from} is lost: its database is killed, and its Secrets Manager is silent`,
     )
     for (const { ids, caught } of this.#played) await regions.rotateUntil(ids.from, caught, { grace: GRACE })
     for (const { user, says } of this.#played) this.#row(user, says)
@@ -129,7 +129,7 @@ export class Drill {
   }
 
   async #promote(labelled: Labelled[][]): Promise<boolean> {
-    say(`\n5. The state machine promote in ${here}`)
+    this.#title(`5. The state machine promote in ${here}`)
     const { promoted, failed } = await this.#runPromotion({ from }, 'shown')
     this.#event('the promotion has ended')
     await this.#servedAgain()
@@ -188,7 +188,7 @@ export class Drill {
   }
 
   async #rotateHere(): Promise<boolean> {
-    say(`\n6. The secrets rotate in ${here}`)
+    this.#title(`6. The secrets rotate in ${here}`)
     const proofs: Proof[] = []
     for (const { user, ids, application } of this.#played) {
       const reader = this.#applicationIn('here', ids.here)
@@ -207,7 +207,7 @@ export class Drill {
   }
 
   async #seeItBack(): Promise<boolean> {
-    say(`\n7. ${from} comes back, with all that it had`)
+    this.#title(`7. ${from} comes back, with all that it had`)
     await this.#regions.bringBack()
     const before = this.#played.map(({ application: { served, lost } }) => ({ served, lost }))
     await sleep(1000)
@@ -235,6 +235,12 @@ export class Drill {
   #applicationIn(region: 'from' | 'here', id: string): Application {
     const { shelves, embedded } = this.#regions
     return new Application(shelves[region], id, embedded.postgres.caFile)
+  }
+
+  /** Says what comes next; it begins with a number. */
+  #title(text: string): void {
+    say()
+    sayAt(3, text)
   }
 
   /** Says something of what is named. */

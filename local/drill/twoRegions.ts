@@ -10,7 +10,7 @@ import {
 } from '@aws-sdk/client-secrets-manager'
 import type { StateName } from '../../fleet/states.ts'
 import { inRegion } from '../../rotation/arn.ts'
-import { type DynamoDbServer, startDynamoDb } from '../aws/dynamoDb.ts'
+import { startDynamoDb } from '../aws/dynamoDb.ts'
 import type { Value } from '../client/application.ts'
 import { SecretsShelf } from '../client/shelves.ts'
 import { Users } from '../client/users.ts'
@@ -43,8 +43,8 @@ export class TwoRegions {
   /** Where applications of either Region read their secrets. */
   readonly shelves: { from: SecretsShelf; here: SecretsShelf }
   readonly #here: SecretsManagerClient
-  readonly #dynamo: DynamoDbServer
-  readonly #folder: string
+  /** All that ends with it, but the standby, which listens at this port. */
+  readonly #started: AsyncDisposableStack
   readonly #port: number
   #standby: PostgresStandby | undefined
   /** What stands still in the first Region, and what it waits for: the end of all. */
@@ -54,28 +54,32 @@ export class TwoRegions {
   private constructor(
     embedded: Embedded,
     second: SecondRegion,
-    own: { dynamo: DynamoDbServer; folder: string; port: number },
+    { port, started }: { port: number; started: AsyncDisposableStack },
   ) {
     this.embedded = embedded
     this.second = second
     this.#end.promise.catch(() => {})
     this.#here = new SecretsManagerClient({ endpoint: embedded.secretsManager.url, region: here })
     this.shelves = { from: new SecretsShelf(embedded.secrets), here: new SecretsShelf(this.#here) }
-    this.#dynamo = own.dynamo
-    this.#folder = own.folder
-    this.#port = own.port
+    this.#port = port
+    this.#started = started
   }
 
   /** Starts all but the standby. The functions of the first Region are in this thread, and read its environment. */
   static async start(): Promise<TwoRegions> {
     process.env.KEYTURN_PEER_REGIONS = here
-    const [embedded, dynamo, port] = await Promise.all([startEmbedded(), startDynamoDb(table), freePort()])
-    const folder = mkdtempSync(join(tmpdir(), 'keyturn-drill-'))
+    await using started = new AsyncDisposableStack()
+    const embedded = started.adopt(await startEmbedded(), each => each.stop())
+    const dynamo = started.adopt(await startDynamoDb(table), each => each.stop())
+    const folder = started.adopt(mkdtempSync(join(tmpdir(), 'keyturn-drill-')), path =>
+      rmSync(path, { recursive: true, force: true }),
+    )
+    const port = await freePort()
     const { postgres } = embedded
     const map = { [`${postgres.host}:${postgres.port}`]: `${postgres.host}:${port}` }
     const KEYTURN_HOST_MAP = join(folder, 'hosts.json')
     writeFileSync(KEYTURN_HOST_MAP, JSON.stringify(map))
-    const second = await SecondRegion.start({
+    const env = {
       ...process.env,
       AWS_REGION: here,
       AWS_ENDPOINT_URL_DYNAMODB: dynamo.url,
@@ -83,8 +87,9 @@ export class TwoRegions {
       KEYTURN_HOST_MAP,
       KEYTURN_PROMOTION_TABLE: table.name,
       KEYTURN_ROTATION_FUNCTION: `arn:aws:lambda:${here}:123456789012:function:keyturn-local-rotateSecret`,
-    })
-    return new TwoRegions(embedded, second, { dynamo, folder, port })
+    }
+    const second = started.adopt(await SecondRegion.start(env), each => each.stop())
+    return new TwoRegions(embedded, second, { port, started: started.move() })
   }
 
   get standby(): PostgresStandby {
@@ -174,10 +179,7 @@ export class TwoRegions {
   async stop(): Promise<void> {
     this.#end.reject(new Error('the Region was lost'))
     await Promise.all(this.#standing)
-    await this.second.stop()
     await this.#standby?.stop()
-    await this.embedded.stop()
-    await this.#dynamo.stop()
-    rmSync(this.#folder, { recursive: true, force: true })
+    await this.#started.disposeAsync()
   }
 }
