@@ -73,7 +73,10 @@ type Serverless = {
   service: {
     provider?: { stage: string }
     functions: Record<string, { environment?: Variables; package?: { artifact: string } }>
-    resources?: { Resources: { DueSchedule?: { Properties: { ScheduleExpression: string } } } }
+    resources?: {
+      Resources: { DueSchedule?: { Properties: { ScheduleExpression: string } } }
+      Outputs?: { Settings?: { Value: string } }
+    }
   }
 }
 
@@ -106,7 +109,19 @@ export default class Bundle {
       if (error instanceof Error) Object.assign(error, { decoratedMessage: error.message })
       throw error
     }
+    this.#tellSettings()
     await this.#pack()
+  }
+
+  /** By this output two Regions' stacks are compared. A text of JSON, which a template could not write of what has quotes. */
+  #tellSettings(): void {
+    const { functions, resources } = this.#serverless.service
+    const variables: Variables = Object.assign({}, ...compared.map(name => functions[name]?.environment))
+    const settings = Object.entries(variables).filter(([name]) => name in settingOf)
+    if (resources?.Outputs?.Settings)
+      resources.Outputs.Settings.Value = JSON.stringify(
+        Object.fromEntries(settings.map(([name, value]) => [settingOf[name], String(value)])),
+      )
   }
 
   /** Before anything is built. */
@@ -133,6 +148,23 @@ export default class Bundle {
       settings.package = { artifact }
     }
   }
+}
+
+/** The functions whose environment says how this stack rotates, and the parameters behind its variables. */
+const compared = ['createSecret', 'testSecret', 'findDue']
+const settingOf: Record<string, string> = {
+  KEYTURN_GRACE: 'grace',
+  PASSWORD_LENGTH: 'passwordLength',
+  EXCLUDE_CHARACTERS: 'excludeCharacters',
+  EXCLUDE_NUMBERS: 'excludeNumbers',
+  EXCLUDE_PUNCTUATION: 'excludePunctuation',
+  EXCLUDE_UPPERCASE: 'excludeUppercase',
+  EXCLUDE_LOWERCASE: 'excludeLowercase',
+  REQUIRE_EACH_INCLUDED_TYPE: 'requireEachIncludedType',
+  KEYTURN_TEST_QUERY_MAY_WRITE: 'testQueryMayWrite',
+  KEYTURN_DUE_SCHEDULE: 'dueSchedule',
+  KEYTURN_MAX_ROTATIONS: 'maxConcurrentRotations',
+  KEYTURN_MAX_ROTATIONS_PER_HOST: 'maxConcurrentRotationsPerHost',
 }
 
 /** A parameter that no rotation or alarm could work with fails here, and not in every one of them. */

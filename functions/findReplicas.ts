@@ -52,7 +52,7 @@ export const handler = functionHandler(
     const all = (
       await Promise.all(regions.map(from => candidatesIn(from, answering.includes(from), input)))
     ).flat()
-    const { items, after } = pageOf(chosen(all, input), page.after)
+    const { items, after } = pageOf(await chosen(all, input), page.after)
     return {
       items: items.map(({ admin: _, ...item }) => ({ ...item, rehearsal: dryRun })),
       ...(after !== undefined && { after }),
@@ -108,15 +108,14 @@ async function candidatesIn(
   return again ? found.map(candidate => ({ ...candidate, refused: [] })) : found
 }
 
-/** @throws InvalidInput if one that was named is not among them */
-function chosen(all: Candidate[], { ids, page }: Input): Candidate[] {
+/** Those that were named. What is promoted already is in nobody's way. @throws InvalidInput for what never was a replica */
+async function chosen(all: Candidate[], { ids, page }: Input): Promise<Candidate[]> {
   if (!ids.length) return all
-  const isNamed = (id: string) => (candidate: Candidate) => candidate.arn === id || candidate.name === id
-  const unknown = ids.find(id => !all.some(isNamed(id)))
-  // On a later page it may have been promoted since.
-  if (unknown !== undefined && !page)
-    throw new InvalidInput(
-      `ids: there is nothing of ${unknown} to promote: it is no replica, or promoted already`,
-    )
+  const isNamed = (id: string) => (one: { arn: string; name: string }) => one.arn === id || one.name === id
+  const promoted = page ? [] : await table.all('promotion')
+  const known = [...all, ...promoted.map(({ credential: arn, name }) => ({ arn, name }))]
+  const unknown = page ? undefined : ids.find(id => !known.some(isNamed(id)))
+  if (unknown !== undefined)
+    throw new InvalidInput(`ids: ${unknown} is no replica of a secret there that may be promoted`)
   return all.filter(candidate => ids.some(id => isNamed(id)(candidate)))
 }

@@ -299,6 +299,20 @@ describe('template', () => {
       PromoteStateMachineArn: 'PromoteStateMachine',
       PromotionTableName: 'Promotions',
       PeerRegions: 'eu-central-1,us-east-1',
+      Settings: JSON.stringify({
+        grace: '7d',
+        passwordLength: '40',
+        excludeCharacters: '/@"',
+        excludeNumbers: 'false',
+        excludePunctuation: 'true',
+        excludeUppercase: 'false',
+        excludeLowercase: 'false',
+        requireEachIncludedType: 'true',
+        testQueryMayWrite: 'false',
+        maxConcurrentRotations: '100',
+        maxConcurrentRotationsPerHost: '10',
+        dueSchedule: 'rate(5 minutes)',
+      }),
       SwitchRegionFunctionArn: 'SwitchRegionLambdaFunction.Arn',
       ...Object.fromEntries(
         [...steps, 'rotateSecret'].map(name => [
