@@ -102,10 +102,7 @@ export class Drill {
       const { failure } = await this.#regions.rotate(ids.from, { grace: GRACE })
       if (failure) throw new Error(`${user} did not rotate: ${failure.error}: ${failure.cause.errorMessage}`)
       await sleep(500)
-      this.#row(
-        user,
-        `rotated; so far ${application.served} queries were served, and ${application.lost} were not`,
-      )
+      this.#row(user, `rotated; queries so far: ${application.served} served, ${application.lost} failed`)
     }
   }
 
@@ -137,7 +134,7 @@ export class Drill {
     for (const { user, application } of this.#played) {
       const { servedAgain = Number.NaN, lost } = application
       const seconds = ((servedAgain - this.#lostAt) / 1000).toFixed(2)
-      this.#row(user, `the first good query came ${seconds} s after the loss; ${lost} queries were lost`)
+      this.#row(user, `the first good query came ${seconds} s after the loss; queries lost: ${lost}`)
     }
     say(`\n   What ${here} had of each secret when ${from} was lost:`)
     for (const [n, { user, ids }] of this.#played.entries())

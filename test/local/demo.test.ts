@@ -57,7 +57,7 @@ describe.each(['demo.ts', 'drill.ts'])('%s, while a rotation goes on', script =>
 test('the drill ends by itself, with all of it proven, and says what was lost', async () => {
   const { code, printed, left } = await stopped('drill.ts', 'All of it was proven', () => {})
   expect(printed).not.toContain('NOT TRUE')
-  expect(printed).toMatch(/shop +the first good query came [\d.]+ s after the loss; \d+ queries were lost/)
+  expect(printed).toMatch(/shop +the first good query came [\d.]+ s after the loss; queries lost: \d+/)
   expect(printed).toMatch(/shop +pending +shop +logs in, and is current now/)
   expect({ code, left }).toEqual({ code: 0, left: [] })
 })
