@@ -65,7 +65,7 @@ export class Drill {
       play(
         'billing',
         billing,
-        { when: 'before', state: 'Grace' },
+        { when: 'in the grace time' },
         'in its grace time: AWSCURRENT is the other user, and the one before still logs in',
       ),
       play(

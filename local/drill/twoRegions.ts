@@ -24,8 +24,8 @@ import { SecondRegion } from './secondRegion.ts'
 export const from = 'eu-west-1'
 export const here = 'eu-central-1'
 
-/** A moment of a rotation, by one of its states. */
-export type Moment = { when: 'before' | 'after'; state: StateName<'rotate'> }
+/** A moment of a rotation: before or after a state, or in the grace time, whatever its state is called. */
+export type Moment = { when: 'before' | 'after'; state: StateName<'rotate'> } | { when: 'in the grace time' }
 
 /** The ARNs of a secret in both Regions, and of its admin's in the second one. */
 export type Ids = { from: string; here: string; adminHere?: string }
@@ -122,8 +122,10 @@ export class TwoRegions {
   }
 
   /** Rotates a secret of the first Region up to a moment; there the execution stands still. */
-  async rotateUntil(id: string, { when, state }: Moment, { grace = 1000 } = {}): Promise<void> {
+  async rotateUntil(id: string, moment: Moment, { grace = 1000 } = {}): Promise<void> {
     const reached = Promise.withResolvers<void>()
+    const before = moment.when === 'before' && moment.state
+    const after = moment.when === 'after' && moment.state
     let stands = false
     const stand = () => {
       stands = true
@@ -134,20 +136,20 @@ export class TwoRegions {
       Object.entries(this.embedded.tasks).map(([name, task]) => [
         name,
         async (input: unknown) => {
-          if (stands || (name === state && when === 'before')) return stand()
+          if (stands || name === before) return stand()
           const result = await task(input)
-          return name === state ? stand() : result
+          return name === after ? stand() : result
         },
       ]),
     )
     const entered = (name: string) => {
-      // A Wait state runs nothing that could stand still: what comes after it does.
-      if (name === state && !(name in tasks)) stand()
+      // It runs nothing that could stand still: what comes after it does.
+      if (moment.when === 'in the grace time' && name.startsWith('Grace')) stand()
     }
     const run = runRotation(tasks, randomUUID(), { store: 'secrets-manager', id }, { grace, entered })
     this.#standing.push(run)
     const ended = run.then(({ states, failure }) => {
-      throw new Error(`the rotation did not come ${when} ${state}: ${failure?.error ?? states.at(-1)}`)
+      throw new Error(`the rotation did not come to the moment: ${failure?.error ?? states.at(-1)}`)
     })
     await Promise.race([reached.promise, ended])
   }

@@ -30,7 +30,7 @@ const losses: Loss[] = [
   { when: 'after', state: 'TestSecret', strategy: 'alternating users', found: 'current' },
   { when: 'before', state: 'FinishSecret', strategy: 'single user', found: 'pending' },
   { when: 'after', state: 'FinishSecret', strategy: 'single user', found: 'current' },
-  { when: 'before', state: 'Grace', strategy: 'alternating users', found: 'current' },
+  { when: 'in the grace time', strategy: 'alternating users', found: 'current' },
   { when: 'before', state: 'RetireSecret', strategy: 'alternating users', found: 'current' },
   { when: 'after', state: 'FinishSecret', strategy: 'single user', found: 'previous', cutOff: true },
 ]
@@ -48,8 +48,12 @@ async function enrol(strategy: Strategy): Promise<Ids> {
   return ids
 }
 
-const standing = (loss: Loss) =>
-  `${loss.when} ${loss.state}, ${loss.strategy}${loss.cutOff ? ', cut off' : ''}`
+const standing = ({ strategy, cutOff, ...loss }: Loss) =>
+  [
+    'state' in loss ? `${loss.when} ${loss.state}` : loss.when,
+    strategy,
+    ...(cutOff ? ['its standby cut off'] : []),
+  ].join(', ')
 
 test.for(losses.map(loss => [standing(loss), loss] as const))(
   'a Region that is lost %s: the value that logs in is served in the other one, and rotates there',
