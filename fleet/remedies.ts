@@ -24,6 +24,8 @@ export const remedies: Record<string, string> = {
     'Rotate the one in the Region that the tag keyturn:home names. If the tag is wrong, or the secret has moved for good, set the tag to this Region.',
   replicasbehind:
     'Mend the cause that the message names, then call keyturn replicas ID --repair REGION; or remove the replica, or give the Region up. Rotate again, if it was refused.',
+  promotedelsewhere:
+    'If the one elsewhere is to rotate, set the tag keyturn:home of this one to that Region. If this one is, set that tag of the other to this Region, and give the other up here: keyturn replicas ID --give-up REGION.',
   rotationinprogress: 'Wait until the other rotation of this credential has ended.',
   rotationabandoned: 'Nothing: the rotation that found it rolls it back.',
   superseded: 'Rotate again, if the value that somebody stored meanwhile is not to stay.',

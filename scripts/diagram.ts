@@ -10,10 +10,13 @@ type State = {
   Next?: string
   Default?: string
   End?: boolean
-  Choices?: { Next: string; Variable: string; IsPresent?: boolean; StringEquals?: string }[]
+  Choices?: Choice[]
   Catch?: { ErrorEquals: string[]; Next: string }[]
   ItemProcessor?: States
 }
+
+type Test = { Variable: string; IsPresent?: boolean; StringEquals?: string }
+type Choice = { Next: string } & (Test | { And: Test[] })
 
 /** The pages that show state machines. */
 export const pages = {
@@ -48,8 +51,14 @@ function draw({ States }: States, indent: string): string[] {
   ])
 }
 
-const condition = ({ Variable, IsPresent, StringEquals }: NonNullable<State['Choices']>[number]) =>
-  StringEquals ?? (IsPresent ? Variable.slice('$.'.length) : 'yes')
+const condition = (choice: Choice) =>
+  'And' in choice ? choice.And.map(tested).join(' and ') : tested(choice)
+
+/** What is compared with a placeholder depends on the deployment. */
+const tested = ({ Variable, IsPresent, StringEquals }: Test) =>
+  StringEquals === '${StoreWithPeers}'
+    ? 'peers'
+    : (StringEquals ?? (IsPresent ? Variable.slice('$.'.length) : 'yes'))
 
 function shape(name: string, { Type, End }: State): string[] {
   if (Type === 'Choice') return [`${name}{${name}}`]

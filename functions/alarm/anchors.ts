@@ -15,6 +15,8 @@ export function anchorOf({ headline, error = '', what = '' }: Failure): string {
     run: 'run-failed',
     late: 'late-credentials',
     lagging: 'replicasbehind',
+    promoted: 'promotedelsewhere',
+    elsewhere: 'promotedelsewhere',
     managed: 'managed-rotation-failed',
     abandoned: 'managed-rotation-failed',
     alarm: ofAlarm(what),

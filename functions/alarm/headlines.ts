@@ -10,6 +10,8 @@ export const headlines = {
   late: 'Credentials should have rotated and have not.',
   lagging:
     'Regions that are named may go on with a value of before. While a replica is behind, or cannot be asked, what was replaced stays open and no rotation begins.',
+  elsewhere:
+    'Secrets stand alone in another Region as well, as after a promotion there. None of them rotates here, and nothing is closed, until somebody has said which of the two rotates; this is told once.',
   managed: 'Secrets Manager could not rotate a secret.',
   abandoned: 'A version made by hand ended a rotation of Secrets Manager.',
   alarm: 'A CloudWatch alarm of Keyturn changed its state.',

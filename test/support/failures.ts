@@ -277,6 +277,49 @@ export const lagging = {
   },
 }
 
+const standsAlone = 'the secret with this ARN stands alone in us-east-1, as after a promotion'
+
+/** That a rotation was refused, as the secret was promoted in another Region. */
+export const promoted = {
+  ...refused,
+  id: 'event-15',
+  detail: {
+    ...refused.detail,
+    rotation: {
+      ...refused.detail.rotation,
+      failure: thrown('PromotedElsewhere', `createSecret: ${standsAlone}`),
+    },
+  },
+}
+
+/** That what a rotation replaced stays open, for the same reason. */
+export const leftOpen = {
+  ...replicasBehind,
+  id: 'event-16',
+  detail: {
+    ...replicasBehind.detail,
+    rotation: {
+      ...replicasBehind.detail.rotation,
+      replication: thrown('PromotedElsewhere', `awaitReplicas: ${standsAlone}`),
+    },
+  },
+}
+
+/** What a run finds that was promoted in another Region. */
+export const promotedFound = {
+  ...lagging,
+  id: 'event-17',
+  detail: {
+    ...lagging.detail,
+    late: {
+      count: 1,
+      names: [`secrets-manager shop/database: ${standsAlone}`],
+      behind: true,
+      promoted: true,
+    },
+  },
+}
+
 export const replicated = {
   ...envelope,
   id: 'event-14',

@@ -112,6 +112,14 @@ export class LostRegion {
     return inRegion(ARN, here)
   }
 
+  /** Makes a secret of this Region's own. @returns its ARN */
+  async addHere(Name: string, value: object | string, tags: Record<string, string>): Promise<string> {
+    const Tags = Object.entries(tags).map(([Key, Value]) => ({ Key, Value }))
+    const SecretString = typeof value === 'string' ? value : JSON.stringify(value)
+    const { ARN = '' } = await this.own.send(new CreateSecretCommand({ Name, SecretString, Tags }))
+    return ARN
+  }
+
   async replicate(SecretId: string): Promise<void> {
     const AddReplicaRegions = [{ Region: here }]
     await this.old.send(new ReplicateSecretToRegionsCommand({ SecretId, AddReplicaRegions }))
