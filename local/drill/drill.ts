@@ -204,16 +204,22 @@ export class Drill {
   }
 
   async #seeItBack(): Promise<boolean> {
-    this.#title(`7. ${from} comes back, with all that it had`)
+    this.#title(`7. ${from} comes back, with all that it had, and would rotate`)
     await this.#regions.bringBack()
     const before = this.#played.map(({ application: { served, lost } }) => ({ served, lost }))
+    const proofs: Proof[] = []
+    for (const { user, ids } of this.#played) {
+      const { failure } = await this.#regions.rotate(ids.from)
+      const isRefused = failure?.error === 'PromotedElsewhere'
+      proofs.push([`${user}: its rotation in ${from} is refused, with PromotedElsewhere`, isRefused])
+    }
     await sleep(1000)
-    return sayProofs(
-      this.#played.map(({ user, application: { served, lost } }, n): Proof => {
-        const isServed = served > (before[n]?.served ?? served) && lost === before[n]?.lost
-        return [`${user}: the application in ${here} goes on, and no query is lost`, isServed]
-      }),
-    )
+    for (const [n, { user, application }] of this.#played.entries()) {
+      const { served, lost } = before[n] as { served: number; lost: number }
+      const isServed = application.served > served && application.lost === lost
+      proofs.push([`${user}: the application in ${here} goes on, and no query is lost`, isServed])
+    }
+    return sayProofs(proofs)
   }
 
   /** Runs it; `shown` prints each state that calls something, the first time that it goes by. */

@@ -94,7 +94,7 @@ test.for(losses.map(loss => [standing(loss), loss] as const))(
   },
 )
 
-test('the Region that was lost comes back, and what was promoted is served as before', async () => {
+test('the Region that was lost comes back: it may not rotate, and what was promoted is served as before', async () => {
   captureOutput()
   await regions.follow()
   const ids = await enrol('single user')
@@ -106,6 +106,7 @@ test('the Region that was lost comes back, and what was promoted is served as be
   const value = await servedHere(ids.here)
 
   await regions.bringBack()
+  expect((await regions.rotate(ids.from)).failure?.error).toBe('PromotedElsewhere')
   expect(await servedHere(ids.here)).toEqual(value)
   expect(await applicationHere(ids.here).accepts(value)).toBe(true)
   const again = await regions.second.run('promote', randomUUID(), { from, lost: true })
