@@ -28,7 +28,7 @@ beforeAll(async () => {
     trust: [second.caFile, third.caFile],
   })
   servers = [
-    { host: `one.${from}.example.com`, running: lost.embedded.postgres as RunningPostgres },
+    { host: `one.${from}.example.com`, running: lost.embedded.postgres },
     { host: `two.${from}.example.com`, running: second },
   ]
 })
