@@ -15,13 +15,20 @@ type State = {
   ItemProcessor?: States
 }
 
-type Test = { Variable: string; IsPresent?: boolean; StringEquals?: string }
+type Test = {
+  Variable: string
+  IsPresent?: boolean
+  StringEquals?: string
+  BooleanEquals?: boolean
+  NumericEquals?: number
+}
 type Choice = { Next: string } & (Test | { And: Test[] })
 
 /** The pages that show state machines. */
 export const pages = {
   'README.md': ['rotate'],
   'docs/schedules.md': ['rotate-due', 'rotate-server'],
+  'docs/disaster-recovery.md': ['promote'],
 } as const
 type Page = keyof typeof pages
 
@@ -55,10 +62,13 @@ const condition = (choice: Choice) =>
   'And' in choice ? choice.And.map(tested).join(' and ') : tested(choice)
 
 /** What is compared with a placeholder depends on the deployment. */
-const tested = ({ Variable, IsPresent, StringEquals }: Test) =>
-  StringEquals === '${StoreWithPeers}'
-    ? 'peers'
-    : (StringEquals ?? (IsPresent ? Variable.slice('$.'.length) : 'yes'))
+function tested({ Variable, IsPresent, StringEquals, BooleanEquals, NumericEquals }: Test): string {
+  const path = Variable.slice('$.'.length)
+  if (StringEquals) return StringEquals === '${StoreWithPeers}' ? 'peers' : StringEquals
+  if (NumericEquals !== undefined) return `${path} is ${NumericEquals}`
+  if (BooleanEquals !== undefined) return BooleanEquals ? path : `not ${path}`
+  return IsPresent ? path.replace('[0]', '') : 'yes'
+}
 
 function shape(name: string, { Type, End }: State): string[] {
   if (Type === 'Choice') return [`${name}{${name}}`]
