@@ -1,4 +1,8 @@
-import { CreateSecretCommand, PutSecretValueCommand } from '@aws-sdk/client-secrets-manager'
+import {
+  CreateSecretCommand,
+  DeleteSecretCommand,
+  PutSecretValueCommand,
+} from '@aws-sdk/client-secrets-manager'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { type RunningPostgres, startPostgres } from '../../local/servers/postgres.ts'
 import { asSuperuser, hex } from '../../local/servers/postgresDatabase.ts'
@@ -36,8 +40,9 @@ afterAll(async () => {
   await lost?.stop()
   await Promise.all([servers?.[1]?.running.stop(), standby?.stop()])
 })
-afterEach(() => {
+afterEach(async () => {
   lost.embedded.secretsManager.refuse()
+  await lost.clear()
 })
 
 type Value = { engine: string; host: string; port: number; username: string; password: string }
@@ -81,7 +86,6 @@ async function makeBroken(values: Value[], at: string): Promise<Broken[]> {
     all.push({
       ...{ name, arn: taken, error: 'StandsAlone' },
       async mend() {
-        const { DeleteSecretCommand } = await import('@aws-sdk/client-secrets-manager')
         await lost.own.send(new DeleteSecretCommand({ SecretId: name, ForceDeleteWithoutRecovery: true }))
         lost.isLost = false
         await lost.replicate(inRegion(taken, from))

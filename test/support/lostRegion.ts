@@ -5,9 +5,11 @@ import { join } from 'node:path'
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
 import {
   CreateSecretCommand,
+  DeleteSecretCommand,
   DescribeSecretCommand,
   type DescribeSecretResponse,
   GetSecretValueCommand,
+  ListSecretsCommand,
   ReplicateSecretToRegionsCommand,
   SecretsManagerClient,
 } from '@aws-sdk/client-secrets-manager'
@@ -123,6 +125,19 @@ export class LostRegion {
   async replicate(SecretId: string): Promise<void> {
     const AddReplicaRegions = [{ Region: here }]
     await this.old.send(new ReplicateSecretToRegionsCommand({ SecretId, AddReplicaRegions }))
+  }
+
+  /** Deletes every secret, and what was noted of them. */
+  async clear(): Promise<void> {
+    this.isLost = false
+    for (const client of [this.old, this.own]) {
+      const { SecretList = [] } = await client.send(new ListSecretsCommand({ MaxResults: 1000 }))
+      const own = SecretList.filter(({ PrimaryRegion }) => !PrimaryRegion)
+      for (const { ARN: SecretId } of own)
+        await client.send(new DeleteSecretCommand({ SecretId, ForceDeleteWithoutRecovery: true }))
+    }
+    for (const kind of ['promotion', 'rehearsal'] as const)
+      for (const { credential } of await this.table.all(kind)) await this.table.forget(kind, credential)
   }
 
   async describe(SecretId: string): Promise<DescribeSecretResponse & { tags: Record<string, string> }> {
