@@ -10,8 +10,8 @@ import { type Proof, rotated, sayProofs, unharmed } from './client/proofs.ts'
 import { SecretsShelf } from './client/shelves.ts'
 import { type Embedded, functionOf, startEmbedded } from './embedded/embedded.ts'
 import { type Execution, type Failure, runRotation, type Task, type Tasks } from './embedded/stateMachine.ts'
-import { checkTemporaryFolder } from './prerequisites.ts'
 import { say, sayAt } from './say.ts'
+import { show } from './show.ts'
 
 /** What a state does, for a reader who sees it go by. */
 const meaning: Record<string, string> = {
@@ -210,29 +210,7 @@ async function scenes(embedded: Embedded): Promise<EmbeddedScene[]> {
   ]
 }
 
-try {
-  checkTemporaryFolder()
-} catch (error) {
-  console.error((error as Error).message)
-  process.exit(1)
-}
-say('Keyturn: four rotations of real PostgreSQL users, by the state machine that is deployed to AWS.')
-const starting = startEmbedded()
-let stopped: Promise<void> | undefined
-const stop = () => (stopped ??= starting.then(embedded => embedded.stop()))
-
-/** Ends before all has been shown; the servers go all the same, and their folders. */
-async function endEarly(code: number): Promise<void> {
-  await stop().catch(() => {})
-  process.exit(code)
-}
-process.once('SIGINT', () => endEarly(130)).once('SIGTERM', () => endEarly(143))
-// Whoever read has gone, as `head` does.
-process.stdout.on('error', () => endEarly(0))
-
-let proven = false
-try {
-  const embedded = await starting
+async function playAll(embedded: Embedded): Promise<boolean> {
   const rows: Row[] = []
   for (const [i, scene] of (await scenes(embedded)).entries()) rows.push(await play(scene, i + 1, embedded))
   const log = readFileSync(embedded.postgres.logFile, 'utf8')
@@ -241,11 +219,12 @@ try {
     `\n${leaked.length ? '✗ NOT TRUE:' : '✓'} the server logs every statement, and its log holds no password\n`,
   )
   sayTable(rows)
-  proven = rows.every(row => row.proven === 'yes') && leaked.length === 0
-} catch (error) {
-  if (!stopped) throw error
-} finally {
-  await stop()
+  return rows.every(row => row.proven === 'yes') && leaked.length === 0
 }
-say(proven ? '\nAll of it was proven. Next: README.md, "Deploy".' : '\nNot all of it was proven.')
-process.exitCode = proven ? 0 : 1
+
+await show(
+  'Keyturn: four rotations of real PostgreSQL users, by the state machine that is deployed to AWS.',
+  () => startEmbedded(),
+  playAll,
+  'Next: README.md, "Deploy".',
+)

@@ -63,7 +63,7 @@ export const admins = ['one', 'two'].map(
 export const hosts = '{"db.old.example.com": "db.new.example.com"}'
 export const certificate = rootCertificates[0] ?? ''
 /** Every parameter that the defaults leave unset, and some that they do not. */
-const parameters = {
+export const parameters = {
   region: 'eu-west-1',
   subnetIds: 'subnet-0123456789abcdef0,subnet-0123456789abcdef1',
   securityGroupIds: 'sg-0123456789abcdef0',
