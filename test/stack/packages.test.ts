@@ -6,7 +6,6 @@ import { unzipSync } from 'fflate'
 import { expect, test } from 'vitest'
 import Bundle, { bundleFunction } from '../../bundle.ts'
 import { packageStack, type Stack } from './package.ts'
-
 import {
   certificate,
   functions,
@@ -15,6 +14,7 @@ import {
   logical,
   lookers,
   packageBoth,
+  promotionSteps,
   properties,
   steps,
 } from './stacks.ts'
@@ -57,6 +57,7 @@ test('the map of hosts is in the packages of those that promote with it', async 
 /** What is missed first in an event that is none. */
 const missed: Record<string, string> = {
   ...Object.fromEntries([...steps, ...lookers].map(name => [name, 'execution'])),
+  ...Object.fromEntries(promotionSteps.map(name => [name, 'event'])),
   findDue: 'run',
   startRotation: 'store',
   rotateServer: 'run',
@@ -221,6 +222,13 @@ test.each([
   ['takeSlot', ['sfn'], []],
   ['awaitRotation', [], ['sfn']],
   ['reportRotations', [], []],
+  ['findReplicas', ['dynamodb', 'secrets-manager'], []],
+  ['findVersion', ['secrets-manager'], ['@redis/client', 'mongodb', 'mysql2', 'pg', 'rds', 'sfn', 'ssm']],
+  ['handOver', ['secrets-manager'], []],
+  ['promoteReplica', ['secrets-manager'], ['@redis/client', 'mongodb', 'mysql2', 'pg', 'rds', 'sfn', 'ssm']],
+  ['notePromotion', ['dynamodb'], ['sfn']],
+  ['reportPromotion', ['dynamodb'], []],
+  ['switchRegion', ['sfn'], []],
   // It looks at executions, and posts to a webhook, only when there is something to tell.
   ['raiseAlarm', ['dynamodb', 'sns'], ['sfn', 'ssm']],
   ['recordRotation', ['dynamodb', 'sfn'], []],
