@@ -16,6 +16,8 @@ export const meanings = {
   announce: 'The credential was rotated, but that could not be announced.',
   behind:
     'The credential was rotated, but a Region still has the value of before: what was replaced stays open until it has followed.',
+  promoted:
+    'The credential was rotated, but stands alone in another Region as well, as after a promotion there: what was replaced stays open.',
 }
 export type Meaning = keyof typeof meanings
 
@@ -56,10 +58,13 @@ export const endings: Record<string, Ending> = {
   Followed: { failed: 'retire', stopped: 'retire' },
   LeftOpen: { failed: 'retire', stopped: 'retire' },
   Grace: { failed: 'retire', stopped: 'retire' },
+  GraceBeforeLook: { failed: 'retire', stopped: 'retire' },
+  LookBeforeRetiring: { failed: 'retire', stopped: 'retire' },
   RetireSecret: { failed: 'retire', stopped: 'retire' },
   StayOnClone: { failed: 'stay', stopped: 'stay' },
   MayMoveBack: { failed: 'stay', stopped: 'stay' },
   MustMoveBack: { failed: 'stay', stopped: 'stay' },
+  LookBeforeMovingBack: { failed: 'stay', stopped: 'stay' },
   MoveBack: { failed: 'stay', stopped: 'stay' },
   AtRetireSecret: { failed: 'retire', stopped: 'retire' },
   AtMayMoveBack: { failed: 'stay', stopped: 'stay' },

@@ -1,19 +1,23 @@
-import { RotationError } from '../rotation/errors.ts'
-import { type AskRegion, follow } from '../rotation/follow.ts'
+import type { AskRegion } from '../rotation/apart.ts'
+import { PromotedElsewhere, RotationError } from '../rotation/errors.ts'
+import { follow } from '../rotation/follow.ts'
 import { awaited, notFollowing, saysOf } from '../rotation/replicas.ts'
 import type { Description } from '../rotation/stores/store.ts'
 import type { Scheduled } from './inventory.ts'
 import { settled } from './pool.ts'
 
-/** Asks the own Region for a secret, and others for their copies of it. `peers` are those that may be asked. */
+/** Asks the own Region for a secret, and others for what they have of it. `peers` are those that may be asked. */
 export type Regions = {
   describe(id: string): Promise<Description>
   asking(arn: string): AskRegion
   peers: string[]
 }
 
-/** Why a replica does not follow. `blocks`: a rotation that began would be refused, and do nothing else. */
-export type Lag = { reason: string; blocks: boolean }
+/**
+ * Why a replica does not follow. `blocks`: a rotation that began would be refused, and do nothing else. `promoted`: the secret
+ * stands alone in another Region, which is no matter of replicas any more.
+ */
+export type Lag = { reason: string; blocks: boolean; promoted?: true }
 
 const hour = 3_600_000
 const day = 24 * hour
@@ -72,6 +76,7 @@ export class Replicas {
         ? { reason: `there is no replica in ${empty.join(' and ')}`, blocks: false }
         : undefined
     } catch (error) {
+      if (error instanceof PromotedElsewhere) return { reason: error.message, blocks: true, promoted: true }
       // What an abandoned rotation left is rolled back first, whatever replicas do: its application may be refused.
       if (error instanceof RotationError) return { reason: error.message, blocks: !pending }
       throw error

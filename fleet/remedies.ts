@@ -1,3 +1,5 @@
+import { promotionRemedy } from './promotion/remedies.ts'
+
 /**
  * What to do about each thing that can go wrong, in a sentence or two, by the anchor of its entry in docs/runbook.md, which
  * says more.
@@ -24,6 +26,8 @@ export const remedies: Record<string, string> = {
     'Rotate the one in the Region that the tag keyturn:home names. If the tag is wrong, or the secret has moved for good, set the tag to this Region.',
   replicasbehind:
     'Mend the cause that the message names, then call keyturn replicas ID --repair REGION; or remove the replica, or give the Region up. Rotate again, if it was refused.',
+  promotedelsewhere:
+    'If the one elsewhere is to rotate, set the tag keyturn:home of this one to that Region. If this one is, set that tag of the other to this Region, and give the other up here: keyturn replicas ID --give-up REGION.',
   rotationinprogress: 'Wait until the other rotation of this credential has ended.',
   rotationabandoned: 'Nothing: the rotation that found it rolls it back.',
   superseded: 'Rotate again, if the value that somebody stored meanwhile is not to stay.',
@@ -53,6 +57,15 @@ export const remedies: Record<string, string> = {
   'rotations-parked': 'Bring the database server back; what waits rotates by itself as soon as it answers.',
   'start-or-watch-failed': 'Mend what the reason names; what is still due begins with the next run.',
   'run-failed': 'Look at the execution of rotate-due; the next run takes up what is still due.',
+  hostunmapped: promotionRemedy('HostUnmapped'),
+  stillstandby: promotionRemedy('StillStandby'),
+  replicamissing: promotionRemedy('ReplicaMissing'),
+  standsalone: promotionRemedy('StandsAlone'),
+  regionanswers: promotionRemedy('RegionAnswers'),
+  'promotion-failed':
+    'See which ones by keyturn promote --dry-run, mend what each reason names, then promote again: it takes up the rest.',
+  'promotion-not-ready':
+    'Mend what each reason names while the other Region is there; keyturn replicas --ready shows them all.',
   'late-credentials':
     'Look at the status of each that is named: the reason is a tag, a window, or tries that failed.',
 }

@@ -6,8 +6,10 @@ import { stepHandler } from './shared/stepHandler.ts'
 
 /**
  * Sees whether every Region has the version that a secret has here: the current one before a rotation, then the pending one,
- * then that as the current one. It is outside the VPC, from which only the own Region may be in reach.
+ * then that as the current one, and once more right before what was replaced is closed. It is outside the VPC, from which only
+ * the own Region may be in reach.
  * @throws ReplicasBehind: ask again
+ * @throws PromotedElsewhere: the secret stands alone in another Region, and nothing is to be closed
  */
 export const handler = stepHandler('awaitReplicas', replicasEvent, async ({ store }, event) => {
   const { look, isFirst, rotation } = event

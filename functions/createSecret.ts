@@ -22,13 +22,12 @@ function namesOf({ store, id }: { store: StoreName; id: string }): { name?: stri
 
 /** What awaitReplicas has found before. Where it failed for another reason, nobody knows how the replicas stand. */
 function answerIn({ replication }: Event['rotation']): Answer {
-  const { why, empty = [], Error: error, Cause: cause } = replication ?? {}
-  const reason = messageIn(cause) ?? 'no reason was given'
+  const { outcome, why, empty = [], Error: error, Cause: cause } = replication ?? {}
+  if (outcome === 'promoted') return { promoted: why ?? outcome, empty }
   if (error === undefined) return { behind: why, empty }
-  return {
-    behind: error === 'ReplicasBehind' ? reason : `other Regions were not asked: ${error}: ${reason}`,
-    empty,
-  }
+  const reason = messageIn(cause) ?? 'no reason was given'
+  if (error === 'ReplicasBehind') return { behind: reason, empty }
+  return { unasked: `other Regions were not asked: ${error}: ${reason}`, empty }
 }
 
 /** Writes the new value as pending. Its result is the state that the later steps get. */

@@ -51,8 +51,8 @@ const inventory = new Inventory({ ssm, secrets, tagging }, environment.rotationF
 const LIMIT = { rotations: 500, bytes: 100_000 }
 /** Texts in a list that is there to be read, and characters of one; the number beside it is of all. */
 const NAMED = { texts: 50, characters: 200 }
-/** Lists of so many texts in which what is late is announced, and what has replicas behind, and the bytes of all together. */
-const ANNOUNCED = { lists: 10, late: 60_000, behind: 30_000 }
+/** Lists of so many texts in which what is late is announced, what has replicas behind, and what was promoted elsewhere; and the bytes of all of each. */
+const ANNOUNCED = { lists: 10, late: 50_000, behind: 20_000, promoted: 20_000 }
 /** Milliseconds of a run in which replicas are looked at: half of what the function has. */
 const LOOKING = 150_000
 
@@ -72,9 +72,10 @@ export type Run = {
   caps: { hosts: number; perHost: number }
   /**
    * Should have rotated long ago, or never will as their tags are. `parts` are the lists that are announced; of those that
-   * are `behind`, a replica does not follow, each with the reason, whether or not they are late.
+   * are `behind`, a replica does not follow, each with the reason, whether or not they are late. Of these, the `promoted` stand
+   * alone in another Region, and are not late for that.
    */
-  late: Names & { parts?: (Names & { behind?: true })[] }
+  late: Names & { parts?: (Names & { behind?: true; promoted?: true })[] }
   /** Have the tag, but are not for this run to rotate. */
   skipped: Names
   /** An earlier run of the last release that still goes on. Both together would exceed the caps, so this one does nothing. */
@@ -100,26 +101,33 @@ export const handler = functionHandler(
       servers.last(),
       earlierThan(run, overlaps),
     ])
-    const { due, late, skipped } = inTurn(credentials, tried, { run, now, interval })
-    measure('LateCredentials', late.length, MetricUnit.Count)
+    const { due, late: tooLate, skipped } = inTurn(credentials, tried, { run, now, interval })
     const running = [...last].filter(([id, { running }]) => running && !id.startsWith('slot-'))
     const idle = waitsFor || (overlaps && running.length >= caps.hosts)
-    const { first, behind, hostOf, admins } = await placed(idle ? [] : due, last, { run, now, replicas })
+    const placing = { run, now, replicas }
+    const { first, behind, hostOf, admins } = await placed(idle ? [] : due, last, placing)
+    const lags = new Map([...behind, ...(await lagsOf(tooLate, credentials, behind, placing))])
+    const laggard = looksAtAll(now, interval) ? await laggards(placing) : new Map<Scheduled, Lag>()
+    const promoted = reasonsOf([...lags, ...laggard].filter(([, { promoted }]) => promoted))
+    const isPromoted = new Set(promoted.map(nameIn))
+    const late = tooLate.filter(name => !isPromoted.has(name))
+    measure('LateCredentials', late.length, MetricUnit.Count)
     const planned = groupsOf(first, { run, hostOf, admins, bytes: LIMIT.bytes })
     const count = planned.reduce((sum, { rotations }) => sum + rotations.length, 0)
     const groups: Group[] = []
     for (const group of planned) groups.push({ ...group, server: await serverOf(group.host, last) })
-    const parts = announced(late, looksAtAll(now, interval) ? await laggards({ run, now, replicas }) : [])
+    const others = [...laggard].filter(([, { promoted }]) => !promoted)
+    const parts = announced({ late, behind: reasonsOf(others), promoted })
     if (environment.tagSchedules && !waitsFor) await keepSchedules(credentials, due, run)
     return {
       groups,
       hosts: groups.length,
       planned: count,
-      postponed: due.length - count - behind.length,
+      postponed: due.length - count - behind.size,
       caps,
       late: { ...readable(late), ...(parts.length && { parts }) },
       // What a person has to mend comes first.
-      skipped: readable([...behind, ...skipped]),
+      skipped: readable([...reasonsOf([...behind]), ...skipped]),
       ...(waitsFor && { waitsFor }),
     }
   },
@@ -142,14 +150,35 @@ async function keepSchedules(all: Scheduled[], due: Due[], run: string): Promise
  * The secrets at home here of which a replica does not follow, each with the reason, due or not. They come by lot, other ones
  * first in each run: else those that there is no time for would be the same every day.
  */
-async function laggards({ run, now, replicas }: Placing): Promise<string[]> {
+async function laggards({ run, now, replicas }: Placing): Promise<Map<Scheduled, Lag>> {
   const secrets = (await inventory.atHome()).map(secret => ({ secret, lot: digest(`${run} ${secret.id}`) }))
   const byLot = secrets.sort((a, b) => (a.lot < b.lot ? -1 : 1)).map(({ secret }) => secret)
-  return reasonsOf(await replicas.lagging(byLot, now))
+  return replicas.lagging(byLot, now)
 }
 
-const reasonsOf = (lags: Map<Scheduled, Lag>) =>
-  [...lags].map(([credential, { reason }]) => `${storeAndId(credential)}: ${reason}`).sort()
+/**
+ * How the replicas of what is late stand, but for those that were `looked` at: what was promoted elsewhere is told as that, also by
+ * a run that begins nothing, and where Secrets Manager's own schedule is late. Without peers nothing can be.
+ */
+async function lagsOf(
+  late: string[],
+  credentials: Scheduled[],
+  looked: Map<Scheduled, Lag>,
+  { now, replicas }: Placing,
+): Promise<Map<Scheduled, Lag>> {
+  const names = new Set(peers.length ? late : [])
+  const some = credentials.filter(one => names.has(storeAndId(one)) && !looked.has(one))
+  return replicas.lagging(some, now)
+}
+
+/** Each once, with the first reason that it has. */
+function reasonsOf(lags: [Scheduled, Lag][]): string[] {
+  const reasons = new Map(lags.toReversed().map(([one, { reason }]) => [storeAndId(one), reason]))
+  return [...reasons].map(([name, reason]) => `${name}: ${reason}`).sort()
+}
+
+/** The name in front of such a reason. */
+const nameIn = (text: string) => text.split(': ')[0] ?? ''
 
 /** Which run looks, when, and by what it tells how replicas stand. */
 type Placing = { run: string; now: Date; replicas: Replicas }
@@ -175,7 +204,7 @@ async function placed(due: Due[], last: Map<string, Last>, { run, now, replicas 
     if (start >= looked.length || open.length >= LIMIT.rotations)
       return {
         first: [...open, ...parked].slice(0, LIMIT.rotations),
-        behind: reasonsOf(behind),
+        behind,
         hostOf,
         admins,
       }
@@ -201,10 +230,15 @@ function readable(texts: string[]): Names {
   return { count: texts.length, names }
 }
 
-/** What is late, and what has replicas behind, as lists that are announced one by one. */
-function announced(late: string[], behind: string[]): NonNullable<Run['late']['parts']> {
-  const apart = partsOf(behind, ANNOUNCED.behind).map(part => ({ ...part, behind: true }) as const)
-  return [...partsOf(late, ANNOUNCED.late), ...apart]
+/** What is late, what has replicas behind, and what was promoted elsewhere, as lists that are announced one by one. */
+function announced(
+  texts: Record<'late' | 'behind' | 'promoted', string[]>,
+): NonNullable<Run['late']['parts']> {
+  const apart = partsOf(texts.behind, ANNOUNCED.behind).map(part => ({ ...part, behind: true }) as const)
+  const promoted = partsOf(texts.promoted, ANNOUNCED.promoted).map(
+    part => ({ ...part, behind: true, promoted: true }) as const,
+  )
+  return [...partsOf(texts.late, ANNOUNCED.late), ...apart, ...promoted]
 }
 
 /** All of them in lists of fifty, as far as a state can hold them; the last list counts the rest. */

@@ -18,7 +18,7 @@ export const handler = functionHandler(
       ...{ kind, credential: item.arn, name: item.name, from: item.from, execution },
       at: new Date().toISOString(),
       ...outcomeOf(state, begun),
-      warnings: [...(state.found?.warnings ?? []), ...(state.promoted?.warnings ?? []), ...unfenced(state)],
+      warnings: [...(state.found?.warnings ?? []), ...unfenced(state)],
       refused: state.found?.refused ?? item.refused,
     }
     await table.note(noted.outcome === 'unready' ? { ...noted, since: await since(noted) } : noted)

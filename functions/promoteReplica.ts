@@ -21,6 +21,7 @@ export const handler = functionHandler(
   async ({ item, version }) => {
     const { store, connection, defaults } = await pipelines.of('secrets-manager')
     const promoting = { store, connection, defaults, client, hosts, rotationFunction, now: () => new Date() }
-    return { warnings: await promote(promoting, { ...item, version }) }
+    await promote(promoting, { ...item, version })
+    return { done: true }
   },
 )

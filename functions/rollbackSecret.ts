@@ -1,8 +1,13 @@
-import { LockedOut } from '../rotation/errors.ts'
-import { rollback, rollbackAbandoned } from '../rotation/rollback.ts'
+import { LockedOut, type PromotedElsewhere } from '../rotation/errors.ts'
+import { rollback, rollbackAbandoned, withdraw } from '../rotation/rollback.ts'
 import { rollbackEvent } from './shared/event.ts'
 import { count } from './shared/metrics.ts'
 import { stepHandler } from './shared/stepHandler.ts'
+
+type Failed = ReturnType<typeof rollbackEvent>['rotation']
+/** Whether createSecret refused because the secret stands alone in another Region: a database may be that Region's. */
+const isPromoted = ({ failure }: Failed) =>
+  failure?.Error === ('PromotedElsewhere' satisfies PromotedElsewhere['name'])
 
 /** Makes the current value valid again and takes the pending one back: this rotation's, or an abandoned one. */
 export const handler = stepHandler(
@@ -10,9 +15,11 @@ export const handler = stepHandler(
   rollbackEvent,
   async (pipeline, { abandoned, rotation }) => {
     try {
-      const result = abandoned
-        ? await rollbackAbandoned(pipeline, rotation.id)
-        : await rollback(pipeline, rotation)
+      const result = await (abandoned
+        ? rollbackAbandoned(pipeline, rotation.id)
+        : isPromoted(rotation)
+          ? withdraw(pipeline, rotation)
+          : rollback(pipeline, rotation))
       const { engine = 'unknown', strategy = 'unknown' } = rotation
       count('RotationRolledBack', { outcome: result.outcome, engine, strategy })
       return result

@@ -11,6 +11,7 @@ import { SecretsShelf } from './client/shelves.ts'
 import { type Embedded, functionOf, startEmbedded } from './embedded/embedded.ts'
 import { type Execution, type Failure, runRotation, type Task, type Tasks } from './embedded/stateMachine.ts'
 import { checkTemporaryFolder } from './prerequisites.ts'
+import { say, sayAt } from './say.ts'
 
 /** What a state does, for a reader who sees it go by. */
 const meaning: Record<string, string> = {
@@ -51,20 +52,6 @@ type Row = {
   served: number
   failed: number
   proven: string
-}
-
-const say = (line = '') => console.log(line)
-
-/** Prints a text that begins at this column, and goes on there in the next line where the terminal ends. */
-function sayAt(column: number, text: string): void {
-  const room = Math.max(20, (process.stdout.columns ?? Number.POSITIVE_INFINITY) - column - 1)
-  const lines: string[] = []
-  for (const word of text.split(' ')) {
-    const last = lines.at(-1)
-    if (last === undefined || last.length + 1 + word.length > room) lines.push(word)
-    else lines[lines.length - 1] = `${last} ${word}`
-  }
-  say(lines.join(`\n${' '.repeat(column)}`))
 }
 
 function sayTable(rows: Row[]): void {

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { AskRegion } from './apart.ts'
 import { ReplicasBehind } from './errors.ts'
-import { type AskRegion, type Followed, havePending } from './follow.ts'
+import { type Followed, havePending } from './follow.ts'
 import type { RotationId } from './pipeline.ts'
 import type { Store } from './stores/store.ts'
 

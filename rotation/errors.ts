@@ -100,6 +100,14 @@ export class StandsAlone extends RotationError {
   override readonly name = 'StandsAlone'
 }
 
+/**
+ * The secret stands alone in another Region too, as after a promotion there: whose users would turn, if both rotated. Nothing
+ * was changed.
+ */
+export class PromotedElsewhere extends RotationError {
+  override readonly name = 'PromotedElsewhere'
+}
+
 /** Another rotation of the same secret is under way. This one changed nothing. */
 export class RotationInProgress extends RotationError {
   override readonly name = 'RotationInProgress'

@@ -1,11 +1,10 @@
-import { ReplicasBehind, RotationError } from './errors.ts'
+import { type AskRegion, askingOnce, lookApart } from './apart.ts'
+import { isAway } from './arn.ts'
+import { PromotedElsewhere, ReplicasBehind, RotationError } from './errors.ts'
 import type { Rotation } from './pipeline.ts'
 import { awaited, notFollowing, type Replica, saysOf } from './replicas.ts'
 import type { Description } from './stores/store.ts'
-import { givenUpIn } from './tags.ts'
-
-/** Asks a Region for its copy of a secret; undefined if there is none. Throws where it cannot be asked. */
-export type AskRegion = (region: string) => Promise<Description | undefined>
+import { homeIn } from './tags.ts'
 
 /**
  * Where the replicas of a secret are. `empty` are the Regions that have no such secret, which blocks nothing. `unproven` are
@@ -17,76 +16,60 @@ export type Followed = { regions: string[]; empty: string[]; unproven: string[] 
  * Sees that every replica has the version that this rotation promoted: not by what the service says of replicas, which names
  * no version, but by asking each Region that the deployment names as a peer. No value is read. `superseded`: a later version
  * is current. A rotation that made it waits for itself; but somebody may have edited the value, and what was replaced is then
- * still this rotation's to close. So every replica has to have one of the two.
- * @throws ReplicasBehind if one has another version, or cannot be asked
+ * still this rotation's to close. So every replica has to have one of the two. What is at home in another Region by now is
+ * that Region's to wait for, and to close.
+ * @throws PromotedElsewhere if the secret stands alone in a peer Region as well
+ * @throws ReplicasBehind if a replica has another version, or cannot be asked, or a copy follows another Region
  */
 export async function follow(
   primary: Description,
-  { token, replicas: known = [] }: Pick<Rotation, 'token' | 'replicas'>,
+  { token }: Pick<Rotation, 'token'>,
   peers: string[],
-  ask: AskRegion,
+  given: AskRegion,
 ): Promise<{ outcome: 'replicated' | 'superseded' } & Followed> {
-  const { current } = primary
+  const { arn, current, tags } = primary
+  if (isAway(arn, homeIn(tags))) return { outcome: 'superseded', regions: [], empty: [], unproven: [] }
+  const ask = askingOnce(given)
+  const { promoted, behind } = await lookApart(primary, peers, ask)
+  if (promoted) throw new PromotedElsewhere(promoted)
   const versions = current ? [token, current] : [token]
-  const [found] = await Promise.all([
-    allHave({ versions, label: 'current' }, primary, peers, ask),
-    refusePromoted(
-      versions,
-      primary,
-      peers.filter(region => known.includes(region)),
-      ask,
-    ),
-  ])
+  const found = await allHave({ versions, label: 'current' }, primary, peers, ask, behind)
   return { outcome: current === token ? 'replicated' : 'superseded', ...found }
 }
 
 /**
- * Whether the primary still lists a replica that was made a secret of its own is not documented; its applications get what it
- * had then. A Region that cannot be asked is taken for one whose replica was removed.
- * @throws ReplicasBehind
+ * `unasked`: there is nothing to be asked, or something that must not wait. What createSecret refuses is `behind`, or
+ * `promoted`: the secret stands alone in a peer Region.
  */
-async function refusePromoted(
-  versions: string[],
-  { replicas = [], tags }: Description,
-  regions: string[],
-  ask: AskRegion,
-): Promise<void> {
-  const givenUp = givenUpIn(tags)
-  const unlisted = regions.filter(
-    region => !givenUp[region] && !replicas.some(each => each.region === region),
-  )
-  for (const region of unlisted) {
-    const found = await ask(region).catch(() => undefined)
-    if (found?.current && !found.primaryRegion && !versions.includes(found.current))
-      throw new ReplicasBehind(
-        `the replica in ${region} was made a secret of its own, and has version ${found.current}`,
-      )
-  }
-}
-
-/** `unasked`: there is nothing to be asked, or something that must not wait. `behind` is what createSecret refuses. */
 export type LookedBefore =
   | ({ outcome: 'following' } & Followed)
-  | { outcome: 'behind'; why: string; empty: string[] }
+  | { outcome: 'behind' | 'promoted'; why: string; empty: string[] }
   | { outcome: 'unasked' }
 
 /**
  * Looks, before a rotation begins, whether every replica has what is current: one that has not would be left two versions
  * behind. What another rotation left pending is not waited for, as it may have to be rolled back at once: its application
  * may be refused. Nor is an earlier attempt of this rotation, unless this one is the first.
+ *
+ * Whether the secret was promoted in a peer Region is asked all the same, once: where the database follows the writer, to roll
+ * back would set a password of the application over there.
  * @throws ReplicasBehind where it may be asked again
  */
 export async function lookBefore(
   primary: Description,
   { token, isFirst }: Pick<Rotation, 'token'> & { isFirst: boolean },
   peers: string[],
-  ask: AskRegion,
+  given: AskRegion,
 ): Promise<LookedBefore> {
-  const { current, pending } = primary
+  const { current, pending, primaryRegion } = primary
+  if (!current || current === token || primaryRegion) return { outcome: 'unasked' }
+  const ask = askingOnce(given)
+  const { promoted, behind } = await lookApart(primary, peers, ask)
+  if (promoted) return { outcome: 'promoted', why: promoted, empty: [] }
   const isForeign = pending !== undefined && pending !== token
-  if (!current || current === token || isForeign || !awaited(primary).length) return { outcome: 'unasked' }
+  if (isForeign || !(awaited(primary).length || behind.length)) return { outcome: 'unasked' }
   try {
-    const found = await allHave({ versions: [current], label: 'current' }, primary, peers, ask)
+    const found = await allHave({ versions: [current], label: 'current' }, primary, peers, ask, behind)
     // What is on its way for good would not get the next version. This rotation's own label may be what is under way.
     const underWay = awaited(primary).find(({ status }) => status === 'InProgress')
     if (underWay && !pending) throw new ReplicasBehind(saysOf(underWay))
@@ -117,16 +100,18 @@ export async function havePending(
 /** The label that is looked at everywhere, and the versions that may have it. */
 type Wanted = { versions: string[]; label: 'current' | 'pending' }
 
+/** `apart` is what is behind already, beside the replicas. @throws ReplicasBehind */
 async function allHave(
   wanted: Wanted,
   primary: Description,
   peers: string[],
   ask: AskRegion,
+  apart: string[] = [],
 ): Promise<Followed> {
   const looked = await Promise.all(
     awaited(primary).map(async replica => ({ replica, found: await lookAt(replica, wanted, peers, ask) })),
   )
-  const behind = looked.flatMap(({ found }) => (found.state === 'behind' ? [found.why] : []))
+  const behind = [...apart, ...looked.flatMap(({ found }) => (found.state === 'behind' ? [found.why] : []))]
   if (behind.length) throw new ReplicasBehind(behind.join('; '))
   const inState = (state: Look['state']) =>
     looked.flatMap(({ replica, found }) => (found.state === state ? [replica.region] : []))

@@ -4,6 +4,7 @@ import {
   Conflict,
   InvalidCredential,
   NotAtHome,
+  PromotedElsewhere,
   ReplicasBehind,
   RotationAbandoned,
   RotationInProgress,
@@ -39,16 +40,26 @@ export function refuseElsewhere({ arn, primaryRegion }: Description, { home }: O
 }
 
 /**
+ * Before what is pending is looked at. What an abandoned rotation left is not rolled back either: where the endpoint follows the
+ * writer, this database is the promoted Region's by now, and current's password would be set for an application that has
+ * another one. Nobody waits for it here, as this Region's applications are to use the other one, or it is given up first.
+ */
+export function refusePromoted({ promoted }: Answer): void {
+  if (promoted) throw new PromotedElsewhere(promoted)
+}
+
+/**
  * Once nothing else is pending: what an abandoned rotation left in the database is rolled back whatever replicas do. What
  * other Regions told holds; of a Region that has no such secret, so does nothing else. One whose replica is on its way is
  * waited for, as it is after every change of a tag or a label, unless that change was to write this rotation's value.
  */
 export function refuseBehind(
   found: Description,
-  { behind, empty }: Answer = { empty: [] },
+  { behind, unasked, empty }: Answer,
   isWritten = false,
 ): void {
-  if (behind && awaited(found).length) throw new ReplicasBehind(behind)
+  if (behind) throw new ReplicasBehind(behind)
+  if (unasked && awaited(found).length) throw new ReplicasBehind(unasked)
   const [replica] = notFollowing(found, empty)
   if (!replica) return
   if (replica.status !== 'InProgress') throw new ReplicasBehind(saysOf(replica))

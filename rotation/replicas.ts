@@ -43,5 +43,13 @@ export const notFollowing = (found: WithReplicas, empty: string[] = []): Replica
 export const saysOf = ({ region, status, message }: Replica): string =>
   `the replica in ${region} is ${status}${message ? `: ${message.replaceAll(/\s+/g, ' ').trim().slice(0, 200)}` : ''}`
 
-/** What other Regions told before a rotation: why one does not follow, if so; and which have no such secret. */
-export type Answer = { behind?: string | undefined; empty: string[] }
+/**
+ * What other Regions told before a rotation, in a sentence each: that the secret stands alone in one; that one does not follow;
+ * or why they could not be asked. `empty` are those that have no such secret.
+ */
+export type Answer = {
+  promoted?: string | undefined
+  behind?: string | undefined
+  unasked?: string | undefined
+  empty: string[]
+}

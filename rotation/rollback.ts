@@ -114,6 +114,16 @@ async function rollbackFound(
   return { token, outcome }
 }
 
+/**
+ * Takes back a value that no database was told, and asks none. What an earlier execution of the same version may have set stays
+ * as it is: with the secret promoted in another Region, the database may be that Region's by now, and know no other password.
+ */
+export async function withdraw(pipeline: Pipeline, { id, token }: RotationId): Promise<RolledBack> {
+  if (!(await pipeline.untouched(token))) return { token, outcome: 'left' }
+  await discardIfThere(pipeline, id, token)
+  return { token, outcome: 'untouched' }
+}
+
 /** Rolls back whichever rotation died and left its value pending. @throws RotationInProgress if it runs after all */
 export async function rollbackAbandoned(pipeline: Pipeline, id: string): Promise<RolledBack> {
   const { pending } = await pipeline.store.describe(id)

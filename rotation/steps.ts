@@ -18,6 +18,7 @@ import {
   refuseElsewhere,
   refuseForeign,
   refuseNoHost,
+  refusePromoted,
   refuseUnfit,
   refuseWholeValue,
 } from './refusals.ts'
@@ -39,12 +40,13 @@ const LONGEST = 350 * 86_400
  * @throws RotationInProgress if another rotation of this secret runs
  * @throws RotationAbandoned if another rotation died and left its value pending: roll it back, then try again
  * @throws ReplicasBehind if a replica would be left two versions behind
+ * @throws PromotedElsewhere if the secret stands alone in a peer Region
  * @throws InvalidCredential, InvalidOption, TokenReused
  */
 export async function create(
   pipeline: Pipeline,
   { id, token, moveBack }: Start,
-  answer?: Answer,
+  answer: Answer = { empty: [] },
 ): Promise<Rotation> {
   const found = await pipeline.store.describe(id)
   const done = found.current === token
@@ -52,6 +54,7 @@ export async function create(
   const options = optionsOf(found, pipeline, back)
   if (!done) {
     refuseElsewhere(found, options)
+    refusePromoted(answer)
     await refuseForeign(pipeline, found, token)
     refuseUnfit(found)
   }

@@ -10,15 +10,25 @@ type State = {
   Next?: string
   Default?: string
   End?: boolean
-  Choices?: { Next: string; Variable: string; IsPresent?: boolean; StringEquals?: string }[]
+  Choices?: Choice[]
   Catch?: { ErrorEquals: string[]; Next: string }[]
   ItemProcessor?: States
 }
+
+type Test = {
+  Variable: string
+  IsPresent?: boolean
+  StringEquals?: string
+  BooleanEquals?: boolean
+  NumericEquals?: number
+}
+type Choice = { Next: string } & (Test | { And: Test[] })
 
 /** The pages that show state machines. */
 export const pages = {
   'README.md': ['rotate'],
   'docs/schedules.md': ['rotate-due', 'rotate-server'],
+  'docs/disaster-recovery.md': ['promote'],
 } as const
 type Page = keyof typeof pages
 
@@ -48,8 +58,17 @@ function draw({ States }: States, indent: string): string[] {
   ])
 }
 
-const condition = ({ Variable, IsPresent, StringEquals }: NonNullable<State['Choices']>[number]) =>
-  StringEquals ?? (IsPresent ? Variable.slice('$.'.length) : 'yes')
+const condition = (choice: Choice) =>
+  'And' in choice ? choice.And.map(tested).join(' and ') : tested(choice)
+
+/** What is compared with a placeholder depends on the deployment. */
+function tested({ Variable, IsPresent, StringEquals, BooleanEquals, NumericEquals }: Test): string {
+  const path = Variable.slice('$.'.length)
+  if (StringEquals) return StringEquals === '${StoreWithPeers}' ? 'peers' : StringEquals
+  if (NumericEquals !== undefined) return `${path} is ${NumericEquals}`
+  if (BooleanEquals !== undefined) return BooleanEquals ? path : `not ${path}`
+  return IsPresent ? path.replace('[0]', '') : 'yes'
+}
 
 function shape(name: string, { Type, End }: State): string[] {
   if (Type === 'Choice') return [`${name}{${name}}`]

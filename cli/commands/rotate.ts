@@ -121,12 +121,14 @@ function openAfter({ state, until }: Entered): Seen | undefined {
     return {
       code: exit.findings,
       result: 'rotated',
-      says: 'rotated; a replica does not follow, so the old one stays open',
+      says: 'rotated; another Region does not follow, or has taken over, so the old one stays open',
       remedy: 'keyturn replicas tells which, and why.',
     }
   const when = until ? ` until ${moment(until)}` : ''
+  const open = `rotated; the old one stays open${when}`
   const says = {
-    Grace: `rotated; the old one stays open${when}`,
+    Grace: open,
+    GraceBeforeLook: open,
     StayOnClone: `rotated onto a temporary clone, from which the application moves back by itself after ${until ? moment(until) : 'the grace time'}; the old one stays open until then`,
   }[state]
   return says ? { code: exit.done, result: 'rotated', says, ...(until && { openUntil: until }) } : undefined

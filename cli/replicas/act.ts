@@ -12,7 +12,7 @@ import { add } from './add.ts'
 import { Calls } from './calls.ts'
 import { secretsOf } from './chosen.ts'
 import { listedIn } from './copies.ts'
-import { giveUp } from './giveUp.ts'
+import { giveUp, isThere } from './giveUp.ts'
 import { requireRelease } from './release.ts'
 import { remove } from './remove.ts'
 import { mayRenew, renew, repair } from './repair.ts'
@@ -53,7 +53,13 @@ async function targetsOf(context: Context, stack: Stack, request: Request): Prom
   const { action, region, chosen } = request
   const all = await secretsOf(context, stack, chosen)
   if ('id' in chosen) return all
-  const targets = action === 'add' ? all : all.filter(({ secret }) => listedIn(secret, region))
+  const amongMany = async (all: FoundSecret[]) => {
+    if (action === 'add') return all
+    if (action !== 'giveUp') return all.filter(({ secret }) => listedIn(secret, region))
+    const there = await inLots(all, ({ secret }) => isThere({ context, request }, secret))
+    return all.filter((_, n) => there[n])
+  }
+  const targets = await amongMany(all)
   if (targets.length) return targets
   throw refused(
     all.length ? `none of the ${all.length} secrets has a replica in ${region}` : 'there is no such secret',

@@ -1,5 +1,6 @@
 import type { HistoryEvent } from '@aws-sdk/client-sfn'
 import { messageIn } from '../../fleet/executions.ts'
+import type { StateName } from '../../fleet/states.ts'
 
 /** What a person sees of a rotation. */
 export type Step = Entered | Failed | Ended
@@ -78,9 +79,11 @@ function detailsOf(event: HistoryEvent): Details {
 
 const oneLine = (cause?: string) => (messageIn(cause) ?? '').replaceAll(/\s+/g, ' ').trim()
 
+const waits: string[] = ['Grace', 'GraceBeforeLook', 'StayOnClone'] satisfies StateName<'rotate'>[]
+
 /** When a grace time ends: its seconds are in the state, which may be cut short where it is very long. */
 function openUntil(state: string, input = '', at: Date): Date | undefined {
-  if (state !== 'Grace' && state !== 'StayOnClone') return undefined
+  if (!waits.includes(state)) return undefined
   try {
     const { grace } = JSON.parse(input)
     return typeof grace === 'number' ? new Date(at.getTime() + grace * 1000) : undefined

@@ -171,7 +171,7 @@ function enter(seen: Seen, name: string, at: string): void {
     settle(seen, 'locked-out', at, state.failure ?? state.lockout)
     record.rollback = 'failed'
   }
-  if (name === 'Grace' || name === 'StayOnClone') wait(record, state.grace, at)
+  if (['Grace', 'GraceBeforeLook', 'StayOnClone'].includes(name)) wait(record, state.grace, at)
   if (name === 'MustRetire' && !('grace' in state) && closes(state.strategy)) record.retirement = 'never'
   if (name === 'AnnounceReplicasBehind') {
     const { error, reason = error } = problemIn(state.replication)

@@ -47,6 +47,8 @@ export type Alarm = {
   late?: string[]
   /** What counts as told today by name, once this is. */
   heard?: string[]
+  /** These names count as told for as long as they are found every few days. */
+  lasting?: true
   /** CloudWatch has told the topic itself. */
   topicTold: boolean
   /** That replicas have followed, which makes up for nothing else: the rotation may be an earlier one than what failed. */
@@ -131,14 +133,15 @@ export function readAlarm(weighed: Weighed, guide: Guide): Alarm | undefined {
 
 /** By what the table knows that it was told. What is not borne out silences nothing. */
 function rememberedOf(
-  { reported, execution, standing, late, heard }: Failure,
+  { reported, execution, standing, late, heard, lasting }: Failure,
   severity: Severity,
-): Pick<Alarm, 'reported' | 'standing' | 'late' | 'heard'> {
+): Pick<Alarm, 'reported' | 'standing' | 'late' | 'heard' | 'lasting'> {
   return {
     ...(reported && severity === 'error' && execution && { reported: executionName(execution) }),
     ...(standing && { standing }),
     ...(late && { late }),
     ...(heard && { heard }),
+    ...(lasting && { lasting }),
   }
 }
 
@@ -254,6 +257,7 @@ const outcomes: Partial<Record<Headline, (name: string) => string>> = {
   stay: name => `${name} was rotated, and stays on its clone`,
   announce: name => `${name} was rotated, which was not announced`,
   behind: name => `${name} was rotated, and a replica does not follow`,
+  promoted: name => `${name} was rotated, and was promoted elsewhere`,
   denied: name => `an event says that the rotation of ${name} failed`,
   well: name => `${name} was rotated`,
   followed: name => `${name} was rotated, and every Region has it`,

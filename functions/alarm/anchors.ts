@@ -15,9 +15,14 @@ export function anchorOf({ headline, error = '', what = '' }: Failure): string {
     run: 'run-failed',
     late: 'late-credentials',
     lagging: 'replicasbehind',
+    promoted: 'promotedelsewhere',
+    elsewhere: 'promotedelsewhere',
     managed: 'managed-rotation-failed',
     abandoned: 'managed-rotation-failed',
     alarm: ofAlarm(what),
+    promotion: 'promotion-failed',
+    promotionEnded: 'promotion-failed',
+    notReady: 'promotion-not-ready',
     denied: 'event-check-failed',
   }
   return anchors[headline] ?? entryOf(error)

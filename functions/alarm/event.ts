@@ -9,6 +9,7 @@ const json = <Schema extends v.GenericSchema>(schema: Schema) =>
 
 const problem = part({ Error: text, Cause: text })
 const count = v.fallback(v.number(), 0)
+const flag = v.fallback(v.optional(v.boolean()), undefined)
 const names = v.fallback(
   v.pipe(
     v.array(v.unknown()),
@@ -41,7 +42,14 @@ const detail = part({
   group: text,
   report: part({ host: text, rotated: count, failed: count, parked: count, failures: kinds }),
   // Credentials Late, by statemachines/rotate-due.asl.json
-  late: part({ count, names, behind: v.fallback(v.optional(v.boolean()), undefined) }),
+  late: part({ count, names, behind: flag, promoted: flag }),
+  // Promotion Finished and Promotion Not Ready, by statemachines/promote.asl.json
+  promotion: part({
+    from: text,
+    unknown: count,
+    failed: part({ count, names }),
+    news: part({ count, names }),
+  }),
   // Step Functions Execution Status Change
   executionArn: text,
   status: text,

@@ -48,6 +48,14 @@ const announcements: Record<string, { states: StateName[]; detail(entered: Enter
       return { severity: report?.severity, report, group: group?.name ?? name }
     },
   },
+  'Promotion Finished': {
+    states: ['AnnouncePromotion'],
+    detail: ({ input }) => ({ promotion: input }),
+  },
+  'Promotion Not Ready': {
+    states: ['AnnounceNotReady'],
+    detail: ({ input }) => ({ promotion: input }),
+  },
   'Credentials Late': {
     states: ['AnnounceLate'],
     detail: ({ input }) => ({ late: (input as { late?: object })?.late ?? input }),

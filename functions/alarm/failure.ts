@@ -1,11 +1,14 @@
 import { hash } from 'node:crypto'
 import { meaningOf } from '../../fleet/endings.ts'
 import type { StateName } from '../../fleet/states.ts'
-import { LockedOut } from '../../rotation/errors.ts'
+import { LockedOut, type PromotedElsewhere } from '../../rotation/errors.ts'
+import { isPromoted, ofReplicas, promotedOf, replicasOf } from './elsewhere.ts'
 import { type Detail, messageIn, type Problem, readDetail } from './event.ts'
 import type { Weighed } from './evidence.ts'
 import { critical, type Headline } from './headlines.ts'
 import type { Entered } from './histories.ts'
+import { ofKinds } from './kinds.ts'
+import { ofEnd, ofPromotion, ofRehearsal } from './promotion.ts'
 import { credentialName, listed, short } from './words.ts'
 
 /** What the kinds of events have in common. */
@@ -38,6 +41,8 @@ export type Failure = {
   late?: string[]
   /** What counts as told by name, once this is. */
   heard?: string[]
+  /** These are told once for as long as they are found every few days, and not once a day. */
+  lasting?: boolean
   /** Goes on until somebody mends it: it is told once a day. */
   daily?: boolean
   /** Another event tells the same failure, mostly with more detail, at about the same time. */
@@ -81,7 +86,7 @@ const readers: Record<string, Reader> = {
   }),
 
   'Credential Replicas Behind': ({ execution, rotation }) => ({
-    ...ofRotation('behind', rotation),
+    ...ofRotation(isPromoted(rotation?.replication) ? 'promoted' : 'behind', rotation),
     execution,
     reported: false,
     // Its execution may fail too, much later.
@@ -113,31 +118,46 @@ const readers: Record<string, Reader> = {
   },
 
   'Credentials Late': ({ execution, late }, { event }) => {
-    const { count = 0, names = [], behind } = late ?? {}
+    const { count = 0, names = [], behind, promoted } = late ?? {}
     const day = (event.time ?? new Date().toISOString()).slice(0, 10)
-    const which = behind
-      ? ({
-          headline: 'lagging',
-          error: 'ReplicasBehind',
-          what: `${count} credentials have a replica that does not follow`,
-          // Behind the name stands the reason, which may be another one at the next look.
-          late: names.map(text => replicasOf(text.split(': ')[0] ?? '')),
-        } as const)
-      : ({ headline: 'late', what: `${count} credentials are late`, late: names } as const)
+    // Behind the name stands the reason, which may be another one at the next look.
+    const ofEach = (nameOf: (credential: string) => string) => ({
+      late: names.map(text => nameOf(text.split(': ')[0] ?? '')),
+    })
+    const which: Failure = promoted
+      ? {
+          headline: 'elsewhere',
+          error: 'PromotedElsewhere' satisfies PromotedElsewhere['name'],
+          what: `${count} credentials stand alone in another Region as well`,
+          ...ofEach(promotedOf),
+          lasting: true,
+        }
+      : behind
+        ? {
+            headline: 'lagging',
+            error: 'ReplicasBehind',
+            what: `${count} credentials have a replica that does not follow`,
+            ...ofEach(replicasOf),
+          }
+        : { headline: 'late', what: `${count} credentials are late`, late: names }
     return {
       ...which,
       execution,
-      more: [[behind ? 'Behind' : 'Late', listed(names, count, 12_000)]],
+      more: [[promoted ? 'Promoted' : behind ? 'Behind' : 'Late', listed(names, count, 12_000)]],
       // Another name as soon as there are others.
       name: `late ${day} ${hash('sha256', [count, ...names].join('\n'))}`,
       daily: true,
     }
   },
 
-  'Step Functions Execution Status Change': (detail, { last }) => ({
-    ...(detail.stateMachineArn?.endsWith('-rotate-due') ? ofRun(detail) : ofExecution(detail, last)),
-    execution: detail.executionArn,
-  }),
+  'Promotion Finished': ({ execution, promotion }) => ofPromotion(execution, promotion),
+
+  'Promotion Not Ready': ({ execution, promotion }) => ofRehearsal(execution, promotion),
+
+  'Step Functions Execution Status Change': (detail, { last }) => {
+    const failure = ofStatus(detail, last)
+    return failure && { ...failure, execution: detail.executionArn }
+  },
 
   'AWS Service Event via CloudTrail': ({
     eventName,
@@ -168,6 +188,11 @@ const readers: Record<string, Reader> = {
   },
 }
 
+function ofStatus(detail: Detail, last: Entered | undefined): Failure | undefined {
+  if (detail.stateMachineArn?.endsWith('-promote')) return ofEnd(detail)
+  return detail.stateMachineArn?.endsWith('-rotate-due') ? ofRun(detail) : ofExecution(detail, last)
+}
+
 const headlineOf = (state: string | undefined, how: 'failed' | 'stopped'): Headline =>
   meaningOf(state ?? '', how)
 
@@ -176,8 +201,8 @@ function ofRotation(headline: Headline, rotation: Detail['rotation']): Failure {
   const { store, id, replaces, failure, lockout, retirement, replication, rollback } = rotation ?? {}
   const locked = headline === 'lockout'
   const after = ['retire', 'stay'].includes(headline)
-  const problem =
-    (locked && lockout) || (after && retirement) || (headline === 'behind' && replication) || failure
+  const apart = ['behind', 'promoted'].includes(headline)
+  const problem = (locked && lockout) || (after && retirement) || (apart && replication) || failure
   const found = locked && problem?.Error === 'LockedOut' && messageIn(problem)?.split(LockedOut.BEFORE)[1]
   return {
     headline: found ? 'before' : headline,
@@ -186,23 +211,11 @@ function ofRotation(headline: Headline, rotation: Detail['rotation']): Failure {
     ...explain(problem),
     rollback: locked ? 'failed' : rollback?.outcome,
     first: locked && lockout && failure ? oneLine(failure) : undefined,
-    ...(store && id && ofReplicas(headline, problem, replicasOf(`${store} ${credentialName(id)}`))),
+    ...(store && id && ofReplicas(headline, problem, `${store} ${credentialName(id)}`)),
     // Who is locked out is told of at once, and one by one.
     reported: headline === 'failed',
     ...(found && { standing: `before ${hash('sha256', JSON.stringify([store, id, replaces, found]))}` }),
   }
-}
-
-/** The name by which it is told that replicas of a credential do not follow, whichever event tells it. */
-export const replicasOf = (credential: string) => `replicas of ${credential}`
-
-/**
- * That a replica does not follow is told at once when a rotation finds it after its change, which is the case once; and
- * once a day, as every rotation that is refused for it says the same.
- */
-function ofReplicas(headline: Headline, problem: Problem, name: string): Pick<Failure, 'late' | 'heard'> {
-  if (headline === 'behind') return { heard: [name] }
-  return headline === 'failed' && problem?.Error === 'ReplicasBehind' ? { late: [name] } : {}
 }
 
 /** Of a run there is no announcement when it fails. */
@@ -257,19 +270,6 @@ function headlineByWords({ error, step }: Pick<Failure, 'error' | 'step'>): Head
   if (error?.startsWith('StepFunctions.')) return 'stay'
   if (error?.startsWith('EventBridge.')) return 'announce'
   return step ? 'failed' : 'unclear'
-}
-
-type Kind = NonNullable<NonNullable<NonNullable<Detail['report']>['failures']>[number]>
-
-/** The critical first, each with as many names as there is room for; what does not fit is counted. */
-function ofKinds(kinds: Kind[], runbook: string): [string, string][] {
-  const isCritical = ({ severity }: Kind) => severity === 'critical'
-  return [...kinds.filter(isCritical), ...kinds.filter(kind => !isCritical(kind))].map(kind => {
-    const { error = 'Unknown', reason, count, names } = kind
-    const such = reason ? `; such as: ${short(reason)}` : ''
-    const [mark, see] = isCritical(kind) ? ['CRITICAL ', `; see ${runbook}#lockedout`] : ['', '']
-    return [`${mark}${short(error, 60)}`, `${count}: ${listed(names, count, 3000)}${such}${see}`]
-  })
 }
 
 /** A failed function's message begins with the step. */

@@ -10,6 +10,13 @@ export const headlines = {
   late: 'Credentials should have rotated and have not.',
   lagging:
     'Regions that are named may go on with a value of before. While a replica is behind, or cannot be asked, what was replaced stays open and no rotation begins.',
+  elsewhere:
+    'Secrets stand alone in another Region as well, as after a promotion there. None of them rotates here, and nothing is closed, until somebody has said which of the two rotates; this is told once.',
+  promotion:
+    'A Region was given up, and credentials of it could not be promoted: applications here may be unable to log in with them.',
+  promotionEnded:
+    'A promotion, or its rehearsal, did not come to its end: what became of the rest is not known.',
+  notReady: 'If the other Region were lost today, these credentials could not be promoted here.',
   managed: 'Secrets Manager could not rotate a secret.',
   abandoned: 'A version made by hand ended a rotation of Secrets Manager.',
   alarm: 'A CloudWatch alarm of Keyturn changed its state.',
@@ -22,4 +29,4 @@ export const headlines = {
 export type Headline = keyof typeof headlines
 
 /** The application may be unable to log in, or nobody can tell. */
-export const critical: readonly Headline[] = ['lockout', 'before', 'stopped', 'unclear']
+export const critical: readonly Headline[] = ['lockout', 'before', 'stopped', 'unclear', 'promotion']

@@ -19,7 +19,7 @@ export class Histories {
   readonly #settings: SFNClientConfig
   #client: SFNClient | undefined
 
-  /** `prefix` is what the ARNs of rotate's executions begin with; those of rotate-due and rotate-server begin alike. */
+  /** `prefix` is what the ARNs of rotate's executions begin with; those of the other state machines follow from it. */
   constructor(prefix: string, settings: SFNClientConfig) {
     this.#prefix = prefix
     this.#settings = settings
@@ -27,9 +27,10 @@ export class Histories {
 
   /** Whether an ARN has the form of an execution of this stack. */
   isOwn(execution: string): boolean {
+    const stack = this.#prefix.replace(/rotate$/, '')
     return (
-      execution.startsWith(this.#prefix) &&
-      /^(-due(\/Host)?|-server)?:[\w-]+$/.test(execution.slice(this.#prefix.length))
+      execution.startsWith(stack) &&
+      /^(rotate(-due(\/Host)?|-server)?|promote):[\w-]+$/.test(execution.slice(stack.length))
     )
   }
 

@@ -106,38 +106,42 @@ export class Ledger {
     return this.#first(standing, key, long)
   }
 
-  /** Which of these names were not told on the day of `at`. */
-  async unheard(names: string[], at: number): Promise<string[]> {
-    const item = await this.#table.get(dayOf(at))
-    const heard = new Set(item?.names?.SS)
+  /** Which of these names were not told on the day of `at`; if `lasting`, in its week and the one before. */
+  async unheard(names: string[], at: number, lasting = false): Promise<string[]> {
+    const lists = lasting ? [weekOf(at), weekOf(at - week)] : [dayOf(at)]
+    const items = await Promise.all(lists.map(list => this.#table.get(list)))
+    const heard = new Set(items.flatMap(item => item?.names?.SS ?? []))
     return names.filter(name => !heard.has(digest(name)))
   }
 
-  /** Notes that these names were told. */
-  async hear(names: string[], at: number): Promise<void> {
+  /** Notes that these names were told; if `lasting`, or found once more. */
+  async hear(names: string[], at: number, lasting = false): Promise<void> {
     if (!names.length) return
     await this.#table.update(
-      dayOf(at),
+      lasting ? weekOf(at) : dayOf(at),
       'SET failedAt = :at, expiresAt = :expires ADD #names :names',
       undefined,
       {
         ':at': { N: `${at}` },
-        ':expires': this.#expiry(2 * day),
+        ':expires': this.#expiry((lasting ? 15 : 2) * day),
         ':names': { SS: [...new Set(names.map(digest))] },
       },
       { '#names': 'names' },
     )
   }
 
-  /** Notes that these names count as not told on the day of `at`, if any was. */
-  async forget(names: string[], at: number): Promise<void> {
-    await this.#table.update(
-      dayOf(at),
-      'DELETE #names :names',
-      'attribute_exists(failedAt)',
-      { ':names': { SS: names.map(digest) } },
-      { '#names': 'names' },
-    )
+  /** Notes that these names count as not told on the day of `at`, if any was; if `lasting`, in the weeks. */
+  async forget(names: string[], at: number, lasting = false): Promise<void> {
+    const lists = lasting ? [weekOf(at), weekOf(at - week)] : [dayOf(at)]
+    const forgetIn = (list: string) =>
+      this.#table.update(
+        list,
+        'DELETE #names :names',
+        'attribute_exists(failedAt)',
+        { ':names': { SS: names.map(digest) } },
+        { '#names': 'names' },
+      )
+    await Promise.all(lists.map(forgetIn))
   }
 
   /**
@@ -259,4 +263,7 @@ const isDone = (item: Item | undefined) =>
 
 /** A day's list has to fit into one item, however many are late. */
 const digest = (name: string) => hash('sha256', name, 'base64url').slice(0, 12)
+/** Milliseconds. */
+const week = 7 * day * 1000
+const weekOf = (at: number) => `promoted in week ${Math.floor(at / week)}`
 const dayOf = (at: number) => `late on ${new Date(at).toISOString().slice(0, 10)}`

@@ -2,9 +2,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { settled } from '../../fleet/pool.ts'
 import { TooEarly } from '../shared/batch.ts'
 import { type Alarm, type Guide, lessened, readAlarm, wellAgain } from './alarm.ts'
+import { promotedOf, replicasOf } from './elsewhere.ts'
 import type { Event } from './event.ts'
 import { type Weighed, weigh } from './evidence.ts'
-import { readSuccess, replicasOf } from './failure.ts'
+import { readSuccess } from './failure.ts'
 import type { Histories } from './histories.ts'
 import { AlarmClaimed, type Claim, type Ledger, type Outlet, outlets } from './ledger.ts'
 
@@ -145,11 +146,14 @@ async function toAlarm(item: Item, means: Means, looking: AbortSignal): Promise<
 /** What Step Functions reports was mostly announced and told: then nobody has to look at the execution. */
 async function knownKey({ source, detail, time }: Event, ledger: Ledger): Promise<string | undefined> {
   const { executionArn, stateMachineArn } = detail ?? {}
-  if (source !== 'aws.states' || !executionArn || stateMachineArn?.endsWith('-rotate-due')) return undefined
+  if (source !== 'aws.states' || !executionArn || !isRotation(stateMachineArn)) return undefined
   const key = `execution ${executionArn.split(':').at(-1)}`
   const known = await ledger.knows(key, Date.parse(time ?? '') || Date.now()).catch(() => false)
   return known ? key : undefined
 }
+
+/** Of the others nothing is announced where they fail. */
+const isRotation = (stateMachineArn = '') => !/-(rotate-due|promote)$/.test(stateMachineArn)
 
 /** The history may lag behind the event for a moment. */
 async function look(event: Event, means: Means, looking: AbortSignal): Promise<Weighed> {
@@ -172,7 +176,10 @@ async function decide(task: Task, ledger: Ledger, means: Means): Promise<Task | 
     })
   let { alarm } = task
   if (alarm.standing && !(await ask(ledger.isNews(alarm.standing, alarm.key), true))) alarm = lessened(alarm)
-  if (alarm.late && !(await ask(ledger.unheard(alarm.late, alarm.at), alarm.late)).length) {
+  const { late, lasting } = alarm
+  if (late && !(await ask(ledger.unheard(late, alarm.at, lasting), late)).length) {
+    // It is not told again for as long as it is found.
+    if (lasting) await ask(ledger.hear(late, alarm.at, lasting), undefined)
     // Whoever reports this execution as well may not be able to tell what it failed with.
     const names = alarm.also.length ? [alarm.key, ...alarm.also] : []
     for (const key of names) await ask(ledger.silence(key, alarm.at), undefined)
@@ -263,11 +270,13 @@ async function finish({ alarm, claim }: Task, done: boolean, ledger: Ledger, mea
     if (alarm.severity === 'ok') {
       if (claim) await ledger.close(claim, alarm.at)
       // What is found again later today is another failure.
-      if (alarm.credential) await ledger.forget([replicasOf(alarm.credential)], alarm.at)
+      const { credential } = alarm
+      if (credential) await ledger.forget([replicasOf(credential)], alarm.at)
+      if (credential) await ledger.forget([promotedOf(credential)], alarm.at, true)
       return
     }
     for (const key of alarm.also) await ledger.silence(key, alarm.at)
-    await ledger.hear([...(alarm.late ?? []), ...(alarm.heard ?? [])], alarm.at)
+    await ledger.hear([...(alarm.late ?? []), ...(alarm.heard ?? [])], alarm.at, alarm.lasting)
   } catch (error) {
     means.log.error('the ledger failed, so this may be told twice', { error })
   }

@@ -51,6 +51,7 @@ const common = {
 const answer = v.fallback(
   v.optional(
     v.object({
+      outcome: v.fallback(v.optional(v.string()), undefined),
       why: v.fallback(v.optional(v.string()), undefined),
       empty: v.fallback(v.array(v.string()), []),
       Error: v.fallback(v.optional(v.string()), undefined),
@@ -98,6 +99,8 @@ const rollback = v.object({
   host: v.exactOptional(v.string()),
   user: v.exactOptional(v.string()),
   replaces: v.exactOptional(text),
+  // What createSecret refused. Whatever is of another kind is left out.
+  failure: v.fallback(v.optional(v.object({ Error: v.string() })), undefined),
 })
 
 /**
@@ -124,8 +127,11 @@ export function startEvent(event: unknown): ReturnType<typeof startOf> {
 /** What the steps after createSecret get: what it returned. */
 export const rotationEvent = parser(rotation)
 
-/** When awaitReplicas looks: before a rotation begins, while its value is pending, or once that is current. */
-const looks = ['before', 'pending', 'current'] as const
+/**
+ * When awaitReplicas looks: before a rotation begins, while its value is pending, once that is current, and right before what
+ * was replaced is closed.
+ */
+const looks = ['before', 'pending', 'current', 'retiring'] as const
 
 /** What awaitReplicas gets. `isFirst`: no execution had this token before. Without `look`, the value is current. */
 export function replicasEvent(event: unknown) {

@@ -1,7 +1,7 @@
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
+import type { AskRegion } from '../../rotation/apart.ts'
 import { inRegion } from '../../rotation/arn.ts'
 import { InvalidCredential } from '../../rotation/errors.ts'
-import type { AskRegion } from '../../rotation/follow.ts'
 import { SecretsManager } from '../../rotation/stores/secretsManager.ts'
 import { requestHandler } from './requestHandler.ts'
 

@@ -40,7 +40,7 @@ const note = v.object({
     item: v.object({ ...item.entries, problem: v.exactOptional(problem) }),
     problem: v.exactOptional(problem),
     found: v.exactOptional(found),
-    promoted: v.exactOptional(v.object({ warnings: texts })),
+    promoted: v.exactOptional(v.object({ done: v.literal(true) })),
     unfenced: v.exactOptional(problem),
   }),
 })

@@ -29,6 +29,8 @@ export class Users implements AsyncDisposable {
     const { host, port, caFile, superuser } = postgres
     const ssl = { ca: readFileSync(caFile, 'utf8') }
     const client = new pg.Client({ host, port, ssl, database: 'postgres', ...superuser })
+    // Whoever kills or restarts the server ends this session too.
+    client.on('error', () => {})
     await client.connect()
     return new Users(client, postgres, secrets, prefix)
   }

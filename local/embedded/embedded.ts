@@ -7,13 +7,13 @@ import { type SecretsManagerServer, startSecretsManager } from '../aws/secretsMa
 import { type StepFunctionsServer, startStepFunctions } from '../aws/stepFunctions.ts'
 import { SecretsShelf } from '../client/shelves.ts'
 import { Users } from '../client/users.ts'
-import { type PostgresServer, startPostgres } from '../servers/postgres.ts'
+import { type RunningPostgres, startPostgres } from '../servers/postgres.ts'
 import { eventBus } from './eventBus.ts'
 import { arnOf, functionsOf, type Task, type Tasks } from './stateMachine.ts'
 
 /** All that a rotation needs, in this process: a real PostgreSQL, a local Secrets Manager, the real functions. */
 export type Embedded = {
-  postgres: PostgresServer
+  postgres: RunningPostgres
   secretsManager: SecretsManagerServer
   stepFunctions: StepFunctionsServer
   secrets: SecretsManagerClient

@@ -127,7 +127,7 @@ export async function runExecution(
   const run = machine.run(json(input), {
     overrides: {
       taskResourceLocalHandlers: Object.fromEntries(handlers),
-      waitTimeOverrides: { Grace: grace, StayOnClone: grace } satisfies Pauses,
+      waitTimeOverrides: { Grace: grace, GraceBeforeLook: grace, StayOnClone: grace } satisfies Pauses,
       retryIntervalOverrides: Object.fromEntries(states.map(([state]) => [state, retryPause])),
     },
     context: {

@@ -53,17 +53,22 @@ export async function startPostgres(
   return await startIn(folder, { version, binaries, superuser })
 }
 
-/** Starts a PostgreSQL, as startPostgres does, in a folder that has its databases, its certificate and its key. */
+/** Starts a PostgreSQL, as startPostgres does, in a folder that has its databases, its certificate and its key; at `port`, if given. */
 export async function startIn(
   folder: string,
-  { version, binaries, superuser }: Pick<PostgresServer, 'version' | 'superuser'> & { binaries: string },
+  {
+    version,
+    binaries,
+    superuser,
+    port: wanted,
+  }: Pick<PostgresServer, 'version' | 'superuser'> & { binaries: string; port?: number | undefined },
 ): Promise<RunningPostgres> {
   const [caFile, logFile, data] = [
     join(folder, 'server.crt'),
     join(folder, 'server.log'),
     join(folder, 'data'),
   ]
-  const port = await freePort()
+  const port = wanted ?? (await freePort())
   const settings = {
     port,
     listen_addresses: '127.0.0.1',

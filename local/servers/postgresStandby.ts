@@ -22,9 +22,12 @@ export type PostgresStandby = RunningPostgres & {
 /**
  * Starts a copy of a running PostgreSQL that follows it and is read-only, as a read replica is. It has the primary's
  * users, passwords and certificate, and a port and a folder of its own, and ends as any such server does. The primary is
- * restarted, so its sessions end.
+ * restarted, so its sessions end. The port is a free one, unless `port` is given.
  */
-export async function startStandbyOf(primary: RunningPostgres): Promise<PostgresStandby> {
+export async function startStandbyOf(
+  primary: RunningPostgres,
+  { port }: { port?: number } = {},
+): Promise<PostgresStandby> {
   const folder = await mkdtemp(join(tmpdir(), `keyturn-postgres-${primary.version}-standby-`))
   const data = join(folder, 'data')
   const binaries = unpack(primary.version, folder)
@@ -35,7 +38,7 @@ export async function startStandbyOf(primary: RunningPostgres): Promise<Postgres
   await writeFile(join(data, 'standby.signal'), '')
   await appendFile(join(data, 'postgresql.auto.conf'), `primary_conninfo = '${wayTo(primary)}'\n`)
   own(folder, ['server.crt', 'server.key'])
-  const standby = await startIn(folder, { ...primary, binaries })
+  const standby = await startIn(folder, { ...primary, binaries, port })
   const sql = (statements: string) => asSuperuser(standby, statements)
   return {
     ...standby,

@@ -8,7 +8,7 @@ import {
 } from '@aws-sdk/client-secrets-manager'
 import { regionIn } from '../arn.ts'
 import { ask } from '../ask.ts'
-import { Conflict, InvalidCredential, RotationError, Throttled } from '../errors.ts'
+import { Conflict, InvalidCredential, RotationError } from '../errors.ts'
 import { parseEssentials } from '../options.ts'
 import { type Pipeline, storeOf } from '../pipeline.ts'
 import type { Description, Store } from '../stores/store.ts'
@@ -31,10 +31,9 @@ export type Promoting = Pick<Pipeline, 'store' | 'connection' | 'defaults'> & {
 /**
  * Makes a replica a secret of its own, whose current version is the one that logs in here, with the host of this Region. Each
  * step may be done already. Its last tags let it rotate here, and keep the secret of the lost Region from stopping that.
- * @returns what could not be done and is in nobody's way, a sentence each
  * @throws InvalidCredential if it is no replica of that Region's; HostUnmapped, Conflict, NotPermitted, Throttled
  */
-export async function promote(promoting: Promoting, { arn, from, version }: Promotion): Promise<string[]> {
+export async function promote(promoting: Promoting, { arn, from, version }: Promotion): Promise<void> {
   const { store, client } = promoting
   const found = await store.describe(arn)
   if (found.primaryRegion !== undefined) {
@@ -51,7 +50,7 @@ export async function promote(promoting: Promoting, { arn, from, version }: Prom
     [HOME]: regionIn(arn) ?? '',
     [givenUpTag(from)]: `${promoting.now().toISOString().slice(0, 10)} promoted in its place`,
   })
-  return schedule(promoting, arn, found.tags)
+  await schedule(promoting, arn, found.tags)
 }
 
 /** The token follows from where the value is for, so that another try writes the same version; never from the value itself. */
@@ -92,10 +91,10 @@ async function tag(client: SecretsManagerClient, arn: string, tags: Tags): Promi
   await ask('Secrets Manager', () => client.send(new TagResourceCommand({ SecretId: arn, Tags })))
 }
 
-/** A schedule of Secrets Manager's own does not come along. That the service tests it in vain is in nobody's way either. */
-async function schedule({ client, rotationFunction }: Promoting, arn: string, tags: Tags): Promise<string[]> {
+/** A schedule of Secrets Manager's own does not come along. That the service tests it in vain is in nobody's way. */
+async function schedule({ client, rotationFunction }: Promoting, arn: string, tags: Tags): Promise<void> {
   const RotationRules = scheduleIn(tags)
-  if (!RotationRules) return []
+  if (!RotationRules) return
   const command = new RotateSecretCommand({
     SecretId: arn,
     RotationLambdaARN: rotationFunction,
@@ -104,9 +103,10 @@ async function schedule({ client, rotationFunction }: Promoting, arn: string, ta
   })
   try {
     await ask('Secrets Manager', () => client.send(command))
-    return []
   } catch (error) {
-    if (!(error instanceof RotationError) || error instanceof Throttled) throw error
-    return [`Secrets Manager did not take up its schedule: ${error.message}`]
+    // Another promotion tries it again.
+    if (error instanceof RotationError)
+      error.message = `it stands on its own and logs in, but its schedule was not taken up: ${error.message}`
+    throw error
   }
 }

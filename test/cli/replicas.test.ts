@@ -116,6 +116,54 @@ test('a Region that was given up says since when and why, and is no finding', as
   expect(stdout).toMatch(/^unseen .*\n.*, given up 2026-11-29 the Region is down$/m)
 })
 
+describe('--give-up of a Region in which the primary lists no replica', () => {
+  const given = ['--give-up', 'us-east-1', '--reason', 'promoted by mistake', '--confirm', 'us-east-1']
+  const tagsOf = async (SecretId: string) =>
+    ((await secrets.send(new DescribeSecretCommand({ SecretId }))).Tags ?? []).map(({ Key }) => Key)
+  async function promote(id: string): Promise<void> {
+    const credentials = { accessKeyId: 'AKIDEXAMPLE', secretAccessKey: 'secret' }
+    const there = new SecretsManagerClient({ endpoint: secretsManager.url, region: 'us-east-1', credentials })
+    const SecretId = id.replace(':eu-west-1:', ':us-east-1:')
+    await there.send(new StopReplicationToReplicaCommand({ SecretId }))
+  }
+
+  test('takes what stands alone there, and what cannot be asked; says that only one of the two may rotate', async () => {
+    const id = await secret('give-up/promoted', 'us-east-1')
+    await promote(id)
+    const { code, stdout, stderr } = await keyturn('replicas', 'give-up/promoted', ...given)
+    expect([code, stderr]).toEqual([
+      0,
+      expect.stringMatching(/only one of the two may rotate: .* say eu-west-1/),
+    ])
+    expect(stdout).toMatch(
+      /take that back: aws secretsmanager untag-resource .*keyturn:given-up:us-east-1; --add/,
+    )
+    expect(await tagsOf(id)).toEqual(['keyturn:home', 'keyturn:given-up:us-east-1'])
+    const lost = await secret('give-up/lost')
+    secretsManager.setRegion('us-east-1', { endpoint: 'closed' })
+    expect(await keyturn('replicas', 'give-up/lost', ...given)).toMatchObject({ code: 0 })
+    expect(await tagsOf(lost)).toContain('keyturn:given-up:us-east-1')
+  })
+
+  test('refuses where there is none', async () => {
+    const id = await secret('give-up/none')
+    const { code, stderr } = await keyturn('replicas', 'give-up/none', ...given)
+    expect([code, stderr]).toEqual([2, expect.stringContaining('it has no replica in us-east-1')])
+    expect(await tagsOf(id)).toEqual(['keyturn:home'])
+  })
+
+  test('of many takes those that have something there', async () => {
+    const names = ['listed', 'promoted', 'none']
+    const ids = await Promise.all(
+      names.map(name => secret(`many/${name}`, ...(name === 'none' ? [] : ['us-east-1']))),
+    )
+    await promote(ids[1] ?? '')
+    expect(await keyturn('replicas', '--prefix', 'many/', ...given)).toMatchObject({ code: 0 })
+    const tagged = await Promise.all(ids.map(tagsOf))
+    expect(tagged.map(tags => tags.includes('keyturn:given-up:us-east-1'))).toEqual([true, true, false])
+  })
+})
+
 test('a secret of its own is told from a replica, be it a promoted one or another of that name', async () => {
   const regional = new SecretsManagerClient({
     endpoint: secretsManager.url,

@@ -13,12 +13,15 @@ const secrets = (count: number): Scheduled[] =>
     since: new Date(0),
   }))
 const described = (current: string): Description => ({
+  arn: 'arn:aws:secretsmanager:eu-west-1:123456789012:secret:shop/0-AbCdEf',
   current,
   pending: undefined,
   previous: undefined,
   tags: {},
   replicas: ['us-east-1', 'eu-central-1'].map(region => ({ region, status: 'InSync' })),
 })
+/** The same as another Region has it. */
+const copy = (current: string): Description => ({ ...described(current), primaryRegion: 'eu-west-1' })
 /** Regions of which each answers so. */
 const regions = (ask: (region: string) => Promise<Description | undefined>): Regions => ({
   describe: async () => described('new'),
@@ -31,7 +34,7 @@ test('a Region that does not answer costs its wait once, and is unseen for the r
   const replicas = new Replicas(
     regions(async region => {
       asked.push(region)
-      if (region === 'eu-central-1') return described('new')
+      if (region === 'eu-central-1') return copy('new')
       await new Promise(resolve => setTimeout(resolve, 1_600))
       throw new Throttled('Secrets Manager: TimeoutError')
     }),
@@ -51,7 +54,7 @@ test('one that failed at once is asked again', async () => {
   const replicas = new Replicas(
     regions(async () => {
       if (left-- > 0) throw new Throttled('Secrets Manager: ThrottlingException')
-      return described('new')
+      return copy('new')
     }),
     Number.POSITIVE_INFINITY,
   )
@@ -65,6 +68,17 @@ test('an answer that is none of the service, as of a firewall, holds up the secr
   )
   const lags = [...(await replicas.lagging(secrets(1), now)).values()]
   expect(lags).toEqual([{ reason: expect.stringMatching(/ cannot be asked: SyntaxError$/), blocks: true }])
+})
+
+test('one that stands alone in a Region was promoted there: it blocks, also what has something pending', async () => {
+  for (const pending of [undefined, 'left']) {
+    const own = regions(async region => (region === 'us-east-1' ? described('new') : copy('new')))
+    own.describe = async () => ({ ...described('new'), pending, replicas: [] })
+    const lags = await new Replicas(own, Number.POSITIVE_INFINITY).lagging(secrets(1), now)
+    expect([...lags.values()]).toEqual([
+      { reason: expect.stringContaining('stands alone in us-east-1'), blocks: true, promoted: true },
+    ])
+  }
 })
 
 test('what is no error of ours is thrown on', async () => {

@@ -1,4 +1,11 @@
-import { PutSecretValueCommand, StopReplicationToReplicaCommand } from '@aws-sdk/client-secrets-manager'
+import { readFileSync } from 'node:fs'
+import {
+  DescribeSecretCommand,
+  PutSecretValueCommand,
+  RotateSecretCommand,
+  StopReplicationToReplicaCommand,
+  UpdateSecretVersionStageCommand,
+} from '@aws-sdk/client-secrets-manager'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { asSuperuser, hex } from '../../local/servers/postgresDatabase.ts'
 import { inRegion } from '../../rotation/arn.ts'
@@ -97,4 +104,230 @@ describe('a replica of a Region that is lost', () => {
   )
 })
 
-void StopReplicationToReplicaCommand
+describe('what has a rule of its own', () => {
+  test('an admin goes first, and a secret without a replica of its admin is promoted with a warning', async () => {
+    const admin = await lost.add(`z/admin-${hex()}`, {
+      value: stored(await makeUser()),
+      tags: { 'keyturn:managed': 'false', 'keyturn:admin': 'true' },
+    })
+    const missing = admin.replace(/admin-\w+-\w+$/, 'none-AbCdEf')
+    const app = await lost.add(`a/app-${hex()}`, {
+      value: stored(await makeUser(), { masterarn: inRegion(admin, from) }),
+    })
+    const alone = await lost.add(`a/alone-${hex()}`, {
+      value: stored(await makeUser(), { masterarn: inRegion(missing, from) }),
+    })
+    lost.isLost = true
+    const order: string[] = []
+    const { output } = await lost.promote(
+      { from },
+      {
+        FindVersion(input) {
+          order.push((input as { arn: string }).arn)
+          return lost.tasks.FindVersion?.(input)
+        },
+      },
+    )
+    expect(output).toMatchObject({ promoted: 3, failed: { count: 0 }, warned: { count: 1 } })
+    expect(order[0]).toBe(admin)
+    const noted = await lost.noted()
+    expect(noted.get((await lost.describe(alone)).Name ?? '')?.warnings).toEqual([
+      expect.stringContaining(missing),
+    ])
+    expect(noted.get((await lost.describe(app)).Name ?? '')?.warnings).toEqual([])
+  })
+
+  test('what no database knows is promoted without a login', async () => {
+    const arn = await lost.add(`opaque/${hex()}`, {
+      value: 'a signing key',
+      tags: { 'keyturn:engine': 'opaque' },
+    })
+    lost.isLost = true
+    expect((await lost.promote()).output).toMatchObject({ promoted: 1, warned: { count: 1 } })
+    expect((await lost.describe(arn)).tags['keyturn:home']).toBe(here)
+  })
+
+  test('what was promoted by hand is taken up; what is at home here, or is no matter of Keyturn, is left alone', async () => {
+    const login = await makeUser()
+    const arn = await lost.add(`hand/${hex()}`, { value: stored(login) })
+    await lost.describe(arn)
+    await lost.own.send(new StopReplicationToReplicaCommand({ SecretId: arn }))
+    const others = [
+      await lost.add(`other/${hex()}`, { value: stored(login), tags: { 'keyturn:managed': 'false' } }),
+      await lost.addHere(`own/${hex()}`, stored(login), { 'keyturn:managed': 'true', 'keyturn:home': here }),
+    ]
+    const before = await Promise.all(others.map(each => lost.describe(each)))
+    lost.isLost = true
+    expect((await lost.promote()).output).toMatchObject({ count: 1, promoted: 1 })
+    expect(await lost.served(arn)).toMatchObject({ host: 'localhost' })
+    const plain = (secret: object) => ({ ...secret, $metadata: undefined })
+    expect((await Promise.all(others.map(each => lost.describe(each)))).map(plain)).toEqual(before.map(plain))
+  })
+})
+
+describe('what a server refuses', () => {
+  const logins = (username: string) =>
+    readFileSync(lost.embedded.postgres.logFile, 'utf8').split(
+      `password authentication failed for user "${username}"`,
+    ).length - 1
+
+  test('is tried once, also by a promotion that follows, unless it is to be tried again', async () => {
+    const { username, password } = await makeUser()
+    const arn = await lost.add(`refused/${username}`, { value: stored({ username, password: hex() }) })
+    await put(arn, stored({ username, password: hex() }))
+    lost.isLost = true
+    expect((await lost.promote()).output).toMatchObject({ promoted: 0, failed: { count: 1 } })
+    const tries = logins(username)
+    expect(tries).toBe(2)
+    const noted = (await lost.noted()).get(`refused/${username}`)
+    expect(noted).toMatchObject({ outcome: 'failed', error: 'LoginRefused' })
+    expect(noted?.refused).toHaveLength(2)
+    expect(JSON.stringify(noted)).not.toContain(password)
+
+    expect((await lost.promote()).output).toMatchObject({ promoted: 0, failed: { count: 1 } })
+    expect(logins(username)).toBe(tries)
+    expect((await lost.describe(arn)).PrimaryRegion).toBe(from)
+
+    const { password: current } = (await lost.served(arn)) as { password: string }
+    await asSuperuser(lost.embedded.postgres, `alter role ${username} password '${current}'`)
+    expect((await lost.promote({ from, again: true })).output).toMatchObject({
+      promoted: 1,
+      failed: { count: 0 },
+    })
+  })
+})
+
+describe('a Region that answers', () => {
+  test.for([
+    [{ from }, 'RegionAnswers'],
+    [{ from: 'us-east-1' }, 'InvalidInput'],
+    [{}, 'InvalidInput'],
+    [{ from, planned: true, lost: true }, 'InvalidInput'],
+    [{ from, ids: ['nobody/knows'], lost: true }, 'InvalidInput'],
+  ] as const)('is not given up by %o', async ([input, error]) => {
+    const arn = await lost.add(`answers/${hex()}`, { value: stored(await makeUser()) })
+    expect((await lost.promote(input)).failure?.error).toBe(error)
+    expect((await lost.describe(arn)).PrimaryRegion).toBe(from)
+    lost.isLost = true
+    await lost.promote()
+  })
+
+  test('can be given up as lost: it is told that it rotates no more', async () => {
+    const arn = await lost.add(`lost/${hex()}`, { value: stored(await makeUser()) })
+    const old = inRegion(arn, from)
+    const RotationLambdaARN = rotationFunction.replace(here, from)
+    await lost.old.send(
+      new RotateSecretCommand({ SecretId: old, RotationLambdaARN, RotateImmediately: false }),
+    )
+    expect((await lost.promote({ from, lost: true })).output).toMatchObject({
+      promoted: 1,
+      failed: { count: 0 },
+    })
+    const found = await lost.old.send(new DescribeSecretCommand({ SecretId: old }))
+    expect(found.RotationEnabled).toBe(false)
+    expect(found.Tags).toContainEqual({ Key: 'keyturn:home', Value: here })
+  })
+
+  test('can be given up as planned: nothing begins there, what runs there ends, and the replica follows', async () => {
+    const login = await makeUser()
+    const arn = await lost.add(`planned/${hex()}`, { value: stored(login) })
+    const old = inRegion(arn, from)
+    await put(arn, stored({ ...login, password: 'of a rotation that runs' }), 'AWSPENDING')
+    let tries = 0
+    const homes: unknown[] = []
+    const { output, failure } = await lost.promote(
+      { from, planned: true },
+      {
+        async HandOver(input) {
+          tries++
+          if (tries === 3) await discard(old)
+          const told = lost.tasks.HandOver?.(input)
+          await Promise.resolve(told).catch(() => {})
+          homes.push((await lost.old.send(new DescribeSecretCommand({ SecretId: old }))).Tags)
+          return told
+        },
+      },
+    )
+    expect(failure).toBeUndefined()
+    expect(output).toMatchObject({ promoted: 1, failed: { count: 0 } })
+    expect(tries).toBeGreaterThan(2)
+    expect(homes[0]).toContainEqual({ Key: 'keyturn:home', Value: here })
+    expect(await lost.served(arn)).toEqual(stored(login, { host: 'localhost' }))
+  })
+})
+
+/** The rotation over there ends, or was rolled back. */
+async function discard(SecretId: string): Promise<void> {
+  const { VersionIdsToStages = {} } = await lost.old.send(new DescribeSecretCommand({ SecretId }))
+  const [pending] =
+    Object.entries(VersionIdsToStages).find(([, stages]) => stages.includes('AWSPENDING')) ?? []
+  const command = { SecretId, VersionStage: 'AWSPENDING', RemoveFromVersionId: pending }
+  await lost.old.send(new UpdateSecretVersionStageCommand(command))
+}
+
+describe('a rehearsal', () => {
+  const rehearse = () => lost.promote({ dryRun: true })
+  const notReady = () => lost.events.filter(({ DetailType }) => DetailType === 'Promotion Not Ready')
+
+  test('changes nothing, says what would not go well, and tells it once', async () => {
+    const login = await makeUser()
+    const ready = await lost.add(`rehearsed/ready-${hex()}`, { value: stored(login) })
+    const nowhere = await lost.add(`rehearsed/nowhere-${hex()}`, {
+      value: stored(login, { host: `gone.${from}.example.com` }),
+    })
+    const adminless = await lost.add(`rehearsed/adminless-${hex()}`, {
+      value: stored(login, { masterarn: `arn:aws:secretsmanager:${from}:123456789012:secret:none-AbCdEf` }),
+    })
+    const alone = await lost.add(`rehearsed/alone-${hex()}`, { value: stored(login) })
+    await lost.describe(alone)
+    await lost.own.send(new StopReplicationToReplicaCommand({ SecretId: alone }))
+    const name = `rehearsed/taken-${hex()}`
+    await lost.addHere(name, 'of somebody else', {})
+    await lost.add(name, { value: stored(login) })
+    const elsewhere = await lost.add(`rehearsed/elsewhere-${hex()}`, {
+      value: stored(login),
+      replicate: false,
+    })
+    const calls = lost.embedded.secretsManager.calls.length
+    const { output } = await rehearse()
+    expect(output).toMatchObject({
+      rehearsal: true,
+      count: 5,
+      promoted: 1,
+      failed: { count: 4 },
+      news: { count: 4 },
+    })
+    expect(
+      lost.embedded.secretsManager.calls
+        .slice(calls)
+        .filter(({ action }) => !/^(List|Describe|Get)/.test(action)),
+    ).toEqual([])
+    const noted = new Map((await lost.table.all('rehearsal')).map(one => [one.credential, one]))
+    expect(noted.get(ready)).toMatchObject({ outcome: 'ready' })
+    expect(noted.get(nowhere)).toMatchObject({ outcome: 'unready', error: 'HostUnmapped' })
+    expect(noted.get(adminless)).toMatchObject({ outcome: 'unready', error: 'ReplicaMissing' })
+    expect(noted.get(alone)).toMatchObject({ outcome: 'unready', error: 'StandsAlone' })
+    expect([...noted.values()].find(one => one.name === name)).toMatchObject({ error: 'StandsAlone' })
+    expect(noted.has(elsewhere)).toBe(false)
+    expect(notReady()).toHaveLength(1)
+
+    expect((await rehearse()).output).toMatchObject({ failed: { count: 4 }, news: { count: 0 } })
+    expect(notReady()).toHaveLength(1)
+    await put(nowhere, stored(login))
+    expect((await rehearse()).output).toMatchObject({ promoted: 2, failed: { count: 3 } })
+  })
+
+  test('tries current alone, on a standby too, and takes one that does not answer for no fault', async () => {
+    const login = await makeUser()
+    const arn = await lost.add(`standby/${hex()}`, { value: stored(login, { port: 1 }) })
+    const refused = await lost.add(`standby/refused-${hex()}`, { value: stored(login) })
+    await put(refused, stored({ ...login, password: hex() }))
+    await rehearse()
+    const noted = new Map((await lost.table.all('rehearsal')).map(one => [one.credential, one]))
+    expect(noted.get(arn)).toMatchObject({
+      outcome: 'ready',
+      warnings: [expect.stringContaining('no login was tried')],
+    })
+    expect(noted.get(refused)).toMatchObject({ outcome: 'unready', error: 'LoginRefused' })
+  })
+})

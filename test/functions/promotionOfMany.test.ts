@@ -1,8 +1,13 @@
-import { CreateSecretCommand, PutSecretValueCommand } from '@aws-sdk/client-secrets-manager'
+import {
+  CreateSecretCommand,
+  DeleteSecretCommand,
+  PutSecretValueCommand,
+} from '@aws-sdk/client-secrets-manager'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { type RunningPostgres, startPostgres } from '../../local/servers/postgres.ts'
 import { asSuperuser, hex } from '../../local/servers/postgresDatabase.ts'
 import { inRegion } from '../../rotation/arn.ts'
+import { scheduleTag } from '../../rotation/promotion/serviceSchedule.ts'
 import { from, here, LostRegion } from '../support/lostRegion.ts'
 import { captureOutput } from '../support/observe.ts'
 
@@ -27,7 +32,7 @@ beforeAll(async () => {
     trust: [second.caFile, third.caFile],
   })
   servers = [
-    { host: `one.${from}.example.com`, running: lost.embedded.postgres as RunningPostgres },
+    { host: `one.${from}.example.com`, running: lost.embedded.postgres },
     { host: `two.${from}.example.com`, running: second },
   ]
 })
@@ -35,8 +40,9 @@ afterAll(async () => {
   await lost?.stop()
   await Promise.all([servers?.[1]?.running.stop(), standby?.stop()])
 })
-afterEach(() => {
+afterEach(async () => {
   lost.embedded.secretsManager.refuse()
+  await lost.clear()
 })
 
 type Value = { engine: string; host: string; port: number; username: string; password: string }
@@ -80,7 +86,6 @@ async function makeBroken(values: Value[], at: string): Promise<Broken[]> {
     all.push({
       ...{ name, arn: taken, error: 'StandsAlone' },
       async mend() {
-        const { DeleteSecretCommand } = await import('@aws-sdk/client-secrets-manager')
         await lost.own.send(new DeleteSecretCommand({ SecretId: name, ForceDeleteWithoutRecovery: true }))
         lost.isLost = false
         await lost.replicate(inRegion(taken, from))
@@ -184,4 +189,99 @@ describe('many replicas', () => {
     for (const { arn, value } of whole)
       expect(await lost.served(arn)).toMatchObject({ username: value.username, host: 'localhost' })
   })
+})
+
+describe('a promotion that is killed', () => {
+  const FEW = 20
+  const states = [
+    'FindReplicas',
+    'FindVersion',
+    'NoteBegun',
+    'PromoteReplica',
+    'NoteOutcome',
+    'ReportPromotion',
+  ] as const
+  const actions = [
+    'StopReplicationToReplica',
+    'PutSecretValue',
+    'UpdateSecretVersionStage',
+    'TagResource',
+    'RotateSecret',
+  ]
+  const schedule = scheduleTag({ AutomaticallyAfterDays: 30 }) ?? ''
+  let values: Value[]
+  beforeAll(async () => {
+    values = await makeUsers(FEW)
+  })
+
+  /** So many secrets with replicas, each with a version that is pending. */
+  async function addFew(at: string): Promise<string[]> {
+    lost.isLost = false
+    const arns: string[] = []
+    for (const [n, value] of values.entries()) {
+      const arn = await lost.add(`${at}/${n}`, { value, tags: { 'keyturn:service-schedule': schedule } })
+      const SecretString = JSON.stringify({ ...value, password: 'never set' })
+      const pending = { SecretId: inRegion(arn, from), SecretString, VersionStages: ['AWSPENDING'] }
+      await lost.old.send(new PutSecretValueCommand(pending))
+      arns.push(arn)
+    }
+    lost.isLost = true
+    return arns
+  }
+
+  async function expectPromoted(arns: string[]): Promise<void> {
+    for (const [n, arn] of arns.entries()) {
+      expect(await lost.served(arn)).toEqual({ ...values[n], host: 'localhost' })
+      const { tags, VersionIdsToStages = {}, ...found } = await lost.describe(arn)
+      expect(found).toMatchObject({ RotationEnabled: true, RotationRules: { AutomaticallyAfterDays: 30 } })
+      expect(found.PrimaryRegion).toBeUndefined()
+      expect(tags).toHaveProperty(`keyturn:given-up:${from}`)
+      expect(Object.values(VersionIdsToStages).flat()).not.toContain('AWSPENDING')
+      // What was promoted twice would have had another current version.
+      expect(Object.keys(VersionIdsToStages).length).toBeLessThanOrEqual(2)
+    }
+  }
+
+  test.for(states.flatMap(state => [[state, 'before'] as const, [state, 'after'] as const]))(
+    'at %s, %s it has done its work, is resumed by another one',
+    async ([state, when]) => {
+      const arns = await addFew(`killed-${state}-${when}`)
+      let [seen, dead] = [0, false]
+      const each = Object.entries(lost.tasks).map(([name, task]) => [
+        name,
+        async (input: unknown) => {
+          const isIt = name === state && ++seen === (perSecret(state) ? FEW / 2 : 1)
+          if (isIt && when === 'after') await task?.(input)
+          dead ||= isIt
+          if (dead) throw Object.assign(new Error('killed'), { name: 'Killed' })
+          return task?.(input)
+        },
+      ])
+      const { failure, output } = await lost.promote({ from }, Object.fromEntries(each))
+      expect(failure?.error ?? output).toBe('Killed')
+      expect((await lost.promote()).output).toMatchObject({ unknown: 0, failed: { count: 0 } })
+      await expectPromoted(arns)
+    },
+  )
+  const perSecret = (state: (typeof states)[number]) => !['FindReplicas', 'ReportPromotion'].includes(state)
+
+  test.for(actions.flatMap(action => [[action, 'before'] as const, [action, 'after'] as const]))(
+    'at the call %s, %s it took effect, is resumed by another one',
+    async ([action, when]) => {
+      const arns = await addFew(`call-${action}-${when}`)
+      let seen = 0
+      lost.embedded.secretsManager.refuse(call => {
+        const isIt = call.region === here && call.action === action
+        const isChange = !/^(List|Describe|Get)/.test(call.action) && call.region === here
+        if (isIt) seen++
+        const isOver = when === 'before' ? seen > FEW / 2 : seen > FEW / 2 && !isIt
+        return isChange && isOver ? { name: 'AccessDeniedException', message: 'killed' } : undefined
+      })
+      const { output } = await lost.promote()
+      expect(output).not.toMatchObject({ failed: { count: 0 } })
+      lost.embedded.secretsManager.refuse()
+      expect((await lost.promote()).output).toMatchObject({ unknown: 0, failed: { count: 0 } })
+      await expectPromoted(arns)
+    },
+  )
 })

@@ -195,7 +195,8 @@ test('an execution that began under a definition without the wait: what it repla
   const id = await enrol('earlier')
   const before = await current(id)
   const token = randomUUID()
-  const tasks = { ...embedded.tasks, AwaitReplicas: () => ({ outcome: 'replicated' }) }
+  const looked = () => ({ outcome: 'replicated' })
+  const tasks = { ...embedded.tasks, AwaitReplicas: looked, LookBeforeRetiring: looked }
   behaves({ fails: 'key disabled' })
   const { failure } = await rotateBy(tasks, id, token)
   expect(failure).toMatchObject({
@@ -209,7 +210,7 @@ test('an execution that began under a definition without the wait: what it repla
   expect(await admits(embedded.postgres, before)).toBe(true)
 })
 
-test('a replica is not rotated, nor is one that was made a secret of its own and is at home elsewhere', async () => {
+test('a replica is not rotated, nor is one that was made a secret of its own and is at home elsewhere; its primary is, once that is given up', async () => {
   const id = await embedded.users.enrol('home', { tags: { 'keyturn:home': 'eu-west-1' } })
   await replicate(id)
   // As the stack in the other Region does it.
@@ -229,7 +230,10 @@ test('a replica is not rotated, nor is one that was made a secret of its own and
   const looksWell = check(pipeline, { id: inOther(id), token: randomUUID() })
   await expect(looksWell).rejects.toMatchObject({ name: 'NotAtHome' })
   expect(Object.values(await stagesThere(id)).flat()).not.toContain('AWSPENDING')
-  // At home it goes on.
+  // At home neither, as nobody knows whether it was promoted on purpose; once it is given up there, it goes on.
+  expect((await rotate(id)).failure).toMatchObject({ error: 'PromotedElsewhere' })
+  const Tags = [{ Key: givenUpTag(elsewhere), Value: '2026-11-29 nobody reads it' }]
+  await embedded.secrets.send(new TagResourceCommand({ SecretId: id, Tags }))
   expect((await rotate(id)).output).toMatchObject({ user: 'home' })
 })
 

@@ -1,8 +1,10 @@
 import {
   CreateSecretCommand,
+  DescribeSecretCommand,
   PutSecretValueCommand,
   ReplicateSecretToRegionsCommand,
   SecretsManagerClient,
+  StopReplicationToReplicaCommand,
   TagResourceCommand,
 } from '@aws-sdk/client-secrets-manager'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
@@ -79,6 +81,13 @@ async function makeDue(id: string, tags: Record<string, string> = {}, regions = 
 async function fallBehind(SecretId: string, conduct: Conduct = { fails: 'key disabled' }): Promise<void> {
   server.setRegion(elsewhere, conduct)
   await secrets.send(new PutSecretValueCommand({ SecretId, SecretString: `${value}\n` }))
+}
+
+async function promote(name: string): Promise<void> {
+  const { ARN = '' } = await secrets.send(new DescribeSecretCommand({ SecretId: name }))
+  const there = new SecretsManagerClient({ region: elsewhere })
+  const SecretId = ARN.replace(':eu-west-1:', `:${elsewhere}:`)
+  await there.send(new StopReplicationToReplicaCommand({ SecretId }))
 }
 
 /** A run at this time of tomorrow, UTC, when each version is so many hours old. */
@@ -177,6 +186,43 @@ describe('what is due', () => {
     expect(planned(await run())).toEqual(['due/abandoned'])
   })
 
+  test('is left out where the secret was promoted elsewhere, also with something pending, and is not late for it', async () => {
+    await makeDue('due/promoted')
+    await makeDue('due/pending-promoted')
+    await makeDue('due/given-up-there', {
+      [`keyturn:given-up:${elsewhere}`]: '2026-11-30 promoted in its place',
+    })
+    for (const id of ['due/promoted', 'due/pending-promoted', 'due/given-up-there']) await promote(id)
+    server.stagePending('due/pending-promoted')
+    for (const hours of [1.5, 48]) {
+      const found = await run({ hours })
+      expect(planned(found)).toEqual(['due/given-up-there'])
+      const says = (id: string) =>
+        expect.stringContaining(`secrets-manager ${id}: the secret with this ARN stands alone in us-east-1`)
+      expect(found.skipped.names).toEqual([says('due/pending-promoted'), says('due/promoted')])
+      expect(found.late.names).toEqual(hours > 24 ? ['secrets-manager due/given-up-there'] : [])
+      const lists = found.late.parts?.filter(({ promoted }) => promoted)
+      expect(lists).toEqual([
+        {
+          count: 2,
+          names: [says('due/pending-promoted'), says('due/promoted')],
+          behind: true,
+          promoted: true,
+        },
+      ])
+    }
+  })
+
+  test('is told as promoted, and not as late, by a run that begins nothing too', async () => {
+    await makeDue('due/promoted-idle')
+    await promote('due/promoted-idle')
+    stepFunctions.runs.set('earlier', '{}')
+    const found = await run({ hours: 48 })
+    stepFunctions.runs.clear()
+    expect(found).toMatchObject({ planned: 0, waitsFor: 'earlier', late: { count: 0 } })
+    expect(found.late.parts).toMatchObject([{ count: 1, promoted: true }])
+  })
+
   test('has the places of those that wait, however many and however long due', async () => {
     server.setRegion(unnamed, { fails: 'key denied' })
     for (let n = 0; n < 501; n++) await makeDue(`due/many/${n}`, {}, [unnamed])
@@ -188,7 +234,7 @@ describe('what is due', () => {
 })
 
 describe('once a day, of what is at home here', () => {
-  const told = ({ late }: Run) => late.parts?.filter(({ behind }) => behind)
+  const told = ({ late }: Run) => late.parts?.filter(({ behind, promoted }) => behind && !promoted)
 
   test('each of which a replica does not follow is told, due or not, and is not late for that', async () => {
     await make('home/by-hand', { 'keyturn:managed': 'true', ...home })
@@ -205,7 +251,11 @@ describe('once a day, of what is at home here', () => {
       if (name !== 'home/follows') await fallBehind(name)
       server.setRegion(elsewhere, {})
     }
+    await make('home/promoted', { 'keyturn:managed': 'true', ...home })
+    await promote('home/promoted')
     const found = await run({ at: '00:15:09Z' })
+    const apart = found.late.parts?.filter(({ promoted }) => promoted)
+    expect(apart).toMatchObject([{ count: 1, names: [expect.stringContaining('home/promoted: ')] }])
     expect(told(found)).toEqual([
       {
         count: 2,

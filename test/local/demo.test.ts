@@ -4,23 +4,25 @@ import { chmod, mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 
-const demo = fileURLToPath(new URL('../../local/demo.ts', import.meta.url))
+type Child = ReturnType<typeof start>
 
-/** Starts the demo, and stops it while its first rotation goes on. @returns its exit code, what it printed, what it left */
-async function stopped(how: (child: ReturnType<typeof start>) => unknown) {
+/**
+ * Starts a script of local/, and stops it once it has printed this. @returns its exit code, what it printed, what it left
+ */
+async function stopped(script: string, text: string, how: (child: Child) => unknown) {
   const folder = await mkdtemp(join(tmpdir(), 'keyturn-demo-'))
   // As root, PostgreSQL runs as another user.
   await chmod(folder, 0o755)
   try {
-    const child = start(folder)
+    const child = start(script, folder)
     const ended = once(child, 'exit')
     let printed = ''
     const begun = Promise.withResolvers<void>()
     child.stdout.on('data', chunk => {
       printed += chunk
-      if (printed.includes('SetSecret')) begun.resolve()
+      if (printed.includes(text)) begun.resolve()
     })
     child.stderr.on('data', chunk => (printed += chunk))
     await Promise.race([begun.promise, ended.then(() => expect.fail(printed))])
@@ -32,20 +34,30 @@ async function stopped(how: (child: ReturnType<typeof start>) => unknown) {
   }
 }
 
-const start = (folder: string) =>
-  spawn(process.execPath, [demo], {
+const start = (script: string, folder: string) =>
+  spawn(process.execPath, [fileURLToPath(new URL(`../../local/${script}`, import.meta.url))], {
     env: { ...process.env, TMPDIR: folder },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
 
-test('Ctrl-C ends it at once, and it leaves nothing behind', async () => {
-  const { code, printed, left } = await stopped(child => child.kill('SIGINT'))
-  expect({ code, left }).toEqual({ code: 130, left: [] })
-  expect(printed).not.toContain('    at ')
+describe.each(['demo.ts', 'drill.ts'])('%s, while a rotation goes on', script => {
+  test('Ctrl-C ends it at once, and it leaves nothing behind', async () => {
+    const { code, printed, left } = await stopped(script, 'SetSecret', child => child.kill('SIGINT'))
+    expect({ code, left }).toEqual({ code: 130, left: [] })
+    expect(printed).not.toContain('    at ')
+  })
+
+  test('so does a reader that goes, as head does', async () => {
+    const { code, printed, left } = await stopped(script, 'SetSecret', child => child.stdout.destroy())
+    expect({ code, left }).toEqual({ code: 0, left: [] })
+    expect(printed).not.toContain('    at ')
+  })
 })
 
-test('so does a reader that goes, as head does', async () => {
-  const { code, printed, left } = await stopped(child => child.stdout.destroy())
+test('the drill ends by itself, with all of it proven, and says what was lost', async () => {
+  const { code, printed, left } = await stopped('drill.ts', 'All of it was proven', () => {})
+  expect(printed).not.toContain('NOT TRUE')
+  expect(printed).toMatch(/shop +the first good query came [\d.]+ s after the loss; queries lost: \d+/)
+  expect(printed).toMatch(/shop +pending +shop +logs in, and is current now/)
   expect({ code, left }).toEqual({ code: 0, left: [] })
-  expect(printed).not.toContain('    at ')
 })

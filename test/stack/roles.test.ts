@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import type { Template } from './package.ts'
+import { ofPromotion } from './promotionLimits.ts'
 
 import {
   admins,
@@ -388,50 +389,6 @@ test('no action is a pattern, and only what knows no resources is for all of the
 
 const taggedManaged = { StringEquals: { 'aws:ResourceTag/keyturn:managed': 'true' } }
 
-/** What is written, tagged and scheduled in a promotion: only what is tagged, with these tags, by this stack's function. */
-function ofPromotion(here: string, everywhere: string, peers: string[]): Record<string, object> {
-  const tagged = (tag: string) => ({ [`aws:ResourceTag/keyturn:${tag}`]: 'true' })
-  const both = <T>(limit: (tag: string) => T) => [limit('managed'), limit('admin')] as const
-  const [managed, admin] = both(tag => ({ Resource: here, Condition: { StringEquals: tagged(tag) } }))
-  const keys = { 'ForAllValues:StringLike': { 'aws:TagKeys': ['keyturn:home', 'keyturn:given-up:*'] } }
-  const [tagManaged, tagAdmins] = both(tag => ({
-    Resource: here,
-    Condition: { StringEquals: tagged(tag), ...keys },
-  }))
-  const own = 'arn:aws:lambda:eu-west-1:123456789012:function:keyturn-test-rotateSecret'
-  const [scheduleManaged, scheduleAdmins] = both(tag => ({
-    Resource: here,
-    Condition: {
-      StringEquals: tagged(tag),
-      ArnEquals: { 'secretsmanager:RotationLambdaARN': own },
-    },
-  }))
-  const [homeOfManaged, homeOfAdmins] = both(tag => ({
-    Resource: everywhere,
-    Condition: {
-      StringEquals: {
-        ...{ 'aws:RequestedRegion': peers, 'aws:RequestTag/keyturn:home': 'eu-west-1' },
-        ...tagged(tag),
-      },
-      'ForAllValues:StringEquals': { 'aws:TagKeys': ['keyturn:home'] },
-    },
-  }))
-  const [schedulesOfManaged, schedulesOfAdmins] = both(tag => ({
-    Resource: everywhere,
-    Condition: { StringEquals: { 'aws:RequestedRegion': peers, ...tagged(tag) } },
-  }))
-  return {
-    SecretsOfRegions: {
-      Resource: '*',
-      Condition: { StringEquals: { 'aws:RequestedRegion': ['eu-west-1', ...peers] } },
-    },
-    ...{ ManagedReplicas: managed, AdminReplicas: admin, TagManaged: tagManaged, TagAdmins: tagAdmins },
-    ...{ ScheduleManaged: scheduleManaged, ScheduleAdmins: scheduleAdmins },
-    ...{ HomeOfManaged: homeOfManaged, HomeOfAdmins: homeOfAdmins },
-    ...{ SchedulesOfManaged: schedulesOfManaged, SchedulesOfAdmins: schedulesOfAdmins },
-  }
-}
-
 test('secrets: those that this stack rotates or that are tagged, and admins to be read only', () => {
   const here = 'arn:aws:secretsmanager:eu-west-1:123456789012:secret:*'
   const everywhere = here.replace('eu-west-1', '*')
@@ -569,9 +526,13 @@ test("an alarm: this stack's topic, table, queues and executions, and the webhoo
   )
   const parameter = 'arn:aws:ssm:eu-west-1:123456789012:parameter/keyturn/webhook'
   const { RotateByHost } = JSON.parse(properties(full, 'RotateDueStateMachine').DefinitionString).States
-  const histories = ['rotate', 'rotate-due', `rotate-due/${RotateByHost.Label}`, 'rotate-server'].map(
-    name => `arn:aws:states:eu-west-1:123456789012:execution:keyturn-test-${name}:*`,
-  )
+  const histories = [
+    'rotate',
+    'rotate-due',
+    `rotate-due/${RotateByHost.Label}`,
+    'rotate-server',
+    'promote',
+  ].map(name => `arn:aws:states:eu-west-1:123456789012:execution:keyturn-test-${name}:*`)
   expect(own).toMatchObject({
     Topic: { Resource: 'AlarmTopic' },
     TopicKey: {

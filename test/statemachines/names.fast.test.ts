@@ -29,8 +29,10 @@ test('which function each state runs is read from the definition', () => {
     FinishSecret: 'finishSecret',
     AwaitReplicas: 'awaitReplicas',
     AwaitReplicasLonger: 'awaitReplicas',
+    LookBeforeRetiring: 'awaitReplicas',
     RetireSecret: 'retireSecret',
     MayMoveBack: 'retireSecret',
+    LookBeforeMovingBack: 'awaitReplicas',
     RollbackSecret: 'rollbackSecret',
   })
   expect(Object.fromEntries(functionsOf('rotate-server'))).toEqual({

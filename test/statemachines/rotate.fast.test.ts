@@ -2,9 +2,9 @@ import { hash } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { isToken } from '../../fleet/token.ts'
 import { startEvent } from '../../functions/shared/event.ts'
-import { type Entry, eventBus } from '../../local/embedded/eventBus.ts'
 import { definitionOf, runRotation, type Task } from '../../local/embedded/stateMachine.ts'
 import * as errors from '../../rotation/errors.ts'
+import { fails, failsFirst, input, name, retiring, rotation, tasks } from '../support/rotateTasks.ts'
 
 beforeAll(() => {
   vi.stubEnv('KEYTURN_PEER_REGIONS', 'us-east-1')
@@ -12,50 +12,6 @@ beforeAll(() => {
 afterAll(() => {
   vi.unstubAllEnvs()
 })
-
-const name = '0a1b2c3d-0000-4000-8000-000000000001'
-const input = { store: 'secrets-manager', id: 'app' }
-const rotation = {
-  ...input,
-  token: name,
-  engine: 'postgres',
-  host: 'db',
-  strategy: 'single-user',
-  user: 'app',
-  nextUser: 'app',
-  replaces: 'c',
-}
-
-/** Every task succeeds, but those given; what is put on the bus is kept. */
-function tasks(given: Record<string, Task> = {}) {
-  const events: Entry[] = []
-  const all = {
-    LookAtReplicas: () => ({ outcome: 'unasked' }),
-    CreateSecret: () => rotation,
-    AwaitPendingReplicas: () => ({ outcome: 'replicated' }),
-    RollbackAbandoned: () => ({ outcome: 'intact' }),
-    DiscardSecret: () => ({ outcome: 'nothing' }),
-    SetSecret: () => null,
-    TestSecret: () => null,
-    FinishSecret: () => null,
-    RollbackSecret: () => ({ outcome: 'intact' }),
-    RetireSecret: () => ({ outcome: 'retired' }),
-    MayMoveBack: () => ({ outcome: 'halfway' }),
-    MoveBack: () => ({ ExecutionArn: 'arn' }),
-    ...eventBus(entry => events.push(entry)),
-    ...given,
-  }
-  return { events, all }
-}
-
-const fails = (error: string) => () => {
-  throw Object.assign(new Error('the reason'), { name: error })
-}
-/** Fails so often, then succeeds. */
-const failsFirst = (error: string, times: number, result: unknown = null) => {
-  let left = times
-  return () => (left-- > 0 ? fails(error)() : result)
-}
 
 const ours = Object.values(errors)
   .filter(error => error !== errors.RotationError)
@@ -95,6 +51,9 @@ function triesOf(state: string, error: string): number {
   if (nameless.includes(error)) return rollingBack.includes(state) ? TRIES : state === 'TestSecret' ? 4 : 1
   return error === 'AdminRefused' && administering.includes(state) ? 13 : 1
 }
+
+/** The states that ask other Regions right before something is closed. */
+const looking = ['LookBeforeRetiring', 'LookBeforeMovingBack']
 
 /** How it ends where what comes after a rotation failed, and what is announced then. */
 const told = ['AnnounceRetirementFailure', 'RetirementFailed']
@@ -158,15 +117,28 @@ describe('a rotation that goes well', () => {
     ])
   })
 
-  test('with a grace time it waits, then retires; at most 11 transitions, and 10 of a parameter', async () => {
+  test('with a grace time it waits, then retires; at most 10 transitions, and 12 where it looks at other Regions', async () => {
     const { all } = tasks({ CreateSecret: () => ({ ...rotation, grace: 3600 }) })
     const execution = await runRotation(all, name, input)
-    expect(execution.states.slice(-4)).toEqual(['AnnounceSuccess', 'MustRetire', 'Grace', 'RetireSecret'])
-    expect(execution.states.length).toBeLessThanOrEqual(11)
+    expect(execution.states.slice(-4)).toEqual([
+      'MustRetire',
+      'GraceBeforeLook',
+      'LookBeforeRetiring',
+      'RetireSecret',
+    ])
+    expect(execution.states.length).toBeLessThanOrEqual(12)
     expect(execution.output).toMatchObject({ retirement: { outcome: 'retired' } })
-    const { states } = await runRotation(all, name, { ...input, store: 'parameter-store' })
-    expect(states.length).toBeLessThanOrEqual(10)
-    expect(states).not.toContain('LookAtReplicas')
+    const parameter = { ...input, store: 'parameter-store' }
+    const ofParameter = () => ({ ...rotation, ...parameter, grace: 3600 })
+    const alone = await runRotation({ ...all, CreateSecret: ofParameter }, name, parameter)
+    vi.stubEnv('KEYTURN_PEER_REGIONS', '')
+    const withoutPeers = await runRotation(all, name, input)
+    vi.stubEnv('KEYTURN_PEER_REGIONS', 'us-east-1')
+    for (const { states } of [alone, withoutPeers]) {
+      expect(states.slice(-4)).toEqual(['AnnounceSuccess', 'MustRetire', 'Grace', 'RetireSecret'])
+      expect(states.length).toBeLessThanOrEqual(10)
+      expect(states).not.toContain('LookAtReplicas')
+    }
   })
 
   describe('on a temporary clone', () => {
@@ -177,11 +149,12 @@ describe('a rotation that goes well', () => {
       const started: unknown[] = []
       const { all } = tasks({ CreateSecret, MoveBack: input => started.push(input) })
       const execution = await runRotation(all, name, input)
-      expect(execution.states.slice(-6)).toEqual([
+      expect(execution.states.slice(-7)).toEqual([
         'MustRetire',
         'StayOnClone',
         'MayMoveBack',
         'MustMoveBack',
+        'LookBeforeMovingBack',
         'MoveBack',
         'Rotated',
       ])
@@ -413,7 +386,7 @@ test('FinishSecret failed though it was done: the rotation succeeded, is announc
   })
   const execution = await runRotation(all, name, input)
   const after = execution.states.slice(execution.states.indexOf('RollbackSecret') + 1)
-  expect(after).toEqual(['HadFinished', 'AnnounceSuccess', 'MustRetire', 'Grace', 'RetireSecret'])
+  expect(after).toEqual(['HadFinished', 'AnnounceSuccess', 'MustRetire', ...retiring])
   expect(execution.failure).toBeUndefined()
   expect(events).toMatchObject([{ DetailType: 'Credential Rotated', Detail: { token: name } }])
 })
@@ -470,144 +443,6 @@ describe('what comes after the rotation', () => {
   })
 })
 
-describe('replicas in other Regions', () => {
-  const CreateSecret = () => ({ ...rotation, grace: 1, replicas: ['us-east-1'] })
-  const replicated = { outcome: 'replicated', regions: ['us-east-1'] }
-  const before = ['MayHaveReplicas', 'LookAtReplicas', 'CreateSecret', 'HasReplicas']
-  const steps = ['SetSecret', 'TestSecret', 'FinishSecret', 'AnnounceSuccess', 'MustRetire']
-  const good = [...before, 'AwaitPendingReplicas', ...steps]
-  const followed = ['MayAnnounceReplicated', 'AnnounceReplicated', 'Followed']
-
-  test('are waited for after the success is announced, and before the grace time begins', async () => {
-    const AwaitReplicas = failsFirst('ReplicasBehind', 3, replicated)
-    const { all, events } = tasks({ CreateSecret, AwaitReplicas })
-    const { states, tries, output } = await runRotation(all, name, input)
-    const after = ['AwaitReplicas', ...followed, 'Grace', 'RetireSecret']
-    expect(states).toEqual([...good, ...after])
-    expect(tries.AwaitReplicas).toBe(4)
-    expect(output).toMatchObject({ replication: replicated, retirement: { outcome: 'retired' } })
-    expect(events.map(({ DetailType }) => DetailType)).toEqual([
-      'Credential Rotated',
-      'Credential Replicated',
-    ])
-  })
-
-  test.each([
-    ['ReplicasBehind', 9],
-    ['NotPermitted', 1],
-  ])('that do not follow (%s) are told of, and waited for on', async (error, tried) => {
-    const AwaitReplicasLonger = failsFirst('ReplicasBehind', 20, replicated)
-    const { all, events } = tasks({ CreateSecret, AwaitReplicas: fails(error), AwaitReplicasLonger })
-    const { states, tries } = await runRotation(all, name, input)
-    expect(tries).toMatchObject({ AwaitReplicas: tried, AwaitReplicasLonger: 21 })
-    expect(states.slice(good.length)).toEqual([
-      'AwaitReplicas',
-      'AnnounceReplicasBehind',
-      'AwaitReplicasLonger',
-      ...followed,
-      'Grace',
-      'RetireSecret',
-    ])
-    expect(events[1]).toMatchObject({
-      DetailType: 'Credential Replicas Behind',
-      Detail: { severity: 'error', rotation: { id: 'app', replication: { Error: error } } },
-    })
-  })
-
-  test('that never follow leave open what was replaced: nothing is closed, and the rotation is no failure', async () => {
-    const never = fails('ReplicasBehind')
-    const { all } = tasks({ CreateSecret, AwaitReplicas: never, AwaitReplicasLonger: never })
-    const { states, tries, failure, output } = await runRotation(all, name, input)
-    expect([states.at(-1), failure]).toEqual(['LeftOpen', undefined])
-    expect(output).toMatchObject({ replication: { Error: 'ReplicasBehind' } })
-    expect(tries.RetireSecret).toBeUndefined()
-    // After the first minutes, for seven days.
-    const waits = Array.from({ length: (tries.AwaitReplicasLonger ?? 0) - 1 }, (_, n) =>
-      Math.min(60 * 2 ** n, 900),
-    )
-    const days = waits.reduce((sum, wait) => sum + wait, 0) / 86_400
-    expect(days).toBeGreaterThan(6.9)
-    expect(days).toBeLessThan(7.1)
-  })
-
-  test.each(['Throttled', 'NotPermitted', 'StoreFailed', 'Unexpected', 'Lambda.TooManyRequestsException'])(
-    'are waited for on though %s comes in between, day after day',
-    async error => {
-      const AwaitReplicasLonger = failsFirst(error, 40, replicated)
-      const { all } = tasks({ CreateSecret, AwaitReplicas: fails('ReplicasBehind'), AwaitReplicasLonger })
-      const { states } = await runRotation(all, name, input)
-      expect(states.slice(good.length + 3)).toEqual([...followed, 'Grace', 'RetireSecret'])
-    },
-  )
-
-  test('of a secret that is gone are not waited for', async () => {
-    const AwaitReplicasLonger = fails('InvalidCredential')
-    const { all } = tasks({ CreateSecret, AwaitReplicas: fails('ReplicasBehind'), AwaitReplicasLonger })
-    const { states, tries } = await runRotation(all, name, input)
-    expect([states.at(-1), tries.AwaitReplicasLonger]).toEqual(['LeftOpen', 1])
-  })
-
-  test('are waited for also where nothing is to be closed, and before the stay on a clone', async () => {
-    const AwaitReplicas = () => replicated
-    for (const [more, last] of [
-      [{}, 'Rotated'],
-      [{ grace: 1, halfway: true }, 'StayOnClone'],
-    ] as const) {
-      const CreateSecret = () => ({ ...rotation, ...more, replicas: ['us-east-1'] })
-      const { states } = await runRotation(tasks({ CreateSecret, AwaitReplicas }).all, name, input)
-      expect(states.indexOf('AwaitReplicas')).toBe(good.length)
-      expect(states[good.length + 4]).toBe(last)
-    }
-  })
-
-  test('without any, nothing is waited for', async () => {
-    expect((await runRotation(tasks().all, name, input)).states).toEqual([...before, ...steps, 'Rotated'])
-  })
-
-  test('are not looked at where the deployment names no peer', async () => {
-    vi.stubEnv('KEYTURN_PEER_REGIONS', '')
-    const { states } = await runRotation(tasks().all, name, input)
-    vi.stubEnv('KEYTURN_PEER_REGIONS', 'us-east-1')
-    expect(states.slice(0, 3)).toEqual(['MayHaveReplicas', 'CreateSecret', 'HasReplicas'])
-  })
-
-  test('of a version that is current no more are not told of: its own rotation does', async () => {
-    const AwaitReplicas = () => ({ outcome: 'superseded' })
-    const { all, events } = tasks({ CreateSecret, AwaitReplicas })
-    const { states } = await runRotation(all, name, input)
-    expect(states.slice(-4)).toEqual(['MayAnnounceReplicated', 'Followed', 'Grace', 'RetireSecret'])
-    expect(events.map(({ DetailType }) => DetailType)).toEqual(['Credential Rotated'])
-  })
-
-  test('are looked at before: what they answer, or fail with, createSecret gets over anything that the input says', async () => {
-    for (const [task, tried, answer] of [
-      [failsFirst('ReplicasBehind', 3, { outcome: 'following' }), 4, { outcome: 'following' }],
-      [fails('ReplicasBehind'), 6, { Error: 'ReplicasBehind', Cause: expect.stringContaining('the reason') }],
-      [fails('Unexpected'), 1, { Error: 'Unexpected', Cause: expect.stringContaining('the reason') }],
-    ] as const) {
-      const seen: unknown[] = []
-      const CreateSecret: Task = event => {
-        seen.push(event)
-        return rotation
-      }
-      const { all } = tasks({ CreateSecret, LookAtReplicas: task })
-      const forged = { ...input, replication: { outcome: 'following', empty: ['us-east-1'] } }
-      const { tries } = await runRotation(all, name, forged)
-      expect(tries.LookAtReplicas).toBe(tried)
-      expect(seen).toMatchObject([{ looked: 'secrets-manager', rotation: { replication: answer } }])
-    }
-  })
-
-  test('that never get the pending value keep nobody waiting, also where nobody can ask', async () => {
-    for (const AwaitPendingReplicas of [() => ({ outcome: 'late' }), fails('NotPermitted')]) {
-      const { all } = tasks({ CreateSecret, AwaitPendingReplicas, AwaitReplicas: () => replicated })
-      const { states, tries, failure } = await runRotation(all, name, input)
-      expect([states.at(-1), failure]).toEqual(['RetireSecret', undefined])
-      expect(tries.AwaitPendingReplicas).toBe(1)
-    }
-  })
-})
-
 describe('the definition', () => {
   const states = Object.entries<object>(definitionOf('rotate').States) as [string, Record<string, unknown>][]
   const functions = states.filter(([, state]) => String(state.Resource).includes(':function:'))
@@ -623,7 +458,7 @@ describe('the definition', () => {
   const retriersOf = (name: string) => states.find(([state]) => state === name)?.[1].Retry as Retrier[]
 
   test('every function is retried alike: the errors that pass by themselves, with full jitter; what takes minutes is waited for', () => {
-    expect(functions.length).toBe(13)
+    expect(functions.length).toBe(15)
     for (const [state, { Retry, TimeoutSeconds }] of functions) {
       if (['AwaitPendingReplicas', 'AwaitReplicasLonger'].includes(state)) continue
       const errors = rollingBack.includes(state) ? [...retried, ...nameless] : retried
@@ -644,7 +479,7 @@ describe('the definition', () => {
       expect(retriersOf(state).slice(2), state).toMatchObject(
         admin
           ? [{ ErrorEquals: ['AdminRefused'], IntervalSeconds: 10, BackoffRate: 1, MaxAttempts: 12 }]
-          : ['TestSecret', 'LookAtReplicas', 'AwaitReplicas'].includes(state)
+          : ['TestSecret', 'LookAtReplicas', 'AwaitReplicas', ...looking].includes(state)
             ? [{}]
             : [],
       )

@@ -277,6 +277,49 @@ export const lagging = {
   },
 }
 
+const standsAlone = 'the secret with this ARN stands alone in us-east-1, as after a promotion'
+
+/** That a rotation was refused, as the secret was promoted in another Region. */
+export const promoted = {
+  ...refused,
+  id: 'event-15',
+  detail: {
+    ...refused.detail,
+    rotation: {
+      ...refused.detail.rotation,
+      failure: thrown('PromotedElsewhere', `createSecret: ${standsAlone}`),
+    },
+  },
+}
+
+/** That what a rotation replaced stays open, for the same reason. */
+export const leftOpen = {
+  ...replicasBehind,
+  id: 'event-16',
+  detail: {
+    ...replicasBehind.detail,
+    rotation: {
+      ...replicasBehind.detail.rotation,
+      replication: thrown('PromotedElsewhere', `awaitReplicas: ${standsAlone}`),
+    },
+  },
+}
+
+/** What a run finds that was promoted in another Region. */
+export const promotedFound = {
+  ...lagging,
+  id: 'event-17',
+  detail: {
+    ...lagging.detail,
+    late: {
+      count: 1,
+      names: [`secrets-manager shop/database: ${standsAlone}`],
+      behind: true,
+      promoted: true,
+    },
+  },
+}
+
 export const replicated = {
   ...envelope,
   id: 'event-14',
@@ -347,5 +390,44 @@ export const policyEvent = {
       '{"Type":"NoChangeNotification","Version":"1.0","Attributes":{"After":"2","Unit":"Hours"}}',
     'action-status': 'Success',
     'action-reason': 'The parameter has not been changed for 2 hours.',
+  },
+}
+
+const promoted500 = {
+  from: 'eu-west-1',
+  rehearsal: false,
+  count: 500,
+  unknown: 1,
+  promoted: 497,
+  before: 0,
+  failed: {
+    count: 2,
+    names: [
+      'shop/mail: StillStandby: postgres://db.example.com:5432 takes no changes: promote the database, then promote again',
+      'shop/app: LoginRefused: postgres://db.example.com:5432 refuses every version that is labelled, current, previous',
+    ],
+  },
+  warned: { count: 0, names: [] },
+}
+const promotion = execution.replace(/:execution:.*/, ':execution:keyturn-test-promote:0a1b')
+
+/** A Region was given up, and some of its credentials could not be promoted. */
+export const promotionFinished = {
+  ...envelope,
+  id: 'event-18',
+  source: 'keyturn',
+  'detail-type': 'Promotion Finished',
+  time: '2026-11-21T10:20:00Z',
+  detail: { execution: promotion, promotion: promoted500 },
+}
+
+/** A rehearsal found something for the first time. */
+export const promotionNotReady = {
+  ...promotionFinished,
+  id: 'event-19',
+  'detail-type': 'Promotion Not Ready',
+  detail: {
+    execution: promotion,
+    promotion: { ...promoted500, rehearsal: true, unknown: 0, news: promoted500.failed },
   },
 }

@@ -5,21 +5,21 @@ import { join } from 'node:path'
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
 import {
   CreateSecretCommand,
+  DeleteSecretCommand,
   DescribeSecretCommand,
   type DescribeSecretResponse,
   GetSecretValueCommand,
+  ListSecretsCommand,
   ReplicateSecretToRegionsCommand,
   SecretsManagerClient,
 } from '@aws-sdk/client-secrets-manager'
 import { vi } from 'vitest'
 import { type Noted, PromotionTable } from '../../fleet/promotion/promotionTable.ts'
+import { type DynamoDbServer, startDynamoDb } from '../../local/aws/dynamoDb.ts'
 import { type Embedded, type FunctionName, startEmbedded } from '../../local/embedded/embedded.ts'
 import { type Entry, eventBus } from '../../local/embedded/eventBus.ts'
 import { type Execution, functionsOf, runExecution, type Tasks } from '../../local/embedded/stateMachine.ts'
-import { pythonBin } from '../../local/stack/python.ts'
 import { inRegion } from '../../rotation/arn.ts'
-import { type Moto, startMoto } from './moto.ts'
-import { makePromotionTable } from './promotions.ts'
 
 /** The Region that is lost, and the one that goes on. */
 export const from = 'eu-west-1'
@@ -42,17 +42,17 @@ export class LostRegion {
   readonly own: SecretsManagerClient
   readonly tasks: Tasks = {}
   events: Entry[] = []
-  readonly #moto: Moto
+  readonly #server: DynamoDbServer
   readonly #folder: string
 
-  private constructor(embedded: Embedded, moto: Moto, folder: string) {
+  private constructor(embedded: Embedded, server: DynamoDbServer, folder: string) {
     this.embedded = embedded
-    this.#moto = moto
+    this.#server = server
     this.#folder = folder
     const { url } = embedded.secretsManager
     this.old = new SecretsManagerClient({ endpoint: url, region: from })
     this.own = new SecretsManagerClient({ endpoint: url, region: here })
-    this.dynamo = new DynamoDBClient({ endpoint: moto.url, region: here })
+    this.dynamo = new DynamoDBClient({ endpoint: server.url, region: here })
     this.table = new PromotionTable(this.dynamo, 'promotions')
   }
 
@@ -61,25 +61,23 @@ export class LostRegion {
     map = { [oldHost]: newHost } as Record<string, string>,
     trust = [] as string[],
   } = {}): Promise<LostRegion> {
-    const bin = await pythonBin()
-    if (!bin) throw new Error('there is no python3, of which moto is made')
     process.env.KEYTURN_PEER_REGIONS = here
-    const [moto, embedded] = await Promise.all([startMoto(bin), startEmbedded({ trust })])
+    const table = { name: 'promotions', hash: 'kind', range: 'credential' }
+    const [server, embedded] = await Promise.all([startDynamoDb(table), startEmbedded({ trust })])
     await settleRegion(embedded.tasks)
     const folder = mkdtempSync(join(tmpdir(), 'keyturn-map-'))
     writeFileSync(join(folder, 'hosts.json'), JSON.stringify(map))
     Object.assign(process.env, {
       AWS_REGION: here,
-      AWS_ENDPOINT_URL_DYNAMODB: moto.url,
-      // Nothing is there: no database is RDS's.
-      AWS_ENDPOINT_URL_RDS: moto.url,
+      AWS_ENDPOINT_URL_DYNAMODB: server.url,
+      // Nothing answers there: no database is RDS's.
+      AWS_ENDPOINT_URL_RDS: 'http://127.0.0.1:9',
       KEYTURN_PEER_REGIONS: from,
       KEYTURN_HOST_MAP: join(folder, 'hosts.json'),
-      KEYTURN_PROMOTION_TABLE: 'promotions',
+      KEYTURN_PROMOTION_TABLE: table.name,
       KEYTURN_ROTATION_FUNCTION: rotationFunction,
     })
-    const region = new LostRegion(embedded, moto, folder)
-    await makePromotionTable(region.dynamo, 'promotions')
+    const region = new LostRegion(embedded, server, folder)
     // The functions of this Region are others than those of the lost one, though in one process.
     vi.resetModules()
     const { load } = await import('../../local/embedded/embedded.ts')
@@ -93,7 +91,7 @@ export class LostRegion {
 
   async stop(): Promise<void> {
     await this.embedded.stop()
-    await this.#moto.stop()
+    await this.#server.stop()
     rmSync(this.#folder, { recursive: true, force: true })
   }
 
@@ -116,9 +114,30 @@ export class LostRegion {
     return inRegion(ARN, here)
   }
 
+  /** Makes a secret of this Region's own. @returns its ARN */
+  async addHere(Name: string, value: object | string, tags: Record<string, string>): Promise<string> {
+    const Tags = Object.entries(tags).map(([Key, Value]) => ({ Key, Value }))
+    const SecretString = typeof value === 'string' ? value : JSON.stringify(value)
+    const { ARN = '' } = await this.own.send(new CreateSecretCommand({ Name, SecretString, Tags }))
+    return ARN
+  }
+
   async replicate(SecretId: string): Promise<void> {
     const AddReplicaRegions = [{ Region: here }]
     await this.old.send(new ReplicateSecretToRegionsCommand({ SecretId, AddReplicaRegions }))
+  }
+
+  /** Deletes every secret, and what was noted of them. */
+  async clear(): Promise<void> {
+    this.isLost = false
+    for (const client of [this.old, this.own]) {
+      const { SecretList = [] } = await client.send(new ListSecretsCommand({ MaxResults: 1000 }))
+      const own = SecretList.filter(({ PrimaryRegion }) => !PrimaryRegion)
+      for (const { ARN: SecretId } of own)
+        await client.send(new DeleteSecretCommand({ SecretId, ForceDeleteWithoutRecovery: true }))
+    }
+    for (const kind of ['promotion', 'rehearsal'] as const)
+      for (const { credential } of await this.table.all(kind)) await this.table.forget(kind, credential)
   }
 
   async describe(SecretId: string): Promise<DescribeSecretResponse & { tags: Record<string, string> }> {

@@ -13,6 +13,8 @@ import {
   managed,
   markedReport,
   parkedReport,
+  promotionFinished,
+  promotionNotReady,
   replicasBehind,
   retirementFailed,
   rotated,
@@ -85,6 +87,8 @@ describe('an announcement', () => {
     ],
     ['Credentials Late', late, 'AnnounceLate', { late: late.detail.late }],
     ['Credentials Late, in parts', late, 'AnnounceLate', late.detail.late],
+    ['Promotion Finished', promotionFinished, 'AnnouncePromotion', promotionFinished.detail.promotion],
+    ['Promotion Not Ready', promotionNotReady, 'AnnounceNotReady', promotionNotReady.detail.promotion],
     ['Credentials Late, of replicas', lagging, 'AnnounceLate', lagging.detail.late],
   ])('%s', async (_, event, state, input) => {
     const arn = event.detail.execution

@@ -9,11 +9,15 @@ import {
   announced,
   execution,
   lagging,
+  leftOpen,
   lockedOut,
   managed,
+  promoted,
+  promotedFound,
   refused,
   replicasBehind,
   replicated,
+  rotated,
   statusChange,
   thrown,
 } from '../../support/failures.ts'
@@ -53,6 +57,7 @@ class OnCall {
       'Credential Rotation Failed': detail.severity === 'critical' ? 'AnnounceLockout' : 'AnnounceFailure',
       'Credential Replicas Behind': 'AnnounceReplicasBehind',
       'Credential Replicated': 'AnnounceReplicated',
+      'Credential Rotated': 'AnnounceSuccess',
       'Credentials Late': 'AnnounceLate',
     }
     const state = states[type ?? '']
@@ -192,4 +197,61 @@ test('that the replicas of an earlier rotation have followed makes up for nothin
   const next = { ...lockedOut, detail: { ...lockedOut.detail, execution: `${execution}-2` } }
   expect(await onCall.hears([next], 60 * minute)).toEqual([expect.stringMatching(/^CRITICAL /)])
   expect(await onCall.hears([replicated], 70 * minute)).toEqual([])
+})
+
+/** What a run finds, with another reason at each look. */
+const promotedIn = (n: number, ...more: string[]) => ({
+  ...promotedFound,
+  detail: {
+    ...promotedFound.detail,
+    execution: `${promotedFound.detail.execution}${n}`,
+    late: {
+      ...promotedFound.detail.late,
+      count: 1 + more.length,
+      names: [`secrets-manager shop/database: the ${n}th reason`, ...more],
+    },
+  },
+})
+const refusedOnce = 'ERROR PromotedElsewhere: rotation of secret shop/database failed'
+const open = 'ERROR PromotedElsewhere: secret shop/database was rotated, and was promoted elsewhere'
+
+test('what was promoted elsewhere is told once, for as long as anybody finds it', async () => {
+  const onCall = new OnCall()
+  expect(await onCall.hears(tryOf(2, promoted), 0)).toEqual([refusedOnce])
+  // Secrets Manager tries again, and runs find it, day after day.
+  for (let n = 1; n < 40; n++) {
+    expect(await onCall.hears(tryOf(2 + n, promoted), n * day)).toEqual([])
+    expect(await onCall.hears([promotedIn(n)], n * day + 60 * minute)).toEqual([])
+  }
+  // Another one is news.
+  expect(await onCall.hears([promotedIn(40, 'secrets-manager shop/mail: so')], 40 * day)).toEqual([
+    'ERROR PromotedElsewhere: 2 credentials stand alone in another Region as well',
+  ])
+})
+
+test('a run that finds it first tells it, once; two weeks after the last sight it is another matter', async () => {
+  const onCall = new OnCall()
+  const list = 'ERROR PromotedElsewhere: 1 credentials stand alone in another Region as well'
+  expect(await onCall.hears([promotedIn(0)], 0)).toEqual([list])
+  expect(await onCall.hears([promotedIn(1)], 15 * minute)).toEqual([])
+  expect(await onCall.hears(tryOf(2, promoted), 60 * minute)).toEqual([])
+  expect(await onCall.hears([promotedIn(2)], 15 * day)).toEqual([list])
+})
+
+test('that what was replaced stays open is told of each rotation, and no refusal after it', async () => {
+  const onCall = new OnCall()
+  expect(await onCall.hears([leftOpen], 0)).toEqual([open])
+  expect(await onCall.hears([leftOpen], minute)).toEqual([])
+  expect(await onCall.hears(tryOf(2, promoted), 60 * minute)).toEqual([])
+  expect(await onCall.hears([promotedIn(0)], 70 * minute)).toEqual([])
+})
+
+test('a rotation that goes well closes it, that replicas have followed does not, and then it is told anew', async () => {
+  const onCall = new OnCall()
+  expect(await onCall.hears(tryOf(2, promoted), 0)).toEqual([refusedOnce])
+  expect(await onCall.hears([replicated], 30 * minute)).toEqual([])
+  expect(
+    await onCall.hears([{ ...rotated, detail: { ...rotated.detail, execution: `${execution}-8` } }], day),
+  ).toEqual(['OK: secret shop/database was rotated'])
+  expect(await onCall.hears(tryOf(9, promoted), day + 60 * minute)).toEqual([refusedOnce])
 })

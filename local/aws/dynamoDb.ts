@@ -1,0 +1,142 @@
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AttributeValue } from '@aws-sdk/client-dynamodb'
+
+export type DynamoDbServer = {
+  /** For AWS_ENDPOINT_URL_DYNAMODB. */
+  url: string
+  stop(): Promise<void>
+}
+
+/** Its one table: the name, and the two attributes that are its key, both texts. */
+export type Table = { name: string; hash: string; range: string }
+
+type Item = Record<string, AttributeValue>
+type Request = {
+  TableName?: string
+  Item?: Item
+  Key?: Item
+  KeyConditionExpression?: string
+  ExpressionAttributeValues?: Item
+  ExclusiveStartKey?: Item
+}
+
+/** Bytes after which a page of a query ends, as DynamoDB's does. */
+const PAGE = 1_000_000
+
+/** A refusal as DynamoDB words it. */
+class Refused extends Error {
+  constructor(name: string, message: string) {
+    super(message)
+    this.name = name
+  }
+}
+
+/**
+ * Starts as much of Amazon DynamoDB as the table of promotions uses, in this process, on a free port of 127.0.0.1: one table,
+ * of which items are put, got and deleted by their whole key, and queried by its first half. Nothing else is understood.
+ */
+export async function startDynamoDb(table: Table): Promise<DynamoDbServer> {
+  const items = new Items(table)
+  const server = createServer(async (incoming, outgoing) => {
+    const action = `${incoming.headers['x-amz-target']}`.replace('DynamoDB_20120810.', '')
+    const text = Buffer.concat(await incoming.toArray()).toString()
+    const answer = respond(items, action, JSON.parse(text))
+    outgoing.writeHead('__type' in answer ? 400 : 200, { 'content-type': 'application/x-amz-json-1.0' })
+    outgoing.end(JSON.stringify(answer))
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  return {
+    url: `http://127.0.0.1:${(server.address() as { port: number }).port}`,
+    async stop() {
+      const closed = once(server.close(), 'close')
+      server.closeAllConnections()
+      await closed
+    },
+  }
+}
+
+function respond(items: Items, action: string, request: Request): object {
+  try {
+    if (!Object.hasOwn(items.actions, action))
+      throw new Refused('UnknownOperationException', `${action} is not played here`)
+    return items.actions[action as keyof Items['actions']](request)
+  } catch (error) {
+    const { name, message } = error instanceof Refused ? error : new Refused('InternalServerError', '')
+    return { __type: `com.amazonaws.dynamodb.v20120810#${name}`, message }
+  }
+}
+
+class Items {
+  readonly #table: Table
+  readonly #items = new Map<string, Item>()
+
+  constructor(table: Table) {
+    this.#table = table
+  }
+
+  readonly actions = {
+    PutItem: (request: Request) => {
+      const { Item = {} } = this.#checked(request)
+      this.#items.set(this.#keyOf(Item), Item)
+      return {}
+    },
+
+    GetItem: (request: Request) => {
+      const Item = this.#items.get(this.#keyOf(this.#checked(request).Key))
+      return Item ? { Item } : {}
+    },
+
+    DeleteItem: (request: Request) => {
+      this.#items.delete(this.#keyOf(this.#checked(request).Key))
+      return {}
+    },
+
+    Query: (request: Request) => {
+      const { ExclusiveStartKey: start } = this.#checked(request)
+      const { hash, range } = this.#table
+      const wanted = this.#hashIn(request)
+      const after = start && rangeIn(start, range)
+      const rest = [...this.#items.values()]
+        .filter(item => item[hash]?.S === wanted && (after === undefined || rangeIn(item, range) > after))
+        .sort((a, b) => (rangeIn(a, range) < rangeIn(b, range) ? -1 : 1))
+      const Items = pageOf(rest)
+      const last = Items.length < rest.length ? Items.at(-1) : undefined
+      const LastEvaluatedKey = last && { [hash]: last[hash], [range]: last[range] }
+      return { Items, Count: Items.length, ...(LastEvaluatedKey && { LastEvaluatedKey }) }
+    },
+  }
+
+  #checked(request: Request): Request {
+    if (request.TableName !== this.#table.name)
+      throw new Refused('ResourceNotFoundException', 'Requested resource not found')
+    return request
+  }
+
+  #keyOf(item: Item = {}): string {
+    const parts = [this.#table.hash, this.#table.range].map(name => item[name]?.S)
+    if (!parts.every(Boolean))
+      throw new Refused('ValidationException', 'The provided key element does not match the schema')
+    return JSON.stringify(parts)
+  }
+
+  /** What `<hash> = :value` asks for. */
+  #hashIn({ KeyConditionExpression = '', ExpressionAttributeValues = {} }: Request): string | undefined {
+    const [, name, value = ''] = /^(\w+) = (:\w+)$/.exec(KeyConditionExpression) ?? []
+    if (name !== this.#table.hash)
+      throw new Refused('ValidationException', 'Query condition missed key schema element')
+    return ExpressionAttributeValues[value]?.S
+  }
+}
+
+const rangeIn = (item: Item, range: string) => item[range]?.S ?? ''
+
+/** The first items, as many as a page holds; at least one. */
+function pageOf(items: Item[]): Item[] {
+  let size = 0
+  const end = items.findIndex(item => {
+    size += Buffer.byteLength(JSON.stringify(item))
+    return size > PAGE
+  })
+  return end === -1 ? items : items.slice(0, Math.max(1, end))
+}

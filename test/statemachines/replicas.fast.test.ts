@@ -1,0 +1,208 @@
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { runRotation, type Task } from '../../local/embedded/stateMachine.ts'
+import { fails, failsFirst, input, name, retiring, rotation, tasks } from '../support/rotateTasks.ts'
+
+beforeAll(() => {
+  vi.stubEnv('KEYTURN_PEER_REGIONS', 'us-east-1')
+})
+afterAll(() => {
+  vi.unstubAllEnvs()
+})
+
+describe('replicas in other Regions', () => {
+  const CreateSecret = () => ({ ...rotation, grace: 1, replicas: ['us-east-1'] })
+  const replicated = { outcome: 'replicated', regions: ['us-east-1'] }
+  const before = ['MayHaveReplicas', 'LookAtReplicas', 'CreateSecret', 'HasReplicas']
+  const steps = ['SetSecret', 'TestSecret', 'FinishSecret', 'AnnounceSuccess', 'MustRetire']
+  const good = [...before, 'AwaitPendingReplicas', ...steps]
+  const followed = ['MayAnnounceReplicated', 'AnnounceReplicated', 'Followed']
+
+  test('are waited for after the success is announced, and before the grace time begins', async () => {
+    const AwaitReplicas = failsFirst('ReplicasBehind', 3, replicated)
+    const { all, events } = tasks({ CreateSecret, AwaitReplicas, LookBeforeRetiring: () => replicated })
+    const { states, tries, output } = await runRotation(all, name, input)
+    const after = ['AwaitReplicas', ...followed, ...retiring]
+    expect(states).toEqual([...good, ...after])
+    expect(tries.AwaitReplicas).toBe(4)
+    expect(output).toMatchObject({ replication: replicated, retirement: { outcome: 'retired' } })
+    expect(events.map(({ DetailType }) => DetailType)).toEqual([
+      'Credential Rotated',
+      'Credential Replicated',
+    ])
+  })
+
+  test.each([
+    ['ReplicasBehind', 9],
+    ['NotPermitted', 1],
+  ])('that do not follow (%s) are told of, and waited for on', async (error, tried) => {
+    const AwaitReplicasLonger = failsFirst('ReplicasBehind', 20, replicated)
+    const { all, events } = tasks({ CreateSecret, AwaitReplicas: fails(error), AwaitReplicasLonger })
+    const { states, tries } = await runRotation(all, name, input)
+    expect(tries).toMatchObject({ AwaitReplicas: tried, AwaitReplicasLonger: 21 })
+    expect(states.slice(good.length)).toEqual([
+      'AwaitReplicas',
+      'AnnounceReplicasBehind',
+      'AwaitReplicasLonger',
+      ...followed,
+      ...retiring,
+    ])
+    expect(events[1]).toMatchObject({
+      DetailType: 'Credential Replicas Behind',
+      Detail: { severity: 'error', rotation: { id: 'app', replication: { Error: error } } },
+    })
+  })
+
+  test('that never follow leave open what was replaced: nothing is closed, and the rotation is no failure', async () => {
+    const never = fails('ReplicasBehind')
+    const { all } = tasks({ CreateSecret, AwaitReplicas: never, AwaitReplicasLonger: never })
+    const { states, tries, failure, output } = await runRotation(all, name, input)
+    expect([states.at(-1), failure]).toEqual(['LeftOpen', undefined])
+    expect(output).toMatchObject({ replication: { Error: 'ReplicasBehind' } })
+    expect(tries.RetireSecret).toBeUndefined()
+    // After the first minutes, for seven days.
+    const waits = Array.from({ length: (tries.AwaitReplicasLonger ?? 0) - 1 }, (_, n) =>
+      Math.min(60 * 2 ** n, 900),
+    )
+    const days = waits.reduce((sum, wait) => sum + wait, 0) / 86_400
+    expect(days).toBeGreaterThan(6.9)
+    expect(days).toBeLessThan(7.1)
+  })
+
+  test.each(['Throttled', 'NotPermitted', 'StoreFailed', 'Unexpected', 'Lambda.TooManyRequestsException'])(
+    'are waited for on though %s comes in between, day after day',
+    async error => {
+      const AwaitReplicasLonger = failsFirst(error, 40, replicated)
+      const { all } = tasks({ CreateSecret, AwaitReplicas: fails('ReplicasBehind'), AwaitReplicasLonger })
+      const { states } = await runRotation(all, name, input)
+      expect(states.slice(good.length + 3)).toEqual([...followed, ...retiring])
+    },
+  )
+
+  test('of a secret that is gone are not waited for', async () => {
+    const AwaitReplicasLonger = fails('InvalidCredential')
+    const { all } = tasks({ CreateSecret, AwaitReplicas: fails('ReplicasBehind'), AwaitReplicasLonger })
+    const { states, tries } = await runRotation(all, name, input)
+    expect([states.at(-1), tries.AwaitReplicasLonger]).toEqual(['LeftOpen', 1])
+  })
+
+  test('are waited for also where nothing is to be closed, and before the stay on a clone', async () => {
+    const AwaitReplicas = () => replicated
+    for (const [more, last] of [
+      [{}, 'Rotated'],
+      [{ grace: 1, halfway: true }, 'StayOnClone'],
+    ] as const) {
+      const CreateSecret = () => ({ ...rotation, ...more, replicas: ['us-east-1'] })
+      const { states } = await runRotation(tasks({ CreateSecret, AwaitReplicas }).all, name, input)
+      expect(states.indexOf('AwaitReplicas')).toBe(good.length)
+      expect(states[good.length + 4]).toBe(last)
+    }
+  })
+
+  describe.each([
+    ['LookBeforeRetiring', {}, 'RetireSecret'],
+    ['LookBeforeMovingBack', { halfway: true, clone: 'drop' }, 'MoveBack'],
+  ] as const)('right before what was replaced is closed: %s', (look, more, next) => {
+    const CreateSecret = () => ({ ...rotation, grace: 1, ...more })
+
+    test('asks, and its answer is in the state', async () => {
+      const seen: unknown[] = []
+      const answer = { outcome: 'replicated', empty: ['us-east-1'] }
+      const { all } = tasks({
+        CreateSecret,
+        [look]: (event: unknown) => {
+          seen.push(event)
+          return answer
+        },
+      })
+      const { output, states } = await runRotation(all, name, input)
+      expect(seen).toMatchObject([{ look: 'retiring', execution: name, rotation: { id: 'app' } }])
+      expect(states).toContain(next)
+      expect(output).toMatchObject({ replication: answer })
+    })
+
+    test('where another Region has taken over it is told, and at once left open', async () => {
+      const promoted = fails('PromotedElsewhere')
+      const { all, events } = tasks({ CreateSecret, [look]: promoted, AwaitReplicasLonger: promoted })
+      const { states, tries, failure, output } = await runRotation(all, name, input)
+      expect(states.slice(states.indexOf(look))).toEqual([
+        look,
+        'AnnounceReplicasBehind',
+        'AwaitReplicasLonger',
+        'LeftOpen',
+      ])
+      expect(tries).toMatchObject({ [look]: 1, AwaitReplicasLonger: 1 })
+      expect([failure, tries[next]]).toEqual([undefined, undefined])
+      expect(output).toMatchObject({ replication: { Error: 'PromotedElsewhere' } })
+      expect(events.map(({ DetailType }) => DetailType)).toEqual([
+        'Credential Rotated',
+        'Credential Replicas Behind',
+      ])
+    })
+
+    test('a copy that follows another Region is told, and waited for; the grace time then begins anew', async () => {
+      let looks = 0
+      const { all } = tasks({
+        CreateSecret,
+        [look]: () => (looks++ < 9 ? fails('ReplicasBehind')() : replicated),
+        AwaitReplicasLonger: failsFirst('ReplicasBehind', 20, replicated),
+      })
+      const { states, tries } = await runRotation(all, name, input)
+      expect(tries).toMatchObject({ [look]: 10, AwaitReplicasLonger: 21, [next]: 1 })
+      const waits = states.filter(state => ['GraceBeforeLook', 'StayOnClone'].includes(state))
+      expect(waits).toHaveLength(2)
+    })
+
+    test('a secret that is gone has none: it goes on, and says so itself', async () => {
+      const { all } = tasks({ CreateSecret, [look]: fails('InvalidCredential') })
+      const { states } = await runRotation(all, name, input)
+      expect(states[states.indexOf(look) + 1]).toBe(next)
+    })
+  })
+
+  test('without any, nothing is waited for', async () => {
+    expect((await runRotation(tasks().all, name, input)).states).toEqual([...before, ...steps, 'Rotated'])
+  })
+
+  test('are not looked at where the deployment names no peer', async () => {
+    vi.stubEnv('KEYTURN_PEER_REGIONS', '')
+    const { states } = await runRotation(tasks().all, name, input)
+    vi.stubEnv('KEYTURN_PEER_REGIONS', 'us-east-1')
+    expect(states.slice(0, 3)).toEqual(['MayHaveReplicas', 'CreateSecret', 'HasReplicas'])
+  })
+
+  test('of a version that is current no more are not told of: its own rotation does', async () => {
+    const AwaitReplicas = () => ({ outcome: 'superseded' })
+    const { all, events } = tasks({ CreateSecret, AwaitReplicas })
+    const { states } = await runRotation(all, name, input)
+    expect(states.slice(-5)).toEqual(['MayAnnounceReplicated', 'Followed', ...retiring])
+    expect(events.map(({ DetailType }) => DetailType)).toEqual(['Credential Rotated'])
+  })
+
+  test('are looked at before: what they answer, or fail with, createSecret gets over anything that the input says', async () => {
+    for (const [task, tried, answer] of [
+      [failsFirst('ReplicasBehind', 3, { outcome: 'following' }), 4, { outcome: 'following' }],
+      [fails('ReplicasBehind'), 6, { Error: 'ReplicasBehind', Cause: expect.stringContaining('the reason') }],
+      [fails('Unexpected'), 1, { Error: 'Unexpected', Cause: expect.stringContaining('the reason') }],
+    ] as const) {
+      const seen: unknown[] = []
+      const CreateSecret: Task = event => {
+        seen.push(event)
+        return rotation
+      }
+      const { all } = tasks({ CreateSecret, LookAtReplicas: task })
+      const forged = { ...input, replication: { outcome: 'following', empty: ['us-east-1'] } }
+      const { tries } = await runRotation(all, name, forged)
+      expect(tries.LookAtReplicas).toBe(tried)
+      expect(seen).toMatchObject([{ looked: 'secrets-manager', rotation: { replication: answer } }])
+    }
+  })
+
+  test('that never get the pending value keep nobody waiting, also where nobody can ask', async () => {
+    for (const AwaitPendingReplicas of [() => ({ outcome: 'late' }), fails('NotPermitted')]) {
+      const { all } = tasks({ CreateSecret, AwaitPendingReplicas, AwaitReplicas: () => replicated })
+      const { states, tries, failure } = await runRotation(all, name, input)
+      expect([states.at(-1), failure]).toEqual(['RetireSecret', undefined])
+      expect(tries.AwaitPendingReplicas).toBe(1)
+    }
+  })
+})
