@@ -103,7 +103,7 @@ export default class Bundle {
 
   async #checkedPack(): Promise<void> {
     try {
-      this.#check()
+      await this.#check()
     } catch (error) {
       // What has this is shown by it alone; of any other error osls shows the stack.
       if (error instanceof Error) Object.assign(error, { decoratedMessage: error.message })
@@ -125,11 +125,14 @@ export default class Bundle {
   }
 
   /** Before anything is built. */
-  #check(): void {
-    const { service, configurationInput, processedInput } = this.#serverless
+  async #check(): Promise<void> {
+    const { service, serviceDir, configurationInput, processedInput } = this.#serverless
     const { param } = processedInput?.options ?? {}
     checkParameters(configurationInput?.params ?? {}, service.provider?.stage ?? '', param)
-    for (const { environment } of Object.values(service.functions)) checkEnvironment(environment)
+    for (const { environment } of Object.values(service.functions)) {
+      checkEnvironment(environment)
+      await filesOf(environment, serviceDir)
+    }
     const schedule = service.resources?.Resources.DueSchedule?.Properties.ScheduleExpression
     if (schedule !== undefined) checkSchedule(schedule)
   }
@@ -141,8 +144,10 @@ export default class Bundle {
     for (const [name, settings] of functions) {
       const folder = join(serviceDir, '.build', name)
       await bundleFunction(name, folder)
-      await copyCertificates(settings.environment?.KEYTURN_CA_FILE, serviceDir, folder)
-      await copyHostMap(settings.environment?.KEYTURN_HOST_MAP, serviceDir, folder)
+      for (const [path, text] of await filesOf(settings.environment, serviceDir)) {
+        await mkdir(dirname(join(folder, path)), { recursive: true })
+        await writeFile(join(folder, path), text)
+      }
       const artifact = join(serviceDir, '.serverless', `${name}.zip`)
       await writeFile(artifact, await zipFolder(folder))
       settings.package = { artifact }
@@ -191,33 +196,32 @@ function checkSchedule(schedule: string): void {
     )
 }
 
-async function copyCertificates(caFile: unknown, from: string, to: string): Promise<void> {
-  await copyFile('caFile', caFile, { from, to }, text => {
-    if (!text.includes('-----BEGIN CERTIFICATE-----') || text.includes('PRIVATE KEY-----'))
-      throw new Error('should hold certificates in PEM form, and nothing else')
-  })
-}
+/** The files that functions read: the variable that names each, its parameter, and what throws what is wrong with its text. */
+const read: [variable: string, parameter: string, check: (text: string) => unknown][] = [
+  ['KEYTURN_CA_FILE', 'caFile', checkCertificates],
+  ['KEYTURN_HOST_MAP', 'hostMap', parseHostMap],
+]
 
-async function copyHostMap(hostMap: unknown, from: string, to: string): Promise<void> {
-  await copyFile('hostMap', hostMap, { from, to }, parseHostMap)
-}
-
-/** Lambda starts a function in the folder of its package, so the same relative path holds there. `check` throws what is wrong. */
-async function copyFile(
-  parameter: string,
-  path: unknown,
-  { from, to }: { from: string; to: string },
-  check: (text: string) => unknown,
-): Promise<void> {
-  if (typeof path !== 'string' || !path) return
-  if (isAbsolute(path) || normalize(path).startsWith('..'))
-    throw new Error(`${parameter}: should be the path of a file in the project's folder, not ${path}`)
-  const text = await readFile(join(from, path), 'utf8')
-  try {
-    check(text)
-  } catch (error) {
-    throw new Error(`${parameter}: ${path} ${(error as Error).message}`)
+/** The texts of those that a function reads. Lambda starts it in the folder of its package, so the same relative path holds there. */
+async function filesOf(environment: Variables = {}, folder: string): Promise<Map<string, string>> {
+  const files = new Map<string, string>()
+  for (const [variable, parameter, check] of read) {
+    const path = environment[variable]
+    if (typeof path !== 'string' || !path) continue
+    if (isAbsolute(path) || normalize(path).startsWith('..'))
+      throw new Error(`${parameter}: should be the path of a file in the project's folder, not ${path}`)
+    const text = await readFile(join(folder, path), 'utf8')
+    try {
+      check(text)
+    } catch (error) {
+      throw new Error(`${parameter}: ${path} ${(error as Error).message}`)
+    }
+    files.set(path, text)
   }
-  await mkdir(dirname(join(to, path)), { recursive: true })
-  await writeFile(join(to, path), text)
+  return files
+}
+
+function checkCertificates(text: string): void {
+  if (!text.includes('-----BEGIN CERTIFICATE-----') || text.includes('PRIVATE KEY-----'))
+    throw new Error('should hold certificates in PEM form, and nothing else')
 }

@@ -1,7 +1,7 @@
 import { findVersion } from '../rotation/promotion/findVersion.ts'
 import { functionHandler } from './shared/handler.ts'
+import { ownHosts } from './shared/ownHosts.ts'
 import { pipelines } from './shared/ownPipelines.ts'
-import { ownHosts } from './shared/promotionEnvironment.ts'
 import { itemEvent } from './shared/promotionEvent.ts'
 
 const hosts = ownHosts()

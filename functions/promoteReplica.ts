@@ -1,8 +1,8 @@
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import { promote } from '../rotation/promotion/promote.ts'
 import { functionHandler } from './shared/handler.ts'
+import { ownHosts } from './shared/ownHosts.ts'
 import { pipelines } from './shared/ownPipelines.ts'
-import { ownHosts } from './shared/promotionEnvironment.ts'
 import { moveEvent } from './shared/promotionEvent.ts'
 import { requestHandler } from './shared/requestHandler.ts'
 

@@ -33,7 +33,8 @@ export const handler = functionHandler(
   'switchRegion',
   switchEvent,
   ({ from }) => ({ from }),
-  async ({ from = onlyPeer() }): Promise<unknown> => {
+  async event => {
+    const from = regionOf(event)
     const prefix = `switch-${from}-`
     const last = await newest(prefix)
     if (last?.status === 'RUNNING') throw new PromotionRuns(`execution ${last.name} runs`)
@@ -48,10 +49,13 @@ export const handler = functionHandler(
   asThrown,
 )
 
-/** @throws InvalidInput */
-function onlyPeer(): string {
-  const [from, ...others] = peers
-  if (from && !others.length) return from
+/** The one that is named, or the only peer. @throws InvalidInput */
+function regionOf({
+  from = peers.length === 1 ? peers[0] : undefined,
+}: {
+  from?: string | undefined
+}): string {
+  if (from !== undefined && peers.includes(from)) return from
   throw new InvalidInput(
     `from: should name one of the Regions of the parameter peerRegions, which are ${peers.join() || 'none'}`,
   )

@@ -16,6 +16,8 @@ export type StepFunctionsServer = {
   executions: Map<string, Started>
   /** The same of rotate-server. */
   servers: Map<string, Started>
+  /** The same of promote. */
+  promotions: Map<string, Started>
   /** Every call so far. */
   calls: { action: string }[]
   stop(): void
@@ -25,6 +27,7 @@ export type StepFunctionsServer = {
 type Started = {
   input: string
   startDate: number
+  stopDate?: number
   history: Event[]
   ended: Promise<Execution>
   result?: Execution
@@ -72,6 +75,7 @@ export async function startStepFunctions(): Promise<StepFunctionsServer> {
     tasks: stateMachine.tasks,
     executions: stateMachine.executions,
     servers: stateMachine.servers,
+    promotions: stateMachine.promotions,
     calls,
     stop() {
       server.close()
@@ -89,22 +93,22 @@ function respond(stateMachine: StateMachines, action: string, request: Request):
   }
 }
 
-/** The state machines rotate and rotate-server, and their executions, which run in this process. */
+/** The state machines rotate, rotate-server and promote, and their executions, which run in this process. */
 class StateMachines {
   readonly running = new Set<string>()
   readonly runs = new Map<string, string>()
   readonly tasks: Tasks = {}
   readonly executions = new Map<string, Started>()
   readonly servers = new Map<string, Started>()
+  readonly promotions = new Map<string, Started>()
 
   readonly actions = {
     StartExecution: ({ stateMachineArn, name = '', input = '{}' }: Request) => {
-      const all = this.#of(stateMachineArn)
+      const { machine, all } = this.#of(stateMachineArn)
       const existing = all.get(name)
       if (existing && (existing.result || existing.input !== input))
         throw new Refused('ExecutionAlreadyExists')
-      if (!existing)
-        all.set(name, this.#start(all === this.servers ? 'rotate-server' : 'rotate', name, input))
+      if (!existing) all.set(name, this.#start(machine, name, input))
       return { executionArn: name, startDate: 0 }
     },
 
@@ -113,9 +117,11 @@ class StateMachines {
         return {
           executions: [...this.runs.keys()].map(name => ({ executionArn: name, name, startDate: 0 })),
         }
-      const all = [...this.#of(stateMachineArn)].map(([name, { startDate, result }]) => ({
+      const all = [...this.#of(stateMachineArn).all].map(([name, { startDate, stopDate, result }]) => ({
+        executionArn: name,
         name,
         startDate,
+        ...(stopDate !== undefined && { stopDate }),
         status: statusOf(result),
       }))
       return { executions: all.reverse() }
@@ -143,12 +149,16 @@ class StateMachines {
   }
 
   #find(name: string): Started {
-    const started = this.executions.get(name) ?? this.servers.get(name)
+    const started = this.executions.get(name) ?? this.servers.get(name) ?? this.promotions.get(name)
     if (!started) throw new Refused('ExecutionDoesNotExist')
     return started
   }
 
-  #of = (stateMachineArn = '') => (stateMachineArn.endsWith('-server') ? this.servers : this.executions)
+  #of(stateMachineArn = ''): { machine: MachineName; all: Map<string, Started> } {
+    if (stateMachineArn.endsWith('-server')) return { machine: 'rotate-server', all: this.servers }
+    if (stateMachineArn.endsWith('-promote')) return { machine: 'promote', all: this.promotions }
+    return { machine: 'rotate', all: this.executions }
+  }
 
   #start(stateMachine: MachineName, name: string, input: string): Started {
     const history: Event[] = []
@@ -170,6 +180,7 @@ class StateMachines {
     const started: Started = { input, startDate: Date.now() / 1000, history, ended }
     ended.then(result => {
       started.result = result
+      started.stopDate = Date.now() / 1000
       if (result.failure)
         happened({ type: 'ExecutionFailed', executionFailedEventDetails: detailsOf(result.failure) })
       else

@@ -9,8 +9,9 @@ import { regionIn } from '../arn.ts'
 import { ask } from '../ask.ts'
 import { isIn } from './hostMap.ts'
 
-/** An endpoint of RDS, Aurora or DocumentDB, by its first labels. */
-const endpoint = /^([^.]+)\.(cluster-ro-|cluster-)?[^.]+\.([^.]+\.(rds|docdb)|rds\.[^.]+)\.amazonaws\./i
+/** An endpoint of RDS, Aurora or DocumentDB, by its first labels. A custom endpoint is none of its cluster's two. */
+const endpoint =
+  /^([^.]+)\.(cluster-ro-|cluster-(?!custom-))?[^.]+\.([^.]+\.(rds|docdb)|rds\.[^.]+)\.amazonaws\./
 
 /** What RDS tells, in this Region, of the databases that are copies of those in another one. */
 export class DatabaseCopies {
@@ -27,7 +28,7 @@ export class DatabaseCopies {
    * @throws Unreachable, NotPermitted, Throttled
    */
   async inGlobalCluster(host: string, from: string): Promise<string | undefined> {
-    const [, id, kind = ''] = endpoint.exec(host) ?? []
+    const [, id, kind = ''] = endpoint.exec(host.toLowerCase()) ?? []
     if (!id || !kind || !isIn(host, from)) return undefined
     const here = await this.#client.config.region()
     const pages = await ask('RDS', () =>
@@ -49,7 +50,7 @@ export class DatabaseCopies {
    * once promoted it no longer says of what. @throws as above
    */
   async replicaOf(host: string, from: string): Promise<string | undefined> {
-    const [, id, kind = ''] = endpoint.exec(host) ?? []
+    const [, id, kind = ''] = endpoint.exec(host.toLowerCase()) ?? []
     if (!id || !isIn(host, from)) return undefined
     return kind ? this.#clusterCopying(id, from) : this.#instanceCopying(id, from)
   }
@@ -85,6 +86,6 @@ export class DatabaseCopies {
 
 const isClusterOf = (arn: string, region: string, id: string) => isOf(arn, region, 'cluster', id)
 
-/** Whether an ARN is that of a database in a Region. Names of databases are in small letters. */
+/** Whether an ARN is that of a database in a Region. Both it and `id` are in small letters. */
 const isOf = (arn: string, region: string, kind: string, id: string) =>
-  arn.startsWith('arn:') && regionIn(arn) === region && arn.endsWith(`:${kind}:${id.toLowerCase()}`)
+  arn.startsWith('arn:') && regionIn(arn) === region && arn.endsWith(`:${kind}:${id}`)

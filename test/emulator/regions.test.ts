@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import { rm } from 'node:fs/promises'
+import { rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import {
   CloudFormationClient,
   CreateStackCommand,
@@ -22,8 +23,8 @@ import {
   TagResourceCommand,
   UntagResourceCommand,
 } from '@aws-sdk/client-secrets-manager'
-import type { DescribeExecutionOutput } from '@aws-sdk/client-sfn'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { type DescribeExecutionOutput, SFNClient, StartExecutionCommand } from '@aws-sdk/client-sfn'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { Application, type Value } from '../../local/client/application.ts'
 import type { Admin } from '../../local/client/users.ts'
 import { type Deployed, leaks, startDeployed } from '../../local/stack/deployed.ts'
@@ -51,7 +52,9 @@ describe.skipIf(!possible)('deployed in two Regions of one account', () => {
   beforeAll(async () => {
     folder = await copyProject()
     here = (await startDeployed({ folder, region: home, params: { peerRegions: peer } })) as Deployed
-    there = await here.inRegion(peer, { peerRegions: home })
+    // One server has two names: each Region's stack uses another one.
+    await writeFile(join(folder, 'hosts.json'), JSON.stringify({ [here.postgres.host]: 'localhost' }))
+    there = await here.inRegion(peer, { peerRegions: home, hostMap: 'hosts.json' })
     admin = await here.users.makeAdmin('regional')
     await replicate(admin.arn)
   }, 400_000)
@@ -105,6 +108,8 @@ describe.skipIf(!possible)('deployed in two Regions of one account', () => {
     const { skipped } = await call(stack, 'findDue', { run: 'by-hand' })
     return skipped.names.filter((text: string) => text.includes(nameIn(arn)))
   }
+
+  const command = ({ url, env }: Deployed, ...words: string[]) => run(words, environment(url, env))
 
   /** The types of all that an execution that has ended announced. */
   async function announced(stack: Deployed, { executionArn = '' }: DescribeExecutionOutput) {
@@ -334,7 +339,7 @@ describe.skipIf(!possible)('deployed in two Regions of one account', () => {
   test('keyturn replicas adds a replica, tells of it whether it follows, and removes it', async () => {
     const id = await here.users.enrol('listed', { admin, tags: { 'keyturn:grace': '1s' } })
     const replica = inRegion(id, peer)
-    const keyturn = (...words: string[]) => run(words, environment(here.url, here.env))
+    const keyturn = (...words: string[]) => command(here, ...words)
     const added = await keyturn('replicas', id, '--add', peer)
     expect(added).toMatchObject({ code: 0, stderr: '' })
     expect((await secretsIn(here).send(new DescribeSecretCommand({ SecretId: id }))).Tags).toContainEqual({
@@ -358,6 +363,156 @@ describe.skipIf(!possible)('deployed in two Regions of one account', () => {
     expect(await keyturn('replicas', id)).toMatchObject({ code: 0, stdout: 'It has no replicas.\n' })
     const rotated = await here.rotate(id)
     expect([rotated.status, outputOf(rotated).replication]).toEqual(['SUCCEEDED', undefined])
+  })
+
+  describe('where a Region is given up', () => {
+    /** In the Region that is given up: an admin, one that Secrets Manager rotates, and one that is handed over. */
+    let [master, lost, planned] = ['', '', '']
+    const replicaOf = (arn: string) => inRegion(arn, peer)
+    beforeAll(async () => {
+      const admin = await here.users.makeAdmin('leaving', { 'keyturn:grace': '1s' })
+      const enrol = (user: string) => here.users.enrol(user, { admin, tags: { 'keyturn:grace': '1s' } })
+      master = admin.arn
+      ;[lost, planned] = await Promise.all([enrol('leaves'), enrol('follows')])
+      await secretsIn(here).send(
+        new RotateSecretCommand({
+          SecretId: lost,
+          RotationLambdaARN: await here.output('RotateSecretFunctionArn'),
+          RotationRules: { ScheduleExpression: 'rate(10 days)', Duration: '3h' },
+          RotateImmediately: false,
+        }),
+      )
+      for (const id of [master, lost, planned])
+        expect(await command(here, 'replicas', id, '--add', peer)).toMatchObject({ code: 0, stderr: '' })
+      await untilTested(here, lost)
+    })
+
+    /** Waits until Secrets Manager has tried the function of a schedule that was just set. */
+    const untilTested = (stack: Deployed, id: string) =>
+      vi.waitFor(
+        async () =>
+          expect(Object.values((await versionsIn(stack, id)) ?? {}).flat()).not.toContain('AWSPENDING'),
+        { timeout: 30_000, interval: 100 },
+      )
+
+    /** Runs the state machine to its end. */
+    async function promoteByHand(input: object): Promise<DescribeExecutionOutput> {
+      const stateMachineArn = await there.output('PromoteStateMachineArn')
+      const start = new StartExecutionCommand({ stateMachineArn, input: JSON.stringify(input) })
+      return there.ended((await new SFNClient(there.client).send(start)).executionArn)
+    }
+
+    /** What a Region knows of a secret, without its versions. */
+    async function described(stack: Deployed, SecretId: string) {
+      const { Tags = [], ...secret } = await secretsIn(stack).send(new DescribeSecretCommand({ SecretId }))
+      return { ...secret, tags: Object.fromEntries(Tags.map(({ Key = '', Value }) => [Key, Value])) }
+    }
+
+    const promoted = { [`keyturn:given-up:${home}`]: expect.stringMatching(/ promoted in its place$/) }
+
+    test('a rehearsal finds what is ready, and changes nothing', async () => {
+      const ids = [master, lost, planned].map(replicaOf)
+      const ended = await promoteByHand({ dryRun: true, ids })
+      expect(outputOf(ended)).toMatchObject({
+        ...{ rehearsal: true, count: 3, unknown: 0, promoted: 3 },
+        failed: { count: 0, names: [] },
+        warned: { count: 0, names: [] },
+      })
+      expect((await described(there, replicaOf(lost))).PrimaryRegion).toBe(home)
+      const shown = await command(there, 'replicas', '--ready')
+      expect(shown).toMatchObject({ code: 0, stderr: '' })
+      for (const id of [master, lost, planned])
+        expect(shown.stdout).toMatch(new RegExp(`ready +secret:${nameIn(id)}`))
+      expect(shown.stdout).toContain('3 ready, 0 not ready')
+    })
+
+    test('while it answers, it is not given up unless --lost says so', async () => {
+      const refused = await command(there, 'promote', nameIn(lost), '--from', home, '--confirm', home)
+      expect(refused.code).toBe(2)
+      expect(refused.stderr).toMatch(`Secrets Manager in ${home} still answers: nothing was promoted`)
+      expect((await described(there, replicaOf(lost))).PrimaryRegion).toBe(home)
+      expect(await call(there, 'switchRegion', {})).toMatchObject({
+        errorType: 'PromotionRuns',
+        errorMessage: expect.stringMatching(`execution switch-${home}-\\d+ was started$`),
+      })
+    })
+
+    const promoteLost = () =>
+      command(there, 'promote', master, lost, '--from', home, '--lost', '--confirm', home)
+
+    test('with --lost a replica and its admin stand on their own, with the host of this Region', async () => {
+      const done = await promoteLost()
+      expect(done).toMatchObject({ code: 0, stderr: expect.stringMatching(/are lost/) })
+      expect(done.stdout).toMatch('2 promoted, 0 failed')
+      const found = await described(there, replicaOf(lost))
+      expect(found).toMatchObject({
+        tags: { 'keyturn:home': peer, ...promoted },
+        RotationEnabled: true,
+        RotationLambdaARN: await there.output('RotateSecretFunctionArn'),
+        RotationRules: { ScheduleExpression: 'rate(10 days)', Duration: '3h' },
+      })
+      expect(found.PrimaryRegion).toBeUndefined()
+      const [before, after] = [await applicationIn(here, lost).read(), await read(lost)]
+      expect(after).toEqual({ ...(before as Value), host: 'localhost' })
+    })
+
+    const read = async (id: string) => (await applicationIn(there, replicaOf(id)).read()) as Value
+
+    test('the Region that was given up does not rotate it any more', async () => {
+      expect(await described(here, lost)).toMatchObject({
+        tags: { 'keyturn:home': peer },
+        RotationEnabled: false,
+      })
+      expect(await here.rotate(lost)).toMatchObject({ status: 'FAILED', error: 'NotAtHome' })
+    })
+
+    test('the other one does', async () => {
+      await untilTested(there, replicaOf(lost))
+      const rotated = await there.rotate(replicaOf(lost))
+      expect(rotated.status).toBe('SUCCEEDED')
+      const after = await read(lost)
+      expect(after).toMatchObject({ username: 'leaves_clone', host: 'localhost' })
+      expect(await applicationIn(there, replicaOf(lost)).accepts(after)).toBe(true)
+    })
+
+    test('the same again changes nothing', async () => {
+      const versions = await versionsIn(there, replicaOf(lost))
+      const again = await promoteLost()
+      expect(again).toMatchObject({ code: 0, stderr: '' })
+      expect(again.stdout).toMatch(new RegExp(`promoted +secret:${nameIn(lost)}, before`))
+      const ids = [master, lost].map(replicaOf)
+      const ended = await promoteByHand({ from: home, lost: true, ids })
+      expect(outputOf(ended)).toMatchObject({ count: 0, promoted: 0, before: 2, failed: { count: 0 } })
+      expect(await versionsIn(there, replicaOf(lost))).toEqual(versions)
+    })
+
+    test('what is not marked as managed or as an admin is out of reach', async () => {
+      const id = await here.secrets.put(`local-${randomUUID()}`, '{}', {})
+      await replicate(id)
+      const item = { arn: replicaOf(id), name: nameIn(id), from: home, refused: [], rehearsal: false }
+      const denied = {
+        errorType: 'NotPermitted',
+        errorMessage: expect.stringMatching(/may not call secretsmanager:DescribeSecret/),
+      }
+      expect(await call(there, 'findVersion', item)).toMatchObject(denied)
+      expect(await call(there, 'promoteReplica', { item, version: randomUUID() })).toMatchObject(denied)
+      expect(await call(there, 'handOver', { item, after: false })).toMatchObject(denied)
+      expect(await call(there, 'handOver', { item, after: true })).toMatchObject(denied)
+      expect((await described(there, replicaOf(id))).PrimaryRegion).toBe(home)
+    })
+
+    test('with --planned it hands over first', async () => {
+      const done = await command(there, 'promote', planned, '--from', home, '--planned', '--confirm', home)
+      expect(done).toMatchObject({ code: 0, stderr: expect.stringMatching(/nothing is lost/) })
+      expect(done.stdout).toMatch('1 promoted, 0 failed')
+      expect(await described(here, planned)).toMatchObject({ tags: { 'keyturn:home': peer } })
+      expect(await described(there, replicaOf(planned))).toMatchObject({
+        tags: { 'keyturn:home': peer, ...promoted },
+      })
+      const rotated = await there.rotate(replicaOf(planned))
+      expect(rotated.status).toBe('SUCCEEDED')
+      expect(await read(planned)).toMatchObject({ username: 'follows_clone', host: 'localhost' })
+    })
   })
 
   // The last one looks at all that the others left behind.

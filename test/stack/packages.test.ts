@@ -6,8 +6,18 @@ import { unzipSync } from 'fflate'
 import { expect, test } from 'vitest'
 import Bundle, { bundleFunction } from '../../bundle.ts'
 import { packageStack, type Stack } from './package.ts'
-
-import { certificate, functions, inVpc, logical, lookers, packageBoth, properties, steps } from './stacks.ts'
+import {
+  certificate,
+  functions,
+  hosts,
+  inVpc,
+  logical,
+  lookers,
+  packageBoth,
+  promotionSteps,
+  properties,
+  steps,
+} from './stacks.ts'
 
 const run = promisify(execFile)
 
@@ -36,9 +46,18 @@ test('the CA file is in the packages of those that log in to databases', async (
   }
 })
 
+test('the map of hosts is in the packages of those that promote with it', async () => {
+  for (const name of functions) {
+    const file = (await unpack(fullStack, name))['hosts.json']
+    const isRead = ['findVersion', 'promoteReplica'].includes(name)
+    expect(file && Buffer.from(file).toString(), name).toBe(isRead ? hosts : undefined)
+  }
+})
+
 /** What is missed first in an event that is none. */
 const missed: Record<string, string> = {
   ...Object.fromEntries([...steps, ...lookers].map(name => [name, 'execution'])),
+  ...Object.fromEntries(promotionSteps.map(name => [name, 'event'])),
   findDue: 'run',
   startRotation: 'store',
   rotateServer: 'run',
@@ -93,23 +112,40 @@ test('raiseAlarm loads under Node 24, with every chunk; the client for SSM only 
   expect(holders).not.toContain('index.mjs')
 })
 
+const badFiles = {
+  'key.pem': '-----BEGIN PRIVATE KEY-----',
+  'hosts.yml': 'db.old.example.com: db.new.example.com',
+  'list.json': '["db.old.example.com"]',
+  'url.json': '{"db.old.example.com": "https://db.new.example.com"}',
+}
+
 test.each([
   [{ KEYTURN_GRACE: 'soon' }, 'grace: should be'],
   [{ PASSWORD_LENGTH: '8' }, 'the password settings leave 50 bits'],
   [{ KEYTURN_CA_FILE: '../elsewhere.pem' }, "in the project's folder"],
   [{ KEYTURN_CA_FILE: 'key.pem' }, 'should hold certificates'],
   [{ KEYTURN_CA_FILE: 'absent.pem' }, 'absent.pem'],
+  [
+    { KEYTURN_HOST_MAP: '../elsewhere.json' },
+    "hostMap: should be the path of a file in the project's folder",
+  ],
+  [{ KEYTURN_HOST_MAP: 'hosts.yml' }, 'hostMap: hosts.yml should be JSON'],
+  [{ KEYTURN_HOST_MAP: 'list.json' }, 'hostMap: list.json should be an object of texts'],
+  [{ KEYTURN_HOST_MAP: 'url.json' }, 'hostMap: url.json "db.old.example.com": should be a host or host:port'],
+  [{ KEYTURN_HOST_MAP: 'absent.json' }, 'absent.json'],
   [{ KEYTURN_WEBHOOK_PARAMETER: 'webhook' }, 'webhookParameter: should begin with /'],
   [{ KEYTURN_MAX_ROTATIONS: '0' }, 'maxConcurrentRotations: should be'],
   [{ KEYTURN_MAX_ROTATIONS: 'many' }, 'maxConcurrentRotations: should be'],
   [{ KEYTURN_MAX_ROTATIONS: '40', KEYTURN_MAX_ROTATIONS_PER_HOST: '1.5' }, 'PerHost: should be'],
   [{ KEYTURN_MAX_ROTATIONS: '40', KEYTURN_MAX_ROTATIONS_PER_HOST: '41' }, 'PerHost: should be'],
 ])('no package is made with %o', async (environment, problem) => {
-  await writeFile(join(scratch, 'key.pem'), '-----BEGIN PRIVATE KEY-----')
-  const functions = { finishSecret: { environment } }
+  for (const [name, text] of Object.entries(badFiles)) await writeFile(join(scratch, name), text)
+  const functions = { createSecret: {}, finishSecret: { environment } }
   const plugin = new Bundle({ serviceDir: scratch, service: { functions } })
   await expect(plugin.hooks['before:package:createDeploymentArtifacts']()).rejects.toThrow(problem)
-  expect(functions.finishSecret).not.toHaveProperty('package')
+  // Also the first one is not built: all are looked at before.
+  for (const each of Object.values(functions)) expect(each).not.toHaveProperty('package')
+  expect(await readdir(scratch)).not.toContain('.build')
 })
 
 test.each([
@@ -186,6 +222,13 @@ test.each([
   ['takeSlot', ['sfn'], []],
   ['awaitRotation', [], ['sfn']],
   ['reportRotations', [], []],
+  ['findReplicas', ['dynamodb', 'secrets-manager'], []],
+  ['findVersion', ['secrets-manager'], ['@redis/client', 'mongodb', 'mysql2', 'pg', 'rds', 'sfn', 'ssm']],
+  ['handOver', ['secrets-manager'], []],
+  ['promoteReplica', ['secrets-manager'], ['@redis/client', 'mongodb', 'mysql2', 'pg', 'rds', 'sfn', 'ssm']],
+  ['notePromotion', ['dynamodb'], ['sfn']],
+  ['reportPromotion', ['dynamodb'], []],
+  ['switchRegion', ['sfn'], []],
   // It looks at executions, and posts to a webhook, only when there is something to tell.
   ['raiseAlarm', ['dynamodb', 'sns'], ['sfn', 'ssm']],
   ['recordRotation', ['dynamodb', 'sfn'], []],

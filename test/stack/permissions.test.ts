@@ -1,8 +1,5 @@
 import { randomUUID } from 'node:crypto'
 import dns from 'node:dns'
-import { once } from 'node:events'
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import {
   CloudFormationClient,
   CreateStackCommand,
@@ -41,7 +38,8 @@ import { Mysql } from '../../rotation/engines/mysql/mysql.ts'
 import { Conflict } from '../../rotation/errors.ts'
 import { startMoto } from '../support/moto.ts'
 import { cluster, instance, type RdsServer, startRds } from '../support/rds.ts'
-import { deployed, packageStack, type Template } from './package.ts'
+import { allowedActions, recordCalls, type Statement } from './calls.ts'
+import { packageStack, type Template } from './package.ts'
 
 /** Every call that each function made, as IAM names it, over all that can happen to it. */
 let made: Record<string, Set<string>> = {}
@@ -118,20 +116,7 @@ async function meetAnother(start: { store: string; id: string }): Promise<void> 
   login.mockRestore()
 }
 
-type Statement = { Sid: string; Effect: string; Action: string | string[] }
-
-/** The actions that a function's role allows, but for logs and traces, in those statements that `of` picks. */
-function allowed(name: string, of: (statement: Statement) => boolean): string[] {
-  type Policy = { PolicyDocument: { Statement: Statement[] } }
-  const role = `${name[0]?.toUpperCase()}${name.slice(1)}Role`
-  const policies = deployed(template).Resources[role]?.Properties.Policies as Policy[]
-  const actions = policies.flatMap(({ PolicyDocument }) =>
-    PolicyDocument.Statement.filter(({ Effect }) => Effect === 'Allow')
-      .filter(of)
-      .flatMap(({ Action }) => Action),
-  )
-  return [...new Set(actions)].filter(action => !/^(logs|xray):/.test(action)).sort()
-}
+const allowed = (name: string, of: (statement: Statement) => boolean) => allowedActions(template, name, of)
 
 test('secrets: each role allows exactly what its function calls, in good times and in bad', async () => {
   made = {}
@@ -224,45 +209,6 @@ test('secrets: each role allows exactly what its function calls, in good times a
 /** A value of a user in MySQL, of no server in particular. */
 const ofMysql = '{"engine":"mysql","host":"db","username":"dual","password":"first"}'
 
-/** What IAM calls a service, by what its clients call it. */
-const services: Record<string, string> = {
-  AmazonSSM: 'ssm',
-  DynamoDB_20120810: 'dynamodb',
-  AWSStepFunctions: 'states',
-  ResourceGroupsTaggingAPI_20170126: 'tag',
-  secretsmanager: 'secretsmanager',
-}
-
-/** Passes calls on to `url` and writes down what they were; `fail` answers the next one of an action instead. */
-async function recordCalls(url: string) {
-  let failing: string | undefined
-  const server = createServer(async (incoming, outgoing) => {
-    const body = Buffer.concat(await incoming.toArray()).toString()
-    const [service = '', action] = `${incoming.headers['x-amz-target']}`.split('.')
-    const { Name, Names = [], Path, ResourceId } = JSON.parse(body)
-    const name: string = Name ?? Names[0] ?? Path ?? ResourceId ?? ''
-    const pending = name.startsWith('/keyturn/pending/') ? ' of pending' : ''
-    recordedCalls.push(`${services[service]}:${action}${pending}`)
-    const fails = failing === action
-    if (fails) failing = undefined
-    const headers = incoming.headers as Record<string, string>
-    const answer = fails ? undefined : await fetch(url, { method: 'POST', headers, body })
-    outgoing.writeHead(answer?.status ?? 500, { 'content-type': 'application/x-amz-json-1.1' })
-    outgoing.end(answer ? await answer.text() : '{"__type":"InternalServerError"}')
-  })
-  await once(server.listen(0, '127.0.0.1'), 'listening')
-  return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    fail(action: string) {
-      failing = action
-    },
-    stop() {
-      server.close()
-      server.closeAllConnections()
-    },
-  }
-}
-
 const bin = await pythonBin()
 
 test.skipIf(!bin)(
@@ -270,7 +216,7 @@ test.skipIf(!bin)(
   async () => {
     made = {}
     const moto = await startMoto(bin ?? '')
-    const recorder = await recordCalls(moto.url)
+    const recorder = await recordCalls(moto.url, recordedCalls)
     // Read when the client is made, which is when a function first needs it. One try, so that a fault shows.
     Object.assign(process.env, { AWS_ENDPOINT_URL_SSM: recorder.url, AWS_MAX_ATTEMPTS: '1' })
     const ssm = new SSMClient({ endpoint: moto.url })
@@ -554,7 +500,7 @@ test.skipIf(!bin)(
   async () => {
     made = {}
     const ministack = await startMiniStack(bin ?? '')
-    const recorder = await recordCalls(ministack.url)
+    const recorder = await recordCalls(ministack.url, recordedCalls)
     // Who may do everything there.
     Object.assign(process.env, { AWS_ACCESS_KEY_ID: 'test', AWS_SECRET_ACCESS_KEY: 'test' })
     const client = { endpoint: ministack.url }

@@ -53,9 +53,9 @@ export async function startRds(bin: string): Promise<RdsServer> {
   return rds
 }
 
-export function rdsClient(endpoint: string): RDSClient {
+export function rdsClient(endpoint: string, region = 'eu-west-1'): RDSClient {
   const credentials = { accessKeyId: 'local', secretAccessKey: 'local' }
-  return new RDSClient({ endpoint, region: 'eu-west-1', credentials, maxAttempts: 1 })
+  return new RDSClient({ endpoint, region, credentials, maxAttempts: 1 })
 }
 
 const database = { MasterUsername: 'master', MasterUserPassword: 'a-password' }

@@ -15,8 +15,8 @@ request_tag_context = iam_actions.request_tag_context
 
 def request_context(service, action, body, parameters):
     """
-    What policies may ask about a request: as IAM does, also which stage of a secret it reads, which function rotates
-    that secret, and where its primary is.
+    What policies may ask about a request: as IAM does, also which stage of a secret it reads, which function it has
+    rotate the secret, which one does so far, and where its primary is.
     """
     context = request_tag_context(service, action, body, parameters)
     if service != "secretsmanager":
@@ -25,6 +25,7 @@ def request_context(service, action, body, parameters):
     _, secret = secretsmanager._resolve(request.get("SecretId"))
     more = {
         "secretsmanager:VersionStage": action == "secretsmanager:GetSecretValue" and request.get("VersionStage"),
+        "secretsmanager:RotationLambdaARN": request.get("RotationLambdaARN"),
         "secretsmanager:resource/AllowRotationLambdaArn": secret and secret.get("RotationLambdaARN"),
         "secretsmanager:SecretPrimaryRegion": secret and (secret.get("_PrimaryRegion") or get_region()),
     }

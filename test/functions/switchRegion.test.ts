@@ -1,0 +1,155 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import { type StepFunctionsServer, startStepFunctions } from '../../local/aws/stepFunctions.ts'
+import { eventBus } from '../../local/embedded/eventBus.ts'
+import type { Task } from '../../local/embedded/stateMachine.ts'
+import { RegionAnswers } from '../../rotation/errors.ts'
+import { captureOutput } from '../support/observe.ts'
+
+const from = 'eu-west-1'
+const report = { from, rehearsal: false, count: 2, promoted: 2, failed: { count: 0, names: [] } }
+
+let stepFunctions: StepFunctionsServer
+beforeAll(async () => {
+  stepFunctions = await startStepFunctions()
+  Object.assign(process.env, {
+    AWS_ENDPOINT_URL_SFN: stepFunctions.url,
+    AWS_REGION: 'eu-central-1',
+    AWS_ACCESS_KEY_ID: 'local',
+    AWS_SECRET_ACCESS_KEY: 'local',
+    KEYTURN_PROMOTIONS: 'arn:aws:states:eu-central-1:123456789012:stateMachine:keyturn-local-promote',
+  })
+})
+afterAll(() => stepFunctions.stop())
+
+/** What the state machine finds; it waits for that. */
+let found: PromiseWithResolvers<object>
+beforeEach(() => {
+  captureOutput()
+  stepFunctions.promotions.clear()
+  found = Promise.withResolvers()
+  Object.assign(stepFunctions.tasks, {
+    ...eventBus(),
+    FindReplicas: () => found.promise,
+    ReportPromotion: () => report,
+  })
+})
+afterEach(() => {
+  vi.useRealTimers()
+})
+
+/** The function as it is deployed with these parameters: it reads its environment when it is loaded. */
+async function deployed({ peerRegions = from, regionSwitch = '' } = {}): Promise<Task> {
+  Object.assign(process.env, { KEYTURN_PEER_REGIONS: peerRegions, KEYTURN_REGION_SWITCH: regionSwitch })
+  vi.resetModules()
+  const { load } = await import('../../local/embedded/embedded.ts')
+  return load('switchRegion')
+}
+
+const nothing = { items: [], count: 0, rehearsal: false, planned: false, fence: false }
+const inputs = () => [...stepFunctions.promotions.values()].map(({ input }) => JSON.parse(input))
+const names = () => [...stepFunctions.promotions.keys()]
+/** Has the last execution end: with its report, or with this error. */
+async function end(error?: Error): Promise<void> {
+  if (error) found.reject(error)
+  else found.resolve(nothing)
+  await [...stepFunctions.promotions.values()].at(-1)?.ended
+}
+const runs = { name: 'PromotionRuns' }
+
+describe('a step of a plan', () => {
+  test('starts a promotion, fails while that runs, and gives its report in the end', async () => {
+    const step = await deployed()
+    await expect(step({})).rejects.toMatchObject({
+      ...runs,
+      message: expect.stringMatching(`^execution switch-${from}-\\d{17} was started$`),
+    })
+    expect(inputs()).toEqual([{ from }])
+    for (const _ of [1, 2])
+      await expect(step({})).rejects.toMatchObject({ ...runs, message: `execution ${names()[0]} runs` })
+    await end()
+    for (const _ of [1, 2]) expect(await step({})).toEqual(report)
+    expect(names()).toHaveLength(1)
+  })
+
+  test.each(['planned', 'lost'])('says %s where the deployment does', async regionSwitch => {
+    const step = await deployed({ regionSwitch })
+    await expect(step({})).rejects.toMatchObject(runs)
+    expect(inputs()).toEqual([{ from, [regionSwitch]: true }])
+  })
+
+  test('starts anew after one that failed', async () => {
+    const step = await deployed()
+    await expect(step({})).rejects.toMatchObject(runs)
+    await end(new RegionAnswers('it answers'))
+    found = Promise.withResolvers()
+    await expect(step({})).rejects.toMatchObject({
+      ...runs,
+      message: expect.stringMatching(/was started$/),
+    })
+    expect(names()).toHaveLength(2)
+    await end()
+    expect(await step({})).toEqual(report)
+  })
+
+  test('a report of yesterday is none of today', async () => {
+    const step = await deployed()
+    await expect(step({})).rejects.toMatchObject(runs)
+    await end()
+    const hours = (count: number) =>
+      vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + count * 3_600_000 })
+    hours(11)
+    expect(await step({})).toEqual(report)
+    hours(2)
+    await expect(step({})).rejects.toMatchObject(runs)
+    expect(names()).toHaveLength(2)
+  })
+
+  test('what others have started is not its own', async () => {
+    const step = await deployed()
+    await expect(step({})).rejects.toMatchObject(runs)
+    const [[name, started] = ['']] = [...stepFunctions.promotions]
+    await end()
+    stepFunctions.promotions.clear()
+    stepFunctions.promotions.set(name.replace(from, 'us-east-1'), started as never)
+    stepFunctions.promotions.set('by-hand', started as never)
+    await expect(step({})).rejects.toMatchObject({ ...runs, message: expect.stringMatching(/was started$/) })
+  })
+})
+
+describe('the Region', () => {
+  test.each([
+    ['nothing', undefined],
+    ['nothing of use', { from: 7 }],
+    ['a text', 'execute'],
+    ['what a plan may pass', { planArn: 'arn:plan', action: 'activate', targetRegion: 'eu-central-1' }],
+    ['its name', { from }],
+  ])('is the only peer, whether the event holds %s', async (_, event) => {
+    const step = await deployed()
+    await expect(step(event)).rejects.toMatchObject(runs)
+    expect(inputs()).toEqual([{ from }])
+  })
+
+  test('is the one that the event names, where there are several peers', async () => {
+    const step = await deployed({ peerRegions: `us-east-1,${from}` })
+    await expect(step({ from })).rejects.toMatchObject(runs)
+    await expect(step({ from: 'us-east-1' })).rejects.toMatchObject(runs)
+    expect(inputs()).toEqual([{ from }, { from: 'us-east-1' }])
+  })
+
+  test.each([
+    [`us-east-1,${from}`, {}, `us-east-1,${from}`],
+    [from, { from: 'us-east-1' }, from],
+    ['', {}, 'none'],
+    ['', { from }, 'none'],
+  ])(
+    'with the peers %j and the event %j it is asked for, and nothing is started',
+    async (peers, event, are) => {
+      const step = await deployed({ peerRegions: peers })
+      await expect(step(event)).rejects.toMatchObject({
+        name: 'InvalidInput',
+        message: `from: should name one of the Regions of the parameter peerRegions, which are ${are}`,
+      })
+      expect(names()).toEqual([])
+    },
+  )
+})

@@ -1,0 +1,247 @@
+import { randomUUID } from 'node:crypto'
+import dns from 'node:dns'
+import {
+  CreateDBClusterCommand,
+  CreateDBInstanceCommand,
+  CreateGlobalClusterCommand,
+} from '@aws-sdk/client-rds'
+import { PutSecretValueCommand, RotateSecretCommand } from '@aws-sdk/client-secrets-manager'
+import { PutParameterCommand, SSMClient } from '@aws-sdk/client-ssm'
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest'
+import { functionsOf, type Task } from '../../local/embedded/stateMachine.ts'
+import { asSuperuser, hex } from '../../local/servers/postgresDatabase.ts'
+import { pythonBin } from '../../local/stack/python.ts'
+import { inRegion } from '../../rotation/arn.ts'
+import { scheduleTag } from '../../rotation/promotion/serviceSchedule.ts'
+import { from, here, LostRegion, oldHost } from '../support/lostRegion.ts'
+import { type Moto, startMoto } from '../support/moto.ts'
+import { captureOutput } from '../support/observe.ts'
+import { cluster, instance, rdsClient } from '../support/rds.ts'
+import { recordCalls, type Statement, statementsOf } from './calls.ts'
+import { packageStack, type Template } from './package.ts'
+
+const bin = await pythonBin()
+
+/** Where the template is looked at as if deployed there, and its peer: as `package.ts` says. */
+const shown = { here: 'eu-west-1', peer: 'eu-central-1' }
+
+let template: Template
+let lost: LostRegion
+let moto: Moto
+/** Before the table of promotions, and before moto. */
+let recorders: Awaited<ReturnType<typeof recordCalls>>[] = []
+/** RDS and Parameter Store. */
+let url: string
+/** Calls to all but Secrets Manager and Step Functions, since the function that is looked at began. */
+const others: string[] = []
+/** Every call that each function made, as IAM names it; those in the other Region apart. */
+const made: Record<string, Set<string>> = {}
+
+beforeAll(async () => {
+  if (!bin) return
+  await using stack = await packageStack({ peerRegions: shown.peer })
+  template = stack.template
+  ;[lost, moto] = await Promise.all([LostRegion.start(), startMoto(bin)])
+  const table = await recordCalls(`${process.env.AWS_ENDPOINT_URL_DYNAMODB}`, others)
+  const rest = await recordCalls(moto.url, others)
+  recorders = [table, rest]
+  url = rest.url
+  // Read when a client is first used.
+  Object.assign(process.env, {
+    AWS_ENDPOINT_URL_DYNAMODB: table.url,
+    AWS_ENDPOINT_URL_RDS: url,
+    AWS_ENDPOINT_URL_SSM: url,
+  })
+})
+afterAll(async () => {
+  for (const recorder of recorders) recorder.stop()
+  await moto?.stop()
+  await lost?.stop()
+})
+beforeEach(() => {
+  captureOutput()
+})
+afterEach(() => {
+  vi.restoreAllMocks()
+})
+
+/** Writes down what a function calls. An error is part of what can happen. */
+async function recorded(name: string, task: Task | undefined, event: unknown): Promise<unknown> {
+  const { secretsManager, stepFunctions } = lost.embedded
+  secretsManager.calls.length = 0
+  stepFunctions.calls.length = 0
+  others.length = 0
+  try {
+    return await task?.(event)
+  } finally {
+    made[name] ??= new Set()
+    for (const { action, region } of secretsManager.calls)
+      made[name].add(`secretsmanager:${action}${region === here ? '' : elsewhere}`)
+    for (const { action } of stepFunctions.calls) made[name].add(`states:${action}`)
+    for (const call of others) made[name].add(call)
+  }
+}
+
+const elsewhere = ' in the other Region'
+
+/** What the template's role of a function allows, in its own Region and in the other one. */
+function allowed(name: string): string[] {
+  const regionsOf = ({ Condition = {} }: Statement) =>
+    [Condition.StringEquals?.['aws:RequestedRegion'] ?? shown.here].flat()
+  const actions = statementsOf(template, name).flatMap(statement =>
+    [statement.Action].flat().flatMap(action => {
+      const regions = regionsOf(statement)
+      return [
+        ...(regions.includes(shown.here) ? [action] : []),
+        ...(regions.includes(shown.peer) ? [`${action}${elsewhere}`] : []),
+      ]
+    }),
+  )
+  return [...new Set(actions)].filter(action => !/^(logs|xray):/.test(action)).sort()
+}
+
+/** Every state of promote that runs a function, and the function of each; all they call is written down. */
+const instead = () =>
+  Object.fromEntries(
+    [...functionsOf('promote')].map(([state, name]) => [
+      state,
+      (event: unknown) => recorded(name, lost.tasks[state], event),
+    ]),
+  )
+const promote = (input: object) => lost.promote({ from, ...input }, instead())
+
+/** A value of a user of the database here, whose host is in the lost Region. */
+async function storedValue(more: object = {}): Promise<object> {
+  const [username, password] = [`u_${hex()}`, hex()]
+  await asSuperuser(lost.embedded.postgres, `create role ${username} login password '${password}'`)
+  const { port } = lost.embedded.postgres
+  return { engine: 'postgres', host: oldHost, port, dbname: 'postgres', username, password, ...more }
+}
+
+/** One step alone, of a secret whose host has a name of RDS's: it leads to the server here, which has no such name. */
+async function step(state: 'FindVersion' | 'PromoteReplica', arn: string): Promise<unknown> {
+  vi.spyOn(dns, 'lookup').mockImplementation(((
+    _host: string,
+    _options: object,
+    done: (...found: unknown[]) => void,
+  ) => done(null, [{ address: '127.0.0.1', family: 4 }])) as never)
+  const item = { arn, name: 'any', from, refused: [], rehearsal: false }
+  const version = Object.entries((await lost.describe(arn)).VersionIdsToStages ?? {}).find(([, stages]) =>
+    stages.includes('AWSCURRENT'),
+  )?.[0]
+  const event = state === 'FindVersion' ? item : { item, version }
+  const name = state === 'FindVersion' ? 'findVersion' : 'promoteReplica'
+  return recorded(name, lost.tasks[state], event).catch(({ name }: Error) => name)
+}
+
+test.skipIf(!bin)(
+  'each role of a promotion allows exactly what its function calls, in good times and in bad',
+  async () => {
+    // A rehearsal: of one that is ready, and of one that is not; what is gone since is forgotten.
+    const gone = {
+      kind: 'rehearsal',
+      credential: `arn:aws:secretsmanager:${here}:1:secret:gone-AbCdEf`,
+    } as const
+    await lost.table.note({
+      ...{ ...gone, name: 'gone', from, execution: 'earlier', at: '2026-11-01T00:00:00Z', outcome: 'ready' },
+      ...{ warnings: [], refused: [] },
+    })
+    const tags = { 'keyturn:service-schedule': scheduleTag({ ScheduleExpression: 'rate(10 days)' }) ?? '' }
+    const shop = await lost.add('shop', { value: await storedValue(), tags })
+    await lost.add('lone', { value: await storedValue(), replicate: false })
+    expect((await promote({ dryRun: true, ids: [shop] })).output).toMatchObject({ promoted: 1 })
+    expect((await promote({ dryRun: true })).output).toMatchObject({ count: 1, failed: { names: [] } })
+    const far = await lost.add('far', { value: await storedValue({ host: `far.${from}.example.com` }) })
+    expect((await promote({ dryRun: true, ids: [far] })).output).toMatchObject({ failed: { count: 1 } })
+    expect([...(await lost.noted('rehearsal')).keys()].sort()).toEqual(['far', 'shop'])
+
+    // Planned: what rotates by Secrets Manager's schedule, with a version that is pending while it stands alone.
+    const SecretId = inRegion(shop, from)
+    const RotationLambdaARN = `arn:aws:lambda:${from}:123456789012:function:any`
+    await lost.old.send(
+      new RotateSecretCommand({
+        ...{ SecretId, RotationLambdaARN, RotateImmediately: false },
+        RotationRules: { AutomaticallyAfterDays: 10 },
+      }),
+    )
+    const { output } = await promote({ planned: true, ids: [shop] })
+    expect(output).toMatchObject({ promoted: 1, failed: { names: [] } })
+    expect((await lost.describe(shop)).RotationEnabled).toBe(true)
+
+    // Lost: with a version that nobody will end, and one whose admin has no replica.
+    const SecretString = JSON.stringify(await storedValue())
+    const left = await lost.add('left', { value: await storedValue({ masterarn: inRegion(shop, from) }) })
+    await lost.old.send(
+      new PutSecretValueCommand({
+        ...{ SecretId: inRegion(left, from), SecretString },
+        VersionStages: ['AWSPENDING'],
+      }),
+    )
+    lost.isLost = true
+    expect((await promote({ ids: [left] })).output).toMatchObject({ promoted: 1, failed: { names: [] } })
+    expect(await lost.served(left)).toMatchObject({ host: 'localhost' })
+    lost.isLost = false
+
+    // A value that is a password alone, whose connection is a parameter of this Region.
+    const { password, ...connection } = (await storedValue({ host: 'localhost' })) as { password: string }
+    const ssm = new SSMClient({ endpoint: url, region: here })
+    const [Name, Value] = [`/${randomUUID()}`, JSON.stringify(connection)]
+    await ssm.send(new PutParameterCommand({ Name, Value, Type: 'String' }))
+    const alone = await lost.add('alone', { value: password, tags: { 'keyturn:connection': Name } })
+    expect((await promote({ lost: true, ids: [alone] })).output).toMatchObject({ promoted: 1 })
+
+    // A cluster that is in one global cluster with one here, and an instance of which RDS is asked for a copy.
+    const [own, old] = [here, from].map(region => rdsClient(url, region))
+    const GlobalClusterIdentifier = 'world'
+    await own?.send(new CreateGlobalClusterCommand({ GlobalClusterIdentifier, Engine: cluster.Engine }))
+    const clusters = [old, own].map((client, n) =>
+      client?.send(
+        new CreateDBClusterCommand({ ...cluster, GlobalClusterIdentifier, DBClusterIdentifier: `shop-${n}` }),
+      ),
+    )
+    const [{ DBCluster } = {}] = await Promise.all(clusters)
+    const database = new CreateDBInstanceCommand({ ...instance, DBInstanceIdentifier: 'shop' })
+    const address = (await old?.send(database))?.DBInstance?.Endpoint?.Address
+    const ofCluster = await lost.add('cluster', { value: await storedValue({ host: DBCluster?.Endpoint }) })
+    const ofInstance = await lost.add('instance', { value: await storedValue({ host: address }) })
+    expect(await step('FindVersion', ofCluster)).toBe('TlsFailed')
+    expect(await step('PromoteReplica', ofCluster)).toEqual({ done: true })
+    expect((await lost.served(ofCluster)).host).toMatch(`.${here}.rds.amazonaws.com`)
+    for (const state of ['FindVersion', 'PromoteReplica'] as const)
+      expect(await step(state, ofInstance)).toBe('HostUnmapped')
+    // Asked for a cluster as well, as its endpoint may be one's.
+    const ofLone = await lost.add('lone-cluster', {
+      value: await storedValue({ host: `lone.cluster-abcdefghijkl.${from}.rds.amazonaws.com` }),
+    })
+    expect(await step('FindVersion', ofLone)).toBe('HostUnmapped')
+
+    // A step of a plan: started, asked for again while it runs, and when it has ended.
+    process.env.KEYTURN_PROMOTIONS = `arn:aws:states:${here}:123456789012:stateMachine:keyturn-local-promote`
+    const ended = Promise.withResolvers<object>()
+    Object.assign(lost.embedded.stepFunctions.tasks, {
+      FindReplicas: () => ended.promise,
+      ReportPromotion: () => ({ rehearsal: false }),
+    })
+    const { load } = await import('../../local/embedded/embedded.ts')
+    const switchRegion = await load('switchRegion')
+    const ask = () => recorded('switchRegion', switchRegion, {}).catch(({ name }: Error) => name)
+    for (const _ of [1, 2]) expect(await ask()).toBe('PromotionRuns')
+    ended.resolve({ items: [], count: 0 })
+    await [...lost.embedded.stepFunctions.promotions.values()][0]?.ended
+    expect(await ask()).toEqual({ rehearsal: false })
+
+    expect(Object.keys(made).sort()).toEqual(
+      [...functionsOf('promote').values(), 'switchRegion'].filter(unique).sort(),
+    )
+    const names = Object.keys(made)
+    const calls = names.map(name => [name, [...(made[name] ?? [])].sort()])
+    // Secrets Manager asks it of whoever sets a rotation function; the function does not call that itself.
+    const actions = names.map(name => [
+      name,
+      allowed(name).filter(action => action !== 'lambda:InvokeFunction'),
+    ])
+    expect(Object.fromEntries(calls)).toEqual(Object.fromEntries(actions))
+  },
+)
+
+const unique = (name: string, index: number, all: string[]) => all.indexOf(name) === index
