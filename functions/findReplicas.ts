@@ -45,6 +45,8 @@ export const handler = functionHandler(
       regions.map(async region => ({ region, answers: await answers(secretsIn(region)) })),
     )
     const answering = lists.filter(each => each.answers).map(({ region }) => region)
+    if (planned && !dryRun && !answering.length)
+      throw new InvalidInput(`planned: has no place where ${regions.join()} does not answer; leave it out`)
     if (answering.length && !dryRun && !planned && !lost)
       throw new RegionAnswers(
         `Secrets Manager in ${answering.join()} answers: say planned, or lost if it is to be given up all the same`,

@@ -212,6 +212,11 @@ describe('a Region that answers', () => {
     await lost.promote()
   })
 
+  test('can be given up as planned only while it answers', async () => {
+    lost.isLost = true
+    expect((await lost.promote({ from, planned: true })).failure?.error).toBe('InvalidInput')
+  })
+
   test('can be given up as lost: it is told that it rotates no more', async () => {
     const arn = await lost.add(`lost/${hex()}`, { value: stored(await makeUser()) })
     const old = inRegion(arn, from)
