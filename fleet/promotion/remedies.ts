@@ -19,6 +19,7 @@ const remedies: Record<string, string> = {
     'Find out which of the two secrets applications here use: a secret of its own is never overwritten. One that nobody reads may be deleted, and the replica added again.',
   RegionAnswers:
     'If the other Region is there, promote with --planned: nothing is lost. If its databases are gone, with --lost.',
+  NotAtHome: 'Go on with the hand-over that was begun, or end it: the message says how either is done.',
   Unreachable:
     'See that the server here is up, and that security groups and routes let the functions of this Region reach its host and port.',
   TlsFailed:

@@ -38,6 +38,7 @@ const note = v.object({
   begun: flag,
   state: v.object({
     item: v.object({ ...item.entries, problem: v.exactOptional(problem) }),
+    planned: flag,
     problem: v.exactOptional(problem),
     found: v.exactOptional(found),
     promoted: v.exactOptional(v.object({ done: v.literal(true) })),

@@ -14,6 +14,7 @@ import { type Essentials, parseEssentials } from '../options.ts'
 import { type Pipeline, storeOf } from '../pipeline.ts'
 import type { Description, Stage, Store } from '../stores/store.ts'
 import { tryLogin } from '../strategies/login.ts'
+import { givenUpIn } from '../tags.ts'
 import { type Hosts, moved } from './hosts.ts'
 
 /** Which version of which secret is to be found. */
@@ -68,7 +69,7 @@ export async function findVersion(looking: Looking, wanted: Wanted): Promise<Fou
   const refused = [...wanted.refused]
   if (adminless && wanted.rehearsal)
     return { error: new ReplicaMissing().name, reason: adminless, warnings: [], refused }
-  const warnings = adminless ? [adminless] : []
+  const warnings = [adminless, unwatched(described, wanted)].filter(text => text !== undefined)
   try {
     for (const version of versions) {
       const login = `${version.token}@${version.credential.address}`
@@ -78,6 +79,8 @@ export async function findVersion(looking: Looking, wanted: Wanted): Promise<Fou
       refused.push(login)
     }
   } catch (error) {
+    // A copy that lags behind may know by then what it refuses now: its refusals are forgotten.
+    if (error instanceof StillStandby) throw error
     // Thrown, it would be tried again by the state machine, and what was refused with it.
     if (refused.length === wanted.refused.length || !(error instanceof RotationError)) throw error
     return { error: error.name, reason: error.message, warnings, refused }
@@ -160,6 +163,13 @@ async function adminMissing(
     if (!(error instanceof InvalidCredential) && !(error instanceof NotPermitted)) throw error
     return `there is no replica of its admin's secret here that may be looked at, so it cannot rotate as its value says: ${here}`
   }
+}
+
+/** What is wrong if the lost Region has given this one up: it does not ask whether the secret was promoted here. */
+function unwatched({ tags }: Description, { arn, from }: Wanted): string | undefined {
+  const region = regionIn(arn) ?? ''
+  if (givenUpIn(tags)[region] === undefined) return undefined
+  return `${from} has given up ${region}, so once it is back it would rotate this secret too: set the tag keyturn:home of the one there to ${region} before`
 }
 
 function whyNone(versions: Stored[], tries: number): string {
