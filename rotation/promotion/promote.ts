@@ -12,7 +12,7 @@ import { Conflict, InvalidCredential, RotationError } from '../errors.ts'
 import { parseEssentials } from '../options.ts'
 import { type Pipeline, storeOf } from '../pipeline.ts'
 import type { Description, Store } from '../stores/store.ts'
-import { givenUpTag, HOME, type Tags } from '../tags.ts'
+import { givenUpIn, givenUpTag, HOME, homeIn, type Tags } from '../tags.ts'
 import { type Hosts, moved } from './hosts.ts'
 import { scheduleIn } from './serviceSchedule.ts'
 
@@ -30,12 +30,14 @@ export type Promoting = Pick<Pipeline, 'store' | 'connection' | 'defaults'> & {
 
 /**
  * Makes a replica a secret of its own, whose current version is the one that logs in here, with the host of this Region. Each
- * step may be done already. Its last tags let it rotate here, and keep the secret of the lost Region from stopping that.
+ * step may be done already. Its last tags let it rotate here, and keep the secret of the lost Region from stopping that. From
+ * then on its versions are left to that: another promotion may have found its version before, or look on in the middle of it.
  * @throws InvalidCredential if it is no replica of that Region's; HostUnmapped, Conflict, NotPermitted, Throttled
  */
 export async function promote(promoting: Promoting, { arn, from, version }: Promotion): Promise<void> {
   const { store, client } = promoting
   const found = await store.describe(arn)
+  if (await rotatesHere(promoting, found, { arn, from })) return schedule(promoting, arn, found.tags)
   if (found.primaryRegion !== undefined) {
     if (found.primaryRegion !== from)
       throw new InvalidCredential(
@@ -51,6 +53,20 @@ export async function promote(promoting: Promoting, { arn, from, version }: Prom
     [givenUpTag(from)]: `${promoting.now().toISOString().slice(0, 10)} promoted in its place`,
   })
   await schedule(promoting, arn, found.tags)
+}
+
+/** By its tags, and by the host of what is current: a replica may have the same tags of a promotion that was long ago. */
+async function rotatesHere(
+  promoting: Promoting,
+  { primaryRegion, tags }: Description,
+  { arn, from }: Omit<Promotion, 'version'>,
+): Promise<boolean> {
+  if (primaryRegion !== undefined || homeIn(tags) !== regionIn(arn) || !givenUpIn(tags)[from]) return false
+  const options = parseEssentials(tags, promoting.defaults)
+  const current = await (await storeOf(promoting, options)).read(arn, { stage: 'current' })
+  if (!current) return false
+  const there = await moved(current.credential, options, from, promoting.hosts)
+  return there.address === current.credential.address
 }
 
 /** The token follows from where the value is for, so that another try writes the same version; never from the value itself. */

@@ -4,11 +4,14 @@ import {
   PutSecretValueCommand,
   RotateSecretCommand,
   StopReplicationToReplicaCommand,
+  TagResourceCommand,
   UpdateSecretVersionStageCommand,
 } from '@aws-sdk/client-secrets-manager'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { asSuperuser, hex } from '../../local/servers/postgresDatabase.ts'
+import type { Task } from '../../local/embedded/stateMachine.ts'
+import { admits, asSuperuser, hex } from '../../local/servers/postgresDatabase.ts'
 import { inRegion } from '../../rotation/arn.ts'
+import { Credential } from '../../rotation/credential.ts'
 import { scheduleTag } from '../../rotation/promotion/serviceSchedule.ts'
 import { from, here, LostRegion, oldHost, rotationFunction } from '../support/lostRegion.ts'
 import { captureOutput } from '../support/observe.ts'
@@ -165,6 +168,97 @@ describe('what has a rule of its own', () => {
   })
 })
 
+describe('what is not to be promoted as it stands', () => {
+  test('a host that is none may hold a password, and is never told', async () => {
+    const hosts = [`joe:${hex()}@db.${from}.rds.amazonaws.com`, `joe:${hex()}@localhost`]
+    for (const host of hosts) await lost.add(`host/${hex()}`, { value: stored(await makeUser(), { host }) })
+    lost.isLost = true
+    const written = captureOutput()
+    const { output } = await lost.promote()
+    expect(output).toMatchObject({ promoted: 0, failed: { count: 2 } })
+    const noted = [...(await lost.noted()).values()].filter(({ name }) => name.startsWith('host/'))
+    expect(noted.map(({ error }) => error)).toEqual(['InvalidCredential', 'InvalidCredential'])
+    for (const host of hosts)
+      expect(JSON.stringify([output, noted, written, lost.events])).not.toContain(host)
+    lost.isLost = false
+    for (const { credential } of noted) await put(credential, stored(await makeUser()))
+    lost.isLost = true
+    await lost.promote()
+  })
+
+  test('where the lost Region has given this one up, that it would rotate as well is told', async () => {
+    const name = `unwatched/${hex()}`
+    const tags = { [`keyturn:given-up:${here}`]: '2026-01-01 it was down' }
+    await lost.add(name, { value: stored(await makeUser()), tags })
+    expect((await lost.promote({ dryRun: true })).output).toMatchObject({
+      failed: { names: [expect.stringMatching(`^${name}: ReplicasBehind: .*2026-01-01 it was down`)] },
+    })
+    lost.isLost = true
+    expect((await lost.promote()).output).toMatchObject({
+      promoted: 1,
+      warned: { names: [expect.stringContaining(`set the tag keyturn:home of the one there to ${here}`)] },
+    })
+  })
+})
+
+describe('what rotates here by now', () => {
+  /** One whose schedule was not taken up when it was promoted. */
+  async function promoted(): Promise<string> {
+    const tags = { 'keyturn:service-schedule': scheduleTag({ AutomaticallyAfterDays: 4 }) ?? '' }
+    const arn = await lost.add(`goes-on/${hex()}`, { value: stored(await makeUser()), tags })
+    lost.isLost = true
+    lost.embedded.secretsManager.refuse(({ action }) =>
+      action === 'RotateSecret' ? { name: 'AccessDeniedException', message: 'no' } : undefined,
+    )
+    await lost.promote()
+    lost.embedded.secretsManager.refuse()
+    return arn
+  }
+  const expectServed = async (arn: string) =>
+    expect(
+      await admits(lost.embedded.postgres, Credential.parse(JSON.stringify(await lost.served(arn)))),
+    ).toBe(true)
+
+  test('is not set back by another promotion that had found its version before', async () => {
+    const arn = await lost.add(`late/${hex()}`, { value: stored(await makeUser(), { host: 'localhost' }) })
+    lost.isLost = true
+    const { output } = await lost.promote(
+      { from },
+      {
+        async PromoteReplica(input) {
+          await lost.promote()
+          expect((await lost.rotate(arn, 'here')).failure).toBeUndefined()
+          return lost.tasks.PromoteReplica?.(input)
+        },
+      },
+    )
+    expect(output).toMatchObject({ promoted: 1, failed: { count: 0 } })
+    await expectServed(arn)
+  })
+
+  test.each(['SetSecret', 'TestSecret', 'FinishSecret'] as const)(
+    'goes on where a promotion that is repeated, as its schedule was refused, comes in before %s',
+    async state => {
+      const arn = await promoted()
+      const task = lost.tasks[state] as Task
+      lost.tasks[state] = async input => {
+        lost.tasks[state] = task
+        await lost.promote()
+        return task(input)
+      }
+      expect((await lost.rotate(arn, 'here')).failure).toBeUndefined()
+      await expectServed(arn)
+      lost.isLost = false
+      expect((await lost.promote({ dryRun: true })).output).toMatchObject({
+        failed: { names: [expect.stringContaining('promote it again')] },
+      })
+      lost.isLost = true
+      await lost.promote()
+      expect(await lost.describe(arn)).toMatchObject({ RotationRules: { AutomaticallyAfterDays: 4 } })
+    },
+  )
+})
+
 describe('what a server refuses', () => {
   const logins = (username: string) =>
     readFileSync(lost.embedded.postgres.logFile, 'utf8').split(
@@ -254,6 +348,29 @@ describe('a Region that answers', () => {
     expect(homes[0]).toContainEqual({ Key: 'keyturn:home', Value: here })
     expect(await lost.served(arn)).toEqual(stored(login, { host: 'localhost' }))
   })
+})
+
+test('a hand-over that does not come to its end is told, with the way back, and again by the rehearsal', async () => {
+  const name = `half/${hex()}`
+  const arn = await lost.add(name, { value: stored(await makeUser(), { host: `none.${from}.example.com` }) })
+  const back = `set it back to ${from}`
+  expect((await lost.promote({ from, planned: true })).output).toMatchObject({
+    failed: { names: [expect.stringContaining('HostUnmapped')] },
+    warned: { names: [expect.stringContaining(back)] },
+  })
+  expect((await lost.rotate(inRegion(arn, from), 'there')).failure?.error).toBe('NotAtHome')
+  const { output } = await lost.promote({ dryRun: true })
+  expect(output).toMatchObject({
+    failed: {
+      names: [expect.stringMatching(`^${name}: NotAtHome: .*set the tag of the primary to ${from}`)],
+    },
+  })
+  const Tags = [{ Key: 'keyturn:home', Value: from }]
+  await lost.old.send(new TagResourceCommand({ SecretId: inRegion(arn, from), Tags }))
+  await put(arn, stored(await makeUser()))
+  expect((await lost.promote({ dryRun: true })).output).toMatchObject({ failed: { count: 0 } })
+  lost.isLost = true
+  await lost.promote()
 })
 
 /** The rotation over there ends, or was rolled back. */
