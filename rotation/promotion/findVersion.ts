@@ -43,7 +43,9 @@ export type FoundVersion = {
 }
 
 /** What is needed for it: of a pipeline no more than this. */
-export type Looking = Pick<Pipeline, 'store' | 'engine' | 'connection' | 'defaults'> & { hosts: Hosts }
+export type Looking = Pick<Pipeline, 'store' | 'engine' | 'admin' | 'connection' | 'defaults'> & {
+  hosts: Hosts
+}
 
 type Stored = { token: string; stage: Stage; credential: Credential }
 
@@ -126,14 +128,16 @@ async function versionsOf(
  * @throws StillStandby
  */
 async function tried(
-  { engine }: Looking,
+  looking: Looking,
   credential: Credential,
-  { rehearsal }: Wanted,
+  wanted: Wanted,
 ): Promise<string[] | undefined> {
+  const { rehearsal } = wanted
   try {
-    await using session = await tryLogin(await engine(credential.engine), credential)
+    await using session = await tryLogin(await looking.engine(credential.engine), credential)
     if (!session) return undefined
-    if (!rehearsal && (await session.isStandby?.())) throw stillStandby(credential)
+    const isStandby = !rehearsal && (await session.isStandby?.())
+    if (isStandby && !(await readsHere(looking, credential, wanted))) throw stillStandby(credential)
     return session.pooled
       ? ['a pooler stands in between: the login shows what it knows, and not what the server does']
       : []
@@ -141,6 +145,27 @@ async function tried(
     // A standby need not let anybody in, and need not run.
     if (rehearsal && error instanceof Unreachable) return [`no login was tried: ${error.message}`]
     if (error instanceof Standby) throw stillStandby(credential)
+    throw error
+  }
+}
+
+/**
+ * Whether the value is that of an application which only reads, from a server that follows another one in this Region: the one
+ * that its admin logs in to takes changes.
+ */
+async function readsHere(
+  looking: Looking,
+  { masterarn, address }: Credential,
+  { from }: Wanted,
+): Promise<boolean> {
+  if (!masterarn) return false
+  try {
+    const admin = await moved(await looking.admin(masterarn), {}, from, looking.hosts)
+    if (admin.address === address) return false
+    await using session = await tryLogin(await looking.engine(admin.engine), admin)
+    return session !== undefined && !(await session.isStandby?.())
+  } catch (error) {
+    if (error instanceof RotationError) return false
     throw error
   }
 }

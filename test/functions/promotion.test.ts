@@ -9,6 +9,7 @@ import {
 } from '@aws-sdk/client-secrets-manager'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { Task } from '../../local/embedded/stateMachine.ts'
+import { type RunningPostgres, startPostgres } from '../../local/servers/postgres.ts'
 import { admits, asSuperuser, hex } from '../../local/servers/postgresDatabase.ts'
 import { inRegion } from '../../rotation/arn.ts'
 import { Credential } from '../../rotation/credential.ts'
@@ -17,10 +18,12 @@ import { from, here, LostRegion, oldHost, rotationFunction } from '../support/lo
 import { captureOutput } from '../support/observe.ts'
 
 let lost: LostRegion
+let reader: RunningPostgres
 beforeAll(async () => {
-  lost = await LostRegion.start()
+  reader = await startPostgres(18, { standby: true })
+  lost = await LostRegion.start({ trust: [reader.caFile] })
 })
-afterAll(() => lost?.stop())
+afterAll(() => Promise.all([lost?.stop(), reader?.stop()]))
 beforeEach(() => {
   captureOutput()
   lost.events = []
@@ -166,6 +169,25 @@ describe('what has a rule of its own', () => {
     const plain = (secret: object) => ({ ...secret, $metadata: undefined })
     expect((await Promise.all(others.map(each => lost.describe(each)))).map(plain)).toEqual(before.map(plain))
   })
+})
+
+test('an application that only reads, from a server that follows one here, is promoted', async () => {
+  const { user: username, password } = lost.embedded.postgres.superuser
+  const tags = { 'keyturn:managed': 'false', 'keyturn:admin': 'true' }
+  const admin = await lost.add(`reads/admin-${hex()}`, { value: stored({ username, password }), tags })
+  const { superuser, port } = reader
+  const login = { username: superuser.user, password: superuser.password }
+  const name = `reads/${hex()}`
+  await lost.add(name, { value: stored(login, { port, masterarn: inRegion(admin, from) }) })
+  await lost.add(`${name}/alone`, { value: stored(login, { port }) })
+  lost.isLost = true
+  expect((await lost.promote()).output).toMatchObject({
+    promoted: 2,
+    failed: { names: [expect.stringMatching(`^${name}/alone: StillStandby`)] },
+  })
+  expect((await lost.noted()).get(name)).toMatchObject({ outcome: 'promoted', warnings: [] })
+  await asSuperuser(reader, 'select pg_promote()')
+  expect((await lost.promote()).output).toMatchObject({ promoted: 1 })
 })
 
 describe('what is not to be promoted as it stands', () => {
