@@ -28,6 +28,7 @@ const remedies: Record<string, string> = {
   DatabaseFailed: "Look up the code in the database's manual, and mend its cause.",
   RotationInProgress: 'Wait until that rotation has ended over there, or was rolled back.',
   Conflict: 'Call it again a little later.',
+  Superseded: 'Call it again: its current version became another one in the middle of it.',
   Throttled: 'Call it again a little later.',
   StoreFailed: 'Look up the request in CloudTrail, and mend its cause.',
 }

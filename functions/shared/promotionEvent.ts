@@ -32,7 +32,7 @@ const found = v.object({
   warnings: texts,
   refused: texts,
 })
-const move = v.object({ item, version: text })
+const move = v.object({ item, version: text, current: v.exactOptional(v.string()) })
 const note = v.object({
   execution: text,
   begun: flag,

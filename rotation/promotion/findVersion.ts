@@ -36,6 +36,8 @@ export type Wanted = {
 export type FoundVersion = {
   version?: string
   stage?: Stage
+  /** The version that was current. */
+  current?: string
   error?: string
   reason?: string
   warnings: string[]
@@ -66,7 +68,11 @@ export async function findVersion(looking: Looking, wanted: Wanted): Promise<Fou
   const versions = await versionsOf(looking, described, options, wanted)
   const [current] = versions
   if (current?.credential.engine === 'opaque')
-    return { ...named(current), warnings: ['no database knows it, so no login was tried'], refused: [] }
+    return {
+      ...named(current, described),
+      warnings: ['no database knows it, so no login was tried'],
+      refused: [],
+    }
   const adminless = current && (await adminMissing(store, current.credential, wanted))
   const refused = [...wanted.refused]
   if (adminless && wanted.rehearsal)
@@ -77,7 +83,7 @@ export async function findVersion(looking: Looking, wanted: Wanted): Promise<Fou
       const login = `${version.token}@${version.credential.address}`
       if (refused.includes(login)) continue
       const more = await tried(looking, version.credential, wanted)
-      if (more) return { ...named(version), warnings: [...warnings, ...more], refused }
+      if (more) return { ...named(version, described), warnings: [...warnings, ...more], refused }
       refused.push(login)
     }
   } catch (error) {
@@ -93,7 +99,11 @@ export async function findVersion(looking: Looking, wanted: Wanted): Promise<Fou
   return { error, reason, warnings, refused }
 }
 
-const named = ({ token, stage }: Stored) => ({ version: token, stage })
+const named = ({ token, stage }: Stored, { current = '' }: Description) => ({
+  version: token,
+  stage,
+  current,
+})
 
 /** The versions that are to be tried, each with the host that it is to have here. */
 async function versionsOf(

@@ -8,7 +8,7 @@ import {
 } from '@aws-sdk/client-secrets-manager'
 import { regionIn } from '../arn.ts'
 import { ask } from '../ask.ts'
-import { Conflict, InvalidCredential, RotationError } from '../errors.ts'
+import { Conflict, InvalidCredential, RotationError, Superseded } from '../errors.ts'
 import { parseEssentials } from '../options.ts'
 import { type Pipeline, storeOf } from '../pipeline.ts'
 import type { Description, Store } from '../stores/store.ts'
@@ -16,8 +16,8 @@ import { givenUpIn, givenUpTag, HOME, homeIn, type Tags } from '../tags.ts'
 import { type Hosts, moved } from './hosts.ts'
 import { scheduleIn } from './serviceSchedule.ts'
 
-/** Which replica is to stand on its own, and its version that logs in. */
-export type Promotion = { arn: string; from: string; version: string }
+/** Which replica is to stand on its own, its version that logs in, and the one that was current when that was found. */
+export type Promotion = { arn: string; from: string; version: string; current?: string | undefined }
 
 /** What is needed for it: of a pipeline no more than this. */
 export type Promoting = Pick<Pipeline, 'store' | 'connection' | 'defaults'> & {
@@ -32,9 +32,11 @@ export type Promoting = Pick<Pipeline, 'store' | 'connection' | 'defaults'> & {
  * Makes a replica a secret of its own, whose current version is the one that logs in here, with the host of this Region. Each
  * step may be done already. Its last tags let it rotate here, and keep the secret of the lost Region from stopping that. From
  * then on its versions are left to that: another promotion may have found its version before, or look on in the middle of it.
- * @throws InvalidCredential if it is no replica of that Region's; HostUnmapped, Conflict, NotPermitted, Throttled
+ * @throws InvalidCredential if it is no replica of that Region's; Superseded if another version became current meanwhile;
+ *   HostUnmapped, Conflict, NotPermitted, Throttled
  */
-export async function promote(promoting: Promoting, { arn, from, version }: Promotion): Promise<void> {
+export async function promote(promoting: Promoting, promotion: Promotion): Promise<void> {
+  const { arn, from } = promotion
   const { store, client } = promoting
   const found = await store.describe(arn)
   if (await rotatesHere(promoting, found, { arn, from })) return schedule(promoting, arn, found.tags)
@@ -46,8 +48,10 @@ export async function promote(promoting: Promoting, { arn, from, version }: Prom
       )
     await ask('Secrets Manager', () => client.send(new StopReplicationToReplicaCommand({ SecretId: arn })))
   }
-  await makeCurrent(promoting, found, { arn, from, version })
-  await dropPending(store, arn)
+  // From now on nothing arrives any more.
+  const settled = await store.describe(arn)
+  await makeCurrent(promoting, settled, promotion)
+  await dropPending(store, arn, settled)
   await tag(client, arn, {
     [HOME]: regionIn(arn) ?? '',
     [givenUpTag(from)]: `${promoting.now().toISOString().slice(0, 10)} promoted in its place`,
@@ -73,7 +77,7 @@ async function rotatesHere(
 async function makeCurrent(
   promoting: Promoting,
   { tags, current }: Description,
-  { arn, from, version }: Promotion,
+  { arn, from, version, current: seen }: Promotion,
 ): Promise<void> {
   const options = parseEssentials(tags, promoting.defaults)
   const store = await storeOf(promoting, options)
@@ -82,9 +86,14 @@ async function makeCurrent(
   const credential = await moved(stored.credential, options, from, promoting.hosts)
   const SecretString = credential.serialize()
   if (version === current && SecretString === stored.credential.serialize()) return
+  const ClientRequestToken = hash('sha256', `${arn} ${version} ${credential.address}`)
+  if (seen !== undefined && ![seen, version, ClientRequestToken].includes(current ?? ''))
+    throw new Superseded(
+      `current is version ${current} by now, and was ${seen} when version ${version} logged in`,
+    )
   const command = new PutSecretValueCommand({
     SecretId: arn,
-    ClientRequestToken: hash('sha256', `${arn} ${version} ${credential.address}`),
+    ClientRequestToken,
     SecretString,
     VersionStages: ['AWSCURRENT'],
   })
@@ -97,8 +106,7 @@ async function makeCurrent(
 }
 
 /** What was pending when the Region was lost: no rotation ends it, and RotateSecret is refused while it is there. */
-async function dropPending(store: Store, arn: string): Promise<void> {
-  const { pending } = await store.describe(arn)
+async function dropPending(store: Store, arn: string, { pending }: Description): Promise<void> {
   if (pending !== undefined) await store.discard(arn, pending)
 }
 

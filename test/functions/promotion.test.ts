@@ -241,6 +241,25 @@ describe('what rotates here by now', () => {
       await admits(lost.embedded.postgres, Credential.parse(JSON.stringify(await lost.served(arn)))),
     ).toBe(true)
 
+  test('is not set back by a version that logged in before the lost Region had promoted another one', async () => {
+    const login = await makeUser()
+    const arn = await lost.add(`later/${hex()}`, { value: stored(login, { host: 'localhost' }) })
+    const { output } = await lost.promote(
+      { from, lost: true },
+      {
+        async PromoteReplica(input) {
+          expect((await lost.rotate(inRegion(arn, from), 'there')).failure).toBeUndefined()
+          await lost.describe(arn)
+          return lost.tasks.PromoteReplica?.(input)
+        },
+      },
+    )
+    expect(output).toMatchObject({ promoted: 0, failed: { names: [expect.stringContaining('Superseded')] } })
+    await expectServed(arn)
+    expect((await lost.promote({ from, lost: true })).output).toMatchObject({ promoted: 1 })
+    await expectServed(arn)
+  })
+
   test('is not set back by another promotion that had found its version before', async () => {
     const arn = await lost.add(`late/${hex()}`, { value: stored(await makeUser(), { host: 'localhost' }) })
     lost.isLost = true
