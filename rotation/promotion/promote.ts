@@ -49,9 +49,8 @@ export async function promote(promoting: Promoting, promotion: Promotion): Promi
     await ask('Secrets Manager', () => client.send(new StopReplicationToReplicaCommand({ SecretId: arn })))
   }
   // From now on nothing arrives any more.
-  const settled = await store.describe(arn)
-  await makeCurrent(promoting, settled, promotion)
-  await dropPending(store, arn, settled)
+  await makeCurrent(promoting, await store.describe(arn), promotion)
+  await dropPending(store, arn)
   await tag(client, arn, {
     [HOME]: regionIn(arn) ?? '',
     [givenUpTag(from)]: `${promoting.now().toISOString().slice(0, 10)} promoted in its place`,
@@ -105,8 +104,12 @@ async function makeCurrent(
   })
 }
 
-/** What was pending when the Region was lost: no rotation ends it, and RotateSecret is refused while it is there. */
-async function dropPending(store: Store, arn: string, { pending }: Description): Promise<void> {
+/**
+ * What was pending when the Region was lost, or was current and has the label since it was pending: no rotation ends it, and
+ * RotateSecret is refused while it is there.
+ */
+async function dropPending(store: Store, arn: string): Promise<void> {
+  const { pending } = await store.describe(arn)
   if (pending !== undefined) await store.discard(arn, pending)
 }
 

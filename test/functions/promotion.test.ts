@@ -45,12 +45,12 @@ const stored = (login: { username: string; password: string }, more: object = {}
   ...more,
 })
 /** Writes a later version of a secret of the lost Region. */
-const put = (arn: string, value: object, stage = 'AWSCURRENT') =>
+const put = (arn: string, value: object, ...stages: string[]) =>
   lost.old.send(
     new PutSecretValueCommand({
       SecretId: inRegion(arn, from),
       SecretString: JSON.stringify(value),
-      VersionStages: [stage],
+      VersionStages: stages.length ? stages : ['AWSCURRENT'],
     }),
   )
 const labelsOf = async (arn: string) =>
@@ -99,7 +99,8 @@ describe('a replica of a Region that is lost', () => {
       const arn = await lost.add(`${stage}/${login.username}`, {
         value: stage === 'previous' ? known : unknown,
       })
-      if (stage === 'previous') await put(arn, unknown)
+      // What was rotated last keeps the label of what is pending.
+      if (stage === 'previous') await put(arn, unknown, 'AWSCURRENT', 'AWSPENDING')
       else await put(arn, known, 'AWSPENDING')
       lost.isLost = true
       const { output } = await lost.promote()
