@@ -18,7 +18,7 @@ export const handler = functionHandler(
       ...{ kind, credential: item.arn, name: item.name, from: item.from, execution },
       at: new Date().toISOString(),
       ...outcomeOf(state, begun),
-      warnings: [...(state.found?.warnings ?? []), ...unfenced(state)],
+      warnings: [...(state.found?.warnings ?? []), ...unfenced(state), ...handedOver(state)],
       refused: state.found?.refused ?? item.refused,
     }
     await table.note(noted.outcome === 'unready' ? { ...noted, since: await since(noted) } : noted)
@@ -41,6 +41,14 @@ async function since({ kind, credential, error, execution }: Noted): Promise<str
   const before = await table.latest(kind, credential)
   const isSame = before?.outcome === 'unready' && before.error === error
   return (isSame && before.since) || execution
+}
+
+/** A hand-over that was begun holds until somebody ends it, one way or the other. */
+function handedOver({ item, planned, promoted }: State): string[] {
+  if (!planned || promoted || item.problem) return []
+  return [
+    `the tag keyturn:home over there may name this Region by now, and then it rotates nowhere: promote again, or set it back to ${item.from}`,
+  ]
 }
 
 function unfenced({ item, unfenced }: State): string[] {

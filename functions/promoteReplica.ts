@@ -18,10 +18,10 @@ export const handler = functionHandler(
   'promoteReplica',
   moveEvent,
   ({ item: { arn, from }, version }) => ({ id: arn, from, version }),
-  async ({ item, version }) => {
+  async ({ item, version, current }) => {
     const { store, connection, defaults } = await pipelines.of('secrets-manager')
     const promoting = { store, connection, defaults, client, hosts, rotationFunction, now: () => new Date() }
-    await promote(promoting, { ...item, version })
+    await promote(promoting, { ...item, version, current })
     return { done: true }
   },
 )

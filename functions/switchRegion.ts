@@ -18,7 +18,7 @@ const stateMachineArn = process.env.KEYTURN_PROMOTIONS ?? ''
 const mode = process.env.KEYTURN_REGION_SWITCH
 
 /** Milliseconds for which a promotion that went well is the one that a plan asks for again. */
-const SAME = 12 * 3_600_000
+const SAME = 3_600_000
 
 /** A promotion runs, and its report is not there yet: ask again. */
 class PromotionRuns extends RotationError {

@@ -58,7 +58,7 @@ export function refuseContradictions({ from, planned, lost, dryRun, confirm }: P
 export type Request = { input: Input; done: FoundSecret[] }
 
 /** As many secrets may be named. */
-const MOST = 500
+const MOST = 200
 
 /** @throws CommandError for a Region or an id that cannot be meant */
 export async function requestOf(

@@ -1,7 +1,13 @@
 import type { SecretListEntry } from '@aws-sdk/client-secrets-manager'
 import { inRegion, regionIn } from '../../rotation/arn.ts'
-import { ReplicaMissing, ReplicasBehind, type RotationError, StandsAlone } from '../../rotation/errors.ts'
-import { homeIn, isAdmin, isManaged, tagsIn } from '../../rotation/tags.ts'
+import {
+  NotAtHome,
+  ReplicaMissing,
+  ReplicasBehind,
+  type RotationError,
+  StandsAlone,
+} from '../../rotation/errors.ts'
+import { givenUpIn, homeIn, isAdmin, isManaged, tagsIn } from '../../rotation/tags.ts'
 import { currentIn } from '../pending.ts'
 import type { Noted } from './promotionTable.ts'
 
@@ -59,11 +65,24 @@ export function candidatesOf(known: Known): Candidate[] {
   })
 }
 
-/** What a rehearsal can tell by the lists alone. */
+/** What a rehearsal can tell by the lists alone: nothing may be half done, nor this Region be one that nobody waits for. */
 function unreadiness(secret: SecretListEntry, { from, there, now }: Known): RotationError | undefined {
+  const tags = tagsIn(secret.Tags)
+  const region = regionIn(secret.ARN) ?? ''
   if (!isReplica(secret))
     return new StandsAlone(
-      `its tag keyturn:home says ${from}, and it is a secret of its own here: promote it, or set the tag`,
+      homeIn(tags) === from
+        ? `its tag keyturn:home says ${from}, and it is a secret of its own here: promote it, or set the tag`
+        : `its promotion has not come to its end: promote it again`,
+    )
+  if (homeIn(tags) === region)
+    return new NotAtHome(
+      `its tag keyturn:home says ${region}, where it is a replica, so it rotates nowhere: promote it with planned, or set the tag of the primary to ${from}`,
+    )
+  const givenUp = givenUpIn(tags)[region]
+  if (givenUp !== undefined)
+    return new ReplicasBehind(
+      `${from} has given up this Region (${givenUp}): it does not wait for the replica, and would go on rotating beside what is promoted here: keyturn replicas --add ${region}, in ${from}`,
     )
   const primary = there?.find(({ ARN = '' }) => ARN === inRegion(secret.ARN ?? '', from))
   const [current, own] = [primary, secret].map(each => currentIn(each?.SecretVersionsToStages))

@@ -96,13 +96,14 @@ function itemOf({ warnings, refused, reason, ...texts }: Noted): Record<string, 
   const whole = { ...texts, ...(reason !== undefined && { reason: reason.slice(0, LONGEST.text) }) }
   return {
     ...Object.fromEntries(Object.entries(whole).map(([name, S]) => [name, { S }])),
-    warnings: listOf(warnings),
-    refused: listOf(refused),
+    warnings: listOf(warnings.slice(0, LONGEST.list)),
+    // The latest: those before are of versions that have no label any more.
+    refused: listOf(refused.slice(-LONGEST.list)),
   }
 }
 
 const listOf = (texts: string[]): AttributeValue => ({
-  L: texts.slice(0, LONGEST.list).map(text => ({ S: text.slice(0, LONGEST.text) })),
+  L: texts.map(text => ({ S: text.slice(0, LONGEST.text) })),
 })
 
 const notedIn = (item: Record<string, AttributeValue>): Noted =>

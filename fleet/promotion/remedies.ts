@@ -19,6 +19,7 @@ const remedies: Record<string, string> = {
     'Find out which of the two secrets applications here use: a secret of its own is never overwritten. One that nobody reads may be deleted, and the replica added again.',
   RegionAnswers:
     'If the other Region is there, promote with --planned: nothing is lost. If its databases are gone, with --lost.',
+  NotAtHome: 'Go on with the hand-over that was begun, or end it: the message says how either is done.',
   Unreachable:
     'See that the server here is up, and that security groups and routes let the functions of this Region reach its host and port.',
   TlsFailed:
@@ -27,6 +28,7 @@ const remedies: Record<string, string> = {
   DatabaseFailed: "Look up the code in the database's manual, and mend its cause.",
   RotationInProgress: 'Wait until that rotation has ended over there, or was rolled back.',
   Conflict: 'Call it again a little later.',
+  Superseded: 'Call it again: its current version became another one in the middle of it.',
   Throttled: 'Call it again a little later.',
   StoreFailed: 'Look up the request in CloudTrail, and mend its cause.',
 }

@@ -12,7 +12,7 @@ const input = v.object({
   planned: flag,
   lost: flag,
   dryRun: flag,
-  ids: v.optional(v.pipe(v.array(text), v.maxLength(500)), []),
+  ids: v.optional(v.pipe(v.array(text), v.maxLength(200)), []),
   again: flag,
 })
 const page = v.object({ after: v.exactOptional(v.string()), count: v.number() })
@@ -32,12 +32,13 @@ const found = v.object({
   warnings: texts,
   refused: texts,
 })
-const move = v.object({ item, version: text })
+const move = v.object({ item, version: text, current: v.exactOptional(v.string()) })
 const note = v.object({
   execution: text,
   begun: flag,
   state: v.object({
     item: v.object({ ...item.entries, problem: v.exactOptional(problem) }),
+    planned: flag,
     problem: v.exactOptional(problem),
     found: v.exactOptional(found),
     promoted: v.exactOptional(v.object({ done: v.literal(true) })),
@@ -55,7 +56,7 @@ const expected: Record<keyof typeof input.entries, string> = {
   planned: 'true, or left out',
   lost: 'true, or left out',
   dryRun: 'true, or left out',
-  ids: 'names or ARNs of secrets in this Region, 500 at most, or left out',
+  ids: 'names or ARNs of secrets in this Region, 200 at most, or left out',
   again: 'true, or left out',
 }
 

@@ -14,6 +14,7 @@ import { type Essentials, parseEssentials } from '../options.ts'
 import { type Pipeline, storeOf } from '../pipeline.ts'
 import type { Description, Stage, Store } from '../stores/store.ts'
 import { tryLogin } from '../strategies/login.ts'
+import { givenUpIn } from '../tags.ts'
 import { type Hosts, moved } from './hosts.ts'
 
 /** Which version of which secret is to be found. */
@@ -35,6 +36,8 @@ export type Wanted = {
 export type FoundVersion = {
   version?: string
   stage?: Stage
+  /** The version that was current. */
+  current?: string
   error?: string
   reason?: string
   warnings: string[]
@@ -42,7 +45,9 @@ export type FoundVersion = {
 }
 
 /** What is needed for it: of a pipeline no more than this. */
-export type Looking = Pick<Pipeline, 'store' | 'engine' | 'connection' | 'defaults'> & { hosts: Hosts }
+export type Looking = Pick<Pipeline, 'store' | 'engine' | 'admin' | 'connection' | 'defaults'> & {
+  hosts: Hosts
+}
 
 type Stored = { token: string; stage: Stage; credential: Credential }
 
@@ -63,21 +68,27 @@ export async function findVersion(looking: Looking, wanted: Wanted): Promise<Fou
   const versions = await versionsOf(looking, described, options, wanted)
   const [current] = versions
   if (current?.credential.engine === 'opaque')
-    return { ...named(current), warnings: ['no database knows it, so no login was tried'], refused: [] }
+    return {
+      ...named(current, described),
+      warnings: ['no database knows it, so no login was tried'],
+      refused: [],
+    }
   const adminless = current && (await adminMissing(store, current.credential, wanted))
   const refused = [...wanted.refused]
   if (adminless && wanted.rehearsal)
     return { error: new ReplicaMissing().name, reason: adminless, warnings: [], refused }
-  const warnings = adminless ? [adminless] : []
+  const warnings = [adminless, unwatched(described, wanted)].filter(text => text !== undefined)
   try {
     for (const version of versions) {
       const login = `${version.token}@${version.credential.address}`
       if (refused.includes(login)) continue
       const more = await tried(looking, version.credential, wanted)
-      if (more) return { ...named(version), warnings: [...warnings, ...more], refused }
+      if (more) return { ...named(version, described), warnings: [...warnings, ...more], refused }
       refused.push(login)
     }
   } catch (error) {
+    // A copy that lags behind may know by then what it refuses now: its refusals are forgotten.
+    if (error instanceof StillStandby) throw error
     // Thrown, it would be tried again by the state machine, and what was refused with it.
     if (refused.length === wanted.refused.length || !(error instanceof RotationError)) throw error
     return { error: error.name, reason: error.message, warnings, refused }
@@ -88,7 +99,11 @@ export async function findVersion(looking: Looking, wanted: Wanted): Promise<Fou
   return { error, reason, warnings, refused }
 }
 
-const named = ({ token, stage }: Stored) => ({ version: token, stage })
+const named = ({ token, stage }: Stored, { current = '' }: Description) => ({
+  version: token,
+  stage,
+  current,
+})
 
 /** The versions that are to be tried, each with the host that it is to have here. */
 async function versionsOf(
@@ -123,14 +138,16 @@ async function versionsOf(
  * @throws StillStandby
  */
 async function tried(
-  { engine }: Looking,
+  looking: Looking,
   credential: Credential,
-  { rehearsal }: Wanted,
+  wanted: Wanted,
 ): Promise<string[] | undefined> {
+  const { rehearsal } = wanted
   try {
-    await using session = await tryLogin(await engine(credential.engine), credential)
+    await using session = await tryLogin(await looking.engine(credential.engine), credential)
     if (!session) return undefined
-    if (!rehearsal && (await session.isStandby?.())) throw stillStandby(credential)
+    const isStandby = !rehearsal && (await session.isStandby?.())
+    if (isStandby && !(await readsHere(looking, credential, wanted))) throw stillStandby(credential)
     return session.pooled
       ? ['a pooler stands in between: the login shows what it knows, and not what the server does']
       : []
@@ -138,6 +155,27 @@ async function tried(
     // A standby need not let anybody in, and need not run.
     if (rehearsal && error instanceof Unreachable) return [`no login was tried: ${error.message}`]
     if (error instanceof Standby) throw stillStandby(credential)
+    throw error
+  }
+}
+
+/**
+ * Whether the value is that of an application which only reads, from a server that follows another one in this Region: the one
+ * that its admin logs in to takes changes.
+ */
+async function readsHere(
+  looking: Looking,
+  { masterarn, address }: Credential,
+  { from }: Wanted,
+): Promise<boolean> {
+  if (!masterarn) return false
+  try {
+    const admin = await moved(await looking.admin(masterarn), {}, from, looking.hosts)
+    if (admin.address === address) return false
+    await using session = await tryLogin(await looking.engine(admin.engine), admin)
+    return session !== undefined && !(await session.isStandby?.())
+  } catch (error) {
+    if (error instanceof RotationError) return false
     throw error
   }
 }
@@ -160,6 +198,13 @@ async function adminMissing(
     if (!(error instanceof InvalidCredential) && !(error instanceof NotPermitted)) throw error
     return `there is no replica of its admin's secret here that may be looked at, so it cannot rotate as its value says: ${here}`
   }
+}
+
+/** What is wrong if the lost Region has given this one up: it does not ask whether the secret was promoted here. */
+function unwatched({ tags }: Description, { arn, from }: Wanted): string | undefined {
+  const region = regionIn(arn) ?? ''
+  if (givenUpIn(tags)[region] === undefined) return undefined
+  return `${from} has given up ${region}, so once it is back it would rotate this secret too: set the tag keyturn:home of the one there to ${region} before`
 }
 
 function whyNone(versions: Stored[], tries: number): string {

@@ -8,6 +8,9 @@ export type Place = { host: string; port?: number }
 /** Which host takes the place of which, as the deployer wrote it: the file of the parameter hostMap. */
 export type HostMap = ReadonlyMap<string, Place>
 
+/** A line of the file: a place, and what takes it. */
+type Line = [Place, Place]
+
 const texts = v.record(v.string(), v.string())
 
 /**
@@ -23,16 +26,28 @@ export function parseHostMap(text: string): HostMap {
   }
   if (Array.isArray(json) || !v.is(texts, json))
     throw new Error('should be an object of texts, such as {"db.old.example.com": "db.new.example.com"}')
-  return new Map(
-    Object.entries(json).map(([from, to]) => {
-      const [old, place] = [placeIn(from), placeIn(to)]
-      if (!old || !place)
-        throw new Error(
-          `${JSON.stringify(from)}: should be a host or host:port, and so should what it becomes`,
-        )
-      return [keyOf(old), place]
-    }),
-  )
+  const lines = Object.entries(json).map(([from, to]): Line => {
+    const [old, place] = [placeIn(from), placeIn(to)]
+    if (!old || !place)
+      throw new Error(`${JSON.stringify(from)}: should be a host or host:port, and so should what it becomes`)
+    return [old, place]
+  })
+  const map = new Map(lines.map(([old, place]) => [keyOf(old), place]))
+  const [moving] = Object.keys(json).filter((_, index) => !stays(lines[index] as Line, map, lines))
+  if (moving !== undefined)
+    throw new Error(
+      `${JSON.stringify(moving)}: what it becomes has a line of its own, so a promotion that is repeated would go on to that: write one file for each Region`,
+    )
+  return map
+}
+
+/** Whether what a line makes of a host stays as it is by all lines, whichever port a value names. */
+function stays([old, place]: Line, map: HostMap, lines: Line[]): boolean {
+  const ports = [...lines.flatMap(([{ port }]) => port ?? []), 0]
+  return [place.port ?? old.port ?? ports].flat().every(port => {
+    const next = mapped(map, { host: place.host, port })
+    return !next || keyOf(next) === keyOf({ host: place.host, port })
+  })
 }
 
 /** What takes the place of a server, with its port; undefined if the map does not say. */

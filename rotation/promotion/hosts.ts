@@ -1,6 +1,7 @@
 import type { Credential } from '../credential.ts'
-import { HostUnmapped } from '../errors.ts'
+import { HostUnmapped, InvalidCredential } from '../errors.ts'
 import type { Kind } from '../options.ts'
+import { refuseNoHost } from '../refusals.ts'
 import type { DatabaseCopies } from './databaseCopies.ts'
 import { type HostMap, isIn, mapped, type Place } from './hostMap.ts'
 
@@ -15,7 +16,8 @@ export type Hosts = {
  * The value as it is to be in this Region once `from` is lost: with the host that the deployer's map names, or that one global
  * cluster of Aurora lists; as it stands if its host is in no Region. Nothing else may name a host: whoever could would be sent
  * every password. A value that is a password alone names none: the parameter beside it does, which is this Region's own.
- * @throws HostUnmapped if its host would still be in the lost Region
+ * @throws HostUnmapped if its host would still be in the lost Region; InvalidCredential if that is the parameter's, or if it is no
+ *   host and may hold a password
  */
 export async function moved(
   credential: Credential,
@@ -24,10 +26,16 @@ export async function moved(
   hosts: Hosts,
 ): Promise<Credential> {
   if (credential.engine === 'opaque') return credential
+  refuseNoHost(credential)
   const found = connection ? undefined : await placeOf(credential, from, hosts)
   const there = found ? credential.with(found) : credential
-  if (isIn(there.host, from)) throw new HostUnmapped(await whatIsMissing(there.host, from, hosts))
-  return there
+  if (!isIn(there.host, from)) return there
+  if (connection)
+    throw new InvalidCredential(
+      'keyturn:connection',
+      `parameter ${connection} of this Region names host ${there.host}, which is in ${from}: it should name the one here`,
+    )
+  throw new HostUnmapped(await whatIsMissing(there.host, from, hosts))
 }
 
 /** A port is given where it becomes another one. */

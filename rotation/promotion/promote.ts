@@ -8,16 +8,16 @@ import {
 } from '@aws-sdk/client-secrets-manager'
 import { regionIn } from '../arn.ts'
 import { ask } from '../ask.ts'
-import { Conflict, InvalidCredential, RotationError } from '../errors.ts'
+import { Conflict, InvalidCredential, RotationError, Superseded } from '../errors.ts'
 import { parseEssentials } from '../options.ts'
 import { type Pipeline, storeOf } from '../pipeline.ts'
 import type { Description, Store } from '../stores/store.ts'
-import { givenUpTag, HOME, type Tags } from '../tags.ts'
+import { givenUpIn, givenUpTag, HOME, homeIn, type Tags } from '../tags.ts'
 import { type Hosts, moved } from './hosts.ts'
 import { scheduleIn } from './serviceSchedule.ts'
 
-/** Which replica is to stand on its own, and its version that logs in. */
-export type Promotion = { arn: string; from: string; version: string }
+/** Which replica is to stand on its own, its version that logs in, and the one that was current when that was found. */
+export type Promotion = { arn: string; from: string; version: string; current?: string | undefined }
 
 /** What is needed for it: of a pipeline no more than this. */
 export type Promoting = Pick<Pipeline, 'store' | 'connection' | 'defaults'> & {
@@ -30,12 +30,16 @@ export type Promoting = Pick<Pipeline, 'store' | 'connection' | 'defaults'> & {
 
 /**
  * Makes a replica a secret of its own, whose current version is the one that logs in here, with the host of this Region. Each
- * step may be done already. Its last tags let it rotate here, and keep the secret of the lost Region from stopping that.
- * @throws InvalidCredential if it is no replica of that Region's; HostUnmapped, Conflict, NotPermitted, Throttled
+ * step may be done already. Its last tags let it rotate here, and keep the secret of the lost Region from stopping that. From
+ * then on its versions are left to that: another promotion may have found its version before, or look on in the middle of it.
+ * @throws InvalidCredential if it is no replica of that Region's; Superseded if another version became current meanwhile;
+ *   HostUnmapped, Conflict, NotPermitted, Throttled
  */
-export async function promote(promoting: Promoting, { arn, from, version }: Promotion): Promise<void> {
+export async function promote(promoting: Promoting, promotion: Promotion): Promise<void> {
+  const { arn, from } = promotion
   const { store, client } = promoting
   const found = await store.describe(arn)
+  if (await rotatesHere(promoting, found, { arn, from })) return schedule(promoting, arn, found.tags)
   if (found.primaryRegion !== undefined) {
     if (found.primaryRegion !== from)
       throw new InvalidCredential(
@@ -44,7 +48,8 @@ export async function promote(promoting: Promoting, { arn, from, version }: Prom
       )
     await ask('Secrets Manager', () => client.send(new StopReplicationToReplicaCommand({ SecretId: arn })))
   }
-  await makeCurrent(promoting, found, { arn, from, version })
+  // From now on nothing arrives any more.
+  await makeCurrent(promoting, await store.describe(arn), promotion)
   await dropPending(store, arn)
   await tag(client, arn, {
     [HOME]: regionIn(arn) ?? '',
@@ -53,11 +58,25 @@ export async function promote(promoting: Promoting, { arn, from, version }: Prom
   await schedule(promoting, arn, found.tags)
 }
 
+/** By its tags, and by the host of what is current: a replica may have the same tags of a promotion that was long ago. */
+async function rotatesHere(
+  promoting: Promoting,
+  { primaryRegion, tags }: Description,
+  { arn, from }: Omit<Promotion, 'version'>,
+): Promise<boolean> {
+  if (primaryRegion !== undefined || homeIn(tags) !== regionIn(arn) || !givenUpIn(tags)[from]) return false
+  const options = parseEssentials(tags, promoting.defaults)
+  const current = await (await storeOf(promoting, options)).read(arn, { stage: 'current' })
+  if (!current) return false
+  const there = await moved(current.credential, options, from, promoting.hosts)
+  return there.address === current.credential.address
+}
+
 /** The token follows from where the value is for, so that another try writes the same version; never from the value itself. */
 async function makeCurrent(
   promoting: Promoting,
   { tags, current }: Description,
-  { arn, from, version }: Promotion,
+  { arn, from, version, current: seen }: Promotion,
 ): Promise<void> {
   const options = parseEssentials(tags, promoting.defaults)
   const store = await storeOf(promoting, options)
@@ -66,9 +85,14 @@ async function makeCurrent(
   const credential = await moved(stored.credential, options, from, promoting.hosts)
   const SecretString = credential.serialize()
   if (version === current && SecretString === stored.credential.serialize()) return
+  const ClientRequestToken = hash('sha256', `${arn} ${version} ${credential.address}`)
+  if (seen !== undefined && ![seen, version, ClientRequestToken].includes(current ?? ''))
+    throw new Superseded(
+      `current is version ${current} by now, and was ${seen} when version ${version} logged in`,
+    )
   const command = new PutSecretValueCommand({
     SecretId: arn,
-    ClientRequestToken: hash('sha256', `${arn} ${version} ${credential.address}`),
+    ClientRequestToken,
     SecretString,
     VersionStages: ['AWSCURRENT'],
   })
@@ -80,7 +104,10 @@ async function makeCurrent(
   })
 }
 
-/** What was pending when the Region was lost: no rotation ends it, and RotateSecret is refused while it is there. */
+/**
+ * What was pending when the Region was lost, or was current and has the label since it was pending: no rotation ends it, and
+ * RotateSecret is refused while it is there.
+ */
 async function dropPending(store: Store, arn: string): Promise<void> {
   const { pending } = await store.describe(arn)
   if (pending !== undefined) await store.discard(arn, pending)

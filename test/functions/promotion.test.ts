@@ -4,20 +4,26 @@ import {
   PutSecretValueCommand,
   RotateSecretCommand,
   StopReplicationToReplicaCommand,
+  TagResourceCommand,
   UpdateSecretVersionStageCommand,
 } from '@aws-sdk/client-secrets-manager'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { asSuperuser, hex } from '../../local/servers/postgresDatabase.ts'
+import type { Task } from '../../local/embedded/stateMachine.ts'
+import { type RunningPostgres, startPostgres } from '../../local/servers/postgres.ts'
+import { admits, asSuperuser, hex } from '../../local/servers/postgresDatabase.ts'
 import { inRegion } from '../../rotation/arn.ts'
+import { Credential } from '../../rotation/credential.ts'
 import { scheduleTag } from '../../rotation/promotion/serviceSchedule.ts'
 import { from, here, LostRegion, oldHost, rotationFunction } from '../support/lostRegion.ts'
 import { captureOutput } from '../support/observe.ts'
 
 let lost: LostRegion
+let reader: RunningPostgres
 beforeAll(async () => {
-  lost = await LostRegion.start()
+  reader = await startPostgres(18, { standby: true })
+  lost = await LostRegion.start({ trust: [reader.caFile] })
 })
-afterAll(() => lost?.stop())
+afterAll(() => Promise.all([lost?.stop(), reader?.stop()]))
 beforeEach(() => {
   captureOutput()
   lost.events = []
@@ -39,12 +45,12 @@ const stored = (login: { username: string; password: string }, more: object = {}
   ...more,
 })
 /** Writes a later version of a secret of the lost Region. */
-const put = (arn: string, value: object, stage = 'AWSCURRENT') =>
+const put = (arn: string, value: object, ...stages: string[]) =>
   lost.old.send(
     new PutSecretValueCommand({
       SecretId: inRegion(arn, from),
       SecretString: JSON.stringify(value),
-      VersionStages: [stage],
+      VersionStages: stages.length ? stages : ['AWSCURRENT'],
     }),
   )
 const labelsOf = async (arn: string) =>
@@ -93,7 +99,8 @@ describe('a replica of a Region that is lost', () => {
       const arn = await lost.add(`${stage}/${login.username}`, {
         value: stage === 'previous' ? known : unknown,
       })
-      if (stage === 'previous') await put(arn, unknown)
+      // What was rotated last keeps the label of what is pending.
+      if (stage === 'previous') await put(arn, unknown, 'AWSCURRENT', 'AWSPENDING')
       else await put(arn, known, 'AWSPENDING')
       lost.isLost = true
       const { output } = await lost.promote()
@@ -163,6 +170,135 @@ describe('what has a rule of its own', () => {
     const plain = (secret: object) => ({ ...secret, $metadata: undefined })
     expect((await Promise.all(others.map(each => lost.describe(each)))).map(plain)).toEqual(before.map(plain))
   })
+})
+
+test('an application that only reads, from a server that follows one here, is promoted', async () => {
+  const { user: username, password } = lost.embedded.postgres.superuser
+  const tags = { 'keyturn:managed': 'false', 'keyturn:admin': 'true' }
+  const admin = await lost.add(`reads/admin-${hex()}`, { value: stored({ username, password }), tags })
+  const { superuser, port } = reader
+  const login = { username: superuser.user, password: superuser.password }
+  const name = `reads/${hex()}`
+  await lost.add(name, { value: stored(login, { port, masterarn: inRegion(admin, from) }) })
+  await lost.add(`${name}/alone`, { value: stored(login, { port }) })
+  lost.isLost = true
+  expect((await lost.promote()).output).toMatchObject({
+    promoted: 2,
+    failed: { names: [expect.stringMatching(`^${name}/alone: StillStandby`)] },
+  })
+  expect((await lost.noted()).get(name)).toMatchObject({ outcome: 'promoted', warnings: [] })
+  await asSuperuser(reader, 'select pg_promote()')
+  expect((await lost.promote()).output).toMatchObject({ promoted: 1 })
+})
+
+describe('what is not to be promoted as it stands', () => {
+  test('a host that is none may hold a password, and is never told', async () => {
+    const hosts = [`joe:${hex()}@db.${from}.rds.amazonaws.com`, `joe:${hex()}@localhost`]
+    for (const host of hosts) await lost.add(`host/${hex()}`, { value: stored(await makeUser(), { host }) })
+    lost.isLost = true
+    const written = captureOutput()
+    const { output } = await lost.promote()
+    expect(output).toMatchObject({ promoted: 0, failed: { count: 2 } })
+    const noted = [...(await lost.noted()).values()].filter(({ name }) => name.startsWith('host/'))
+    expect(noted.map(({ error }) => error)).toEqual(['InvalidCredential', 'InvalidCredential'])
+    for (const host of hosts)
+      expect(JSON.stringify([output, noted, written, lost.events])).not.toContain(host)
+    lost.isLost = false
+    for (const { credential } of noted) await put(credential, stored(await makeUser()))
+    lost.isLost = true
+    await lost.promote()
+  })
+
+  test('where the lost Region has given this one up, that it would rotate as well is told', async () => {
+    const name = `unwatched/${hex()}`
+    const tags = { [`keyturn:given-up:${here}`]: '2026-01-01 it was down' }
+    await lost.add(name, { value: stored(await makeUser()), tags })
+    expect((await lost.promote({ dryRun: true })).output).toMatchObject({
+      failed: { names: [expect.stringMatching(`^${name}: ReplicasBehind: .*2026-01-01 it was down`)] },
+    })
+    lost.isLost = true
+    expect((await lost.promote()).output).toMatchObject({
+      promoted: 1,
+      warned: { names: [expect.stringContaining(`set the tag keyturn:home of the one there to ${here}`)] },
+    })
+  })
+})
+
+describe('what rotates here by now', () => {
+  /** One whose schedule was not taken up when it was promoted. */
+  async function promoted(): Promise<string> {
+    const tags = { 'keyturn:service-schedule': scheduleTag({ AutomaticallyAfterDays: 4 }) ?? '' }
+    const arn = await lost.add(`goes-on/${hex()}`, { value: stored(await makeUser()), tags })
+    lost.isLost = true
+    lost.embedded.secretsManager.refuse(({ action }) =>
+      action === 'RotateSecret' ? { name: 'AccessDeniedException', message: 'no' } : undefined,
+    )
+    await lost.promote()
+    lost.embedded.secretsManager.refuse()
+    return arn
+  }
+  const expectServed = async (arn: string) =>
+    expect(
+      await admits(lost.embedded.postgres, Credential.parse(JSON.stringify(await lost.served(arn)))),
+    ).toBe(true)
+
+  test('is not set back by a version that logged in before the lost Region had promoted another one', async () => {
+    const login = await makeUser()
+    const arn = await lost.add(`later/${hex()}`, { value: stored(login, { host: 'localhost' }) })
+    const { output } = await lost.promote(
+      { from, lost: true },
+      {
+        async PromoteReplica(input) {
+          expect((await lost.rotate(inRegion(arn, from), 'there')).failure).toBeUndefined()
+          await lost.describe(arn)
+          return lost.tasks.PromoteReplica?.(input)
+        },
+      },
+    )
+    expect(output).toMatchObject({ promoted: 0, failed: { names: [expect.stringContaining('Superseded')] } })
+    await expectServed(arn)
+    expect((await lost.promote({ from, lost: true })).output).toMatchObject({ promoted: 1 })
+    await expectServed(arn)
+  })
+
+  test('is not set back by another promotion that had found its version before', async () => {
+    const arn = await lost.add(`late/${hex()}`, { value: stored(await makeUser(), { host: 'localhost' }) })
+    lost.isLost = true
+    const { output } = await lost.promote(
+      { from },
+      {
+        async PromoteReplica(input) {
+          await lost.promote()
+          expect((await lost.rotate(arn, 'here')).failure).toBeUndefined()
+          return lost.tasks.PromoteReplica?.(input)
+        },
+      },
+    )
+    expect(output).toMatchObject({ promoted: 1, failed: { count: 0 } })
+    await expectServed(arn)
+  })
+
+  test.each(['SetSecret', 'TestSecret', 'FinishSecret'] as const)(
+    'goes on where a promotion that is repeated, as its schedule was refused, comes in before %s',
+    async state => {
+      const arn = await promoted()
+      const task = lost.tasks[state] as Task
+      lost.tasks[state] = async input => {
+        lost.tasks[state] = task
+        await lost.promote()
+        return task(input)
+      }
+      expect((await lost.rotate(arn, 'here')).failure).toBeUndefined()
+      await expectServed(arn)
+      lost.isLost = false
+      expect((await lost.promote({ dryRun: true })).output).toMatchObject({
+        failed: { names: [expect.stringContaining('promote it again')] },
+      })
+      lost.isLost = true
+      await lost.promote()
+      expect(await lost.describe(arn)).toMatchObject({ RotationRules: { AutomaticallyAfterDays: 4 } })
+    },
+  )
 })
 
 describe('what a server refuses', () => {
@@ -259,6 +395,29 @@ describe('a Region that answers', () => {
     expect(homes[0]).toContainEqual({ Key: 'keyturn:home', Value: here })
     expect(await lost.served(arn)).toEqual(stored(login, { host: 'localhost' }))
   })
+})
+
+test('a hand-over that does not come to its end is told, with the way back, and again by the rehearsal', async () => {
+  const name = `half/${hex()}`
+  const arn = await lost.add(name, { value: stored(await makeUser(), { host: `none.${from}.example.com` }) })
+  const back = `set it back to ${from}`
+  expect((await lost.promote({ from, planned: true })).output).toMatchObject({
+    failed: { names: [expect.stringContaining('HostUnmapped')] },
+    warned: { names: [expect.stringContaining(back)] },
+  })
+  expect((await lost.rotate(inRegion(arn, from), 'there')).failure?.error).toBe('NotAtHome')
+  const { output } = await lost.promote({ dryRun: true })
+  expect(output).toMatchObject({
+    failed: {
+      names: [expect.stringMatching(`^${name}: NotAtHome: .*set the tag of the primary to ${from}`)],
+    },
+  })
+  const Tags = [{ Key: 'keyturn:home', Value: from }]
+  await lost.old.send(new TagResourceCommand({ SecretId: inRegion(arn, from), Tags }))
+  await put(arn, stored(await makeUser()))
+  expect((await lost.promote({ dryRun: true })).output).toMatchObject({ failed: { count: 0 } })
+  lost.isLost = true
+  await lost.promote()
 })
 
 /** The rotation over there ends, or was rolled back. */

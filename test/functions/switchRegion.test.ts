@@ -91,15 +91,15 @@ describe('a step of a plan', () => {
     expect(await step({})).toEqual(report)
   })
 
-  test('a report of yesterday is none of today', async () => {
+  test('a report of another day is none of today', async () => {
     const step = await deployed()
     await expect(step({})).rejects.toMatchObject(runs)
     await end()
-    const hours = (count: number) =>
-      vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + count * 3_600_000 })
-    hours(11)
+    const minutes = (count: number) =>
+      vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + count * 60_000 })
+    minutes(50)
     expect(await step({})).toEqual(report)
-    hours(2)
+    minutes(20)
     await expect(step({})).rejects.toMatchObject(runs)
     expect(names()).toHaveLength(2)
   })

@@ -5,7 +5,16 @@ const unknown = promotionRemedy('Nonsense')
 
 test.each([
   ...['HostUnmapped', 'StillStandby', 'LoginRefused', 'NotPermitted', 'InvalidCredential', 'ReplicaMissing'],
-  ...['ReplicasBehind', 'StandsAlone', 'Unreachable', 'TlsFailed', 'RotationInProgress', 'Throttled'],
+  ...[
+    'ReplicasBehind',
+    'StandsAlone',
+    'Unreachable',
+    'TlsFailed',
+    'RotationInProgress',
+    'Throttled',
+    'Superseded',
+    'NotAtHome',
+  ],
 ])('%s has a remedy of its own', name => {
   expect(promotionRemedy(name)).toMatch(/^[A-Z].*\.$/)
   expect(promotionRemedy(name)).not.toBe(unknown)

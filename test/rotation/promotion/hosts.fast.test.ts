@@ -108,3 +108,12 @@ test('a text that no database knows has no host', async () => {
   const value = Credential.opaque('a signing key')
   expect(await moved(value, { engine: 'opaque' }, from, hosts({}))).toBe(value)
 })
+
+test('that of a parameter is refused with the name of the parameter, as no line of the map is for it', async () => {
+  const credential = Credential.passwordOnly(stored().serialize())('secret')
+  const refused = moved(credential, { connection: 'shop/db' }, from, hosts({ [old]: copy }))
+  await expect(refused).rejects.toMatchObject({
+    name: 'InvalidCredential',
+    message: expect.stringContaining('parameter shop/db of this Region'),
+  })
+})
