@@ -210,7 +210,9 @@ async function filesOf(environment: Variables = {}, folder: string): Promise<Map
     if (typeof path !== 'string' || !path) continue
     if (isAbsolute(path) || normalize(path).startsWith('..'))
       throw new Error(`${parameter}: should be the path of a file in the project's folder, not ${path}`)
-    const text = await readFile(join(folder, path), 'utf8')
+    const text = await readFile(join(folder, path), 'utf8').catch(() => {
+      throw new Error(`${parameter}: ${path} cannot be read: is there such a file in the project's folder?`)
+    })
     try {
       check(text)
     } catch (error) {

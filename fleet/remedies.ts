@@ -23,7 +23,7 @@ export const remedies: Record<string, string> = {
     'From AWS: tag the credential keyturn:managed=true, its admin keyturn:admin=true. From a database: grant what the message names.',
   hostmismatch: "Make the admin's secret and this one name the same server, then rotate again.",
   notathome:
-    'Rotate the one in the Region that the tag keyturn:home names. If the tag is wrong, or the secret has moved for good, set the tag to this Region.',
+    'Rotate the one in the Region that the tag keyturn:home names; if it was promoted there, do nothing here. Only where the tag is wrong, set it to this Region.',
   replicasbehind:
     'Mend the cause that the message names, then call keyturn replicas ID --repair REGION; or remove the replica, or give the Region up. Rotate again, if it was refused.',
   promotedelsewhere:

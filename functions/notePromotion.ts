@@ -22,6 +22,8 @@ export const handler = functionHandler(
       refused: state.found?.refused ?? item.refused,
     }
     await table.note(noted.outcome === 'unready' ? { ...noted, since: await since(noted) } : noted)
+    // What was rehearsed has come to pass.
+    if (noted.outcome === 'promoted') await table.forget('rehearsal', item.arn)
   },
 )
 
@@ -29,12 +31,14 @@ type Outcome = Pick<Noted, 'outcome' | 'error' | 'reason'>
 
 function outcomeOf({ item, problem = item.problem, found, promoted }: State, begun: boolean): Outcome {
   const [bad, good] = item.rehearsal ? (['unready', 'ready'] as const) : (['failed', 'promoted'] as const)
-  if (problem)
-    return { outcome: bad, error: problem.Error, reason: messageIn(problem.Cause) ?? problem.Cause }
+  if (problem) return { outcome: bad, error: problem.Error, reason: reasonIn(problem.Cause) }
   if (found?.version === undefined)
     return { outcome: bad, error: found?.error ?? 'Unknown', reason: found?.reason ?? '' }
   return { outcome: begun && !promoted ? 'begun' : good }
 }
+
+/** A function's message begins with its name. */
+const reasonIn = (cause: string) => (messageIn(cause) ?? cause).replace(/^[a-z]\w+: /, '')
 
 /** Since which execution it has been found so. */
 async function since({ kind, credential, error, execution }: Noted): Promise<string> {

@@ -50,6 +50,8 @@ const whileRunning = { IntervalSeconds: 5, BackoffRate: 1.5, MaxDelaySeconds: 30
 /** Everything that a state machine does once more after a failure. */
 const retriers = {
   passing: { ErrorEquals: passing, ...inSeconds },
+  /** The same, where another call is cheap, and others wait. */
+  soon: { ErrorEquals: passing, ...inSeconds, MaxAttempts: 4 },
   /** A rollback also goes on after an error that nobody foresaw. */
   passingOrNameless: { ErrorEquals: [...passing, ...nameless], ...inSeconds },
   /** What changed nothing yet may be asked again after such an error, though not for long. */
@@ -118,7 +120,7 @@ const blocks: { [Machine in MachineName]: Record<TaskName<Machine>, Retriers> } 
   promote: {
     FindReplicas: ofFleet,
     HandOver: [...ofFleet, 'handingOver'],
-    FindVersion: step,
+    FindVersion: ['soon', 'unready'],
     NoteBegun: ofFleet,
     PromoteReplica: step,
     FenceOff: ['quickly'],

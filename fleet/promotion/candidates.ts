@@ -72,7 +72,7 @@ function unreadiness(secret: SecretListEntry, { from, there, now }: Known): Rota
   if (!isReplica(secret))
     return new StandsAlone(
       homeIn(tags) === from
-        ? `its tag keyturn:home says ${from}, and it is a secret of its own here: promote it, or set the tag`
+        ? `its tag keyturn:home says ${from}, and it is a secret of its own here, so nothing of what is stored there comes here: if nobody here reads it, delete it and add the replica again`
         : `its promotion has not come to its end: promote it again`,
     )
   if (homeIn(tags) === region)

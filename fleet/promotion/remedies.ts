@@ -6,7 +6,7 @@ const remedies: Record<string, string> = {
     'Write the line that the message names into the file of the parameter hostMap, and deploy again; or have the value name an endpoint that follows the writer.',
   StillStandby: 'Promote the database here first: it takes logins, and no changes.',
   LoginRefused:
-    'None of its versions has the password that the database here has for this user. Set that to the current one as an administrator of the database, then call it again with --again.',
+    'None of its versions in this Region has the password that the database here has for this user. If the database here is the one to go on, set that to the current one of this Region as its administrator, then call it again with --again.',
   NotPermitted:
     'From AWS: tag the primary keyturn:managed=true, an admin keyturn:admin=true, and have kmsKeyArn here name the key of its replica. From a database: grant what the message names.',
   InvalidCredential:
@@ -21,7 +21,7 @@ const remedies: Record<string, string> = {
     'If the other Region is there, promote with --planned: nothing is lost. If its databases are gone, with --lost.',
   NotAtHome: 'Go on with the hand-over that was begun, or end it: the message says how either is done.',
   Unreachable:
-    'See that the server here is up, and that security groups and routes let the functions of this Region reach its host and port.',
+    'See that the host in the file of hostMap is right and the server here is up, and that security groups and routes let the functions of this Region reach its host and port.',
   TlsFailed:
     "Have caFile of the stack here hold the issuer of this server's certificate, and use the host name that the certificate has.",
   AdminRefused: "Promote the admin's secret first; it is the one that masterarn names, in this Region.",

@@ -14,7 +14,7 @@ import { type Essentials, parseEssentials } from '../options.ts'
 import { type Pipeline, storeOf } from '../pipeline.ts'
 import type { Description, Stage, Store } from '../stores/store.ts'
 import { tryLogin } from '../strategies/login.ts'
-import { givenUpIn } from '../tags.ts'
+import { givenUpIn, homeIn } from '../tags.ts'
 import { type Hosts, moved } from './hosts.ts'
 
 /** Which version of which secret is to be found. */
@@ -77,7 +77,9 @@ export async function findVersion(looking: Looking, wanted: Wanted): Promise<Fou
   const refused = [...wanted.refused]
   if (adminless && wanted.rehearsal)
     return { error: new ReplicaMissing().name, reason: adminless, warnings: [], refused }
-  const warnings = [adminless, unwatched(described, wanted)].filter(text => text !== undefined)
+  const warnings = [adminless, unwatched(described, wanted), apart(described, wanted)].filter(
+    text => text !== undefined,
+  )
   try {
     for (const version of versions) {
       const login = `${version.token}@${version.credential.address}`
@@ -153,7 +155,8 @@ async function tried(
       : []
   } catch (error) {
     // A standby need not let anybody in, and need not run.
-    if (rehearsal && error instanceof Unreachable) return [`no login was tried: ${error.message}`]
+    if (rehearsal && error instanceof Unreachable && !isUnknownHost(error))
+      return [`no login was tried: ${error.message}`]
     if (error instanceof Standby) throw stillStandby(credential)
     throw error
   }
@@ -180,6 +183,9 @@ async function readsHere(
   }
 }
 
+/** What the map names may be no host at all. */
+const isUnknownHost = ({ message }: Error) => message.includes('ENOTFOUND')
+
 const stillStandby = ({ server }: Credential) =>
   new StillStandby(`${server} takes no changes: promote the database, then promote again`)
 
@@ -200,6 +206,12 @@ async function adminMissing(
   }
 }
 
+/** What is wrong with one that somebody promoted by hand, or that is left of a promotion long ago. */
+function apart({ primaryRegion, tags }: Description, { from }: Wanted): string | undefined {
+  if (primaryRegion !== undefined || homeIn(tags) !== from) return undefined
+  return `it was a secret of its own already: what was stored in ${from} since then has not come here`
+}
+
 /** What is wrong if the lost Region has given this one up: it does not ask whether the secret was promoted here. */
 function unwatched({ tags }: Description, { arn, from }: Wanted): string | undefined {
   const region = regionIn(arn) ?? ''
@@ -209,7 +221,7 @@ function unwatched({ tags }: Description, { arn, from }: Wanted): string | undef
 
 function whyNone(versions: Stored[], tries: number): string {
   const [current] = versions
-  const server = current?.credential.server
-  if (!tries) return `${server} has refused every version before, and none was tried again`
-  return `${server} refuses every version that is labelled, ${versions.map(({ stage }) => stage).join(', ')}`
+  const login = `${current?.credential}`
+  if (!tries) return `${login}: every version was refused before, and none was tried again`
+  return `${login}: every version that is labelled is refused, ${versions.map(({ stage }) => stage).join(', ')}`
 }

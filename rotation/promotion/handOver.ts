@@ -6,7 +6,7 @@ import {
 } from '@aws-sdk/client-secrets-manager'
 import { inRegion, regionIn } from '../arn.ts'
 import { ask } from '../ask.ts'
-import { ReplicasBehind, RotationInProgress } from '../errors.ts'
+import { ReplicasBehind, RotationInProgress, StandsAlone } from '../errors.ts'
 import { saysOf } from '../replicas.ts'
 import { SecretsManager } from '../stores/secretsManager.ts'
 import { HOME, homeIn, tagsIn } from '../tags.ts'
@@ -20,13 +20,23 @@ export type HandedOver = { arn: string; from: string }
 /**
  * Before a planned promotion: no rotation begins in the other Region any more, none is under way there, and the replica here has
  * what is current there. So nothing is lost.
- * @throws RotationInProgress, ReplicasBehind: ask again; InvalidCredential if there is no such secret, NotPermitted, Throttled
+ * @throws RotationInProgress, ReplicasBehind: ask again; StandsAlone, before anything was changed, if what is here does not follow
+ *   and has another version; InvalidCredential if there is no such secret, NotPermitted, Throttled
  */
 export async function handOver({ here, there }: BothRegions, { arn, from }: HandedOver): Promise<void> {
   const [id, region] = [inRegion(arn, from), regionIn(arn) ?? '']
   const store = new SecretsManager(there)
-  const { tags } = await store.describe(id)
-  if (homeIn(tags) !== region) await moveHome(there, id, region)
+  const before = await store.describe(id)
+  const isBegun = homeIn(before.tags) === region
+  if (!isBegun) {
+    const { primaryRegion, current } = await new SecretsManager(here).describe(arn)
+    // What is left of a promotion that was long ago, say: as current it would take the place of what is newer.
+    if (primaryRegion === undefined && current !== before.current)
+      throw new StandsAlone(
+        `it is a secret of its own here and has version ${current ?? 'none'}, and current in ${from} is ${before.current ?? 'none'}: if nobody here reads it, delete it and add the replica again`,
+      )
+    await moveHome(there, id, region)
+  }
   // What had begun before the tag was set shows by now.
   const { pending, current, replicas = [] } = await store.describe(id)
   if (pending !== undefined)

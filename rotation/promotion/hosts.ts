@@ -35,6 +35,10 @@ export async function moved(
       'keyturn:connection',
       `parameter ${connection} of this Region names host ${there.host}, which is in ${from}: it should name the one here`,
     )
+  if (there.host !== credential.host)
+    throw new HostUnmapped(
+      `the file of the parameter hostMap leads from ${credential.host} to ${there.host}, which is in ${from} too: correct that line`,
+    )
   throw new HostUnmapped(await whatIsMissing(there.host, from, hosts))
 }
 

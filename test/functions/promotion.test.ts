@@ -348,6 +348,20 @@ describe('a Region that answers', () => {
     await lost.promote()
   })
 
+  test('is not given up as planned for what is left of a promotion long ago, and does not follow', async () => {
+    const login = await makeUser()
+    const arn = await lost.add(`left/${hex()}`, { value: stored(login) })
+    await lost.describe(arn)
+    await lost.own.send(new StopReplicationToReplicaCommand({ SecretId: arn }))
+    await put(arn, stored({ ...login, password: 'newer' }))
+    expect((await lost.promote({ from, planned: true })).output).toMatchObject({ failed: { count: 1 } })
+    expect((await lost.table.latest('promotion', arn))?.error).toBe('StandsAlone')
+    const old = await lost.old.send(new DescribeSecretCommand({ SecretId: inRegion(arn, from) }))
+    expect(old.Tags).toContainEqual({ Key: 'keyturn:home', Value: from })
+    lost.isLost = true
+    expect((await lost.promote()).output).toMatchObject({ promoted: 1, warned: { count: 1 } })
+  })
+
   test('can be given up as planned only while it answers', async () => {
     lost.isLost = true
     expect((await lost.promote({ from, planned: true })).failure?.error).toBe('InvalidInput')
@@ -479,6 +493,16 @@ describe('a rehearsal', () => {
     expect(notReady()).toHaveLength(1)
     await put(nowhere, stored(login))
     expect((await rehearse()).output).toMatchObject({ promoted: 2, failed: { count: 3 } })
+  })
+
+  test('finds a host that there is not, and a line of the map that leads nowhere', async () => {
+    const login = await makeUser()
+    const unknown = await lost.add(`unknown/${hex()}`, {
+      value: stored(login, { host: 'no.such.host.invalid' }),
+    })
+    await rehearse()
+    const noted = await lost.table.latest('rehearsal', unknown)
+    expect(noted).toMatchObject({ outcome: 'unready', error: 'Unreachable' })
   })
 
   test('tries current alone, on a standby too, and takes one that does not answer for no fault', async () => {

@@ -319,7 +319,10 @@ const table: Record<string, Record<string, string[]>> = {
     DatabaseCopies: databaseCopies,
     ...everyFunction,
   },
-  NotePromotionRole: { Promotions: ['dynamodb:GetItem', 'dynamodb:PutItem'], ...everyFunction },
+  NotePromotionRole: {
+    Promotions: ['dynamodb:DeleteItem', 'dynamodb:GetItem', 'dynamodb:PutItem'],
+    ...everyFunction,
+  },
   ReportPromotionRole: { Promotions: ['dynamodb:DeleteItem', 'dynamodb:Query'], ...everyFunction },
   SwitchRegionRole: {
     Start: ['states:ListExecutions', 'states:StartExecution'],

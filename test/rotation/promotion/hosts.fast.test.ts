@@ -107,6 +107,14 @@ test('where a parameter holds the connection, neither the map nor RDS changes it
   expect(by.asked).toEqual([])
 })
 
+test('a line of the map that leads into the lost Region is named', async () => {
+  const there = `other.abcdefghijkl.${from}.rds.amazonaws.com`
+  await expect(moved(stored(), {}, from, hosts({ [old]: there }))).rejects.toMatchObject({
+    name: 'HostUnmapped',
+    message: expect.stringContaining(`leads from ${old} to ${there}`),
+  })
+})
+
 test('a text that no database knows has no host', async () => {
   const value = Credential.opaque('a signing key')
   expect(await moved(value, { engine: 'opaque' }, from, hosts({}))).toBe(value)
