@@ -7,7 +7,7 @@ import {
 } from '@aws-sdk/client-sfn'
 import { ask } from '../rotation/ask.ts'
 import { InvalidInput, RotationError } from '../rotation/errors.ts'
-import { asThrown, functionHandler } from './shared/handler.ts'
+import { functionHandler } from './shared/handler.ts'
 import { peers } from './shared/peers.ts'
 import { switchEvent } from './shared/promotionEvent.ts'
 import { requestHandler } from './shared/requestHandler.ts'
@@ -46,7 +46,6 @@ export const handler = functionHandler(
     await ask('Step Functions', () => stepFunctions.send(start))
     throw new PromotionRuns(`execution ${name} was started`)
   },
-  asThrown,
 )
 
 /** The one that is named, or the only peer. @throws InvalidInput */

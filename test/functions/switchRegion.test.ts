@@ -61,11 +61,14 @@ describe('a step of a plan', () => {
     const step = await deployed()
     await expect(step({})).rejects.toMatchObject({
       ...runs,
-      message: expect.stringMatching(`^execution switch-${from}-\\d{17} was started$`),
+      message: expect.stringMatching(`^switchRegion: execution switch-${from}-\\d{17} was started$`),
     })
     expect(inputs()).toEqual([{ from }])
     for (const _ of [1, 2])
-      await expect(step({})).rejects.toMatchObject({ ...runs, message: `execution ${names()[0]} runs` })
+      await expect(step({})).rejects.toMatchObject({
+        ...runs,
+        message: `switchRegion: execution ${names()[0]} runs`,
+      })
     await end()
     for (const _ of [1, 2]) expect(await step({})).toEqual(report)
     expect(names()).toHaveLength(1)
@@ -147,7 +150,7 @@ describe('the Region', () => {
       const step = await deployed({ peerRegions: peers })
       await expect(step(event)).rejects.toMatchObject({
         name: 'InvalidInput',
-        message: `from: should name one of the Regions of the parameter peerRegions, which are ${are}`,
+        message: `switchRegion: from: should name one of the Regions of the parameter peerRegions, which are ${are}`,
       })
       expect(names()).toEqual([])
     },
