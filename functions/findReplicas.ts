@@ -8,11 +8,12 @@ import {
   pageOf,
   unseen,
 } from '../fleet/promotion/candidates.ts'
+import type { Noted } from '../fleet/promotion/promotionTable.ts'
 import { answers, listed, withReplicaIn } from '../fleet/promotion/survey.ts'
 import { InvalidInput, RegionAnswers } from '../rotation/errors.ts'
 import { functionHandler } from './shared/handler.ts'
-import { peers } from './shared/peers.ts'
-import { ownTable, secretsIn } from './shared/promotionEnvironment.ts'
+import { peers, secretsIn } from './shared/peers.ts'
+import { ownTable } from './shared/promotionEnvironment.ts'
 import { findEvent } from './shared/promotionEvent.ts'
 import { requestHandler } from './shared/requestHandler.ts'
 
@@ -39,7 +40,7 @@ export const handler = functionHandler(
   findEvent,
   ({ input: { from, dryRun } }) => ({ from, rehearsal: dryRun }),
   async ({ input }): Promise<Page> => {
-    const { dryRun, planned, lost, page = { count: 0 } } = input
+    const { dryRun, planned, lost, again, page = { count: 0 } } = input
     const regions = regionsOf(input)
     const lists = await Promise.all(
       regions.map(async region => ({ region, answers: await answers(secretsIn(region)) })),
@@ -51,10 +52,18 @@ export const handler = functionHandler(
       throw new RegionAnswers(
         `Secrets Manager in ${answering.join()} answers: say planned, or lost if it is to be given up all the same`,
       )
-    const all = (
-      await Promise.all(regions.map(from => candidatesIn(from, answering.includes(from), input)))
-    ).flat()
-    const { items, after } = pageOf(await chosen(all, input), page.after)
+    const [own, promotions, rehearsals] = await Promise.all([
+      listed(here),
+      table.all('promotion'),
+      table.all('rehearsal'),
+    ])
+    const known = { here: own, promotions, rehearsals, rehearsal: dryRun, now: new Date() }
+    const asked = dryRun || planned ? answering : []
+    const found = await Promise.all(
+      regions.map(from => candidatesIn({ ...known, from }, asked.includes(from))),
+    )
+    const all = found.flat().map(candidate => (again ? { ...candidate, refused: [] } : candidate))
+    const { items, after } = pageOf(chosen(all, promotions, input), page.after)
     return {
       items: items.map(({ admin: _, ...item }) => ({ ...item, rehearsal: dryRun })),
       ...(after !== undefined && { after }),
@@ -79,43 +88,22 @@ function regionsOf({ from, planned, lost, dryRun }: Input): string[] {
   )
 }
 
-async function candidatesIn(
-  from: string,
-  isThere: boolean,
-  { dryRun, again, planned }: Input,
-): Promise<Candidate[]> {
-  const there = secretsIn(from)
+/** What there is of one Region. Where `asks` is false it is not needed, or does not answer, and is not waited for. */
+async function candidatesIn(own: Omit<Known, 'there'>, asks: boolean): Promise<Candidate[]> {
+  if (!asks) return [...candidatesOf(own), ...missingBefore(own)]
+  const there = secretsIn(own.from)
+  const known = { ...own, there: await listed(there) }
   const region = await here.config.region()
-  // While it is not needed, the other Region is not waited for.
-  const asks = isThere && (dryRun || planned)
-  const [own, others, promotions, rehearsals] = await Promise.all([
-    listed(here),
-    asks ? listed(there) : undefined,
-    table.all('promotion'),
-    table.all('rehearsal'),
-  ])
-  const known: Known = {
-    from,
-    here: own,
-    there: others,
-    promotions,
-    rehearsals,
-    rehearsal: dryRun,
-    now: new Date(),
-  }
-  const missing = asks
-    ? missingOf(await withReplicaIn(region, unseen(known), there), known, region)
-    : missingBefore(known)
-  const found = [...candidatesOf(known), ...missing]
-  return again ? found.map(candidate => ({ ...candidate, refused: [] })) : found
+  const missing = missingOf(await withReplicaIn(region, unseen(known), there), known, region)
+  return [...candidatesOf(known), ...missing]
 }
 
 /** Those that were named. What is promoted already is in nobody's way. @throws InvalidInput for what never was a replica */
-async function chosen(all: Candidate[], { ids, page }: Input): Promise<Candidate[]> {
+function chosen(all: Candidate[], promotions: Noted[], { ids, page }: Input): Candidate[] {
   if (!ids.length) return all
   const isNamed = (id: string) => (one: { arn: string; name: string }) => one.arn === id || one.name === id
-  const promoted = page ? [] : await table.all('promotion')
-  const known = [...all, ...promoted.map(({ credential: arn, name }) => ({ arn, name }))]
+  const known = [...all, ...promotions.map(({ credential: arn, name }) => ({ arn, name }))]
+  // On a later page it may have been promoted since.
   const unknown = page ? undefined : ids.find(id => !known.some(isNamed(id)))
   if (unknown !== undefined)
     throw new InvalidInput(`ids: ${unknown} is no replica of a secret there that may be promoted`)

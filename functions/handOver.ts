@@ -1,7 +1,7 @@
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import { fence, handOver } from '../rotation/promotion/handOver.ts'
 import { functionHandler } from './shared/handler.ts'
-import { secretsIn } from './shared/promotionEnvironment.ts'
+import { secretsIn } from './shared/peers.ts'
 import { handOverEvent } from './shared/promotionEvent.ts'
 import { requestHandler } from './shared/requestHandler.ts'
 

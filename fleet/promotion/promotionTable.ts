@@ -58,14 +58,14 @@ export class PromotionTable {
 
   /** What was noted last of one credential. */
   async latest(kind: Kind, credential: string): Promise<Noted | undefined> {
-    const Key = { kind: { S: kind }, credential: { S: credential } }
+    const Key = keyOf(kind, credential)
     const command = new GetItemCommand({ TableName: this.#name, Key, ConsistentRead: true })
     const { Item } = await ask('DynamoDB', () => this.#client.send(command))
     return Item && notedIn(Item)
   }
 
   async forget(kind: Kind, credential: string): Promise<void> {
-    const Key = { kind: { S: kind }, credential: { S: credential } }
+    const Key = keyOf(kind, credential)
     await ask('DynamoDB', async () => {
       await this.#client.send(new DeleteItemCommand({ TableName: this.#name, Key }))
     })
@@ -91,6 +91,8 @@ export class PromotionTable {
     return found
   }
 }
+
+const keyOf = (kind: Kind, credential: string) => ({ kind: { S: kind }, credential: { S: credential } })
 
 function itemOf({ warnings, refused, reason, ...texts }: Noted): Record<string, AttributeValue> {
   const whole = { ...texts, ...(reason !== undefined && { reason: reason.slice(0, LONGEST.text) }) }

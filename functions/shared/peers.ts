@@ -9,14 +9,12 @@ import { requestHandler } from './requestHandler.ts'
 export const peers = (process.env.KEYTURN_PEER_REGIONS ?? '').split(',').filter(Boolean)
 
 /** Of each Region that was asked, by its name. */
-const regions = new Map<string, SecretsManager>()
+const clients = new Map<string, SecretsManagerClient>()
 
-function secretsIn(region: string): SecretsManager {
-  // One that cannot be reached must not hold up the others.
-  const found =
-    regions.get(region) ??
-    new SecretsManager(new SecretsManagerClient({ region, requestHandler, maxAttempts: 2 }))
-  regions.set(region, found)
+/** Secrets Manager in another Region. One that cannot be reached, or is lost, must not hold up the others. */
+export function secretsIn(region: string): SecretsManagerClient {
+  const found = clients.get(region) ?? new SecretsManagerClient({ region, requestHandler, maxAttempts: 2 })
+  clients.set(region, found)
   return found
 }
 
@@ -24,9 +22,7 @@ function secretsIn(region: string): SecretsManager {
 export const askingFor =
   (arn: string): AskRegion =>
   region =>
-    secretsIn(region)
-      .describe(inRegion(arn, region))
-      .catch(error => {
-        if (error instanceof InvalidCredential) return undefined
-        throw error
-      })
+    new SecretsManager(secretsIn(region)).describe(inRegion(arn, region)).catch(error => {
+      if (error instanceof InvalidCredential) return undefined
+      throw error
+    })
