@@ -1,5 +1,5 @@
 import type { StoreName } from '../rotation/stores/store.ts'
-import { digest } from './digest.ts'
+import { byLot, digest } from './digest.ts'
 import { earlierTokens, judge } from './due.ts'
 import type { Scheduled } from './inventory.ts'
 import { type Admins, turnsOf } from './turns.ts'
@@ -73,9 +73,8 @@ const LOOKS = 2000
  */
 export function toLookAt(due: Due[], room: number, run: string): Due[] {
   if (due.length <= LOOKS) return due
-  const others = due.slice(room).map(due => ({ due, lot: digest(`${run} ${storeAndId(due.credential)}`) }))
-  const byLot = others.sort((a, b) => (a.lot < b.lot ? -1 : 1)).map(({ due }) => due)
-  return [...due.slice(0, room), ...byLot].slice(0, LOOKS)
+  const others = byLot(due.slice(room), run, ({ credential }) => storeAndId(credential))
+  return [...due.slice(0, room), ...others].slice(0, LOOKS)
 }
 
 /**

@@ -7,9 +7,10 @@ import {
   SFNClient,
 } from '@aws-sdk/client-sfn'
 import { SSMClient } from '@aws-sdk/client-ssm'
-import { digest } from '../fleet/digest.ts'
+import { byLot } from '../fleet/digest.ts'
 import { Inventory, type Scheduled } from '../fleet/inventory.ts'
 import { type Lag, looksAtAll, Replicas } from '../fleet/lagging.ts'
+import { NAMED, type Names, readable } from '../fleet/names.ts'
 import {
   byServer,
   type Due,
@@ -49,8 +50,8 @@ const inventory = new Inventory({ ssm, secrets, tagging }, environment.rotationF
 
 /** Rotations in one run, and bytes that their names may take: a state holds 256 KiB. The next run begins soon. */
 const LIMIT = { rotations: 500, bytes: 100_000 }
-/** Texts in a list that is there to be read, and characters of one; the number beside it is of all. */
-const NAMED = { texts: 50, characters: 200 }
+/** Characters of a text in a list. */
+const LONGEST = 200
 /** Lists of so many texts in which what is late is announced, what has replicas behind, and what was promoted elsewhere; and the bytes of all of each. */
 const ANNOUNCED = { lists: 10, late: 50_000, behind: 20_000, promoted: 20_000 }
 /** Milliseconds of a run in which replicas are looked at: half of what the function has. */
@@ -58,7 +59,6 @@ const LOOKING = 150_000
 
 /** `server` is which one that is, the number of its last execution, and by which group it was told that it does not answer. */
 type Group = Planned & { server: { id: string; last: number; outage?: string } }
-type Names = { count: number; names: string[] }
 /** What one run is to do. */
 export type Run = {
   /** The rotations on one database server each. */
@@ -125,9 +125,9 @@ export const handler = functionHandler(
       planned: count,
       postponed: due.length - count - behind.size,
       caps,
-      late: { ...readable(late), ...(parts.length && { parts }) },
+      late: { ...readable(late, LONGEST), ...(parts.length && { parts }) },
       // What a person has to mend comes first.
-      skipped: readable([...reasonsOf([...behind]), ...skipped]),
+      skipped: readable([...reasonsOf([...behind]), ...skipped], LONGEST),
       ...(waitsFor && { waitsFor }),
     }
   },
@@ -151,9 +151,10 @@ async function keepSchedules(all: Scheduled[], due: Due[], run: string): Promise
  * first in each run: else those that there is no time for would be the same every day.
  */
 async function laggards({ run, now, replicas }: Placing): Promise<Map<Scheduled, Lag>> {
-  const secrets = (await inventory.atHome()).map(secret => ({ secret, lot: digest(`${run} ${secret.id}`) }))
-  const byLot = secrets.sort((a, b) => (a.lot < b.lot ? -1 : 1)).map(({ secret }) => secret)
-  return replicas.lagging(byLot, now)
+  return replicas.lagging(
+    byLot(await inventory.atHome(), run, ({ id }) => id),
+    now,
+  )
 }
 
 /**
@@ -225,11 +226,6 @@ async function serverOf(host: string, all: Map<string, Last>): Promise<Group['se
   return { id, last: number, ...(outage && { outage }) }
 }
 
-function readable(texts: string[]): Names {
-  const names = texts.slice(0, NAMED.texts).map(text => text.slice(0, NAMED.characters))
-  return { count: texts.length, names }
-}
-
 /** What is late, what has replicas behind, and what was promoted elsewhere, as lists that are announced one by one. */
 function announced(
   texts: Record<'late' | 'behind' | 'promoted', string[]>,
@@ -245,14 +241,14 @@ function announced(
 function partsOf(texts: string[], bytes: number): Names[] {
   let room = bytes
   const named = texts
-    .slice(0, ANNOUNCED.lists * NAMED.texts)
-    .map(text => text.slice(0, NAMED.characters))
+    .slice(0, ANNOUNCED.lists * NAMED)
+    .map(text => text.slice(0, LONGEST))
     .filter(text => {
       room -= Buffer.byteLength(text) + 3
       return room > 0
     })
-  const lists = Array.from({ length: Math.ceil(named.length / NAMED.texts) }, (_, n) =>
-    named.slice(n * NAMED.texts, (n + 1) * NAMED.texts),
+  const lists = Array.from({ length: Math.ceil(named.length / NAMED) }, (_, n) =>
+    named.slice(n * NAMED, (n + 1) * NAMED),
   )
   const rest = texts.length - named.length
   return lists.map((names, n) => ({ count: names.length + (n === lists.length - 1 ? rest : 0), names }))

@@ -1,3 +1,4 @@
+import { type Names, readable } from '../fleet/names.ts'
 import type { Noted } from '../fleet/promotion/promotionTable.ts'
 import { functionHandler } from './shared/handler.ts'
 import { peers } from './shared/peers.ts'
@@ -6,10 +7,8 @@ import { reportEvent } from './shared/promotionEvent.ts'
 
 const table = ownTable()
 
-/** Texts in a list that is there to be read, and characters of one; the number beside it is of all. */
-const NAMED = { texts: 50, characters: 300 }
-
-type Names = { count: number; names: string[] }
+/** Characters of a text in a list. */
+const LONGEST = 300
 
 /** What became of all credentials of one Region, or of all peers in a rehearsal. */
 export type PromotionReport = {
@@ -49,16 +48,10 @@ export const handler = functionHandler(
       unknown: Math.max(0, page.count - now.length),
       promoted: now.length - failed.length,
       before: before.filter(({ outcome }) => outcome === 'promoted').length,
-      failed: named(failed, whyOf),
-      warned: named(
-        now.filter(({ warnings }) => warnings.length),
-        ({ name, warnings }) => `${name}: ${warnings.join('; ')}`,
-      ),
+      failed: readable(failed.map(whyOf), LONGEST),
+      warned: readable(now.filter(({ warnings }) => warnings.length).map(warningsOf), LONGEST),
       ...(dryRun && {
-        news: named(
-          failed.filter(({ since }) => since === execution),
-          whyOf,
-        ),
+        news: readable(failed.filter(({ since }) => since === execution).map(whyOf), LONGEST),
       }),
     }
   },
@@ -66,7 +59,4 @@ export const handler = functionHandler(
 
 const whyOf = ({ name, error = 'Unknown', reason = '' }: Noted) => `${name}: ${error}: ${reason}`
 
-function named(all: Noted[], text: (one: Noted) => string): Names {
-  const names = all.slice(0, NAMED.texts).map(one => text(one).slice(0, NAMED.characters))
-  return { count: all.length, names }
-}
+const warningsOf = ({ name, warnings }: Noted) => `${name}: ${warnings.join('; ')}`

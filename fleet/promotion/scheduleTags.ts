@@ -1,7 +1,7 @@
 import { type SecretsManagerClient, TagResourceCommand } from '@aws-sdk/client-secrets-manager'
 import { ask } from '../../rotation/ask.ts'
 import { homeIn, SERVICE_SCHEDULE } from '../../rotation/tags.ts'
-import { digest } from '../digest.ts'
+import { byLot } from '../digest.ts'
 import type { Scheduled } from '../inventory.ts'
 import { settled } from '../pool.ts'
 
@@ -25,12 +25,9 @@ export function untold(
     const { id, arn, tags, pending, serviceSchedule: value } = credential
     const tells = value === undefined || tags[SERVICE_SCHEDULE] === value
     if (!arn || tells || pending || due.has(credential) || homeIn(tags) !== region) return []
-    return [{ id, arn, value, lot: digest(`${run} ${id}`) }]
+    return [{ id, arn, value }]
   })
-  return wanted
-    .sort((a, b) => (a.lot < b.lot ? -1 : 1))
-    .slice(0, MOST)
-    .map(({ lot: _, ...secret }) => secret)
+  return byLot(wanted, run, ({ id }) => id).slice(0, MOST)
 }
 
 /** Tags these; `failed` is told of each that could not be. */
