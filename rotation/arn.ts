@@ -7,6 +7,15 @@ export function isAway(arn: string | undefined, home: string | undefined): boole
   return home !== undefined && here !== undefined && home !== here
 }
 
+/** Whether a secret is a replica, as the service tells of it. A primary may name its own Region as the primary's. */
+export const isReplica = ({
+  ARN,
+  PrimaryRegion,
+}: {
+  ARN?: string | undefined
+  PrimaryRegion?: string | undefined
+}): boolean => PrimaryRegion !== undefined && PrimaryRegion !== regionIn(ARN)
+
 /** The same ARN in another Region: a replica's differs from its primary's in nothing else. */
 export function inRegion(arn: string, region: string): string {
   const [prefix, partition, service, , ...rest] = arn.split(':')

@@ -1,5 +1,5 @@
 import type { SecretListEntry } from '@aws-sdk/client-secrets-manager'
-import { inRegion, regionIn } from '../../rotation/arn.ts'
+import { inRegion, isReplica, regionIn } from '../../rotation/arn.ts'
 import {
   NotAtHome,
   ReplicaMissing,
@@ -128,8 +128,6 @@ function missing(which: Pick<Candidate, 'arn' | 'name' | 'from'>, here: SecretLi
   return { ...which, refused: [], problem: told(problem) }
 }
 
-const isReplica = ({ ARN, PrimaryRegion }: SecretListEntry) =>
-  PrimaryRegion !== undefined && PrimaryRegion !== regionIn(ARN)
 const homeOf = ({ Tags }: SecretListEntry) => homeIn(tagsIn(Tags))
 
 /** What Keyturn may promote. What another service manages has no replica. */

@@ -1,13 +1,12 @@
 import {
   DescribeSecretCommand,
-  type DescribeSecretResponse,
   GetSecretValueCommand,
   PutSecretValueCommand,
   paginateListSecretVersionIds,
   type SecretsManagerClient,
   UpdateSecretVersionStageCommand,
 } from '@aws-sdk/client-secrets-manager'
-import { regionIn } from '../arn.ts'
+import { isReplica } from '../arn.ts'
 import { ask, type Meanings } from '../ask.ts'
 import { Credential, type Format } from '../credential.ts'
 import { InvalidCredential, RotationInProgress, Superseded, TokenReused } from '../errors.ts'
@@ -179,10 +178,6 @@ export class SecretsManager implements Store {
     )
   }
 }
-
-/** A primary may name its own Region as the primary's. */
-const isReplica = ({ ARN, PrimaryRegion }: DescribeSecretResponse) =>
-  PrimaryRegion !== undefined && PrimaryRegion !== regionIn(ARN)
 
 /** What errors mean at a call that needs the secret to be there. */
 const needing = (id: string) => ({
