@@ -1,12 +1,8 @@
-import { once } from 'node:events'
-import { createServer } from 'node:http'
 import type { AttributeValue } from '@aws-sdk/client-dynamodb'
+import { type Served, serveJson } from './serve.ts'
 
-export type DynamoDbServer = {
-  /** For AWS_ENDPOINT_URL_DYNAMODB. */
-  url: string
-  stop(): Promise<void>
-}
+/** Its `url` is for AWS_ENDPOINT_URL_DYNAMODB. */
+export type DynamoDbServer = Served
 
 /** Its one table: the name, and the two attributes that are its key, both texts. */
 export type Table = { name: string; hash: string; range: string }
@@ -38,22 +34,7 @@ class Refused extends Error {
  */
 export async function startDynamoDb(table: Table): Promise<DynamoDbServer> {
   const items = new Items(table)
-  const server = createServer(async (incoming, outgoing) => {
-    const action = `${incoming.headers['x-amz-target']}`.replace('DynamoDB_20120810.', '')
-    const text = Buffer.concat(await incoming.toArray()).toString()
-    const answer = respond(items, action, JSON.parse(text))
-    outgoing.writeHead('__type' in answer ? 400 : 200, { 'content-type': 'application/x-amz-json-1.0' })
-    outgoing.end(JSON.stringify(answer))
-  }).listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  return {
-    url: `http://127.0.0.1:${(server.address() as { port: number }).port}`,
-    async stop() {
-      const closed = once(server.close(), 'close')
-      server.closeAllConnections()
-      await closed
-    },
-  }
+  return serveJson('DynamoDB_20120810', (action, request) => respond(items, action, request))
 }
 
 function respond(items: Items, action: string, request: Request): object {

@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { once } from 'node:events'
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Account } from './secretsManager/account.ts'
 import { answer } from './secretsManager/actions.ts'
 import type { Conduct } from './secretsManager/conduct.ts'
@@ -8,6 +7,7 @@ import { Here } from './secretsManager/here.ts'
 import { denied, Refused } from './secretsManager/refused.ts'
 import { Replication } from './secretsManager/replication.ts'
 import { add, type Request } from './secretsManager/secret.ts'
+import { serve } from './serve.ts'
 
 /** Where a call belongs that is not signed, or so that nobody can tell. */
 const DEFAULT_REGION = 'eu-west-1'
@@ -49,22 +49,15 @@ export type SecretsManagerServer = {
  */
 export async function startSecretsManager({ clock = Date.now } = {}): Promise<SecretsManagerServer> {
   const service = new Service(clock)
-  const server = createServer((incoming, outgoing) => service.respond(incoming, outgoing))
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
+  const served = await serve((incoming, outgoing) => service.respond(incoming, outgoing))
   return {
-    url: `http://127.0.0.1:${(server.address() as { port: number }).port}`,
+    ...served,
     calls: service.calls,
     refuse: next => {
       service.rule = next
     },
     setRegion: (region, conduct) => service.setRegion(region, conduct),
     stagePending: (id, token) => service.stagePending(id, token),
-    async stop() {
-      const closed = once(server.close(), 'close')
-      server.closeAllConnections()
-      await closed
-    },
   }
 }
 

@@ -1,7 +1,6 @@
-import { once } from 'node:events'
-import { createServer } from 'node:http'
 import type { MachineName } from '../../fleet/states.ts'
 import { type Execution, type Failure, runExecution, type Tasks } from '../embedded/stateMachine.ts'
+import { serveJson } from './serve.ts'
 
 export type StepFunctionsServer = {
   /** For AWS_ENDPOINT_URL_SFN. */
@@ -20,7 +19,7 @@ export type StepFunctionsServer = {
   promotions: Map<string, Started>
   /** Every call so far. */
   calls: { action: string }[]
-  stop(): void
+  stop(): Promise<void>
 }
 
 /** An execution; `history` is what GetExecutionHistory tells of it. */
@@ -59,17 +58,12 @@ class Refused extends Error {}
 export async function startStepFunctions(): Promise<StepFunctionsServer> {
   const calls: { action: string }[] = []
   const stateMachine = new StateMachines()
-  const server = createServer(async (incoming, outgoing) => {
-    const action = String(incoming.headers['x-amz-target']).replace('AWSStepFunctions.', '')
+  const served = await serveJson('AWSStepFunctions', (action, request) => {
     calls.push({ action })
-    const request: Request = JSON.parse(Buffer.concat(await incoming.toArray()).toString())
-    const answer = respond(stateMachine, action, request)
-    outgoing.writeHead('__type' in answer ? 400 : 200, { 'content-type': 'application/x-amz-json-1.0' })
-    outgoing.end(JSON.stringify(answer))
-  }).listen(0, '127.0.0.1')
-  await once(server, 'listening')
+    return respond(stateMachine, action, request)
+  })
   return {
-    url: `http://127.0.0.1:${(server.address() as { port: number }).port}`,
+    ...served,
     running: stateMachine.running,
     runs: stateMachine.runs,
     tasks: stateMachine.tasks,
@@ -77,10 +71,6 @@ export async function startStepFunctions(): Promise<StepFunctionsServer> {
     servers: stateMachine.servers,
     promotions: stateMachine.promotions,
     calls,
-    stop() {
-      server.close()
-      server.closeAllConnections()
-    },
   }
 }
 

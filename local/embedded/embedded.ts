@@ -72,8 +72,7 @@ export async function startEmbedded({ trust = [] }: { trust?: string[] } = {}): 
     users,
     async stop() {
       await users[Symbol.asyncDispose]()
-      stepFunctions.stop()
-      await Promise.all([postgres.stop(), secretsManager.stop()])
+      await Promise.all([postgres.stop(), secretsManager.stop(), stepFunctions.stop()])
     },
   }
 }
