@@ -2,7 +2,7 @@ import { explained } from './awsErrors.ts'
 import type { Context } from './context.ts'
 import { CommandError } from './exit.ts'
 import { inLots } from './lots.ts'
-import { peersOf, type Stack, stacksOf } from './stack.ts'
+import { counterpartIn, peersOf, type Stack } from './stack.ts'
 
 /** A setting that two stacks do not have in common; null where one does not tell it. */
 export type Difference = { name: string; here: string | null; there: string | null }
@@ -20,8 +20,7 @@ export const peersIn = (context: Context, stack: Stack): Promise<Peer[]> =>
 
 async function peerIn(context: Context, stack: Stack, region: string): Promise<Peer> {
   try {
-    const stacks = await stacksOf({ ...context, clients: context.clients.in(region) })
-    const peer = stacks.find(({ stage }) => stage === stack.stage)
+    const peer = await counterpartIn(context, stack, region)
     if (!peer) return { region, state: 'missing' }
     const { name, version } = peer
     return { region, state: 'there', name, version, differences: differencesOf(stack, peer) }

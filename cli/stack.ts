@@ -89,6 +89,16 @@ export async function stacksOf({ clients }: Context): Promise<Stack[]> {
   return found
 }
 
+/** The stack of the same stage in another Region. */
+export async function counterpartIn(
+  context: Context,
+  { stage }: Stack,
+  region: string,
+): Promise<Stack | undefined> {
+  const stacks = await stacksOf({ ...context, clients: context.clients.in(region) })
+  return stacks.find(stack => stack.stage === stage)
+}
+
 function stackIn({ StackName: name = '', Outputs = [] }: Described): Stack[] {
   const outputs = Object.fromEntries(
     Outputs.map(({ OutputKey = '', OutputValue = '' }) => [OutputKey, OutputValue]),

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { DescribeExecutionOutput } from '@aws-sdk/client-sfn'
-import { isTemporary } from '../../rotation/ask.ts'
 import type { Context } from '../context.ts'
+import { Patience } from '../patience.ts'
 import { outputOf, type Stack } from '../stack.ts'
 import type { Input } from './request.ts'
 
@@ -10,8 +10,6 @@ export type Promotion = { arn: string; input: Input; began: Date }
 
 /** Milliseconds between two looks at first, which get longer. */
 const PAUSE = { first: 300, longest: 5000 }
-/** As many looks may go without an answer, one after the other. */
-const PATIENCE = 5
 
 const machineOf = (stack: Stack) => outputOf(stack, 'PromoteStateMachineArn')
 
@@ -57,15 +55,10 @@ export async function ended(
 ): Promise<DescribeExecutionOutput> {
   const { DescribeExecutionCommand } = await import('@aws-sdk/client-sfn')
   const client = await clients.stepFunctions()
-  let unanswered = 0
+  const patience = new Patience(signal)
   for (let pause = PAUSE.first; ; pause = Math.min(pause * 1.5, PAUSE.longest)) {
     const command = new DescribeExecutionCommand({ executionArn })
-    const found = await client.send(command, { abortSignal: signal }).catch(error => {
-      signal.throwIfAborted()
-      if (!isTemporary(error) || ++unanswered > PATIENCE) throw error
-      return undefined
-    })
-    if (found) unanswered = 0
+    const found = await patience.of(client.send(command, { abortSignal: signal }))
     if (found && found.status !== 'RUNNING') return found
     await look()
     await sleep(pause, undefined, { signal })

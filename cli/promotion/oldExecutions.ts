@@ -2,7 +2,7 @@ import { explained } from '../awsErrors.ts'
 import type { Context } from '../context.ts'
 import { CommandError } from '../exit.ts'
 import { inLots } from '../lots.ts'
-import { type Stack, stacksOf } from '../stack.ts'
+import { counterpartIn, type Stack } from '../stack.ts'
 
 /** The rotations that run in another Region, each with the credential that it is of; or why that is not known. */
 export type Executions = { running: { arn: string; id: string }[] } | { why: string }
@@ -10,12 +10,10 @@ export type Executions = { running: { arn: string; id: string }[] } | { why: str
 /** Those of the stack of the same stage. Where there is none, none runs. */
 export async function executionsIn(context: Context, stack: Stack, region: string): Promise<Executions> {
   try {
-    const clients = context.clients.in(region)
-    const stacks = await stacksOf({ ...context, clients })
-    const old = stacks.find(({ stage }) => stage === stack.stage)
+    const old = await counterpartIn(context, stack, region)
     if (!old) return { running: [] }
     const { DescribeExecutionCommand, paginateListExecutions } = await import('@aws-sdk/client-sfn')
-    const client = await clients.stepFunctions()
+    const client = await context.clients.in(region).stepFunctions()
     const query = { stateMachineArn: old.outputs.RotateStateMachineArn, statusFilter: 'RUNNING' } as const
     const pages = await Array.fromAsync(paginateListExecutions({ client }, query))
     const arns = pages.flatMap(({ executions = [] }) => executions.map(each => each.executionArn ?? ''))

@@ -1,15 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { HistoryEvent, SFNClient } from '@aws-sdk/client-sfn'
-import { isTemporary } from '../../rotation/ask.ts'
 import { CommandError, exit } from '../exit.ts'
+import { Patience } from '../patience.ts'
 import { History, type Step } from './history.ts'
 
 /** Milliseconds between two looks at first, which get longer. */
 const PAUSE = { first: 300, longest: 2000 }
 /** Milliseconds that an execution may take to be there: Secrets Manager starts it a moment after it is asked. */
 const BEGINS_WITHIN = 60_000
-/** As many looks may go without an answer, one after the other. */
-const PATIENCE = 5
 
 /**
  * What an execution has done and does, as it goes by, to its end.
@@ -22,18 +20,15 @@ export async function* follow(
 ): AsyncGenerator<Step> {
   const history = new History()
   const asked = Date.now()
-  let [seen, unanswered] = [0, 0]
+  const patience = new Patience(signal)
+  let seen = 0
   for (let pause = PAUSE.first; ; pause = Math.min(pause * 1.2, PAUSE.longest)) {
-    const events = await eventsAfter(seen, client, executionArn, signal).catch(error => {
-      signal.throwIfAborted()
-      if (error.name === 'ExecutionDoesNotExist' && seen === 0) {
-        if (Date.now() - asked < BEGINS_WITHIN) return []
-        throw notBegun(executionArn)
-      }
-      if (!isTemporary(error) || ++unanswered > PATIENCE) throw error
-      return undefined
+    const look = eventsAfter(seen, client, executionArn, signal).catch(error => {
+      if (error.name !== 'ExecutionDoesNotExist' || seen > 0) throw error
+      if (Date.now() - asked < BEGINS_WITHIN) return []
+      throw notBegun(executionArn)
     })
-    if (events) unanswered = 0
+    const events = await patience.of(look)
     for (const event of events ?? []) {
       seen = event.id ?? seen
       const step = history.read(event)

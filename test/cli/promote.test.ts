@@ -1,5 +1,3 @@
-import { PassThrough, Writable } from 'node:stream'
-import { stripVTControlCharacters } from 'node:util'
 import { CreateTableCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb'
 import {
   CreateSecretCommand,
@@ -11,7 +9,6 @@ import {
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { promote } from '../../cli/commands/promote.ts'
 import { replicas } from '../../cli/commands/replicas.ts'
-import { contextOf } from '../../cli/context.ts'
 import { CommandError } from '../../cli/exit.ts'
 import type { PromoteOptions } from '../../cli/promotion/request.ts'
 import { type Noted, PromotionTable } from '../../fleet/promotion/promotionTable.ts'
@@ -21,6 +18,7 @@ import { pythonBin } from '../../local/stack/python.ts'
 import { type Moto, startMoto } from '../support/moto.ts'
 import { type Account, environment, run, stackOf, startAccount } from './account.ts'
 import { type Execution, type States, startStates } from './states.ts'
+import { surroundings } from './terminal.ts'
 
 const here = 'eu-west-1'
 const lost = 'us-east-1'
@@ -133,21 +131,6 @@ const whole = (one: Partial<Noted>, execution = `${machine}:earlier`): Noted => 
   refused: [],
   ...one,
 })
-
-/** A context on a terminal where somebody types this at the question, or on none. */
-function surroundings(typed: string | undefined, json: boolean) {
-  const printed = { out: '', err: '' }
-  const stdin = Object.assign(new PassThrough(), { isTTY: typed !== undefined })
-  const stdout = { write: (text: string) => (printed.out += text) }
-  const stderr = new Writable({
-    write(chunk, _, done) {
-      printed.err += stripVTControlCharacters(`${chunk}`)
-      if (/to go on: $/.test(`${chunk}`)) stdin.write(`${typed}\n`)
-      done()
-    },
-  })
-  return { printed, context: contextOf({ json }, { stdin, stdout, stderr }, process.env) }
-}
 
 type Called = { typed?: string; json?: boolean; ids?: string[] }
 

@@ -1,5 +1,3 @@
-import { PassThrough, Writable } from 'node:stream'
-import { stripVTControlCharacters } from 'node:util'
 import {
   CreateSecretCommand,
   DescribeSecretCommand,
@@ -13,7 +11,6 @@ import {
 } from '@aws-sdk/client-secrets-manager'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { replicas } from '../../cli/commands/replicas.ts'
-import { contextOf } from '../../cli/context.ts'
 import type { FoundSecret } from '../../cli/credentialId.ts'
 import { CommandError, exit } from '../../cli/exit.ts'
 import { act } from '../../cli/replicas/act.ts'
@@ -25,6 +22,7 @@ import { stackOf as findStack } from '../../cli/stack.ts'
 import { type SecretsManagerServer, startSecretsManager } from '../../local/aws/secretsManager.ts'
 import { type Tags, tagsIn } from '../../rotation/tags.ts'
 import { type Account, environment, functionArn, stackOf, startAccount } from './account.ts'
+import { surroundings } from './terminal.ts'
 
 const home = 'eu-west-1'
 const region = 'us-east-1'
@@ -106,21 +104,6 @@ const listed = async (id: string) =>
   )
 const changed = () =>
   account.sent.filter(({ action }) => changes.includes(action)).map(({ action }) => action)
-
-/** A context on a terminal where somebody types this at each question, or on none. */
-function surroundings(typed: string | undefined, json: boolean) {
-  const printed = { out: '', err: '' }
-  const stdin = Object.assign(new PassThrough(), { isTTY: typed !== undefined })
-  const stdout = { write: (text: string) => (printed.out += text) }
-  const stderr = new Writable({
-    write(chunk, _, done) {
-      printed.err += stripVTControlCharacters(`${chunk}`)
-      if (/\(yes\/no\) $|to go on: $/.test(`${chunk}`)) stdin.write(`${typed}\n`)
-      done()
-    },
-  })
-  return { printed, context: contextOf({ json }, { stdin, stdout, stderr }, process.env) }
-}
 
 type Called = { typed?: string; json?: boolean; milliseconds?: number }
 
