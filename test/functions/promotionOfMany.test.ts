@@ -1,9 +1,12 @@
 import {
   CreateSecretCommand,
   DeleteSecretCommand,
+  DescribeSecretCommand,
   PutSecretValueCommand,
 } from '@aws-sdk/client-secrets-manager'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import type { StateName } from '../../fleet/states.ts'
+import type { Tasks } from '../../local/embedded/stateMachine.ts'
 import { type RunningPostgres, startPostgres } from '../../local/servers/postgres.ts'
 import { asSuperuser, hex } from '../../local/servers/postgresDatabase.ts'
 import { inRegion } from '../../rotation/arn.ts'
@@ -214,19 +217,42 @@ describe('a promotion that is killed', () => {
     values = await makeUsers(FEW)
   })
 
-  /** So many secrets with replicas, each with a version that is pending. */
+  /** So many secrets with replicas. */
   async function addFew(at: string): Promise<string[]> {
     lost.isLost = false
     const arns: string[] = []
-    for (const [n, value] of values.entries()) {
-      const arn = await lost.add(`${at}/${n}`, { value, tags: { 'keyturn:service-schedule': schedule } })
-      const SecretString = JSON.stringify({ ...value, password: 'never set' })
+    for (const [n, value] of values.entries())
+      arns.push(await lost.add(`${at}/${n}`, { value, tags: { 'keyturn:service-schedule': schedule } }))
+    return arns
+  }
+
+  /** The same, each with a version that is pending, and their Region is lost. */
+  async function loseFew(at: string): Promise<string[]> {
+    const arns = await addFew(at)
+    for (const [n, arn] of arns.entries()) {
+      const SecretString = JSON.stringify({ ...values[n], password: 'never set' })
       const pending = { SecretId: inRegion(arn, from), SecretString, VersionStages: ['AWSPENDING'] }
       await lost.old.send(new PutSecretValueCommand(pending))
-      arns.push(arn)
     }
     lost.isLost = true
     return arns
+  }
+
+  /** What the states do, until one of them, in the middle of the secrets, is the last. */
+  function killed(state: StateName<'promote'>, when: 'before' | 'after'): Tasks {
+    const last = ['FindReplicas', 'ReportPromotion'].includes(state) ? 1 : FEW / 2
+    let [seen, dead] = [0, false]
+    const each = Object.entries(lost.tasks).map(([name, task]) => [
+      name,
+      async (input: unknown) => {
+        const isIt = name === state && ++seen === last
+        if (isIt && when === 'after') await task?.(input)
+        dead ||= isIt
+        if (dead) throw Object.assign(new Error('killed'), { name: 'Killed' })
+        return task?.(input)
+      },
+    ])
+    return Object.fromEntries(each)
   }
 
   async function expectPromoted(arns: string[]): Promise<void> {
@@ -245,30 +271,39 @@ describe('a promotion that is killed', () => {
   test.for(states.flatMap(state => [[state, 'before'] as const, [state, 'after'] as const]))(
     'at %s, %s it has done its work, is resumed by another one',
     async ([state, when]) => {
-      const arns = await addFew(`killed-${state}-${when}`)
-      let [seen, dead] = [0, false]
-      const each = Object.entries(lost.tasks).map(([name, task]) => [
-        name,
-        async (input: unknown) => {
-          const isIt = name === state && ++seen === (perSecret(state) ? FEW / 2 : 1)
-          if (isIt && when === 'after') await task?.(input)
-          dead ||= isIt
-          if (dead) throw Object.assign(new Error('killed'), { name: 'Killed' })
-          return task?.(input)
-        },
-      ])
-      const { failure, output } = await lost.promote({ from }, Object.fromEntries(each))
+      const arns = await loseFew(`killed-${state}-${when}`)
+      const { failure, output } = await lost.promote({ from }, killed(state, when))
       expect(failure?.error ?? output).toBe('Killed')
       expect((await lost.promote()).output).toMatchObject({ unknown: 0, failed: { count: 0 } })
       await expectPromoted(arns)
     },
   )
-  const perSecret = (state: (typeof states)[number]) => !['FindReplicas', 'ReportPromotion'].includes(state)
+
+  test.for([
+    ['HandOver', 'before'],
+    ['HandOver', 'after'],
+    ['FenceOff', 'before'],
+    ['FenceOff', 'after'],
+  ] as const)(
+    'at %s of a planned one, %s it has done its work, is resumed by another one',
+    async ([state, when]) => {
+      const arns = await addFew(`planned-${state}-${when}`)
+      const planned = { from, planned: true }
+      const { failure, output } = await lost.promote(planned, killed(state, when))
+      expect(failure?.error ?? output).toBe('Killed')
+      expect((await lost.promote(planned)).output).toMatchObject({ unknown: 0, failed: { count: 0 } })
+      await expectPromoted(arns)
+      for (const arn of arns) {
+        const old = await lost.old.send(new DescribeSecretCommand({ SecretId: inRegion(arn, from) }))
+        expect(old.Tags).toContainEqual({ Key: 'keyturn:home', Value: here })
+      }
+    },
+  )
 
   test.for(actions.flatMap(action => [[action, 'before'] as const, [action, 'after'] as const]))(
     'at the call %s, %s it took effect, is resumed by another one',
     async ([action, when]) => {
-      const arns = await addFew(`call-${action}-${when}`)
+      const arns = await loseFew(`call-${action}-${when}`)
       let seen = 0
       lost.embedded.secretsManager.refuse(call => {
         const isIt = call.region === here && call.action === action
