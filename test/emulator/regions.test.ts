@@ -436,10 +436,14 @@ describe.skipIf(!possible)('deployed in two Regions of one account', () => {
       expect(refused.code).toBe(2)
       expect(refused.stderr).toMatch(`Secrets Manager in ${home} still answers: nothing was promoted`)
       expect((await described(there, replicaOf(lost))).PrimaryRegion).toBe(home)
-      expect(await call(there, 'switchRegion', {})).toMatchObject({
+      const begun = await call(there, 'switchRegion', {})
+      expect(begun).toMatchObject({
         errorType: 'PromotionRuns',
         errorMessage: expect.stringMatching(`execution switch-${home}-\\d+ was started$`),
       })
+      const [name] = begun.errorMessage.match(/switch-\S+/)
+      const execution = (await there.output('PromoteStateMachineArn')).replace('stateMachine', 'execution')
+      expect((await there.ended(`${execution}:${name}`)).status).toBe('FAILED')
     })
 
     const promoteLost = () =>
