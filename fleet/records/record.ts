@@ -56,13 +56,20 @@ export const latestGood = (records: RotationRecord[]): RotationRecord | undefine
   records.find(({ outcome }) => outcome === 'rotated')
 
 /** `locked-out`: the rollback failed too. `stopped`: it ended without a word on how, as when somebody stopped it. */
-type Outcome = 'running' | 'rotated' | 'failed' | 'locked-out' | 'stopped'
+export type Outcome = 'running' | 'rotated' | 'failed' | 'locked-out' | 'stopped'
 
 /**
  * What became of what was replaced. `open`: its grace time runs. `never`: the grace time has no end. `not-closed`: closing
  * failed, or the execution ended before. `taken-up`: a later rotation has to close it.
  */
-type Retirement = 'open' | 'closed' | 'not-dropped' | 'not-closed' | 'taken-up' | 'moved-back' | 'never'
+export type Retirement =
+  | 'open'
+  | 'closed'
+  | 'not-dropped'
+  | 'not-closed'
+  | 'taken-up'
+  | 'moved-back'
+  | 'never'
 
 /** An event of an execution's history, as far as it is read here. */
 export type HistoryEvent = {
