@@ -1,4 +1,5 @@
 import type { AttributeValue } from '@aws-sdk/client-dynamodb'
+import { Refused } from './refused.ts'
 import { type Served, serveJson } from './serve.ts'
 
 /** Its `url` is for AWS_ENDPOINT_URL_DYNAMODB. */
@@ -19,14 +20,6 @@ type Request = {
 
 /** Bytes after which a page of a query ends, as DynamoDB's does. */
 const PAGE = 1_000_000
-
-/** A refusal as DynamoDB words it. */
-class Refused extends Error {
-  constructor(name: string, message: string) {
-    super(message)
-    this.name = name
-  }
-}
 
 /**
  * Starts as much of Amazon DynamoDB as the table of promotions uses, in this process, on a free port of 127.0.0.1: one table,

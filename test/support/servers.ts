@@ -1,4 +1,5 @@
 import type { TestProject } from 'vitest/node'
+import { type Chromium, startChromium } from '../../local/servers/chromium.ts'
 import { type MongodbServer, startMongodb } from '../../local/servers/mongodb.ts'
 import { flavours, type MysqlServer, startMysql } from '../../local/servers/mysql.ts'
 import { type Pgbouncer, poolers, startPgbouncer } from '../../local/servers/pgbouncer.ts'
@@ -16,6 +17,8 @@ declare module 'vitest' {
     redis: RedisServer[]
     /** PgBouncers in front of the newest PostgreSQL, likewise. */
     pgbouncer: Pgbouncer[]
+    /** A browser, likewise. */
+    chromium: Chromium[]
   }
 }
 
@@ -23,14 +26,15 @@ type Stoppable = { restart?(): Promise<void>; kill?(): Promise<void>; stop(): Pr
 
 /**
  * Every server, started once for all test files: `inject('postgres')`, which comes with `npm ci`, the newest first, and
- * `inject('mysql')`, `inject('mongodb')` and `inject('redis')`, fetched from the system's own Debian mirror.
+ * `inject('mysql')`, `inject('mongodb')`, `inject('redis')` and `inject('chromium')`, fetched from the system's own Debian mirror.
  */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const [postgres, mysql, mongodb, redis] = await Promise.all([
+  const [postgres, mysql, mongodb, redis, chromium] = await Promise.all([
     startable(postgresVersions.map(version => startPostgres(version))),
     startable(flavours.map(flavour => startMysql(flavour))),
     startable([startMongodb()]),
     startable(redisPackages.map(packages => startRedis(packages))),
+    startable([startChromium()]),
   ])
   const [newest] = postgres
   if (!newest) throw new Error('there is no PostgreSQL for a pooler')
@@ -46,9 +50,10 @@ export default async function setup(project: TestProject): Promise<() => Promise
   )
   project.provide('mongodb', mongodb.map(plain))
   project.provide('redis', redis.map(plain))
+  project.provide('chromium', chromium.map(plain))
   return async () => {
     await Promise.all(
-      [...postgres, ...mysql, ...mongodb, ...redis, ...pgbouncer].map(server => server.stop()),
+      [...postgres, ...mysql, ...mongodb, ...redis, ...pgbouncer, ...chromium].map(server => server.stop()),
     )
   }
 }

@@ -14,10 +14,11 @@ type Shape = {
   max?: number
   pattern?: string
   exception?: boolean
+  timestampFormat?: string
 }
 type Operation = { input: { shape: string }; output?: { shape: string }; errors?: { shape: string }[] }
 
-/** AWS's own description of a service whose calls and answers are JSON: which members there are, and of which type. */
+/** AWS's own description of a service whose answers are JSON: which members there are, and of which type. */
 export class ServiceModel {
   readonly #operations: Record<string, Operation>
   readonly #shapes: Record<string, Shape>
@@ -101,6 +102,8 @@ function wrongInText(shape: Shape, value: unknown, path: string): string[] {
 }
 
 function wrongInNumber(shape: Shape, value: unknown, path: string): string[] {
+  if (shape.timestampFormat === 'iso8601')
+    return Number.isNaN(Date.parse(`${value}`)) ? [`${path} is no date`] : []
   if (typeof value !== 'number') return [`${path} is no number`]
   if (shape.type === 'timestamp') return []
   return Number.isInteger(value) ? wrongInSize(shape, value, path) : [`${path} is no whole number`]

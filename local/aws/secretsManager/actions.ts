@@ -1,5 +1,5 @@
+import { Refused } from '../refused.ts'
 import type { Here } from './here.ts'
-import { Refused } from './refused.ts'
 import { replicas } from './replicas.ts'
 import type { Request } from './secret.ts'
 import { secrets } from './secrets.ts'

@@ -1,12 +1,4 @@
-/** An error as AWS answers it. */
-export class Refused extends Error {
-  readonly status: number
-  constructor(name: string, message = name, status = 400) {
-    super(message)
-    this.name = name
-    this.status = status
-  }
-}
+import { Refused } from '../refused.ts'
 
 export function invalid(message: string): Refused {
   return new Refused('InvalidParameterException', message)

@@ -1,5 +1,6 @@
+import { Refused } from '../refused.ts'
 import type { Here } from './here.ts'
-import { invalid, Refused } from './refused.ts'
+import { invalid } from './refused.ts'
 import type { Request } from './secret.ts'
 
 /** The calls about a secret's replicas. */

@@ -1,6 +1,7 @@
 import { randomInt, randomUUID } from 'node:crypto'
+import { Refused } from '../refused.ts'
 import type { Here } from './here.ts'
-import { invalid, markedForDeletion, onReplica, Refused } from './refused.ts'
+import { invalid, markedForDeletion, onReplica } from './refused.ts'
 import { add, named, type Request, type Secret, stagesOf, tagsOf, tokenIn, valueIn } from './secret.ts'
 
 /** The calls about a secret as a whole. */

@@ -1,5 +1,6 @@
+import { Refused } from '../refused.ts'
 import type { Here } from './here.ts'
-import { invalid, notFound, Refused } from './refused.ts'
+import { invalid, notFound } from './refused.ts'
 import { add, attach, labelsOf, named, type Request, tokenIn, valueIn } from './secret.ts'
 
 const DAY = 86_400

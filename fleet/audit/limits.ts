@@ -1,0 +1,74 @@
+/** How many calls a service takes of an account in a Region. */
+export type Limit = {
+  /** Calls with the same name share the limit. */
+  name: string
+  perSecond: number
+  /** How many may come at once. AWS publishes no such number for these: it is what one second allows. */
+  burst: number
+  /** Where AWS says so, and when that was looked up; or why it is no more than a guess. */
+  source: string
+}
+
+const quotas = 'https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_limits.html, 2026-11-30'
+const unpublished = 'AWS publishes no number: a careful guess, which a throttled answer lowers, 2026-11-30'
+
+/** What each service is called, by the name that signatures have for it. */
+export const said = {
+  secretsmanager: 'Secrets Manager',
+  ssm: 'Parameter Store',
+  tagging: 'Resource Groups Tagging API',
+  lambda: 'Lambda',
+  cloudtrail: 'CloudTrail',
+  sns: 'SNS',
+  cloudformation: 'CloudFormation',
+  'access-analyzer': 'Access Analyzer',
+  dynamodb: 'DynamoDB',
+}
+export type ServiceKey = keyof typeof said
+
+/** By the name that signatures have for the service, and then by operation. */
+const limits: Record<ServiceKey, Record<string, [perSecond: number, source: string, name?: string]>> = {
+  secretsmanager: {
+    ListSecrets: [
+      100,
+      'https://aws.amazon.com/about-aws/whats-new/2022/11/aws-secrets-manager-increases-api-requests-per-second-limits, 2026-11-30',
+    ],
+    DescribeSecret: [
+      40_000,
+      'https://aws.amazon.com/about-aws/whats-new/2025/03/aws-secrets-manager-increases-api-requests-seconds, 2026-11-30',
+    ],
+    GetResourcePolicy: [50, quotas],
+    ListSecretVersionIds: [50, quotas],
+  },
+  ssm: { DescribeParameters: [5, unpublished], GetResourcePolicies: [10, unpublished] },
+  tagging: { GetResources: [15, unpublished] },
+  lambda: {
+    GetFunctionConfiguration: [
+      15,
+      'https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html, 2026-11-30',
+    ],
+  },
+  cloudtrail: {
+    LookupEvents: [
+      2,
+      'https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_LookupEvents.html, 2026-11-30',
+    ],
+  },
+  sns: {
+    ListSubscriptionsByTopic: [
+      30,
+      'https://docs.aws.amazon.com/sns/latest/api/API_ListSubscriptionsByTopic.html, 2026-11-30',
+    ],
+  },
+  cloudformation: { DescribeStacks: [5, unpublished], ListStackResources: [5, unpublished] },
+  'access-analyzer': { ListAnalyzers: [5, unpublished], ListFindings: [5, unpublished] },
+  dynamodb: { Scan: [10, unpublished] },
+}
+
+/** What limits an operation; undefined for one that an audit does not call. */
+export function limitOf(service: string, operation: string): Limit | undefined {
+  const found = limits[service as ServiceKey]?.[operation]
+  if (!found) return undefined
+  const [perSecond, source, name = `${service} ${operation}`] = found
+  return { name, perSecond, burst: perSecond, source }
+}

@@ -1,0 +1,88 @@
+import { Refused } from '../refused.ts'
+import { type Action, pageOf, seconds, tagList, type Where } from './request.ts'
+import type { Region, Secret } from './world.ts'
+
+/** Secrets Manager, of which nothing can read or write a value. */
+export const secretsManager: Record<string, Action> = {
+  ListSecrets: ({ NextToken, MaxResults, Filters }, where) => {
+    if (Filters) throw new Refused('InvalidParameterException', 'Filters are not played here.')
+    const { page, next } = pageOf(listed(where), { start: NextToken, most: MaxResults, least: 100 })
+    const SecretList = page.map(secret => ({
+      ...detailsOf(secret),
+      SecretVersionsToStages: stagesOf(secret),
+    }))
+    return { SecretList, NextToken: next }
+  },
+
+  DescribeSecret: ({ SecretId }, where) => {
+    const secret = find(SecretId, where)
+    const { replicas = [] } = secret
+    return {
+      ...detailsOf(secret),
+      VersionIdsToStages: stagesOf(secret),
+      ReplicationStatus: replicas.length
+        ? replicas.map(({ region, status = 'InSync', message, keyId, accessed }) => ({
+            ...{ Region: region, Status: status, KmsKeyId: keyId, LastAccessedDate: day(accessed) },
+            StatusMessage: message ?? (status === 'InSync' ? 'Replication succeeded' : undefined),
+          }))
+        : undefined,
+    }
+  },
+
+  GetResourcePolicy: ({ SecretId }, where) => {
+    const { arn, name, policy } = find(SecretId, where)
+    const ResourcePolicy = typeof policy === 'object' ? JSON.stringify(policy) : policy
+    return { ARN: arn, Name: name, ResourcePolicy }
+  },
+
+  ListSecretVersionIds: ({ SecretId, NextToken, MaxResults }, where) => {
+    const { arn, name, versions } = find(SecretId, where)
+    const labelled = versions.filter(({ labels }) => labels.length)
+    const { page, next } = pageOf(labelled, { start: NextToken, most: MaxResults, least: 100 })
+    const Versions = page.map(({ id, labels, created }) => ({
+      ...{ VersionId: id, VersionStages: labels, CreatedDate: seconds(created) },
+    }))
+    return { ARN: arn, Name: name, Versions, NextToken: next }
+  },
+}
+
+function listed({ world, region, orderOf }: Where): Secret[] {
+  const secrets = [...((world.regions.get(region) as Region | undefined)?.secrets.values() ?? [])]
+  return secrets
+    .map(secret => ({ secret, order: orderOf(secret.name) }))
+    .sort((a, b) => (a.order < b.order ? -1 : a.order > b.order ? 1 : 0))
+    .map(({ secret }) => secret)
+}
+
+function find(id: unknown, { world, region }: Where): Secret {
+  const { secrets } = world.regions.get(region) ?? { secrets: new Map<string, Secret>() }
+  const found = secrets.get(`${id}`) ?? [...secrets.values()].find(({ name }) => name === id)
+  if (!found)
+    throw new Refused('ResourceNotFoundException', "Secrets Manager can't find the specified secret.")
+  return found
+}
+
+function detailsOf(secret: Secret): object {
+  const { rotation, primaryRegion, replicas, region } = secret
+  return {
+    ...{ ARN: secret.arn, Name: secret.name, KmsKeyId: secret.keyId, OwningService: secret.owningService },
+    ...{ CreatedDate: seconds(secret.created), LastChangedDate: seconds(secret.changed) },
+    LastAccessedDate: day(secret.accessed),
+    PrimaryRegion: primaryRegion ?? (replicas?.length ? region : undefined),
+    ...(rotation && {
+      RotationEnabled: rotation.enabled,
+      RotationLambdaARN: rotation.functionArn ?? undefined,
+      RotationRules: { ScheduleExpression: rotation.schedule, AutomaticallyAfterDays: rotation.everyDays },
+      LastRotatedDate: seconds(rotation.last),
+      NextRotationDate: seconds(rotation.next),
+    }),
+    Tags: tagList(secret.tags),
+  }
+}
+
+/** The service tells the day, not the time. */
+const day = (date: string | undefined) =>
+  seconds(date && `${new Date(date).toISOString().slice(0, 10)}T00:00:00Z`)
+
+const stagesOf = ({ versions }: Secret) =>
+  Object.fromEntries(versions.flatMap(({ id, labels }) => (labels.length ? [[id, labels]] : [])))

@@ -1,0 +1,65 @@
+import { Refused } from '../refused.ts'
+import type { Action, Where } from './request.ts'
+import type { Stack } from './world.ts'
+import { element, elements } from './xml.ts'
+
+/** What CloudFormation tells of Keyturn's stack. */
+export const cloudFormation: Record<string, Action> = {
+  DescribeStacks: ({ StackName }, where) => {
+    const stack = stackIn(where)
+    if (StackName !== undefined) find(StackName, where)
+    return elements('Stacks', stack ? [stackXml(stack)] : [])
+  },
+
+  ListStackResources: ({ StackName, NextToken }, where) => {
+    const { roles } = find(StackName, where)
+    const from = Number(NextToken ?? 0)
+    const page = roles.slice(from, from + 100)
+    const next = from + 100 < roles.length ? element('NextToken', `${from + 100}`) : ''
+    return elements('StackResourceSummaries', page.map(roleXml)) + next
+  },
+}
+
+/** The subscriptions of the stack's alarm topic. */
+export const sns: Record<string, Action> = {
+  ListSubscriptionsByTopic: ({ TopicArn }, where) => {
+    const stack = stackIn(where)
+    if (TopicArn !== stack?.outputs.AlarmTopicArn) throw new Refused('NotFound', 'Topic does not exist', 404)
+    return elements(
+      'Subscriptions',
+      (stack?.subscriptions ?? []).map(
+        arn =>
+          element('TopicArn', `${TopicArn}`) +
+          element('Protocol', 'email') +
+          element('SubscriptionArn', arn) +
+          element('Owner', where.world.account) +
+          element('Endpoint', 'somebody@example.com'),
+      ),
+    )
+  },
+}
+
+const stackIn = ({ world, region }: Where) => world.regions.get(region)?.stack
+
+function find(name: unknown, where: Where): Stack {
+  const stack = stackIn(where)
+  if (!stack || stack.name !== name)
+    throw new Refused('ValidationError', `Stack with id ${name} does not exist`)
+  return stack
+}
+
+const outputXml = ([key, value]: [string, string]) =>
+  element('OutputKey', key) + element('OutputValue', value)
+
+const stackXml = ({ name, outputs }: Stack) =>
+  element('StackName', name) +
+  element('CreationTime', '2026-01-01T00:00:00Z') +
+  element('StackStatus', 'UPDATE_COMPLETE') +
+  elements('Outputs', Object.entries(outputs).map(outputXml))
+
+const roleXml = (role: string) =>
+  element('LogicalResourceId', role.replaceAll(/\W/g, '')) +
+  element('PhysicalResourceId', role) +
+  element('ResourceType', 'AWS::IAM::Role') +
+  element('ResourceStatus', 'CREATE_COMPLETE') +
+  element('LastUpdatedTimestamp', '2026-01-01T00:00:00Z')

@@ -1,0 +1,70 @@
+import { type Served, serveJson } from './serve.ts'
+
+/** A product of AWS's Price List, as far as a test declares it. */
+export type DeclaredProduct = {
+  service: string
+  region: string
+  family?: string
+  usage: string
+  attributes?: Record<string, string>
+  unit?: string
+  /** US dollars from a quantity on. */
+  prices: { from?: number; usd: string }[]
+}
+
+type Request = {
+  ServiceCode?: string
+  Filters?: { Type: string; Field: string; Value: string }[]
+  MaxResults?: number
+  NextToken?: string
+}
+
+/** AWS's Price List, of which each page has two products. */
+export const startPriceList = (declared: DeclaredProduct[]): Promise<Served> =>
+  serveJson('AWSPriceListService', (action, request) => answerTo(declared, action, request))
+
+const PAGE = 2
+
+/** The answer to one call. */
+export function answerTo(declared: DeclaredProduct[], action: string, request: Request): object {
+  const { ServiceCode, Filters = [], NextToken = '0' } = request
+  if (action !== 'GetProducts') return { __type: 'InvalidParameterException', Message: action }
+  if (Filters.some(({ Type }) => Type !== 'TERM_MATCH'))
+    return { __type: 'InvalidParameterException', Message: 'Type' }
+  const found = declared
+    .filter(({ service }) => service === ServiceCode)
+    .map(textOf)
+    .filter(({ productFamily, attributes }) => {
+      const has: Record<string, string> = { ...attributes, productFamily }
+      return Filters.every(({ Field, Value }) => has[Field] === Value)
+    })
+  const start = Number(NextToken)
+  const page = found.slice(start, start + PAGE)
+  const more = start + PAGE < found.length
+  return {
+    FormatVersion: 'aws_v1',
+    PriceList: page.map(({ terms, ...product }) =>
+      JSON.stringify({
+        product,
+        serviceCode: ServiceCode,
+        terms,
+        version: '20261130',
+        publicationDate: '2026-11-30T00:00:00Z',
+      }),
+    ),
+    ...(more && { NextToken: `${start + PAGE}` }),
+  }
+}
+
+function textOf({ region, family = '', usage, attributes = {}, unit = 'Units', prices }: DeclaredProduct) {
+  const dimensions = prices.map(({ from = 0, usd }, tier) => [
+    `SKU.TERM.${tier}`,
+    { unit, beginRange: `${from}`, endRange: 'Inf', pricePerUnit: { USD: usd } },
+  ])
+  return {
+    productFamily: family,
+    attributes: { regionCode: region, usagetype: usage, ...attributes },
+    sku: 'SKU',
+    terms: { OnDemand: { 'SKU.TERM': { priceDimensions: Object.fromEntries(dimensions) } } },
+  }
+}

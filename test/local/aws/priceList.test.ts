@@ -1,0 +1,29 @@
+import { describe, expect, test } from 'vitest'
+import { queries } from '../../../fleet/cost/priceList.ts'
+import { answerTo } from '../../../local/aws/priceList.ts'
+import { pythonBin } from '../../../local/stack/python.ts'
+import { ServiceModel } from '../../support/serviceModel.ts'
+
+const bin = await pythonBin()
+
+describe.skipIf(!bin)("the double of the Price List, held to AWS's model of the service", () => {
+  test('answers as it says, and the questions are such as it takes', async () => {
+    const model = await ServiceModel.load(bin ?? '', 'pricing')
+    const product = { service: 'awskms', region: 'eu-west-1', usage: 'x', prices: [{ usd: '1' }] }
+    for (const { service: ServiceCode, family } of queries) {
+      const request = {
+        ServiceCode,
+        MaxResults: 100,
+        Filters: [
+          { Type: 'TERM_MATCH', Field: 'regionCode', Value: 'eu-west-1' },
+          ...(family ? [{ Type: 'TERM_MATCH', Field: 'productFamily', Value: family }] : []),
+        ],
+      }
+      expect(model.inRequest('GetProducts', request)).toEqual([])
+      const answer = answerTo([product, product, product], 'GetProducts', request)
+      expect(model.inAnswer('GetProducts', 200, answer as never)).toEqual([])
+    }
+    const refused = answerTo([], 'DescribeServices', {})
+    expect(model.inAnswer('GetProducts', 400, refused as never)).toEqual([])
+  })
+})
