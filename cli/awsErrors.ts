@@ -3,7 +3,12 @@ import { RotationError } from '../rotation/errors.ts'
 import { CommandError, exit } from './exit.ts'
 
 /** An error of a call, with what was called: see markErrors in clients.ts. */
-export type CallFailure = Failure & { service?: string; operation?: string; profile?: string | undefined }
+export type CallFailure = Failure & {
+  service?: string
+  operation?: string
+  profile?: string | undefined
+  $metadata?: { httpStatusCode?: number }
+}
 
 const expired = /^Expired|^RequestExpired|TokenRefreshRequired|SSOTokenProviderFailure/
 const unknownCaller =
@@ -96,7 +101,26 @@ function callProblem(failure: CallFailure): CommandError | undefined {
       failure,
     )
   if (!('$fault' in failure)) return undefined
-  return new CommandError(exit.failed, `${service}: ${operation}: ${name}: ${message}`, undefined, failure)
+  return unexplained(failure)
+}
+
+/** An error that nothing better is known of. The SDK calls it Unknown where an answer names none, as that of a proxy. */
+function unexplained(failure: CallFailure): CommandError {
+  const { name, message, service = 'AWS', operation = 'a call', $metadata } = failure
+  if (name !== 'Unknown' && name !== 'UnknownError')
+    return new CommandError(
+      exit.failed,
+      `${service}: ${operation}: ${name}: ${message}`,
+      `AWS's reference of ${operation} says what this error means. Where it may pass, repeat the command.`,
+      failure,
+    )
+  const status = $metadata?.httpStatusCode
+  return new CommandError(
+    exit.failed,
+    `${service} answered ${operation} with an error that has no name${status ? ` (HTTP ${status})` : ''}`,
+    'That is seldom AWS: see a proxy on the way, --region, and the variables AWS_ENDPOINT_URL…; then repeat the command.',
+    failure,
+  )
 }
 
 const denied = (cause: Error, message: string, remedy: string) =>

@@ -1,9 +1,3 @@
-import type { CloudFormationClient } from '@aws-sdk/client-cloudformation'
-import type { DynamoDBClient } from '@aws-sdk/client-dynamodb'
-import type { ResourceGroupsTaggingAPIClient } from '@aws-sdk/client-resource-groups-tagging-api'
-import type { SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
-import type { SFNClient } from '@aws-sdk/client-sfn'
-import type { SSMClient } from '@aws-sdk/client-ssm'
 import type { CallFailure } from './awsErrors.ts'
 
 /** Where a command looks: as the AWS command line takes it. */
@@ -18,7 +12,6 @@ const BOUNDS = { connectionTimeout: 3000, requestTimeout: 10_000, throwOnRequest
  */
 export class Clients {
   readonly #place: Place
-  readonly #made = new Map<string, Promise<unknown>>()
   readonly #elsewhere = new Map<string, Clients>()
 
   constructor(place: Place) {
@@ -32,55 +25,74 @@ export class Clients {
     return clients
   }
 
-  cloudFormation(): Promise<CloudFormationClient> {
-    return this.#once('CloudFormation', async settings => {
-      const { CloudFormationClient } = await import('@aws-sdk/client-cloudformation')
-      return new CloudFormationClient(settings)
-    })
-  }
+  readonly cloudFormation = this.#lazily(
+    'CloudFormation',
+    async () => (await import('@aws-sdk/client-cloudformation')).CloudFormationClient,
+  )
+  readonly secrets = this.#lazily(
+    'Secrets Manager',
+    async () => (await import('@aws-sdk/client-secrets-manager')).SecretsManagerClient,
+  )
+  readonly parameters = this.#lazily(
+    'Parameter Store',
+    async () => (await import('@aws-sdk/client-ssm')).SSMClient,
+  )
+  readonly stepFunctions = this.#lazily(
+    'Step Functions',
+    async () => (await import('@aws-sdk/client-sfn')).SFNClient,
+  )
+  readonly dynamo = this.#lazily(
+    'DynamoDB',
+    async () => (await import('@aws-sdk/client-dynamodb')).DynamoDBClient,
+  )
+  readonly tagging = this.#lazily(
+    'Resource Groups Tagging API',
+    async () => (await import('@aws-sdk/client-resource-groups-tagging-api')).ResourceGroupsTaggingAPIClient,
+  )
+  readonly lambda = this.#lazily('Lambda', async () => (await import('@aws-sdk/client-lambda')).LambdaClient)
+  readonly cloudTrail = this.#lazily(
+    'CloudTrail',
+    async () => (await import('@aws-sdk/client-cloudtrail')).CloudTrailClient,
+  )
+  readonly accessAnalyzer = this.#lazily(
+    'Access Analyzer',
+    async () => (await import('@aws-sdk/client-accessanalyzer')).AccessAnalyzerClient,
+  )
+  readonly sns = this.#lazily('SNS', async () => (await import('@aws-sdk/client-sns')).SNSClient)
+  readonly pricing = this.#lazily(
+    'Price List',
+    async () => (await import('@aws-sdk/client-pricing')).PricingClient,
+  )
+  readonly events = this.#lazily(
+    'EventBridge',
+    async () => (await import('@aws-sdk/client-eventbridge')).EventBridgeClient,
+  )
+  readonly scheduler = this.#lazily(
+    'EventBridge Scheduler',
+    async () => (await import('@aws-sdk/client-scheduler')).SchedulerClient,
+  )
+  readonly sqs = this.#lazily('SQS', async () => (await import('@aws-sdk/client-sqs')).SQSClient)
+  readonly cloudWatch = this.#lazily(
+    'CloudWatch',
+    async () => (await import('@aws-sdk/client-cloudwatch')).CloudWatchClient,
+  )
 
-  secrets(): Promise<SecretsManagerClient> {
-    return this.#once('Secrets Manager', async settings => {
-      const { SecretsManagerClient } = await import('@aws-sdk/client-secrets-manager')
-      return new SecretsManagerClient(settings)
-    })
-  }
-
-  parameters(): Promise<SSMClient> {
-    return this.#once('Parameter Store', async settings => {
-      const { SSMClient } = await import('@aws-sdk/client-ssm')
-      return new SSMClient(settings)
-    })
-  }
-
-  stepFunctions(): Promise<SFNClient> {
-    return this.#once('Step Functions', async settings => {
-      const { SFNClient } = await import('@aws-sdk/client-sfn')
-      return new SFNClient(settings)
-    })
-  }
-
-  dynamo(): Promise<DynamoDBClient> {
-    return this.#once('DynamoDB', async settings => {
-      const { DynamoDBClient } = await import('@aws-sdk/client-dynamodb')
-      return new DynamoDBClient(settings)
-    })
-  }
-
-  tagging(): Promise<ResourceGroupsTaggingAPIClient> {
-    return this.#once('Resource Groups Tagging API', async settings => {
-      const { ResourceGroupsTaggingAPIClient } = await import('@aws-sdk/client-resource-groups-tagging-api')
-      return new ResourceGroupsTaggingAPIClient(settings)
-    })
-  }
-
-  #once<C extends Markable>(service: string, make: (settings: Settings) => Promise<C>): Promise<C> {
-    const settings = settingsOf(this.#place, process.env)
-    const profile = this.#place.profile ?? process.env.AWS_PROFILE
-    const made =
-      this.#made.get(service) ?? make(settings).then(client => markErrors(client, { service, profile }))
-    this.#made.set(service, made)
-    return made as Promise<C>
+  /** The service's name is what an error says was called. */
+  #lazily<C extends Markable>(
+    service: string,
+    load: () => Promise<new (settings: Settings) => C>,
+  ): () => Promise<C> {
+    let made: Promise<C> | undefined
+    const make = async () => {
+      const settings = settingsOf(this.#place, process.env)
+      const profile = this.#place.profile ?? process.env.AWS_PROFILE
+      const Client = await load()
+      return markErrors(new Client(settings), { service, profile })
+    }
+    return () => {
+      made ??= make()
+      return made
+    }
   }
 }
 

@@ -67,7 +67,8 @@ export function withTag(text: string, before: [string, string][] = []): [string,
   return [...before, [key, value]]
 }
 
-function count(text: string): number {
+/** A number of things. */
+export function count(text: string): number {
   const number = Number(text)
   if (!Number.isInteger(number) || number < 1 || number > 10_000)
     throw new InvalidArgumentError('It should be a whole number from 1 to 10000.')
@@ -75,7 +76,7 @@ function count(text: string): number {
 }
 
 /** A duration in seconds. */
-function seconds(text: string): number {
+export function seconds(text: string): number {
   const [, number = '', unit = ''] = /^(\d{1,6})([mhd])$/.exec(text) ?? []
   const asSeconds = Number(number) * { m: 60, h: 3600, d: 86_400 }[unit as 'm' | 'h' | 'd']
   if (!(asSeconds > 0 && asSeconds <= 400 * 86_400))

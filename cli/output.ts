@@ -45,6 +45,11 @@ export class Output {
     this.#out.write(`${wrapped(text, this.width, indent).join('\n')}\n`)
   }
 
+  /** A command to paste: it stays one line, wherever the terminal breaks it. */
+  pasted(text: string): void {
+    this.#out.write(`${text}\n`)
+  }
+
   /** Begins a new screen. */
   clear(): void {
     this.#out.write('\u001b[2J\u001b[H')
@@ -92,6 +97,13 @@ export const plain = (text: string): string =>
   stripVTControlCharacters(text)
     .replaceAll(/[\t\r\n\u2028\u2029]+/g, ' ')
     .replaceAll(/[\p{Cc}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu, '')
+
+/** Such as `1,234`. */
+export const grouped = (count: number): string => count.toLocaleString('en-US')
+
+/** Such as `1 secret` and `1,234 secrets`. */
+export const counted = (count: number, one: string): string =>
+  `${grouped(count)} ${one}${count === 1 ? '' : 's'}`
 
 /** How many columns a text takes; colours take none. */
 const columns = (text: string) => stripVTControlCharacters(text).length

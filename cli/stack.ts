@@ -1,18 +1,8 @@
-import type { Stack as Described } from '@aws-sdk/client-cloudformation'
+import type { Stack } from '../fleet/stacks.ts'
 import type { Context } from './context.ts'
 import { CommandError, exit } from './exit.ts'
 
-/** A stack of Keyturn in this account and Region. */
-export type Stack = {
-  name: string
-  stage: string
-  /** The version of Keyturn that was deployed. */
-  version: string
-  outputs: Record<string, string>
-}
-
-/** As many pages of stacks are read: an account has 2000 stacks, unless it asked for more. */
-const PAGES = 100
+export type { Stack } from '../fleet/stacks.ts'
 
 /**
  * The stack of the stage that was named, or else the only one there is.
@@ -74,19 +64,10 @@ export function placeOf(stack: Stack): { region: string; account: string } {
 export const peersOf = ({ outputs }: Stack): string[] | undefined =>
   outputs.PeerRegions?.split(',').filter(Boolean)
 
-/** Every stack of Keyturn. One from before stacks told their stage has that of its name, and no version. */
+/** Every stack of Keyturn in this account and Region. */
 export async function stacksOf({ clients }: Context): Promise<Stack[]> {
-  const { paginateDescribeStacks } = await import('@aws-sdk/client-cloudformation')
-  const found: Stack[] = []
-  let pages = 0
-  for await (const { Stacks = [] } of paginateDescribeStacks(
-    { client: await clients.cloudFormation() },
-    {},
-  )) {
-    found.push(...Stacks.flatMap(stackIn))
-    if (++pages === PAGES) break
-  }
-  return found
+  const { stacksIn } = await import('../fleet/stacks.ts')
+  return stacksIn(await clients.cloudFormation())
 }
 
 /** The stack of the same stage in another Region. */
@@ -97,15 +78,6 @@ export async function counterpartIn(
 ): Promise<Stack | undefined> {
   const stacks = await stacksOf({ ...context, clients: context.clients.in(region) })
   return stacks.find(stack => stack.stage === stage)
-}
-
-function stackIn({ StackName: name = '', Outputs = [] }: Described): Stack[] {
-  const outputs = Object.fromEntries(
-    Outputs.map(({ OutputKey = '', OutputValue = '' }) => [OutputKey, OutputValue]),
-  )
-  if (!outputs.RotateStateMachineArn || !outputs.RotateSecretFunctionArn) return []
-  const { Stage: stage = name.replace(/^keyturn-/, ''), Version: version = '' } = outputs
-  return [{ name, stage, version, outputs }]
 }
 
 function current(stack: Stack): Stack {

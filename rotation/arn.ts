@@ -1,6 +1,12 @@
 /** The Region that an ARN is in; undefined for what has none. */
 export const regionIn = (arn = ''): string | undefined => arn.split(':')[3] || undefined
 
+/** The account that an ARN is in; undefined for what has none. */
+export const accountIn = (arn = ''): string | undefined => arn.split(':')[4] || undefined
+
+/** What Parameter Store's own name for a secret begins with: the secret can be read by it, and not rotated. */
+export const SECRET_REFERENCE = '/aws/reference/secretsmanager/'
+
 /** Whether what has this ARN is at home in another Region, as a tag names one. */
 export function isAway(arn: string | undefined, home: string | undefined): boolean {
   const here = regionIn(arn)

@@ -3,7 +3,7 @@ import { type ExitCode, exit } from '../exit.ts'
 import { plain } from '../output.ts'
 import { type Peer, peersIn } from '../peers.ts'
 import { peersOf, type Stack, stackOf } from '../stack.ts'
-import { ownVersion } from '../version.ts'
+import { alignment, ownVersion } from '../version.ts'
 
 /**
  * Prints the versions of the command, of the stack, and of the stacks of its stage in other Regions; a finding if they are not
@@ -21,7 +21,7 @@ export async function version(context: Context): Promise<ExitCode> {
   else {
     output.line(`command  ${command}`)
     output.line(`stack    ${plain(version)} (${plain(name)})`)
-    if (!agree) output.line(`They are not the same: ${remedy(command, version, stage)}`)
+    if (!agree) output.line(`They are not the same: ${alignment(command, version, stage)}`)
     for (const peer of peers) showPeer(context, own, peer)
   }
   return agree && peers.every(peer => isAsOurs(peer, own)) ? exit.done : exit.findings
@@ -52,11 +52,3 @@ function showPeer({ output }: Context, { stage, version }: Stack, peer: Peer): v
 }
 
 const said = (value: string | null) => (value === null ? 'not told' : value === '' ? 'unset' : plain(value))
-
-/** Deploys are what moves a stack; so an older stack is deployed, and an older command installed anew. */
-function remedy(command: string, stack: string, stage: string): string {
-  const older = stack.localeCompare(command, 'en', { numeric: true }) < 0
-  return older
-    ? `deploy the stack again with Keyturn ${command}: npx serverless deploy --stage ${plain(stage)}.`
-    : `install the command of Keyturn ${plain(stack)}.`
-}

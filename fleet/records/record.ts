@@ -52,7 +52,7 @@ export type RotationRecord = {
 }
 
 /** Of records with the latest first, the last rotation that went well. */
-export const latestGood = (records: RotationRecord[]): RotationRecord | undefined =>
+export const latestGood = <Kept extends Pick<RotationRecord, 'outcome'>>(records: Kept[]): Kept | undefined =>
   records.find(({ outcome }) => outcome === 'rotated')
 
 /** `locked-out`: the rollback failed too. `stopped`: it ended without a word on how, as when somebody stopped it. */

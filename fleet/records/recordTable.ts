@@ -5,6 +5,7 @@ import {
   PutItemCommand,
   QueryCommand,
   type QueryCommandInput,
+  ScanCommand,
 } from '@aws-sdk/client-dynamodb'
 import { parameterArn } from '../../rotation/arn.ts'
 import { ask } from '../../rotation/ask.ts'
@@ -16,6 +17,8 @@ import type { RotationRecord } from './record.ts'
 const KEPT = 400 * 24 * 3600
 /** Bytes of a partition's key that DynamoDB takes are 2048; a character has at most four of them. */
 const LONGEST_KEY = 500
+/** As many items are scanned at once: a whole megabyte of them, as an answer may have, would take many of memory. */
+const SCANNED = 400
 /** The index by day of the outcome, and the one of retirements that failed. resources/records.yml makes them. */
 const indexes = {
   outcomes: ['byDay', 'day', 'ended'],
@@ -23,6 +26,10 @@ const indexes = {
 } as const
 
 type Item = Record<string, AttributeValue>
+
+type Found = { credential: string; record: Partial<RotationRecord> }
+/** Pages of a scan, one after the other. */
+export type Pages = { next(): Promise<{ done: true } | { done: false; value: Found[] }> }
 
 /**
  * The table of rotations: an item each, by credential and then by when it began. Nothing decides on it. Every method
@@ -91,6 +98,33 @@ export class RecordTable {
     return [...found.values()].sort((a, b) => lastOf(b).localeCompare(lastOf(a))).slice(0, most)
   }
 
+  /**
+   * Every record in no order, a page of DynamoDB at a time, with these fields alone; `credential` is the key that partitionOf
+   * makes. Asked again after an error, it goes on with the page that failed.
+   */
+  pages(fields: readonly (keyof RotationRecord)[]): Pages {
+    const names = ['credential', ...fields]
+    let ExclusiveStartKey: Item | undefined
+    let done = false
+    return {
+      next: async () => {
+        if (done) return { done: true }
+        const command = new ScanCommand({
+          TableName: this.#name,
+          Limit: SCANNED,
+          ProjectionExpression: names.map((_, i) => `#${i}`).join(', '),
+          ExpressionAttributeNames: Object.fromEntries(names.map((name, i) => [`#${i}`, name])),
+          ...(ExclusiveStartKey && { ExclusiveStartKey }),
+        })
+        const { Items = [], LastEvaluatedKey } = await ask('DynamoDB', () => this.#client.send(command))
+        ExclusiveStartKey = LastEvaluatedKey
+        done = !LastEvaluatedKey
+        const value = Items.map(item => ({ credential: item.credential?.S ?? '', record: recordIn(item) }))
+        return { done: false, value }
+      },
+    }
+  }
+
   async #query(most: number, query: Omit<QueryCommandInput, 'TableName'>): Promise<RotationRecord[]> {
     const records: RotationRecord[] = []
     let ExclusiveStartKey: Item | undefined
@@ -123,7 +157,8 @@ function daysFrom(from: Date, now: Date): string[] {
   }
 }
 
-const partitionOf = (store: string, id: string) => `${store} ${keyOf(id, LONGEST_KEY)}`
+/** Under which key the records of a credential are, by its ARN, or else its name. */
+export const partitionOf = (store: string, id: string) => `${store} ${keyOf(id, LONGEST_KEY)}`
 
 /**
  * An ARN wherever it is known: a secret that is deleted and made again under its name is another one. A parameter's
@@ -134,7 +169,8 @@ function credentialOf({ store, id, arn, execution }: RotationRecord): string {
   return partitionOf(store, parameterArn(id, execution))
 }
 
-function itemOf(record: RotationRecord, events: number): Item {
+/** A record as the table has it, made of so many events. */
+export function itemOf(record: RotationRecord, events: number): Item {
   const { began, ended, retirement, retired, execution } = record
   const keys = {
     credential: credentialOf(record),

@@ -1,0 +1,37 @@
+import {
+  type CloudFormationClient,
+  type Stack as Described,
+  paginateDescribeStacks,
+} from '@aws-sdk/client-cloudformation'
+
+/** A stack of Keyturn in one account and Region. */
+export type Stack = {
+  name: string
+  stage: string
+  /** The version of Keyturn that was deployed. */
+  version: string
+  outputs: Record<string, string>
+}
+
+/** As many pages of stacks are read: an account has 2000 stacks, unless it asked for more. */
+const PAGES = 100
+
+/** Every stack of Keyturn. One from before stacks told their stage has that of its name, and no version. */
+export async function stacksIn(client: CloudFormationClient): Promise<Stack[]> {
+  const found: Stack[] = []
+  let pages = 0
+  for await (const { Stacks = [] } of paginateDescribeStacks({ client }, {})) {
+    found.push(...Stacks.flatMap(stackIn))
+    if (++pages === PAGES) break
+  }
+  return found
+}
+
+function stackIn({ StackName: name = '', Outputs = [] }: Described): Stack[] {
+  const outputs = Object.fromEntries(
+    Outputs.map(({ OutputKey = '', OutputValue = '' }) => [OutputKey, OutputValue]),
+  )
+  if (!outputs.RotateStateMachineArn || !outputs.RotateSecretFunctionArn) return []
+  const { Stage: stage = name.replace(/^keyturn-/, ''), Version: version = '' } = outputs
+  return [{ name, stage, version, outputs }]
+}
