@@ -1,0 +1,31 @@
+import type { Fact, RotationFacts } from '../audit/facts.ts'
+
+/** CloudTrail tells of a call within about a quarter of an hour: what is older than this it has to know. */
+const LATE = 30 * 60_000
+
+/** A rotation that came so far has read its credential, however it ended. */
+const later = ['SetSecret', 'TestSecret', 'FinishSecret']
+
+type Ended = Partial<Pick<RotationFacts, 'began' | 'ended' | 'outcome' | 'step'>>
+
+/** How many of these rotations CloudTrail has to know reads of, from `since` to the moment. */
+export function readingRotations(rotations: Iterable<Ended>, since: string, moment: string): number {
+  const until = new Date(Date.parse(moment) - LATE).toISOString()
+  let count = 0
+  for (const { began = '', ended, outcome = 'running', step = '' } of rotations)
+    if (ended && began >= since && ended <= until)
+      count += Number(['rotated', 'locked-out'].includes(outcome) || later.includes(step))
+  return count
+}
+
+/**
+ * Why a sweep without one event is no proof that nobody reads, in a line; undefined: nothing speaks against it.
+ * @param rotated how many rotations have read there meanwhile
+ */
+export function doubtOf(rotated: Fact<number>): string | undefined {
+  if ('unread' in rotated)
+    return `CloudTrail tells of no read at all, and whether any rotation read meanwhile is not known (${rotated.unread})`
+  if (!rotated.is) return undefined
+  const rotations = rotated.is === 1 ? '1 rotation' : `${rotated.is} rotations`
+  return `CloudTrail tells of no read at all, although ${rotations} ended there meanwhile, each of which reads: its event history has gaps, or is none`
+}
