@@ -28,9 +28,12 @@ export type Facts = {
 export type RegionFacts = {
   /** Undefined: Keyturn has no stack of this stage there. */
   stack: Fact<StackFacts | undefined>
-  /** Whether all of its secrets and its parameters are among the credentials. */
-  secrets: Fact<'all'>
-  parameters: Fact<'all'>
+  /**
+   * What of its secrets and its parameters is among the credentials. Of a Region that is known by replicas alone, these are looked
+   * at and nothing else.
+   */
+  secrets: Fact<'all' | 'replicas'>
+  parameters: Fact<'all' | 'none'>
   /** Of the functions that secrets name as their rotation function, by ARN; undefined: there is no such function. */
   functions: Record<string, Fact<FunctionFacts | undefined>>
   /** ARNs of secrets that Access Analyzer says are open to others, each with whom it names; undefined: no analyzer. */
@@ -48,6 +51,8 @@ export type StackFacts = {
   rotateSecret: string
   /** Names of the roles that the stack made: who reads as one of them is Keyturn. */
   roles: string[]
+  /** How often it looks what is due, as its output DueSchedule says. */
+  dueSchedule?: string
 }
 
 export type FunctionFacts = { runtime?: string; state?: string; lastModified?: string }
@@ -58,6 +63,8 @@ export type SweepFacts = {
   /** How far back the sweep was to look. */
   wantedSince: string
   events: number
+  /** Events that may be reads that went well, of nobody knows what; unset: none. */
+  unreadable?: number
 }
 
 export type CredentialFacts = SecretFacts | ParameterFacts
@@ -157,13 +164,17 @@ export type DayOfRotations = {
 
 /** One principal's reads of one credential. */
 export type Reader = {
-  /** ARN of the user, or of the role that was assumed; or the name of an AWS service. */
+  /**
+   * ARN of the user, or of the role that was assumed; or the name of an AWS service; or `account NUMBER ID` of a caller of
+   * another account, of which AWS tells no more.
+   */
   principal: string
   /** Whether that is a role of this deployment. */
   own: boolean
   reads: number
   /** Tries that AWS refused. */
   denied: number
+  /** When it first and last read; of who was refused each time, when it first and last tried. */
   first: string
   last: string
   /** The newest names of the role's sessions, five at most. */

@@ -1,0 +1,132 @@
+import type { StoreName } from '../../../rotation/stores/store.ts'
+import { readingRotations } from '../../readers/silence.ts'
+import type { RotationRecord } from '../../records/record.ts'
+import { partitionOf, RecordTable } from '../../records/recordTable.ts'
+import type { DayOfRotations, Fact, HistoryFacts, RotationFacts } from '../facts.ts'
+import { factOf } from './asking.ts'
+import { pacedIn } from './clients.ts'
+import type { Collector } from './collector.ts'
+
+/** As many rotations of a credential are kept, and so many days are counted. */
+const [NEWEST, DAYS] = [10, 90]
+const DAY = 86_400_000
+
+/** What is read of an item: what the facts need, and no more. */
+const fields = [
+  ...['began', 'ended', 'outcome', 'milliseconds', 'error', 'step', 'strategy', 'engine', 'host', 'user'],
+  ...['admin', 'retirement', 'openUntil', 'behindSince', 'execution'],
+] as const
+
+type Day = { rotated: number; failed: number; milliseconds: number[] }
+
+/** The rotations of all Regions: the newest of each credential, and how many there were on each day. */
+export class Histories {
+  readonly #moment: string
+  readonly #from: string
+  /** By Region, and then by the key of the table. */
+  readonly #newest = new Map<string, Map<string, RotationFacts[]>>()
+  readonly #read = new Map<string, Fact<'all'>>()
+  readonly #days = new Map<string, Day>()
+  /** The same few texts, such as names of hosts, stand in very many records: each is kept once. */
+  readonly #texts = new Map<string, string>()
+
+  constructor(moment: string) {
+    this.#moment = moment
+    this.#from = new Date(Date.parse(moment) - DAYS * DAY).toISOString()
+  }
+
+  /** Reads the table of a Region, a page at a time. It is read anew by an audit that goes on: a page takes no second. */
+  async read(collector: Collector, region: string, table: string): Promise<void> {
+    const newest = new Map<string, RotationFacts[]>()
+    this.#newest.set(region, newest)
+    const kind = { service: 'dynamodb', operation: 'Scan', region } as const
+    const all = await factOf(
+      (async () => {
+        const client = await pacedIn(region, collector.clients, collector.pace).dynamo()
+        const pages = new RecordTable(client, table).pages(fields)
+        for (;;) {
+          const page = await collector.asking.ask(kind, () => pages.next())
+          if (page.done) return 'all' as const
+          for (const { credential, record } of page.value) this.#take(newest, credential, record)
+          collector.advance('page', 1)
+        }
+      })(),
+    )
+    this.#read.set(region, all)
+  }
+
+  /** Nothing is known of a Region, for this reason. */
+  leaveOut(region: string, why: string): void {
+    this.#read.set(region, { unread: why })
+  }
+
+  /** What is known of one credential. A Region without a table knows of none. */
+  of(region: string, store: StoreName, arn: string, name: string): Fact<HistoryFacts> {
+    const all = this.#read.get(region)
+    if (all && 'unread' in all) return all
+    const newest = this.#newest.get(region)
+    const keys = [partitionOf(store, arn), ...(store === 'secrets-manager' ? [partitionOf(store, name)] : [])]
+    const rotations = keys.flatMap(key => newest?.get(key) ?? []).sort(latestFirst)
+    return { is: { rotations: rotations.slice(0, NEWEST) } }
+  }
+
+  /** How many rotations of a Region have read their credentials since then, at least. */
+  rotatedIn(region: string, since: string): Fact<number> {
+    const all = this.#read.get(region)
+    if (all && 'unread' in all) return all
+    const rotations = [...(this.#newest.get(region)?.values() ?? [])].flat()
+    return { is: readingRotations(rotations, since, this.#moment) }
+  }
+
+  days(): Fact<DayOfRotations[]> {
+    const unread = [...this.#read.values()].find(all => 'unread' in all)
+    if (unread && 'unread' in unread) return unread
+    const days = [...this.#days].sort(([a], [b]) => (a < b ? -1 : 1))
+    return {
+      is: days.map(([day, { rotated, failed, milliseconds }]) => ({
+        ...{ day, rotated, failed },
+        ...(milliseconds.length && { medianMilliseconds: medianOf(milliseconds) }),
+      })),
+    }
+  }
+
+  #take(newest: Map<string, RotationFacts[]>, credential: string, record: Partial<RotationRecord>): void {
+    const { began, outcome, execution } = record
+    if (!began || !outcome || !execution || began > this.#moment) return
+    this.#count(record)
+    const list = newest.get(credential) ?? []
+    newest.set(credential, list)
+    const last = list[NEWEST - 1]
+    if (last && last.began >= began) return
+    const rotation = { ...record, began, outcome, execution }
+    for (const [field, text] of Object.entries(rotation))
+      if (typeof text === 'string') Object.assign(rotation, { [field]: this.#once(text) })
+    list.push(rotation)
+    list.sort(latestFirst)
+    list.length = Math.min(list.length, NEWEST)
+  }
+
+  #count({ ended, outcome, milliseconds }: Partial<RotationRecord>): void {
+    if (!ended || outcome === 'running' || ended < this.#from || ended > this.#moment) return
+    const day = ended.slice(0, 10)
+    const counted = this.#days.get(day) ?? { rotated: 0, failed: 0, milliseconds: [] }
+    this.#days.set(day, counted)
+    counted[outcome === 'rotated' ? 'rotated' : 'failed'] += 1
+    if (outcome === 'rotated' && milliseconds !== undefined) counted.milliseconds.push(milliseconds)
+  }
+
+  #once(text: string): string {
+    const known = this.#texts.get(text)
+    if (known === undefined) this.#texts.set(text, text)
+    return known ?? text
+  }
+}
+
+const latestFirst = (a: RotationFacts, b: RotationFacts) =>
+  a.began === b.began ? (a.execution < b.execution ? 1 : -1) : a.began < b.began ? 1 : -1
+
+/** Of an even number, the lower of the two in the middle. */
+function medianOf(numbers: number[]): number {
+  const sorted = numbers.toSorted((a, b) => a - b)
+  return sorted[Math.floor((sorted.length - 1) / 2)] ?? 0
+}

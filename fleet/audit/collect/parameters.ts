@@ -1,0 +1,140 @@
+import { GetResourcesCommand } from '@aws-sdk/client-resource-groups-tagging-api'
+import {
+  DescribeParametersCommand,
+  type ParameterMetadata,
+  paginateGetResourcePolicies,
+} from '@aws-sdk/client-ssm'
+import { parameterArn } from '../../../rotation/arn.ts'
+import { PENDING } from '../../../rotation/stores/parameterNames.ts'
+import { type Tags, tagsIn } from '../../../rotation/tags.ts'
+import { pendingPath } from '../../parameters.ts'
+import { isToken } from '../../token.ts'
+import type { Fact, ParameterFacts } from '../facts.ts'
+import { factOf, Unread } from './asking.ts'
+import { pacedIn } from './clients.ts'
+import { type Collector, unit } from './collector.ts'
+import { readPages } from './pages.ts'
+import { isCustomers, unasked } from './secrets.ts'
+
+/** The parameters of a Region, and since when something is pending of one, by the path below which that lies. */
+export type Parameters = { found: Map<string, ParameterFacts>; pending: Map<string, string> }
+
+/**
+ * The parameters of a Region by name, without tags. What Keyturn keeps in parameters of its own is no credential: it tells what is
+ * pending of others.
+ */
+export async function listParameters(
+  collector: Collector,
+  region: string,
+  account: string,
+  { found, pending }: Parameters,
+): Promise<Fact<'all'>> {
+  const client = await pacedIn(region, collector.clients, collector.pace).parameters()
+  const page = async (NextToken: string | undefined) => {
+    const answer = await client.send(new DescribeParametersCommand({ MaxResults: 50, NextToken }))
+    const items = (answer.Parameters ?? []).map(each => parameterIn(each, region, account))
+    return { items, next: answer.NextToken }
+  }
+  const kind = { service: 'ssm', operation: 'DescribeParameters', region } as const
+  const all = await readPages(collector, kind, page, parameter => {
+    if (!parameter.name.startsWith(`${PENDING}/`)) found.set(parameter.name, parameter)
+    else notePending(parameter, pending)
+  })
+  for (const parameter of found.values()) {
+    const since = pending.get(pendingPath(parameter.name))
+    parameter.pendingSince = 'is' in all || since ? { is: since } : all
+  }
+  return all
+}
+
+/** A discarded value stays for a day beside the one that is pending: the newest counts. */
+function notePending({ name, changed }: ParameterFacts, pending: Map<string, string>): void {
+  const [, path = '', token = ''] = /^(.+)\/([^/]+)$/.exec(name) ?? []
+  if (!isToken(token) || !changed) return
+  const before = pending.get(path)
+  if (before === undefined || before < changed) pending.set(path, changed)
+}
+
+function parameterIn(metadata: ParameterMetadata, region: string, account: string): ParameterFacts {
+  const {
+    Name: name = '',
+    Type = 'String',
+    Tier = 'Standard',
+    KeyId,
+    LastModifiedDate,
+    Policies = [],
+  } = metadata
+  const changed = LastModifiedDate?.toISOString()
+  return {
+    ...{ store: 'parameter-store', region, name, type: Type, tier: Tier },
+    arn: metadata.ARN ?? parameterArn(name, `arn:aws:ssm:${region}:${account}:`),
+    ...{
+      tags: { is: {} },
+      policy: Tier === 'Standard' ? { is: undefined } : unasked,
+      history: unasked,
+      readers: [],
+    },
+    ...(changed && { current: { at: changed, by: 'version' }, changed }),
+    ...(isCustomers(KeyId) && { keyId: KeyId }),
+    policies: Policies.flatMap(({ PolicyType }) => PolicyType ?? []).sort(),
+    pendingSince: { is: undefined },
+  }
+}
+
+/** What tells the tags of a parameter. One that was never tagged is not in the service's list, and has none. */
+export async function parameterTags(
+  collector: Collector,
+  region: string,
+): Promise<(parameter: ParameterFacts) => Fact<Tags>> {
+  const client = await pacedIn(region, collector.clients, collector.pace).tagging()
+  const page = async (PaginationToken: string | undefined) => {
+    const query = { ResourceTypeFilters: ['ssm:parameter'], ResourcesPerPage: 100, PaginationToken }
+    const answer = await client.send(new GetResourcesCommand(query))
+    const items = (answer.ResourceTagMappingList ?? []).map(({ ResourceARN: arn = '', Tags }) => ({
+      ...{ arn, tags: tagsIn(Tags) },
+    }))
+    return { items, next: answer.PaginationToken }
+  }
+  const tags = new Map<string, Tags>()
+  const kind = { service: 'tagging', operation: 'GetResources', region } as const
+  const all = await readPages(collector, kind, page, found => tags.set(found.arn, found.tags))
+  return ({ arn }) => {
+    const found = tags.get(arn)
+    return 'is' in all || found ? { is: found ?? {} } : all
+  }
+}
+
+/** Whether a parameter can have a resource policy, by which other accounts read it: only one of the advanced tier can be shared. */
+export const isSharable = ({ tier }: ParameterFacts): boolean => tier !== 'Standard'
+
+/** Asks for the resource policy of a parameter, and puts it into its facts. One that was deleted since it was listed has none. */
+export async function lookAtParameter(collector: Collector, parameter: ParameterFacts): Promise<void> {
+  const { arn, region } = parameter
+  const kind = { service: 'ssm', operation: 'GetResourcePolicies', region } as const
+  const asked = unit(collector, `GetResourcePolicies ${arn}`, () =>
+    collector.asking
+      .ask(kind, async () => {
+        const client = await pacedIn(region, collector.clients, collector.pace).parameters()
+        const found: string[] = []
+        for await (const { Policies = [] } of paginateGetResourcePolicies({ client }, { ResourceArn: arn }))
+          found.push(...Policies.flatMap(({ Policy }) => Policy ?? []))
+        return found
+      })
+      .catch(error => {
+        if (error instanceof Unread && error.absent) return []
+        throw error
+      }),
+  )
+  parameter.policy = await factOf(asked.then(oneOf))
+  collector.advance('answer', 1)
+}
+
+/** Several policies as one. What is none of a known form stays so. */
+function oneOf(policies: string[]): string | undefined {
+  if (policies.length < 2) return policies[0]
+  try {
+    return JSON.stringify({ Statement: policies.flatMap(policy => JSON.parse(policy).Statement) })
+  } catch {
+    return policies.join('\n')
+  }
+}

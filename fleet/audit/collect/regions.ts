@@ -1,0 +1,132 @@
+import {
+  type FindingSummary,
+  paginateListAnalyzers,
+  paginateListFindings,
+} from '@aws-sdk/client-accessanalyzer'
+import { GetFunctionConfigurationCommand } from '@aws-sdk/client-lambda'
+import { paginateListSubscriptionsByTopic } from '@aws-sdk/client-sns'
+import { regionIn } from '../../../rotation/arn.ts'
+import { watchClock } from '../../awsClock.ts'
+import { resourcesOf, rolesIn } from '../../stackResources.ts'
+import { type Stack, stacksIn } from '../../stacks.ts'
+import { wholeList } from '../../wholeList.ts'
+import type { Fact, FunctionFacts, RegionFacts, StackFacts } from '../facts.ts'
+import { factOf, Unread } from './asking.ts'
+import { pacedIn } from './clients.ts'
+import { type Collector, unit } from './collector.ts'
+
+const SECRET = 'AWS::SecretsManager::Secret'
+
+/** The stack of the stage in a Region, and when CloudFormation said so, by its own clock. */
+export async function stackIn(
+  collector: Collector,
+  region: string,
+  stage: string,
+): Promise<{ stack?: Stack; at: string }> {
+  return unit(collector, `DescribeStacks ${region}`, () =>
+    collector.asking.ask({ service: 'cloudformation', operation: 'DescribeStacks', region }, async () => {
+      const client = await pacedIn(region, collector.clients, collector.pace).cloudFormation()
+      const clock = watchClock(client)
+      const stack = (await stacksIn(client)).find(each => each.stage === stage)
+      return { ...(stack && { stack }), at: clock() }
+    }),
+  )
+}
+
+/** What a stack is to an audit: roles are those that CloudFormation made for it. */
+export async function stackFacts(collector: Collector, region: string, stack: Stack): Promise<StackFacts> {
+  const { name, version, outputs } = stack
+  const roles = await unit(collector, `ListStackResources ${region}`, () =>
+    collector.asking.ask({ service: 'cloudformation', operation: 'ListStackResources', region }, async () => {
+      const client = await pacedIn(region, collector.clients, collector.pace).cloudFormation()
+      return rolesIn(await resourcesOf(client, name)).sort()
+    }),
+  )
+  const { RotateSecretFunctionArn: rotateSecret = '', DueSchedule: dueSchedule } = outputs
+  return { name, version, rotateSecret, roles, ...(dueSchedule && { dueSchedule }) }
+}
+
+/** How many have confirmed that they want the alarms. SNS says something else than an ARN of those who have not. */
+export function subscribersOf(collector: Collector, region: string, stack: Stack): Promise<Fact<number>> {
+  const TopicArn = stack.outputs.AlarmTopicArn
+  return factOf(
+    unit(collector, `ListSubscriptionsByTopic ${region}`, () =>
+      collector.asking.ask({ service: 'sns', operation: 'ListSubscriptionsByTopic', region }, async () => {
+        const client = await pacedIn(region, collector.clients, collector.pace).sns()
+        let confirmed = 0
+        const pages = wholeList(paginateListSubscriptionsByTopic({ client }, { TopicArn }))
+        for await (const { Subscriptions = [] } of pages)
+          confirmed += Subscriptions.filter(({ SubscriptionArn = '' }) =>
+            SubscriptionArn.startsWith('arn:'),
+          ).length
+        return confirmed
+      }),
+    ),
+  )
+}
+
+/**
+ * The secrets that Access Analyzer says are open to others, with whom it names. An analyzer of another type, as of unused access,
+ * does not tell of these. ListFindings names the principal, and ListFindingsV2 does not.
+ */
+export function exposedIn(collector: Collector, region: string): Promise<RegionFacts['exposed']> {
+  const asked = unit(collector, `ListFindings ${region}`, async () => {
+    const client = await pacedIn(region, collector.clients, collector.pace).accessAnalyzer()
+    const kind = { service: 'access-analyzer', region } as const
+    const analyzerArn = await collector.asking.ask({ ...kind, operation: 'ListAnalyzers' }, async () => {
+      for await (const { analyzers = [] } of wholeList(paginateListAnalyzers({ client }, {})))
+        for (const { arn, type, status } of analyzers)
+          if (status === 'ACTIVE' && (type === 'ACCOUNT' || type === 'ORGANIZATION')) return arn
+      return undefined
+    })
+    if (!analyzerArn) return null
+    return collector.asking.ask({ ...kind, operation: 'ListFindings' }, async () => {
+      const filter = { status: { eq: ['ACTIVE'] }, resourceType: { eq: [SECRET] } }
+      const found: Record<string, string[]> = {}
+      const pages = wholeList(paginateListFindings({ client, pageSize: 100 }, { analyzerArn, filter }))
+      for await (const page of pages)
+        for (const finding of page.findings ?? []) {
+          const { resource = '' } = finding
+          found[resource] = [...(found[resource] ?? []), whoIn(finding)]
+        }
+      return Object.fromEntries(
+        Object.entries(found)
+          .sort(([a], [b]) => (a < b ? -1 : 1))
+          .map(([arn, names]) => [arn, [...new Set(names)].sort().join(', ')]),
+      )
+    })
+  })
+  return factOf(asked.then(found => found ?? undefined))
+}
+
+const whoIn = ({ isPublic, principal = {} }: FindingSummary) =>
+  isPublic ? 'everybody' : Object.values(principal).sort().join(', ') || 'others'
+
+/** A rotation function, asked for in its own Region; undefined: there is none. */
+export async function functionOf(
+  collector: Collector,
+  arn: string,
+): Promise<Fact<FunctionFacts | undefined>> {
+  const region = regionIn(arn) ?? ''
+  const asked = unit(collector, `GetFunctionConfiguration ${arn}`, () =>
+    collector.asking
+      .ask({ service: 'lambda', operation: 'GetFunctionConfiguration', region }, async () => {
+        const client = await pacedIn(region, collector.clients, collector.pace).lambda()
+        const command = new GetFunctionConfigurationCommand({ FunctionName: arn })
+        const { Runtime, State, LastModified } = await client.send(command)
+        const modified = LastModified && new Date(LastModified).toISOString()
+        return {
+          ...(Runtime && { runtime: Runtime }),
+          ...(State && { state: State }),
+          ...(modified && { lastModified: modified }),
+        }
+      })
+      .catch(error => {
+        if (error instanceof Unread && error.absent) return null
+        throw error
+      }),
+  )
+  const found = await factOf(asked.then(found => found ?? undefined))
+  collector.advance('answer', 1)
+  return found
+}

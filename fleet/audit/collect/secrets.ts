@@ -1,0 +1,203 @@
+import {
+  DescribeSecretCommand,
+  GetResourcePolicyCommand,
+  ListSecretsCommand,
+  paginateListSecretVersionIds,
+  type SecretListEntry,
+} from '@aws-sdk/client-secrets-manager'
+import { isReplica } from '../../../rotation/arn.ts'
+import { tagsIn } from '../../../rotation/tags.ts'
+import { currentIn, pendingIn } from '../../pending.ts'
+import { latestGood } from '../../records/record.ts'
+import { wholeList } from '../../wholeList.ts'
+import type { Fact, ReplicaFacts, SecretFacts } from '../facts.ts'
+import { factOf, Unread } from './asking.ts'
+import { pacedIn } from './clients.ts'
+import { type Collector, unit } from './collector.ts'
+import { readPages } from './pages.ts'
+
+/** What stands for a fact until it was asked for. */
+export const unasked = { unread: 'it was not asked for' }
+
+/**
+ * The secrets of a Region, as far as their list tells of them; `secrets` is filled by ARN. The list may be five minutes behind, and
+ * has neither policies nor what a primary says of its replicas.
+ */
+export async function listSecrets(
+  collector: Collector,
+  region: string,
+  secrets: Map<string, SecretFacts>,
+): Promise<Fact<'all'>> {
+  const client = await pacedIn(region, collector.clients, collector.pace).secrets()
+  const page = async (NextToken: string | undefined) => {
+    const answer = await client.send(new ListSecretsCommand({ MaxResults: 100, NextToken }))
+    return { items: (answer.SecretList ?? []).map(entry => secretIn(entry, region)), next: answer.NextToken }
+  }
+  const kind = { service: 'secretsmanager', operation: 'ListSecrets', region } as const
+  return readPages(collector, kind, page, secret => secrets.set(secret.arn, secret))
+}
+
+function secretIn(entry: SecretListEntry, region: string): SecretFacts {
+  const { ARN: arn = '', Name: name = '', KmsKeyId, OwningService, PrimaryRegion, CreatedDate } = entry
+  const { LastRotatedDate, LastChangedDate, LastAccessedDate, SecretVersionsToStages = {} } = entry
+  const { RotationEnabled, RotationLambdaARN, RotationRules, NextRotationDate } = entry
+  const replica = isReplica({ ARN: arn, PrimaryRegion })
+  const at = LastRotatedDate ?? LastChangedDate
+  return {
+    ...{ store: 'secrets-manager', region, arn, name, tags: { is: tagsIn(entry.Tags) } },
+    ...(at && { current: { at: at.toISOString(), by: LastRotatedDate ? 'last-rotated' : 'last-changed' } }),
+    ...(isCustomers(KmsKeyId) && { keyId: KmsKeyId }),
+    ...{ policy: unasked, history: unasked, readers: [] },
+    ...(CreatedDate && { created: CreatedDate.toISOString() }),
+    ...(replica && PrimaryRegion && { primaryRegion: PrimaryRegion }),
+    ...(OwningService && { owningService: OwningService }),
+    rotation: {
+      enabled: RotationEnabled === true,
+      ...(RotationLambdaARN && { functionArn: RotationLambdaARN }),
+      ...(RotationRules?.ScheduleExpression && { schedule: RotationRules.ScheduleExpression }),
+      ...(RotationRules?.AutomaticallyAfterDays && { everyDays: RotationRules.AutomaticallyAfterDays }),
+      ...(LastRotatedDate && { last: LastRotatedDate.toISOString() }),
+      ...(NextRotationDate && { next: NextRotationDate.toISOString() }),
+    },
+    ...(LastAccessedDate && { lastAccessed: dayOf(LastAccessedDate) }),
+    labels: SecretVersionsToStages,
+    pendingSince: pendingIn(SecretVersionsToStages) ? unasked : { is: undefined },
+    replicas: replica ? { is: [] } : unasked,
+  }
+}
+
+const dayOf = (date: Date) => date.toISOString().slice(0, 10)
+
+/** The key that AWS manages may be named by its alias. */
+export const isCustomers = (keyId: string | undefined): keyId is string =>
+  keyId !== undefined && !/(?:^|:)alias\/aws\//.test(keyId)
+
+/** Which calls are still to be made about a secret: those that change with each are asked for where they matter. */
+export function callsAbout(
+  secret: SecretFacts,
+): ('DescribeSecret' | 'GetResourcePolicy' | 'ListSecretVersionIds')[] {
+  if (secret.primaryRegion) return []
+  return [
+    'DescribeSecret',
+    'GetResourcePolicy',
+    ...(needsVersions(secret) ? (['ListSecretVersionIds'] as const) : []),
+  ]
+}
+
+/** Milliseconds between the end of a rotation and when it is recorded. */
+const SLACK = 60_000
+
+/** Only a version's own date tells the age of a value of which nobody has kept a rotation, and of what is pending. */
+function needsVersions({ history, rotation, pendingSince, current }: SecretFacts): boolean {
+  if ('unread' in pendingSince) return true
+  if (rotation.last !== undefined) return false
+  const good = 'is' in history ? latestGood(history.is.rotations) : undefined
+  // What was changed since the rotation may be its value.
+  return !good || Date.parse(current?.at ?? '') > Date.parse(good.ended ?? good.began) + SLACK
+}
+
+/**
+ * Asks for all that the list does not tell of a primary, and puts it into its facts.
+ * @returns whether it is still there: one that was deleted since is none of the fleet
+ */
+export async function lookAtSecret(collector: Collector, secret: SecretFacts): Promise<boolean> {
+  const calls = callsAbout(secret)
+  try {
+    if (calls.includes('DescribeSecret'))
+      secret.replicas = await factOf(existing(replicasOf(collector, secret)))
+    if (calls.includes('GetResourcePolicy'))
+      secret.policy = await factOf(existing(policyOf(collector, secret)))
+    if (calls.includes('ListSecretVersionIds')) await datesOf(collector, secret)
+  } catch (error) {
+    if (error instanceof Gone) return false
+    throw error
+  } finally {
+    collector.advance('answer', calls.length)
+  }
+  return true
+}
+
+/** The secret is no more. */
+class Gone extends Error {}
+
+async function existing<T>(asked: Promise<T>): Promise<T> {
+  try {
+    return await asked
+  } catch (error) {
+    throw error instanceof Unread && error.absent ? new Gone() : error
+  }
+}
+
+const kindOf = (operation: string, { region }: SecretFacts) =>
+  ({ service: 'secretsmanager', operation, region }) as const
+
+function replicasOf(collector: Collector, secret: SecretFacts): Promise<ReplicaFacts[]> {
+  const { arn, region } = secret
+  return unit(collector, `DescribeSecret ${arn}`, () =>
+    collector.asking.ask(kindOf('DescribeSecret', secret), async () => {
+      const client = await pacedIn(region, collector.clients, collector.pace).secrets()
+      const { ReplicationStatus = [] } = await client.send(new DescribeSecretCommand({ SecretId: arn }))
+      return ReplicationStatus.map(({ Region, Status, StatusMessage, LastAccessedDate, KmsKeyId }) => ({
+        ...{ region: Region ?? '', status: Status ?? 'unknown' },
+        ...(StatusMessage && { message: StatusMessage }),
+        ...(LastAccessedDate && { lastAccessed: dayOf(LastAccessedDate) }),
+        ...(isCustomers(KmsKeyId) && { keyId: KmsKeyId }),
+      })).sort((a, b) => (a.region < b.region ? -1 : 1))
+    }),
+  )
+}
+
+async function policyOf(collector: Collector, secret: SecretFacts): Promise<string | undefined> {
+  const { arn, region } = secret
+  const policy = await unit(collector, `GetResourcePolicy ${arn}`, () =>
+    collector.asking.ask(kindOf('GetResourcePolicy', secret), async () => {
+      const client = await pacedIn(region, collector.clients, collector.pace).secrets()
+      const { ResourcePolicy } = await client.send(new GetResourcePolicyCommand({ SecretId: arn }))
+      return ResourcePolicy ?? null
+    }),
+  )
+  return policy ?? undefined
+}
+
+/** When the version that is current was made, and the one that is pending. */
+async function datesOf(collector: Collector, secret: SecretFacts): Promise<void> {
+  const [current, pending] = [currentIn(secret.labels), pendingIn(secret.labels)]
+  const made = await factOf(existing(versionsOf(collector, secret)))
+  if ('unread' in made) {
+    if (pending) secret.pendingSince = made
+    return
+  }
+  const at = current && made.is[current]
+  if (at && secret.rotation.last === undefined) secret.current = { at, by: 'version' }
+  const since = pending && made.is[pending]
+  // The list of versions has another one by now, and whether that is pending nobody knows.
+  if (pending)
+    secret.pendingSince = since
+      ? { is: since }
+      : { unread: 'Secrets Manager ListSecretVersionIds: it does not tell of what is pending' }
+}
+
+/** The dates of the versions that have a label: only these are asked for. */
+function versionsOf(collector: Collector, secret: SecretFacts): Promise<Record<string, string>> {
+  const { arn, region, labels } = secret
+  return unit(collector, `ListSecretVersionIds ${arn}`, () =>
+    collector.asking.ask(kindOf('ListSecretVersionIds', secret), async () => {
+      const client = await pacedIn(region, collector.clients, collector.pace).secrets()
+      const dates: Record<string, string> = {}
+      const pages = wholeList(paginateListSecretVersionIds({ client, pageSize: 100 }, { SecretId: arn }))
+      for await (const { Versions = [] } of pages)
+        for (const { VersionId = '', CreatedDate } of Versions)
+          if (CreatedDate && labels[VersionId]) dates[VersionId] = CreatedDate.toISOString()
+      return dates
+    }),
+  )
+}
+
+/** A replica follows its primary in all that only a primary is asked for. */
+export function followPrimary(replica: SecretFacts, primary: SecretFacts | undefined): void {
+  const why = { unread: 'its primary was not looked at' }
+  replica.policy = primary?.policy ?? why
+  const pending = pendingIn(replica.labels)
+  if (!pending) return
+  replica.pendingSince = primary && pendingIn(primary.labels) === pending ? primary.pendingSince : why
+}

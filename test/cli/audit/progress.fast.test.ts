@@ -1,0 +1,63 @@
+import { describe, expect, test } from 'vitest'
+import { planned, Shown } from '../../../cli/audit/progress.ts'
+import { Output } from '../../../cli/output.ts'
+import type { Progress } from '../../../fleet/audit/collect.ts'
+
+/** What is written on stderr, a tenth of a second between two steps. */
+function shown(steps: Progress[], live: boolean, gap = 100): string {
+  let [text, now] = ['', 0]
+  const err = {
+    isTTY: live,
+    write: (more: string) => {
+      text += more
+    },
+  }
+  const progress = new Shown(new Output({ write() {} }, err, {}), { live, now: () => now })
+  for (const step of steps) {
+    progress.progress(step)
+    now += gap
+  }
+  return text
+}
+
+const details = (done: number): Progress => ({ part: 'details', done, of: 100 })
+
+describe('progress', () => {
+  test('never goes back, in whatever order answers come', () => {
+    const text = shown(
+      [details(10), details(50), details(20), { part: 'lists', done: 99 }, details(60)],
+      true,
+    )
+    expect([...text.matchAll(/(\d+) of 100/g)].map(([, done]) => Number(done))).toEqual([10, 50, 60])
+    expect(text).not.toContain('99')
+  })
+
+  test('is a bar on a terminal, which is full at the end', () => {
+    expect(shown([details(50), details(100)], true)).toContain(
+      `[${'#'.repeat(15)}${'.'.repeat(15)}] 50 of 100 answers`,
+    )
+    expect(shown([details(99), details(100)], true, 1)).toContain(`[${'#'.repeat(30)}] 100 of 100 answers`)
+  })
+
+  test('is a line now and then elsewhere', () => {
+    const steps = Array.from({ length: 99 }, (_, i) => details(i + 1))
+    expect(shown(steps, false, 1000).trim().split('\n')).toEqual(
+      [1, 16, 31, 46, 61, 76, 91].map(n => `${n} of 100 answers`),
+    )
+  })
+
+  test('counts pages while nobody knows how many there are', () => {
+    expect(shown([{ part: 'lists', done: 3 }], false)).toBe('3 pages of lists read\n')
+  })
+})
+
+test('a plan says how many calls there are, over which limits, and how long they take', () => {
+  const calls = [
+    { service: 'Secrets Manager', operation: 'GetResourcePolicy', region: 'a', calls: 5000, perSecond: 50 },
+    { service: 'Secrets Manager', operation: 'GetResourcePolicy', region: 'b', calls: 10, perSecond: 50 },
+  ]
+  expect(planned({ calls, seconds: 111.1 })).toBe(
+    'To ask: 5,010 Secrets Manager GetResourcePolicy (50 a second in a Region). That takes about 2 minutes.',
+  )
+  expect(planned({ calls, seconds: 0.1 })).toContain('about 1 second.')
+})

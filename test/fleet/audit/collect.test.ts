@@ -1,0 +1,316 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
+import type { Facts, SecretFacts } from '../../../fleet/audit/facts.ts'
+import { ago, home, peer } from '../../../local/aws/audited/fleet.ts'
+import { type AuditedAccount, startAudited } from '../../../local/aws/audited.ts'
+import { differences, few, gathered, surroundings } from '../../support/audit/gathered.ts'
+
+const reads = { window: 7 * 86_400_000, budget: 60_000 }
+const secret = (facts: Facts, name: string, region = home) =>
+  facts.credentials.find(each => each.name === name && each.region === region) as SecretFacts
+
+let account: AuditedAccount
+let usual: Facts
+
+beforeAll(async () => {
+  account = await startAudited(few)
+  for (const [name, value] of Object.entries(surroundings(account))) vi.stubEnv(name, value)
+  usual = await gathered({ reads })
+})
+afterEach(() => {
+  account.refuse()
+  account.delay()
+  account.shuffle()
+  vi.useRealTimers()
+})
+afterAll(() => account?.stop())
+
+describe('facts', () => {
+  test('the moment is what the clock of AWS shows', () => {
+    expect(usual.moment).toBe('2026-11-30T12:00:00.000Z')
+  })
+
+  test('each credential is there once in each Region that has it, and what Keyturn keeps for itself is none', () => {
+    expect(usual.credentials.map(({ region, name }) => `${region} ${name}`)).toEqual([
+      ...[`${peer} kept`, `${peer} there`, `${home} /tagged`, `${home} /untagged`],
+      ...[`${home} by-hand`, `${home} by-service`, `${home} far`, `${home} kept`, `${home} stuck`],
+    ])
+    expect(secret(usual, 'kept', peer).primaryRegion).toBe(home)
+    expect(secret(usual, 'kept').primaryRegion).toBeUndefined()
+  })
+
+  test('a Region that only a replica names is looked at for replicas alone', () => {
+    expect(usual.regions['us-east-1']).toMatchObject({
+      secrets: { is: 'replicas' },
+      parameters: { is: 'none' },
+    })
+    expect(secret(usual, 'far').replicas).toEqual({
+      is: [{ region: 'us-east-1', status: 'Failed', message: 'no key' }],
+    })
+  })
+
+  test('a version tells its own date only where nobody else does', () => {
+    expect(secret(usual, 'by-hand').current).toEqual({ at: ago(50), by: 'version' })
+    expect(secret(usual, 'by-service').current).toEqual({ at: ago(5), by: 'last-rotated' })
+    const asked = account.calls.filter(({ action }) => action === 'ListSecretVersionIds')
+    expect(asked.map(({ about }) => about?.split(':').at(-1)?.slice(0, -7)).toSorted()).toEqual([
+      ...['by-hand', 'far', 'stuck', 'there'],
+    ])
+  })
+
+  test('what is pending of a secret and of a parameter is known by its date', () => {
+    expect(secret(usual, 'stuck').pendingSince).toEqual({ is: ago(4) })
+    expect(secret(usual, 'kept').pendingSince).toEqual({ is: undefined })
+    expect(secret(usual, '/tagged').pendingSince).toEqual({ is: ago(1) })
+    expect(secret(usual, '/untagged').pendingSince).toEqual({ is: undefined })
+  })
+
+  test('the table tells the rotations of each, the newest first, and how many there were on a day', () => {
+    const { history } = secret(usual, 'kept')
+    expect('is' in history && history.is.rotations.map(({ began }) => began)).toEqual([ago(3), ago(33)])
+    expect(secret(usual, 'by-hand').history).toEqual({ is: { rotations: [] } })
+    expect(usual.days).toEqual({
+      is: [33, 3, 2].map(days => ({
+        ...{ day: ago(days).slice(0, 10), rotated: 1, failed: 0, medianMilliseconds: 4000 },
+      })),
+    })
+  })
+
+  test('where CloudTrail tells of no read, although rotations read meanwhile, nobody is known to read nothing', async () => {
+    const silent = await startAudited({
+      ...few,
+      regions: { ...few.regions, [home]: { ...few.regions[home], events: [] } },
+    })
+    for (const [name, value] of Object.entries(surroundings(silent))) vi.stubEnv(name, value)
+    const { regions } = await gathered({ reads })
+    for (const [name, value] of Object.entries(surroundings(account))) vi.stubEnv(name, value)
+    await silent.stop()
+    expect(regions[home]?.sweep).toEqual({
+      unread: expect.stringMatching(/although 2 rotations ended there/),
+    })
+    expect(regions[peer]?.sweep).toMatchObject({ is: { events: 0 } })
+  })
+
+  test('tags, functions, policies, what is exposed, subscribers and roles are there', () => {
+    expect(secret(usual, '/tagged').tags).toEqual({ is: { team: 'blue' } })
+    expect(secret(usual, '/untagged').tags).toEqual({ is: {} })
+    const { functions, exposed, subscribers, stack } = usual.regions[home] as Facts['regions'][string]
+    expect(Object.values(functions)).toMatchObject([
+      { is: { runtime: 'nodejs24.x' } },
+      { is: { runtime: 'python3.9', state: 'Active' } },
+    ])
+    expect('is' in exposed && Object.values(exposed.is ?? {})).toEqual(['everybody'])
+    expect(subscribers).toEqual({ is: 1 })
+    expect(usual.regions[peer]?.subscribers).toEqual({ is: 0 })
+    expect('is' in stack && stack.is?.roles).toContain('keyturn-dev-findDue')
+    expect(secret(usual, 'far').policy).toEqual({ is: '{"Statement":[]}' })
+  })
+
+  test('a parameter that can be shared is asked for all of its policies, and no other one', () => {
+    expect(secret(usual, '/tagged').policy).toEqual({ is: '{"Statement":[{"Sid":"1"},{"Sid":"2"}]}' })
+    expect(secret(usual, '/untagged').policy).toEqual({ is: undefined })
+    const asked = account.calls.filter(({ action }) => action === 'GetResourcePolicies')
+    expect([...new Set(asked.map(({ about }) => about))]).toEqual([account.arnOf(home, '/tagged')])
+  })
+
+  test('who read is told by CloudTrail, up to the moment', () => {
+    expect(secret(usual, 'kept').readers).toMatchObject([{ reads: 1, own: false, first: ago(2) }])
+    expect(usual.regions[home]?.sweep).toMatchObject({ is: { events: 1, completeSince: ago(7) } })
+  })
+
+  test('no call reads a value', () => {
+    expect(new Set(account.calls.map(({ service, action }) => `${service} ${action}`))).toEqual(
+      new Set([
+        ...[
+          'secretsmanager ListSecrets',
+          'secretsmanager DescribeSecret',
+          'secretsmanager GetResourcePolicy',
+        ],
+        ...['secretsmanager ListSecretVersionIds', 'ssm DescribeParameters', 'tagging GetResources'],
+        'ssm GetResourcePolicies',
+        ...['cloudformation DescribeStacks', 'cloudformation ListStackResources', 'cloudtrail LookupEvents'],
+        ...[
+          'lambda GetFunctionConfiguration',
+          'access-analyzer ListAnalyzers',
+          'access-analyzer ListFindings',
+        ],
+        ...['sns ListSubscriptionsByTopic', 'dynamodb Scan'],
+      ]),
+    )
+  })
+})
+
+describe('what changes nothing', () => {
+  test('the order of pages', async () => {
+    account.shuffle('otherwise')
+    expect(await gathered({ reads })).toEqual(usual)
+  })
+
+  test('answers that come late, in another order', async () => {
+    account.delay(({ action }) => action.length * 2)
+    expect(await gathered({ reads })).toEqual(usual)
+  })
+
+  test('a first try that is throttled or fails on the side of AWS', async () => {
+    const tried = new Map<string, number>()
+    account.refuse(({ region, action, about }) => {
+      const key = `${region} ${action} ${about}`
+      tried.set(key, (tried.get(key) ?? 0) + 1)
+      if ((tried.get(key) ?? 0) > 1) return undefined
+      return action.length % 2 ? { name: 'ThrottlingException' } : { name: 'InternalFailure', status: 500 }
+    })
+    expect(await gathered({ reads })).toEqual(usual)
+  }, 30_000)
+
+  test("this machine's clock", async () => {
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.parse(ago(-400)) })
+    expect(await gathered({ reads })).toEqual(usual)
+    vi.setSystemTime(Date.parse(ago(400)))
+    expect(await gathered({ reads })).toEqual(usual)
+  })
+
+  test('a secret that was deleted since it was listed is none of the fleet', async () => {
+    account.refuse(({ action, about }) =>
+      action === 'DescribeSecret' && about?.includes('by-hand')
+        ? { name: 'ResourceNotFoundException' }
+        : undefined,
+    )
+    const facts = await gathered({ reads })
+    expect(secret(facts, 'by-hand')).toBeUndefined()
+    expect(differences(usual, facts).every(path => path.startsWith(`${home} by-hand `))).toBe(true)
+  })
+})
+
+describe('an error that stays leaves unread what depends on it, and nothing else', () => {
+  const all = ['by-hand', 'by-service', 'far', 'kept', 'stuck'].map(name => `${home} ${name}`)
+  const parameters = ['/tagged', '/untagged'].map(name => `${home} ${name}`)
+  const far = Object.keys({
+    stack: 1,
+    secrets: 1,
+    parameters: 1,
+    functions: 1,
+    exposed: 1,
+    subscribers: 1,
+    sweep: 1,
+  })
+  const cases: [action: string, changed: string[]][] = [
+    ['GetResourcePolicy', [...all.map(name => `${name} policy`), `${peer} kept policy`]],
+    ['DescribeSecret', [...all.map(name => `${name} replicas`), ...far.map(name => `us-east-1 ${name}`)]],
+    [
+      'ListSecretVersionIds',
+      [`${home} by-hand current`, `${home} far current`, `${home} stuck pendingSince`],
+    ],
+    ['GetResourcePolicies', [`${home} /tagged policy`]],
+    ['GetResources', parameters.map(name => `${name} tags`)],
+    ['GetFunctionConfiguration', [`${home} functions`]],
+    ['ListAnalyzers', [`${home} exposed`]],
+    ['ListFindings', [`${home} exposed`]],
+    ['ListSubscriptionsByTopic', [`${home} subscribers`]],
+    ['ListStackResources', [`${home} stack`]],
+    ['LookupEvents', [`${home} sweep`, `${home} kept readers`]],
+    [
+      'Scan',
+      [...[...all, ...parameters].map(name => `${name} history`), ...['days', `${home} kept current`]],
+    ],
+  ]
+
+  test.each(cases)('%s', async (action, changed) => {
+    account.refuse(call =>
+      call.action === action && call.region === home ? { name: 'AccessDeniedException' } : undefined,
+    )
+    const facts = await gathered({ reads })
+    expect(differences(usual, facts)).toEqual(changed.toSorted())
+    expect(JSON.stringify(facts)).toContain(`${action}: AccessDenied`)
+  })
+
+  test.each([
+    ['ListSecrets', 'secrets', ['kept', 'there']],
+    ['DescribeParameters', 'parameters', ['/tagged', '/untagged']],
+  ])('%s', async (action, list, names) => {
+    const region = action === 'ListSecrets' ? peer : home
+    account.refuse(call =>
+      call.action === action && call.region === region ? { name: 'AccessDeniedException' } : undefined,
+    )
+    const facts = await gathered({ reads })
+    for (const name of names) expect(secret(facts, name, region)).toBeUndefined()
+    expect(facts.regions[region]).toMatchObject({
+      [list]: { unread: expect.stringContaining(`${action}: AccessDenied`) },
+    })
+    const about = names.map(name => `${region} ${name} `)
+    const others = differences(usual, facts).filter(path => !about.some(name => path.startsWith(name)))
+    expect(others).toEqual([`${region} ${list}`])
+  })
+
+  test('one secret that may not be looked at is alone', async () => {
+    account.refuse(({ action, about }) =>
+      action === 'GetResourcePolicy' && about?.includes('stuck')
+        ? { name: 'AccessDeniedException' }
+        : undefined,
+    )
+    expect(differences(usual, await gathered({ reads }))).toEqual([`${home} stuck policy`])
+  })
+
+  test('a table that is gone is said by the name of that error', async () => {
+    account.refuse(({ action }) => (action === 'Scan' ? { name: 'ResourceNotFoundException' } : undefined))
+    expect((await gathered()).days).toEqual({ unread: 'DynamoDB Scan: ResourceNotFoundException' })
+  })
+
+  test('a stack of a peer that may not be seen: nobody knows what its table has', async () => {
+    account.refuse(({ action, region }) =>
+      action === 'DescribeStacks' && region === peer ? { name: 'AccessDenied', status: 403 } : undefined,
+    )
+    expect(differences(usual, await gathered({ reads }))).toEqual([
+      ...['days', `${peer} kept history`, `${peer} stack`, `${peer} subscribers`],
+      // No read was seen there, and now nobody knows whether a rotation should have been.
+      ...[`${peer} sweep`, `${peer} there history`],
+    ])
+  })
+
+  test('a Region that is not enabled for the account is not known, and ends nothing', async () => {
+    account.refuse(({ region }) => (region === peer ? { name: 'UnrecognizedClientException' } : undefined))
+    const facts = await gathered({ reads })
+    expect(facts.regions[peer]).toMatchObject({
+      secrets: { unread: 'Secrets Manager ListSecrets: UnrecognizedClientException' },
+    })
+    expect(secret(facts, 'kept')).toBeDefined()
+    account.refuse(({ action }) =>
+      action === 'GetResourcePolicy' ? { name: 'UnrecognizedClientException' } : undefined,
+    )
+    await expect(gathered({ reads })).rejects.toMatchObject({ name: 'UnrecognizedClientException' })
+  })
+
+  test('credentials that have expired end the audit', async () => {
+    account.refuse(({ action }) =>
+      action === 'GetResourcePolicy' ? { name: 'ExpiredTokenException' } : undefined,
+    )
+    await expect(gathered({ reads })).rejects.toMatchObject({ name: 'ExpiredTokenException' })
+  })
+})
+
+test('an audit that was stopped after any unit goes on to the same facts, and asks nothing twice', async () => {
+  const countAll = async () => {
+    const kept = new Map<string, string>()
+    await gathered({
+      reads,
+      units: { take: () => undefined, keep: (unit, found) => void kept.set(unit, JSON.stringify(found)) },
+    })
+    return kept.size
+  }
+  const units = await countAll()
+  expect(units).toBeGreaterThan(30)
+  for (let stop = 0; stop < units; stop += 7) {
+    const kept = new Map<string, string>()
+    const keep = (unit: string, found: unknown) => {
+      if (kept.size >= stop) throw new Error('killed')
+      kept.set(unit, JSON.stringify(found))
+    }
+    await expect(gathered({ reads, units: { take: () => undefined, keep } })).rejects.toThrow('killed')
+    const missing = new Set<string>()
+    const take = (unit: string) => {
+      const found = kept.get(unit)
+      return found === undefined ? undefined : JSON.parse(found)
+    }
+    const facts = await gathered({ reads, units: { take, keep: unit => void missing.add(unit) } })
+    expect(facts).toEqual(usual)
+    expect(missing.size).toBe(units - stop)
+  }
+}, 60_000)
