@@ -2,13 +2,13 @@
 export type Amount = { confirmed: number; estimated: number }
 
 export type CostLine = {
-  /** Such as `Secrets Manager: secrets`. */
+  /** Such as `Reads of secrets`. */
   item: string
-  /** Groups lines: secrets, parameters, keys, rotations, logs and alarms, network. */
-  group: string
+  group: CostGroup
   region: string
+  /** Of `unit`. */
   quantity: number
-  /** Such as `secrets`, `10,000 calls`. */
+  /** Such as `secret`, `10,000 calls`. */
   unit: string
   /** US dollars a unit. */
   price: number
@@ -18,13 +18,26 @@ export type CostLine = {
   amount: Amount
 }
 
-/** What the same credentials cost in the other store, and what each would lose there. */
+export const costGroups = [
+  'secrets',
+  'parameters',
+  'keys',
+  'rotations',
+  'logs and alarms',
+  'network',
+] as const
+export type CostGroup = (typeof costGroups)[number]
+
+/** What the same credentials cost in one store, and what those that are in the other one today would lose. */
 export type Comparison = {
   store: 'secrets-manager' | 'parameter-store'
   total: Amount
-  /** What is lost, and how many credentials use it today. */
-  losses: { what: string; credentials: number }[]
+  /** What is lost, and how many credentials use it today; unset where that could not be read, or only with their values. */
+  losses: { what: string; credentials?: number }[]
 }
+
+/** What no month has to cost, and what only some accounts get: never part of a total. */
+export type Deduction = { what: string; amount: Amount }
 
 export type CostReport = {
   format: 'keyturn-cost/1'
@@ -35,12 +48,17 @@ export type CostReport = {
   pricesOf: Record<string, string>
   lines: CostLine[]
   total: Amount
+  /** With what is of no team, and what is of no credential, they make up the total. */
   byTeam: Record<string, Amount>
-  /** By ARN; what belongs to no one credential is left out. */
+  /** By ARN; what belongs to no one credential, such as a parameter that holds none, is left out. */
   byCredential: Record<string, number>
   /** Of credentials that nobody has read, by what is known: how many, and what they cost. */
   unread: { credentials: number; amount: Amount }
   comparisons: Comparison[]
+  /** What a change that was asked for would make of it. */
+  change?: { what: string[]; lines: CostLine[]; total: Amount }
+  /** Free tiers, trial and credits, where they were asked for. */
+  deductions?: Deduction[]
   /** Each a sentence. */
   assumptions: string[]
 }

@@ -1,0 +1,10 @@
+import type { Tags } from '../../rotation/tags.ts'
+
+/** The tags that name a team, where nobody says which. */
+export const usualTeamTags = ['team', 'owner']
+
+/** Whose a credential is, by the first of these tags that it has and that is not empty. */
+export function teamOf(tags: Tags, teamTags: readonly string[]): string | undefined {
+  const key = teamTags.find(key => tags[key])
+  return key === undefined ? undefined : tags[key]
+}

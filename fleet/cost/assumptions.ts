@@ -1,0 +1,140 @@
+import type { Facts } from '../audit/facts.ts'
+import { amountOf, sum, whole } from './bill.ts'
+import { type Billed, isRotatedHere } from './billed.ts'
+import type { Network } from './change.ts'
+import type { CostOptions } from './costOptions.ts'
+import type { CostLine } from './costReport.ts'
+import { scheduleOf, stackRegions } from './deployment.ts'
+import { MONTH } from './month.ts'
+import { ENDPOINTS, networkUses, ZONES } from './network.ts'
+import { type Prices, pricesOf } from './prices.ts'
+
+/** What a bill rests on and what it leaves out, a sentence each. */
+export function assumptionsOf(
+  facts: Facts,
+  prices: Prices,
+  options: CostOptions,
+  lines: CostLine[],
+  billed: Billed[],
+): string[] {
+  return [
+    ...unreadFacts(facts),
+    `Only what is in ${Object.keys(facts.regions).sort().join(', ')} is counted, and nothing of any other Region.`,
+    ...pricesTexts(prices, lines),
+    ...readsTexts(facts, options),
+    ...otherTexts(billed),
+    ...rotationTexts(facts, billed),
+    ...networkTexts(facts, prices, options),
+    ...keyTexts(billed),
+    ...(options.trial
+      ? [
+          'The trial of 30 days is not on the price page of September 2026: whether an account has it is not known.',
+        ]
+      : []),
+    ...(stackRegions(facts).length
+      ? ['Mails, messages to a webhook, and what a failure, a retry or a promotion costs are not counted.']
+      : []),
+  ]
+}
+
+/** What is missing, as it could not be read. */
+function unreadFacts({ regions, credentials }: Facts): string[] {
+  const missing = Object.entries(regions).flatMap(([region, { secrets, parameters, stack }]) => [
+    ...('unread' in secrets ? [`Secrets of ${region} may be missing: ${secrets.unread}.`] : []),
+    ...('unread' in parameters ? [`Parameters of ${region} may be missing: ${parameters.unread}.`] : []),
+    ...('unread' in stack ? [`Whether ${region} has a stack could not be read: ${stack.unread}.`] : []),
+  ])
+  const untold = credentials.filter(({ tags }) => 'unread' in tags).length
+  return [
+    ...missing,
+    ...(untold
+      ? [
+          `The tags of ${countOf(untold, 'credential')} could not be read: team, and what tags say of rotations, are not known there.`,
+        ]
+      : []),
+  ]
+}
+
+function pricesTexts(prices: Prices, lines: CostLine[]): string[] {
+  const regions = [...new Set(lines.map(({ region }) => region))].sort()
+  const days = regions.map(region => `${region} ${pricesOf(prices, region).date}`)
+  const guessed = lines.some(({ amount }) => amount.estimated > 0)
+  return [
+    `All amounts are US dollars for a month of ${MONTH} hours, without taxes and discounts; prices of ${days.join(', ')}.`,
+    ...(guessed
+      ? ['What has a ~ rests on a price that is not confirmed, or on a guess; it stands apart in every sum.']
+      : []),
+  ]
+}
+
+/** What is billed beside credentials. */
+function otherTexts(billed: Billed[]): string[] {
+  const others = billed.filter(({ credential }) => !credential).length
+  if (!others) return []
+  return [
+    `${countOf(others, 'other parameter')} that ${others === 1 ? 'holds' : 'hold'} no credential, by type, name and tags: in the bill, read as often, and in no comparison of stores.`,
+  ]
+}
+
+function readsTexts({ regions, moment }: Facts, { readsPerDay }: CostOptions): string[] {
+  if (readsPerDay !== undefined) return [`Each credential is read ${readsPerDay} times a day, as was said.`]
+  const texts = Object.entries(regions).map(([region, { sweep }]) => {
+    if (!('is' in sweep) || sweep.is.completeSince >= moment)
+      return `How often credentials of ${region} are read is not known, and no read is counted: say it with --reads-per-day.`
+    return `Reads in ${region} are what CloudTrail saw from ${minute(sweep.is.completeSince)} to ${minute(moment)}, scaled up to a month: an estimate.`
+  })
+  return texts.sort()
+}
+
+const minute = (moment: string) => `${moment.slice(0, 16).replace('T', ' ')} UTC`
+
+function rotationTexts(facts: Facts, billed: Billed[]): string[] {
+  const rotating = new Set(billed.flatMap(({ arn, rotation }) => (rotation ? [arn] : [])))
+  const unknown = facts.credentials.filter(
+    credential => isRotatedHere(credential, facts) && !rotating.has(credential.arn),
+  )
+  const schedules = stackRegions(facts).map(region => `${region} ${scheduleOf(facts, region)}`)
+  return [
+    `Rotations are those that begin by themselves, of ${countOf(rotating.size, 'credential')}, each as it goes well; a start by hand is not counted.`,
+    ...(unknown.length
+      ? [
+          `How often ${countOf(unknown.length, 'secret')} should rotate is not known from the schedule: such rotations are not counted.`,
+        ]
+      : []),
+    ...(schedules.length ? [`Each stack looks what is due: ${schedules.join(', ')}.`] : []),
+  ]
+}
+
+function networkTexts(facts: Facts, prices: Prices, { network, zones = ZONES }: CostOptions): string[] {
+  const regions = stackRegions(facts)
+  if (!regions.length) return []
+  const costs = (some: Network) =>
+    dollars(whole(sum(networkUses(some, zones, regions).map(use => amountOf(use, prices)))))
+  const other = `NAT gateways in ${zones} zones would cost ${costs('nat')}, ${ENDPOINTS} interface endpoints there ${costs('endpoints')}`
+  if (network === undefined)
+    return [
+      `No network is counted. For functions in a VPC, ${other}, before what passes through: say which with --network.`,
+    ]
+  if (network === 'none') return [`The functions need no network of their own, as was said; ${other}.`]
+  return [`What passes through the network is not counted, at some cents a GB; ${other}.`]
+}
+
+function keyTexts(billed: Billed[]): string[] {
+  const own = billed.some(({ key }) => key !== undefined)
+  return [
+    ...(own
+      ? [
+          "A customer's key is counted whole, whatever else it is for; each of its first two rotations adds a dollar a month.",
+        ]
+      : []),
+    ...(billed.some(({ store, key }) => store === 'secrets-manager' && !key)
+      ? [
+          'Secrets Manager uses the key that AWS manages for it without a charge; for Parameter Store its requests are charged.',
+        ]
+      : []),
+  ]
+}
+
+const countOf = (count: number, what: string) => `${count} ${what}${count === 1 ? '' : 's'}`
+
+const dollars = (amount: number) => `$${amount.toFixed(2)}`

@@ -1,0 +1,68 @@
+import type { StoreName } from '../../rotation/stores/store.ts'
+import type { Fact, Facts, ParameterFacts, SecretFacts } from '../audit/facts.ts'
+import type { Comparison } from './costReport.ts'
+
+type Losses = Comparison['losses']
+
+/** What credentials would lose by a move into a store, and how many of those that are in the other one use it today. */
+export const lossesIn = (store: StoreName, facts: Facts): Losses =>
+  store === 'parameter-store' ? lossesOfSecrets(facts) : lossesOfParameters(facts)
+
+function lossesOfSecrets({ credentials, account }: Facts): Losses {
+  const secrets = credentials
+    .filter(credential => credential.store === 'secrets-manager')
+    .filter(({ primaryRegion }) => primaryRegion === undefined)
+  const count = (uses: (secret: SecretFacts) => boolean) => secrets.filter(uses).length
+  const policies = known(secrets.map(({ policy }) => policy))
+  const replicas = known(secrets.map(({ replicas }) => replicas))
+  return [
+    { what: 'Staging labels: a new version can be read before it is current', credentials: secrets.length },
+    { what: 'Replication to other Regions', ...counted(replicas?.filter(found => found.length > 0)) },
+    { what: 'A resource policy of its own', ...counted(policies?.filter(found => found !== undefined)) },
+    {
+      what: 'Reads from other accounts by that policy',
+      ...counted(policies?.filter(found => namesOthers(found, account))),
+    },
+    {
+      what: "Secrets Manager's own schedule and dates of rotation",
+      credentials: count(({ rotation }) => rotation.enabled),
+    },
+    {
+      what: 'A service of AWS that manages it, such as RDS',
+      credentials: count(({ owningService }) => owningService !== undefined),
+    },
+    { what: 'Values of more than 4 KB, or 8 KB in the advanced tier; up to 64 KB as a secret' },
+  ]
+}
+
+function lossesOfParameters({ credentials }: Facts): Losses {
+  const parameters = credentials.filter(credential => credential.store === 'parameter-store')
+  const count = (uses: (parameter: ParameterFacts) => boolean) => parameters.filter(uses).length
+  return [
+    {
+      what: 'Parameter policies, such as an expiration',
+      credentials: count(({ policies }) => policies.length > 0),
+    },
+    {
+      what: 'Reads of a whole path by one call',
+      credentials: count(({ name }) => name.lastIndexOf('/') > 0),
+    },
+    {
+      what: 'Plain values that need no key',
+      credentials: count(({ type }) => type !== 'SecureString'),
+    },
+  ]
+}
+
+/** What was found, if all of it could be read. */
+function known<Found>(facts: Fact<Found>[]): Found[] | undefined {
+  const found = facts.flatMap(fact => ('is' in fact ? [fact.is] : []))
+  return found.length === facts.length ? found : undefined
+}
+const counted = (found: unknown[] | undefined) => (found ? { credentials: found.length } : {})
+
+/** Whether a policy names an account that is not the own, as AWS writes principals: an ARN, or the twelve digits alone. */
+const namesOthers = (policy = '', account: string): boolean =>
+  [...policy.matchAll(/"(?:arn:[\w-]+:(?:iam|sts)::)?(\d{12})(?=[:"])/g)].some(
+    ([, other]) => other !== account,
+  )

@@ -1,0 +1,90 @@
+import * as v from 'valibot'
+import euCentral1 from './prices/eu-central-1.json' with { type: 'json' }
+import euWest1 from './prices/eu-west-1.json' with { type: 'json' }
+import usEast1 from './prices/us-east-1.json' with { type: 'json' }
+
+/** What is billed, and by what: a price is for `per` of these units. */
+export const units = {
+  secret: { per: 1, unit: 'secret' },
+  secretCalls: { per: 10_000, unit: '10,000 calls' },
+  advancedParameter: { per: 1, unit: 'parameter' },
+  parameterCalls: { per: 10_000, unit: '10,000 calls' },
+  key: { per: 1, unit: 'key' },
+  keyRequests: { per: 10_000, unit: '10,000 requests' },
+  transitions: { per: 1000, unit: '1,000 transitions' },
+  functionCalls: { per: 1_000_000, unit: 'million calls' },
+  functionTime: { per: 1, unit: 'GB-second' },
+  events: { per: 1_000_000, unit: 'million events' },
+  schedules: { per: 1_000_000, unit: 'million starts' },
+  metric: { per: 1, unit: 'metric' },
+  alarm: { per: 1, unit: 'alarm' },
+  dashboard: { per: 1, unit: 'dashboard' },
+  logsIn: { per: 1, unit: 'GB' },
+  logsKept: { per: 1, unit: 'GB-month' },
+  tableWrites: { per: 1_000_000, unit: 'million writes' },
+  tableKept: { per: 1, unit: 'GB-month' },
+  queueRequests: { per: 1_000_000, unit: 'million requests' },
+  traces: { per: 1_000_000, unit: 'million traces' },
+  natHours: { per: 1, unit: 'hour' },
+  endpointHours: { per: 1, unit: 'hour' },
+} as const
+export type PriceName = keyof typeof units
+export const priceNames = Object.keys(units) as PriceName[]
+
+const day = v.pipe(v.string(), v.isoDate('a day, such as 2026-11-29'))
+
+const price = v.strictObject({
+  /** US dollars. */
+  price: v.pipe(v.number(), v.minValue(0), v.maxValue(10_000)),
+  /** Whether it was read on a page of AWS's own or in its Price List, on that day; else it is an estimate, whoever quotes it. */
+  confirmed: v.boolean(),
+  /** Of what is confirmed: the page's address, or the Price List. */
+  source: v.pipe(v.string(), v.minLength(1), v.maxLength(300)),
+  /** When its source said so. */
+  date: day,
+})
+export type Price = v.InferOutput<typeof price>
+
+/** The prices of a Region, as the files in prices/ and `keyturn cost --refresh` have them. */
+export const regionPrices = v.strictObject({
+  region: v.pipe(v.string(), v.regex(/^[a-z]{2}(-[a-z]+)+-\d$/, 'a Region, such as eu-west-1')),
+  currency: v.literal('USD'),
+  /** When all of them were looked at. */
+  date: day,
+  prices: v.strictObject(
+    Object.fromEntries(priceNames.map(name => [name, price])) as Record<PriceName, typeof price>,
+  ),
+})
+export type RegionPrices = v.InferOutput<typeof regionPrices>
+
+/** Prices by Region. */
+export type Prices = Record<string, RegionPrices>
+
+/** There are no prices of a Region. */
+export class UnknownRegion extends Error {
+  override readonly name = 'UnknownRegion'
+  readonly region: string
+  /** The Regions that there are prices of. */
+  readonly known: string[]
+  constructor(region: string, known: string[]) {
+    super(`there are no prices of the Region ${region}, only of ${known.join(', ')}`)
+    this.region = region
+    this.known = known
+  }
+}
+
+/** The prices that Keyturn comes with. */
+export const ownPrices: Prices = pricesIn([euCentral1, euWest1, usEast1])
+
+/** Prices by Region, from what files hold. @throws ValiError that says which field is not as it should be */
+export function pricesIn(lists: unknown): Prices {
+  const found = v.parse(v.pipe(v.array(regionPrices), v.maxLength(100)), lists)
+  return Object.fromEntries(found.map(list => [list.region, list]))
+}
+
+/** The prices of a Region. @throws UnknownRegion */
+export function pricesOf(prices: Prices, region: string): RegionPrices {
+  const found = Object.hasOwn(prices, region) ? prices[region] : undefined
+  if (!found) throw new UnknownRegion(region, Object.keys(prices).sort())
+  return found
+}
