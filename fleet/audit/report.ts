@@ -17,6 +17,8 @@ export type Finding = {
   team?: string
   /** One sentence: what was found, with the dates and names that it was found by. */
   detail: string
+  /** Whom it is open to, of a rule about that: one more of them is news, though the rule was broken before. */
+  opensTo?: string[]
   /** A command to paste, or one sentence where no command helps. */
   remedy: string
   /** An exception of the policy that holds on the day of the audit: such a finding is listed, and does not count. */
@@ -42,6 +44,7 @@ export type Row = {
   /** When its current version came to be, and by what that is known. */
   rotatedAt?: string
   rotatedBy?: 'table' | 'version' | 'last-rotated' | 'last-changed'
+  /** Whole days, but for what may not get a whole number of days old. */
   ageDays?: number
   /** What the policy allows; unset: the policy says nothing of it. */
   maxAgeDays?: number
@@ -63,19 +66,27 @@ export type Report = {
   stage: string
   /** The Regions that were looked at. */
   regions: string[]
+  /** The same in a sentence, which also says that no other was, and where replicas alone were. */
+  scope?: string
   counts: {
     credentials: number
     secrets: number
     replicas: number
     parameters: number
+    /** Parameters that hold no credential. They are looked at too, but are in none of the other numbers, and have no row. */
+    otherParameters?: number
     /** Findings with the status `found` that no exception covers. */
     findings: Record<Severity, number>
     unread: number
     excepted: number
   }
+  /** What the policy asks of a credential that no section of it is for, in a line. */
+  policy?: string
   rules: RuleText[]
   /** The worst first. */
   findings: Finding[]
+  /** With a baseline: its findings that are there no more, as they stood in it. */
+  gone?: Finding[]
   credentials: Row[]
   days: DayOfRotations[]
   /** Per Region: since when every read is known; unset: not known. */

@@ -1,0 +1,89 @@
+import { inRegion } from '../../rotation/arn.ts'
+import { isAdmin } from '../../rotation/tags.ts'
+import { latestGood } from '../records/record.ts'
+import type { CredentialFacts, Facts, RegionFacts, SecretFacts } from './facts.ts'
+import { isSecret } from './kind.ts'
+import { isKnown, known, UnreadFact } from './known.ts'
+import type { Policy, Settings } from './policy/policy.ts'
+import { settingsOf } from './policy/settings.ts'
+
+/** All facts of an audit beside the policy, and what is found in many of them together. */
+export class Fleet {
+  readonly facts: Facts
+  readonly policy: Policy
+  /** The moment of the audit in milliseconds. */
+  readonly now: number
+  readonly #copies: Map<string, SecretFacts[]>
+  readonly #users = new Map<string, CredentialFacts[]>()
+  /** Why the rotations of some could not be read, of each: nobody knows which admins these name. */
+  readonly #unread: string[]
+  readonly #settings = new Map<CredentialFacts, Settings>()
+
+  constructor(facts: Facts, policy: Policy) {
+    this.facts = facts
+    this.policy = policy
+    this.now = Date.parse(facts.moment)
+    const { credentials } = facts
+    this.#copies = Map.groupBy(credentials.filter(isSecret), ({ arn }) => wherever(arn))
+    this.#unread = credentials.flatMap(({ history }) => ('unread' in history ? [history.unread] : []))
+    for (const credential of credentials) {
+      const admin = adminOf(credential)
+      if (!admin) continue
+      const users = this.#users.get(admin) ?? []
+      users.push(credential)
+      this.#users.set(admin, users)
+    }
+  }
+
+  /** What the policy asks of a credential. @throws UnreadFact */
+  settingsOf(credential: CredentialFacts): Settings {
+    const settings = this.#settings.get(credential) ?? settingsOf(credential, this.policy)
+    this.#settings.set(credential, settings)
+    return settings
+  }
+
+  /** What is known of a Region; of one that was not looked at, that. */
+  region(region: string): Pick<RegionFacts, 'secrets' | 'stack' | 'sweep' | 'exposed' | 'functions'> {
+    const { regions } = this.facts
+    // A tag may name anything as a Region.
+    return (Object.hasOwn(regions, region) && regions[region]) || notLookedAt
+  }
+
+  /** The secret in every Region that it was seen in, itself included. */
+  copiesOf({ arn }: SecretFacts): SecretFacts[] {
+    return this.#copies.get(wherever(arn)) ?? []
+  }
+
+  /**
+   * The credentials that rotate by an admin: those whose last good rotation, or else newest one, names its secret. If there
+   * may be more of them, as some rotations could not be read, `more` says why and how many.
+   */
+  usersOf({ arn }: SecretFacts): { users: CredentialFacts[]; more?: { count: number; why: string } } {
+    const anywhere = wherever(arn)
+    // A value may name it without the hyphen and the six characters that its ARN ends with.
+    const users = [anywhere, anywhere.slice(0, -7)].flatMap(name => this.#users.get(name) ?? [])
+    const [why] = this.#unread
+    return { users, ...(why && { more: { count: this.#unread.length, why } }) }
+  }
+
+  /** Whether others rotate by this secret. @throws UnreadFact if that is not known */
+  isAdmin(secret: SecretFacts): boolean {
+    const { users, more } = this.usersOf(secret)
+    if (users.length > 0 || isAdmin(known(secret.tags))) return true
+    if (more) throw new UnreadFact(more.why)
+    return false
+  }
+}
+
+const why = { unread: 'this Region was not looked at' }
+const notLookedAt = { secrets: why, stack: why, sweep: why, exposed: why, functions: {} }
+
+/** An ARN without its Region: whichever a value names, its admin is read in the Region of the stack. */
+const wherever = (arn: string) => inRegion(arn, '')
+
+function adminOf({ history }: CredentialFacts): string | undefined {
+  if (!isKnown(history)) return undefined
+  const { rotations } = history.is
+  const admin = (latestGood(rotations) ?? rotations[0])?.admin
+  return admin && wherever(admin)
+}

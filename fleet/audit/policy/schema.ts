@@ -1,0 +1,123 @@
+import * as v from 'valibot'
+import { duration } from '../../../rotation/duration.ts'
+import { storeNames } from '../../../rotation/stores/store.ts'
+import { defaults, type Policy, type Section } from './policy.ts'
+
+/** As many sections and exceptions a file may have. */
+const MOST = 1000
+
+const text = (what: string) => v.pipe(v.string(what), v.minLength(1, what), v.maxLength(1024, what))
+const texts = (what: string) => v.pipe(v.array(text(what), what), v.maxLength(100, `${what}; 100 at most`))
+const isDuration = (text: string) => v.safeParse(duration, text).success
+const time = (what: string) => v.pipe(v.string(what), v.check(isDuration, what), duration)
+/** Engines take the 31st of a month with 30 days for the 1st of the next. */
+const isDay = (text: string) => new Date(`${text}T00:00Z`).toJSON()?.slice(0, 10) === text
+const orNever = (example: string, least = 0) => {
+  const what = `should be a whole number with ${least ? '' : 's, '}m, h or d, such as ${example}, or never; 365d at most`
+  return v.union([v.literal('never'), v.pipe(time(what), v.minValue(least, what))], what)
+}
+const count = v.pipe(
+  v.number('should be a whole number'),
+  v.integer('should be a whole number'),
+  v.minValue(1, 'should be 1 or more'),
+)
+const flag = v.boolean('should be true or false')
+const account = 'should be the number of an account in quotes, such as "123456789012"'
+
+const settings = {
+  // No tag may ask for a rotation more than once a minute.
+  'max-age': v.exactOptional(orNever('90d', 60)),
+  'must-rotate': v.exactOptional(flag),
+  'unread-after': v.exactOptional(orNever('90d')),
+  'pending-after': v.exactOptional(
+    time('should be a whole number with s, m, h or d, such as 24h; 365d at most'),
+  ),
+  'customer-key': v.exactOptional(flag),
+  'owner-tags': v.exactOptional(texts('should be a list of the keys of tags')),
+  'parameter-paths': v.exactOptional(texts('should be a list of what paths begin with, such as /prod/')),
+  'secret-names': v.exactOptional(texts('should be a list of words, such as password')),
+  'admin-uses': v.exactOptional(count),
+  'trusted-accounts': v.exactOptional(
+    v.pipe(
+      v.array(
+        v.pipe(v.string(account), v.regex(/^\d{12}$/, account)),
+        'should be a list of numbers of accounts',
+      ),
+      v.maxLength(1000, 'should have 1000 accounts at most'),
+    ),
+  ),
+}
+
+const tag = v.pipe(
+  v.string('should be the key of a tag, or KEY=VALUE'),
+  v.regex(/^[^=]+(=.*)?$/su, 'should be the key of a tag, or KEY=VALUE'),
+  v.transform(text => {
+    const [, key = '', value] = /^([^=]+)(?:=(.*))?$/su.exec(text) ?? []
+    return { key, ...(value !== undefined && { value }) }
+  }),
+)
+
+const section = v.strictObject({
+  for: v.pipe(
+    v.strictObject(
+      {
+        prefix: v.exactOptional(text('should be what names begin with')),
+        store: v.exactOptional(v.picklist(storeNames, `should be ${storeNames.join(' or ')}`)),
+        tag: v.exactOptional(tag),
+      },
+      'should have prefix, store or tag, and nothing else',
+    ),
+    v.check(given => Object.keys(given).length > 0, 'should have prefix, store or tag'),
+  ),
+  ...settings,
+})
+
+const whose = 'should be a name, or what names begin with and one * at its end'
+const exception = v.strictObject({
+  rule: text('should be the id of a rule: docs/audit.md lists them'),
+  name: v.pipe(text(whose), v.regex(/^[^*]*[^*]$|^[^*]*\*$/s, whose)),
+  region: v.exactOptional(text('should be a Region, such as eu-west-1')),
+  until: v.pipe(
+    v.string('should be a day, such as 2026-12-31'),
+    v.isoDate('should be a day, such as 2026-12-31'),
+    v.check(isDay, 'should be a day that there is'),
+  ),
+  reason: text('should say why, in 1024 characters at most'),
+})
+
+/** What a policy file may hold, as it is written there. */
+export const policySchema = v.strictObject({
+  ...settings,
+  'same-minute': v.exactOptional(count),
+  'team-tags': v.exactOptional(texts('should be a list of the keys of tags')),
+  sections: v.exactOptional(
+    v.pipe(v.array(section, 'should be a list'), v.maxLength(MOST, `should have ${MOST} sections at most`)),
+  ),
+  exceptions: v.exactOptional(
+    v.pipe(
+      v.array(exception, 'should be a list'),
+      v.maxLength(MOST, `should have ${MOST} exceptions at most`),
+    ),
+  ),
+})
+
+/** The file's names for settings, in the form that code has for them. */
+export function named<Given extends object>(given: Given): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(given).map(([key, value]) => [
+      key.replaceAll(/-([a-z])/g, (_, letter) => letter.toUpperCase()),
+      value,
+    ]),
+  )
+}
+
+/** The policy that a file makes of the defaults. */
+export function policyOf(file: v.InferOutput<typeof policySchema>): Policy {
+  const { sections = [], exceptions = [], ...rest } = file
+  return {
+    ...defaults,
+    ...named(rest),
+    sections: sections.map(section => named(section) as Section),
+    exceptions,
+  }
+}

@@ -1,0 +1,117 @@
+import { aboutSecret, word } from '../command.ts'
+import type { CredentialFacts } from '../facts.ts'
+import type { Fleet } from '../fleet.ts'
+import { isParameter } from '../kind.ts'
+import { known } from '../known.ts'
+import { type Openness, opennessOf } from '../resourcePolicy.ts'
+import { type CredentialRule, type Found, ofPolicyHolders, ofPrimaries } from './rule.ts'
+
+/** A look: what is to be taken out of a policy depends on all that is in it. */
+const remedyOf = (credential: CredentialFacts) =>
+  isParameter(credential)
+    ? `aws ssm get-resource-policies --region ${credential.region} --resource-arn ${word(credential.arn)}`
+    : aboutSecret(credential, 'get-resource-policy')
+
+/** Who may read a credential by its resource policy. */
+export const access: CredentialRule[] = [
+  {
+    id: 'open-to-everybody',
+    title: 'Its resource policy lets in everybody',
+    severity: 'critical',
+    why: 'Anybody with any account of AWS may read it.',
+    references: ['Prowler secretsmanager_not_publicly_accessible'],
+    check: ofPolicyHolders((credential, { facts }) =>
+      open(credential, facts.account).some(({ to }) => to === 'everybody')
+        ? {
+            detail: `It allows the principal * without a condition: take out each statement that does, and leave the others, by ${isParameter(credential) ? 'aws ssm put-resource-policy' : 'aws secretsmanager put-resource-policy'}.`,
+            // Others may read by the same policy: whoever deletes it takes that from them too.
+            remedy: remedyOf(credential),
+          }
+        : undefined,
+    ),
+  },
+  {
+    id: 'open-to-account',
+    title: 'Its resource policy lets in another account',
+    severity: 'medium',
+    why: 'Who reads it there is decided there, and seen by nobody here.',
+    references: [],
+    check: ofPolicyHolders((credential, fleet) => {
+      const { trustedAccounts } = fleet.settingsOf(credential)
+      const names = namesOf('account', credential, fleet).filter(name => !trustedAccounts.includes(name))
+      return named(credential, names, 'It allows')
+    }),
+  },
+  {
+    id: 'open-to-organisation',
+    title: 'Its resource policy lets in a whole organisation',
+    severity: 'medium',
+    why: 'Every account of the organisation may read it, also those that are still to come.',
+    references: [],
+    check: ofPolicyHolders((credential, fleet) =>
+      named(credential, namesOf('organisation', credential, fleet), 'It allows every principal of'),
+    ),
+  },
+  {
+    id: 'open-to-service',
+    title: 'Its resource policy lets in a service of AWS',
+    severity: 'low',
+    why: 'The service may read it, for whoever it does that, unless a condition names the account.',
+    references: [],
+    check: ofPolicyHolders((credential, fleet) =>
+      named(credential, namesOf('service', credential, fleet), 'It allows'),
+    ),
+  },
+  {
+    id: 'open-unclear',
+    title: 'Whom its resource policy lets in is unclear',
+    severity: 'low',
+    why: 'It has conditions or exceptions that decide, and which nobody but AWS can weigh.',
+    references: [],
+    check: ofPolicyHolders((credential, fleet) => {
+      if (!open(credential, fleet.facts.account).some(({ to }) => to === 'unclear')) return undefined
+      if (isParameter(credential))
+        return {
+          detail: 'Access Analyzer, which could tell, does not look at parameters.',
+          remedy: remedyOf(credential),
+        }
+      // It weighs what is unclear here.
+      if (known(fleet.region(credential.region).exposed)) return undefined
+      return {
+        detail: 'No analyzer of Access Analyzer looks at that Region, which could tell.',
+        remedy: remedyOf(credential),
+      }
+    }),
+  },
+  {
+    id: 'exposed',
+    title: 'Access Analyzer finds it open to others',
+    severity: 'high',
+    why: 'Somebody outside the zone that the analyzer trusts may read it.',
+    references: ['IAM Access Analyzer: external access'],
+    // Without it the rules above decide, and what they cannot tell is low: so it is where there is no analyzer.
+    unseen: 'low',
+    check: ofPrimaries((secret, fleet) => {
+      if (known(secret.policy) === undefined) return undefined
+      const whom = known(fleet.region(secret.region).exposed)?.[secret.arn]
+      return whom === undefined ? undefined : named(secret, whom.split(', '), 'It is open to')
+    }),
+  },
+]
+
+/** @throws UnreadFact */
+function open({ policy }: CredentialFacts, account: string): Openness[] {
+  const json = known(policy)
+  return json === undefined ? [] : opennessOf(json, account)
+}
+
+const namesOf = (
+  to: 'account' | 'organisation' | 'service',
+  credential: CredentialFacts,
+  { facts }: Fleet,
+) => [...new Set(open(credential, facts.account).flatMap(each => (each.to === to ? each.names : [])))]
+
+function named(credential: CredentialFacts, names: string[], says: string): Found | undefined {
+  if (!names.length) return undefined
+  return { detail: `${says} ${names.join(', ')}.`, opensTo: names, remedy: remedyOf(credential) }
+}

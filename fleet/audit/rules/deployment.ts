@@ -1,0 +1,96 @@
+import { nextBeginning } from '../../due.ts'
+import type { CredentialFacts } from '../facts.ts'
+import type { Fleet } from '../fleet.ts'
+import { isParameter, isPrimary } from '../kind.ts'
+import { known, UnreadFact } from '../known.ts'
+import { scheduledOf } from '../schedule.ts'
+import type { RegionRule } from './rule.ts'
+
+/** What is looked at once in a Region. */
+export const deployment: RegionRule[] = [
+  {
+    id: 'inventory',
+    title: 'All secrets and parameters of the Region are looked at',
+    severity: 'high',
+    why: 'What is not in the lists is in none of the findings either.',
+    references: [],
+    check(region, { secrets, parameters }, { facts }) {
+      known(secrets)
+      known(parameters)
+      if (region === facts.region) known(facts.days)
+      return undefined
+    },
+  },
+  {
+    id: 'alarms-unheard',
+    title: 'Nobody is told of alarms',
+    severity: 'high',
+    why: 'A rotation that fails, or locks an application out, is announced to nobody.',
+    references: [],
+    check(region, { subscribers, stack }, { facts }) {
+      if (known(subscribers) !== 0) return undefined
+      const [, partition = 'aws'] = (known(stack)?.rotateSecret ?? '').split(':')
+      const topic = `arn:${partition}:sns:${region}:${facts.account}:keyturn-${facts.stage}-alarms`
+      return {
+        detail: 'The topic of the alarms has no subscriber that has confirmed.',
+        // A deploy with one parameter alone would take the others back to their defaults.
+        remedy: `aws sns subscribe --region ${region} --topic-arn ${topic} --protocol email --notification-endpoint ADDRESS`,
+      }
+    },
+  },
+  {
+    id: 'same-minute',
+    title: 'Many rotations are due in the same minute',
+    severity: 'low',
+    why: 'They ask AWS and the database servers for the same at once: some are throttled, and all are late.',
+    references: [],
+    check(region, _, fleet) {
+      const { sameMinute } = fleet.policy
+      const { when, count, more } = busiestIn(region, fleet)
+      if (count <= sameMinute) return undefined
+      return {
+        detail: `${more ? 'At least ' : ''}${count} are due at ${when}; the policy allows ${sameMinute}.`,
+        remedy:
+          'Set the tag keyturn:jitter=6h on those that Keyturn rotates; give the others schedules of different hours.',
+      }
+    },
+  },
+]
+
+/**
+ * When most credentials of a Region are due next, and how many; `more`: that is not known of all.
+ * @throws UnreadFact if that is not known of so many that it may be too many
+ */
+function busiestIn(region: string, fleet: Fleet): { when: string; count: number; more: boolean } {
+  const counts = new Map<string, number>()
+  const unread: string[] = []
+  for (const credential of fleet.facts.credentials) {
+    if (credential.region !== region || !(isParameter(credential) || isPrimary(credential))) continue
+    try {
+      const when = nextOf(credential, fleet)
+      if (when) counts.set(when, (counts.get(when) ?? 0) + 1)
+    } catch (error) {
+      if (!(error instanceof UnreadFact)) throw error
+      unread.push(error.message)
+    }
+  }
+  const [when, count] = [...counts].toSorted(([, a], [, b]) => b - a)[0] ?? ['', 0]
+  const [why] = unread
+  const { sameMinute } = fleet.policy
+  if (why && count <= sameMinute && count + unread.length > sameMinute) throw new UnreadFact(why)
+  return { when, count, more: why !== undefined }
+}
+
+/**
+ * When a credential is due next: a minute, or the schedule that it shares. The next date that Secrets Manager tells is the
+ * last second of a day for every rate, and no time at which anything begins. What is due already begins one after the other.
+ */
+function nextOf(credential: CredentialFacts, { now }: Fleet): string | undefined {
+  if (isPrimary(credential) && credential.rotation.enabled) {
+    const { schedule = '' } = credential.rotation
+    return schedule.startsWith('cron(') ? schedule : undefined
+  }
+  const scheduled = scheduledOf(credential)
+  const next = scheduled && nextBeginning(scheduled, new Date(now))
+  return next && next.getTime() > now ? `${next.toISOString().slice(0, 16).replace('T', ' ')} UTC` : undefined
+}

@@ -1,0 +1,96 @@
+import { accountIn } from '../../../rotation/arn.ts'
+import { aboutSecret, word } from '../command.ts'
+import type { FunctionFacts, SecretFacts } from '../facts.ts'
+import type { Fleet } from '../fleet.ts'
+import { known, UnreadFact } from '../known.ts'
+import { closedSince } from '../runtimes.ts'
+import { type CredentialRule, ofPrimaries, securityHub } from './rule.ts'
+
+/** The functions that Secrets Manager calls to rotate. */
+export const functions: CredentialRule[] = [
+  {
+    id: 'function-missing',
+    title: 'Its rotation function is not there, or cannot run',
+    severity: 'high',
+    why: 'Secrets Manager goes on trying and fails each time, and says so nowhere but in events.',
+    references: securityHub.succeeds,
+    check: ofPrimaries((secret, fleet) => {
+      const arn = functionOf(secret)
+      if (!arn || accountIn(arn) !== fleet.facts.account) return undefined
+      const found = configurationOf(secret, arn, fleet)
+      if (found && found.state !== 'Failed') return undefined
+      return {
+        detail: `${nameIn(arn)} ${found ? 'is in the state Failed' : 'does not exist'}.`,
+        remedy: aboutSecret(secret, 'rotate-secret', '--rotation-lambda-arn FUNCTION_ARN'),
+      }
+    }),
+  },
+  {
+    id: 'function-elsewhere',
+    title: 'A function of another account rotates it',
+    severity: 'medium',
+    why: 'Whoever runs that function reads each new value, and this account cannot see how it does.',
+    references: [],
+    check: ofPrimaries((secret, fleet) => {
+      const arn = functionOf(secret)
+      if (!arn || accountIn(arn) === fleet.facts.account) return undefined
+      if (fleet.settingsOf(secret).trustedAccounts.includes(accountIn(arn) ?? '')) return undefined
+      return {
+        detail: `${nameIn(arn)} is in the account ${accountIn(arn)}.`,
+        remedy: aboutSecret(secret, 'rotate-secret', '--rotation-lambda-arn FUNCTION_ARN'),
+      }
+    }),
+  },
+  {
+    id: 'function-foreign',
+    title: 'Another function than Keyturn rotates it',
+    severity: 'low',
+    why: 'The table of rotations does not have its rotations, so how they end is not known here.',
+    references: [],
+    check: ofPrimaries((secret, fleet) => {
+      const arn = functionOf(secret)
+      if (!arn || accountIn(arn) !== fleet.facts.account) return undefined
+      const stack = known(fleet.region(secret.region).stack)
+      if (unqualified(arn) === stack?.rotateSecret) return undefined
+      const own = stack
+        ? aboutSecret(secret, 'rotate-secret', `--rotation-lambda-arn ${word(stack.rotateSecret)}`)
+        : 'Deploy Keyturn in that Region, if it is to rotate it.'
+      return { detail: `${nameIn(arn)} rotates it.`, remedy: own }
+    }),
+  },
+  {
+    id: 'function-runtime',
+    title: "Its rotation function's runtime is closed",
+    severity: 'medium',
+    why: 'AWS mends nothing in it any more, and one day the function can be changed no more either.',
+    references: ['Security Hub Lambda.2'],
+    check: ofPrimaries((secret, fleet) => {
+      const arn = functionOf(secret)
+      if (!arn || accountIn(arn) !== fleet.facts.account) return undefined
+      const { runtime } = configurationOf(secret, arn, fleet) ?? {}
+      const since = closedSince(runtime, fleet.facts.moment)
+      if (!since) return undefined
+      return {
+        detail: `${nameIn(arn)} runs on ${runtime}, which is closed since ${since}.`,
+        remedy: `aws lambda update-function-configuration --region ${secret.region} --function-name ${word(arn)} --runtime RUNTIME`,
+      }
+    }),
+  },
+]
+
+/** The function of a secret that rotates; none is where a service of AWS manages the secret. */
+function functionOf({ rotation, owningService }: SecretFacts): string | undefined {
+  return rotation.enabled && !owningService ? rotation.functionArn : undefined
+}
+
+/** Undefined: there is no such function. @throws UnreadFact */
+function configurationOf({ region }: SecretFacts, arn: string, fleet: Fleet): FunctionFacts | undefined {
+  const fact = fleet.region(region).functions[arn]
+  if (!fact) throw new UnreadFact(`${nameIn(arn)} was not asked for`)
+  return known(fact)
+}
+
+/** Without a version or an alias. */
+const unqualified = (arn: string) => arn.split(':').slice(0, 7).join(':')
+
+const nameIn = (arn: string) => `The function ${arn.split(':').slice(6).join(':') || arn}`

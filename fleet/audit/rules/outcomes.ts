@@ -1,0 +1,125 @@
+import { meaningOf } from '../../endings.ts'
+import { latestGood } from '../../records/record.ts'
+import { remedies, remedyOf } from '../../remedies.ts'
+import { keyturn } from '../command.ts'
+import type { CredentialFacts, RotationFacts } from '../facts.ts'
+import { isParameter, isPrimary } from '../kind.ts'
+import { known } from '../known.ts'
+import { type CredentialRule, securityHub } from './rule.ts'
+
+const HOUR = 3_600_000
+
+/** What became of rotations. */
+export const outcomes: CredentialRule[] = [
+  {
+    id: 'locked-out',
+    title: 'Its last rotation failed, and so did the way back',
+    severity: 'critical',
+    why: 'The application may be unable to log in.',
+    references: securityHub.succeeds,
+    check(credential) {
+      const last = lastOf(credential)
+      if (last?.outcome !== 'locked-out') return undefined
+      return { detail: `${failureOf(last)}.`, remedy: remedies.lockedout ?? '' }
+    },
+  },
+  {
+    id: 'rotation-stopped',
+    title: 'Its last rotation was stopped midway',
+    severity: 'high',
+    why: 'Nothing was rolled back: the database may have one password, and the store another.',
+    references: securityHub.succeeds,
+    check(credential) {
+      const last = lastOf(credential)
+      if (last?.outcome !== 'stopped' || meaningOf(last.step ?? '', 'stopped') === 'harmless')
+        return undefined
+      if (isMadeUpFor(last, credential)) return undefined
+      return {
+        detail: `Stopped at ${last.step ?? 'a step that is not known'}, ${timeOf(last)}.`,
+        remedy: keyturn(credential, 'rotate'),
+      }
+    },
+  },
+  {
+    id: 'failing',
+    title: 'Its rotations fail',
+    severity: 'high',
+    why: 'It gets older with every try, and what keeps it from rotating stays until somebody looks.',
+    references: securityHub.succeeds,
+    check(credential) {
+      const tries = triesOf(credential)
+      const [last] = tries
+      if (last?.outcome !== 'failed' || isMadeUpFor(last, credential)) return undefined
+      const good = tries.findIndex(({ outcome }) => outcome !== 'failed')
+      const failed = good === -1 ? tries : tries.slice(0, good)
+      const since = failed.at(-1)?.began.slice(0, 10)
+      return {
+        detail: `${failed.length === 1 ? 'The last one failed' : `Since ${since}${good === -1 ? ' or longer' : ''}, ${failed.length} in a row`}: ${failureOf(last)}.`,
+        remedy: remedyFor(credential, last),
+      }
+    },
+  },
+  {
+    id: 'stuck-pending',
+    title: 'A value has been pending for too long',
+    severity: 'high',
+    why: 'A rotation died between two steps. Secrets Manager begins no other until its version is gone.',
+    references: securityHub.succeeds,
+    check(credential, fleet) {
+      if (!isParameter(credential) && !isPrimary(credential)) return undefined
+      const since = known(credential.pendingSince)
+      if (!since || fleet.now - Date.parse(since) <= fleet.settingsOf(credential).pendingAfter * 1000)
+        return undefined
+      return {
+        detail: `Pending since ${minute(since)}.`,
+        remedy: keyturn(credential, 'rotate'),
+      }
+    },
+  },
+  {
+    id: 'left-open',
+    title: 'What was replaced can still log in after its grace time',
+    severity: 'high',
+    why: 'Whoever has the old user or password still gets in, though everybody takes it for closed.',
+    references: [],
+    check(credential, { now }) {
+      const { retirement, openUntil, user } = latestGood(known(credential.history).rotations) ?? {}
+      const old = user ? `The user ${user}` : 'What was replaced'
+      const found = (what: string) => ({ detail: `${old} ${what}.`, remedy: keyturn(credential, 'rotate') })
+      if (retirement === 'not-closed') return found('could not be closed')
+      const isOver = openUntil !== undefined && now > Date.parse(openUntil) + HOUR
+      if (retirement !== 'open' || !isOver) return undefined
+      return found(`was to be closed at ${minute(openUntil)}, and nothing tells that it was`)
+    },
+  },
+]
+
+/** What to do about a failure. Its message is not among the facts: a server wrote it, and it may be long. */
+function remedyFor(credential: CredentialFacts, { error = '' }: RotationFacts): string {
+  const remedy = remedyOf(error)
+  if (!remedy) return keyturn(credential, 'history', '--last')
+  return remedy.includes('message') ? `${remedy} The message: ${keyturn(credential, 'status')}` : remedy
+}
+
+/** Rotations that have ended, without those that only gave way to another one. @throws UnreadFact */
+const triesOf = ({ history }: CredentialFacts): RotationFacts[] =>
+  known(history).rotations.filter(
+    ({ outcome, error }) =>
+      outcome !== 'running' && !(outcome === 'failed' && error === 'RotationInProgress'),
+  )
+
+const lastOf = (credential: CredentialFacts) => triesOf(credential)[0]
+
+/** Whether another value was stored after a failure, by hand or by somebody else. */
+function isMadeUpFor({ began, ended = began }: RotationFacts, { store, current }: CredentialFacts): boolean {
+  // A tag changes a secret too, and so does a rollback.
+  if (!current || (store === 'secrets-manager' && current.by === 'last-changed')) return false
+  return Date.parse(current.at) > Date.parse(ended) + 60_000
+}
+
+const failureOf = (rotation: RotationFacts) =>
+  `${rotation.error ?? 'an error'}${rotation.step ? ` at ${rotation.step}` : ''}, ${timeOf(rotation)}`
+
+const timeOf = ({ began, ended = began }: RotationFacts) => minute(ended)
+
+const minute = (time: string) => `${time.slice(0, 16).replace('T', ' ')} UTC`

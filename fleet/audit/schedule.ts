@@ -1,0 +1,49 @@
+import * as v from 'valibot'
+import { duration } from '../../rotation/duration.ts'
+import { isManaged, isScheduled, ownTags } from '../../rotation/tags.ts'
+import type { Scheduled } from '../inventory.ts'
+import { ageOf } from './age.ts'
+import type { CredentialFacts } from './facts.ts'
+import { isSecret } from './kind.ts'
+import { known } from './known.ts'
+
+/**
+ * Whether something rotates a credential by itself: Secrets Manager, the service that manages it, or Keyturn by its tags or,
+ * of a parameter, by its policies.
+ * @throws UnreadFact
+ */
+export function isTurned(credential: CredentialFacts): boolean {
+  if (isSecret(credential) && (credential.rotation.enabled || credential.owningService)) return true
+  const tags = known(credential.tags)
+  if (isScheduled(tags)) return true
+  return !isSecret(credential) && isManaged(tags) && credential.policies.some(asksForRotation)
+}
+
+/** The policies of a parameter whose events begin a rotation. */
+const asksForRotation = (type: string) => type === 'ExpirationNotification' || type === 'NoChangeNotification'
+
+/** The credential as the schedule knows it; undefined if nothing says when it rotates. @throws UnreadFact */
+export function scheduledOf(credential: CredentialFacts): Scheduled | undefined {
+  const { store, name: id, arn } = credential
+  if (isSecret(credential) && credential.rotation.enabled) {
+    const { next } = credential.rotation
+    const nextByService = new Date(next ?? '')
+    // What the tags say has no bearing on it.
+    return next ? { store, id, arn, tags: {}, since: nextByService, nextByService } : undefined
+  }
+  const tags = known(credential.tags)
+  const age = isScheduled(tags) ? ageOf(credential) : undefined
+  return age && { store, id, ...(isSecret(credential) && { arn }), tags, since: new Date(age.at) }
+}
+
+/** Seconds from one rotation to the next, as far as that is said in days or hours. @throws UnreadFact */
+export function intervalOf(credential: CredentialFacts): number | undefined {
+  if (isSecret(credential) && credential.rotation.enabled) {
+    const { schedule = '', everyDays } = credential.rotation
+    const { count, unit } = /^rate\((?<count>\d+) (?<unit>day|hour)s?\)$/.exec(schedule)?.groups ?? {}
+    if (unit) return Number(count) * (unit === 'day' ? 86_400 : 3600)
+    return schedule ? undefined : everyDays && everyDays * 86_400
+  }
+  const every = v.safeParse(duration, ownTags(known(credential.tags)).every)
+  return every.success ? every.output : undefined
+}

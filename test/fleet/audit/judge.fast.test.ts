@@ -1,0 +1,205 @@
+import { readFileSync } from 'node:fs'
+import { Ajv2020 } from 'ajv/dist/2020.js'
+import * as v from 'valibot'
+import { describe, expect, test } from 'vitest'
+import { judge, unreadIn, withCost } from '../../../fleet/audit/judge.ts'
+import { defaults } from '../../../fleet/audit/policy/policy.ts'
+import { type Finding, severities } from '../../../fleet/audit/report.ts'
+import { reportSchema } from '../../../fleet/audit/reportSchema.ts'
+import { ruleTexts } from '../../../fleet/audit/rules/rules.ts'
+import type { CostReport } from '../../../fleet/cost/costReport.ts'
+import { auditSchema } from '../../../scripts/auditSchema.ts'
+import {
+  ago,
+  dayAgo,
+  enrolled,
+  factsOf,
+  neverRead,
+  parameter,
+  readWhenRotated,
+  replicaOf,
+  rotation,
+  secret,
+  THERE,
+  told,
+} from './facts.ts'
+
+const published = readFileSync(new URL('../../../docs/audit.schema.json', import.meta.url), 'utf8')
+const hasForm = new Ajv2020().compile(JSON.parse(published))
+
+const primary = secret('shop/replicated', {
+  tags: { is: { ...enrolled, 'keyturn:home': 'eu-west-1' } },
+  replicas: { is: [{ region: THERE, status: 'Failed' }] },
+})
+const facts = factsOf([
+  secret('shop/well', {
+    history: {
+      is: { rotations: [rotation(10, { engine: 'postgres', host: 'db', strategy: 'single-user' })] },
+    },
+  }),
+  readWhenRotated('shop/alone'),
+  neverRead('shop/never', {
+    policy: { is: '{"Statement":{"Effect":"Allow","Principal":"*","Action":"*"}}' },
+  }),
+  secret('shop/hidden', { policy: { unread: 'Secrets Manager GetResourcePolicy: Throttled' } }),
+  primary,
+  replicaOf(primary),
+  parameter('/shop/plain/password', { type: 'String', tags: { is: {} } }),
+])
+
+describe('a report', () => {
+  const report = judge(facts, {
+    ...defaults,
+    exceptions: [{ rule: 'plain-string', name: '*', until: '2026-12-31', reason: 'a test' }],
+  })
+
+  test('has the form that is published', () => {
+    expect(published).toBe(auditSchema())
+    expect([hasForm(report), hasForm.errors]).toEqual([true, null])
+    expect(v.parse(reportSchema, JSON.parse(JSON.stringify(report)))).toEqual(report)
+    expect(hasForm({ ...report, findings: [{ ...report.findings[0], severity: 'grave' }] })).toBe(false)
+  })
+
+  test('lists the worst first, what is excepted last, and counts what was found', () => {
+    const places = report.findings.map(({ severity, excepted }) =>
+      excepted ? 9 : severities.indexOf(severity),
+    )
+    expect(places).toEqual(places.toSorted((a, b) => a - b))
+    expect(report.counts).toMatchObject({
+      credentials: 7,
+      secrets: 5,
+      replicas: 1,
+      parameters: 1,
+      excepted: 1,
+    })
+    expect(report.counts.findings).toEqual({ critical: 1, high: 1, medium: 2, low: 0 })
+    expect(report.counts.unread).toBeGreaterThan(0)
+  })
+
+  test('has each credential, with what is known of it and nothing that is not', () => {
+    const rowOf = (name: string) => report.credentials.find(row => row.name === name)
+    expect(rowOf('shop/well')).toEqual({
+      store: 'secrets-manager',
+      kind: 'primary',
+      region: 'eu-west-1',
+      name: 'shop/well',
+      arn: secret('shop/well').arn,
+      team: 'shop',
+      engine: 'postgres',
+      strategy: 'single-user',
+      host: 'db',
+      rotatedAt: ago(10),
+      rotatedBy: 'table',
+      ageDays: 10,
+      maxAgeDays: 90,
+      next: ago(-20),
+      lastOutcome: 'rotated',
+      lastRead: dayAgo(1),
+      findings: {},
+    })
+    const hidden = secret('a', { history: { unread: 'DynamoDB Scan: AccessDenied' } })
+    expect(judge(factsOf([hidden]), defaults).credentials[0]).not.toHaveProperty('ageDays')
+    expect(rowOf('shop/alone')).toMatchObject({ lastRead: 'never', findings: { medium: 1 } })
+    expect(report.credentials.find(({ kind }) => kind === 'replica')).toMatchObject({
+      region: THERE,
+      findings: {},
+    })
+  })
+
+  test('says with a baseline what is new, and what is not', () => {
+    const before = report.findings.filter(({ rule }) => rule !== 'never-read')
+    const { findings } = judge(facts, defaults, before)
+    const fresh = findings.filter(({ isNew }) => isNew).map(({ rule }) => rule)
+    // The exception is over.
+    expect(fresh.sort()).toEqual(['never-read', 'plain-string'])
+    expect(findings.every(({ isNew }) => isNew !== undefined)).toBe(true)
+    expect(report.findings.some(finding => 'isNew' in finding)).toBe(false)
+  })
+
+  test('says with a baseline that one more account is let in, and not that one is no more', () => {
+    const open = (...accounts: string[]) => {
+      const Statement = { Effect: 'Allow', Principal: { AWS: accounts }, Action: '*', Resource: '*' }
+      return factsOf([secret('a', { policy: { is: JSON.stringify({ Statement }) } })])
+    }
+    const [one, both] = [open('999999999999'), open('999999999999', '888888888888')]
+    const isNew = (now: typeof one, before: typeof one) =>
+      judge(now, defaults, judge(before, defaults).findings).findings.map(({ isNew }) => isNew)
+    expect([isNew(one, one), isNew(both, one), isNew(one, both)]).toEqual([[false], [true], [false]])
+  })
+
+  test('says with a baseline what is gone, and not what is only not known, excepted or not looked at', () => {
+    const { findings: before } = judge(facts, defaults)
+    const [old = before[0] as Finding] = before
+    const inRegion = (region: string): Finding => ({ ...old, region, credential: undefined as never })
+    const after = {
+      ...facts,
+      credentials: facts.credentials.flatMap(credential => {
+        // This one is read now, that one is deleted, and of another it cannot be told.
+        if (credential.name === 'shop/never') return secret('shop/never', { policy: { unread: 'Throttled' } })
+        return credential.name === 'shop/alone' ? [] : credential
+      }),
+    }
+    const excepting = [{ rule: 'plain-string', name: '*', until: '2026-12-31', reason: 'a test' }]
+    const gone = (now = after, more: Finding[] = []) =>
+      judge(now, { ...defaults, exceptions: excepting }, [...before, ...more]).gone?.map(told)
+    expect(gone()).toEqual(['never-read shop/never', 'read-by-keyturn-alone shop/alone'])
+    expect(gone(after, [inRegion('us-east-1'), { ...old, rule: 'of-another-version' }])).toEqual(gone())
+    const unlisted = structuredClone(after)
+    Object.assign(unlisted.regions, {
+      'eu-west-1': { ...after.regions['eu-west-1'], secrets: { unread: 'AccessDenied' } },
+    })
+    expect(gone(unlisted)).toEqual(['never-read shop/never'])
+    expect(judge(facts, defaults, before).gone).toEqual([])
+    expect(judge(facts, defaults)).not.toHaveProperty('gone')
+  })
+
+  test('does not take for gone what a worse finding says now', () => {
+    const admin = (tags: object) => secret('a', { tags: { is: { team: 'shop', ...tags } } })
+    const { findings } = judge(factsOf([admin({})]), defaults)
+    expect(findings.map(told)).toEqual(['never-rotates a'])
+    const now = judge(factsOf([admin({ 'keyturn:admin': 'true' })]), defaults, findings)
+    expect([now.findings.map(told), now.gone]).toEqual([['admin-not-rotated a'], []])
+  })
+
+  test('takes what each costs, and tells what nobody needs', () => {
+    const cost = {
+      format: 'keyturn-cost/1',
+      byCredential: { [secret('shop/well').arn]: 0.4, [parameter('/shop/gone').arn]: 1 },
+    } as unknown as CostReport
+    const costly = withCost(report, cost)
+    expect(costly.cost).toBe(cost)
+    expect(
+      costly.credentials.flatMap(({ monthly, name }) => (monthly ? [`${name} ${monthly}`] : [])),
+    ).toEqual(['shop/well 0.4'])
+    expect([...unreadIn(report)].sort()).toEqual([
+      readWhenRotated('shop/alone').arn,
+      neverRead('shop/never').arn,
+    ])
+  })
+
+  test('is the same for the same facts, in whatever order they come', () => {
+    const turned = judge({ ...facts, credentials: facts.credentials.toReversed() }, defaults)
+    const straight = judge(facts, defaults)
+    expect(turned.findings).toEqual(straight.findings)
+  })
+})
+
+test('the ids of rules are all different, and each says what it is', () => {
+  const ids = ruleTexts.map(({ id }) => id)
+  expect(new Set(ids).size).toBe(ids.length)
+  for (const { id, title, why } of ruleTexts) {
+    expect(id).toMatch(/^[a-z]+(-[a-z]+)*$/)
+    expect(title).not.toMatch(/\.$/)
+    expect(why).toMatch(/\.$/)
+  }
+})
+
+test('ten thousand credentials are judged within seconds, and one admin of them all slows nothing', () => {
+  const many = Array.from({ length: 10_000 }, (_, n) =>
+    secret(`s${n}`, { history: { is: { rotations: [rotation(10, { admin: secret('admin').arn })] } } }),
+  )
+  const began = performance.now()
+  const { findings } = judge(factsOf([secret('admin'), ...many]), defaults)
+  expect(findings.map(({ rule }) => rule)).toEqual(['admin-shared', 'same-minute'])
+  expect(performance.now() - began).toBeLessThan(20_000)
+})

@@ -1,0 +1,177 @@
+import { parseHTML } from 'linkedom'
+import { expect, test } from 'vitest'
+import { reportOf } from '../../../../bench/audit/reports.ts'
+import { billSection } from '../../../../fleet/audit/page/bill.ts'
+import { breakdown } from '../../../../fleet/audit/page/breakdown.ts'
+import { ageCharts } from '../../../../fleet/audit/page/charts/age.ts'
+import { candid, html, Markup, outside, undirected } from '../../../../fleet/audit/page/markup.ts'
+import { page } from '../../../../fleet/audit/page/page.ts'
+import { rulesSection } from '../../../../fleet/audit/page/rules.ts'
+import { summary } from '../../../../fleet/audit/page/summary.ts'
+import { amount, isOver, money, priced } from '../../../../fleet/audit/page/words.ts'
+import type { Finding, Report, Row } from '../../../../fleet/audit/report.ts'
+
+const empty: Report = {
+  ...reportOf(0),
+  counts: {
+    credentials: 0,
+    secrets: 0,
+    replicas: 0,
+    parameters: 0,
+    findings: { critical: 0, high: 0, medium: 0, low: 0 },
+    unread: 0,
+    excepted: 0,
+  },
+  findings: [],
+  days: [],
+}
+const { cost: _, ...withoutCost } = empty
+
+/** What a part of the page says in these places, in one line each. */
+function read({ text }: Markup, selector: string): string[] {
+  const { document } = parseHTML(`<body>${text}</body>`)
+  return [...document.querySelectorAll(selector)].map(({ textContent }) =>
+    textContent.replaceAll(/\s+/g, ' ').trim(),
+  )
+}
+
+const [sample] = reportOf(1).credentials
+const aged = (place: number, ageDays: number, maxAgeDays = 90): Row => ({
+  ...(sample as Row),
+  kind: 'primary',
+  name: `aged-${place}`,
+  arn: `arn-${place}`,
+  ageDays,
+  maxAgeDays,
+  findings: {},
+})
+
+test('markup writes text as text, in elements and in attributes', () => {
+  expect(html`<p title="${`"'`}">${'<b>&'}${[1, undefined, false, html`<i>`]}</p>`.text).toBe(
+    '<p title="&quot;&#39;">&lt;b&gt;&amp;1<i></p>',
+  )
+  expect(outside('a\u0000\u001b[31mb\ud800').text).toBe('<bdi>a[31mb\ufffd</bdi>')
+  expect(undirected('a\u202eb\u0007')).toBe('ab ')
+  expect(candid('rm \u2066x')).toBe('rm <U+2066>x')
+})
+
+test('an amount of money shows what is not confirmed apart, and a price every digit', () => {
+  expect(amount({ confirmed: 1234.5, estimated: 0 })).toBe('$1,234.50')
+  expect(amount({ confirmed: 0, estimated: 2 })).toBe('~$2.00')
+  expect(amount({ confirmed: 0.4, estimated: 2 })).toBe('$0.40 + ~$2.00')
+  expect(money(0)).toBe('$0.00')
+  expect(money(0.0004)).toBe('<\u00a0$0.01')
+  expect([priced(0.4), priced(0.025), priced(0.0000002)]).toEqual(['$0.40', '$0.025', '$0.0000002'])
+})
+
+test('an age of exactly what is allowed is within it; a replica has none of its own', () => {
+  expect(isOver(aged(0, 90))).toBe(false)
+  expect(isOver(aged(0, 91))).toBe(true)
+  expect(isOver({ ...aged(0, 91), kind: 'replica' })).toBeUndefined()
+  const { maxAgeDays: _, ...unlimited } = aged(0, 91)
+  expect(isOver(unlimited)).toBeUndefined()
+})
+
+const head = (report: Report) => read(summary(report), 'h1')
+
+test('the head counts by the worst, and never rounds up to all', () => {
+  expect(head(empty)).toEqual(['No finding in 0 credentials'])
+  const counts = { ...empty.counts, credentials: 300, unread: 2 }
+  expect(head({ ...empty, counts })).toEqual(['No finding in 300 credentials, but not all could be read'])
+  const findings = { critical: 0, high: 0, medium: 1, low: 0 }
+  expect(head({ ...empty, counts: { ...counts, findings } })).toEqual(['1 medium finding in 300 credentials'])
+  const worse = { critical: 0, high: 7, medium: 0, low: 1200 }
+  expect(head({ ...empty, counts: { ...counts, findings: worse } })).toEqual([
+    '7 high and 1,200 low findings in 300 credentials',
+  ])
+  const one = Array.from({ length: 300 }, (_, place) => aged(place, place ? 1 : 91))
+  expect(read(summary({ ...empty, credentials: one }), '.facts p')).toContain(
+    '99 % of those that have a limit are within it',
+  )
+})
+
+test('a report with nothing in it is a page too', async () => {
+  const whole = new Markup(await page(withoutCost))
+  expect(read(whole, 'h2')).toEqual(['What was found', 'Ages and rotations', 'All credentials'])
+  expect(read(whole, '#rules > p')).toEqual(['Nothing: no rule is broken.'])
+  expect(read(whole, 'svg[role=img]')).toEqual([])
+})
+
+test('a rule counts what counts, and says apart what is excepted, new or could not be read', () => {
+  const [finding] = reportOf(300).findings
+  if (!finding) throw new Error('there is no finding')
+  const [open, unread] = [finding, { ...finding, status: 'unread' as const }]
+  const excepted = { ...finding, excepted: { until: '2027-01-01', reason: 'x' } }
+  const findings = [open, { ...open, isNew: true }, unread, excepted]
+  const [total] = read(rulesSection({ ...empty, findings }), '.total')
+  expect(total).toMatch(/^2 findings: .*1 could not be read 1 excepted 1 new$/)
+})
+
+test('with a baseline it says how many of its findings are gone, and without one nothing of that', () => {
+  const [one] = reportOf(300).findings
+  const says = (gone?: Finding[]) => read(rulesSection({ ...empty, ...(gone && { gone }) }), '.remark')
+  expect(says([one as Finding])).toContain("Of the baseline's findings 1 is gone.")
+  expect(says([])).toContain("Of the baseline's findings none is gone.")
+  expect(says().join()).not.toContain('gone')
+})
+
+test('dots lie on the side of the limit that they belong to, and none upon another', async () => {
+  const ages = [...Array(40).keys()].flatMap(n => [88, 89, 90, 91, 92, n * 30])
+  const { text } = await ageCharts(ages.map((age, place) => aged(place, age)))
+  const { document } = parseHTML(text)
+  const dots = [...document.querySelectorAll('svg circle')]
+  const limit = Number(
+    document.querySelector('line[stroke-dasharray]')?.getAttribute('x1') ??
+      document.querySelector('[stroke-dasharray] line')?.getAttribute('x1'),
+  )
+  expect(limit).toBeGreaterThan(200)
+  expect(dots.length).toBe(ages.length)
+  const places = dots.map(dot => ({
+    x: Number(dot.getAttribute('cx')),
+    y: Number(dot.getAttribute('cy')),
+    over: dot.getAttribute('fill') === 'var(--over)',
+  }))
+  expect(places.every(({ x, over }) => x > limit === over)).toBe(true)
+  expect(new Set(places.map(({ x, y }) => `${x.toFixed(3)} ${y.toFixed(3)}`)).size).toBe(dots.length)
+})
+
+test('2,000 are dots and one more are bars, which keep the two sides of the limit apart', async () => {
+  const of = async (count: number) => {
+    const credentials = Array.from({ length: count }, (_, place) => aged(place, place % 2 ? 90 : 91))
+    const { text } = await ageCharts(credentials)
+    return {
+      dots: text.split('<circle').length - 1,
+      bars: [...text.matchAll(/<rect [^>]*fill="([^"]*)"[^>]*><title>([^<]*)/g)]
+        .map(([, ...bar]) => bar.join(' '))
+        .sort(),
+    }
+  }
+  expect(await of(2000)).toEqual({ dots: 2000, bars: [] })
+  expect(await of(2001)).toEqual({
+    dots: 0,
+    bars: ['var(--over) 1,001 credentials', 'var(--within) 1,000 credentials'],
+  })
+})
+
+test('teams and servers share the credentials among them', () => {
+  const report = reportOf(300)
+  const sum = (cells: string[]) => cells.reduce((total, cell) => total + Number(cell.replace(',', '')), 0)
+  const cells = read(breakdown(report), '.pair > section:first-child tbody tr td:nth-child(2)')
+  const servers = read(breakdown(report), '.pair > section:nth-child(2) tbody tr td:nth-child(2)')
+  expect(sum(cells)).toBe(300)
+  expect(sum(servers)).toBe(report.credentials.filter(({ kind, host }) => kind !== 'replica' && host).length)
+})
+
+test('the bill names its day, its prices and what is not confirmed', () => {
+  const report = reportOf(300)
+  const bill = billSection(report.cost)
+  const [lead] = read(bill, '.lead')
+  expect(lead).toContain('in US dollars, as of 2026-11-30')
+  expect(lead).toContain('By the prices of 2026-09-14 in eu-west-1 and eu-central-1.')
+  const lines = read(bill, '.bill tbody tr:not(.group)')
+  expect(lines.length).toBe(report.cost?.lines.length)
+  expect(lines.filter(line => line.includes('not confirmed')).every(line => line.includes('~$'))).toBe(true)
+  expect(lines.filter(line => line.includes('~')).length).toBe(
+    report.cost?.lines.filter(({ confirmed }) => !confirmed).length,
+  )
+})

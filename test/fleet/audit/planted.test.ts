@@ -1,0 +1,41 @@
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { Clients } from '../../../cli/clients.ts'
+import { collect } from '../../../fleet/audit/collect.ts'
+import { judge } from '../../../fleet/audit/judge.ts'
+import { Pace } from '../../../fleet/audit/pace.ts'
+import { credentialRules } from '../../../fleet/audit/rules/rules.ts'
+import { type AuditedAccount, startAudited } from '../../../local/aws/audited.ts'
+import { ACCOUNT, HERE, MOMENT, told } from './facts.ts'
+import { planted, plantings, policy } from './planted.ts'
+
+const { regions, found } = planted()
+let account: AuditedAccount
+
+beforeAll(async () => {
+  account = await startAudited({ moment: MOMENT, regions })
+  vi.stubEnv('AWS_ENDPOINT_URL', account.url)
+  vi.stubEnv('AWS_ACCESS_KEY_ID', 'test')
+  vi.stubEnv('AWS_SECRET_ACCESS_KEY', 'test')
+})
+afterAll(() => account.stop())
+
+test('there is one of each rule, and one that is nearly so, among at least 300 credentials', () => {
+  expect(Object.keys(plantings).sort()).toEqual(credentialRules.map(({ id }) => id).sort())
+  const counts = Object.values(regions).map(
+    ({ secrets = [], parameters = [] }) => secrets.length + parameters.length,
+  )
+  expect(counts).toHaveLength(2)
+  expect(counts.reduce((sum, count) => sum + count, 0)).toBeGreaterThan(300)
+})
+
+test('every planted finding is found, and nothing else', async () => {
+  const facts = await collect(new Clients({ region: HERE }), {
+    account: ACCOUNT,
+    stage: 'dev',
+    region: HERE,
+    reads: { window: 7 * 86_400_000, budget: 60_000 },
+    pace: new Pace({ factor: 50 }),
+  })
+  const { findings } = judge(facts, policy)
+  expect(findings.map(finding => `${finding.region} ${told(finding)}`).sort()).toEqual(found)
+})

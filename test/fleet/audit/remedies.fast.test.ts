@@ -1,0 +1,156 @@
+import { readFileSync } from 'node:fs'
+import { describe, expect, test } from 'vitest'
+import { isCommand } from '../../../fleet/audit/command.ts'
+import type { CredentialFacts } from '../../../fleet/audit/facts.ts'
+import { judge } from '../../../fleet/audit/judge.ts'
+import { defaults, type Policy } from '../../../fleet/audit/policy/policy.ts'
+import {
+  ACCOUNT,
+  ago,
+  enrolled,
+  factsOf,
+  HERE,
+  parameter,
+  replicaOf,
+  rotateSecretIn,
+  rotation,
+  secret,
+  THERE,
+} from './facts.ts'
+
+/** The one finding of a rule. */
+function findingOf(rule: string, credential: CredentialFacts, policy: Partial<Policy> = {}) {
+  const { findings } = judge(factsOf([credential]), { ...defaults, ...policy })
+  const [found, ...others] = findings.filter(finding => finding.rule === rule)
+  expect([found?.status, others]).toEqual(['found', []])
+  return found as NonNullable<typeof found>
+}
+
+const byService = secret('a', {
+  tags: { is: { team: 'shop' } },
+  rotation: {
+    ...{ enabled: true, functionArn: rotateSecretIn('eu-west-1'), schedule: 'rate(30 days)' },
+    ...{ last: ago(10), next: ago(-20) },
+  },
+})
+
+describe('what nothing rotates', () => {
+  const by = (given: Partial<ReturnType<typeof secret>> = {}) =>
+    secret('a', { tags: { is: { team: 'shop' } }, history: { is: { rotations: [] } }, ...given })
+  const old = { current: { at: ago(100), by: 'version' as const } }
+
+  test.each([
+    ['never-rotates', by()],
+    ['never-rotates', by({ tags: { is: { team: 'shop', 'keyturn:managed': 'true' } } })],
+    ['never-rotates', parameter('/a', { tags: { is: { team: 'shop' } } })],
+    ['too-old', by(old)],
+    ['too-old', by({ ...old, tags: { unread: 'AccessDenied' } })],
+    ['admin-not-rotated', by({ tags: { is: { team: 'shop', 'keyturn:admin': 'true' } } })],
+  ])('has a remedy that changes nothing when it is pasted: %s', (rule, credential) => {
+    const { remedy } = findingOf(rule, credential)
+    expect(isCommand(remedy)).toBe(false)
+    const [, heading = ''] = /docs\/audit\.md, "(.+?)"/.exec(remedy) ?? []
+    expect(readFileSync(new URL('../../../docs/audit.md', import.meta.url), 'utf8')).toContain(
+      `\n## ${heading}\n`,
+    )
+  })
+
+  test('says more where a rotation was switched off', () => {
+    const off = by({ rotation: { enabled: false, functionArn: rotateSecretIn('eu-west-1') } })
+    expect(findingOf('never-rotates', off).remedy).toMatch(/^Find out why its rotation was switched off/)
+  })
+
+  test('is not what has a schedule and is old: that is rotated by whatever does so else', () => {
+    const tagged = secret('a', { ...old, history: { is: { rotations: [rotation(100)] } } })
+    expect(findingOf('too-old', tagged).remedy).toBe('keyturn rotate secret:a --region eu-west-1')
+    const service = 'aws secretsmanager rotate-secret --region eu-west-1 --secret-id a'
+    expect(findingOf('too-old', { ...byService, ...old, history: by().history }).remedy).toBe(service)
+    expect(findingOf('too-old', by({ ...old, owningService: 'rds' })).remedy).toBe(service)
+  })
+})
+
+test('what is open to everybody is looked at first, as its policy may let in others that need it', () => {
+  const policy = { is: '{"Statement":{"Effect":"Allow","Principal":"*","Action":"*"}}' }
+  for (const it of [secret('a', { policy }), parameter('/a', { policy, tier: 'Advanced' })]) {
+    const { remedy, detail } = findingOf('open-to-everybody', it)
+    expect(remedy).toMatch(/^aws (secretsmanager get-resource-policy|ssm get-resource-policies) --region/)
+    expect(detail).toMatch(
+      /take out each statement that does, and leave the others, by aws \w+ put-resource-policy/,
+    )
+  }
+})
+
+describe('where a value may be less than a day old', () => {
+  const [HOUR, MINUTE] = [3600, 60]
+  const tags = 'aws secretsmanager tag-resource --region eu-west-1 --secret-id a --tags'
+  const rules =
+    'aws secretsmanager rotate-secret --region eu-west-1 --secret-id a --no-rotate-immediately --rotation-rules'
+
+  test.each([
+    [90 * 24 * HOUR - 1, `${tags} Key=keyturn:every,Value=89d`],
+    [12 * HOUR, `${tags} Key=keyturn:every,Value=12h`],
+    [90 * MINUTE, `${tags} Key=keyturn:every,Value=1h`],
+    [MINUTE, `${tags} Key=keyturn:every,Value=1m`],
+  ])('a tag says so in hours or minutes: %i s', (maxAge, remedy) => {
+    const every = { tags: { is: { ...enrolled, 'keyturn:every': '90d' } } }
+    expect(findingOf('interval-too-long', secret('a', every), { maxAge }).remedy).toBe(remedy)
+  })
+
+  test.each([
+    [7 * 24 * HOUR, `${rules} AutomaticallyAfterDays=7`],
+    [12 * HOUR, `${rules} '{"ScheduleExpression":"rate(12 hours)"}'`],
+    [4 * HOUR, `${rules} '{"ScheduleExpression":"rate(4 hours)"}'`],
+    [
+      3 * HOUR,
+      'Secrets Manager rotates every 4 hours at most: end its schedule by cancel-rotate-secret, and tag it keyturn:every=3h and keyturn:managed=true.',
+    ],
+  ])('Secrets Manager is told so in hours, and not more often than it can: %i s', (maxAge, remedy) => {
+    expect(findingOf('interval-too-long', byService, { maxAge }).remedy).toBe(remedy)
+  })
+
+  test.each([
+    [91, 90 * 24 * HOUR, 'more than 91 days old, and the policy allows 90 days'],
+    [0.6, 12 * HOUR, 'more than 14 hours old, and the policy allows 12 hours'],
+    [1.1, 26 * HOUR, 'more than 26 hours old, and the policy allows 26 hours'],
+    [0.05, 30 * MINUTE, 'more than 1 hour old, and the policy allows 30 minutes'],
+    [0.025, 30 * MINUTE, 'more than 36 minutes old, and the policy allows 30 minutes'],
+  ])('too old says both in what tells them: %f days', (days, maxAge, says) => {
+    const old = secret('a', {
+      history: { is: { rotations: [rotation(days)] } },
+      current: { at: ago(days), by: 'version' },
+    })
+    expect(findingOf('too-old', old, { maxAge }).detail).toContain(says)
+  })
+
+  test('its row has parts of a day, and the longer one is more', () => {
+    const rowOf = (days: number, maxAge: number) => {
+      const it = parameter('/a', {
+        history: { is: { rotations: [rotation(days)] } },
+        current: { at: ago(days), by: 'version' },
+      })
+      return judge(factsOf([it]), { ...defaults, maxAge }).credentials[0]
+    }
+    expect(rowOf(0.501, 12 * HOUR)).toMatchObject({ ageDays: 0.51, maxAgeDays: 0.5 })
+    expect(rowOf(0.5, 12 * HOUR)).toMatchObject({ ageDays: 0.5, maxAgeDays: 0.5 })
+    expect(rowOf(1.7, 24 * HOUR)).toMatchObject({ ageDays: 1, maxAgeDays: 1 })
+  })
+})
+
+const remedyOf = (rule: string, facts: ReturnType<typeof factsOf>, policy: object = { customerKey: true }) =>
+  judge(facts, { ...defaults, ...policy }).findings.find(finding => finding.rule === rule)?.remedy
+
+test('a replica gets a key of your own by two commands, one after the other', () => {
+  const primary = secret('a', { keyId: 'alias/shop' })
+  expect(remedyOf('aws-key', factsOf([primary, replicaOf({ ...primary, keyId: 'alias/aws/x' })]))).toBe(
+    `keyturn replicas secret:a --region ${HERE} --remove ${THERE} && keyturn replicas secret:a --region ${HERE} --add ${THERE} --key KEY`,
+  )
+})
+
+test('the ARN of a function, which whoever sets a rotation chooses, runs nothing', () => {
+  const functionArn = `arn:aws:lambda:${HERE}:${ACCOUNT}:function:a$(id)`
+  const functions = { [functionArn]: { is: { runtime: 'nodejs18.x', state: 'Active' } } }
+  const rotated = secret('a', { rotation: { enabled: true, functionArn, everyDays: 9 } })
+  expect(remedyOf('function-runtime', factsOf([rotated], { here: { functions } }))).toContain(
+    `--function-name '${functionArn}' --runtime`,
+  )
+})

@@ -1,0 +1,131 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { identityOf } from '../../../fleet/audit/baseline.ts'
+import type { CredentialFacts, Fact, Facts } from '../../../fleet/audit/facts.ts'
+import { judge } from '../../../fleet/audit/judge.ts'
+import { defaults } from '../../../fleet/audit/policy/policy.ts'
+import type { Finding } from '../../../fleet/audit/report.ts'
+import {
+  ago,
+  dayAgo,
+  enrolled,
+  factsOf,
+  foundIn,
+  HERE,
+  neverRead,
+  parameter,
+  readWhenRotated,
+  replicaOf,
+  rotateSecretIn,
+  rotation,
+  secret,
+  THERE,
+} from './facts.ts'
+
+const replicated = secret('replicated', {
+  tags: { is: enrolled },
+  replicas: { is: [{ region: THERE, status: 'InSync' }] },
+})
+const foreign = `arn:aws:lambda:${HERE}:123456789012:function:other`
+const world: CredentialFacts[] = [
+  secret('well'),
+  readWhenRotated('alone'),
+  neverRead('never', { tags: { is: {} } }),
+  secret('admin', { rotation: { enabled: false }, tags: { is: {} }, history: { is: { rotations: [] } } }),
+  secret('user', { history: { is: { rotations: [rotation(200, { admin: secret('admin').arn })] } } }),
+  secret('failing', {
+    history: { is: { rotations: [rotation(1, { outcome: 'failed', error: 'Unreachable' }), rotation(20)] } },
+    pendingSince: { is: ago(3) },
+  }),
+  secret('foreign', {
+    rotation: { enabled: true, functionArn: foreign, schedule: 'rate(120 days)', next: ago(2) },
+    policy: { is: '{"Statement":{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*"}}' },
+    lastAccessed: dayAgo(100),
+    readers: [],
+  }),
+  secret('gone', { tags: { is: { ...enrolled, 'keyturn:home': THERE } } }),
+  replicated,
+  replicaOf(replicated, { labels: { v0: ['AWSCURRENT'] } }),
+  parameter('/well'),
+  parameter('/alone', { readers: [] }),
+  parameter('/plain/password', { type: 'String', tags: { is: {} } }),
+  parameter('/expires', { policies: ['Expiration'], pendingSince: { is: ago(3) } }),
+]
+const facts = factsOf(world, {
+  here: {
+    functions: { [foreign]: { is: undefined }, [rotateSecretIn(HERE)]: { is: { runtime: 'nodejs18.x' } } },
+    subscribers: { is: 0 },
+  },
+})
+const policy = { ...defaults, sameMinute: 1, adminUses: 1 }
+
+/** Every fact in it that may have failed to be read, by the way to it. */
+function waysIn(value: unknown, way: string[] = []): string[][] {
+  if (typeof value !== 'object' || value === null) return []
+  const deeper = Object.entries(value).flatMap(([key, inner]) => waysIn(inner, [...way, key]))
+  return 'is' in value ? [way, ...deeper] : deeper
+}
+
+function without(ways: string[][]): Facts {
+  const copy = structuredClone(facts)
+  for (const way of ways) {
+    const fact = way.reduce<unknown>((inner, key) => (inner as Record<string, unknown>)[key], copy)
+    const unread = fact as Fact<unknown> & Record<string, unknown>
+    delete unread.is
+    Object.assign(unread, { unread: 'AccessDenied' })
+  }
+  return copy
+}
+
+const subject = (finding: Finding) => identityOf({ ...finding, status: 'found' })
+
+/**
+ * What a finding says; the number of those that are counted, and the team, are left out where they are not known. So is what
+ * renews an old value, which is the careful way where nobody knows what rotates it.
+ */
+const said = ({ team: _, detail, remedy, ...finding }: Partial<Finding> = {}) => ({
+  ...finding,
+  ...(finding.rule !== 'too-old' && { remedy }),
+  detail: detail?.replace(/^(At least )?\d+/, ''),
+})
+
+test('a fact that could not be read changes findings into "could not be read", and in no other way', () => {
+  const clean = new Map(judge(facts, policy).findings.map(finding => [subject(finding), finding]))
+  fc.assert(
+    fc.property(fc.subarray(waysIn(facts), { minLength: 1, maxLength: 6 }), ways => {
+      const all = judge(without(ways), policy).findings
+      // It is within a worse one, as long as that can be looked at.
+      const findings = all.filter(
+        finding => finding.rule !== 'never-rotates' || finding.credential?.name !== 'admin',
+      )
+      const left = new Set(findings.map(subject))
+      // None is gone, and none is new: whatever is different says that it could not be read.
+      for (const identity of clean.keys()) expect(left).toContain(identity)
+      for (const finding of findings)
+        if (finding.status === 'found') expect(said(finding)).toEqual(said(clean.get(subject(finding))))
+    }),
+    { numRuns: 150 },
+  )
+})
+
+test('each kind of fact is needed by some rule', () => {
+  const clean = JSON.stringify(judge(facts, policy).findings)
+  const kindOf = (way: string[]) => way.filter(key => !/^\d+$|^eu-|^arn:/.test(key)).join('.')
+  const ways = waysIn(facts)
+  const needed = ways.filter(way => JSON.stringify(judge(without([way]), policy).findings) !== clean)
+  expect([...new Set(needed.map(kindOf))].sort()).toEqual([...new Set(ways.map(kindOf))].sort())
+})
+
+test('an error for one credential says so of that one alone', () => {
+  const [one, other] = [secret('one', { policy: { unread: 'Throttled' } }), secret('other')]
+  expect(foundIn(factsOf([one, other]))).toEqual(
+    [
+      'open-to-everybody',
+      'open-to-account',
+      'open-to-organisation',
+      'open-to-service',
+      'open-unclear',
+      'exposed',
+    ].map(rule => `${rule} one: unread`),
+  )
+})
