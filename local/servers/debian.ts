@@ -53,11 +53,19 @@ export async function unpack(
 
 /** The command that runs a program with the libraries it was unpacked with, whatever this system has. */
 export function program(root: string, path: string): string[] {
-  const find = (pattern: string) => globSync(pattern, { cwd: root }).map(found => join(root, found))
-  const libraries = find('{lib,usr/lib}/*-linux-gnu')
-  const [loader = ''] = find('{lib,usr/lib}/*-linux-gnu/ld-linux*')
-  return [loader, '--library-path', libraries.join(':'), join(root, path)]
+  const [loader = ''] = found(root, '{lib,usr/lib}/*-linux-gnu/ld-linux*')
+  return [loader, '--library-path', libraries(root).join(':'), join(root, path)]
 }
+
+/** The folders of its libraries. */
+export const libraries = (root: string): string[] => found(root, '{lib,usr/lib}/*-linux-gnu')
+
+/** The codename of this system's own release, if it is one of Debian or has such names as well. */
+export const release = (): string =>
+  /^VERSION_CODENAME=(\S+)$/m.exec(readFileSync('/etc/os-release', 'utf8'))?.[1] ?? ''
+
+const found = (root: string, pattern: string) =>
+  globSync(pattern, { cwd: root }).map(path => join(root, path))
 
 const list = (folder: string) => readdirSync(folder).map(name => join(folder, name))
 
@@ -81,7 +89,7 @@ async function privateApt(work: string, suite: string) {
 
 /** The address that this system's own release comes from. */
 async function mirror(): Promise<string> {
-  const [, codename] = /^VERSION_CODENAME=(\S+)$/m.exec(readFileSync('/etc/os-release', 'utf8')) ?? []
+  const codename = release()
   const wanted = [`Release: ${codename}`, 'Component: main', 'Created-By: Packages']
   const { stdout } = await run('apt-get', [
     'indextargets',
