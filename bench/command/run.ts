@@ -1,10 +1,10 @@
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { cpus, tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 
 const execute = promisify(execFile)
@@ -42,6 +42,12 @@ async function timeOf(file: string, words: string[], env: NodeJS.ProcessEnv): Pr
 const rounded = (times: number[]) => {
   const sorted = times.toSorted((a, b) => a - b)
   return `${Math.round(sorted[Math.floor(sorted.length / 2)] ?? 0)} (${Math.round(sorted[0] ?? 0)} at least)`
+}
+
+const bytesIn = async (folder: string) => {
+  const files = await readdir(folder)
+  const sizes = await Promise.all(files.map(async name => (await stat(join(folder, name))).size))
+  return sizes.reduce((sum, size) => sum + size, 0)
 }
 
 const folder = await mkdtemp(join(tmpdir(), 'keyturn-command-'))
@@ -82,7 +88,7 @@ try {
     `| --- | ${ways.map(() => '---').join(' | ')} |`,
     ...calls.map(([name], call) => `| ${name} | ${times.map(way => rounded(way[call] ?? [])).join(' | ')} |`),
     '',
-    `The package is ${(await stat(tarball)).size} bytes, unpacked ${(await stat(bundle)).size}.`,
+    `The package is ${(await stat(tarball)).size} bytes, and its code ${await bytesIn(dirname(bundle))}.`,
     '',
   ]
   await writeFile(join(import.meta.dirname, 'RESULTS.md'), lines.join('\n'))

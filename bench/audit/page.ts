@@ -1,0 +1,94 @@
+import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises'
+import { cpus, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { chromium, type Page } from 'playwright-core'
+import { page } from '../../fleet/audit/page/page.ts'
+import { startChromium } from '../../local/servers/chromium.ts'
+import { reportOf } from './reports.ts'
+
+/** Turns of each measurement; the first is not counted. */
+const TURNS = 9
+
+const median = (times: number[]) => times.toSorted((a, b) => a - b)[Math.floor(times.length / 2)] ?? 0
+
+/** The median of what a measurement says of its turns, in whole milliseconds. */
+async function medianOf(measure: () => Promise<number>): Promise<string> {
+  const times: number[] = []
+  for (let turn = 0; turn <= TURNS; turn++) {
+    const time = await measure()
+    if (turn) times.push(time)
+  }
+  return `${Math.round(median(times))}`
+}
+
+/** Milliseconds until a list has been narrowed to these words and what is shown of it is laid out. */
+const searching = (words: string) => (page: Page) =>
+  page.evaluate(words => {
+    const input = document.querySelector<HTMLInputElement>('#credentials input')
+    if (!input) throw new Error('there is no search')
+    const began = performance.now()
+    input.value = words
+    input.dispatchEvent(new Event('input'))
+    document.body.getBoundingClientRect()
+    return performance.now() - began
+  }, words)
+
+/** Milliseconds until a column is sorted, and what is shown of it is laid out. */
+const sorting = (page: Page) =>
+  page.evaluate(() => {
+    const began = performance.now()
+    document.querySelectorAll<HTMLElement>('#credentials thead button')[3]?.click()
+    document.body.getBoundingClientRect()
+    return performance.now() - began
+  })
+
+const folder = await mkdtemp(join(tmpdir(), 'keyturn-page-'))
+const server = await startChromium()
+try {
+  const browser = await chromium.connect(server.endpoint)
+  const columns: string[][] = []
+  for (const count of [300, 2000, 10_000]) {
+    const report = reportOf(count)
+    const file = join(folder, `${count}.html`)
+    const wrote = await medianOf(async () => {
+      const began = performance.now()
+      await writeFile(file, await page(report))
+      return performance.now() - began
+    })
+    const tab = await browser.newPage()
+    const opened = await medianOf(async () => {
+      const began = performance.now()
+      await tab.goto(`file://${file}`)
+      return performance.now() - began
+    })
+    const found = await medianOf(async () => {
+      await searching('')(tab)
+      return searching('ledger reader')(tab)
+    })
+    const cleared = await medianOf(async () => {
+      await searching('ledger reader')(tab)
+      return searching('')(tab)
+    })
+    const sorted = await medianOf(() => sorting(tab))
+    const megabytes = ((await stat(file)).size / 1e6).toFixed(1)
+    columns.push([`${count.toLocaleString('en-US')}`, megabytes, wrote, opened, found, cleared, sorted])
+    await tab.close()
+  }
+  await browser.close()
+  const text = [
+    "# What an audit's page takes",
+    '',
+    `By \`npm run bench:page\`: the median of ${TURNS} turns on ${cpus().length} cores, Node ${process.versions.node}, Chromium ${server.version}`,
+    'without a window. Milliseconds; a search, its clearing and a sort end when what is shown of the table is laid out.',
+    '',
+    '| credentials | megabytes | write | open | search two words | clear | sort by age |',
+    '| ---: | ---: | ---: | ---: | ---: | ---: | ---: |',
+    ...columns.map(cells => `| ${cells.join(' | ')} |`),
+    '',
+  ].join('\n')
+  await writeFile(join(import.meta.dirname, 'PAGE.md'), text)
+  console.log(text)
+} finally {
+  await server.stop()
+  await rm(folder, { recursive: true, force: true })
+}

@@ -1,0 +1,89 @@
+import { writeFile } from 'node:fs/promises'
+import { arch, availableParallelism, loadavg, type } from 'node:os'
+import { join } from 'node:path'
+import { setFlagsFromString } from 'node:v8'
+import { AccessAnalyzerClient } from '@aws-sdk/client-accessanalyzer'
+import { CloudFormationClient } from '@aws-sdk/client-cloudformation'
+import { CloudTrailClient } from '@aws-sdk/client-cloudtrail'
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
+import { LambdaClient } from '@aws-sdk/client-lambda'
+import { ResourceGroupsTaggingAPIClient } from '@aws-sdk/client-resource-groups-tagging-api'
+import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
+import { SNSClient } from '@aws-sdk/client-sns'
+import { SSMClient } from '@aws-sdk/client-ssm'
+import { type AuditClients, collect } from '../../fleet/audit/collect.ts'
+import { Pace } from '../../fleet/audit/pace.ts'
+import { fleetOf } from '../../local/aws/audited/fleet.ts'
+import { startAudited } from '../../local/aws/audited.ts'
+
+const sizes = [500, 5000]
+/** So many times what AWS allows, on both sides. */
+const factor = 20
+
+// As the command does: see cli/audit/gather.ts.
+setFlagsFromString('--optimize-for-size')
+setFlagsFromString('--semi-space-growth-factor=1')
+
+/** Each client once a Region, as the command has them. */
+function clientsAt(
+  endpoint: string,
+  region = 'eu-west-1',
+  regions = new Map<string, AuditClients>(),
+): AuditClients {
+  const known = regions.get(region)
+  if (known) return known
+  const settings = { endpoint, region, credentials: { accessKeyId: 'local', secretAccessKey: 'local' } }
+  const once =
+    <C>(client: C) =>
+    () =>
+      Promise.resolve(client)
+  const clients: AuditClients = {
+    in: other => clientsAt(endpoint, other, regions),
+    cloudFormation: once(new CloudFormationClient(settings)),
+    secrets: once(new SecretsManagerClient(settings)),
+    parameters: once(new SSMClient(settings)),
+    tagging: once(new ResourceGroupsTaggingAPIClient(settings)),
+    dynamo: once(new DynamoDBClient(settings)),
+    lambda: once(new LambdaClient(settings)),
+    cloudTrail: once(new CloudTrailClient(settings)),
+    accessAnalyzer: once(new AccessAnalyzerClient(settings)),
+    sns: once(new SNSClient(settings)),
+  }
+  regions.set(region, clients)
+  return clients
+}
+
+const rows: string[] = []
+for (const size of sizes) {
+  const account = await startAudited(fleetOf(size, 12), { throttle: factor })
+  let planned = 0
+  const began = performance.now()
+  await collect(clientsAt(account.url), {
+    ...{ account: '123456789012', stage: 'dev', region: 'eu-west-1', pace: new Pace({ factor }) },
+    onPlan: ({ seconds }) => {
+      planned = seconds
+    },
+  })
+  const seconds = ((performance.now() - began) / 1000).toFixed(1)
+  const throttled = account.calls.filter(({ error }) => error).length
+  const { length: calls } = account.calls
+  rows.push(`| ${size} + ${size} | ${seconds} | ${calls} | ${throttled} | ${Math.ceil(planned)} |`)
+  await account.stop()
+}
+
+await writeFile(
+  join(import.meta.dirname, 'RESULTS.md'),
+  `# What gathering the facts of an audit takes
+
+Written by \`npm run bench:audit\`; do not edit. The account is played in the same process, and throttles by ${factor} times AWS's
+limits, so that this takes no minutes. Each credential has twelve rotations in the table. The last column is what the
+command says beforehand about AWS's own limits: seconds for what is asked of each credential, once the lists are read.
+
+| secrets + parameters | seconds here | calls | throttled | seconds on AWS |
+| --- | --: | --: | --: | --: |
+${rows.join('\n')}
+
+- Memory at most, with the account that is played: ${Math.round(process.resourceUsage().maxRSS / 1024)} MB
+- On ${type()}, ${arch()}, ${availableParallelism()} processors, load ${loadavg()[0]?.toFixed(1)}
+`,
+)

@@ -1,0 +1,68 @@
+import type { CostReport } from '../../cost/costReport.ts'
+import type { Report, Row } from '../report.ts'
+import { html, type Markup, outside } from './markup.ts'
+import { amount, counted, hasFailed, isOver, noTeam, number } from './words.ts'
+
+type Share = {
+  name: string
+  credentials: number
+  over: number
+  failed: number
+  findings: number
+}
+
+/** So many are shown at once; the others are folded away. */
+const SHOWN = 10
+
+/** The same credentials by team and by the server that they log in to. */
+export function breakdown({ credentials, cost }: Report): Markup {
+  const teams = sharesBy(credentials, ({ team = noTeam }) => team)
+  const hosts = sharesBy(
+    credentials.filter(({ kind }) => kind !== 'replica'),
+    ({ host }) => host,
+  )
+  return html`<div class="pair">${table('By team', 'Team', teams, cost)}${table('By server', 'Server', hosts)}</div>`
+}
+
+function sharesBy(rows: Row[], nameOf: (row: Row) => string | undefined): Share[] {
+  const shares = new Map<string, Share>()
+  for (const row of rows) {
+    const name = nameOf(row)
+    if (name === undefined) continue
+    const empty = { name, credentials: 0, over: 0, failed: 0, findings: 0 }
+    const share: Share = shares.get(name) ?? empty
+    shares.set(name, {
+      name,
+      credentials: share.credentials + 1,
+      over: share.over + Number(isOver(row) === true),
+      failed: share.failed + Number(hasFailed(row)),
+      findings: share.findings + Object.values(row.findings).reduce((sum, count) => sum + count, 0),
+    })
+  }
+  return [...shares.values()].sort(
+    (a, b) => b.credentials - a.credentials || a.name.localeCompare(b.name, 'en'),
+  )
+}
+
+function table(title: string, head: string, shares: Share[], cost?: CostReport): Markup {
+  if (!shares.length) return html``
+  const most = Math.max(...shares.map(({ credentials }) => credentials))
+  const rows = (some: Share[], label: string) =>
+    html`<div class="scroll" tabindex="0" role="region" aria-label="${label}"><table class="plain"><thead><tr><th scope="col">${head}</th><th scope="col" class="n">Credentials</th><th scope="col" class="n">Older</th><th scope="col" class="n">Failed last</th><th scope="col" class="n">Findings</th>${
+      cost && html`<th scope="col" class="n">USD a month</th>`
+    }</tr></thead><tbody>${some.map(share => line(share, most, cost))}</tbody></table></div>`
+  const [shown, folded] = [shares.slice(0, SHOWN), shares.slice(SHOWN)]
+  return html`<section><h3>${title}</h3>${rows(shown, title)}${
+    folded.length > 0 &&
+    html`<details data-print><summary>${counted(folded.length, 'more', 'more')}</summary>${rows(folded, `${title}, continued`)}</details>`
+  }</section>`
+}
+
+function line({ name, credentials, over, failed, findings }: Share, most: number, cost?: CostReport) {
+  const count = (value: number) =>
+    html`<td class="n${value > 0 && ' over'}">${value > 0 ? number(value) : '–'}</td>`
+  const billed = cost?.byTeam[name]
+  return html`<tr><th scope="row">${name === noTeam ? noTeam : outside(name)}<svg class="bar" viewBox="0 0 100 1" preserveAspectRatio="none" aria-hidden="true"><rect width="${Math.round((1000 * credentials) / most) / 10}" height="1"/></svg></th><td class="n">${number(credentials)}</td>${count(over)}${count(failed)}<td class="n">${
+    findings > 0 ? number(findings) : '–'
+  }</td>${cost && html`<td class="n">${billed ? amount(billed) : '–'}</td>`}</tr>`
+}

@@ -1,0 +1,35 @@
+/** A tablet's width, and a phone's: there each row of the table of credentials is a card, and its head a row of choices. */
+export const narrow = `
+@media screen and (max-width: 900px) {
+  .figures, .pair, .findings li { grid-template-columns: minmax(0, 1fr); }
+  .tiles { grid-template-columns: repeat(3, 1fr); } .tiles li:nth-child(4) { border-left: 0; padding-left: 0; } .tiles li:nth-child(n + 4) { border-top: 1px solid var(--line); }
+  .facts { grid-template-columns: 1fr; }
+  .credentials { display: block; }
+  .credentials thead { display: block; } .credentials tbody { display: block; }
+  .credentials thead tr { display: flex; flex-wrap: wrap; gap: 6px; padding: 10px 0; }
+  .credentials thead tr::before { content: 'Sort by'; color: var(--muted); font-size: 13px; align-self: center; }
+  html:not(.js) .credentials thead { display: none; }
+  .credentials thead th:nth-child(n) { position: static; width: auto; padding: 0; border: 0; }
+  .credentials thead button { display: inline-block; padding: 4px 10px; border: 1px solid var(--line); border-radius: 6px; background: var(--card); }
+  .credentials tbody tr { display: grid; grid-template-columns: repeat(auto-fill, minmax(130px, 1fr)); gap: 8px 16px; padding: 14px 0; border-bottom: 1px solid var(--line); }
+  .credentials tbody th, .credentials tbody td { display: block; width: auto; padding: 0; border: 0; text-align: left; }
+  .credentials tbody th { grid-column: 1 / -1; }
+  .credentials tbody td::before { display: block; color: var(--muted); font-size: 12px; }
+  .credentials td:nth-child(2)::before { content: 'Team'; } .credentials td:nth-child(3)::before { content: 'Server'; }
+  .credentials td:nth-child(4)::before { content: 'Age, days'; } .credentials td:nth-child(5)::before { content: 'Value since'; }
+  .credentials td:nth-child(6)::before { content: 'Next'; } .credentials td:nth-child(7)::before { content: 'Last read'; }
+  .credentials td:nth-child(8)::before { content: 'USD a month'; } .credentials td:nth-child(9)::before { content: 'Findings'; }
+  .credentials a { align-items: start; }
+}
+@media screen and (max-width: 560px) {
+  .page { padding: 24px 16px 48px; }
+  h1 { font-size: 24px; }
+  .bill { min-width: 560px; } .bill td:first-child { min-width: 11em; }
+  main > section { margin-top: 44px; }
+  .tiles li { padding: 12px 10px; } .tiles b { font-size: 25px; } .tiles span { font-size: 13px; }
+  .rules li { grid-template-columns: 1fr auto; gap: 4px 12px; } .rules .mark { grid-row: 1; } .rules li > div { grid-column: 1 / -1; grid-row: 2; } .rules .total { grid-row: 1; }
+  .total small { display: inline; } .total small::before { content: '· '; }
+  figure, .card { padding: 14px; }
+  .chart { font-size: 18px; }
+}
+`

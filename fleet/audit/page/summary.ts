@@ -1,0 +1,44 @@
+import type { Report, Severity } from '../report.ts'
+import { severities } from '../report.ts'
+import { html, type Markup } from './markup.ts'
+import { amount, counted, isOver, minuteOf, number, severityNames } from './words.ts'
+
+/** Who and when, and the whole in one sentence and a row of numbers. */
+export function summary(report: Report): Markup {
+  const { moment, account, stage, regions, scope, counts } = report
+  return html`<header><div><p class="over-title">Keyturn · credential audit</p><h1>${verdict(report)}</h1></div>
+<dl class="about"><div><dt>Account</dt><dd>${account}</dd></div><div><dt>Stage</dt><dd>${stage}</dd></div><div><dt>${
+    regions.length === 1 ? 'Region' : 'Regions'
+  }</dt><dd>${regions.join(', ')}</dd></div><div><dt>As of</dt><dd><time datetime="${moment}">${minuteOf(moment)}</time></dd></div></dl></header>
+<section aria-label="Summary"><ul class="tiles">${severities.map(severity => tile(severity, counts.findings[severity]))}<li><b>${number(counts.unread)}</b><span>could not be read</span></li><li><b>${number(counts.excepted)}</b><span>excepted</span></li></ul>
+<div class="facts"><p><b>${number(counts.credentials)}</b> credentials: ${counted(counts.secrets, 'secret')}, ${counted(counts.replicas, 'replica')}, ${counted(counts.parameters, 'parameter')}${
+    (counts.otherParameters ?? 0) > 0 &&
+    html`; beside them ${counted(counts.otherParameters ?? 0, 'parameter')} without a credential`
+  }</p>${within(report)}${
+    report.cost && html`<p><b>${amount(report.cost.total)}</b> a month, in US dollars</p>`
+  }${scope !== undefined && html`<p>${scope}</p>`}</div></section>`
+}
+
+function verdict({ counts: { findings, credentials, unread } }: Report): string {
+  const worst = severities.filter(severity => findings[severity] > 0).slice(0, 2)
+  const all = counted(credentials, 'credential')
+  if (worst.length === 0)
+    return unread > 0 ? `No finding in ${all}, but not all could be read` : `No finding in ${all}`
+  const named = worst.map(severity => `${number(findings[severity])} ${severity}`)
+  const last = findings[worst.at(-1) ?? 'low']
+  return `${named.join(' and ')} ${last === 1 ? 'finding' : 'findings'} in ${all}`
+}
+
+const tile = (severity: Severity, count: number) =>
+  html`<li class="${count > 0 && severity}"><b>${number(count)}</b><span>${severityNames[severity].toLowerCase()}</span></li>`
+
+/** How much of what has a limit is within it, as words and as a bar. */
+function within({ credentials }: Report): Markup {
+  const judged = credentials.map(isOver).filter(over => over !== undefined)
+  if (judged.length === 0) return html``
+  const fine = judged.filter(over => !over).length
+  const share = (100 * fine) / judged.length
+  // Not all of them is never 100 %.
+  const percent = fine === judged.length ? 100 : Math.min(99, Math.round(share))
+  return html`<p><b>${percent} %</b> of those that have a limit are within it<svg class="bar" viewBox="0 0 100 1" preserveAspectRatio="none" aria-hidden="true"><rect width="100" height="1" class="rest"/><rect width="${Math.round(share * 10) / 10}" height="1"/></svg></p>`
+}

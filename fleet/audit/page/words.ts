@@ -1,0 +1,76 @@
+import type { Amount } from '../../cost/costReport.ts'
+import type { Row, Severity } from '../report.ts'
+import { html, type Markup } from './markup.ts'
+
+const grouped = new Intl.NumberFormat('en-US')
+const dollars = new Intl.NumberFormat('en-US', { style: 'currency', currency: 'USD' })
+
+/** Such as `1,234`. */
+export const number = (value: number): string => grouped.format(value)
+
+/** Such as `1,234` and `0.00292`: three digits that say something, and whole numbers as they are. */
+export const quantityOf = (value: number): string =>
+  value.toLocaleString('en-US', {
+    maximumSignificantDigits: Math.max(3, Math.ceil(Math.log10(value + 1))),
+  })
+
+/** Such as `1 secret` and `1,234 secrets`. */
+export const counted = (count: number, one: string, many = `${one}s`): string =>
+  `${number(count)} ${count === 1 ? one : many}`
+
+/** Such as `$1,234.50`. What is there but less than half a cent is not called nothing. */
+export const money = (value: number): string =>
+  value > 0 && value < 0.005 ? '<\u00a0$0.01' : dollars.format(value)
+
+/** What is not confirmed stands apart, behind a tilde. */
+export const amount = ({ confirmed, estimated }: Amount): string => {
+  if (estimated === 0) return money(confirmed)
+  return confirmed === 0 ? `~${money(estimated)}` : `${money(confirmed)} + ~${money(estimated)}`
+}
+
+const exact = new Intl.NumberFormat('en-US', {
+  style: 'currency',
+  currency: 'USD',
+  maximumFractionDigits: 10,
+})
+
+/** A price, with every digit that it has: many are fractions of a cent. */
+export const priced = (value: number): string => exact.format(value)
+
+/** The day of a moment. */
+export const dayOf = (moment: string): string => moment.slice(0, 10)
+
+/** Such as `2026-11-30 06:02 UTC`. */
+export const minuteOf = (moment: string): string => `${moment.slice(0, 16).replace('T', ' ')} UTC`
+
+export const kinds: Record<Row['kind'], { one: string; many: string }> = {
+  primary: { one: 'Secret', many: 'Secrets' },
+  replica: { one: 'Replica', many: 'Replicas' },
+  parameter: { one: 'Parameter', many: 'Parameters' },
+}
+
+export const stores: Record<Row['store'], string> = {
+  'secrets-manager': 'Secrets Manager',
+  'parameter-store': 'Parameter Store',
+}
+
+export const severityNames: Record<Severity, string> = {
+  critical: 'Critical',
+  high: 'High',
+  medium: 'Medium',
+  low: 'Low',
+}
+
+/** A severity, as a mark. Its word is what counts; its colour only helps. */
+export const mark = (severity: Severity): Markup =>
+  html`<span class="mark ${severity}">${severityNames[severity]}</span>`
+
+/** Whether it is older than its policy allows; undefined: the policy says nothing of it, or its age is not known. */
+export const isOver = ({ kind, ageDays, maxAgeDays }: Row): boolean | undefined =>
+  kind === 'replica' || ageDays === undefined || maxAgeDays === undefined ? undefined : ageDays > maxAgeDays
+
+/** Whether its last rotation did not go well. */
+export const hasFailed = ({ lastOutcome }: Row): boolean =>
+  lastOutcome !== undefined && !['rotated', 'running'].includes(lastOutcome)
+
+export const noTeam = 'no team'
