@@ -1,0 +1,99 @@
+import { type CloudWatchClient, GetMetricDataCommand } from '@aws-sdk/client-cloudwatch'
+import {
+  type FunctionConfiguration,
+  GetEventSourceMappingCommand,
+  GetFunctionConfigurationCommand,
+  type LambdaClient,
+} from '@aws-sdk/client-lambda'
+import { closedSince } from '../audit/runtimes.ts'
+import { type Check, deployAgain, type Place, well } from './check.ts'
+
+/** Whether a function can run. */
+export async function lookAtFunction(lambda: LambdaClient, about: string, place: Place): Promise<Check[]> {
+  const found = await lambda.send(new GetFunctionConfigurationCommand({ FunctionName: about }))
+  return [functionCheck(about, found, place)]
+}
+
+export function functionCheck(about: string, found: FunctionConfiguration, place: Place): Check {
+  const { Runtime, State, StateReason = '', LastUpdateStatus, LastUpdateStatusReason = '' } = found
+  const kind = 'function'
+  const remedy = deployAgain(place)
+  if (State === 'Failed') return { kind, about, state: 'failed', says: `cannot run: ${StateReason}`, remedy }
+  if (LastUpdateStatus === 'Failed')
+    return { kind, about, state: 'failed', says: `was not updated: ${LastUpdateStatusReason}`, remedy }
+  const closed = closedSince(Runtime, place.moment)
+  if (closed)
+    return { kind, about, state: 'failed', says: `is on ${Runtime}, which AWS closed on ${closed}`, remedy }
+  if (State === 'Inactive')
+    return {
+      kind,
+      about,
+      state: 'warning',
+      says: 'was idle for weeks: its next call fails, and the one after that goes well',
+      remedy: 'A rotation calls it again by itself, and tries again; nothing is to be done.',
+    }
+  return well(kind, about)
+}
+
+/** Whether a queue is read by its function. */
+export async function lookAtReader(lambda: LambdaClient, UUID: string, { region }: Place): Promise<Check[]> {
+  const found = await lambda.send(new GetEventSourceMappingCommand({ UUID }))
+  const { State = '', EventSourceArn = '', FunctionArn = '' } = found
+  const [queue = UUID, name = ''] = [EventSourceArn, FunctionArn].map(arn => arn.split(':').at(-1))
+  const about = `${queue} to ${name}`
+  if (!/^Disabl|^Delet/.test(State)) return [well('reader', about)]
+  return [
+    {
+      kind: 'reader',
+      about,
+      state: 'failed',
+      says: `is ${State}: what comes to the queue stays there`,
+      remedy: `aws lambda update-event-source-mapping --uuid ${UUID} --enabled --region ${region}`,
+    },
+  ]
+}
+
+/** Queries that one call takes. */
+const QUERIES = 500
+
+/** Which functions had calls that failed in the last 24 hours. A rotation that fails is such a call of its step, too. */
+export async function lookAtErrors(
+  cloudWatch: CloudWatchClient,
+  functions: string[],
+  { moment, region }: Place,
+): Promise<Check[]> {
+  const EndTime = new Date(moment)
+  const MetricDataQueries = functions.slice(0, QUERIES).map((name, n) => ({
+    Id: `f${n}`,
+    MetricStat: {
+      Metric: {
+        Namespace: 'AWS/Lambda',
+        MetricName: 'Errors',
+        Dimensions: [{ Name: 'FunctionName', Value: name }],
+      },
+      Period: 3600,
+      Stat: 'Sum',
+    },
+  }))
+  const StartTime = new Date(EndTime.getTime() - 24 * 3_600_000)
+  const { MetricDataResults = [] } = await cloudWatch.send(
+    new GetMetricDataCommand({ StartTime, EndTime, MetricDataQueries }),
+  )
+  return functions.map((about, n) => {
+    const result = MetricDataResults.find(({ Id }) => Id === `f${n}`)
+    if (!result || !['Complete', 'PartialData', undefined].includes(result.StatusCode))
+      return { kind: 'errors', about, state: 'unread', says: 'CloudWatch did not tell of its errors' }
+    const { Values = [], Timestamps = [] } = result
+    const sum = Values.reduce((all, value) => all + value, 0)
+    if (!sum) return well('errors', about)
+    const hours = Timestamps.filter((_, i) => Values[i]).map(at => at.toISOString())
+    const last = hours.sort().at(-1)?.slice(0, 16).replace('T', ' ')
+    return {
+      kind: 'errors',
+      about,
+      state: 'warning',
+      says: `failed ${sum} ${sum === 1 ? 'time' : 'times'} in the last 24 hours, last in the hour from ${last} UTC`,
+      remedy: `aws logs tail /aws/lambda/${about} --since 1d --filter-pattern ERROR --region ${region}`,
+    }
+  })
+}

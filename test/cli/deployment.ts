@@ -1,0 +1,86 @@
+import { askedIn, type Call } from '../../local/aws/audited/request.ts'
+import { answerXml, element, elements, errorXml } from '../../local/aws/audited/xml.ts'
+import { serve } from '../../local/aws/serve.ts'
+import type { StackTold } from './account.ts'
+
+type Refusal = { name: string; message?: string }
+
+/** A stack and what it consists of, as CloudFormation tells; its resources are played by whatever stands behind. */
+export type Deployment = {
+  /** For AWS_ENDPOINT_URL. */
+  url: string
+  stacks: StackTold[]
+  resources: [logicalId: string, type: string, id: string][]
+  calls: Pick<Call, 'service' | 'action'>[]
+  /** From now on `rule` is asked about each call. No rule lifts the last one. */
+  refuse(rule?: (call: Pick<Call, 'service' | 'action'>) => Refusal | undefined): void
+  stop(): Promise<void>
+}
+
+/** @param behind the URL of an emulator, which answers all but CloudFormation */
+export async function startDeployment(behind: string): Promise<Deployment> {
+  let rule: Parameters<Deployment['refuse']>[0]
+  const served = await serve(async (incoming, outgoing) => {
+    const body = Buffer.concat(await incoming.toArray()).toString()
+    const { service, region, action, protocol, input } = askedIn(incoming, body)
+    deployment.calls.push({ service, action })
+    const refusal = rule?.({ service, action })
+    if (refusal) {
+      const { name, message = name } = refusal
+      const text = protocol === 'query' ? errorXml(name, message) : JSON.stringify({ __type: name, message })
+      outgoing.writeHead(400, { 'x-amzn-errortype': name }).end(text)
+    } else if (service === 'cloudformation') {
+      const here = deployment.stacks.filter(stack => stack.region === undefined || stack.region === region)
+      const told =
+        action === 'DescribeStacks'
+          ? elements('Stacks', here.map(stackXml))
+          : pageXml(deployment.resources, Number(input.NextToken ?? 0))
+      outgoing.writeHead(200, { 'content-type': 'text/xml' }).end(answerXml(action, told))
+    } else {
+      const { host, 'content-length': _, connection, expect, ...headers } = incoming.headers
+      const { method = 'POST', url = '/' } = incoming
+      const answer = await fetch(new URL(url, behind), {
+        method,
+        headers: headers as Record<string, string>,
+        ...(method !== 'GET' && { body }),
+      })
+      const kept = [...answer.headers].filter(([name]) => /^(content-type|x-amz)/.test(name))
+      outgoing.writeHead(answer.status, Object.fromEntries(kept)).end(Buffer.from(await answer.arrayBuffer()))
+    }
+  })
+  const deployment: Deployment = {
+    ...served,
+    stacks: [],
+    resources: [],
+    calls: [],
+    refuse: next => {
+      rule = next
+    },
+  }
+  return deployment
+}
+
+const stackXml = ({ name, outputs }: StackTold) =>
+  element('StackName', name) +
+  element('CreationTime', '2026-11-01T00:00:00Z') +
+  element('StackStatus', 'UPDATE_COMPLETE') +
+  elements(
+    'Outputs',
+    Object.entries(outputs).map(([key, value]) => element('OutputKey', key) + element('OutputValue', value)),
+  )
+
+/** Five a page, so that whoever does not read on misses some. */
+function pageXml(resources: Deployment['resources'], from: number): string {
+  const page = resources
+    .slice(from, from + 5)
+    .map(
+      ([logicalId, type, id]) =>
+        element('LogicalResourceId', logicalId) +
+        element('PhysicalResourceId', id) +
+        element('ResourceType', type) +
+        element('ResourceStatus', 'CREATE_COMPLETE') +
+        element('LastUpdatedTimestamp', '2026-11-01T00:00:00Z'),
+    )
+  const next = from + 5 < resources.length ? element('NextToken', `${from + 5}`) : ''
+  return elements('StackResourceSummaries', page) + next
+}
