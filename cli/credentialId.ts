@@ -1,6 +1,6 @@
 import type { DescribeSecretResponse } from '@aws-sdk/client-secrets-manager'
 import type { ParameterMetadata } from '@aws-sdk/client-ssm'
-import { parameterArn } from '../rotation/arn.ts'
+import { parameterArn, SECRET_REFERENCE } from '../rotation/arn.ts'
 import { type Tags, tagsIn } from '../rotation/tags.ts'
 import { explained } from './awsErrors.ts'
 import type { Context } from './context.ts'
@@ -21,9 +21,6 @@ type Common = {
 
 /** What an id asks for: one store, or whichever has it. */
 type Asked = { store?: Found['store']; name: string }
-
-/** Parameter Store's own name for a secret: it can be read there, and not rotated. */
-const REFERENCE = '/aws/reference/secretsmanager/'
 
 /**
  * The credential that an id names: an ARN, `secret:NAME`, `parameter:NAME`, or a name alone, which is looked for in both
@@ -51,7 +48,8 @@ export async function credentialOf(context: Context, stack: Stack, id: string): 
 function asked(id: string, stack: Stack): Asked {
   if (id.startsWith('arn:')) return inArn(id, stack)
   const [, kind, rest = id] = /^(secret|parameter):(.+)$/s.exec(id) ?? []
-  if (rest.startsWith(REFERENCE)) return { store: 'secrets-manager', name: rest.slice(REFERENCE.length) }
+  if (rest.startsWith(SECRET_REFERENCE))
+    return { store: 'secrets-manager', name: rest.slice(SECRET_REFERENCE.length) }
   if (kind === 'secret') return { store: 'secrets-manager', name: rest }
   if (kind === 'parameter') return { store: 'parameter-store', name: rest }
   return { name: rest }
@@ -82,8 +80,8 @@ function inArn(arn: string, stack: Stack): Asked {
       'A stack rotates what is in its own account: --profile says which that is.',
     )
   const name = resource.slice('parameter'.length)
-  if (isParameter && !name.startsWith(REFERENCE)) return { store: 'parameter-store', name }
-  return { store: 'secrets-manager', name: isSecret ? arn : name.slice(REFERENCE.length) }
+  if (isParameter && !name.startsWith(SECRET_REFERENCE)) return { store: 'parameter-store', name }
+  return { store: 'secrets-manager', name: isSecret ? arn : name.slice(SECRET_REFERENCE.length) }
 }
 
 /** A secret, as DescribeSecret tells it. */

@@ -1,9 +1,13 @@
 import { Argument, Command, Option } from 'commander'
+import { addAudit } from './audit/command.ts'
 import { type Shell, scripts } from './complete/scripts.ts'
 import { type Context, contextOf, type GlobalOptions } from './context.ts'
+import { addCost } from './cost/command.ts'
+import { addDoctor } from './doctor/command.ts'
 import { type ExitCode, meanings } from './exit.ts'
 import { addLooks, ids } from './looks.ts'
 import { addPromotion } from './promotion/command.ts'
+import { addReaders } from './readers/command.ts'
 import { addReplicas } from './replicas/command.ts'
 import { ownVersion } from './version.ts'
 
@@ -49,9 +53,8 @@ export function programOf(ended: Ended): Command {
       }),
     )
 
-  addLooks({ make, run })
-  addReplicas({ make, run })
-  addPromotion({ make, run })
+  for (const add of [addLooks, addReaders, addAudit, addCost, addDoctor, addReplicas, addPromotion])
+    add({ make, run })
 
   make('version', 'The versions of this command and of the stack, and how its peers differ.').action(
     async (_, command) =>

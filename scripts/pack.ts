@@ -17,7 +17,8 @@ stack of Keyturn is deployed to. See \`keyturn --help\`.
 `
 
 /**
- * Packs the command into `folder`, as npm would publish it: one file that has all it needs.
+ * Packs the command into `folder`, as npm would publish it, with all it needs: what a call does not use, as the libraries
+ * that draw an audit's charts, stands in files that it does not read.
  * @returns the path of the tarball
  */
 export async function pack(folder: string): Promise<string> {
@@ -27,7 +28,7 @@ export async function pack(folder: string): Promise<string> {
   const { name, version, description, license } = JSON.parse(
     await readFile(join(project, 'package.json'), 'utf8'),
   )
-  const bundled = await bundle(join(made, 'bin/keyturn.js'))
+  const bundled = await bundle('cli/keyturn.ts', join(made, 'bin'))
   const manifest = {
     name,
     version,
@@ -49,12 +50,16 @@ export async function pack(folder: string): Promise<string> {
   return join(folder, filename)
 }
 
-async function bundle(outfile: string): Promise<Metafile> {
+/** Writes a program and all that it needs into `outdir`: a file of its own name, and one for each part that is loaded late. */
+export async function bundle(entry: string, outdir: string): Promise<Metafile> {
   const { metafile } = await build({
     absWorkingDir: project,
-    entryPoints: ['cli/keyturn.ts'],
-    outfile,
+    entryPoints: [entry],
+    outdir,
     bundle: true,
+    splitting: true,
+    // Beside the program, as what looks for package.json by its own place finds it from there too.
+    chunkNames: '[name]-[hash]',
     format: 'esm',
     platform: 'node',
     target: `node${oldest}`,

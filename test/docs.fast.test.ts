@@ -3,10 +3,14 @@ import { dirname, join } from 'node:path'
 import { expect, test } from 'vitest'
 import { meanings } from '../cli/exit.ts'
 import { written as reference } from '../cli/reference.ts'
+import { defaults } from '../fleet/audit/policy/policy.ts'
+import { readPolicy } from '../fleet/audit/policy/read.ts'
+import { ruleTexts } from '../fleet/audit/rules/rules.ts'
 import { endings } from '../fleet/endings.ts'
 import { remedies } from '../fleet/remedies.ts'
 import * as errors from '../rotation/errors.ts'
 import { parseTags } from '../rotation/options.ts'
+import { written as rulesWritten } from '../scripts/auditRules.ts'
 import { withBlock } from '../scripts/block.ts'
 import { drawn, pages as drawnPages } from '../scripts/diagram.ts'
 import { written } from '../scripts/strategyTable.ts'
@@ -51,6 +55,20 @@ test.each(Object.keys(drawnPages) as (keyof typeof drawnPages)[])(
 
 test('the table in docs/strategies.md is what the engines allow', () => {
   expect(read('docs/strategies.md')).toBe(written())
+})
+
+test('docs/audit.md has every rule of the audit, and a policy that is one', () => {
+  const page = read('docs/audit.md')
+  expect(page).toBe(rulesWritten())
+  const [, example = ''] = /```yaml\n([^`]*)```/.exec(page) ?? []
+  const policy = readPolicy(
+    example,
+    ruleTexts.map(({ id }) => id),
+  )
+  expect(policy).toMatchObject({ sections: [{ maxAge: 2_592_000 }, {}], exceptions: [{}] })
+  // What it shows first is what holds without a file, but for two lists that are cut short.
+  const { sections, exceptions, secretNames, trustedAccounts, ...rest } = policy
+  expect(defaults).toMatchObject(rest)
 })
 
 test('docs/cli.md says what --help does, and each exit code', () => {

@@ -2,9 +2,15 @@ import { execFile } from 'node:child_process'
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { programOf } from '../../cli/program.ts'
+import type { Report } from '../../fleet/audit/report.ts'
+import { type AuditedAccount, startAudited } from '../../local/aws/audited.ts'
+import { startPriceList } from '../../local/aws/priceList.ts'
 import { type SecretsManagerServer, startSecretsManager } from '../../local/aws/secretsManager.ts'
+import { type Served, serve } from '../../local/aws/serve.ts'
 import { type StepFunctionsServer, startStepFunctions } from '../../local/aws/stepFunctions.ts'
 import manifest from '../../package.json' with { type: 'json' }
 import { pack } from '../../scripts/pack.ts'
@@ -22,12 +28,42 @@ let folder: string
 let account: Account
 let secrets: SecretsManagerServer
 let executions: StepFunctionsServer
+let audited: AuditedAccount
+let empty: Served
+let prices: Served
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'keyturn-package-'))
   secrets = await startSecretsManager()
   executions = await startStepFunctions()
-  account = await startAccount({ secretsManager: secrets.url, stepFunctions: executions.url })
-  account.stacks.push(stackOf('prod'))
+  // Nothing is tagged here, no rotation is recorded, and there is no parameter.
+  empty = await serve((_, outgoing) => {
+    outgoing.writeHead(200, { 'content-type': 'application/x-amz-json-1.0' }).end('{}')
+  })
+  const played = { secretsManager: secrets.url, stepFunctions: executions.url, others: empty.url }
+  account = await startAccount(played)
+  account.stacks.push(stackOf('prod', { RotationTableName: 'rotations' }))
+  prices = await startPriceList([])
+  audited = await startAudited({
+    moment: '2026-11-30T12:00:00.000Z',
+    regions: {
+      'eu-west-1': {
+        secrets: [
+          {
+            name: 'shop/open',
+            policy: { Statement: { Effect: 'Allow', Principal: '*', Action: '*', Resource: '*' } },
+          },
+        ],
+        parameters: [{ name: '/shop/password', type: 'String' }],
+        events: [
+          {
+            eventName: 'GetSecretValue',
+            eventTime: '2026-11-29T12:00:00Z',
+            requestParameters: { secretId: 'shop/open' },
+          },
+        ],
+      },
+    },
+  })
   const headers = { 'x-amz-target': 'secretsmanager.CreateSecret' }
   await fetch(secrets.url, {
     method: 'POST',
@@ -38,9 +74,22 @@ beforeAll(async () => {
 afterAll(async () => {
   account?.stop()
   executions?.stop()
-  await secrets?.stop()
+  for (const server of [secrets, empty, prices, audited]) await server?.stop()
   await rm(folder, { recursive: true, force: true })
 })
+
+/** What a call loads. */
+async function loads(command: string[], ...words: string[]): Promise<string[]> {
+  const path = join(folder, 'hook.mjs')
+  await writeFile(
+    path,
+    `import { registerHooks } from 'node:module'
+    registerHooks({ load: (url, context, next) => (process._rawDebug('loads ' + url), next(url, context)) })`,
+  )
+  const env = environment(account.url, { NODE_OPTIONS: `--import=file://${path}` })
+  const { stderr } = await run(words, env, undefined, command)
+  return [...stderr.matchAll(/^loads (.*)$/gm)].map(([, url = '']) => url)
+}
 
 describe('the package, installed in an empty folder', () => {
   let installed: string
@@ -56,7 +105,8 @@ describe('the package, installed in an empty folder', () => {
   test('has a manifest of its own, and nothing that the command does not need', async () => {
     expect((await readdir(installed)).sort()).toEqual(['.bin', '.package-lock.json', 'keyturn'])
     const files = (await readdir(join(installed, 'keyturn'), { recursive: true })).sort()
-    expect(files).toEqual([
+    const parts = files.filter(name => /^bin\/[\w-]+-[A-Z0-9]{8}\.js$/.test(name))
+    expect(files.filter(name => !parts.includes(name))).toEqual([
       'LICENSE',
       'README.md',
       'THIRD-PARTY.txt',
@@ -74,10 +124,13 @@ describe('the package, installed in an empty folder', () => {
       bin: { keyturn: 'bin/keyturn.js' },
       engines: { node: '>=22.13' },
     })
-    const bundle = await readFile(join(installed, 'keyturn/bin/keyturn.js'), 'utf8')
-    expect(bundle).toMatch(/^#!\/usr\/bin\/env node\n/)
-    expect(bundle).not.toContain(project)
-    expect(bundle).not.toMatch(/\bawait using\b/)
+    const program = await readFile(join(installed, 'keyturn/bin/keyturn.js'), 'utf8')
+    expect(program).toMatch(/^#!\/usr\/bin\/env node\n/)
+    for (const name of ['bin/keyturn.js', ...parts]) {
+      const text = await readFile(join(installed, 'keyturn', name), 'utf8')
+      expect(text, name).not.toContain(project)
+      expect(text, name).not.toMatch(/\bawait using\b/)
+    }
     expect((await stat(tarball)).size).toBeLessThan(1_000_000)
   })
 
@@ -85,7 +138,7 @@ describe('the package, installed in an empty folder', () => {
     const text = await readFile(join(installed, 'keyturn/THIRD-PARTY.txt'), 'utf8')
     const each = text.split(`\n${'-'.repeat(80)}\n`).map(part => part.trim().split('\n\n'))
     const named = each.flatMap(([head = '']) => head.split('\n'))
-    for (const line of named) expect(line).toMatch(/^\S+ [\d.]+: (MIT|Apache-2\.0|BSD-3-Clause|ISC|0BSD)$/)
+    for (const line of named) expect(line).toMatch(/^\S+ [\d.]+: (MIT|Apache-2\.0|BSD-[23]-Clause|ISC|0BSD)$/)
     for (const [head, ...rest] of each) expect(rest.join('\n\n').length, head).toBeGreaterThan(400)
     const names = named.map(line => line.split(' ')[0])
     const some = ['commander', 'listr2', '@aws-sdk/client-sfn', '@aws-sdk/credential-provider-http']
@@ -95,6 +148,10 @@ describe('the package, installed in an empty folder', () => {
   describe.each(nodes.filter(([, node]) => node))('under Node %s', (major, node) => {
     const keyturn = (...words: string[]) =>
       run(words, environment(account.url), undefined, [`${node}`, join(installed, '.bin/keyturn')])
+    const looks = (...words: string[]) => {
+      const settings = environment(audited.url, { AWS_ENDPOINT_URL_PRICING: prices.url })
+      return run(words, settings, undefined, [`${node}`, join(installed, '.bin/keyturn')])
+    }
 
     test('is the command', async () => {
       expect((await execute(`${node}`, ['--version'])).stdout).toMatch(`v${major}.`)
@@ -107,28 +164,89 @@ describe('the package, installed in an empty folder', () => {
         stderr: '',
       })
       expect((await keyturn('rotate', 'nowhere')).stderr).toContain('there is no secret or parameter nowhere')
-      expect(await keyturn('rotate', '--no-wait', 'shop')).toMatchObject({ code: 0, stderr: '' })
-      expect((await keyturn('complete', '--', 'rotate', '--al')).stdout).toBe('--all-due\n')
     })
 
-    test('says that the demo needs the repository', async () => {
-      const { code, stderr } = await keyturn('demo')
-      expect([code, stderr]).toEqual([2, expect.stringMatching(/needs the repository.*\nClone it/)])
+    test('audits, from its policy to its page, and goes on with what it has kept', async () => {
+      const place = await mkdtemp(join(folder, 'audit-'))
+      const at = (name: string) => join(place, name)
+      await writeFile(
+        at('policy.yml'),
+        'exceptions: [{ rule: plain-string, name: "*", until: 2027-01-01, reason: no matter here }]',
+      )
+      const audit = (...words: string[]) =>
+        looks('audit', '--no-reads', '--policy', at('policy.yml'), ...words)
+      const first = await audit('--json', '--journal', at('journal'))
+      expect(first.code).toBe(0)
+      await writeFile(at('before.json'), first.stdout)
+      const { findings } = JSON.parse(first.stdout) as Report
+      expect(findings.filter(({ excepted }) => excepted).map(({ rule }) => rule)).toEqual(['plain-string'])
+      const more = ['--resume', at('journal'), '--baseline', at('before.json')]
+      const again = await audit(...more, '--html', at('page.html'), '--csv', at('table.csv'))
+      expect([again.code, again.stdout]).toEqual([0, expect.stringMatching(/^Audit of dev in /)])
+      expect(again.stdout).toMatch(/ of them (is|are) new\b/)
+      expect(await readFile(at('table.csv'), 'utf8')).toContain('"open-to-everybody"')
+      const page = await readFile(at('page.html'), 'utf8')
+      for (const part of ['shop/open', '<svg', '</style>', '</script>']) expect(page).toContain(part)
     })
+
+    test('has every command work', async () => {
+      const file = join(await mkdtemp(join(folder, 'prices-')), 'prices.json')
+      const calls: [call: typeof keyturn, words: string, code: number, says: string][] = [
+        [looks, 'audit --help', 0, '--fail-on'],
+        [looks, 'readers shop/open --since 2d', 0, 'user/somebody\n    1 read'],
+        [looks, 'doctor', 0, 'of the same version as this command'],
+        [looks, 'cost', 0, 'prices of eu-west-1 2026-11-30'],
+        [looks, `cost --refresh --prices ${file}`, 0, 'no clear price in eu-west-1'],
+        [keyturn, 'version', 0, '(keyturn-prod)'],
+        [keyturn, 'status', 0, 'There is no such credential'],
+        [keyturn, 'history shop', 0, 'No rotation of secret:shop is known'],
+        [keyturn, 'events', 0, 'No rotation came to an outcome'],
+        [keyturn, 'rotate --no-wait shop', 0, 'shop'],
+        [keyturn, 'replicas shop', 0, 'It has no replicas.'],
+        [keyturn, 'promote --from eu-central-1 --dry-run', 2, 'no output PromotionTableName'],
+        [keyturn, 'failback shop --check --to eu-central-1', 2, 'was not promoted here'],
+        [keyturn, 'demo', 2, 'needs the repository, which has the functions that it runs\nClone it'],
+        [keyturn, 'complete zsh', 0, 'compdef'],
+        [keyturn, 'complete -- rotate --al', 0, '--all-due'],
+      ]
+      const named = new Set(calls.map(([, words]) => words.split(' ')[0]))
+      const { commands } = programOf(() => {})
+      expect([...named].sort()).toEqual(commands.map(command => command.name()).sort())
+      await Promise.all(
+        calls.map(async ([call, words, code, says]) => {
+          const ran = await call(...words.split(' '))
+          const told = [words, ran.code, ran.stdout + ran.stderr]
+          expect(told).toEqual([words, code, expect.stringContaining(says)])
+        }),
+      )
+    })
+  })
+
+  test('its --help reads nothing of what only an audit needs', async () => {
+    const bin = join(installed, 'keyturn/bin')
+    const files = (await readdir(bin)).map(name => join(bin, name))
+    const texts = new Map(
+      await Promise.all(files.map(async name => [name, await readFile(name, 'utf8')] as const)),
+    )
+    const urls = await loads([process.execPath, join(installed, '.bin/keyturn')], '--help')
+    const read = urls.flatMap(url => (url.startsWith('file:') ? (texts.get(fileURLToPath(url)) ?? []) : []))
+    expect(read.join('').length).toBeGreaterThan(10_000)
+    expect(read.join('').length).toBeLessThan(200_000)
+    // A word of linkedom, of Plot, of yaml and of AWS's clients.
+    for (const word of ['HTMLTemplateElement', 'crosshair', 'YAMLParseError', 'AWS4-HMAC-SHA256']) {
+      expect([...texts.values()].filter(text => text.includes(word)).length, word).toBeGreaterThan(0)
+      expect(
+        read.filter(text => text.includes(word)),
+        word,
+      ).toEqual([])
+    }
   })
 })
 
 describe('a command loads no more than it uses', () => {
-  const hook = `import { registerHooks } from 'node:module'
-    registerHooks({ load: (url, context, next) => (process._rawDebug('loads ' + url), next(url, context)) })`
-
   /** The packages whose modules a call loads, and how many modules. */
   async function loaded(...words: string[]) {
-    const path = join(folder, 'hook.mjs')
-    await writeFile(path, hook)
-    const env = environment(account.url, { NODE_OPTIONS: `--import=file://${path}` })
-    const { stderr } = await run(words, env, undefined, [process.execPath, file])
-    const urls = [...stderr.matchAll(/^loads (.*)$/gm)].map(([, url = '']) => url)
+    const urls = await loads([process.execPath, file], ...words)
     const packages = urls.flatMap(url => /.*node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(url)?.[1] ?? [])
     return { packages: [...new Set(packages)], modules: urls.filter(url => url.startsWith('file:')).length }
   }

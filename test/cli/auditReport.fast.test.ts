@@ -1,0 +1,270 @@
+import { mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, describe, expect, test } from 'vitest'
+import { type AuditOptions, audit } from '../../cli/commands/audit.ts'
+import type { Context } from '../../cli/context.ts'
+import { exit } from '../../cli/exit.ts'
+import { Output, plain, wrapped } from '../../cli/output.ts'
+import type { Facts } from '../../fleet/audit/facts.ts'
+import type { Report } from '../../fleet/audit/report.ts'
+import { enrolled, factsOf, neverRead, parameter, secret } from '../fleet/audit/facts.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'keyturn-'))
+afterAll(() => rmSync(folder, { recursive: true }))
+const inFolder = (name: string, text?: string) => {
+  const path = join(folder, name)
+  if (text !== undefined) writeFileSync(path, text)
+  return path
+}
+
+/** Runs the audit of these facts, as with a stack in this account. @returns its code and what it printed */
+async function run(facts: Facts, given: Partial<AuditOptions> = {}, { json = false, columns = 80 } = {}) {
+  const printed = { out: '', err: '', closed: false }
+  const stream = (name: 'out' | 'err') => ({
+    write: (text: string) => (printed[name] += text),
+    isTTY: true,
+    columns,
+  })
+  const outputs = {
+    Stage: 'dev',
+    Version: '0.1.0',
+    RotateStateMachineArn: 'arn:aws:states:eu-west-1:123456789012:stateMachine:keyturn-dev-rotate',
+    RotateSecretFunctionArn: 'arn:aws:lambda:eu-west-1:123456789012:function:keyturn-dev-rotateSecret',
+  }
+  const Outputs = Object.entries(outputs).map(([OutputKey, OutputValue]) => ({ OutputKey, OutputValue }))
+  const { CloudFormationClient } = await import('@aws-sdk/client-cloudformation')
+  const client = new CloudFormationClient({ region: 'eu-west-1' })
+  client.send = async () => ({ Stacks: [{ StackName: 'keyturn-dev', Outputs }] }) as never
+  const elsewhere = (region: string) => ({
+    cloudFormation: async () => {
+      const code = region === 'eu-wst-1' ? 'ENOTFOUND' : 'ECONNREFUSED'
+      throw Object.assign(new Error(code), { code })
+    },
+  })
+  const context = {
+    stage: 'dev',
+    json,
+    clients: { cloudFormation: async () => client, in: elsewhere },
+    output: new Output(stream('out'), stream('err'), { NO_COLOR: '1' }),
+  } as unknown as Context
+  const journal = { close: () => (printed.closed = true) }
+  const options: AuditOptions = { reads: 604_800, readsBudget: 300, most: 5, ...given }
+  const code = await audit(context, options, {
+    gather: async () => ({ facts, journal }),
+    page: async ({ stage }) => `<!doctype html>${stage}`,
+  })
+  return { code, ...printed }
+}
+
+const ownerless = (name: string) => secret(name, { tags: { is: { ...enrolled, team: '' } } })
+const open = secret('shop/open', {
+  policy: { is: '{"Statement":{"Effect":"Allow","Principal":"*","Action":"*"}}' },
+})
+
+describe('on a terminal', () => {
+  test('the worst comes first, and nothing but a command is wider than 80 columns', async () => {
+    const { code, out, err, closed } = await run(factsOf([ownerless('shop/a'), open, neverRead('shop/b')]))
+    expect([code, closed]).toEqual([exit.done, true])
+    expect(out).toMatch(
+      /critical {2}Its resource policy lets in everybody[\s\S]*medium {2}Nobody has[\s\S]*low {2}/,
+    )
+    expect(out).toContain('1 critical, 1 medium, 1 low')
+    expect(out).toContain(
+      '\n    aws secretsmanager get-resource-policy --region eu-west-1 --secret-id shop/open\n',
+    )
+    const wide = out.split('\n').filter(line => line.length > 80)
+    expect(wide.filter(line => !/^ +(aws|keyturn|npx) /.test(line))).toEqual([])
+    expect(err).toMatch(/^No --policy, so by default: a value may be 90 days old/)
+  })
+
+  test('each Region has its line of reads, and each remedy the same place, of one finding and of several', async () => {
+    const facts = factsOf([open, neverRead('shop/b'), neverRead('shop/c')], {
+      there: { sweep: { unread: 'CloudTrail LookupEvents: AccessDenied' } },
+    })
+    const { out } = await run(facts)
+    expect(out).toContain(
+      '\nWho reads:\n  eu-central-1: not known\n  eu-west-1: known since 2026-11-23 12:00 UTC\n',
+    )
+    const commands = out.split('\n').filter(line => /^ +(aws|keyturn) /.test(line))
+    expect(commands.map(line => line.search(/\S/))).toEqual([4, 4, 4])
+    const only = { 'eu-west-1': facts.regions['eu-west-1'] } as Facts['regions']
+    const alone = await run({ ...facts, regions: only })
+    expect(alone.out).toContain('\nWho reads is known since 2026-11-23 12:00 UTC.\n')
+  })
+
+  test('five thousand findings of one rule take a few lines, which say how many more there are', async () => {
+    const all = Array.from({ length: 5000 }, (_, n) => ownerless(`shop/${n}`))
+    const { out } = await run(factsOf(all))
+    expect(out.split('\n').length).toBeLessThan(40)
+    expect(out).toContain('and 4995 more; --most, --csv and --html show them')
+  })
+
+  test('one refusal is told once, with all that is not known for it', async () => {
+    const unread = { unread: 'DynamoDB Scan: AccessDenied' }
+    const all = Array.from({ length: 50 }, (_, n) => secret(`shop/${n}`, { history: unread }))
+    const { out } = await run(factsOf(all))
+    expect(out.match(/DynamoDB Scan: AccessDenied/g)).toHaveLength(1)
+    expect(out).toMatch(/So for 50 credentials and 1 Region it is not known: [\s\S]*too-old/)
+    expect(out).not.toContain('Nothing was found')
+  })
+
+  test('names and tags of others cannot move the cursor, nor end a command that is pasted', async () => {
+    const name = "/x';rm -rf ~;'\u202e\u0007/password"
+    const { out } = await run(
+      factsOf([parameter(name, { type: 'String' }), parameter(name, { tags: { is: {} } })]),
+    )
+    expect(out.replaceAll('\n', '')).toBe(plain(out.replaceAll('\n', '')))
+    expect(out).toContain(String.raw`--resource-id '/x'\'';rm -rf ~;'\'' /password'`)
+  })
+
+  test('it says which Regions were looked at, and that no other was', async () => {
+    const facts = factsOf([secret('shop/a')], { there: { secrets: { is: 'replicas' } } })
+    const says =
+      'Looked at: eu-west-1; in eu-central-1 at replicas alone; no other Region. --regions names more.'
+    expect((await run(facts)).out.replaceAll('\n', ' ')).toContain(says)
+    const { out } = await run(facts, {}, { json: true })
+    expect(JSON.parse(out).scope).toBe(says)
+    const { page } = await import('../../fleet/audit/page/page.ts')
+    expect(await page(JSON.parse(out))).toContain(`<p>${says}</p>`)
+  })
+
+  test('where all is well it says so', async () => {
+    const { out } = await run(factsOf([secret('shop/a')]))
+    expect(out).toMatch(/1 secret, 0 replicas, 0 parameters: no finding\n[\s\S]*Nothing was found\.\n$/)
+  })
+})
+
+describe('the exit code', () => {
+  const low = factsOf([ownerless('shop/a')])
+
+  test.each([
+    [undefined, 0],
+    ['low', 5],
+    ['medium', 0],
+  ] as const)('with --fail-on %s and a low finding is %i', async (failOn, code) => {
+    expect((await run(low, failOn && { failOn })).code).toBe(code)
+  })
+
+  test('counts what could not be looked at, and not what is excepted', async () => {
+    const hidden = factsOf([secret('shop/a', { policy: { unread: 'AccessDenied' } })])
+    expect((await run(hidden, { failOn: 'critical' })).code).toBe(exit.findings)
+    const policy = inFolder(
+      'policy.yml',
+      'exceptions:\n  - { rule: owner-missing, name: shop/a, until: 2026-12-31, reason: it is known }\n',
+    )
+    const { code, out } = await run(low, { failOn: 'low', policy })
+    expect(code).toBe(exit.done)
+    expect(out).toContain('secret:shop/a in eu-west-1: owner-missing until 2026-12-31, it is known')
+  })
+
+  test('is not that of a high finding where Access Analyzer cannot be asked, as the other rules decide then', async () => {
+    const policy = { is: '{"Statement":[]}' }
+    const hidden = factsOf([secret('shop/a', { policy })], {
+      here: { exposed: { unread: 'Access Analyzer ListAnalyzers: AccessDenied' } },
+    })
+    expect((await run(hidden, { failOn: 'medium' })).code).toBe(exit.done)
+    const { code, out } = await run(hidden, { failOn: 'low' })
+    expect(code).toBe(exit.findings)
+    expect(out).toMatch(/not known {2}Access Analyzer ListAnalyzers: AccessDenied\n.*: exposed/)
+    const excepting = inFolder(
+      'unread.yml',
+      'exceptions:\n  - { rule: exposed, name: "*", until: 2026-12-31, reason: not here }\n  - { rule: open-unclear, name: "*", until: 2026-12-31, reason: not here }\n',
+    )
+    expect((await run(hidden, { failOn: 'low', policy: excepting })).code).toBe(exit.done)
+  })
+
+  test('says which exceptions have ended or cover nothing', async () => {
+    const exceptions = [
+      'name: shop/a, until: 2026-12-31',
+      'name: shop/a, until: 2026-11-29',
+      'name: shop/typo*, until: 2026-12-31',
+    ].map(its => `  - { rule: owner-missing, ${its}, reason: x }\n`)
+    const policy = inFolder('needless.yml', `exceptions:\n${exceptions.join('')}`)
+    const { err } = await run(low, { policy }, { columns: 200 })
+    expect(err.match(/^The policy's exception.*$/gm)).toEqual([
+      "The policy's exception from owner-missing for shop/a ended with 2026-11-29.",
+      "The policy's exception from owner-missing for shop/typo* covers nothing that was found: mend its name, or take it out.",
+    ])
+  })
+
+  test('counts with a baseline what is new alone', async () => {
+    const before = await run(low, {}, { json: true })
+    const baseline = inFolder('before.json', before.out)
+    expect((await run(low, { failOn: 'low', baseline })).code).toBe(exit.done)
+    const { code, out } = await run(factsOf([ownerless('shop/a'), ownerless('shop/b')]), {
+      failOn: 'low',
+      baseline,
+      most: 1,
+    })
+    expect(code).toBe(exit.findings)
+    const mended = await run(factsOf([secret('shop/a')]), { baseline })
+    expect(mended.out).toMatch(/None of them is new[.] 1 of the baseline's is gone[.]/)
+    const { gone } = JSON.parse((await run(factsOf([]), { baseline }, { json: true })).out) as Report
+    expect(gone).toEqual((JSON.parse(before.out) as Report).findings)
+    expect(out).toMatch(/1 of them is new, and comes first in its list[.][\s\S]* {2}new {2}secret:shop\/b/)
+  })
+})
+
+describe('files', () => {
+  test('are whole, private, and take the place of earlier ones', async () => {
+    const [csv, html] = [inFolder('findings.csv', 'old'), inFolder('report.html')]
+    const { err } = await run(factsOf([open]), { csv, html })
+    expect(readFileSync(html, 'utf8')).toBe('<!doctype html>dev')
+    expect(readFileSync(csv, 'utf8')).toMatch(
+      /^"severity","rule",[\s\S]*\r\n"critical","open-to-everybody",[\s\S]*\r\n$/,
+    )
+    expect(statSync(csv).mode & 0o777).toBe(0o600)
+    expect(err).toContain(`Written: ${wrapped(csv, 80)[0]?.slice(0, 20)}`)
+  })
+
+  test('as CSV run no formula', async () => {
+    const csv = inFolder('formula.csv')
+    await run(
+      factsOf([parameter('=cmd()/password', { type: 'String', tags: { is: { team: '@SUM(A1)' } } })]),
+      {
+        csv,
+      },
+    )
+    const text = readFileSync(csv, 'utf8')
+    expect(text).toContain(`"'=cmd()/password"`)
+    expect(text).toContain(`"'@SUM(A1)"`)
+  })
+
+  test('that cannot be written, or are none, are refused before anything is gathered', async () => {
+    const gathered = (given: Partial<AuditOptions>) => run({} as Facts, given)
+    const usage = (message: RegExp) =>
+      expect.objectContaining({
+        name: 'CommandError',
+        code: exit.usage,
+        message: expect.stringMatching(message),
+      })
+    await expect(gathered({ html: join(folder, 'none', 'x.html') })).rejects.toEqual(
+      usage(/^--html .*: it cannot be written: its folder is not there$/),
+    )
+    await expect(gathered({ csv: folder })).rejects.toEqual(usage(/it is a folder/))
+    const device = join(folder, 'device')
+    symlinkSync('/dev/null', device)
+    await expect(gathered({ html: device })).rejects.toEqual(usage(/it is no file/))
+    await expect(gathered({ policy: inFolder('no') })).rejects.toEqual(
+      usage(/^--policy .*: it cannot be read: there is no such file$/),
+    )
+    await expect(gathered({ policy: inFolder('bad.yml', 'max-age: soon') })).rejects.toEqual(
+      usage(/^--policy .*line 1: max-age should be/),
+    )
+    await expect(gathered({ baseline: inFolder('bad.json', '{"format":"x"}') })).rejects.toEqual(
+      usage(/it is no report .*format/),
+    )
+    const { out } = await run(factsOf([]), {}, { json: true })
+    const other = { ...(JSON.parse(out) as Report), stage: 'prod' }
+    await expect(gathered({ baseline: inFolder('other.json', JSON.stringify(other)) })).rejects.toEqual(
+      usage(/the stage prod/),
+    )
+    await expect(gathered({ reads: 91 * 86_400 })).rejects.toEqual(usage(/more than 90d/))
+    await expect(gathered({ regions: ['us-east-1', 'eu-wst-1'] })).rejects.toEqual(
+      usage(/^--regions eu-wst-1: AWS has no such Region/),
+    )
+    expect((await run(factsOf([]), { regions: ['us-east-1'] })).code).toBe(exit.done)
+    await expect(gathered({ journal: 'a', resume: 'b' })).rejects.toEqual(usage(/--journal has no place/))
+  })
+})
