@@ -66,6 +66,7 @@ const pseudo: Record<string, string> = {
   'AWS::AccountId': '123456789012',
   'AWS::Partition': 'aws',
   'AWS::Region': 'eu-west-1',
+  'AWS::StackName': 'keyturn-test',
   'AWS::URLSuffix': 'amazonaws.com',
 }
 

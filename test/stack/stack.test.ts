@@ -295,6 +295,7 @@ describe('template', () => {
       DueSchedule: 'rate(5 minutes)',
       PromoteStateMachineArn: 'PromoteStateMachine',
       PromotionTableName: 'Promotions',
+      AuditPolicyArn: 'AuditPolicy',
       PeerRegions: 'eu-central-1,us-east-1',
       Settings: expect.any(String),
       SwitchRegionFunctionArn: 'SwitchRegionLambdaFunction.Arn',

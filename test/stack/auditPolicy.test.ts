@@ -1,0 +1,176 @@
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { parse } from 'yaml'
+import { cost } from '../../cli/commands/cost.ts'
+import { doctor } from '../../cli/commands/doctor.ts'
+import { readers } from '../../cli/commands/readers.ts'
+import { contextOf } from '../../cli/context.ts'
+import { collect } from '../../fleet/audit/collect.ts'
+import { Pace } from '../../fleet/audit/pace.ts'
+import { startAudited } from '../../local/aws/audited.ts'
+import { environment } from '../cli/account.ts'
+import { recordedClients } from './recordedClients.ts'
+
+type Statement = { Sid: string; Effect: string; Action: string | string[]; Resource: string | string[] }
+
+const folder = join(import.meta.dirname, '../../resources')
+const REGION = 'eu-west-1'
+let properties: { ManagedPolicyName: string; PolicyDocument: { Statement: Statement[] } }
+/** What the stack consists of, but for its functions: the type by the logical id. */
+let resources: Map<string, string>
+const calls: Record<'audit' | 'readers' | 'cost' | 'doctor', Set<string>> = {
+  ...{ audit: new Set(), readers: new Set(), cost: new Set(), doctor: new Set() },
+}
+
+beforeAll(async () => {
+  // What CloudFormation makes of its functions is shown as it is written.
+  const asText = (tag: string) => ({ tag, resolve: (text: string) => text })
+  const text = await readFile(join(folder, 'roles/audit.yml'), 'utf8')
+  properties = parse(text, { customTags: [asText('!Sub'), asText('!Ref')] }).Resources.AuditPolicy.Properties
+  resources = await resourcesIn(folder)
+  await recordAll()
+})
+afterAll(() => vi.unstubAllEnvs())
+
+async function resourcesIn(folder: string): Promise<Map<string, string>> {
+  const names = (await readdir(folder, { recursive: true })).filter(name => name.endsWith('.yml'))
+  const texts = await Promise.all(names.map(name => readFile(join(folder, name), 'utf8')))
+  const found = texts.flatMap(text => [
+    ...text.matchAll(/^ {2}(\w+):\n(?: {4}.*\n)*? {4}Type: (AWS::\S+)$/gm),
+  ])
+  return new Map(found.map(([, id = '', type = '']) => [id, type]))
+}
+
+/** Runs each command once, against an account of which every service is asked. */
+async function recordAll(): Promise<void> {
+  const events = [{ eventName: 'GetSecretValue', eventTime: '2026-11-30T10:00:00Z' }]
+  const account = await startAudited({
+    moment: '2026-11-30T12:00:00.000Z',
+    regions: {
+      [REGION]: {
+        secrets: [
+          { name: 'a', replicas: [{ region: 'eu-central-1' }], rotation: { everyDays: 30 } },
+          { name: 'b', pending: '2026-11-01T00:00:00.000Z', exposedTo: '*' },
+        ],
+        parameters: [{ name: '/c', tier: 'Advanced', tags: { team: 'shop' } }],
+        events,
+      },
+    },
+  })
+  const place = await mkdtemp(join(tmpdir(), 'keyturn-'))
+  for (const [name, value] of Object.entries(environment(account.url))) vi.stubEnv(name, value)
+  const as = (command: keyof typeof calls, more: object = {}) => ({
+    ...contextOf({}, silent, {}),
+    clients: recordedClients(REGION, calls[command], { GetProducts: () => ({}), ...more }),
+  })
+  const reads = { window: 3_600_000, budget: 60_000 }
+  const pace = new Pace({ factor: 100 })
+  const asked = { account: '123456789012', stage: 'dev', region: REGION, reads, pace }
+  const prices = join(place, 'prices.json')
+  try {
+    await collect(as('audit').clients, asked)
+    for (const id of ['secret:a', 'parameter:/c'])
+      await readers(as('readers'), id, { since: 3600, budget: 60 })
+    await cost(as('cost'), { zones: 2, throughput: 'standard', readsBudget: 60, refresh: true, prices })
+    await doctor(as('doctor', deployed()), {})
+  } finally {
+    await account.stop()
+    await rm(place, { recursive: true })
+  }
+}
+
+const stream = { write: () => true }
+const silent = { stdin: process.stdin, stdout: stream, stderr: stream as never }
+
+/** What the services tell of a stack that has all that the template has, and a webhook. */
+const deployed = () => ({
+  ListStackResources: () => ({
+    StackResourceSummaries: [
+      ...[...resources].map(([LogicalResourceId, ResourceType]) => ({
+        ...{ LogicalResourceId, ResourceType, PhysicalResourceId: `arn:${LogicalResourceId}` },
+      })),
+      {
+        LogicalResourceId: 'RaiseAlarmLambdaFunction',
+        ResourceType: 'AWS::Lambda::Function',
+        PhysicalResourceId: 'raiseAlarm',
+      },
+    ],
+  }),
+  GetFunctionConfiguration: () => ({
+    Runtime: 'nodejs24.x',
+    Environment: { Variables: { KEYTURN_WEBHOOK_PARAMETER: '/keyturn/webhook' } },
+  }),
+  ListSubscriptionsByTopic: () => ({ Subscriptions: [] }),
+  ...Object.fromEntries(
+    [
+      ...['DescribeAlarms', 'DescribeRule', 'GetMetricData', 'GetSchedule'],
+      ...['GetEventSourceMapping', 'GetQueueAttributes'],
+    ].map(action => [action, () => ({})]),
+  ),
+})
+
+const list = <T>(value: T | T[]) => [value].flat() as T[]
+const statements = () => properties.PolicyDocument.Statement
+const allowed = () => statements().flatMap(({ Action }) => Action)
+
+test('the policy allows what an audit and its neighbours call, and nothing else', () => {
+  const called = new Set(Object.values(calls).flatMap(each => [...each]))
+  expect(allowed().toSorted()).toEqual([...called].sort())
+})
+
+test('each command has made the calls that are its own', () => {
+  expect([...calls.readers]).toEqual(
+    expect.arrayContaining(['cloudtrail:LookupEvents', 'ssm:ListTagsForResource']),
+  )
+  expect([...calls.cost]).toContain('pricing:GetProducts')
+  expect([...calls.audit]).toEqual(expect.arrayContaining(['access-analyzer:ListFindings', 'dynamodb:Scan']))
+  expect([...calls.doctor].sort()).toEqual([
+    'cloudformation:DescribeStacks',
+    'cloudformation:ListStackResources',
+    'cloudwatch:DescribeAlarms',
+    'cloudwatch:GetMetricData',
+    'events:DescribeRule',
+    'lambda:GetEventSourceMapping',
+    'lambda:GetFunctionConfiguration',
+    'scheduler:GetSchedule',
+    'sns:ListSubscriptionsByTopic',
+    'sqs:GetQueueAttributes',
+    'ssm:DescribeParameters',
+  ])
+})
+
+test('it names each reader of a queue or a stream that the stack has', () => {
+  const named = statements().find(({ Sid }) => Sid === 'QueueReaders')?.Resource ?? []
+  const readers = [...resources].flatMap(([id, type]) => (/EventSourceMapping$/.test(type) ? [id] : []))
+  expect(
+    list(named)
+      .map(arn => /event-source-mapping:\$\{(\w+)\}$/.exec(arn)?.[1])
+      .sort(),
+  ).toEqual(readers.sort())
+})
+
+test('it reads no value, decrypts nothing and changes nothing', () => {
+  for (const action of allowed()) {
+    expect(action).toMatch(/^[a-z-]+:(List|Describe|Lookup|Get|Scan)[A-Za-z]*$/)
+    expect(action).not.toMatch(/Value|^ssm:GetParam|^kms:|History|Receive|Invoke|:GetItem/)
+  }
+  for (const { Effect } of statements()) expect(Effect).toBe('Allow')
+})
+
+test('it is attached to nobody, and its name is another one in each Region', () => {
+  expect(Object.keys(properties).sort()).toEqual(['Description', 'ManagedPolicyName', 'PolicyDocument'])
+  expect(properties.ManagedPolicyName).toContain('${AWS::Region}')
+})
+
+test('only what knows no resources is for all of them; all else is of this account, in any Region or in this one', () => {
+  for (const { Sid, Resource } of statements())
+    for (const resource of list(Resource)) {
+      if (Sid === 'Lists') expect(resource).toBe('*')
+      else
+        expect(resource).toMatch(
+          /^arn:\$\{AWS::Partition\}:[a-z-]+:(\*|\$\{AWS::Region\}):\$\{AWS::AccountId\}:./,
+        )
+    }
+})
