@@ -4,6 +4,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
+import { DisableRuleCommand, EventBridgeClient, ListRulesCommand } from '@aws-sdk/client-eventbridge'
+import {
+  GetScheduleCommand,
+  SchedulerClient,
+  UpdateScheduleCommand,
+  type UpdateScheduleCommandInput,
+} from '@aws-sdk/client-scheduler'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Deployed, leaks, startDeployed } from '../../local/stack/deployed.ts'
 import { pythonBin } from '../../local/stack/python.ts'
@@ -46,6 +53,43 @@ describe.skipIf(!deployable)('the keyturn command', () => {
     expect(await keyturn('version')).toMatchObject({
       code: 0,
       stdout: `command  ${manifest.version}\nstack    ${manifest.version} (keyturn-local)\n`,
+    })
+  })
+
+  test('says how the deployment is, and enables a rule and a schedule that are disabled', async () => {
+    const states = async () => {
+      const { checks } = JSON.parse((await keyturn('doctor', '--json')).stdout)
+      return Object.entries(
+        Object.groupBy(checks as { kind: string; state: string }[], ({ kind }) => kind),
+      ).map(([kind, found = []]) => [kind, ...found.map(({ state }) => state).sort()].join(' '))
+    }
+    const ok = (count: number) => ' ok'.repeat(count)
+    const well = ['version ok', `rule${ok(10)}`, 'schedule ok', `reader${ok(3)}`, `function${ok(23)}`]
+    const rest = [`errors${ok(23)}`, `queue${ok(6)}`, 'topic ok', `alarm${' warning'.repeat(5)}`]
+    expect((await states()).sort()).toEqual([...well, ...rest].sort())
+
+    const events = new EventBridgeClient(stack.client)
+    const { Rules = [] } = await events.send(new ListRulesCommand({ NamePrefix: 'keyturn-local-' }))
+    const Name = Rules.find(rule => rule.Name?.includes('LockoutRule'))?.Name
+    await events.send(new DisableRuleCommand({ Name }))
+    const scheduler = new SchedulerClient(stack.client)
+    const { $metadata, Arn, ...due } = await scheduler.send(
+      new GetScheduleCommand({ Name: 'keyturn-local-due' }),
+    )
+    await scheduler.send(
+      new UpdateScheduleCommand({ ...(due as UpdateScheduleCommandInput), State: 'DISABLED' }),
+    )
+    const found = await keyturn('doctor')
+    expect([found.code, found.stdout.match(/^failed .*(?= is disabled$)/gm)]).toEqual([
+      5,
+      [`failed    rule ${Name}`, 'failed    schedule keyturn-local-due'],
+    ])
+    expect((await keyturn('doctor', '--fix')).code).toBe(0)
+    const again = await scheduler.send(new GetScheduleCommand({ Name: 'keyturn-local-due' }))
+    expect(again).toMatchObject({
+      State: 'ENABLED',
+      Target: due.Target,
+      ScheduleExpression: 'rate(15 minutes)',
     })
   })
 

@@ -32,6 +32,7 @@ import { pythonBin } from '../../local/stack/python.ts'
 import { inRegion } from '../../rotation/arn.ts'
 import { environment, run } from '../cli/account.ts'
 import { copyProject } from '../stack/package.ts'
+import { auditedRegions } from './auditedRegions.ts'
 
 // Only MiniStack is known to have Regions and to enforce the roles.
 const possible = !process.env.AWS_ENDPOINT_URL && Boolean(await pythonBin())
@@ -40,7 +41,7 @@ const [home, peer] = ['us-east-1', 'eu-west-1']
 /** A Region that neither deployment names. */
 const unnamed = 'ap-southeast-2'
 /** Of an account, these are there once, whichever Region made them. */
-const global = ['AWS::IAM::Role', 'AWS::S3::Bucket', 'AWS::CloudWatch::Dashboard']
+const global = ['AWS::IAM::Role', 'AWS::IAM::ManagedPolicy', 'AWS::S3::Bucket', 'AWS::CloudWatch::Dashboard']
 
 describe.skipIf(!possible)('deployed in two Regions of one account', () => {
   let folder: string
@@ -525,6 +526,8 @@ describe.skipIf(!possible)('deployed in two Regions of one account', () => {
   })
 
   // The last one looks at all that the others left behind.
+  auditedRegions(() => ({ here, there }))
+
   test('no password is written down in either Region', async () => {
     const [ours, theirs] = [await here.passwords(), await there.passwords()]
     expect([ours.length > 15, theirs.length > 10]).toEqual([true, true])

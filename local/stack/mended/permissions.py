@@ -1,6 +1,6 @@
 """
 IAM: the label, the rotation function, the primary's Region and the parameters' names by which the roles limit who
-reads what.
+reads what, and the name of one call of Lambda.
 """
 
 import json
@@ -52,3 +52,13 @@ def resource_arn(service, method, path, headers, body, *more):
 
 
 iam_actions.extract_resource_arn = resource_arn
+lambda_action = iam_actions._lambda_action
+
+
+def action_on_function(method, path):
+    """As IAM does: a look at one reader of a queue is no list of all of them."""
+    one = method == "GET" and path.partition("/event-source-mappings/")[2].strip("/")
+    return "GetEventSourceMapping" if one else lambda_action(method, path)
+
+
+iam_actions._lambda_action = action_on_function
