@@ -126,6 +126,9 @@ ${variables.join('\n')}
   npx keyturn status
   npx keyturn history secret:${nameIn(secret)} --last
   npx keyturn events
+  npx keyturn audit --html .local/audit.html
+  npx keyturn cost --reads-per-day 100
+  npx keyturn doctor
   aws ssm add-tags-to-resource --resource-type Parameter --resource-id ${parameter} --tags Key=keyturn:every,Value=1m
   npx keyturn rotate --all-due
   aws stepfunctions start-execution --state-machine-arn ${stateMachineArn} --input '${JSON.stringify({ store: 'secrets-manager', id: secret })}'
