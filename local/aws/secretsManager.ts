@@ -8,7 +8,7 @@ import { Here } from './secretsManager/here.ts'
 import { denied } from './secretsManager/refused.ts'
 import { Replication } from './secretsManager/replication.ts'
 import { add, type Request } from './secretsManager/secret.ts'
-import { serve } from './serve.ts'
+import { serve, type Tls } from './serve.ts'
 
 /** Where a call belongs that is not signed, or so that nobody can tell. */
 const DEFAULT_REGION = 'eu-west-1'
@@ -19,6 +19,9 @@ const DEFAULT_REGION = 'eu-west-1'
  */
 export type Call = {
   action: string
+  /** Milliseconds, as this process's `performance.now()` counts them: when its head had come, and when its answer was given. */
+  began: number
+  ended?: number
   region?: string
   secret?: string
   version?: string
@@ -46,11 +49,17 @@ export type SecretsManagerServer = {
 /**
  * Starts the part of AWS Secrets Manager that a rotation uses, in this process, on a free port of 127.0.0.1, with every
  * Region. Versions are kept for ever. Permissions, keys and schedules are not there: `refuse` and `setRegion` play what
- * they refuse. Time is what `clock` says, in milliseconds.
+ * they refuse. Time is what `clock` says, in milliseconds. With `tls` it is served over HTTPS, as AWS is.
  */
-export async function startSecretsManager({ clock = Date.now } = {}): Promise<SecretsManagerServer> {
+export async function startSecretsManager({
+  clock = Date.now,
+  tls,
+}: {
+  clock?: () => number
+  tls?: Tls
+} = {}): Promise<SecretsManagerServer> {
   const service = new Service(clock)
-  const served = await serve((incoming, outgoing) => service.respond(incoming, outgoing))
+  const served = await serve((incoming, outgoing) => service.respond(incoming, outgoing), tls)
   return {
     ...served,
     calls: service.calls,
@@ -79,20 +88,21 @@ class Service {
   async respond(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
     const action = `${incoming.headers['x-amz-target']}`.replace('secretsmanager.', '')
     const region = regionOf(incoming)
-    const call: Call = { action, ...(region !== DEFAULT_REGION && { region }) }
+    const call: Call = { action, began: performance.now(), ...(region !== DEFAULT_REGION && { region }) }
     this.calls.push(call)
     const text = Buffer.concat(await incoming.toArray()).toString()
     Object.assign(call, seen(text))
     while (this.#conductOf(region).endpoint === 'held')
       await new Promise<void>(resolve => this.#held.push(resolve))
     if (this.#conductOf(region).endpoint === 'closed') {
-      call.error = 'ECONNRESET'
+      Object.assign(call, { error: 'ECONNRESET', ended: performance.now() })
       incoming.socket.destroy()
       return
     }
     const { status, body } = this.#answer(call, region, text)
     const headers = { 'content-type': 'application/x-amz-json-1.1', 'x-amzn-requestid': randomUUID() }
     outgoing.writeHead(status, headers).end(JSON.stringify(body))
+    call.ended = performance.now()
   }
 
   #answer(call: Call, region: string, text: string): { status: number; body: object } {

@@ -1,15 +1,21 @@
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { createServer, type RequestListener } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
+import type { makeCertificate } from '../servers/certificate.ts'
 
 /** A service of AWS in this process: where it is, and what ends it at once. */
 export type Served = { url: string; stop(): Promise<void> }
 
-/** Serves on a free port of 127.0.0.1. */
-export async function serve(respond: RequestListener): Promise<Served> {
-  const server = createServer(respond).listen(0, '127.0.0.1')
+/** A certificate for 127.0.0.1 and its key, as files. */
+export type Tls = Awaited<ReturnType<typeof makeCertificate>>
+
+/** Serves on a free port of 127.0.0.1, over HTTPS with `tls`. */
+export async function serve(respond: RequestListener, tls?: Tls): Promise<Served> {
+  const server = (tls ? createTlsServer(read(tls), respond) : createServer(respond)).listen(0, '127.0.0.1')
   await once(server, 'listening')
   return {
-    url: `http://127.0.0.1:${(server.address() as { port: number }).port}`,
+    url: `${tls ? 'https' : 'http'}://127.0.0.1:${(server.address() as { port: number }).port}`,
     async stop() {
       const closed = once(server.close(), 'close')
       server.closeAllConnections()
@@ -17,6 +23,8 @@ export async function serve(respond: RequestListener): Promise<Served> {
     },
   }
 }
+
+const read = ({ caFile, keyFile }: Tls) => ({ cert: readFileSync(caFile), key: readFileSync(keyFile) })
 
 /** Serves a service that speaks JSON 1.0; `target` is what its actions begin with. An answer with `__type` is an error. */
 export const serveJson = (

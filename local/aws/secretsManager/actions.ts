@@ -1,5 +1,6 @@
 import { Refused } from '../refused.ts'
 import type { Here } from './here.ts'
+import { randomPassword } from './randomPassword.ts'
 import { replicas } from './replicas.ts'
 import type { Request } from './secret.ts'
 import { secrets } from './secrets.ts'
@@ -9,6 +10,7 @@ const actions: Record<string, (request: Request, here: Here) => object> = {
   ...secrets,
   ...values,
   ...replicas,
+  ...randomPassword,
 }
 
 /** What AWS answers to a call. No action waits for anything, so no two ever mix. @throws Refused */

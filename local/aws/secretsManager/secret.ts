@@ -49,6 +49,7 @@ export type Secret = Content & {
 /** What the actions read, by the service's own names. */
 export type Request = Partial<
   aws.CreateSecretRequest &
+    aws.GetRandomPasswordRequest &
     aws.GetSecretValueRequest &
     aws.PutSecretValueRequest &
     aws.UpdateSecretRequest &

@@ -120,10 +120,11 @@ describe('Regions', () => {
     const id = await secret()
     await failure(describeIn(peer, id))
     await describeIn(home, id)
-    expect(server.calls.slice(-2)).toEqual([
-      { action: 'DescribeSecret', region: peer, secret: id, error: 'ResourceNotFoundException' },
-      { action: 'DescribeSecret', secret: id },
-    ])
+    const [first, last] = server.calls.slice(-2)
+    const call = { action: 'DescribeSecret', secret: id }
+    expect(first).toMatchObject({ ...call, region: peer, error: 'ResourceNotFoundException' })
+    expect(last).toMatchObject(call)
+    for (const absent of ['region', 'error']) expect(last).not.toHaveProperty(absent)
   })
 
   test('may close the connection, keep silent, or deny', async () => {
@@ -131,7 +132,7 @@ describe('Regions', () => {
     server.setRegion(peer, { endpoint: 'closed' })
     expect((await failure(describeIn(peer, id))).message).toMatch(/socket hang up|ECONNRESET/)
     const call = { action: 'DescribeSecret', region: peer, secret: id }
-    expect(server.calls.at(-1)).toEqual({ ...call, error: 'ECONNRESET' })
+    expect(server.calls.at(-1)).toMatchObject({ ...call, error: 'ECONNRESET' })
     server.setRegion(peer, { endpoint: 'denied' })
     const error = await failure(describeIn(peer, id))
     expect(error).toMatchObject({

@@ -1,11 +1,16 @@
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { mkdtempDisposable } from 'node:fs/promises'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { inspect } from 'node:util'
 import {
   CreateSecretCommand,
   DeleteSecretCommand,
+  GetRandomPasswordCommand,
   PutSecretValueCommand,
   RotateSecretCommand,
   SecretsManagerClient,
@@ -14,6 +19,7 @@ import {
 } from '@aws-sdk/client-secrets-manager'
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import { type SecretsManagerServer, startSecretsManager } from '../../../local/aws/secretsManager.ts'
+import { makeCertificate } from '../../../local/servers/certificate.ts'
 import { Credential } from '../../../rotation/credential.ts'
 import {
   InvalidCredential,
@@ -126,9 +132,33 @@ describe('calls', () => {
     const { id } = await secret({ SecretString: credential('Unrecorded-1').serialize() })
     await store.propose(id, randomUUID(), credential('Unrecorded-2'))
     await store.read(id, { stage: 'pending' })
-    expect(server.calls.at(-1)).toEqual({ action: 'GetSecretValue', secret: id, stage: 'AWSPENDING' })
+    expect(server.calls.at(-1)).toMatchObject({ action: 'GetSecretValue', secret: id, stage: 'AWSPENDING' })
     expect(inspect(server.calls, { depth: null, maxArrayLength: null })).not.toContain('Unrecorded')
   })
+})
+
+test('a call has the time at which it began and at which it was answered', async () => {
+  const before = performance.now()
+  const { id } = await usual()
+  const { began, ended = Number.NaN } = server.calls.findLast(({ secret }) => secret === id) ?? { began: 0 }
+  const times = [before, began, ended, performance.now()]
+  expect(times).toEqual(times.toSorted((a, b) => a - b))
+})
+
+test('over HTTPS it answers who trusts its certificate, and nobody else', async () => {
+  await using folder = await mkdtempDisposable(join(tmpdir(), 'keyturn-https-'))
+  const tls = await makeCertificate(folder.path)
+  const secure = await startSecretsManager({ tls })
+  try {
+    const ask = (more: SecretsManagerClientConfig) =>
+      clientFor(secure.url, more).send(new GetRandomPasswordCommand())
+    const trusting = { requestHandler: { httpsAgent: { ca: readFileSync(tls.caFile) } } }
+    expect((await ask(trusting)).RandomPassword).toHaveLength(32)
+    expect(await failure(ask({}))).toMatchObject({ code: 'DEPTH_ZERO_SELF_SIGNED_CERT' })
+    expect(secure.calls).toHaveLength(1)
+  } finally {
+    await secure.stop()
+  }
 })
 
 describe('a version that RotateSecret staged before it has a value', () => {

@@ -45,6 +45,8 @@ describe.skipIf(!bin)("the double's answers, held to AWS's model of the service"
     await call(home, 'CreateSecret', { Name: SecretId, ClientRequestToken: token('a') })
     await call(home, 'CreateSecret', { Name: SecretId, SecretString: 'one' })
     await call(home, 'GetSecretValue', { SecretId })
+    await call(home, 'GetRandomPassword', { PasswordLength: 40, IncludeSpace: true })
+    await call(home, 'GetRandomPassword', { PasswordLength: 3 })
     await call(home, 'PutSecretValue', put)
     await call(home, 'PutSecretValue', { ...put, SecretString: 'else' })
     const pending = { ClientRequestToken: token('c'), VersionStages: ['AWSPENDING'] }
@@ -159,7 +161,14 @@ describe.skipIf(!bin)("the double's answers, held to AWS's model of the service"
     const succeeded = answers.filter(({ status }) => status === 200).map(({ action }) => action)
     expect([...new Set(succeeded)].toSorted()).toEqual([
       ...['CancelRotateSecret', 'CreateSecret', 'DeleteResourcePolicy', 'DeleteSecret', 'DescribeSecret'],
-      ...['GetResourcePolicy', 'GetSecretValue', 'ListSecretVersionIds', 'ListSecrets', 'PutResourcePolicy'],
+      ...[
+        'GetRandomPassword',
+        'GetResourcePolicy',
+        'GetSecretValue',
+        'ListSecretVersionIds',
+        'ListSecrets',
+        'PutResourcePolicy',
+      ],
       ...['PutSecretValue', 'RemoveRegionsFromReplication', 'ReplicateSecretToRegions', 'RestoreSecret'],
       ...['RotateSecret', 'StopReplicationToReplica', 'TagResource', 'UntagResource', 'UpdateSecret'],
       'UpdateSecretVersionStage',

@@ -9,6 +9,7 @@ import { ParameterStore } from '../../../rotation/stores/parameterStore.ts'
 import { SecretsManager } from '../../../rotation/stores/secretsManager.ts'
 import { Api, cases } from '../../support/contracts/api.ts'
 import { tryCases } from '../../support/contracts/case.ts'
+import { passwordCases } from '../../support/contracts/randomPassword.ts'
 import { type StoreSubject, storeContract } from '../../support/contracts/store.ts'
 import { type Moto, startMoto } from '../../support/moto.ts'
 
@@ -65,6 +66,7 @@ describe('over the local server', () => {
 
   describe("the service's own calls", () => {
     tryCases(cases, 'aws', () => new Api(clientFor(server.url)))
+    tryCases(passwordCases, 'aws', () => clientFor(server.url))
   })
 })
 
@@ -89,6 +91,7 @@ describe.skipIf(!bin)('over moto', () => {
 
   describe("the service's own calls", () => {
     tryCases(cases, 'moto', () => new Api(clientFor(moto.url)))
+    tryCases(passwordCases, 'moto', () => clientFor(moto.url))
   })
 })
 
