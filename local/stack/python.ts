@@ -5,7 +5,6 @@ import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 
-const requirements = join(import.meta.dirname, 'requirements.txt')
 const cache = join(import.meta.dirname, '../../node_modules/.cache')
 
 /**
@@ -14,37 +13,42 @@ const cache = join(import.meta.dirname, '../../node_modules/.cache')
  */
 const make = `
 import fcntl, pathlib, subprocess, sys, venv
-folder, requirements = map(pathlib.Path, sys.argv[1:])
+folder, requirements = pathlib.Path(sys.argv[1]), sys.argv[2]
 done = folder / "done"
 with open(f"{folder}.lock", "w") as lock:
     fcntl.flock(lock, fcntl.LOCK_EX)
     if not done.exists():
         venv.create(folder, clear=True, with_pip=True)
+        listed = folder / "requirements.txt"
+        listed.write_text(requirements)
         pip = [folder / "bin/python", "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
-        if subprocess.run([*pip, "--requirement", requirements]).returncode:
+        if subprocess.run([*pip, "--requirement", listed]).returncode:
             sys.exit(1)  # It has said why.
         done.touch()
 `
 
+/** What the tests and `npm run local` require, as the text of a requirements file. */
+const ownRequirements = () => readFile(join(import.meta.dirname, 'requirements.txt'), 'utf8')
+
 /** Where the environment is, or will be. Named by its requirements, so that other work trees on the same node_modules keep theirs. */
-async function environmentFolder(): Promise<string> {
-  const hash = createHash('sha256')
-    .update(await readFile(requirements))
-    .digest('hex')
+function environmentFolder(requirements: string): string {
+  const hash = createHash('sha256').update(requirements).digest('hex')
   return join(cache, `keyturn-python-${hash.slice(0, 8)}`)
 }
 
-/** Whether the environment has been made. */
-export const isMade = async () => existsSync(join(await environmentFolder(), 'done'))
+/** Whether the environment of the tests has been made. */
+export const isMade = async () => existsSync(join(environmentFolder(await ownRequirements()), 'done'))
 
 /**
- * Makes a virtual environment with what requirements.txt lists, when first asked for; any number of processes may ask at
- * once. @returns its bin folder @throws if Python cannot be had, or its packages cannot
+ * Makes a virtual environment with what `requirements`, the text of a requirements file, lists, when first asked for; any
+ * number of processes may ask at once. Without a text it is the environment of the tests and of `npm run local`.
+ * @returns its bin folder @throws if Python cannot be had, or its packages cannot
  */
-export async function makePython(): Promise<string> {
+export async function makePython(requirements?: string): Promise<string> {
   await mkdir(cache, { recursive: true })
-  const environment = await environmentFolder()
-  await promisify(execFile)('python3', ['-c', make, environment, requirements])
+  const text = requirements ?? (await ownRequirements())
+  const environment = environmentFolder(text)
+  await promisify(execFile)('python3', ['-c', make, environment, text])
   return join(environment, 'bin')
 }
 
