@@ -1,0 +1,78 @@
+"""Runs one of AWS's rotation functions as Lambda would. host.ts starts it, and says what it asks and is answered.
+
+The function's text comes with the first line of standard input, and is written nowhere. Each line is an order as JSON, and
+is answered by one line. An answer holds no value and no message: both can hold a password.
+"""
+
+import json
+import logging
+import os
+import resource
+import sys
+import time
+import types
+
+answers = os.fdopen(os.dup(1), "w")
+# Whatever the function prints is not an answer.
+sys.stdout = sys.stderr
+# Without a handler Python would print errors. No figure has the writing of a log in it, on either side.
+logging.getLogger().addHandler(logging.NullHandler())
+
+function = types.ModuleType("lambda_function")
+
+
+def load(source):
+    exec(compile(source, "lambda_function.py", "exec"), function.__dict__)
+
+
+def step(event):
+    function.lambda_handler(event, None)
+
+
+def client():
+    function.boto3.client("secretsmanager", endpoint_url=os.environ["SECRETS_MANAGER_ENDPOINT"])
+
+
+def login(secret):
+    connection = function.get_connection(secret)
+    if not connection:
+        raise PermissionError("refused")
+    connection.close()
+
+
+orders = {"load": load, "step": step, "client": client, "login": login}
+
+
+def most_memory():
+    """Bytes. The kernel's count of a child includes what its parent had when it forked, so /proc is asked first."""
+    try:
+        with open("/proc/self/status") as status:
+            return next(int(line.split()[1]) for line in status if line.startswith("VmHWM:")) * 1024
+    except OSError:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def told(failure, values):
+    """An exception's name and code, and whether its text has one of the values in it."""
+    code = getattr(failure, "response", {}).get("Error", {}).get("Code")
+    if code is None and failure.args and isinstance(failure.args[0], int):
+        code = failure.args[0]
+    text = repr(failure) + str(failure)
+    return {"name": type(failure).__name__, "code": code, "quotes": any(value in text for value in values)}
+
+
+for line in sys.stdin:
+    order = json.loads(line)
+    error = None
+    wall, cpu = time.perf_counter(), time.process_time()
+    try:
+        orders[order["do"]](*order["with"])
+    except Exception as failure:
+        error = told(failure, order["values"])
+    answer = {
+        "wall": (time.perf_counter() - wall) * 1000,
+        "cpu": (time.process_time() - cpu) * 1000,
+        "memory": most_memory(),
+        "error": error,
+    }
+    print(json.dumps(answer), file=answers, flush=True)

@@ -1,0 +1,118 @@
+import { execFile } from 'node:child_process'
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { makePython } from '../../local/stack/python.ts'
+import { Child, type Spent } from './child.ts'
+
+export const steps = ['createSecret', 'setSecret', 'testSecret', 'finishSecret'] as const
+export type Step = (typeof steps)[number]
+
+/** How an order went. */
+export type Outcome = Spent & {
+  error: {
+    /** The exception's class, such as `ValueError`. */
+    name: string
+    /** What the service or the database said, such as `ResourceNotFoundException` or 1064. */
+    code: string | number | null
+    /** Whether its text has one of the values in it that the order named. */
+    quotes: boolean
+  } | null
+}
+
+/** A Python that can run AWS's functions. */
+export type Python = {
+  /** Its bin folder. */
+  bin: string
+  /** False where PyGreSQL cannot be built, so that the functions for PostgreSQL cannot run. */
+  postgres: boolean
+}
+
+/** @throws if Python, boto3 or PyMySQL cannot be had */
+export async function makeOfficialPython(): Promise<Python> {
+  const requirements = await readFile(join(import.meta.dirname, 'requirements.txt'), 'utf8')
+  const postgres = await canBuild()
+  const text = postgres ? requirements : requirements.replace(/^PyGreSQL.*\n/m, '')
+  return { bin: await makePython(text), postgres }
+}
+
+/** What PyGreSQL is built with. */
+const canBuild = () =>
+  Promise.all(['pg_config', 'gcc'].map(name => promisify(execFile)(name, ['--version']))).then(
+    () => true,
+    () => false,
+  )
+
+/** Writes the roots that boto3 trusts, and `more` certificates, files too, into one file. */
+export async function writeRoots({ bin }: Python, more: string[], file: string): Promise<void> {
+  const where = 'import botocore.httpsession; print(botocore.httpsession.where())'
+  const { stdout } = await promisify(execFile)(join(bin, 'python'), ['-c', where])
+  const texts = await Promise.all([stdout.trim(), ...more].map(path => readFile(path, 'utf8')))
+  await writeFile(file, texts.join('\n'))
+}
+
+/** One of AWS's functions in a process of its own, which has loaded nothing else. */
+export class Host implements AsyncDisposable {
+  /** How the function was loaded, with all that it imports. */
+  readonly loaded: Outcome
+  readonly #child: Child
+
+  private constructor(child: Child, loaded: Outcome) {
+    this.#child = child
+    this.loaded = loaded
+  }
+
+  /**
+   * Starts a process and loads a function. `roots` is the file of certificates that it trusts at `endpoint`, where Secrets
+   * Manager is; `home` is a folder without settings of AWS; `environment` is what else the function is to find there.
+   */
+  static async start(
+    python: Python,
+    source: string,
+    {
+      endpoint,
+      roots,
+      home,
+      environment = {},
+    }: { endpoint: string; roots: string; home: string; environment?: Record<string, string> },
+  ): Promise<Host> {
+    const child = new Child([join(python.bin, 'python'), join(import.meta.dirname, 'host.py')], {
+      SECRETS_MANAGER_ENDPOINT: endpoint,
+      AWS_CA_BUNDLE: roots,
+      AWS_REGION: 'eu-west-1',
+      AWS_DEFAULT_REGION: 'eu-west-1',
+      AWS_ACCESS_KEY_ID: 'local',
+      AWS_SECRET_ACCESS_KEY: 'local',
+      HOME: home,
+      ...environment,
+    })
+    try {
+      const loaded = await child.ask<Outcome>({ do: 'load', with: [source], values: [] })
+      if (!loaded.error) return new Host(child, loaded)
+      throw new Error(`AWS's function cannot be loaded: ${loaded.error.name}`)
+    } catch (error) {
+      await child[Symbol.asyncDispose]()
+      throw error
+    }
+  }
+
+  /** Calls the function for a step, as Secrets Manager does. `values` are looked for in what it throws. */
+  step(Step: Step, rotation: { id: string; token: string }, values: string[] = []): Promise<Outcome> {
+    const event = { Step, SecretId: rotation.id, ClientRequestToken: rotation.token }
+    return this.#child.ask({ do: 'step', with: [event], values })
+  }
+
+  /** Makes a client for Secrets Manager, as the function does in each step. */
+  client(): Promise<Outcome> {
+    return this.#child.ask({ do: 'client', with: [], values: [] })
+  }
+
+  /** Logs in and out by a stored value, as the function does. Its error is PermissionError where it was refused. */
+  login(value: object): Promise<Outcome> {
+    return this.#child.ask({ do: 'login', with: [value], values: [] })
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#child[Symbol.asyncDispose]()
+  }
+}

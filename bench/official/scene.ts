@@ -1,0 +1,108 @@
+import { readFileSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import {
+  CreateSecretCommand,
+  GetSecretValueCommand,
+  SecretsManagerClient,
+} from '@aws-sdk/client-secrets-manager'
+import { type SecretsManagerServer, startSecretsManager } from '../../local/aws/secretsManager.ts'
+import { makeCertificate } from '../../local/servers/certificate.ts'
+import { flavours, type RunningMysql, startMysql } from '../../local/servers/mysql.ts'
+import * as mysql from '../../local/servers/mysqlDatabase.ts'
+import { type RunningPostgres, startPostgres } from '../../local/servers/postgres.ts'
+import * as postgres from '../../local/servers/postgresDatabase.ts'
+import { type Python, writeRoots } from './host.ts'
+import type { Engine } from './source.ts'
+
+/** A database, and a Secrets Manager over HTTPS, which both sides rotate on. */
+export type Scene = {
+  engine: Engine
+  /** Such as `PostgreSQL 18`. */
+  name: string
+  secretsManager: SecretsManagerServer
+  secrets: SecretsManagerClient
+  /** Where the database logs every login and statement. */
+  logFile: string
+  /** The issuer of the certificate of Secrets Manager, as a file. */
+  issuer: string
+  /** All that boto3 trusts, and the issuers of both servers, in one file. */
+  roots: string
+  /** An empty folder. */
+  home: string
+  /** Makes an application's user, an admin, and a secret for each. @returns the ARN of the application's */
+  enrol(alternating: boolean): Promise<string>
+  /** The password at a stage. Undefined without one. */
+  password(secret: string, stage: 'AWSCURRENT' | 'AWSPENDING'): Promise<string | undefined>
+}
+
+/** Starts all of it, and stops it after `use`. */
+export async function withScene<T>(
+  engine: Engine,
+  python: Python,
+  use: (scene: Scene) => Promise<T>,
+): Promise<T> {
+  const home = await mkdtemp(join(tmpdir(), 'keyturn-official-'))
+  const { caFile: issuer, keyFile } = await makeCertificate(home)
+  const secretsManager = await startSecretsManager({ tls: { caFile: issuer, keyFile } })
+  const database = await startDatabase(engine)
+  try {
+    const { name, logFile, caFile } = database
+    const roots = join(home, 'roots.pem')
+    await writeRoots(python, [issuer, caFile], roots)
+    const secrets = new SecretsManagerClient({
+      endpoint: secretsManager.url,
+      region: 'eu-west-1',
+      credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
+      requestHandler: { httpsAgent: { ca: readFileSync(issuer) } },
+    })
+    const enrol = (alternating: boolean) => enrolIn(secrets, database, alternating)
+    const password = (secret: string, stage: string) => passwordAt(secrets, secret, stage)
+    return await use({ engine, name, secretsManager, secrets, logFile, issuer, roots, home, enrol, password })
+  } finally {
+    await Promise.all([database.stop(), secretsManager.stop()])
+    await rm(home, { recursive: true, force: true })
+  }
+}
+
+type Database = Pick<RunningPostgres | RunningMysql, 'logFile' | 'caFile' | 'stop'> & {
+  name: string
+  makeApp(): Promise<postgres.App>
+}
+
+async function startDatabase(engine: Engine): Promise<Database> {
+  if (engine === 'postgres') {
+    const server = await startPostgres()
+    return { ...server, name: `PostgreSQL ${server.version}`, makeApp: () => postgres.makeApp(server) }
+  }
+  // The newest of each.
+  const flavour = flavours.findLast(flavour => flavour.engine === engine)
+  if (!flavour) throw new Error(`${engine} is not there`)
+  const server = await startMysql(flavour)
+  return { ...server, makeApp: () => mysql.makeApp(server) }
+}
+
+async function enrolIn(
+  client: SecretsManagerClient,
+  database: Database,
+  alternating: boolean,
+): Promise<string> {
+  const { current, admin, user } = await database.makeApp()
+  const put = async (name: string, value: object, key: string) => {
+    const Tags = [{ Key: key, Value: 'true' }]
+    const command = { Name: name, SecretString: JSON.stringify(value), Tags }
+    return (await client.send(new CreateSecretCommand(command))).ARN ?? ''
+  }
+  const { masterarn: _, ...value } = JSON.parse(current.serialize())
+  if (!alternating) return put(`official/${user}`, value, 'keyturn:managed')
+  const masterarn = await put(`official/admin-of-${user}`, JSON.parse(admin.serialize()), 'keyturn:admin')
+  return put(`official/${user}`, { ...value, masterarn }, 'keyturn:managed')
+}
+
+async function passwordAt(client: SecretsManagerClient, SecretId: string, VersionStage: string) {
+  const { SecretString = '{}' } = await client
+    .send(new GetSecretValueCommand({ SecretId, VersionStage }))
+    .catch(() => ({}) as { SecretString?: string })
+  return JSON.parse(SecretString).password as string | undefined
+}
