@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { closeSync, openSync, readFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -33,8 +33,19 @@ export type Scene = {
   home: string
   /** Makes an application's user, an admin, and a secret for each. @returns the ARN of the application's */
   enrol(alternating: boolean): Promise<string>
+  /** The calls of Secrets Manager and the logins since this was asked last. */
+  seen(): Seen
   /** The password at a stage. Undefined without one. */
   password(secret: string, stage: 'AWSCURRENT' | 'AWSPENDING'): Promise<string | undefined>
+}
+
+/** What Secrets Manager and the database saw. */
+export type Seen = {
+  /** By action. */
+  calls: string[]
+  /** Logins that the database let in, and that it did not. */
+  accepted: number
+  refused: number
 }
 
 /** Starts all of it, and stops it after `use`. */
@@ -47,6 +58,8 @@ export async function withScene<T>(
   const { caFile: issuer, keyFile } = await makeCertificate(home)
   const secretsManager = await startSecretsManager({ tls: { caFile: issuer, keyFile } })
   const database = await startDatabase(engine)
+  // Each read goes on where the last one ended.
+  const log = openSync(database.logFile, 'r')
   try {
     const { name, logFile, caFile } = database
     const roots = join(home, 'roots.pem')
@@ -59,8 +72,14 @@ export async function withScene<T>(
     })
     const enrol = (alternating: boolean) => enrolIn(secrets, database, alternating)
     const password = (secret: string, stage: string) => passwordAt(secrets, secret, stage)
-    return await use({ engine, name, secretsManager, secrets, logFile, issuer, roots, home, enrol, password })
+    const seen = (): Seen => ({
+      calls: secretsManager.calls.splice(0).map(({ action }) => action),
+      ...loginsIn(engine, readFileSync(log, 'utf8')),
+    })
+    const scene = { engine, name, secretsManager, secrets, logFile, issuer, roots, home }
+    return await use({ ...scene, enrol, seen, password })
   } finally {
+    closeSync(log)
     await Promise.all([database.stop(), secretsManager.stop()])
     await rm(home, { recursive: true, force: true })
   }
@@ -105,4 +124,20 @@ async function passwordAt(client: SecretsManagerClient, SecretId: string, Versio
     .send(new GetSecretValueCommand({ SecretId, VersionStage }))
     .catch(() => ({}) as { SecretString?: string })
   return JSON.parse(SecretString).password as string | undefined
+}
+
+/**
+ * The logins that a server's log tells of, but for its superuser's. PostgreSQL and MySQL log before they answer, so who has
+ * the answer finds the line.
+ */
+function loginsIn(engine: Engine, log: string): Pick<Seen, 'accepted' | 'refused'> {
+  const lines = (pattern: RegExp) => log.match(pattern)?.length ?? 0
+  if (engine === 'postgres')
+    return {
+      accepted: lines(/ LOG: {2}connection authorized: user=(?!postgres )/g),
+      refused: lines(/ FATAL: {2}(password authentication failed|no pg_hba\.conf entry) /g),
+    }
+  const refused = lines(/ Connect\tAccess denied /g)
+  // A login that is refused has both lines.
+  return { accepted: lines(/ Connect\t(?!super@|Access denied )/g) - refused, refused }
 }

@@ -1,4 +1,5 @@
 import { arch, availableParallelism, cpus, loadavg, type } from 'node:os'
+import { count, ms, table } from '../markdown.ts'
 import type { Check, Count, Measured } from './counts.ts'
 import { type DriverStart, median, type Package, type Start, withDriver } from './start.ts'
 
@@ -156,19 +157,4 @@ function timesTable(measured: Measured[][]): string {
     middle(runs.map(({ retirementTook }) => retirementTook)),
   ])
   return table(['', 'until announced', 'window', 'retirement'], rows)
-}
-
-const count = (value: number) => (Number.isInteger(value) ? value.toLocaleString('en') : value.toFixed(1))
-const ms = (value: number) => `${value.toFixed(0)} ms`
-
-/** The first column is text, the others are numbers. Padded as Biome, which also checks this file, wants it. */
-function table(head: string[], rows: (string | number)[][]): string {
-  const texts = [head, ...rows].map(cells => cells.map(String))
-  const widths = head.map((_, i) => Math.max(3, ...texts.map(cells => cells[i]?.length ?? 0)))
-  const line = (cells: string[]) => `| ${cells.join(' | ')} |`
-  const [first = '', ...others] = texts.map(cells =>
-    line(cells.map((text, i) => (i ? text.padStart(widths[i] ?? 0) : text.padEnd(widths[i] ?? 0)))),
-  )
-  const rule = widths.map((width, i) => (i ? `${'-'.repeat(width - 1)}:` : '-'.repeat(width)))
-  return [first, line(rule), ...others].join('\n')
 }

@@ -1,0 +1,59 @@
+import type { Package } from '../rotation/start.ts'
+import type { Python } from './host.ts'
+import { KeyturnRotator } from './keyturn.ts'
+import { OfficialRotator } from './official.ts'
+import type { Rotation, Rotator } from './rotator.ts'
+import type { Scene } from './scene.ts'
+import type { Source, Strategy } from './source.ts'
+
+/** What the comparison needs besides a scene. */
+export type Sides = { python: Python; source: Source; packages: Package[] }
+
+/** All rotations of one secret by one side, in order; one that failed is the last. */
+export type Compared = { database: string; strategy: Strategy; side: string; rotations: Rotation[] }
+
+/**
+ * Rotates a secret of each side by turns: each its first time, and then `pairs` times more. Every second pair begins with
+ * the other side.
+ * @returns AWS's sides first, and Keyturn last
+ */
+export async function compare(
+  scene: Scene,
+  strategy: Strategy,
+  sides: Sides,
+  pairs: number,
+): Promise<Compared[]> {
+  await using stack = new AsyncDisposableStack()
+  const rotators = (await startAll(scene, strategy, sides)).map(rotator => stack.use(rotator))
+  const runs: { rotator: Rotator; secret: string; rotations: Rotation[] }[] = []
+  for (const rotator of rotators)
+    runs.push({ rotator, secret: await scene.enrol(strategy === 'alternating'), rotations: [] })
+  for (let pair = 0; pair <= pairs; pair++)
+    for (const { rotator, secret, rotations } of pair % 2 ? runs.toReversed() : runs)
+      if (!rotations.at(-1)?.failure) rotations.push(await rotator.rotate(secret))
+  return runs.map(({ rotator: { title }, rotations }) => {
+    const compared = { database: scene.name, strategy, side: title, rotations }
+    checkSame(compared)
+    return compared
+  })
+}
+
+async function startAll(scene: Scene, strategy: Strategy, sides: Sides): Promise<Rotator[]> {
+  const { python, source, packages } = sides
+  const variants = scene.engine === 'mysql' ? [false, true] : [false]
+  const official: Rotator[] = []
+  for (const knowsMysql9 of variants)
+    official.push(await OfficialRotator.start(scene, python, source, { strategy, knowsMysql9 }))
+  return [...official, await KeyturnRotator.start(scene, packages)]
+}
+
+/** The counts of a rotation, as one text. */
+const countsOf = ({ work, retirement }: Rotation) =>
+  JSON.stringify([work, retirement].map(some => some && [some.calls, some.accepted, some.refused]))
+
+/** @throws if not all but the first count the same */
+function checkSame({ database, strategy, side, rotations }: Compared): void {
+  const [, ...later] = rotations
+  if (new Set(later.map(countsOf)).size > 1)
+    throw new Error(`${side} on ${database}, ${strategy}: its counts are not the same each time`)
+}

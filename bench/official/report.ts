@@ -1,0 +1,160 @@
+import { arch, availableParallelism, cpus, type } from 'node:os'
+import { count, ms, table } from '../markdown.ts'
+import { median, type Package } from '../rotation/start.ts'
+import type { Compared } from './compare.ts'
+import type { Rotation, Work } from './rotator.ts'
+import { recordedCommit } from './source.ts'
+import type { Starts } from './start.ts'
+
+const strategies = { single: 'one user', alternating: 'two users' }
+const source = `AWS's rotation functions are those of
+https://github.com/aws-samples/aws-secrets-manager-rotation-lambdas at ${recordedCommit}`
+
+/** The text of RESULTS.md. */
+export const countsReport = (all: Compared[]) => `# Keyturn beside AWS's own rotation functions
+
+Written by \`npm run official -- --official PATH counts\`; do not edit. PATH is a clone of AWS's functions, or a bare mirror of
+it; none of their text is in this project. ${source}.
+
+Both sides rotate by turns, each a secret of its own, on one database and one local Secrets Manager, over TLS. They depend
+only on the code, on package-lock.json and on bench/official/requirements.txt, and are the same on every machine.
+
+## Calls and logins of one rotation
+
+${countsTable(all)}
+
+- A login is one that the database was asked for, let in or refused. A value has no \`ssl\` field: then AWS's functions, when a
+  login over TLS is refused, try again without TLS, which these servers refuse too or, as MySQL and MariaDB do, would allow.
+- With two users, the first rotation makes the second one. A retirement closes the user that no value names any more,
+  after the grace time; AWS's functions have nothing like it, so the old password keeps working until the user's next turn.
+- "one string changed": MySQL here is of version 9, which AWS's functions take for one before 8. As they are, they end with
+  the server's error 1064. In memory, \`"8"\` was changed so that 9 counts as well.
+- In all of AWS's functions the path of the file of issuers was changed, as there is no such file outside Amazon Linux.
+
+## Not measured
+
+The transitions of Keyturn's state machine and its calls of Step Functions when Secrets Manager starts it; Lambda's own
+start; the distance to AWS and to a database.
+`
+
+function countsTable(all: Compared[]): string {
+  const rows = all.flatMap(({ database, strategy, side, rotations }) => {
+    const [first, later = first] = rotations
+    const where = `${database}, ${strategies[strategy]}`
+    if (!first || !later) return []
+    const rotation = (when: string, { work, failure }: Rotation) =>
+      row(`${where}${when}: ${side}`, work, failure && failureOf(failure))
+    return [
+      ...(strategy === 'alternating' && !first.failure ? [rotation(', the first', first)] : []),
+      rotation(strategy === 'alternating' && !first.failure ? ', later' : '', later),
+      ...(later.retirement ? [row('— its retirement', later.retirement)] : []),
+    ]
+  })
+  return table(['', 'calls', 'logins', 'of them refused', 'ends'], rows)
+}
+
+const row = (title: string, { calls, accepted, refused }: Work, end = 'well') => [
+  title,
+  calls.length,
+  accepted + refused,
+  refused,
+  end,
+]
+
+const failureOf = ({ step, name, code, quotes }: NonNullable<Rotation['failure']>) =>
+  `${step}: ${name}${code === null ? '' : ` ${code}`}${quotes ? ', quoting the new password' : ''}`
+
+/** What TIMES.md is made from. `load` is the machine's load average, before and after. */
+export type Times = {
+  all: Compared[]
+  starts: Starts[]
+  packages: Package[]
+  load: [number, number]
+  date: string
+  commit: string
+}
+
+/** The text of TIMES.md. */
+export const timesReport = ({
+  all,
+  starts,
+  packages,
+  load,
+  date,
+  commit,
+}: Times) => `# How long both sides take
+
+Written by \`npm run official -- --official PATH times --times\`; do not edit. ${source}; Keyturn is at ${commit}.
+
+Measured on ${date}, on ${type()} on ${arch()}, ${availableParallelism()} processors (${cpus()[0]?.model.trim()}), Node ${process.versions.node}. The load
+average of the last minute was ${load[0].toFixed(1)} at the begin and ${load[1].toFixed(1)} at the end. Times depend on the machine and on what else it does;
+a ratio compares two that were taken one after the other.
+
+## A warm rotation
+
+${timesTable(all)}
+
+Each side runs in a process that has rotated before, and nothing is far away: what is left is the work of the steps. Times
+are medians. A ratio is Keyturn's time by AWS's, the median of ${pairsOf(all)} pairs; beside it, in which eight of ten pairs lie.
+AWS's is one function for all steps, in one process; Keyturn's are ${packages.length - 1} functions, here in one process as well, so its
+memory is that of all of them.
+
+## The start of a function
+
+${startsTable(starts)}
+
+In a fresh process: the import, a client for Secrets Manager and the database's driver. Lambda starts its runtime before.
+Packages of Keyturn's functions have ${count(Math.max(...packages.map(({ zipped }) => zipped)))} bytes at most, zipped.
+`
+
+const pairsOf = (all: Compared[]) => Math.min(...withPartner(all).map(({ pairs }) => pairs.length))
+
+/** Each of AWS's sides that rotates, with Keyturn's rotations of the same round. The first round is left out. */
+function withPartner(all: Compared[]) {
+  return all.flatMap(({ database, strategy, side, rotations }) => {
+    const ours = all.find(
+      other => other.side === 'Keyturn' && other.database === database && other.strategy === strategy,
+    )
+    if (side === 'Keyturn' || !ours || rotations.length < 2) return []
+    const pairs = rotations.flatMap(({ work }, i) => {
+      const partner = ours.rotations[i]
+      return i && partner ? [{ official: work, keyturn: partner.work }] : []
+    })
+    return [{ title: `${database}, ${strategies[strategy]}: ${side}`, pairs }]
+  })
+}
+
+function timesTable(all: Compared[]): string {
+  const rows = withPartner(all).map(({ title, pairs }) => {
+    const [official, keyturn] = [pairs.map(pair => pair.official), pairs.map(pair => pair.keyturn)]
+    const both = (of: (work: Work) => number) => [ms(median(official.map(of))), ms(median(keyturn.map(of)))]
+    const ratios = (of: (work: Work) => number) => ratioOf(official.map(of), keyturn.map(of))
+    const memory = (works: Work[]) =>
+      `${Math.round(Math.max(...works.map(work => work.memory)) / 2 ** 20)} MiB`
+    return [
+      title,
+      ...both(({ wall }) => wall),
+      ratios(({ wall }) => wall),
+      ...both(({ cpu }) => cpu),
+      ratios(({ cpu }) => cpu),
+      ...[memory(official), memory(keyturn)],
+    ]
+  })
+  const head = ["AWS's", 'Keyturn', 'ratio', "AWS's, CPU", 'Keyturn, CPU', 'ratio of CPU']
+  return table(['', ...head, "AWS's, memory", 'Keyturn, memory'], rows)
+}
+
+function startsTable(starts: Starts[]): string {
+  const rows = starts.map(({ database, official, keyturn }) => [
+    database,
+    ...[ms(median(official)), ms(median(keyturn)), ratioOf(official, keyturn)],
+  ])
+  return table(['', "AWS's", 'Keyturn', 'ratio'], rows)
+}
+
+/** The median of the ratios, and between which of them eight of ten lie. */
+function ratioOf(official: number[], keyturn: number[]): string {
+  const ratios = keyturn.map((value, i) => value / (official[i] ?? Number.NaN)).toSorted((a, b) => a - b)
+  const at = (part: number) => (ratios[Math.round(part * (ratios.length - 1))] ?? Number.NaN).toFixed(2)
+  return `${median(ratios).toFixed(2)} (${at(0.1)} to ${at(0.9)})`
+}
