@@ -11,6 +11,8 @@ const PATIENCE = 60_000
 /** A process that answers one line of JSON by another. It ends when its standard input does: so also when this process does. */
 export class Child implements AsyncDisposable {
   readonly #process: ChildProcessWithoutNullStreams
+  /** Why nothing will be answered any more. */
+  #ended: Error | undefined
   #answered: PromiseWithResolvers<string> | undefined
   #last: Promise<unknown> = Promise.resolve()
 
@@ -22,8 +24,12 @@ export class Child implements AsyncDisposable {
     this.#process.stdin.on('error', () => {})
     const lines = createInterface({ input: this.#process.stdout })
     lines.on('line', line => this.#answered?.resolve(line))
-    lines.on('close', () => this.#answered?.reject(new Error(`${command} ended before it answered`)))
-    this.#process.on('error', error => this.#answered?.reject(error))
+    const end = (error: Error) => {
+      this.#ended ??= error
+      this.#answered?.reject(this.#ended)
+    }
+    this.#process.on('error', end)
+    lines.on('close', () => end(new Error(`${command} ended before it answered`)))
   }
 
   /** Asks after all that was asked before is answered. @throws if the process ends instead, or takes longer than a minute */
@@ -42,11 +48,11 @@ export class Child implements AsyncDisposable {
   }
 
   async #ask(order: object): Promise<unknown> {
+    if (this.#ended) throw this.#ended
     const answered = Promise.withResolvers<string>()
     const { promise, reject } = answered
     this.#answered = answered
     const late = setTimeout(() => reject(new Error('no answer came within a minute')), PATIENCE)
-    if (this.#process.stdin.destroyed) reject(new Error('the process has ended'))
     this.#process.stdin.write(`${JSON.stringify(order)}\n`)
     try {
       return JSON.parse(await promise)

@@ -1,7 +1,7 @@
 import { arch, availableParallelism, cpus, type } from 'node:os'
 import { count, ms, table } from '../markdown.ts'
 import { median, type Package } from '../rotation/start.ts'
-import type { Compared } from './compare.ts'
+import { type Compared, countsOf } from './compare.ts'
 import type { Rotation, Work } from './rotator.ts'
 import { recordedCommit } from './source.ts'
 import type { Starts } from './start.ts'
@@ -23,8 +23,9 @@ only on the code, on package-lock.json and on bench/official/requirements.txt, a
 
 ${countsTable(all)}
 
-- A login is one that the database was asked for, let in or refused. A value has no \`ssl\` field: then AWS's functions, when a
-  login over TLS is refused, try again without TLS, which these servers refuse too or, as MySQL and MariaDB do, would allow.
+- A login is one that the database was asked for, let in or refused. AWS's functions first try the new password, to see
+  whether it is set already. When a login is refused and the value has no field \`ssl\`, they try once more with other settings
+  of TLS, in vain.
 - With two users, the first rotation makes the second one. A retirement closes the user that no value names any more,
   after the grace time; AWS's functions have nothing like it, so the old password keeps working until the user's next turn.
 - "one string changed": MySQL here is of version 9, which AWS's functions take for one before 8. As they are, they end with
@@ -38,19 +39,29 @@ start; the distance to AWS and to a database.
 `
 
 function countsTable(all: Compared[]): string {
-  const rows = all.flatMap(({ database, strategy, side, rotations }) => {
-    const [first, later = first] = rotations
-    const where = `${database}, ${strategies[strategy]}`
-    if (!first || !later) return []
-    const rotation = (when: string, { work, failure }: Rotation) =>
-      row(`${where}${when}: ${side}`, work, failure && failureOf(failure))
-    return [
-      ...(strategy === 'alternating' && !first.failure ? [rotation(', the first', first)] : []),
-      rotation(strategy === 'alternating' && !first.failure ? ', later' : '', later),
-      ...(later.retirement ? [row('— its retirement', later.retirement)] : []),
-    ]
+  const rows = all.flatMap(compared => {
+    const where = `${compared.database}, ${strategies[compared.strategy]}`
+    return turnsOf(compared).flatMap(([turn, { work, retirement, failure }]) => [
+      row(`${where}${turn}: ${compared.side}`, work, failure && failureOf(failure)),
+      ...(retirement ? [row('— its retirement', retirement)] : []),
+    ])
   })
   return table(['', 'calls', 'logins', 'of them refused', 'ends'], rows)
+}
+
+/** The rotations that count differently, each by what it is called. */
+function turnsOf({ strategy, rotations }: Compared): [string, Rotation][] {
+  const [first, second, third] = rotations
+  if (!first) return []
+  if (!second || !third || strategy === 'single') return [['', second ?? first]]
+  const later: [string, Rotation][] =
+    countsOf(second) === countsOf(third)
+      ? [[', later', third]]
+      : [
+          [', back to the first', second],
+          [', to the second again', third],
+        ]
+  return [[', the first time', first], ...later]
 }
 
 const row = (title: string, { calls, accepted, refused }: Work, end = 'well') => [

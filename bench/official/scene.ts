@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { closeSync, openSync, readFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -87,19 +88,23 @@ export async function withScene<T>(
 
 type Database = Pick<RunningPostgres | RunningMysql, 'logFile' | 'caFile' | 'stop'> & {
   name: string
-  makeApp(): Promise<postgres.App>
+  makeApp(user: string): Promise<postgres.App>
 }
 
 async function startDatabase(engine: Engine): Promise<Database> {
   if (engine === 'postgres') {
     const server = await startPostgres()
-    return { ...server, name: `PostgreSQL ${server.version}`, makeApp: () => postgres.makeApp(server) }
+    return {
+      ...server,
+      name: `PostgreSQL ${server.version}`,
+      makeApp: user => postgres.makeApp(server, { user }),
+    }
   }
   // The newest of each.
   const flavour = flavours.findLast(flavour => flavour.engine === engine)
   if (!flavour) throw new Error(`${engine} is not there`)
   const server = await startMysql(flavour)
-  return { ...server, makeApp: () => mysql.makeApp(server) }
+  return { ...server, makeApp: user => mysql.makeApp(server, { user }) }
 }
 
 async function enrolIn(
@@ -107,7 +112,9 @@ async function enrolIn(
   database: Database,
   alternating: boolean,
 ): Promise<string> {
-  const { current, admin, user } = await database.makeApp()
+  // With `_clone` behind it 16 characters at most, as AWS's functions for MySQL want it by default.
+  const user = `app_${randomBytes(3).toString('hex')}`
+  const { current, admin } = await database.makeApp(user)
   const put = async (name: string, value: object, key: string) => {
     const Tags = [{ Key: key, Value: 'true' }]
     const command = { Name: name, SecretString: JSON.stringify(value), Tags }

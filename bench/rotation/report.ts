@@ -40,15 +40,15 @@ ${countsTable(measured)}
 - A rotation that is rolled back was failed by its test query, after the database had learned the password, and after two
   rotations that went well. Each older version that is still stored may cost one more Step Functions call.
 
-For comparison, a measurement of AWS's own rotation functions on another machine, which this benchmark does not repeat:
-14 API calls and 4 to 5 database logins a rotation, and 190 ms to start.
+The same beside AWS's own rotation functions: [bench/official/RESULTS.md](../official/RESULTS.md).
 
 ## Packages: the same on every machine
 
 ${packagesTable(packages)}
 
 Bytes. The last four columns are parts of the unpacked ones; the drivers are those of all engines together. The others are
-parts of the AWS SDK that no call with a Lambda's own credentials loads: other sources of credentials above all.
+for the most part the clients of SSM and RDS, loaded when a credential needs them; the rest are other sources of
+credentials, which nothing loads.
 
 ## Times: of this machine
 

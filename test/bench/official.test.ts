@@ -1,0 +1,115 @@
+import { execFile, spawnSync } from 'node:child_process'
+import { mkdir, mkdtempDisposable, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { describe, expect, test } from 'vitest'
+import { Host } from '../../bench/official/host.ts'
+import { adapted, NoSource, openSource } from '../../bench/official/source.ts'
+import { pythonBin } from '../../local/stack/python.ts'
+
+const run = promisify(execFile)
+const folder = () => mkdtempDisposable(join(tmpdir(), 'keyturn-official-test-'))
+
+describe("AWS's functions", () => {
+  test('are read from a clone and from a bare mirror, at the commit that is checked out', async () => {
+    await using at = await folder()
+    const clone = join(at.path, 'clone')
+    await mkdir(join(clone, 'SecretsManagerRDSMySQLRotationMultiUser'), { recursive: true })
+    await writeFile(join(clone, 'SecretsManagerRDSMySQLRotationMultiUser/lambda_function.py'), 'committed')
+    const git = (...words: string[]) => run('git', ['-C', clone, ...words])
+    await git('init', '--quiet')
+    await git('add', '.')
+    const author = ['-c', 'user.name=a', '-c', 'user.email=a@example.com']
+    await git(...author, 'commit', '--quiet', '-m', 'one', '--date', '2025-02-25T12:00:00Z')
+    await run('git', ['clone', '--quiet', '--mirror', clone, join(at.path, 'mirror')])
+    await writeFile(join(clone, 'SecretsManagerRDSMySQLRotationMultiUser/lambda_function.py'), 'changed')
+    const { stdout } = await git('rev-parse', 'HEAD')
+    for (const name of ['clone', 'mirror']) {
+      const source = await openSource(join(at.path, name))
+      expect(source).toMatchObject({
+        commit: stdout.trim(),
+        date: expect.stringMatching(/^\d{4}-\d\d-\d\d$/),
+      })
+      expect(await source.read('mysql', 'alternating')).toBe('committed')
+      await expect(source.read('postgres', 'single')).rejects.toThrow()
+    }
+  })
+
+  test('are told how to get where there are none', async () => {
+    await using at = await folder()
+    const failure = await openSource(at.path).catch(error => error)
+    expect(failure).toBeInstanceOf(NoSource)
+    expect(failure.message).toContain('git clone https://github.com/aws-samples/')
+  })
+
+  test('are changed in the path of the issuers and, if asked, in the one string about MySQL, and nowhere else', () => {
+    const text = `ca='/etc/pki/tls/cert.pem'\nif version.startswith("8"): pass\n`
+    expect(adapted(text, '/roots.pem')).toBe(`ca='/roots.pem'\nif version.startswith("8"): pass\n`)
+    expect(adapted(text, '/roots.pem', { knowsMysql9: true })).toBe(
+      `ca='/roots.pem'\nif version.startswith(("8", "9")): pass\n`,
+    )
+    expect(() => adapted(text + text, '/roots.pem')).toThrow('2 times, not once')
+    expect(() => adapted('', '/roots.pem')).toThrow('0 times, not once')
+  })
+})
+
+test('the bench without a path says in one line how to get them, and ends with 2', () => {
+  const bench = join(import.meta.dirname, '../../bench/official/run.ts')
+  const { status, stdout, stderr } = spawnSync(process.execPath, [bench], { encoding: 'utf8' })
+  expect([status, stdout]).toEqual([2, ''])
+  expect(stderr).toMatch(/^Get AWS's functions by `git clone .*`, .*--official PATH\n$/)
+})
+
+const bin = await pythonBin()
+
+describe.skipIf(!bin)('the host of a function', () => {
+  const start = (text: string) =>
+    Host.start({ bin: bin ?? '', postgres: false }, text, {
+      endpoint: 'https://127.0.0.1:1',
+      roots: '/none',
+      home: tmpdir(),
+    })
+  const rotation = { id: 'secret', token: 'token' }
+
+  test('calls it as Secrets Manager does, and tells what the call took', async () => {
+    await using host = await start(`
+import time
+def lambda_handler(event, context):
+    assert event == {"Step": "setSecret", "SecretId": "secret", "ClientRequestToken": "token"}
+    print("not an answer")
+    kept = bytearray(50_000_000)
+    time.sleep(0.05)
+`)
+    const before = host.loaded.memory
+    const { wall, cpu, memory, error } = await host.step('setSecret', rotation)
+    expect(error).toBeNull()
+    expect(wall).toBeGreaterThanOrEqual(50)
+    expect(cpu).toBeLessThan(wall)
+    expect(memory - before).toBeGreaterThan(40_000_000)
+    expect((await host.step('testSecret', rotation)).error).toMatchObject({ name: 'AssertionError' })
+  })
+
+  test('tells what it threw by its name and code, and of its text only whether a value is in it', async () => {
+    await using host = await start(`
+class Refused(Exception):
+    response = {"Error": {"Code": "ResourceNotFoundException"}}
+def lambda_handler(event, context):
+    if event["Step"] == "setSecret":
+        raise RuntimeError(1064, "near 'new-password'")
+    raise Refused("not there")
+`)
+    const failed = await host.step('setSecret', rotation, ['new-password'])
+    expect(failed.error).toEqual({ name: 'RuntimeError', code: 1064, quotes: true })
+    expect(JSON.stringify(failed)).not.toContain('new-password')
+    const refused = await host.step('testSecret', rotation, ['new-password'])
+    expect(refused.error).toEqual({ name: 'Refused', code: 'ResourceNotFoundException', quotes: false })
+  })
+
+  test('fails where the function cannot be loaded, and where the process ends', async () => {
+    await expect(start('import no_such_module')).rejects.toThrow('ModuleNotFoundError')
+    await using host = await start('import os\ndef lambda_handler(event, context): os._exit(3)')
+    await expect(host.step('setSecret', rotation)).rejects.toThrow('ended before it answered')
+    await expect(host.step('setSecret', rotation)).rejects.toThrow('ended')
+  })
+})
