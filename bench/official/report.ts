@@ -16,8 +16,9 @@ export const countsReport = (all: Compared[]) => `# Keyturn beside AWS's own rot
 Written by \`npm run official -- --official PATH counts\`; do not edit. PATH is a clone of AWS's functions, or a bare mirror of
 it; none of their text is in this project. ${source}.
 
-Both sides rotate by turns, each a secret of its own, on one database and one local Secrets Manager, over TLS. They depend
-only on the code, on package-lock.json and on bench/official/requirements.txt, and are the same on every machine.
+Both sides rotate by turns, each a secret of its own, on one database and one local Secrets Manager, over TLS.
+What is counted depends only on the code, on package-lock.json and on bench/official/requirements.txt, and is the same on
+every machine.
 
 ## Calls and logins of one rotation
 
@@ -34,8 +35,8 @@ ${countsTable(all)}
 
 ## Not measured
 
-The transitions of Keyturn's state machine and its calls of Step Functions when Secrets Manager starts it; Lambda's own
-start; the distance to AWS and to a database.
+The transitions of Keyturn's state machine, and its calls when Secrets Manager starts it; how long an application is locked
+out; what a fault leaves behind; Lambda's own start; the distance to AWS and to a database.
 `
 
 function countsTable(all: Compared[]): string {
@@ -98,8 +99,10 @@ export const timesReport = ({
 Written by \`npm run official -- --official PATH times --times\`; do not edit. ${source}; Keyturn is at ${commit}.
 
 Measured on ${date}, on ${type()} on ${arch()}, ${availableParallelism()} processors (${cpus()[0]?.model.trim()}), Node ${process.versions.node}. The load
-average of the last minute was ${load[0].toFixed(1)} at the begin and ${load[1].toFixed(1)} at the end. Times depend on the machine and on what else it does;
-a ratio compares two that were taken one after the other.
+average of the last minute was ${load[0].toFixed(1)} at the begin and ${load[1].toFixed(1)} at the end${
+  Math.max(...load) > availableParallelism() ? ': more than they can do, so the times are too long' : ''
+}.
+Times depend on the machine and on what else it does; a ratio compares two that were taken one after the other.
 
 ## A warm rotation
 

@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { Bench, checks, scenarios } from '../../bench/rotation/counts.ts'
 
@@ -19,4 +21,22 @@ test.each(scenarios.filter(({ fails }) => fails))('$title: is counted', async sc
   const { rotation } = await bench.rotate(scenario)
   expect(rotation.calls).toContain('ListSecretVersionIds')
   expect(rotation.stepFunctions).toBeGreaterThan(0)
+})
+
+const official = readFileSync(join(import.meta.dirname, '../../bench/official/RESULTS.md'), 'utf8')
+
+test.each([
+  ['single-user', 'PostgreSQL 18, one user'],
+  ['alternating-users, the first', 'PostgreSQL 18, two users, the first time'],
+  ['alternating-users, a later one', 'PostgreSQL 18, two users, later'],
+])("%s: as many calls and logins as the comparison with AWS's functions says", async (title, row) => {
+  const scenario = scenarios.find(scenario => scenario.title === title)
+  if (!scenario) throw new Error(`there is no ${title}`)
+  const { rotation, retirement } = await bench.rotate(scenario)
+  const [, calls, logins] =
+    new RegExp(`^\\| ${row}: Keyturn +\\| +(\\d+) \\| +(\\d+) `, 'm').exec(official) ?? []
+  expect([rotation.calls.length, rotation.logins]).toEqual([Number(calls), Number(logins)])
+  if (!retirement) return
+  const [, later, more] = /^\| — its retirement +\| +(\d+) \| +(\d+) /m.exec(official) ?? []
+  expect([retirement.calls.length, retirement.logins]).toEqual([Number(later), Number(more)])
 })

@@ -1,0 +1,36 @@
+import { table } from '../markdown.ts'
+
+const [one, two] = ['PostgreSQL 18, one user', 'PostgreSQL 18, two users']
+
+/** README's table, from the texts of RESULTS.md and TIMES.md. @throws if one of them does not have a row */
+export function summary(results: string, times: string): string {
+  const counted = (title: string) => cellsOf(results, title)
+  const [official, ours] = [counted(`${one}: AWS's`), counted(`${one}: Keyturn`)]
+  const [officialTwo, oursTwo] = [counted(`${two}, later: AWS's`), counted(`${two}, later: Keyturn`)]
+  const retirement = counted('— its retirement')
+  const [, wall, ourWall, , cpu, ourCpu, , memory, ourMemory] = cellsOf(times, `${one}: AWS's`)
+  const [, start, ourStart] = cellsOf(times, 'PostgreSQL 18')
+  const withRetirement = (column: number) =>
+    `${oursTwo[column]}, and ${retirement[column]} to close the old user`
+  return table(
+    ['', "AWS's", 'Keyturn'],
+    [
+      ['calls of Secrets Manager, one user', official[1], ours[1]],
+      ['logins, one user', official[2], ours[2]],
+      ['calls of Secrets Manager, two users', officialTwo[1], withRetirement(1)],
+      ['logins, two users', officialTwo[2], withRetirement(2)],
+      ['a warm rotation, one user', wall, ourWall],
+      ['its processor time', cpu, ourCpu],
+      ['the start of a function', start, ourStart],
+      ['memory, with all functions in one process', memory, ourMemory],
+    ].map(cells => cells.map(cell => cell ?? '')),
+  )
+}
+
+/** The cells of the first row of a table that has this title. */
+function cellsOf(text: string, title: string): string[] {
+  const rows = text.split('\n').map(line => line.split('|').slice(1, -1))
+  const found = rows.find(([first]) => first?.trim() === title)
+  if (!found) throw new Error(`there is no row ${title}`)
+  return found.map(cell => cell.trim())
+}
