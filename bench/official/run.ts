@@ -1,49 +1,55 @@
 import { execFileSync } from 'node:child_process'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { say } from '../../local/say.ts'
 import { packFunctions } from '../rotation/start.ts'
 import { type Compared, compare, type Sides } from './compare.ts'
-import { makeOfficialPython } from './host.ts'
+import { playParts } from './faults/play.ts'
+import { makeOfficialPython, type Python } from './host.ts'
 import { countsReport, timesReport } from './report.ts'
 import { withScene } from './scene.ts'
-import { engineNames, howToGet, NoSource, openSource, recordedCommit, type Source } from './source.ts'
+import { engineNames, howToGet, NoSource, openSource, recordedCommit } from './source.ts'
 import { type Starts, timeStarts } from './start.ts'
 
-const parts = ['counts', 'times'] as const
+const parts = ['counts', 'times', 'faults', 'compat'] as const
 type Part = (typeof parts)[number]
 
 /** Pairs of rotations that are counted, and that are timed. */
 const [COUNTED, TIMED] = [3, 20]
 
-const usage = `Usage: npm run official -- --official PATH [${parts.join(' ')}] [--times]`
+const usage = `Usage: npm run official -- --official PATH [${parts.join(' ')}] [--times] [--record]`
+
+type Asked = { path: string; wanted: Part[]; keepTimes: boolean; keepStates: boolean }
 
 /** What was asked for. Undefined, and said why, if it cannot be done. */
-function asked(): { path: string; wanted: Part[]; keepTimes: boolean } | undefined {
+function asked(): Asked | undefined {
   try {
     const { values, positionals } = parseArgs({
       allowPositionals: true,
-      options: { official: { type: 'string' }, times: { type: 'boolean', default: false } },
+      options: {
+        official: { type: 'string' },
+        times: { type: 'boolean', default: false },
+        record: { type: 'boolean', default: false },
+      },
     })
     const wanted = parts.filter(part => !positionals.length || positionals.includes(part))
     const isKnown = positionals.every(word => (parts as readonly string[]).includes(word))
-    if (isKnown && values.official) return { path: values.official, wanted, keepTimes: values.times }
+    if (isKnown && values.official)
+      return { path: values.official, wanted, keepTimes: values.times, keepStates: values.record }
     console.error(isKnown ? howToGet : usage)
   } catch {
     console.error(usage)
   }
 }
 
-async function prepared(source: Source, folder: string): Promise<Sides> {
-  say(
-    "Making a Python with what AWS's functions import, if it is not there yet, and packing Keyturn's functions ...",
-  )
+async function prepared(): Promise<Python> {
+  say("Making a Python with what AWS's functions import, if it is not there yet ...")
   const python = await makeOfficialPython()
   if (!python.postgres)
     say('PostgreSQL is left out: PyGreSQL is built with pg_config and gcc (on Debian, libpq-dev and gcc).')
-  return { python, source, packages: await packFunctions(folder) }
+  return python
 }
 
 /** Both sides on each database. */
@@ -70,7 +76,39 @@ async function tell(name: string, text: string, keep: boolean): Promise<void> {
   say(`bench/official/${name} ${keep ? 'is written' : 'stays as it is'}.`)
 }
 
-async function run({ path, wanted, keepTimes }: NonNullable<ReturnType<typeof asked>>): Promise<void> {
+/** RESULTS.md with one of its halves anew; the other stays as it was. */
+async function results(half: { counts?: string; faults?: string }): Promise<string> {
+  const text = await readFile(join(import.meta.dirname, 'RESULTS.md'), 'utf8').catch(() => '')
+  const [counts = '', faults = ''] = text.split(/^(?=## One fault for good$)/m)
+  const halves = [half.counts ?? counts, half.faults ?? faults].map(part => part.trim())
+  return `${halves.filter(Boolean).join('\n\n')}\n`
+}
+
+/** The parts that compare both sides: counts and times. */
+async function runCompared(
+  both: Pick<Sides, 'source' | 'python'>,
+  folder: string,
+  { wanted, keepTimes }: Asked,
+  isWhole: boolean,
+): Promise<void> {
+  say("Packing Keyturn's functions ...")
+  const sides = { ...both, packages: await packFunctions(folder) }
+  const before = loadavg()[0] ?? Number.NaN
+  const { all, starts } = await measured(sides, wanted.includes('times'))
+  if (wanted.includes('counts'))
+    await tell('RESULTS.md', await results({ counts: countsReport(all) }), isWhole)
+  if (!wanted.includes('times')) return
+  const commit = execFileSync('git', ['rev-parse', '--short', 'HEAD'], { cwd: import.meta.dirname })
+    .toString()
+    .trim()
+  const load: [number, number] = [before, loadavg()[0] ?? Number.NaN]
+  const date = new Date().toISOString().slice(0, 10)
+  const { packages } = sides
+  await tell('TIMES.md', timesReport({ all, starts, packages, load, date, commit }), isWhole && keepTimes)
+}
+
+async function run(asked: Asked): Promise<void> {
+  const { path, wanted, keepStates } = asked
   const source = await openSource(path)
   const isRecorded = source.commit === recordedCommit
   say(
@@ -78,19 +116,14 @@ async function run({ path, wanted, keepTimes }: NonNullable<ReturnType<typeof as
   )
   const folder = await mkdtemp(join(tmpdir(), 'keyturn-official-'))
   try {
-    const before = loadavg()[0] ?? Number.NaN
-    const sides = await prepared(source, folder)
-    const { all, starts } = await measured(sides, wanted.includes('times'))
-    const isWhole = isRecorded && sides.python.postgres
-    if (wanted.includes('counts')) await tell('RESULTS.md', countsReport(all), isWhole)
-    if (!wanted.includes('times')) return
-    const commit = execFileSync('git', ['rev-parse', '--short', 'HEAD'], { cwd: import.meta.dirname })
-      .toString()
-      .trim()
-    const load: [number, number] = [before, loadavg()[0] ?? Number.NaN]
-    const date = new Date().toISOString().slice(0, 10)
-    const { packages } = sides
-    await tell('TIMES.md', timesReport({ all, starts, packages, load, date, commit }), isWhole && keepTimes)
+    const python = await prepared()
+    const isWhole = isRecorded && python.postgres
+    if (wanted.includes('counts') || wanted.includes('times'))
+      await runCompared({ source, python }, folder, asked, isWhole)
+    if (!wanted.includes('faults') && !wanted.includes('compat')) return
+    const { section, compatible } = await playParts(source, python, wanted, keepStates && isWhole)
+    if (section) await tell('RESULTS.md', await results({ faults: section }), isWhole)
+    if (!compatible) process.exitCode = 1
   } finally {
     await rm(folder, { recursive: true, force: true })
   }

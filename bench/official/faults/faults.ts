@@ -1,0 +1,120 @@
+import { table } from '../../markdown.ts'
+import { operationsOf } from './compat.ts'
+import type { Ground, Variant } from './ground.ts'
+import { type Afterwards, mortalTasks } from './killed.ts'
+import { type Death, deathsOf, type Mortals } from './mortal.ts'
+import { Scene, type Verdict } from './scene.ts'
+
+/** After how many of these faults current does not log in, and after how many a version stays pending. */
+export type Count = { faults: number; lockedOut: number; stuck: number }
+
+/** One kind of rotation, whose process dies once for good, at each of its operations. */
+export type FaultRow = {
+  title: string
+  /** AWS's function, as it stops. */
+  official: Count
+  /** The same, after the service has tried again with the same token. */
+  officialAgain: Count
+  /** Keyturn, whose execution then rolls back. */
+  keyturn: Count
+  /** Keyturn, if nothing of it ran any more. */
+  keyturnStopped: Count
+}
+
+export async function playFaults(
+  { mortals, variants, embedded }: Ground,
+  tell: (sentence: string) => void,
+): Promise<FaultRow[]> {
+  const rows: FaultRow[] = []
+  for (const variant of variants) {
+    const own = (death: Death | undefined, afterwards?: Afterwards) =>
+      mortalTasks(embedded.tasks, death, afterwards)
+    const { setting, title } = variant
+    const whole = own(undefined)
+    await (await Scene.set(setting)).rotate(whole.tasks)
+    const deaths = deathsOf(whole.operations.length)
+    const afterDeath = async (death: Death, afterwards: Afterwards) => {
+      const scene = await Scene.set(setting)
+      await scene.rotate(own(death, afterwards).tasks)
+      return scene.judge()
+    }
+    const row: FaultRow = {
+      title,
+      ...(await playOfficial(mortals, variant)),
+      keyturn: await count(deaths, death => afterDeath(death, 'rolled back')),
+      keyturnStopped: await count(deaths, death => afterDeath(death, 'stopped')),
+    }
+    tell(`${title}: ${inWords(row)}`)
+    rows.push(row)
+  }
+  return rows
+}
+
+async function playOfficial(mortals: Mortals, variant: Variant) {
+  const { setting, name } = variant
+  const again: Verdict[] = []
+  const deaths = deathsOf(await operationsOf(mortals, variant))
+  const official = await count(deaths, async death => {
+    const scene = await Scene.set(setting)
+    const token = scene.begin()
+    await mortals.rotate(name, scene.secret, token, death)
+    const verdict = await scene.judge()
+    await mortals.rotate(name, scene.secret, token)
+    again.push(await scene.judge())
+    return verdict
+  })
+  return { official, officialAgain: sum(again) }
+}
+
+async function count(deaths: Death[], die: (death: Death) => Promise<Verdict>): Promise<Count> {
+  const verdicts: Verdict[] = []
+  for (const death of deaths) verdicts.push(await die(death))
+  return sum(verdicts)
+}
+
+const sum = (verdicts: Verdict[]): Count => ({
+  faults: verdicts.length,
+  lockedOut: verdicts.filter(({ lockedOut }) => lockedOut).length,
+  stuck: verdicts.filter(({ stuck }) => stuck).length,
+})
+
+const columns = ['official', 'officialAgain', 'keyturn', 'keyturnStopped'] as const
+
+const cell = ({ faults, lockedOut, stuck }: Count) => `${lockedOut} and ${stuck} of ${faults}`
+
+const inWords = (row: FaultRow) => `locked out and stuck: ${columns.map(name => cell(row[name])).join('; ')}`
+
+/** All rows as one. */
+function total(rows: FaultRow[]): FaultRow {
+  const add = (name: (typeof columns)[number]): Count => ({
+    faults: rows.reduce((all, row) => all + row[name].faults, 0),
+    lockedOut: rows.reduce((all, row) => all + row[name].lockedOut, 0),
+    stuck: rows.reduce((all, row) => all + row[name].stuck, 0),
+  })
+  const [official, officialAgain, keyturn, keyturnStopped] = columns.map(add) as [Count, Count, Count, Count]
+  return { title: 'all', official, officialAgain, keyturn, keyturnStopped }
+}
+
+/** What RESULTS.md says of faults. */
+export function faultsSection(rows: FaultRow[]): string {
+  const cells = [...rows, total(rows)].map(row => [row.title, ...columns.map(name => cell(row[name]))])
+  const head = [
+    "AWS's, as it stops",
+    "AWS's, tried again with the same token",
+    'Keyturn',
+    'Keyturn, never rolled back',
+  ]
+  return `## One fault for good
+
+In how many cases the stored current value does not log in afterwards, and in how many a version stays pending, of all
+faults. A fault is the end of the process at one operation, before it took effect or right after: a call to AWS, a login, a
+statement or a commit.
+
+${table(['', ...head], cells)}
+
+- MySQL is 9.7, which AWS's function does not know: here it has one string changed in memory, by which it takes 9 for 8.
+- AWS's function has no rollback: what it stops at stays, until Secrets Manager tries again. Then it goes on where it stopped.
+- Keyturn's execution rolls back where its own process has ended; the last column is what there would be without that.
+- The two sides have different operations, so each column has a number of its own that it is to be compared with.
+`
+}

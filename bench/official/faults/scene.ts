@@ -1,0 +1,218 @@
+import { randomUUID } from 'node:crypto'
+import {
+  CreateSecretCommand,
+  DescribeSecretCommand,
+  GetSecretValueCommand,
+  PutSecretValueCommand,
+  ResourceNotFoundException,
+  UpdateSecretVersionStageCommand,
+} from '@aws-sdk/client-secrets-manager'
+import type { Embedded } from '../../../local/embedded/embedded.ts'
+import { runRotation, type Tasks } from '../../../local/embedded/stateMachine.ts'
+import { type App, hex } from '../../../local/servers/postgresDatabase.ts'
+import { Credential } from '../../../rotation/credential.ts'
+import { cloneOf, type Database } from './databases.ts'
+import { type HalfDone, keyOf, type Start, type Value, values } from './halfDone.ts'
+
+/** What the scenes of one strategy on one server share. */
+export type Setting = {
+  embedded: Embedded
+  database: Database
+  strategy: HalfDone['strategy']
+  start: Start
+  app: App
+  /** Of the admin's secret, if the strategy needs one. */
+  admin: string | undefined
+}
+
+export async function makeSetting(
+  embedded: Embedded,
+  database: Database,
+  strategy: HalfDone['strategy'],
+  start: Start,
+): Promise<Setting> {
+  const app = await database.makeApp()
+  const tags = { 'keyturn:admin': 'true' }
+  const admin =
+    strategy === 'alternating-users'
+      ? await embedded.users.shelf.put(`official/${app.admin.username}`, app.admin.serialize(), tags)
+      : undefined
+  return { embedded, database, strategy, start, app, admin }
+}
+
+/** What is wrong with a secret, as its application and an operator see it. */
+export type Verdict = { lockedOut: boolean; stuck: boolean }
+
+/** One secret and its users, which AWS's functions and Keyturn rotate, put to a known start. */
+export class Scene {
+  readonly secret: string
+  readonly #setting: Setting
+  /** The version's token and what is known of its value. */
+  readonly #tokens = new Map<Value, string>()
+
+  private constructor(setting: Setting, secret: string) {
+    this.#setting = setting
+    this.secret = secret
+  }
+
+  static async set(setting: Setting): Promise<Scene> {
+    const { embedded, database, strategy, start, app, admin } = setting
+    const current = Credential.parse(
+      JSON.stringify({ ...JSON.parse(app.current.serialize()), masterarn: admin }),
+    )
+    await database.dropClone(app)
+    await database.setPassword(current)
+    const other = current.with({
+      username: strategy === 'single-user' ? app.user : cloneOf(app),
+      password: `before-${hex(12)}`,
+    })
+    const [first, ...later] = start === 'first' ? [current] : [other, current]
+    const tags = { 'keyturn:managed': 'true', 'keyturn:strategy': strategy }
+    const token = randomUUID()
+    const { ARN = '' } = await embedded.secrets.send(
+      new CreateSecretCommand({
+        Name: `official/${token}`,
+        ClientRequestToken: token,
+        SecretString: first?.serialize(),
+        Tags: Object.entries(tags).map(([Key, Value]) => ({ Key, Value })),
+      }),
+    )
+    const scene = new Scene(setting, ARN)
+    scene.#tokens.set(later.length ? 'before' : 'current', token)
+    for (const value of later) await scene.#put('current', value, ['AWSCURRENT'])
+    if (start === 'settled' && strategy === 'alternating-users') {
+      await database.makeClone(app, await database.allOf(app))
+      await database.setPassword(other)
+    }
+    return scene
+  }
+
+  /** Announces a rotation, as Secrets Manager does. @returns its token */
+  begin(): string {
+    const { embedded } = this.#setting
+    const token = embedded.secretsManager.stagePending(this.secret)
+    this.#tokens.set('new', token)
+    return token
+  }
+
+  /** Makes the state what AWS's functions left elsewhere. @throws if it is not the same afterwards */
+  async put(state: HalfDone): Promise<void> {
+    const { database, app } = this.#setting
+    if (state.labels.new) this.begin()
+    const current = await this.#read('current')
+    const username = state.strategy === 'single-user' ? app.user : cloneOf(app)
+    if (!state.valueless && current)
+      await this.#put('new', current.with({ username, password: `new-${hex(12)}` }), ['AWSPENDING'])
+    if (state.labels.new?.includes('AWSCURRENT')) await this.#promote()
+    await this.#setPassword(app.user, state.user)
+    if (state.clone) {
+      const all = await database.allOf(app)
+      const grants = { nothing: [], part: all.slice(0, 1), all }[state.clone.may]
+      await database.dropClone(app)
+      await database.makeClone(app, grants)
+      await this.#setPassword(cloneOf(app), state.clone.password)
+    }
+    const found = await this.look()
+    if (keyOf(found) !== keyOf(state))
+      throw new Error(`the state could not be made: ${keyOf(state)}, and is ${keyOf(found)}`)
+  }
+
+  async look(): Promise<HalfDone> {
+    const { database, strategy, start, app } = this.#setting
+    const stages = await this.#stages()
+    const labels: HalfDone['labels'] = {}
+    for (const [value, token] of this.#tokens) if (stages[token]?.length) labels[value] = stages[token]
+    const user = await this.#valueOf(app.user)
+    const grants = await database.grantsOf(cloneOf(app))
+    const clone = grants && {
+      password: await this.#valueOf(cloneOf(app)),
+      may: shareOf(grants, await database.allOf(app)),
+    }
+    const valueless = this.#tokens.has('new') && !(await this.#read('new'))
+    return JSON.parse(
+      JSON.stringify({
+        ...{ engine: database.engine, strategy, start, labels },
+        valueless: valueless || undefined,
+        ...{ user, clone },
+      }),
+    )
+  }
+
+  async judge(): Promise<Verdict> {
+    const { database } = this.#setting
+    const stages = Object.values(await this.#stages())
+    const current = await this.#readBy({ VersionStage: 'AWSCURRENT' })
+    return {
+      lockedOut: !current || !(await database.admits(current)),
+      stuck: stages.some(labels => labels.includes('AWSPENDING') && !labels.includes('AWSCURRENT')),
+    }
+  }
+
+  /**
+   * Rotates by Keyturn: anew, or as Secrets Manager's next try of the version that is announced. @returns the name of the
+   * error that it ended with, if it did
+   */
+  async rotate(tasks: Tasks = this.#setting.embedded.tasks, again = false): Promise<string | undefined> {
+    const token = (again && this.#tokens.get('new')) || randomUUID()
+    const input = { store: 'secrets-manager', id: this.secret }
+    const { failure } = await runRotation(tasks, token, input)
+    return failure?.error
+  }
+
+  async #stages(): Promise<Record<string, string[]>> {
+    const { secrets } = this.#setting.embedded
+    const { VersionIdsToStages } = await secrets.send(new DescribeSecretCommand({ SecretId: this.secret }))
+    return VersionIdsToStages ?? {}
+  }
+
+  async #valueOf(user: string): Promise<Value | undefined> {
+    for (const value of values.toReversed()) {
+      const credential = await this.#read(value)
+      // Not in a database: a clone that is half made may not be let into it.
+      const login = credential?.with({ dbname: undefined })
+      if (login?.username === user && (await this.#setting.database.admits(login))) return value
+    }
+    return undefined
+  }
+
+  async #setPassword(username: string, value: Value | undefined): Promise<void> {
+    const credential = value ? await this.#read(value) : (await this.#read('current'))?.with({ username })
+    if (credential)
+      await this.#setting.database.setPassword(value ? credential : credential.with({ password: hex(12) }))
+  }
+
+  async #read(value: Value): Promise<Credential | undefined> {
+    const VersionId = this.#tokens.get(value)
+    return VersionId ? this.#readBy({ VersionId }) : undefined
+  }
+
+  async #readBy(which: { VersionId: string } | { VersionStage: string }): Promise<Credential | undefined> {
+    const { secrets } = this.#setting.embedded
+    try {
+      const command = new GetSecretValueCommand({ SecretId: this.secret, ...which })
+      return Credential.parse((await secrets.send(command)).SecretString ?? '')
+    } catch (error) {
+      if (error instanceof ResourceNotFoundException) return undefined
+      throw error
+    }
+  }
+
+  async #put(value: Value, credential: Credential, VersionStages: string[]): Promise<void> {
+    const token = this.#tokens.get(value) ?? randomUUID()
+    this.#tokens.set(value, token)
+    const text = { SecretId: this.secret, ClientRequestToken: token, SecretString: credential.serialize() }
+    await this.#setting.embedded.secrets.send(new PutSecretValueCommand({ ...text, VersionStages }))
+  }
+
+  async #promote(): Promise<void> {
+    const [MoveToVersionId, RemoveFromVersionId] = [this.#tokens.get('new'), this.#tokens.get('current')]
+    const move = { SecretId: this.secret, VersionStage: 'AWSCURRENT', MoveToVersionId, RemoveFromVersionId }
+    await this.#setting.embedded.secrets.send(new UpdateSecretVersionStageCommand(move))
+  }
+}
+
+function shareOf(grants: string[], all: string[]): 'nothing' | 'part' | 'all' {
+  const held = all.filter(grant => grants.includes(grant)).length
+  if (held === all.length) return 'all'
+  return held ? 'part' : 'nothing'
+}

@@ -1,0 +1,51 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { onPostgres } from '../../../bench/official/faults/databases.ts'
+import { mortalTasks } from '../../../bench/official/faults/killed.ts'
+import { deathsOf } from '../../../bench/official/faults/mortal.ts'
+import { makeSetting, Scene, type Setting } from '../../../bench/official/faults/scene.ts'
+import { type Embedded, startEmbedded } from '../../../local/embedded/embedded.ts'
+import { captureOutput } from '../../support/observe.ts'
+
+let embedded: Embedded
+let setting: Setting
+let operations: string[]
+beforeAll(async () => {
+  embedded = await startEmbedded()
+  setting = await makeSetting(embedded, onPostgres(embedded.postgres), 'single-user', 'settled')
+  const whole = mortalTasks(embedded.tasks, undefined)
+  expect(await (await Scene.set(setting)).rotate(whole.tasks)).toBeUndefined()
+  operations = whole.operations
+})
+afterAll(() => embedded?.stop())
+
+async function verdictsAfter(afterwards: 'rolled back' | 'stopped') {
+  captureOutput()
+  const verdicts = []
+  for (const death of deathsOf(operations.length)) {
+    const scene = await Scene.set(setting)
+    const mortal = mortalTasks(embedded.tasks, death, afterwards)
+    // Whoever rolls back after the label was moved finds that all went well.
+    expect(['Killed', undefined], JSON.stringify(death)).toContain(await scene.rotate(mortal.tasks))
+    expect(mortal.operations.length).toBe(death.at + 1)
+    verdicts.push(await scene.judge())
+  }
+  return verdicts
+}
+
+test('its calls, logins and statements are counted, and it dies at each: rolled back, it locks nobody out', async () => {
+  expect(operations).toEqual(expect.arrayContaining(['PutSecretValueCommand', 'login', 'statement']))
+  expect(operations.at(-1)).toBe('UpdateSecretVersionStageCommand')
+  const verdicts = await verdictsAfter('rolled back')
+  expect(verdicts.filter(({ lockedOut, stuck }) => lockedOut || stuck)).toEqual([])
+})
+
+test('if nothing of it ran any more, its single user would be locked out between the statement and the label', async () => {
+  const verdicts = await verdictsAfter('stopped')
+  const set = deathsOf(operations.length).findIndex(
+    ({ at, when }) =>
+      at === operations.lastIndexOf('statement', operations.lastIndexOf('login')) && when === 'after',
+  )
+  const locked = verdicts.map(({ lockedOut }) => lockedOut)
+  expect(locked.indexOf(true)).toBe(set)
+  expect(locked.lastIndexOf(true)).toBe(locked.length - 2)
+})
