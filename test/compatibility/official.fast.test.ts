@@ -1,0 +1,27 @@
+import { expect, test } from 'vitest'
+import { keyOf, type Recorded, recorded } from '../../bench/official/faults/halfDone.ts'
+import { recordedCommit } from '../../bench/official/source.ts'
+
+const { commit, states } = recorded()
+const faultsOf = (some: Recorded[]) => some.reduce((all, { faults }) => all + faults, 0)
+
+test('the states that AWS’s functions leave are of the commit that all figures are of, and each is there once', () => {
+  expect(commit).toBe(recordedCommit)
+  expect(new Set(states.map(keyOf)).size).toBe(states.length)
+})
+
+test('they are of every engine and strategy, and tell apart all that can be half done', () => {
+  const kinds = new Set(states.map(({ engine, strategy }) => `${engine} ${strategy}`))
+  expect([...kinds].sort()).toEqual(
+    ['mariadb', 'mysql', 'postgres'].flatMap(engine => [
+      `${engine} alternating-users`,
+      `${engine} single-user`,
+    ]),
+  )
+  // A user whose password is the new one while the old one is current is locked out: that can be a single user alone.
+  const locked = states.filter(({ labels, user }) => labels.current?.includes('AWSCURRENT') && user === 'new')
+  expect(new Set(locked.map(({ strategy }) => strategy))).toEqual(new Set(['single-user']))
+  expect([faultsOf(locked), faultsOf(states)]).toEqual([52, 472])
+  expect(states.map(({ clone }) => clone?.may)).toEqual(expect.arrayContaining(['nothing', 'part', 'all']))
+  expect(states.some(({ valueless }) => valueless)).toBe(true)
+})
