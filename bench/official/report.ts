@@ -36,7 +36,7 @@ ${countsTable(all)}
 ## Not measured
 
 The transitions of Keyturn's state machine, and its calls when Secrets Manager starts it; how long an application is locked
-out; what a fault leaves behind; Lambda's own start; the distance to AWS and to a database.
+out; Lambda's own start; the distance to AWS and to a database.
 `
 
 function countsTable(all: Compared[]): string {
