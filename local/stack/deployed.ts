@@ -73,8 +73,8 @@ export type Deployed = {
   ended(execution: string | undefined): Promise<DescribeExecutionOutput>
   /** Every event that has arrived for an execution, after waiting for the first. */
   announced(execution: string): Promise<Announcement[]>
-  /** Every alarm that has arrived and names `about`, such as an execution, after waiting for the first. */
-  alarms(about: string): Promise<Alarm[]>
+  /** Every alarm that has arrived and names `about`, such as an execution, after waiting for the first, or for so many. */
+  alarms(about: string, count?: number): Promise<Alarm[]>
   /** What a function has logged so far, by its name in serverless.yml. */
   logged(name: string): Promise<string[]>
   /** All that AWS has written down, by where: execution histories, log groups, announcements, alarms. */
@@ -195,7 +195,7 @@ async function deployIn(region: string, ground: Ground, started: AsyncDisposable
     },
     ended,
     announced: execution => announcements.find(({ detail }) => detail.execution === execution),
-    alarms: about => alarms.find(({ Message }) => Message.includes(about)),
+    alarms: (about, count) => alarms.find(({ Message }) => Message.includes(about), count),
     logged: name => loggedIn(logs, `/aws/lambda/${stackName}-${name}`),
     written: () => writtenIn({ stepFunctions, logs, queues: [announcements, alarms] }),
     passwords: () => passwordsIn([secrets, parameters], names),

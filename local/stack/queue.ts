@@ -55,9 +55,10 @@ export class Queue<Message> {
     }
   }
 
-  /** Those of which `wanted` is true, after waiting for the first, up to 20 seconds. */
-  async find(wanted: (message: Message) => boolean): Promise<Message[]> {
-    for (let tries = 0; tries < 20 && !this.received.some(wanted); tries++) await this.receive()
-    return this.received.filter(wanted)
+  /** Those of which `wanted` is true, after waiting for so many, up to 20 seconds. */
+  async find(wanted: (message: Message) => boolean, count = 1): Promise<Message[]> {
+    const found = () => this.received.filter(wanted)
+    for (let tries = 0; tries < 20 && found().length < count; tries++) await this.receive()
+    return found()
   }
 }
