@@ -25,7 +25,7 @@ type Made = {
 export type AuditClients = Made & { in(region: string): AuditClients }
 
 /** Those of one Region, each of whose calls waits for its turn. */
-export function pacedIn(region: string, clients: AuditClients, pace: Pace): Made {
+export function pacedIn({ clients, pace }: { clients: AuditClients; pace: Pace }, region: string): Made {
   const there = clients.in(region)
   return {
     cloudFormation: async () => pace.over(await there.cloudFormation(), 'cloudformation', region),

@@ -42,7 +42,7 @@ export class Histories {
     const kind = { service: 'dynamodb', operation: 'Scan', region } as const
     const all = await factOf(
       (async () => {
-        const client = await pacedIn(region, collector.clients, collector.pace).dynamo()
+        const client = await pacedIn(collector, region).dynamo()
         const pages = new RecordTable(client, table).pages(fields)
         for (;;) {
           const page = await collector.asking.ask(kind, () => pages.next())

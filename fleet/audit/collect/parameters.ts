@@ -29,7 +29,7 @@ export async function listParameters(
   account: string,
   { found, pending }: Parameters,
 ): Promise<Fact<'all'>> {
-  const client = await pacedIn(region, collector.clients, collector.pace).parameters()
+  const client = await pacedIn(collector, region).parameters()
   const page = async (NextToken: string | undefined) => {
     const answer = await client.send(new DescribeParametersCommand({ MaxResults: 50, NextToken }))
     const items = (answer.Parameters ?? []).map(each => parameterIn(each, region, account))
@@ -86,7 +86,7 @@ export async function parameterTags(
   collector: Collector,
   region: string,
 ): Promise<(parameter: ParameterFacts) => Fact<Tags>> {
-  const client = await pacedIn(region, collector.clients, collector.pace).tagging()
+  const client = await pacedIn(collector, region).tagging()
   const page = async (PaginationToken: string | undefined) => {
     const query = { ResourceTypeFilters: ['ssm:parameter'], ResourcesPerPage: 100, PaginationToken }
     const answer = await client.send(new GetResourcesCommand(query))
@@ -114,7 +114,7 @@ export async function lookAtParameter(collector: Collector, parameter: Parameter
   const asked = unit(collector, `GetResourcePolicies ${arn}`, () =>
     collector.asking
       .ask(kind, async () => {
-        const client = await pacedIn(region, collector.clients, collector.pace).parameters()
+        const client = await pacedIn(collector, region).parameters()
         const found: string[] = []
         for await (const { Policies = [] } of paginateGetResourcePolicies({ client }, { ResourceArn: arn }))
           found.push(...Policies.flatMap(({ Policy }) => Policy ?? []))

@@ -25,7 +25,7 @@ export async function stackIn(
 ): Promise<{ stack?: Stack; at: string }> {
   return unit(collector, `DescribeStacks ${region}`, () =>
     collector.asking.ask({ service: 'cloudformation', operation: 'DescribeStacks', region }, async () => {
-      const client = await pacedIn(region, collector.clients, collector.pace).cloudFormation()
+      const client = await pacedIn(collector, region).cloudFormation()
       const clock = watchClock(client)
       const stack = (await stacksIn(client)).find(each => each.stage === stage)
       return { ...(stack && { stack }), at: clock() }
@@ -38,7 +38,7 @@ export async function stackFacts(collector: Collector, region: string, stack: St
   const { name, version, outputs } = stack
   const roles = await unit(collector, `ListStackResources ${region}`, () =>
     collector.asking.ask({ service: 'cloudformation', operation: 'ListStackResources', region }, async () => {
-      const client = await pacedIn(region, collector.clients, collector.pace).cloudFormation()
+      const client = await pacedIn(collector, region).cloudFormation()
       return rolesIn(await resourcesOf(client, name)).sort()
     }),
   )
@@ -52,7 +52,7 @@ export function subscribersOf(collector: Collector, region: string, stack: Stack
   return factOf(
     unit(collector, `ListSubscriptionsByTopic ${region}`, () =>
       collector.asking.ask({ service: 'sns', operation: 'ListSubscriptionsByTopic', region }, async () => {
-        const client = await pacedIn(region, collector.clients, collector.pace).sns()
+        const client = await pacedIn(collector, region).sns()
         let confirmed = 0
         const pages = wholeList(paginateListSubscriptionsByTopic({ client }, { TopicArn }))
         for await (const { Subscriptions = [] } of pages)
@@ -71,7 +71,7 @@ export function subscribersOf(collector: Collector, region: string, stack: Stack
  */
 export function exposedIn(collector: Collector, region: string): Promise<RegionFacts['exposed']> {
   const asked = unit(collector, `ListFindings ${region}`, async () => {
-    const client = await pacedIn(region, collector.clients, collector.pace).accessAnalyzer()
+    const client = await pacedIn(collector, region).accessAnalyzer()
     const kind = { service: 'access-analyzer', region } as const
     const analyzerArn = await collector.asking.ask({ ...kind, operation: 'ListAnalyzers' }, async () => {
       for await (const { analyzers = [] } of wholeList(paginateListAnalyzers({ client }, {})))
@@ -111,7 +111,7 @@ export async function functionOf(
   const asked = unit(collector, `GetFunctionConfiguration ${arn}`, () =>
     collector.asking
       .ask({ service: 'lambda', operation: 'GetFunctionConfiguration', region }, async () => {
-        const client = await pacedIn(region, collector.clients, collector.pace).lambda()
+        const client = await pacedIn(collector, region).lambda()
         const command = new GetFunctionConfigurationCommand({ FunctionName: arn })
         const { Runtime, State, LastModified } = await client.send(command)
         const modified = LastModified && new Date(LastModified).toISOString()

@@ -28,7 +28,7 @@ export async function listSecrets(
   region: string,
   secrets: Map<string, SecretFacts>,
 ): Promise<Fact<'all'>> {
-  const client = await pacedIn(region, collector.clients, collector.pace).secrets()
+  const client = await pacedIn(collector, region).secrets()
   const page = async (NextToken: string | undefined) => {
     const answer = await client.send(new ListSecretsCommand({ MaxResults: 100, NextToken }))
     return { items: (answer.SecretList ?? []).map(entry => secretIn(entry, region)), next: answer.NextToken }
@@ -135,7 +135,7 @@ function replicasOf(collector: Collector, secret: SecretFacts): Promise<ReplicaF
   const { arn, region } = secret
   return unit(collector, `DescribeSecret ${arn}`, () =>
     collector.asking.ask(kindOf('DescribeSecret', secret), async () => {
-      const client = await pacedIn(region, collector.clients, collector.pace).secrets()
+      const client = await pacedIn(collector, region).secrets()
       const { ReplicationStatus = [] } = await client.send(new DescribeSecretCommand({ SecretId: arn }))
       return ReplicationStatus.map(({ Region, Status, StatusMessage, LastAccessedDate, KmsKeyId }) => ({
         ...{ region: Region ?? '', status: Status ?? 'unknown' },
@@ -151,7 +151,7 @@ async function policyOf(collector: Collector, secret: SecretFacts): Promise<stri
   const { arn, region } = secret
   const policy = await unit(collector, `GetResourcePolicy ${arn}`, () =>
     collector.asking.ask(kindOf('GetResourcePolicy', secret), async () => {
-      const client = await pacedIn(region, collector.clients, collector.pace).secrets()
+      const client = await pacedIn(collector, region).secrets()
       const { ResourcePolicy } = await client.send(new GetResourcePolicyCommand({ SecretId: arn }))
       return ResourcePolicy ?? null
     }),
@@ -182,7 +182,7 @@ function versionsOf(collector: Collector, secret: SecretFacts): Promise<Record<s
   const { arn, region, labels } = secret
   return unit(collector, `ListSecretVersionIds ${arn}`, () =>
     collector.asking.ask(kindOf('ListSecretVersionIds', secret), async () => {
-      const client = await pacedIn(region, collector.clients, collector.pace).secrets()
+      const client = await pacedIn(collector, region).secrets()
       const dates: Record<string, string> = {}
       const pages = wholeList(paginateListSecretVersionIds({ client, pageSize: 100 }, { SecretId: arn }))
       for await (const { Versions = [] } of pages)

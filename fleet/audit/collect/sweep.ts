@@ -60,7 +60,7 @@ async function lookupIn(
   region: string,
   asked: { last: Unread | undefined },
 ): Promise<Lookup> {
-  const client = await pacedIn(region, collector.clients, collector.pace).cloudTrail()
+  const client = await pacedIn(collector, region).cloudTrail()
   const kind = { service: 'cloudtrail', operation: 'LookupEvents', region } as const
   return query =>
     collector.asking
