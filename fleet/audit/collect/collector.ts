@@ -1,5 +1,5 @@
 import type { Pace } from '../pace.ts'
-import type { Asking } from './asking.ts'
+import { type Asking, type Kind, Unread } from './asking.ts'
 import type { AuditClients } from './clients.ts'
 
 /** What was found so far, by the name of each unit: a page, or what one call said of one credential. It is JSON. */
@@ -31,3 +31,21 @@ export async function unit<Found>(
   units.keep(name, { found })
   return found
 }
+
+/**
+ * A unit that is what one call says of something. With `absent` that is what it says of what does not exist.
+ * @throws as Asking.ask
+ */
+export const askOnce = <Found>(
+  { asking, units }: Pick<Collector, 'asking' | 'units'>,
+  kind: Kind,
+  about: string,
+  call: () => Promise<Found>,
+  absent?: Found,
+): Promise<Found> =>
+  unit({ units }, `${kind.operation} ${about}`, () =>
+    asking.ask(kind, call).catch(error => {
+      if (absent !== undefined && error instanceof Unread && error.absent) return absent
+      throw error
+    }),
+  )

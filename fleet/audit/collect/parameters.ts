@@ -10,9 +10,9 @@ import { type Tags, tagsIn } from '../../../rotation/tags.ts'
 import { pendingPath } from '../../parameters.ts'
 import { isToken } from '../../token.ts'
 import type { Fact, ParameterFacts } from '../facts.ts'
-import { factOf, Unread } from './asking.ts'
+import { factOf } from './asking.ts'
 import { pacedIn } from './clients.ts'
-import { type Collector, unit } from './collector.ts'
+import { askOnce, type Collector } from './collector.ts'
 import { readPages } from './pages.ts'
 import { isCustomers, unasked } from './secrets.ts'
 
@@ -111,21 +111,14 @@ export const isSharable = ({ tier }: ParameterFacts): boolean => tier !== 'Stand
 export async function lookAtParameter(collector: Collector, parameter: ParameterFacts): Promise<void> {
   const { arn, region } = parameter
   const kind = { service: 'ssm', operation: 'GetResourcePolicies', region } as const
-  const asked = unit(collector, `GetResourcePolicies ${arn}`, () =>
-    collector.asking
-      .ask(kind, async () => {
-        const client = await pacedIn(collector, region).parameters()
-        const found: string[] = []
-        for await (const { Policies = [] } of paginateGetResourcePolicies({ client }, { ResourceArn: arn }))
-          found.push(...Policies.flatMap(({ Policy }) => Policy ?? []))
-        return found
-      })
-      .catch(error => {
-        if (error instanceof Unread && error.absent) return []
-        throw error
-      }),
-  )
-  parameter.policy = await factOf(asked.then(oneOf))
+  const call = async () => {
+    const client = await pacedIn(collector, region).parameters()
+    const found: string[] = []
+    for await (const { Policies = [] } of paginateGetResourcePolicies({ client }, { ResourceArn: arn }))
+      found.push(...Policies.flatMap(({ Policy }) => Policy ?? []))
+    return found
+  }
+  parameter.policy = await factOf(askOnce(collector, kind, arn, call, []).then(oneOf))
   collector.advance('answer', 1)
 }
 

@@ -11,9 +11,9 @@ import { resourcesOf, rolesIn } from '../../stackResources.ts'
 import { type Stack, stacksIn } from '../../stacks.ts'
 import { wholeList } from '../../wholeList.ts'
 import type { Fact, FunctionFacts, RegionFacts, StackFacts } from '../facts.ts'
-import { factOf, Unread } from './asking.ts'
+import { factOf } from './asking.ts'
 import { pacedIn } from './clients.ts'
-import { type Collector, unit } from './collector.ts'
+import { askOnce, type Collector, unit } from './collector.ts'
 
 const SECRET = 'AWS::SecretsManager::Secret'
 
@@ -23,25 +23,23 @@ export async function stackIn(
   region: string,
   stage: string,
 ): Promise<{ stack?: Stack; at: string }> {
-  return unit(collector, `DescribeStacks ${region}`, () =>
-    collector.asking.ask({ service: 'cloudformation', operation: 'DescribeStacks', region }, async () => {
-      const client = await pacedIn(collector, region).cloudFormation()
-      const clock = watchClock(client)
-      const stack = (await stacksIn(client)).find(each => each.stage === stage)
-      return { ...(stack && { stack }), at: clock() }
-    }),
-  )
+  const kind = { service: 'cloudformation', operation: 'DescribeStacks', region } as const
+  return askOnce(collector, kind, region, async () => {
+    const client = await pacedIn(collector, region).cloudFormation()
+    const clock = watchClock(client)
+    const stack = (await stacksIn(client)).find(each => each.stage === stage)
+    return { ...(stack && { stack }), at: clock() }
+  })
 }
 
 /** What a stack is to an audit: roles are those that CloudFormation made for it. */
 export async function stackFacts(collector: Collector, region: string, stack: Stack): Promise<StackFacts> {
   const { name, version, outputs } = stack
-  const roles = await unit(collector, `ListStackResources ${region}`, () =>
-    collector.asking.ask({ service: 'cloudformation', operation: 'ListStackResources', region }, async () => {
-      const client = await pacedIn(collector, region).cloudFormation()
-      return rolesIn(await resourcesOf(client, name)).sort()
-    }),
-  )
+  const kind = { service: 'cloudformation', operation: 'ListStackResources', region } as const
+  const roles = await askOnce(collector, kind, region, async () => {
+    const client = await pacedIn(collector, region).cloudFormation()
+    return rolesIn(await resourcesOf(client, name)).sort()
+  })
   const { RotateSecretFunctionArn: rotateSecret = '', DueSchedule: dueSchedule } = outputs
   return { name, version, rotateSecret, roles, ...(dueSchedule && { dueSchedule }) }
 }
@@ -49,20 +47,18 @@ export async function stackFacts(collector: Collector, region: string, stack: St
 /** How many have confirmed that they want the alarms. SNS says something else than an ARN of those who have not. */
 export function subscribersOf(collector: Collector, region: string, stack: Stack): Promise<Fact<number>> {
   const TopicArn = stack.outputs.AlarmTopicArn
-  return factOf(
-    unit(collector, `ListSubscriptionsByTopic ${region}`, () =>
-      collector.asking.ask({ service: 'sns', operation: 'ListSubscriptionsByTopic', region }, async () => {
-        const client = await pacedIn(collector, region).sns()
-        let confirmed = 0
-        const pages = wholeList(paginateListSubscriptionsByTopic({ client }, { TopicArn }))
-        for await (const { Subscriptions = [] } of pages)
-          confirmed += Subscriptions.filter(({ SubscriptionArn = '' }) =>
-            SubscriptionArn.startsWith('arn:'),
-          ).length
-        return confirmed
-      }),
-    ),
-  )
+  const kind = { service: 'sns', operation: 'ListSubscriptionsByTopic', region } as const
+  const asked = askOnce(collector, kind, region, async () => {
+    const client = await pacedIn(collector, region).sns()
+    let confirmed = 0
+    const pages = wholeList(paginateListSubscriptionsByTopic({ client }, { TopicArn }))
+    for await (const { Subscriptions = [] } of pages)
+      confirmed += Subscriptions.filter(({ SubscriptionArn = '' }) =>
+        SubscriptionArn.startsWith('arn:'),
+      ).length
+    return confirmed
+  })
+  return factOf(asked)
 }
 
 /**
@@ -108,24 +104,19 @@ export async function functionOf(
   arn: string,
 ): Promise<Fact<FunctionFacts | undefined>> {
   const region = regionIn(arn) ?? ''
-  const asked = unit(collector, `GetFunctionConfiguration ${arn}`, () =>
-    collector.asking
-      .ask({ service: 'lambda', operation: 'GetFunctionConfiguration', region }, async () => {
-        const client = await pacedIn(collector, region).lambda()
-        const command = new GetFunctionConfigurationCommand({ FunctionName: arn })
-        const { Runtime, State, LastModified } = await client.send(command)
-        const modified = LastModified && new Date(LastModified).toISOString()
-        return {
-          ...(Runtime && { runtime: Runtime }),
-          ...(State && { state: State }),
-          ...(modified && { lastModified: modified }),
-        }
-      })
-      .catch(error => {
-        if (error instanceof Unread && error.absent) return null
-        throw error
-      }),
-  )
+  const kind = { service: 'lambda', operation: 'GetFunctionConfiguration', region } as const
+  const call = async (): Promise<FunctionFacts | null> => {
+    const client = await pacedIn(collector, region).lambda()
+    const command = new GetFunctionConfigurationCommand({ FunctionName: arn })
+    const { Runtime, State, LastModified } = await client.send(command)
+    const modified = LastModified && new Date(LastModified).toISOString()
+    return {
+      ...(Runtime && { runtime: Runtime }),
+      ...(State && { state: State }),
+      ...(modified && { lastModified: modified }),
+    }
+  }
+  const asked = askOnce(collector, kind, arn, call, null)
   const found = await factOf(asked.then(found => found ?? undefined))
   collector.advance('answer', 1)
   return found

@@ -13,7 +13,7 @@ import { wholeList } from '../../wholeList.ts'
 import type { Fact, ReplicaFacts, SecretFacts } from '../facts.ts'
 import { factOf, Unread } from './asking.ts'
 import { pacedIn } from './clients.ts'
-import { type Collector, unit } from './collector.ts'
+import { askOnce, type Collector } from './collector.ts'
 import { readPages } from './pages.ts'
 
 /** What stands for a fact until it was asked for. */
@@ -133,29 +133,25 @@ const kindOf = (operation: string, { region }: SecretFacts) =>
 
 function replicasOf(collector: Collector, secret: SecretFacts): Promise<ReplicaFacts[]> {
   const { arn, region } = secret
-  return unit(collector, `DescribeSecret ${arn}`, () =>
-    collector.asking.ask(kindOf('DescribeSecret', secret), async () => {
-      const client = await pacedIn(collector, region).secrets()
-      const { ReplicationStatus = [] } = await client.send(new DescribeSecretCommand({ SecretId: arn }))
-      return ReplicationStatus.map(({ Region, Status, StatusMessage, LastAccessedDate, KmsKeyId }) => ({
-        ...{ region: Region ?? '', status: Status ?? 'unknown' },
-        ...(StatusMessage && { message: StatusMessage }),
-        ...(LastAccessedDate && { lastAccessed: dayOf(LastAccessedDate) }),
-        ...(isCustomers(KmsKeyId) && { keyId: KmsKeyId }),
-      })).sort((a, b) => (a.region < b.region ? -1 : 1))
-    }),
-  )
+  return askOnce(collector, kindOf('DescribeSecret', secret), arn, async () => {
+    const client = await pacedIn(collector, region).secrets()
+    const { ReplicationStatus = [] } = await client.send(new DescribeSecretCommand({ SecretId: arn }))
+    return ReplicationStatus.map(({ Region, Status, StatusMessage, LastAccessedDate, KmsKeyId }) => ({
+      ...{ region: Region ?? '', status: Status ?? 'unknown' },
+      ...(StatusMessage && { message: StatusMessage }),
+      ...(LastAccessedDate && { lastAccessed: dayOf(LastAccessedDate) }),
+      ...(isCustomers(KmsKeyId) && { keyId: KmsKeyId }),
+    })).sort((a, b) => (a.region < b.region ? -1 : 1))
+  })
 }
 
 async function policyOf(collector: Collector, secret: SecretFacts): Promise<string | undefined> {
   const { arn, region } = secret
-  const policy = await unit(collector, `GetResourcePolicy ${arn}`, () =>
-    collector.asking.ask(kindOf('GetResourcePolicy', secret), async () => {
-      const client = await pacedIn(collector, region).secrets()
-      const { ResourcePolicy } = await client.send(new GetResourcePolicyCommand({ SecretId: arn }))
-      return ResourcePolicy ?? null
-    }),
-  )
+  const policy = await askOnce(collector, kindOf('GetResourcePolicy', secret), arn, async () => {
+    const client = await pacedIn(collector, region).secrets()
+    const { ResourcePolicy } = await client.send(new GetResourcePolicyCommand({ SecretId: arn }))
+    return ResourcePolicy ?? null
+  })
   return policy ?? undefined
 }
 
@@ -180,17 +176,15 @@ async function datesOf(collector: Collector, secret: SecretFacts): Promise<void>
 /** The dates of the versions that have a label: only these are asked for. */
 function versionsOf(collector: Collector, secret: SecretFacts): Promise<Record<string, string>> {
   const { arn, region, labels } = secret
-  return unit(collector, `ListSecretVersionIds ${arn}`, () =>
-    collector.asking.ask(kindOf('ListSecretVersionIds', secret), async () => {
-      const client = await pacedIn(collector, region).secrets()
-      const dates: Record<string, string> = {}
-      const pages = wholeList(paginateListSecretVersionIds({ client, pageSize: 100 }, { SecretId: arn }))
-      for await (const { Versions = [] } of pages)
-        for (const { VersionId = '', CreatedDate } of Versions)
-          if (CreatedDate && labels[VersionId]) dates[VersionId] = CreatedDate.toISOString()
-      return dates
-    }),
-  )
+  return askOnce(collector, kindOf('ListSecretVersionIds', secret), arn, async () => {
+    const client = await pacedIn(collector, region).secrets()
+    const dates: Record<string, string> = {}
+    const pages = wholeList(paginateListSecretVersionIds({ client, pageSize: 100 }, { SecretId: arn }))
+    for await (const { Versions = [] } of pages)
+      for (const { VersionId = '', CreatedDate } of Versions)
+        if (CreatedDate && labels[VersionId]) dates[VersionId] = CreatedDate.toISOString()
+    return dates
+  })
 }
 
 /** A replica follows its primary in all that only a primary is asked for. */
