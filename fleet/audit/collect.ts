@@ -8,7 +8,9 @@ import { Histories } from './collect/histories.ts'
 import { isSharable } from './collect/parameters.ts'
 import { type Plan, planOf } from './collect/plan.ts'
 import {
+  credentialsOf,
   followPrimaries,
+  functionsOf,
   type Gathered,
   listRegion,
   listReplicas,
@@ -17,7 +19,7 @@ import {
   takeHistories,
 } from './collect/region.ts'
 import { stackIn } from './collect/regions.ts'
-import { type ReadsWanted, sweepIn } from './collect/sweep.ts'
+import { type ReadsWanted, type Swept, sweepIn, unswept } from './collect/sweep.ts'
 import type { CredentialFacts, Fact, Facts } from './facts.ts'
 import { Pace } from './pace.ts'
 
@@ -114,12 +116,9 @@ const stackAt = (collector: Collector, region: string, stage: string): Promise<F
 const peersOf = (stack: Stack | undefined) => stack?.outputs.PeerRegions?.split(',').filter(Boolean) ?? []
 
 function planFor(regions: Gathered[]): Plan {
-  const lots = regions.map(({ secrets }) => [...secrets.values()])
-  const functions = lots.flatMap(secrets => [
-    ...new Set(secrets.flatMap(({ rotation }) => rotation.functionArn ?? [])),
-  ])
+  const functions = regions.flatMap(({ secrets }) => functionsOf(secrets))
   return planOf(
-    lots.flat(),
+    regions.flatMap(({ secrets }) => [...secrets.values()]),
     functions.map(arn => ({ region: regionIn(arn) ?? '' })),
     regions.flatMap(({ parameters }) => [...parameters.values()].filter(isSharable)),
   )
@@ -151,22 +150,17 @@ class Counter {
 }
 
 /** Puts what the sweeps have seen into the facts of the Regions and of their credentials. */
-function takeReaders(
-  regions: Gathered[],
-  swept: Map<string, Awaited<ReturnType<typeof sweepIn>>>,
-  histories: Histories,
-): void {
+function takeReaders(regions: Gathered[], swept: Map<string, Fact<Swept>>, histories: Histories): void {
   const roles = new Set(
     regions.flatMap(({ facts: { stack } }) => ('is' in stack ? (stack.is?.roles ?? []) : [])),
   )
   for (const gathered of regions) {
     const { region, facts } = gathered
-    const found = swept.get(region) ?? facts.sweep
+    const found = swept.get(region) ?? unswept
     if ('unread' in found) {
       facts.sweep = found
       continue
     }
-    if (!('readers' in found.is)) continue
     const { events, completeSince } = found.is.facts
     const doubt = events ? undefined : doubtOf(histories.rotatedIn(region, completeSince))
     facts.sweep = doubt === undefined ? { is: found.is.facts } : { unread: doubt }
@@ -175,11 +169,6 @@ function takeReaders(
     for (const credential of credentials) credential.readers = readers.get(credential.arn) ?? []
   }
 }
-
-const credentialsOf = ({ secrets, parameters }: Gathered): CredentialFacts[] => [
-  ...secrets.values(),
-  ...parameters.values(),
-]
 
 const byName = ([a]: readonly [string, ...unknown[]], [b]: readonly [string, ...unknown[]]) =>
   a < b ? -1 : 1

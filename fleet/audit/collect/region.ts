@@ -1,13 +1,14 @@
 import { inRegion } from '../../../rotation/arn.ts'
 import { settled } from '../../pool.ts'
 import type { Stack } from '../../stacks.ts'
-import type { Fact, ParameterFacts, RegionFacts, SecretFacts } from '../facts.ts'
+import type { CredentialFacts, Fact, ParameterFacts, RegionFacts, SecretFacts } from '../facts.ts'
 import { factOf } from './asking.ts'
 import type { Collector } from './collector.ts'
 import type { Histories } from './histories.ts'
 import { isSharable, listParameters, lookAtParameter, type Parameters, parameterTags } from './parameters.ts'
 import { exposedIn, functionOf, stackFacts, subscribersOf } from './regions.ts'
 import { callsAbout, followPrimary, listSecrets, lookAtSecret } from './secrets.ts'
+import { unswept } from './sweep.ts'
 
 /** So many credentials of a Region are asked about at the same time. */
 const AT_ONCE = 16
@@ -45,15 +46,8 @@ export async function listRegion(
     secrets,
     parameters: parameters.found,
     facts: {
-      ...{
-        stack: facts,
-        secrets: allSecrets,
-        parameters: allParameters,
-        functions: {},
-        exposed,
-        subscribers,
-      },
-      sweep: { unread: 'CloudTrail was not asked' },
+      ...{ stack: facts, secrets: allSecrets, parameters: allParameters },
+      ...{ functions: {}, exposed, subscribers, sweep: unswept },
     },
   }
 }
@@ -69,17 +63,10 @@ export async function listReplicas(collector: Collector, region: string): Promis
   return {
     ...{ region, secrets, parameters: new Map() },
     facts: {
-      ...{
-        stack: { is: undefined },
-        secrets: 'is' in all ? { is: 'replicas' } : all,
-        parameters: { is: 'none' },
-      },
-      ...{
-        functions: {},
-        exposed,
-        subscribers: { is: undefined },
-        sweep: { unread: 'CloudTrail was not asked' },
-      },
+      stack: { is: undefined },
+      secrets: 'is' in all ? { is: 'replicas' } : all,
+      parameters: { is: 'none' },
+      ...{ functions: {}, exposed, subscribers: { is: undefined }, sweep: unswept },
     },
   }
 }
@@ -123,10 +110,7 @@ export async function lookAt(collector: Collector, { secrets, parameters, facts 
   })
   const sharable = [...parameters.values()].filter(isSharable)
   const policies = await settled(sharable, AT_ONCE, parameter => lookAtParameter(collector, parameter))
-  const functions = [
-    ...new Set([...secrets.values()].flatMap(({ rotation }) => rotation.functionArn ?? [])),
-  ].sort()
-  const asked = await settled(functions, AT_ONCE, async arn => {
+  const asked = await settled(functionsOf(secrets), AT_ONCE, async arn => {
     facts.functions[arn] = await functionOf(collector, arn)
   })
   for (const result of [...looked, ...policies, ...asked])
@@ -134,10 +118,20 @@ export async function lookAt(collector: Collector, { secrets, parameters, facts 
   facts.functions = Object.fromEntries(Object.entries(facts.functions).sort(([a], [b]) => (a < b ? -1 : 1)))
 }
 
+/** ARNs of the functions that secrets name as their rotation function. */
+export const functionsOf = (secrets: Gathered['secrets']): string[] =>
+  [...new Set([...secrets.values()].flatMap(({ rotation }) => rotation.functionArn ?? []))].sort()
+
+/** All that a Region has of the fleet. */
+export const credentialsOf = ({ secrets, parameters }: Gathered): CredentialFacts[] => [
+  ...secrets.values(),
+  ...parameters.values(),
+]
+
 /** Puts what the tables know into each credential. */
-export function takeHistories({ region, secrets, parameters }: Gathered, histories: Histories): void {
-  for (const credential of [...secrets.values(), ...parameters.values()])
-    credential.history = histories.of(region, credential.store, credential.arn, credential.name)
+export function takeHistories(gathered: Gathered, histories: Histories): void {
+  for (const credential of credentialsOf(gathered))
+    credential.history = histories.of(gathered.region, credential.store, credential.arn, credential.name)
 }
 
 /** Gives each replica what only its primary is asked for. */

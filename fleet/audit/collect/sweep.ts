@@ -15,6 +15,9 @@ export type Swept = {
   readers(credentials: CredentialFacts[], roles: ReadonlySet<string>): Map<string, Reader[]>
 }
 
+/** What stands for the reads of a Region until CloudTrail was asked for them. */
+export const unswept = { unread: 'CloudTrail was not asked' }
+
 /** The sweep of one Region up to the moment, or why there is none. Pages that were kept are not asked for again. */
 export async function sweepIn(
   collector: Collector,
@@ -22,7 +25,7 @@ export async function sweepIn(
   moment: string,
   wanted: ReadsWanted | undefined,
 ): Promise<Fact<Swept>> {
-  if (!wanted) return { unread: 'CloudTrail was not asked' }
+  if (!wanted) return unswept
   const pages = keptPages(collector, region)
   let number = pages.length
   const onPage = (page: SweepPage) => {
