@@ -4,7 +4,7 @@ import { follow } from '../rotation/follow.ts'
 import { awaited, notFollowing, saysOf } from '../rotation/replicas.ts'
 import type { Description } from '../rotation/stores/store.ts'
 import type { Scheduled } from './inventory.ts'
-import { settled } from './pool.ts'
+import { all } from './pool.ts'
 
 /** Asks the own Region for a secret, and others for what they have of it. `peers` are those that may be asked. */
 export type Regions = {
@@ -50,12 +50,9 @@ export class Replicas {
    */
   async lagging(credentials: Scheduled[], now: Date): Promise<Map<Scheduled, Lag>> {
     const secrets = credentials.filter(({ store }) => store === 'secrets-manager')
-    const looked = await settled(secrets, AT_ONCE, secret => this.#lagOf(secret, now))
+    const looked = await all(secrets, AT_ONCE, secret => this.#lagOf(secret, now))
     const found = new Map<Scheduled, Lag>()
-    for (const [index, outcome] of looked.entries()) {
-      if (outcome.status === 'rejected') throw outcome.reason
-      if (outcome.value) found.set(secrets[index] as Scheduled, outcome.value)
-    }
+    for (const [index, lag] of looked.entries()) if (lag) found.set(secrets[index] as Scheduled, lag)
     return found
   }
 

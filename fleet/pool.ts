@@ -16,3 +16,16 @@ export async function settled<Item, Result>(
   await Promise.all(Array.from({ length: most }, worker))
   return results
 }
+
+/** As `Promise.all`, so many at once; but each is waited for. @throws what the first of them has thrown */
+export async function all<Item, Result>(
+  items: Item[],
+  most: number,
+  work: (item: Item) => Promise<Result>,
+): Promise<Result[]> {
+  const outcomes = await settled(items, most, work)
+  return outcomes.map(outcome => {
+    if (outcome.status === 'rejected') throw outcome.reason
+    return outcome.value
+  })
+}

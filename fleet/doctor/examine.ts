@@ -1,4 +1,4 @@
-import { settled } from '../pool.ts'
+import { all } from '../pool.ts'
 import type { StackResource } from '../stackResources.ts'
 import { type Check, type DoctorClients, type Fix, looked, type Place } from './check.ts'
 import { lookAtErrors, lookAtFunction, lookAtReader } from './functions.ts'
@@ -51,11 +51,7 @@ export async function examine(
       ? [() => looked('alarm', 'states', place, () => lookAtAlarms(cloudWatch, alarms, place))]
       : []),
   ]
-  const outcomes = await settled(looks, AT_ONCE, look => look())
-  return outcomes.flatMap(outcome => {
-    if (outcome.status === 'rejected') throw outcome.reason
-    return outcome.value
-  })
+  return (await all(looks, AT_ONCE, look => look())).flat()
 }
 
 const lastOf = (id: string, sign: string) => id.slice(id.lastIndexOf(sign) + 1)

@@ -1,5 +1,5 @@
 import { inRegion } from '../../../rotation/arn.ts'
-import { settled } from '../../pool.ts'
+import { all } from '../../pool.ts'
 import type { Stack } from '../../stacks.ts'
 import type { CredentialFacts, Fact, ParameterFacts, RegionFacts, SecretFacts } from '../facts.ts'
 import { factOf } from './asking.ts'
@@ -55,7 +55,7 @@ export async function listRegion(
 /** Lists the replicas that a Region has of secrets of other ones, where nothing else is looked at. */
 export async function listReplicas(collector: Collector, region: string): Promise<Gathered> {
   const secrets = new Map<string, SecretFacts>()
-  const [all, exposed] = await Promise.all([
+  const [listed, exposed] = await Promise.all([
     listSecrets(collector, region, secrets),
     exposedIn(collector, region),
   ])
@@ -64,7 +64,7 @@ export async function listReplicas(collector: Collector, region: string): Promis
     ...{ region, secrets, parameters: new Map() },
     facts: {
       stack: { is: undefined },
-      secrets: 'is' in all ? { is: 'replicas' } : all,
+      secrets: 'is' in listed ? { is: 'replicas' } : listed,
       parameters: { is: 'none' },
       ...{ functions: {}, exposed, subscribers: { is: undefined }, sweep: unswept },
     },
@@ -105,16 +105,14 @@ async function readTable(
 /** Asks for all that the lists do not tell of the secrets, of their functions, and of parameters. */
 export async function lookAt(collector: Collector, { secrets, parameters, facts }: Gathered): Promise<void> {
   const primaries = [...secrets.values()].filter(secret => callsAbout(secret).length)
-  const looked = await settled(primaries, AT_ONCE, async secret => {
+  await all(primaries, AT_ONCE, async secret => {
     if (!(await lookAtSecret(collector, secret))) secrets.delete(secret.arn)
   })
   const sharable = [...parameters.values()].filter(isSharable)
-  const policies = await settled(sharable, AT_ONCE, parameter => lookAtParameter(collector, parameter))
-  const asked = await settled(functionsOf(secrets), AT_ONCE, async arn => {
+  await all(sharable, AT_ONCE, parameter => lookAtParameter(collector, parameter))
+  await all(functionsOf(secrets), AT_ONCE, async arn => {
     facts.functions[arn] = await functionOf(collector, arn)
   })
-  for (const result of [...looked, ...policies, ...asked])
-    if (result.status === 'rejected') throw result.reason
   facts.functions = Object.fromEntries(Object.entries(facts.functions).sort(([a], [b]) => (a < b ? -1 : 1)))
 }
 
