@@ -1,25 +1,19 @@
 import { type CloudWatchClient, DescribeAlarmsCommand, type MetricAlarm } from '@aws-sdk/client-cloudwatch'
 import { GetFunctionConfigurationCommand, type LambdaClient } from '@aws-sdk/client-lambda'
-import { paginateListSubscriptionsByTopic, type SNSClient } from '@aws-sdk/client-sns'
+import type { SNSClient } from '@aws-sdk/client-sns'
 import { DescribeParametersCommand, type SSMClient } from '@aws-sdk/client-ssm'
-import { wholeList } from '../wholeList.ts'
+import { type Subscriptions, subscriptionsOf } from '../subscriptions.ts'
 import { type Check, deployAgain, type Place, well } from './check.ts'
 
 /** Whether somebody is told: who has subscribed to the topic, and has confirmed it. */
 export async function lookAtTopic(sns: SNSClient, TopicArn: string, place: Place): Promise<Check[]> {
   const about = TopicArn.split(':').at(-1) ?? TopicArn
-  const arns: string[] = []
-  const pages = wholeList(paginateListSubscriptionsByTopic({ client: sns }, { TopicArn }))
-  for await (const { Subscriptions = [] } of pages)
-    arns.push(...Subscriptions.map(({ SubscriptionArn = '' }) => SubscriptionArn))
-  const confirmed = arns.filter(arn => arn.startsWith('arn:')).length
-  const pending = arns.filter(arn => arn === 'PendingConfirmation').length
-  return [topicCheck(about, { confirmed, pending }, TopicArn, place)]
+  return [topicCheck(about, await subscriptionsOf(sns, TopicArn), TopicArn, place)]
 }
 
 export function topicCheck(
   about: string,
-  { confirmed, pending }: { confirmed: number; pending: number },
+  { confirmed, pending }: Subscriptions,
   TopicArn: string,
   { region }: Pick<Place, 'region'>,
 ): Check {

@@ -4,11 +4,11 @@ import {
   paginateListFindings,
 } from '@aws-sdk/client-accessanalyzer'
 import { GetFunctionConfigurationCommand } from '@aws-sdk/client-lambda'
-import { paginateListSubscriptionsByTopic } from '@aws-sdk/client-sns'
 import { regionIn } from '../../../rotation/arn.ts'
 import { watchClock } from '../../awsClock.ts'
 import { resourcesOf, rolesIn } from '../../stackResources.ts'
 import { type Stack, stacksIn } from '../../stacks.ts'
+import { subscriptionsOf } from '../../subscriptions.ts'
 import { wholeList } from '../../wholeList.ts'
 import type { Fact, FunctionFacts, RegionFacts, StackFacts } from '../facts.ts'
 import { factOf } from './asking.ts'
@@ -44,19 +44,13 @@ export async function stackFacts(collector: Collector, region: string, stack: St
   return { name, version, rotateSecret, roles, ...(dueSchedule && { dueSchedule }) }
 }
 
-/** How many have confirmed that they want the alarms. SNS says something else than an ARN of those who have not. */
+/** How many have confirmed that they want the alarms. */
 export function subscribersOf(collector: Collector, region: string, stack: Stack): Promise<Fact<number>> {
   const TopicArn = stack.outputs.AlarmTopicArn
   const kind = { service: 'sns', operation: 'ListSubscriptionsByTopic', region } as const
   const asked = askOnce(collector, kind, region, async () => {
     const client = await pacedIn(collector, region).sns()
-    let confirmed = 0
-    const pages = wholeList(paginateListSubscriptionsByTopic({ client }, { TopicArn }))
-    for await (const { Subscriptions = [] } of pages)
-      confirmed += Subscriptions.filter(({ SubscriptionArn = '' }) =>
-        SubscriptionArn.startsWith('arn:'),
-      ).length
-    return confirmed
+    return (await subscriptionsOf(client, TopicArn)).confirmed
   })
   return factOf(asked)
 }

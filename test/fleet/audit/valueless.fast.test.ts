@@ -9,6 +9,7 @@ const sources = ['fleet/audit', 'cli/audit']
     readdirSync(join(project, folder), { recursive: true, encoding: 'utf8' }).map(path => join(folder, path)),
   )
   .filter(path => path.endsWith('.ts'))
+  .concat(['stacks', 'stackResources', 'subscriptions'].map(name => `fleet/${name}.ts`))
 const textOf = (path: string) => readFileSync(join(project, path), 'utf8')
 
 /** What asks AWS: a command, or a paginator of one. */
@@ -27,6 +28,7 @@ describe('what an audit asks', () => {
     expect(sources.length).toBeGreaterThan(15)
     expect(asked).toContain('GetResourcePolicy')
     expect(asked).toContain('ListFindings')
+    expect(asked).toContain('ListSubscriptionsByTopic')
   })
 
   test('has no call that can answer with a value', () => {
