@@ -1,10 +1,7 @@
 /** How many calls a service takes of an account in a Region. */
 export type Limit = {
-  /** Calls with the same name share the limit. */
-  name: string
+  /** As many may come at once, too: of these AWS publishes no number for that. */
   perSecond: number
-  /** How many may come at once. AWS publishes no such number for these: it is what one second allows. */
-  burst: number
   /** Where AWS says so, and when that was looked up; or why it is no more than a guess. */
   source: string
 }
@@ -27,7 +24,7 @@ export const said = {
 export type ServiceKey = keyof typeof said
 
 /** By the name that signatures have for the service, and then by operation. */
-const limits: Record<ServiceKey, Record<string, [perSecond: number, source: string, name?: string]>> = {
+const limits: Record<ServiceKey, Record<string, [perSecond: number, source: string]>> = {
   secretsmanager: {
     ListSecrets: [
       100,
@@ -69,6 +66,6 @@ const limits: Record<ServiceKey, Record<string, [perSecond: number, source: stri
 export function limitOf(service: string, operation: string): Limit | undefined {
   const found = limits[service as ServiceKey]?.[operation]
   if (!found) return undefined
-  const [perSecond, source, name = `${service} ${operation}`] = found
-  return { name, perSecond, burst: perSecond, source }
+  const [perSecond, source] = found
+  return { perSecond, source }
 }

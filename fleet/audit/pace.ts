@@ -20,7 +20,7 @@ export type PaceOptions = {
 }
 
 /**
- * Keeps all calls of an audit within the limits of AWS's services: a bucket of tokens for each limit and Region. What is throttled
+ * Keeps all calls of an audit within the limits of AWS's services: a bucket of tokens for each call and Region. What is throttled
  * slows its bucket down.
  */
 export class Pace {
@@ -64,7 +64,7 @@ export class Pace {
   #bucketOf(service: string, operation: string, region: string): Bucket | undefined {
     const limit = limitOf(service, operation)
     if (!limit) return undefined
-    const key = `${region} ${limit.name}`
+    const key = `${region} ${service} ${operation}`
     const bucket = this.#buckets.get(key) ?? new Bucket(limit, this.#factor)
     this.#buckets.set(key, bucket)
     return bucket
@@ -80,9 +80,9 @@ class Bucket {
   #tokens: number
   #at = Number.NEGATIVE_INFINITY
 
-  constructor({ perSecond, burst }: Limit, factor: number) {
+  constructor({ perSecond }: Limit, factor: number) {
     this.#full = perSecond * STEADY * factor
-    this.#most = Math.max(1, burst * AT_ONCE * factor)
+    this.#most = Math.max(1, perSecond * AT_ONCE * factor)
     this.#tokens = this.#most
   }
 

@@ -14,10 +14,10 @@ export class Throttle {
   refuses(region: string, service: string, action: string, at: number): boolean {
     const limit = limitOf(service, action)
     if (!limit) return false
-    const key = `${region} ${limit.name}`
-    const most = limit.burst * this.#factor
+    const key = `${region} ${service} ${action}`
+    const most = limit.perSecond * this.#factor
     const { calls, at: since } = this.#left.get(key) ?? { calls: most, at }
-    const left = Math.min(most, calls + ((at - since) / 1000) * limit.perSecond * this.#factor)
+    const left = Math.min(most, calls + ((at - since) / 1000) * most)
     this.#left.set(key, { calls: left < 1 ? left : left - 1, at })
     return left < 1
   }
