@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { digest } from '../../../fleet/digest.ts'
 import { Refused } from '../refused.ts'
-import { type Action, pageOf, seconds, tagList, type Where } from './request.ts'
+import { type Action, inOrder, pageOf, seconds, tagList, type Where } from './request.ts'
 import type { Parameter } from './world.ts'
 
 type Filter = { Key: string; Option?: string; Values?: string[] }
@@ -54,12 +54,8 @@ export const tagging: Record<string, Action> = {
   },
 }
 
-function listed({ world, region, orderOf }: Where): Parameter[] {
-  return (world.regions.get(region)?.parameters ?? [])
-    .map(parameter => ({ parameter, order: orderOf(parameter.name) }))
-    .sort((a, b) => (a.order < b.order ? -1 : a.order > b.order ? 1 : 0))
-    .map(({ parameter }) => parameter)
-}
+const listed = (where: Where): Parameter[] =>
+  inOrder(where.world.regions.get(where.region)?.parameters ?? [], where)
 
 function metadataOf(parameter: Parameter): object {
   const { name, arn, type = 'SecureString', tier = 'Standard', keyId, changed, policies = [] } = parameter

@@ -86,6 +86,13 @@ export function aboutOf({
   return about === undefined ? undefined : `${about}`
 }
 
+/** What a Region has of something, in the order in which lists come. */
+export const inOrder = <Item extends { name: string }>(all: Iterable<Item>, { orderOf }: Where): Item[] =>
+  [...all]
+    .map(item => ({ item, order: orderOf(item.name) }))
+    .sort((a, b) => (a.order < b.order ? -1 : a.order > b.order ? 1 : 0))
+    .map(({ item }) => item)
+
 /** A page of what is listed, in the order that is wanted, and the token of the next. */
 export function pageOf<Item>(
   all: Item[],

@@ -1,12 +1,16 @@
 import { Refused } from '../refused.ts'
-import { type Action, pageOf, seconds, tagList, type Where } from './request.ts'
-import type { Region, Secret } from './world.ts'
+import { type Action, inOrder, pageOf, seconds, tagList, type Where } from './request.ts'
+import type { Secret } from './world.ts'
 
 /** Secrets Manager, of which nothing can read or write a value. */
 export const secretsManager: Record<string, Action> = {
   ListSecrets: ({ NextToken, MaxResults, Filters }, where) => {
     if (Filters) throw new Refused('InvalidParameterException', 'Filters are not played here.')
-    const { page, next } = pageOf(listed(where), { start: NextToken, most: MaxResults, least: 100 })
+    const { page, next } = pageOf(inOrder(secretsIn(where).values(), where), {
+      start: NextToken,
+      most: MaxResults,
+      least: 100,
+    })
     const SecretList = page.map(secret => ({
       ...detailsOf(secret),
       SecretVersionsToStages: stagesOf(secret),
@@ -46,16 +50,11 @@ export const secretsManager: Record<string, Action> = {
   },
 }
 
-function listed({ world, region, orderOf }: Where): Secret[] {
-  const secrets = [...((world.regions.get(region) as Region | undefined)?.secrets.values() ?? [])]
-  return secrets
-    .map(secret => ({ secret, order: orderOf(secret.name) }))
-    .sort((a, b) => (a.order < b.order ? -1 : a.order > b.order ? 1 : 0))
-    .map(({ secret }) => secret)
-}
+const secretsIn = ({ world, region }: Where): Map<string, Secret> =>
+  world.regions.get(region)?.secrets ?? new Map()
 
-function find(id: unknown, { world, region }: Where): Secret {
-  const { secrets } = world.regions.get(region) ?? { secrets: new Map<string, Secret>() }
+function find(id: unknown, where: Where): Secret {
+  const secrets = secretsIn(where)
   const found = secrets.get(`${id}`) ?? [...secrets.values()].find(({ name }) => name === id)
   if (!found)
     throw new Refused('ResourceNotFoundException', "Secrets Manager can't find the specified secret.")
