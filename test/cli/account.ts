@@ -3,6 +3,8 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { fileURLToPath } from 'node:url'
+import { stackXml } from '../../local/aws/audited/stacks.ts'
+import { answerXml, element, elements, errorXml } from '../../local/aws/audited/xml.ts'
 import { arnOf } from '../../local/embedded/stateMachine.ts'
 import manifest from '../../package.json' with { type: 'json' }
 
@@ -139,28 +141,15 @@ const refused = ({ name, message = name, status = 400 }: Refusal): Answer => ({
 })
 const refusedXml = ({ name, message = name, status = 400 }: Refusal): Answer => ({
   status,
-  body: `<ErrorResponse><Error><Type>Sender</Type><Code>${name}</Code><Message>${message}</Message></Error><RequestId>1</RequestId></ErrorResponse>`,
+  body: errorXml(name, message),
 })
 
 /** One stack a page, so that whoever does not read on misses one. */
 function stacksXml(stacks: StackTold[], body: string): Answer {
   const page = Number(/NextToken=(\d+)/.exec(body)?.[1] ?? 0)
-  const told = stacks.slice(page, page + 1).map(
-    ({ name, outputs }) =>
-      `<member><StackName>${name}</StackName><CreationTime>2026-11-01T00:00:00Z</CreationTime><StackStatus>CREATE_COMPLETE</StackStatus><Outputs>${Object.entries(
-        outputs,
-      )
-        .map(
-          ([key, value]) =>
-            `<member><OutputKey>${key}</OutputKey><OutputValue>${value}</OutputValue></member>`,
-        )
-        .join('')}</Outputs></member>`,
-  )
-  const next = page + 1 < stacks.length ? `<NextToken>${page + 1}</NextToken>` : ''
-  return {
-    status: 200,
-    body: `<DescribeStacksResponse xmlns="http://cloudformation.amazonaws.com/doc/2010-05-15/"><DescribeStacksResult><Stacks>${told}</Stacks>${next}</DescribeStacksResult></DescribeStacksResponse>`,
-  }
+  const next = page + 1 < stacks.length ? element('NextToken', `${page + 1}`) : ''
+  const told = elements('Stacks', stacks.slice(page, page + 1).map(stackXml)) + next
+  return { status: 200, body: answerXml('DescribeStacks', told) }
 }
 
 type ParameterRequest = {

@@ -1,5 +1,7 @@
+import type { StackResource } from '../../fleet/stackResources.ts'
 import { askedIn, type Call } from '../../local/aws/audited/request.ts'
-import { answerXml, element, elements, errorXml } from '../../local/aws/audited/xml.ts'
+import { resourcesXml, stackXml } from '../../local/aws/audited/stacks.ts'
+import { answerXml, elements, errorXml } from '../../local/aws/audited/xml.ts'
 import { serve } from '../../local/aws/serve.ts'
 import type { StackTold } from './account.ts'
 
@@ -16,6 +18,13 @@ export type Deployment = {
   refuse(rule?: (call: Pick<Call, 'service' | 'action'>) => Refusal | undefined): void
   stop(): Promise<void>
 }
+
+/** Resources of a page: so few that whoever does not read on misses some. */
+const AT_ONCE = 5
+
+const resourceOf = ([logicalId, type, id]: Deployment['resources'][number]): StackResource => ({
+  ...{ logicalId, type, id },
+})
 
 /** @param behind the URL of an emulator, which answers all but CloudFormation */
 export async function startDeployment(behind: string): Promise<Deployment> {
@@ -34,7 +43,7 @@ export async function startDeployment(behind: string): Promise<Deployment> {
       const told =
         action === 'DescribeStacks'
           ? elements('Stacks', here.map(stackXml))
-          : pageXml(deployment.resources, Number(input.NextToken ?? 0))
+          : resourcesXml(deployment.resources.map(resourceOf), input.NextToken, AT_ONCE)
       outgoing.writeHead(200, { 'content-type': 'text/xml' }).end(answerXml(action, told))
     } else {
       const { host, 'content-length': _, connection, expect, ...headers } = incoming.headers
@@ -58,29 +67,4 @@ export async function startDeployment(behind: string): Promise<Deployment> {
     },
   }
   return deployment
-}
-
-const stackXml = ({ name, outputs }: StackTold) =>
-  element('StackName', name) +
-  element('CreationTime', '2026-11-01T00:00:00Z') +
-  element('StackStatus', 'UPDATE_COMPLETE') +
-  elements(
-    'Outputs',
-    Object.entries(outputs).map(([key, value]) => element('OutputKey', key) + element('OutputValue', value)),
-  )
-
-/** Five a page, so that whoever does not read on misses some. */
-function pageXml(resources: Deployment['resources'], from: number): string {
-  const page = resources
-    .slice(from, from + 5)
-    .map(
-      ([logicalId, type, id]) =>
-        element('LogicalResourceId', logicalId) +
-        element('PhysicalResourceId', id) +
-        element('ResourceType', type) +
-        element('ResourceStatus', 'CREATE_COMPLETE') +
-        element('LastUpdatedTimestamp', '2026-11-01T00:00:00Z'),
-    )
-  const next = from + 5 < resources.length ? element('NextToken', `${from + 5}`) : ''
-  return elements('StackResourceSummaries', page) + next
 }

@@ -1,3 +1,4 @@
+import type { StackResource } from '../../../fleet/stackResources.ts'
 import { Refused } from '../refused.ts'
 import type { Action, Where } from './request.ts'
 import type { Stack } from './world.ts'
@@ -13,10 +14,7 @@ export const cloudFormation: Record<string, Action> = {
 
   ListStackResources: ({ StackName, NextToken }, where) => {
     const { roles } = find(StackName, where)
-    const from = Number(NextToken ?? 0)
-    const page = roles.slice(from, from + 100)
-    const next = from + 100 < roles.length ? element('NextToken', `${from + 100}`) : ''
-    return elements('StackResourceSummaries', page.map(roleXml)) + next
+    return resourcesXml(roles.map(resourceOf), NextToken, 100)
   },
 }
 
@@ -51,15 +49,28 @@ function find(name: unknown, where: Where): Stack {
 const outputXml = ([key, value]: [string, string]) =>
   element('OutputKey', key) + element('OutputValue', value)
 
-const stackXml = ({ name, outputs }: Stack) =>
+/** A stack as DescribeStacks tells it. */
+export const stackXml = ({ name, outputs }: Pick<Stack, 'name' | 'outputs'>): string =>
   element('StackName', name) +
   element('CreationTime', '2026-01-01T00:00:00Z') +
   element('StackStatus', 'UPDATE_COMPLETE') +
   elements('Outputs', Object.entries(outputs).map(outputXml))
 
-const roleXml = (role: string) =>
-  element('LogicalResourceId', role.replaceAll(/\W/g, '')) +
-  element('PhysicalResourceId', role) +
-  element('ResourceType', 'AWS::IAM::Role') +
+const resourceOf = (role: string): StackResource => ({
+  ...{ logicalId: role.replaceAll(/\W/g, ''), type: 'AWS::IAM::Role', id: role },
+})
+
+/** What ListStackResources answers: at most so many, from where a token says. */
+export function resourcesXml(resources: StackResource[], token: unknown, most: number): string {
+  const from = Number(token ?? 0)
+  const page = resources.slice(from, from + most)
+  const next = from + most < resources.length ? element('NextToken', `${from + most}`) : ''
+  return elements('StackResourceSummaries', page.map(resourceXml)) + next
+}
+
+const resourceXml = ({ logicalId, type, id }: StackResource) =>
+  element('LogicalResourceId', logicalId) +
+  element('PhysicalResourceId', id) +
+  element('ResourceType', type) +
   element('ResourceStatus', 'CREATE_COMPLETE') +
   element('LastUpdatedTimestamp', '2026-01-01T00:00:00Z')
