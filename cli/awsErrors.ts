@@ -25,6 +25,13 @@ export function explained(error: unknown): unknown {
   return credentialsProblem(failure) ?? settingsProblem(failure) ?? callProblem(failure) ?? error
 }
 
+/** Why a call failed, for a command that goes on without it. @throws the error, if it is none that can be explained */
+export function whyFailed(error: unknown): string {
+  const told = explained(error)
+  if (told instanceof CommandError) return told.message
+  throw error
+}
+
 /** What ask.ts has made of a call's error: its message names the service, and then the error or the service's words. */
 function asCalled({ name, message }: RotationError): CallFailure {
   const [, service = 'AWS', rest = message] = /^([\w ]+): (.*)$/s.exec(message) ?? []

@@ -1,6 +1,5 @@
-import { explained } from './awsErrors.ts'
+import { whyFailed } from './awsErrors.ts'
 import type { Context } from './context.ts'
-import { CommandError } from './exit.ts'
 import { inLots } from './lots.ts'
 import { counterpartIn, peersOf, type Stack } from './stack.ts'
 
@@ -25,9 +24,7 @@ async function peerIn(context: Context, stack: Stack, region: string): Promise<P
     const { name, version } = peer
     return { region, state: 'there', name, version, differences: differencesOf(stack, peer) }
   } catch (error) {
-    const told = explained(error)
-    if (told instanceof CommandError) return { region, state: 'unseen', why: told.message }
-    throw error
+    return { region, state: 'unseen', why: whyFailed(error) }
   }
 }
 

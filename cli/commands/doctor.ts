@@ -2,10 +2,10 @@ import { Pace } from '../../fleet/audit/pace.ts'
 import { watchClock } from '../../fleet/awsClock.ts'
 import { type Check, type DoctorClients, type Kind, kinds, type Place } from '../../fleet/doctor/check.ts'
 import type { StackResource } from '../../fleet/stackResources.ts'
-import { explained } from '../awsErrors.ts'
+import { whyFailed } from '../awsErrors.ts'
 import type { Context } from '../context.ts'
 import { peerCheck, versionCheck } from '../doctor/versions.ts'
-import { CommandError, type ExitCode, exit } from '../exit.ts'
+import { type ExitCode, exit } from '../exit.ts'
 import { plain } from '../output.ts'
 import { peersIn } from '../peers.ts'
 import { placeOf, type Stack, stackOf } from '../stack.ts'
@@ -67,9 +67,7 @@ async function mendAll(
       await mend(clients, fix)
       output.note(`Enabled: ${kind} ${about}`)
     } catch (error) {
-      const told = explained(error)
-      if (!(told instanceof CommandError)) throw error
-      output.note(`Not enabled: ${kind} ${about}: ${told.message}`)
+      output.note(`Not enabled: ${kind} ${about}: ${whyFailed(error)}`)
     }
   }
   const mendable = ['AWS::Events::Rule', 'AWS::Scheduler::Schedule']

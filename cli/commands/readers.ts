@@ -2,7 +2,7 @@ import type { Reader } from '../../fleet/audit/facts.ts'
 import { watchClock } from '../../fleet/awsClock.ts'
 import { settled } from '../../fleet/pool.ts'
 import { inRegion } from '../../rotation/arn.ts'
-import { explained } from '../awsErrors.ts'
+import { whyFailed } from '../awsErrors.ts'
 import type { Context } from '../context.ts'
 import { credentialOf, type Found } from '../credentialId.ts'
 import { CommandError, type ExitCode, exit } from '../exit.ts'
@@ -58,10 +58,8 @@ async function looksIn(
     throw outcomes[0].reason
   return outcomes.map((outcome, n) => {
     if (outcome.status === 'fulfilled') return outcome.value
-    const told = explained(outcome.reason)
-    if (!(told instanceof CommandError)) throw outcome.reason
     const region = regions[n] ?? ''
-    return { region, arn: inRegion(arn, region), unread: told.message }
+    return { region, arn: inRegion(arn, region), unread: whyFailed(outcome.reason) }
   })
 }
 

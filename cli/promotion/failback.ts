@@ -1,10 +1,9 @@
 import type { DescribeSecretResponse } from '@aws-sdk/client-secrets-manager'
 import { inRegion, regionIn } from '../../rotation/arn.ts'
 import { HOME, homeIn, tagsIn } from '../../rotation/tags.ts'
-import { explained } from '../awsErrors.ts'
+import { whyFailed } from '../awsErrors.ts'
 import type { Context } from '../context.ts'
 import type { FoundSecret } from '../credentialId.ts'
-import { CommandError } from '../exit.ts'
 import { plain } from '../output.ts'
 import { lostVersions } from './lostVersions.ts'
 import type { Executions } from './oldExecutions.ts'
@@ -63,9 +62,7 @@ async function lookUp(
       return says(false, `it is marked for deletion in ${to}, and in the way until it is gone`, RUNBOOK)
     return there
   } catch (error) {
-    const told = explained(error)
-    if (told instanceof CommandError) return says(false, `${to} cannot be asked: ${told.message}`)
-    throw error
+    return says(false, `${to} cannot be asked: ${whyFailed(error)}`)
   }
 }
 
@@ -132,9 +129,7 @@ async function inSync(
       remedy: `If it holds something that is needed, copy that first: it would be lost. ${RUNBOOK}`,
     }
   } catch (error) {
-    const told = explained(error)
-    if (!(told instanceof CommandError)) throw error
-    return { check: 'in sync', ok: false, says: `its versions cannot be listed: ${told.message}` }
+    return { check: 'in sync', ok: false, says: `its versions cannot be listed: ${whyFailed(error)}` }
   }
 }
 

@@ -1,6 +1,5 @@
-import { explained } from '../awsErrors.ts'
+import { whyFailed } from '../awsErrors.ts'
 import type { Context } from '../context.ts'
-import { CommandError } from '../exit.ts'
 import { inLots } from '../lots.ts'
 import { counterpartIn, type Stack } from '../stack.ts'
 
@@ -23,9 +22,7 @@ export async function executionsIn(context: Context, stack: Stack, region: strin
     })
     return { running }
   } catch (error) {
-    const told = explained(error)
-    if (told instanceof CommandError) return { why: told.message }
-    throw error
+    return { why: whyFailed(error) }
   }
 }
 

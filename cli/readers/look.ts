@@ -3,10 +3,9 @@ import type { ReadName } from '../../fleet/readers/event.ts'
 import { doubtOf, readingRotations } from '../../fleet/readers/silence.ts'
 import type { Lookup } from '../../fleet/readers/sweep.ts'
 import { inRegion, regionIn } from '../../rotation/arn.ts'
-import { explained } from '../awsErrors.ts'
+import { whyFailed } from '../awsErrors.ts'
 import type { Context } from '../context.ts'
 import type { Found } from '../credentialId.ts'
-import { CommandError } from '../exit.ts'
 import { counterpartIn, peersOf, placeOf, type Stack } from '../stack.ts'
 
 /** What CloudTrail told in one Region of who read a credential there, or why it could not be asked. */
@@ -95,9 +94,7 @@ export async function ownRolesOf(
       const peer = await counterpartIn(context, stack, region)
       return peer ? await rolesOf({ ...context, clients: context.clients.in(region) }, peer) : []
     } catch (error) {
-      const told = explained(error)
-      if (!(told instanceof CommandError)) throw error
-      unasked(region, told.message)
+      unasked(region, whyFailed(error))
       return []
     }
   })
@@ -133,8 +130,6 @@ export async function rotatedIn(
       count += readingRotations(its, since, moment)
     }
   } catch (error) {
-    const told = explained(error)
-    if (!(told instanceof CommandError)) throw error
-    return { unread: told.message }
+    return { unread: whyFailed(error) }
   }
 }

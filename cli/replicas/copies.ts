@@ -2,9 +2,8 @@ import type { DescribeSecretResponse, ReplicationStatusType } from '@aws-sdk/cli
 import { currentIn } from '../../fleet/pending.ts'
 import { inRegion, regionIn } from '../../rotation/arn.ts'
 import { givenUpIn, homeIn, tagsIn } from '../../rotation/tags.ts'
-import { explained } from '../awsErrors.ts'
+import { whyFailed } from '../awsErrors.ts'
 import type { Context } from '../context.ts'
-import { CommandError } from '../exit.ts'
 
 /**
  * How a secret's copy in another Region stands. `follows`: it has the primary's current version. `behind`: another one.
@@ -97,8 +96,6 @@ export async function lookThere(
     const isCopy = there.PrimaryRegion !== undefined && there.PrimaryRegion === regionIn(ARN)
     return { state: isCopy ? state : 'alone', ...(version && { version }) }
   } catch (error) {
-    const told = explained(error)
-    if (told instanceof CommandError) return { state: 'unseen', why: told.message }
-    throw error
+    return { state: 'unseen', why: whyFailed(error) }
   }
 }
