@@ -113,15 +113,13 @@ export async function rotatedIn(
   region: string,
   { store, since, moment }: { store: Found['store']; since: string; moment: string },
 ): Promise<Fact<number>> {
-  const there = { ...context, clients: context.clients.in(region) }
   try {
     const found = region === placeOf(stack).region ? stack : await counterpartIn(context, stack, region)
     const table = found?.outputs.RotationTableName
     if (!table) return { is: 0 }
     const { RecordTable } = await import('../../fleet/records/recordTable.ts')
-    const pages = new RecordTable(await there.clients.dynamo(), table).pages([
-      ...(['store', 'began', 'ended', 'outcome', 'step'] as const),
-    ])
+    const client = await context.clients.in(region).dynamo()
+    const pages = new RecordTable(client, table).pages(['store', 'began', 'ended', 'outcome', 'step'])
     let count = 0
     for (;;) {
       const page = await pages.next()
