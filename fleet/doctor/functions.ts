@@ -6,6 +6,7 @@ import {
   type LambdaClient,
 } from '@aws-sdk/client-lambda'
 import { closedSince } from '../audit/runtimes.ts'
+import { minuteOf } from '../minute.ts'
 import { type Check, deployAgain, type Place, well } from './check.ts'
 
 /** Whether a function can run. */
@@ -87,12 +88,12 @@ export async function lookAtErrors(
     const sum = Values.reduce((all, value) => all + value, 0)
     if (!sum) return well('errors', about)
     const hours = Timestamps.filter((_, i) => Values[i]).map(at => at.toISOString())
-    const last = hours.sort().at(-1)?.slice(0, 16).replace('T', ' ')
+    const last = minuteOf(hours.sort().at(-1) ?? '')
     return {
       kind: 'errors',
       about,
       state: 'warning',
-      says: `failed ${sum} ${sum === 1 ? 'time' : 'times'} in the last 24 hours, last in the hour from ${last} UTC`,
+      says: `failed ${sum} ${sum === 1 ? 'time' : 'times'} in the last 24 hours, last in the hour from ${last}`,
       remedy: `aws logs tail /aws/lambda/${about} --since 1d --filter-pattern ERROR --region ${region}`,
     }
   })

@@ -1,6 +1,5 @@
 import { DescribeRuleCommand, EnableRuleCommand, type EventBridgeClient } from '@aws-sdk/client-eventbridge'
-import type { Check, Fix, Place } from './check.ts'
-import { well } from './check.ts'
+import { type Check, type Fix, type Place, well } from './check.ts'
 
 /** Whether a rule is enabled. @param id as CloudFormation has it: of a bus other than the default one, `bus|name` */
 export async function lookAtRule(events: EventBridgeClient, id: string, place: Place): Promise<Check[]> {

@@ -2,6 +2,7 @@ import { type CloudWatchClient, DescribeAlarmsCommand, type MetricAlarm } from '
 import { GetFunctionConfigurationCommand, type LambdaClient } from '@aws-sdk/client-lambda'
 import type { SNSClient } from '@aws-sdk/client-sns'
 import { DescribeParametersCommand, type SSMClient } from '@aws-sdk/client-ssm'
+import { minuteOf } from '../minute.ts'
 import { type Subscriptions, subscriptionsOf } from '../subscriptions.ts'
 import { type Check, deployAgain, type Place, well } from './check.ts'
 
@@ -89,9 +90,7 @@ export function alarmCheck(about: string, alarm: MetricAlarm | undefined, place:
   const kind = 'alarm'
   if (!alarm) return { kind, about, state: 'failed', says: 'is not there', remedy: deployAgain(place) }
   const { StateValue, StateUpdatedTimestamp, ActionsEnabled, AlarmDescription = '' } = alarm
-  const since = StateUpdatedTimestamp
-    ? ` since ${StateUpdatedTimestamp.toISOString().slice(0, 16).replace('T', ' ')} UTC`
-    : ''
+  const since = StateUpdatedTimestamp ? ` since ${minuteOf(StateUpdatedTimestamp.toISOString())}` : ''
   if (StateValue === 'ALARM')
     return { kind, about, state: 'failed', says: `is in alarm${since}`, remedy: AlarmDescription }
   if (ActionsEnabled === false)
