@@ -1,8 +1,8 @@
-import type { Stack } from '../fleet/stacks.ts'
+import { type Stack, stacksIn } from '../fleet/stacks.ts'
 import type { Context } from './context.ts'
 import { CommandError, exit } from './exit.ts'
 
-export type { Stack } from '../fleet/stacks.ts'
+export { peersOf, type Stack } from '../fleet/stacks.ts'
 
 /**
  * The stack of the stage that was named, or else the only one there is.
@@ -60,15 +60,9 @@ export function placeOf(stack: Stack): { region: string; account: string } {
   return { region, account }
 }
 
-/** The other Regions that a stack was deployed with; undefined if it is older than that output. */
-export const peersOf = ({ outputs }: Stack): string[] | undefined =>
-  outputs.PeerRegions?.split(',').filter(Boolean)
-
 /** Every stack of Keyturn in this account and Region. */
-export async function stacksOf({ clients }: Context): Promise<Stack[]> {
-  const { stacksIn } = await import('../fleet/stacks.ts')
-  return stacksIn(await clients.cloudFormation())
-}
+export const stacksOf = async ({ clients }: Context): Promise<Stack[]> =>
+  stacksIn(await clients.cloudFormation())
 
 /** The stack of the same stage in another Region. */
 export async function counterpartIn(

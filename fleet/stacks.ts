@@ -1,8 +1,4 @@
-import {
-  type CloudFormationClient,
-  type Stack as Described,
-  paginateDescribeStacks,
-} from '@aws-sdk/client-cloudformation'
+import type { CloudFormationClient, Stack as Described } from '@aws-sdk/client-cloudformation'
 
 /** A stack of Keyturn in one account and Region. */
 export type Stack = {
@@ -13,11 +9,16 @@ export type Stack = {
   outputs: Record<string, string>
 }
 
+/** The other Regions that a stack was deployed with; undefined if it is older than that output. */
+export const peersOf = ({ outputs }: Stack): string[] | undefined =>
+  outputs.PeerRegions?.split(',').filter(Boolean)
+
 /** As many pages of stacks are read: an account has 2000 stacks, unless it asked for more. */
 const PAGES = 100
 
 /** Every stack of Keyturn. One from before stacks told their stage has that of its name, and no version. */
 export async function stacksIn(client: CloudFormationClient): Promise<Stack[]> {
+  const { paginateDescribeStacks } = await import('@aws-sdk/client-cloudformation')
   const found: Stack[] = []
   let pages = 0
   for await (const { Stacks = [] } of paginateDescribeStacks({ client }, {})) {

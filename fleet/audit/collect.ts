@@ -1,6 +1,6 @@
 import { regionIn } from '../../rotation/arn.ts'
 import { doubtOf } from '../readers/silence.ts'
-import type { Stack } from '../stacks.ts'
+import { peersOf, type Stack } from '../stacks.ts'
 import { Asking, factOf, Unread } from './collect/asking.ts'
 import type { AuditClients } from './collect/clients.ts'
 import type { Collector, Units } from './collect/collector.ts'
@@ -62,7 +62,7 @@ export async function collect(clients: AuditClients, options: CollectOptions): P
   const collector: Collector = { clients, pace, units, asking: new Asking(own), advance }
   const { moment, stack } = await beginning(collector, own, stage)
   const histories = new Histories(moment)
-  const names = [...new Set([own, ...peersOf(stack), ...(options.regions ?? [])])]
+  const names = [...new Set([own, ...((stack && peersOf(stack)) ?? []), ...(options.regions ?? [])])]
   const regions = await Promise.all(
     names.map(async region => {
       const there = region === own ? { is: stack } : await stackAt(collector, region, stage)
@@ -112,8 +112,6 @@ async function beginning(
 
 const stackAt = (collector: Collector, region: string, stage: string): Promise<Fact<Stack | undefined>> =>
   factOf(stackIn(collector, region, stage).then(found => found.stack))
-
-const peersOf = (stack: Stack | undefined) => stack?.outputs.PeerRegions?.split(',').filter(Boolean) ?? []
 
 function planFor(regions: Gathered[]): Plan {
   const functions = regions.flatMap(({ secrets }) => functionsOf(secrets))
