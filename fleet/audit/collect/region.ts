@@ -76,8 +76,8 @@ const aboutStack = async (
   region: string,
   stack: Fact<Stack | undefined>,
 ): Promise<RegionFacts['stack']> => {
-  if ('unread' in stack || !stack.is) return stack as RegionFacts['stack']
-  return factOf(stackFacts(collector, region, stack.is))
+  if ('unread' in stack) return stack
+  return stack.is ? factOf(stackFacts(collector, region, stack.is)) : { is: undefined }
 }
 
 const subscribersIn = async (
