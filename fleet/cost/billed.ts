@@ -3,6 +3,7 @@ import { isAway, isReplica } from '../../rotation/arn.ts'
 import { duration } from '../../rotation/duration.ts'
 import type { StoreName } from '../../rotation/stores/store.ts'
 import { homeIn, isManaged, ownTags, type Tags } from '../../rotation/tags.ts'
+import { isCustomers } from '../audit/customersKey.ts'
 import type { CredentialFacts, Facts, SecretFacts } from '../audit/facts.ts'
 import { isCredential } from '../audit/kind.ts'
 import { defaults, type Policy } from '../audit/policy/policy.ts'
@@ -88,9 +89,7 @@ function kindOf(credential: CredentialFacts) {
 
 const follows = ({ arn, primaryRegion }: SecretFacts) => isReplica({ ARN: arn, PrimaryRegion: primaryRegion })
 
-/** The services name the keys that AWS manages by their alias. */
-const keyOf = ({ keyId }: CredentialFacts): { key?: string } =>
-  keyId && !/alias\/aws\//.test(keyId) ? { key: keyId } : {}
+const keyOf = ({ keyId }: CredentialFacts): { key?: string } => (isCustomers(keyId) ? { key: keyId } : {})
 
 function readsOf({ readers, region }: CredentialFacts, facts: Facts, { readsPerDay }: Reading) {
   if (readsPerDay !== undefined) return { reads: readsPerDay * DAYS, readsEstimated: false }

@@ -9,12 +9,13 @@ import { PENDING } from '../../../rotation/stores/parameterNames.ts'
 import { type Tags, tagsIn } from '../../../rotation/tags.ts'
 import { pendingPath } from '../../parameters.ts'
 import { isToken } from '../../token.ts'
+import { isCustomers } from '../customersKey.ts'
 import type { Fact, ParameterFacts } from '../facts.ts'
 import { factOf } from './asking.ts'
 import { pacedIn } from './clients.ts'
 import { askOnce, type Collector } from './collector.ts'
 import { readPages } from './pages.ts'
-import { isCustomers, unasked } from './secrets.ts'
+import { unasked } from './secrets.ts'
 
 /** The parameters of a Region, and since when something is pending of one, by the path below which that lies. */
 export type Parameters = { found: Map<string, ParameterFacts>; pending: Map<string, string> }

@@ -10,6 +10,7 @@ import { tagsIn } from '../../../rotation/tags.ts'
 import { currentIn, pendingIn } from '../../pending.ts'
 import { latestGood } from '../../records/record.ts'
 import { wholeList } from '../../wholeList.ts'
+import { isCustomers } from '../customersKey.ts'
 import type { Fact, ReplicaFacts, SecretFacts } from '../facts.ts'
 import { factOf, Unread } from './asking.ts'
 import { pacedIn } from './clients.ts'
@@ -67,10 +68,6 @@ function secretIn(entry: SecretListEntry, region: string): SecretFacts {
 }
 
 const dayOf = (date: Date) => date.toISOString().slice(0, 10)
-
-/** The key that AWS manages may be named by its alias. */
-export const isCustomers = (keyId: string | undefined): keyId is string =>
-  keyId !== undefined && !/(?:^|:)alias\/aws\//.test(keyId)
 
 /** Which calls are still to be made about a secret: those that change with each are asked for where they matter. */
 export function callsAbout(

@@ -1,5 +1,6 @@
 import { isScheduled } from '../../../rotation/tags.ts'
 import { aboutSecret, keyturn, tagging, word } from '../command.ts'
+import { isCustomers } from '../customersKey.ts'
 import type { CredentialFacts } from '../facts.ts'
 import { holdsSecret, isParameter, isSecret } from '../kind.ts'
 import { known } from '../known.ts'
@@ -16,7 +17,7 @@ export const keeping: CredentialRule[] = [
     references: ['Config SECRETSMANAGER_USING_CMK', 'Checkov CKV_AWS_149', 'Checkov CKV_AWS_337'],
     check(credential, fleet) {
       if (!isSecret(credential) && !holdsSecret(credential)) return undefined
-      if (!fleet.settingsOf(credential).customerKey || hasOwnKey(credential)) return undefined
+      if (!fleet.settingsOf(credential).customerKey || isCustomers(credential.keyId)) return undefined
       return { detail: 'It names no key of your own.', remedy: withOwnKey(credential) }
     },
   },
@@ -101,8 +102,6 @@ function withOwnKey(credential: CredentialFacts): string {
   const replicas = keyturn({ ...credential, region: primaryRegion }, 'replicas')
   return `${replicas} --remove ${region} && ${replicas} --add ${region} --key KEY`
 }
-
-const hasOwnKey = ({ keyId }: CredentialFacts) => keyId !== undefined && !/(^|[:/])alias\/aws\//.test(keyId)
 
 /** `foo` and `/foo` are the same parameter. */
 const rooted = (path: string) => `/${path.replace(/^\//, '')}`
