@@ -1,6 +1,6 @@
 import * as v from 'valibot'
 import { duration } from '../../rotation/duration.ts'
-import { isManaged, isScheduled, ownTags } from '../../rotation/tags.ts'
+import { isManaged, isScheduled, ownTags, type Tags } from '../../rotation/tags.ts'
 import type { Scheduled } from '../inventory.ts'
 import { ageOf } from './age.ts'
 import type { CredentialFacts } from './facts.ts'
@@ -40,10 +40,19 @@ export function scheduledOf(credential: CredentialFacts): Scheduled | undefined 
 export function intervalOf(credential: CredentialFacts): number | undefined {
   if (isSecret(credential) && credential.rotation.enabled) {
     const { schedule = '', everyDays } = credential.rotation
-    const { count, unit } = /^rate\((?<count>\d+) (?<unit>day|hour)s?\)$/.exec(schedule)?.groups ?? {}
-    if (unit) return Number(count) * (unit === 'day' ? 86_400 : 3600)
-    return schedule ? undefined : everyDays && everyDays * 86_400
+    return rateOf(schedule) ?? (schedule ? undefined : everyDays && everyDays * 86_400)
   }
-  const every = v.safeParse(duration, ownTags(known(credential.tags)).every)
+  return everyIn(known(credential.tags))
+}
+
+/** The seconds of a rate of Secrets Manager, such as `rate(30 days)`; undefined for any other schedule. */
+export function rateOf(schedule: string): number | undefined {
+  const { count, unit } = /^rate\((?<count>\d+) (?<unit>day|hour)s?\)$/.exec(schedule)?.groups ?? {}
+  return unit ? Number(count) * (unit === 'day' ? 86_400 : 3600) : undefined
+}
+
+/** The seconds that the tag keyturn:every says; undefined if there is none, or it says none. */
+export function everyIn(tags: Tags): number | undefined {
+  const every = v.safeParse(duration, ownTags(tags).every)
   return every.success ? every.output : undefined
 }

@@ -1,12 +1,11 @@
-import * as v from 'valibot'
 import { isAway, isReplica } from '../../rotation/arn.ts'
-import { duration } from '../../rotation/duration.ts'
 import type { StoreName } from '../../rotation/stores/store.ts'
-import { homeIn, isManaged, ownTags, type Tags } from '../../rotation/tags.ts'
+import { homeIn, isManaged, type Tags } from '../../rotation/tags.ts'
 import { isCustomers } from '../audit/customersKey.ts'
 import type { CredentialFacts, Facts, SecretFacts } from '../audit/facts.ts'
 import { isCredential } from '../audit/kind.ts'
 import { defaults, type Policy } from '../audit/policy/policy.ts'
+import { everyIn, rateOf } from '../audit/schedule.ts'
 import { teamOf, usualTeamTags } from '../audit/team.ts'
 import { DAYS } from './month.ts'
 
@@ -131,10 +130,10 @@ export function isRotatedHere(credential: CredentialFacts, { regions }: Facts): 
 function daysByService(secret: SecretFacts, facts: Facts): number | undefined {
   const { rotation } = secret
   if (!isRotatedHere(secret, facts)) return undefined
-  const { count, unit } =
-    /^rate\((?<count>\d+) (?<unit>hour|day)s?\)$/.exec(rotation.schedule ?? '')?.groups ?? {}
-  if (unit) return Number(count) / (unit === 'hour' ? 24 : 1)
-  return rotation.everyDays ?? daysBetween(rotation.last, rotation.next)
+  const rate = rateOf(rotation.schedule ?? '')
+  return rate === undefined
+    ? (rotation.everyDays ?? daysBetween(rotation.last, rotation.next))
+    : rate / 86_400
 }
 
 /** Of a cron expression. Undefined where one of the days is not known, or they are in no order. */
@@ -146,9 +145,8 @@ function daysBetween(last = '', next = ''): number | undefined {
 
 function daysByTag(credential: CredentialFacts): number | undefined {
   const tags = tagsOf(credential)
-  const { every } = ownTags(tags)
-  if (!every || !isManaged(tags) || isAway(credential.arn, homeIn(tags))) return undefined
+  if (!isManaged(tags) || isAway(credential.arn, homeIn(tags))) return undefined
   if (credential.store === 'secrets-manager' && follows(credential)) return undefined
-  const seconds = v.safeParse(duration, every)
-  return seconds.success && seconds.output > 0 ? seconds.output / 86_400 : undefined
+  const seconds = everyIn(tags)
+  return seconds ? seconds / 86_400 : undefined
 }
