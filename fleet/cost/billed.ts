@@ -1,9 +1,9 @@
-import { isAway, isReplica } from '../../rotation/arn.ts'
+import { isAway } from '../../rotation/arn.ts'
 import type { StoreName } from '../../rotation/stores/store.ts'
 import { homeIn, isManaged, type Tags } from '../../rotation/tags.ts'
 import { isCustomers } from '../audit/customersKey.ts'
 import type { CredentialFacts, Facts, SecretFacts } from '../audit/facts.ts'
-import { isCredential } from '../audit/kind.ts'
+import { isCredential, isPrimary, isSecret } from '../audit/kind.ts'
 import { defaults, type Policy } from '../audit/policy/policy.ts'
 import { everyIn, rateOf } from '../audit/schedule.ts'
 import { teamOf, usualTeamTags } from '../audit/team.ts'
@@ -75,7 +75,7 @@ const tagsOf = ({ tags }: CredentialFacts): Tags => ('is' in tags ? tags.is : {}
 function kindOf(credential: CredentialFacts) {
   const { store } = credential
   if (store === 'secrets-manager') {
-    return { store, replica: follows(credential), advanced: false, encrypted: 'key' in keyOf(credential) }
+    return { store, replica: !isPrimary(credential), advanced: false, encrypted: 'key' in keyOf(credential) }
   }
   return {
     store,
@@ -85,8 +85,6 @@ function kindOf(credential: CredentialFacts) {
     encrypted: credential.type === 'SecureString',
   }
 }
-
-const follows = ({ arn, primaryRegion }: SecretFacts) => isReplica({ ARN: arn, PrimaryRegion: primaryRegion })
 
 const keyOf = ({ keyId }: CredentialFacts): { key?: string } => (isCustomers(keyId) ? { key: keyId } : {})
 
@@ -119,7 +117,7 @@ function rotationOf(credential: CredentialFacts, facts: Facts): { rotation?: Rot
 
 /** Whether Secrets Manager rotates it by the stack of its Region. */
 export function isRotatedHere(credential: CredentialFacts, { regions }: Facts): boolean {
-  if (credential.store !== 'secrets-manager' || follows(credential)) return false
+  if (!isPrimary(credential)) return false
   const { rotation, region } = credential
   const stack = regions[region]?.stack
   const ours = stack && 'is' in stack ? stack.is?.rotateSecret : undefined
@@ -146,7 +144,7 @@ function daysBetween(last = '', next = ''): number | undefined {
 function daysByTag(credential: CredentialFacts): number | undefined {
   const tags = tagsOf(credential)
   if (!isManaged(tags) || isAway(credential.arn, homeIn(tags))) return undefined
-  if (credential.store === 'secrets-manager' && follows(credential)) return undefined
+  if (isSecret(credential) && !isPrimary(credential)) return undefined
   const seconds = everyIn(tags)
   return seconds ? seconds / 86_400 : undefined
 }

@@ -1,5 +1,6 @@
 import type { StoreName } from '../../rotation/stores/store.ts'
 import type { Fact, Facts, ParameterFacts, SecretFacts } from '../audit/facts.ts'
+import { isParameter, isPrimary } from '../audit/kind.ts'
 import type { Comparison } from './costReport.ts'
 
 type Losses = Comparison['losses']
@@ -9,9 +10,7 @@ export const lossesIn = (store: StoreName, facts: Facts): Losses =>
   store === 'parameter-store' ? lossesOfSecrets(facts) : lossesOfParameters(facts)
 
 function lossesOfSecrets({ credentials, account }: Facts): Losses {
-  const secrets = credentials
-    .filter(credential => credential.store === 'secrets-manager')
-    .filter(({ primaryRegion }) => primaryRegion === undefined)
+  const secrets = credentials.filter(isPrimary)
   const count = (uses: (secret: SecretFacts) => boolean) => secrets.filter(uses).length
   const policies = known(secrets.map(({ policy }) => policy))
   const replicas = known(secrets.map(({ replicas }) => replicas))
@@ -36,7 +35,7 @@ function lossesOfSecrets({ credentials, account }: Facts): Losses {
 }
 
 function lossesOfParameters({ credentials }: Facts): Losses {
-  const parameters = credentials.filter(credential => credential.store === 'parameter-store')
+  const parameters = credentials.filter(isParameter)
   const count = (uses: (parameter: ParameterFacts) => boolean) => parameters.filter(uses).length
   return [
     {
