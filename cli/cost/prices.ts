@@ -25,13 +25,19 @@ const LARGEST = 2_000_000
 const STAND_IN = 'us-east-1'
 
 /** The prices of a file, before those that Keyturn comes with. @throws CommandError */
-export async function pricesFrom(file: string): Promise<Prices> {
+export const pricesFrom = async (file: string): Promise<Prices> => ({
+  ...ownPrices,
+  ...(await pricesHeld(file)),
+})
+
+/** The prices of a file alone. @throws CommandError */
+async function pricesHeld(file: string): Promise<Prices> {
   const text = await readFile(file, 'utf8').catch(error => {
     throw unusable(file, `it cannot be read: ${whyNot(error, false)}`, error)
   })
   if (text.length > LARGEST) throw unusable(file, 'it is too long')
   try {
-    return { ...ownPrices, ...pricesIn(JSON.parse(text)) }
+    return pricesIn(JSON.parse(text))
   } catch (error) {
     throw unusable(file, problemIn(error), error)
   }
@@ -52,16 +58,6 @@ const unusable = (file: string, problem: string, cause?: unknown) =>
     cause,
   )
 
-/** What a file holds so far; nothing, if it holds no prices, as it is to be written anew. */
-async function before(file: string): Promise<Prices> {
-  try {
-    const text = await readFile(file, 'utf8')
-    return text.length > LARGEST ? {} : pricesIn(JSON.parse(text))
-  } catch {
-    return {}
-  }
-}
-
 /**
  * Reads the prices of these Regions from AWS's Price List, and writes them to a file. `day` is the day on which that is. What the file
  * has of other Regions, and what the list does not have of these, stays.
@@ -75,7 +71,8 @@ export async function refresh(
 ): Promise<{ prices: Prices; missing: Record<string, PriceName[]> }> {
   const client = await clients.in(ENDPOINT).pricing()
   const missing: Record<string, PriceName[]> = {}
-  const held = await before(file)
+  // A file that holds no prices is written anew.
+  const held: Prices = await pricesHeld(file).catch(() => ({}))
   for (const region of regions) {
     const products: Products = new Map()
     for (const query of queries) products.set(query.service, await productsOf(client, query, region))
