@@ -4,6 +4,7 @@ import type { Change, Network } from '../../fleet/cost/change.ts'
 import { costOf } from '../../fleet/cost/cost.ts'
 import type { CostOptions } from '../../fleet/cost/costOptions.ts'
 import type { CostReport } from '../../fleet/cost/costReport.ts'
+import { stackRegions } from '../../fleet/cost/deployment.ts'
 import { ownPrices, type Prices, UnknownRegion } from '../../fleet/cost/prices.ts'
 import type { Context } from '../context.ts'
 import { gathered } from '../cost/gather.ts'
@@ -73,9 +74,8 @@ const pricesOf = async ({ prices }: CostCommandOptions): Promise<Prices> =>
 
 /** Of each Region that something is in. */
 async function refreshed(context: Context, { prices: file = '' }: CostCommandOptions, facts: Facts) {
-  const regions = new Set([facts.region, ...facts.credentials.map(({ region }) => region)])
-  for (const [region, { stack }] of Object.entries(facts.regions))
-    if ('is' in stack && stack.is) regions.add(region)
+  const held = facts.credentials.map(({ region }) => region)
+  const regions = new Set([facts.region, ...held, ...stackRegions(facts)])
   const day = facts.moment.slice(0, 10)
   const { prices, missing } = await refresh(context, file, [...regions].sort(), day)
   for (const [region, names] of Object.entries(missing))
