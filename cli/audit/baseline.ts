@@ -11,7 +11,7 @@ const LARGEST = 256 * 1024 * 1024
 /** An earlier report, as --json printed it. @throws CommandError if the file holds none */
 export async function baselineIn(path: string): Promise<Report> {
   const text = await textOf(path, '--baseline', LARGEST)
-  const result = v.safeParse(reportSchema, parsed(text), { abortEarly: true })
+  const result = v.safeParse(v.pipe(v.string(), v.parseJson(), reportSchema), text, { abortEarly: true })
   if (result.success) return result.output
   throw new CommandError(
     exit.usage,
@@ -28,12 +28,4 @@ export function refuseOther(baseline: Report, { account, stage }: Pick<Report, '
     `the baseline is of the account ${plain(baseline.account)} and the stage ${plain(baseline.stage)}, and this audit is not`,
     'Name a report of the same account and stage.',
   )
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
 }

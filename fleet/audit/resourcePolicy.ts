@@ -24,7 +24,11 @@ const statement = v.object({
   ),
 })
 type Statement = v.InferOutput<typeof statement>
-const schema = v.object({ Statement: v.union([statement, v.array(statement)]) })
+const schema = v.pipe(
+  v.string(),
+  v.parseJson(),
+  v.object({ Statement: v.union([statement, v.array(statement)]) }),
+)
 
 /** These tell of a secret or a parameter, and neither its value nor change it. */
 const HARMLESS =
@@ -87,12 +91,8 @@ function fits(name: string, pattern: string): boolean {
 }
 
 function statementsIn(policy: string): Statement[] | undefined {
-  try {
-    const result = v.safeParse(schema, JSON.parse(policy))
-    return result.success ? [result.output.Statement].flat() : undefined
-  } catch {
-    return undefined
-  }
+  const { success, output } = v.safeParse(schema, policy)
+  return success ? [output.Statement].flat() : undefined
 }
 
 /** The denial of whatever does not come over TLS, which lets nobody out who does. */
