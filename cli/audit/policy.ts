@@ -1,6 +1,5 @@
 import { defaults, type Policy } from '../../fleet/audit/policy/policy.ts'
 import { InvalidPolicy, LONGEST_POLICY, readPolicy } from '../../fleet/audit/policy/read.ts'
-import { ruleTexts } from '../../fleet/audit/rules/rules.ts'
 import { CommandError, exit } from '../exit.ts'
 import { textOf } from '../files.ts'
 import { plain } from '../output.ts'
@@ -10,10 +9,7 @@ export async function policyIn(path: string | undefined): Promise<Policy> {
   if (path === undefined) return defaults
   const text = await textOf(path, '--policy', LONGEST_POLICY)
   try {
-    return readPolicy(
-      text,
-      ruleTexts.map(({ id }) => id),
-    )
+    return readPolicy(text)
   } catch (error) {
     if (!(error instanceof InvalidPolicy)) throw error
     throw new CommandError(

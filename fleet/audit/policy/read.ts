@@ -1,5 +1,6 @@
 import * as v from 'valibot'
 import { isMap, isNode, isPair, isScalar, LineCounter, parseDocument } from 'yaml'
+import { ruleTexts } from '../rules/rules.ts'
 import { defaults, type Policy } from './policy.ts'
 import { policyOf, policySchema } from './schema.ts'
 
@@ -16,11 +17,13 @@ export class InvalidPolicy extends Error {
 /** Characters of a file. */
 export const LONGEST_POLICY = 1024 * 1024
 
+const rules = ruleTexts.map(({ id }) => id)
+
 /**
- * Reads a policy file over the defaults. `rules` are the ids that an exception may name.
+ * Reads a policy file over the defaults.
  * @throws InvalidPolicy naming the line, the field, and what it should be
  */
-export function readPolicy(text: string, rules: string[]): Policy {
+export function readPolicy(text: string): Policy {
   if (text.length > LONGEST_POLICY)
     throw new InvalidPolicy(`it has more than ${LONGEST_POLICY.toLocaleString('en')} characters`)
   const lines = new LineCounter()

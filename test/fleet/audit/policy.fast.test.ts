@@ -1,15 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { judge } from '../../../fleet/audit/judge.ts'
 import { defaults } from '../../../fleet/audit/policy/policy.ts'
-import { LONGEST_POLICY, readPolicy } from '../../../fleet/audit/policy/read.ts'
-import { ruleTexts } from '../../../fleet/audit/rules/rules.ts'
+import { LONGEST_POLICY, readPolicy as read } from '../../../fleet/audit/policy/read.ts'
 import { ago, enrolled, factsOf, foundIn, parameter, rotation, secret } from './facts.ts'
-
-const read = (text: string) =>
-  readPolicy(
-    text,
-    ruleTexts.map(({ id }) => id),
-  )
 
 const whole = `# What we ask of every credential
 max-age: 30d
