@@ -15,8 +15,8 @@ export const functions: CredentialRule[] = [
     why: 'Secrets Manager goes on trying and fails each time, and says so nowhere but in events.',
     references: securityHub.succeeds,
     check: ofPrimaries((secret, fleet) => {
-      const arn = functionOf(secret)
-      if (!arn || accountIn(arn) !== fleet.facts.account) return undefined
+      const arn = functionHere(secret, fleet)
+      if (!arn) return undefined
       const found = configurationOf(secret, arn, fleet)
       if (found && found.state !== 'Failed') return undefined
       return {
@@ -33,10 +33,11 @@ export const functions: CredentialRule[] = [
     references: [],
     check: ofPrimaries((secret, fleet) => {
       const arn = functionOf(secret)
-      if (!arn || accountIn(arn) === fleet.facts.account) return undefined
-      if (fleet.settingsOf(secret).trustedAccounts.includes(accountIn(arn) ?? '')) return undefined
+      const account = accountIn(arn)
+      if (!arn || account === fleet.facts.account) return undefined
+      if (fleet.settingsOf(secret).trustedAccounts.includes(account ?? '')) return undefined
       return {
-        detail: `${nameIn(arn)} is in the account ${accountIn(arn)}.`,
+        detail: `${nameIn(arn)} is in the account ${account}.`,
         remedy: aboutSecret(secret, 'rotate-secret', '--rotation-lambda-arn FUNCTION_ARN'),
       }
     }),
@@ -48,8 +49,8 @@ export const functions: CredentialRule[] = [
     why: 'The table of rotations does not have its rotations, so how they end is not known here.',
     references: [],
     check: ofPrimaries((secret, fleet) => {
-      const arn = functionOf(secret)
-      if (!arn || accountIn(arn) !== fleet.facts.account) return undefined
+      const arn = functionHere(secret, fleet)
+      if (!arn) return undefined
       const stack = known(fleet.region(secret.region).stack)
       if (unqualified(arn) === stack?.rotateSecret) return undefined
       const own = stack
@@ -65,8 +66,8 @@ export const functions: CredentialRule[] = [
     why: 'AWS mends nothing in it any more, and one day the function can be changed no more either.',
     references: ['Security Hub Lambda.2'],
     check: ofPrimaries((secret, fleet) => {
-      const arn = functionOf(secret)
-      if (!arn || accountIn(arn) !== fleet.facts.account) return undefined
+      const arn = functionHere(secret, fleet)
+      if (!arn) return undefined
       const { runtime } = configurationOf(secret, arn, fleet) ?? {}
       const since = closedSince(runtime, fleet.facts.moment)
       if (!since) return undefined
@@ -81,6 +82,12 @@ export const functions: CredentialRule[] = [
 /** The function of a secret that rotates; none is where a service of AWS manages the secret. */
 function functionOf({ rotation, owningService }: SecretFacts): string | undefined {
   return rotation.enabled && !owningService ? rotation.functionArn : undefined
+}
+
+/** The same, if it is in the account that is audited: nobody can look at another one's. */
+function functionHere(secret: SecretFacts, { facts }: Fleet): string | undefined {
+  const arn = functionOf(secret)
+  return accountIn(arn) === facts.account ? arn : undefined
 }
 
 /** Undefined: there is no such function. @throws UnreadFact */
