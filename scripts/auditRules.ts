@@ -5,7 +5,7 @@ import { withBlock } from './block.ts'
 const page = new URL('../docs/audit.md', import.meta.url)
 
 /** The rules of the audit, as a table of Markdown. */
-export function rulesTable(): string {
+function rulesTable(): string {
   const rows = ruleTexts.map(({ id, title, severity, why, references }) => [
     `\`${id}\``,
     severity,

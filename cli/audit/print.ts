@@ -4,13 +4,10 @@ import { type Finding, type Report, type Severity, severities } from '../../flee
 import { dollars } from '../cost/texts.ts'
 import { counted, grouped, moment, type Output, plain } from '../output.ts'
 
-/** Findings of one rule that are shown, unless somebody asks for more. */
-export const SHOWN = 5
-
 const colours = { critical: 'red', high: 'red', medium: 'yellow', low: 'cyan' } as const
 
 /** Prints a report for a person: the worst first, of each rule so many findings at most. */
-export function print(output: Output, report: Report, most = SHOWN): void {
+export function print(output: Output, report: Report, most: number): void {
   const { findings, rules } = report
   head(output, report)
   const titles = new Map(rules.map(({ id, title }) => [id, title]))

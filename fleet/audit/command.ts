@@ -10,7 +10,7 @@ export const word = (text: string): string =>
 export const isCommand = (remedy: string): boolean => /^(aws|keyturn|npx) /.test(remedy)
 
 /** The credential as keyturn's commands take it. */
-export const idOf = ({ store, name }: Pick<CredentialFacts, 'store' | 'name'>): string =>
+const idOf = ({ store, name }: Pick<CredentialFacts, 'store' | 'name'>): string =>
   word(`${store === 'secrets-manager' ? 'secret' : 'parameter'}:${name}`)
 
 /** A command of Keyturn about a credential, in its Region. */

@@ -33,8 +33,8 @@ export const guessed = (...[price, group, item, quantity]: Parameters<typeof cou
   counted(price, group, item, quantity, true)
 
 /** What belongs to no credential, and so to no team. */
-export const SHARED = '(shared)'
-export const nothing: Amount = { confirmed: 0, estimated: 0 }
+const SHARED = '(shared)'
+const nothing: Amount = { confirmed: 0, estimated: 0 }
 
 /** Smaller parts of a dollar are noise of adding up. */
 const exact = (dollars: number) => Math.round(dollars * 1e8) / 1e8
@@ -53,10 +53,6 @@ function add(total: Amount, { confirmed, estimated }: Amount): void {
   total.confirmed += confirmed
   total.estimated += estimated
 }
-
-/** What `a` is more than `b`. */
-export const minus = (a: Amount, b: Amount): Amount =>
-  rounded({ confirmed: a.confirmed - b.confirmed, estimated: a.estimated - b.estimated })
 
 /** All of it, whatever is known of it. */
 export const whole = ({ confirmed, estimated }: Amount): number => exact(confirmed + estimated)

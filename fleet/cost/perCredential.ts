@@ -47,7 +47,7 @@ export function workOf({ store }: Billed, { closes, replicas }: Rotation): Work 
 }
 
 /** Rotations a month. */
-export const rotationsOf = ({ rotation }: Billed): number => (rotation ? DAYS / rotation.everyDays : 0)
+const rotationsOf = ({ rotation }: Billed): number => (rotation ? DAYS / rotation.everyDays : 0)
 
 /** All that one credential or other parameter costs. `highThroughput`: calls of every parameter cost something. */
 export function usesOf(billed: Billed, highThroughput: boolean): Use[] {

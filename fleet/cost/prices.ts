@@ -46,7 +46,7 @@ const price = v.strictObject({
 export type Price = v.InferOutput<typeof price>
 
 /** The prices of a Region, as the files in prices/ and `keyturn cost --refresh` have them. */
-export const regionPrices = v.strictObject({
+const regionPrices = v.strictObject({
   region: v.pipe(v.string(), v.regex(/^[a-z]{2}(-[a-z]+)+-\d$/, 'a Region, such as eu-west-1')),
   currency: v.literal('USD'),
   /** When all of them were looked at. */

@@ -102,7 +102,7 @@ export const policySchema = v.strictObject({
 })
 
 /** The file's names for settings, in the form that code has for them. */
-export function named<Given extends object>(given: Given): Record<string, unknown> {
+function named<Given extends object>(given: Given): Record<string, unknown> {
   return Object.fromEntries(
     Object.entries(given).map(([key, value]) => [
       key.replaceAll(/-([a-z])/g, (_, letter) => letter.toUpperCase()),
