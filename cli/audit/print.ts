@@ -3,6 +3,7 @@ import { isCounted } from '../../fleet/audit/judge.ts'
 import { type Finding, type Report, type Severity, severities } from '../../fleet/audit/report.ts'
 import { dollars } from '../cost/texts.ts'
 import { counted, grouped, moment, type Output, plain } from '../output.ts'
+import { idOf } from '../records.ts'
 
 const colours = { critical: 'red', high: 'red', medium: 'yellow', low: 'cyan' } as const
 
@@ -108,8 +109,7 @@ function showRemedy(output: Output, remedy: string): void {
 /** What a finding is about, and where. */
 function subjectOf({ credential, region }: Finding): string {
   if (!credential) return region
-  const kind = credential.store === 'secrets-manager' ? 'secret' : 'parameter'
-  return `${kind}:${plain(credential.name)} in ${region}`
+  return `${idOf({ ...credential, id: credential.arn })} in ${region}`
 }
 
 /** What could not be read, by why: one refusal may leave very many rules open. */
