@@ -1,4 +1,5 @@
 import { stripVTControlCharacters, styleText } from 'node:util'
+import { minuteOf } from '../fleet/minute.ts'
 import type { CommandError } from './exit.ts'
 
 /** What a command writes to, as far as it matters here: process.stdout and process.stderr, or a test's. */
@@ -151,4 +152,4 @@ export function tableLines(head: string[], rows: string[][], width: number): str
 }
 
 /** A moment, for a person. */
-export const moment = (date: Date): string => `${date.toISOString().slice(0, 16).replace('T', ' ')} UTC`
+export const moment = (date: Date): string => minuteOf(date.toISOString())

@@ -1,4 +1,5 @@
 import type { Facts } from '../audit/facts.ts'
+import { minuteOf } from '../minute.ts'
 import { amountOf, sum, whole } from './bill.ts'
 import { type Billed, isRotatedHere } from './billed.ts'
 import type { Network } from './change.ts'
@@ -81,12 +82,10 @@ function readsTexts({ regions, moment }: Facts, { readsPerDay }: CostOptions): s
   const texts = Object.entries(regions).map(([region, { sweep }]) => {
     if (!('is' in sweep) || sweep.is.completeSince >= moment)
       return `How often credentials of ${region} are read is not known, and no read is counted: say it with --reads-per-day.`
-    return `Reads in ${region} are what CloudTrail saw from ${minute(sweep.is.completeSince)} to ${minute(moment)}, scaled up to a month: an estimate.`
+    return `Reads in ${region} are what CloudTrail saw from ${minuteOf(sweep.is.completeSince)} to ${minuteOf(moment)}, scaled up to a month: an estimate.`
   })
   return texts.sort()
 }
-
-const minute = (moment: string) => `${moment.slice(0, 16).replace('T', ' ')} UTC`
 
 function rotationTexts(facts: Facts, billed: Billed[]): string[] {
   const rotating = new Set(billed.flatMap(({ arn, rotation }) => (rotation ? [arn] : [])))

@@ -1,4 +1,5 @@
 import { nextBeginning } from '../../due.ts'
+import { minuteOf } from '../../minute.ts'
 import type { CredentialFacts } from '../facts.ts'
 import type { Fleet } from '../fleet.ts'
 import { isParameter, isPrimary } from '../kind.ts'
@@ -92,5 +93,5 @@ function nextOf(credential: CredentialFacts, { now }: Fleet): string | undefined
   }
   const scheduled = scheduledOf(credential)
   const next = scheduled && nextBeginning(scheduled, new Date(now))
-  return next && next.getTime() > now ? `${next.toISOString().slice(0, 16).replace('T', ' ')} UTC` : undefined
+  return next && next.getTime() > now ? minuteOf(next.toISOString()) : undefined
 }

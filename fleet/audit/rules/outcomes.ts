@@ -1,4 +1,5 @@
 import { meaningOf } from '../../endings.ts'
+import { minuteOf } from '../../minute.ts'
 import { latestGood } from '../../records/record.ts'
 import { remedies, remedyOf } from '../../remedies.ts'
 import { keyturn } from '../command.ts'
@@ -71,7 +72,7 @@ export const outcomes: CredentialRule[] = [
       if (!since || fleet.now - Date.parse(since) <= fleet.settingsOf(credential).pendingAfter * 1000)
         return undefined
       return {
-        detail: `Pending since ${minute(since)}.`,
+        detail: `Pending since ${minuteOf(since)}.`,
         remedy: keyturn(credential, 'rotate'),
       }
     },
@@ -89,7 +90,7 @@ export const outcomes: CredentialRule[] = [
       if (retirement === 'not-closed') return found('could not be closed')
       const isOver = openUntil !== undefined && now > Date.parse(openUntil) + HOUR
       if (retirement !== 'open' || !isOver) return undefined
-      return found(`was to be closed at ${minute(openUntil)}, and nothing tells that it was`)
+      return found(`was to be closed at ${minuteOf(openUntil)}, and nothing tells that it was`)
     },
   },
 ]
@@ -120,6 +121,4 @@ function isMadeUpFor({ began, ended = began }: RotationFacts, { store, current }
 const failureOf = (rotation: RotationFacts) =>
   `${rotation.error ?? 'an error'}${rotation.step ? ` at ${rotation.step}` : ''}, ${timeOf(rotation)}`
 
-const timeOf = ({ began, ended = began }: RotationFacts) => minute(ended)
-
-const minute = (time: string) => `${time.slice(0, 16).replace('T', ' ')} UTC`
+const timeOf = ({ began, ended = began }: RotationFacts) => minuteOf(ended)
