@@ -8,7 +8,7 @@ import { exit } from '../../cli/exit.ts'
 import { Output, plain, wrapped } from '../../cli/output.ts'
 import type { Facts } from '../../fleet/audit/facts.ts'
 import type { Report } from '../../fleet/audit/report.ts'
-import { enrolled, factsOf, neverRead, parameter, secret } from '../fleet/audit/facts.ts'
+import { enrolled, factsOf, neverRead, openToAll, parameter, secret } from '../fleet/audit/facts.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'keyturn-'))
 afterAll(() => rmSync(folder, { recursive: true }))
@@ -58,9 +58,7 @@ async function run(facts: Facts, given: Partial<AuditOptions> = {}, { json = fal
 }
 
 const ownerless = (name: string) => secret(name, { tags: { is: { ...enrolled, team: '' } } })
-const open = secret('shop/open', {
-  policy: { is: '{"Statement":{"Effect":"Allow","Principal":"*","Action":"*"}}' },
-})
+const open = secret('shop/open', { policy: openToAll })
 
 describe('on a terminal', () => {
   test('the worst comes first, and nothing but a command is wider than 80 columns', async () => {

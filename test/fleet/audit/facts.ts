@@ -3,12 +3,14 @@ import type {
   Facts,
   ParameterFacts,
   RegionFacts,
+  ReplicaFacts,
   RotationFacts,
   SecretFacts,
 } from '../../../fleet/audit/facts.ts'
 import { judge } from '../../../fleet/audit/judge.ts'
 import { defaults, type Policy } from '../../../fleet/audit/policy/policy.ts'
 import type { Finding } from '../../../fleet/audit/report.ts'
+import type { Tags } from '../../../rotation/tags.ts'
 
 /** When the audits of these tests are. */
 export const MOMENT = '2026-11-30T12:00:00.000Z'
@@ -27,6 +29,12 @@ export const rotateSecretIn = (region: string) =>
 
 /** Tags of what Keyturn rotates and a team has. */
 export const enrolled = { 'keyturn:managed': 'true', 'keyturn:every': '30d', team: 'shop' }
+/** Tags of what a team has and Keyturn does not rotate. */
+export const hands = { team: 'shop' }
+/** Tags of what is rotated in one Region alone. */
+export const atHome = (region: string) => ({ ...enrolled, 'keyturn:home': region })
+/** A resource policy that lets in everybody. */
+export const openToAll = { is: '{"Statement":{"Effect":"Allow","Principal":"*","Action":"*"}}' }
 
 const common = {
   region: HERE,
@@ -66,6 +74,37 @@ export function neverRead(name: string, given: Partial<SecretFacts> = {}): Secre
   const { lastAccessed: _, ...rest } = secret(name, { readers: [], ...given })
   return rest
 }
+
+/** These rotations, the latest first. */
+export const withRotations = (...rotations: RotationFacts[]) => ({ history: { is: { rotations } } })
+
+/** What a team has and Keyturn has never rotated. */
+export const byOthers = (given: Partial<SecretFacts> = {}) => ({
+  tags: { is: hands },
+  ...withRotations(),
+  ...given,
+})
+
+/** How Secrets Manager rotates by this stack. */
+export const byService = (given: object = {}): SecretFacts['rotation'] => ({
+  enabled: true,
+  functionArn: rotateSecretIn(HERE),
+  schedule: 'rate(30 days)',
+  everyDays: 30,
+  last: ago(10),
+  next: ago(-20),
+  ...given,
+})
+
+/** A secret whose last rotation was by the secret that is called admin. */
+export const userOfAdmin = (name: string, given: Partial<RotationFacts> = {}): SecretFacts =>
+  secret(name, withRotations(rotation(10, { admin: secret('admin').arn, ...given })))
+
+/** What a secret has that is at home here and has a replica there. */
+export const withReplica = (given: Partial<ReplicaFacts> = {}, tags: Tags = {}) => ({
+  tags: { is: { ...atHome(HERE), ...tags } },
+  replicas: { is: [{ region: THERE, status: 'InSync', ...given }] },
+})
 
 /** The replica of a secret that follows it. */
 export const replicaOf = (primary: SecretFacts, given: Partial<SecretFacts> = {}): SecretFacts => ({
@@ -121,7 +160,7 @@ export const readBy = (role: string, days: number, own = false) => ({
   sessions: [],
 })
 
-export const regionFacts = (region: string, given: Partial<RegionFacts> = {}): RegionFacts => ({
+const regionFacts = (region: string, given: Partial<RegionFacts> = {}): RegionFacts => ({
   stack: { is: { name: 'keyturn-dev', version: '0.1.0', rotateSecret: rotateSecretIn(region), roles: [] } },
   secrets: { is: 'all' },
   parameters: { is: 'all' },

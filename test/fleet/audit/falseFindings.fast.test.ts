@@ -2,7 +2,6 @@ import { describe, expect, test } from 'vitest'
 import {
   ago,
   dayAgo,
-  enrolled,
   factsOf,
   foundIn,
   HERE,
@@ -15,6 +14,8 @@ import {
   rotation,
   secret,
   THERE,
+  withReplica,
+  withRotations,
 } from './facts.ts'
 
 /** What other tools are known to get wrong. */
@@ -28,10 +29,9 @@ describe('the known false findings of others', () => {
   test('a replica that is read daily keeps its primary from counting as unread', () => {
     const elsewhere = (given: object) => {
       const primary = secret('shop/db', {
-        tags: { is: { ...enrolled, 'keyturn:home': HERE } },
+        ...withReplica(given),
         readers: [],
         lastAccessed: dayAgo(200),
-        replicas: { is: [{ region: THERE, status: 'InSync', ...given }] },
       })
       return foundIn(factsOf([primary, replicaOf(primary)], { there: { stack: { is: undefined } } }))
     }
@@ -84,7 +84,7 @@ describe('a secret that nobody but Keyturn reads', () => {
   test('is found as well if a rotation failed on that day, what it replaced was closed then, or it is due now', () => {
     const read = (days: number, ...rotations: ReturnType<typeof rotation>[]) =>
       foundIn(
-        factsOf([secret('a', { readers: [], lastAccessed: dayAgo(days), history: { is: { rotations } } })]),
+        factsOf([secret('a', { readers: [], lastAccessed: dayAgo(days), ...withRotations(...rotations) })]),
       )
     expect(read(2, rotation(2, { outcome: 'failed', error: 'Unreachable' }), rotation(10))).toContain(
       'read-by-keyturn-alone a',
@@ -123,10 +123,9 @@ describe('a secret that nobody but Keyturn reads', () => {
 
   test('the date of a replica proves nothing where a stack rehearses promotions', () => {
     const primary = secret('shop/db', {
-      tags: { is: { ...enrolled, 'keyturn:home': HERE } },
+      ...withReplica({ lastAccessed: dayAgo(1) }),
       readers: [],
       lastAccessed: dayAgo(10),
-      replicas: { is: [{ region: THERE, status: 'InSync', lastAccessed: dayAgo(1) }] },
     })
     const all = [primary, replicaOf(primary)]
     expect(foundIn(factsOf(all))).toEqual(['read-by-keyturn-alone shop/db'])

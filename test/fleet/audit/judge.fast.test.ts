@@ -12,9 +12,9 @@ import { auditSchema } from '../../../scripts/auditSchema.ts'
 import {
   ago,
   dayAgo,
-  enrolled,
   factsOf,
   neverRead,
+  openToAll,
   parameter,
   readWhenRotated,
   replicaOf,
@@ -22,25 +22,22 @@ import {
   secret,
   THERE,
   told,
+  userOfAdmin,
+  withReplica,
+  withRotations,
 } from './facts.ts'
 
 const published = readFileSync(new URL('../../../docs/audit.schema.json', import.meta.url), 'utf8')
 const hasForm = new Ajv2020().compile(JSON.parse(published))
 
-const primary = secret('shop/replicated', {
-  tags: { is: { ...enrolled, 'keyturn:home': 'eu-west-1' } },
-  replicas: { is: [{ region: THERE, status: 'Failed' }] },
-})
+const primary = secret('shop/replicated', withReplica({ status: 'Failed' }))
 const facts = factsOf([
-  secret('shop/well', {
-    history: {
-      is: { rotations: [rotation(10, { engine: 'postgres', host: 'db', strategy: 'single-user' })] },
-    },
-  }),
+  secret(
+    'shop/well',
+    withRotations(rotation(10, { engine: 'postgres', host: 'db', strategy: 'single-user' })),
+  ),
   readWhenRotated('shop/alone'),
-  neverRead('shop/never', {
-    policy: { is: '{"Statement":{"Effect":"Allow","Principal":"*","Action":"*"}}' },
-  }),
+  neverRead('shop/never', { policy: openToAll }),
   secret('shop/hidden', { policy: { unread: 'Secrets Manager GetResourcePolicy: Throttled' } }),
   primary,
   replicaOf(primary),
@@ -195,9 +192,7 @@ test('the ids of rules are all different, and each says what it is', () => {
 })
 
 test('ten thousand credentials are judged within seconds, and one admin of them all slows nothing', () => {
-  const many = Array.from({ length: 10_000 }, (_, n) =>
-    secret(`s${n}`, { history: { is: { rotations: [rotation(10, { admin: secret('admin').arn })] } } }),
-  )
+  const many = Array.from({ length: 10_000 }, (_, n) => userOfAdmin(`s${n}`))
   const began = performance.now()
   const { findings } = judge(factsOf([secret('admin'), ...many]), defaults)
   expect(findings.map(({ rule }) => rule)).toEqual(['admin-shared', 'same-minute'])

@@ -5,33 +5,27 @@ import { reading } from '../../../fleet/audit/rules/reading.ts'
 import {
   ACCOUNT,
   ago,
+  byService,
   dayAgo,
   enrolled,
   factsOf,
   HERE,
+  hands,
   neverRead,
   parameter,
   readBy,
   readWhenRotated,
   replicaOf,
-  rotateSecretIn,
-  rotation,
   secret,
   THERE,
+  userOfAdmin,
+  withReplica,
 } from './facts.ts'
 import { type Cases, lookAt } from './ruleCases.ts'
 
 const cases: Cases = {}
 
-const hands = { team: 'shop' }
-const user = (name: string) =>
-  secret(name, { history: { is: { rotations: [rotation(10, { admin: secret('admin').arn })] } } })
-const replicatedGiven = (given: object = {}) => ({
-  tags: { is: { ...enrolled, 'keyturn:home': HERE } },
-  replicas: { is: [{ region: THERE, status: 'InSync', ...given }] },
-})
-const replicated = () => secret('a', replicatedGiven())
-const byCron = { enabled: true, functionArn: rotateSecretIn(HERE), last: ago(10), next: ago(-20) }
+const replicated = () => secret('a', withReplica())
 
 cases['never-read'] = {
   hits: {
@@ -41,13 +35,13 @@ cases['never-read'] = {
     'younger than that': { facts: [neverRead('a', { created: ago(89) })] },
     'read in another Region': {
       facts: [
-        neverRead('a', replicatedGiven({ lastAccessed: dayAgo(2) })),
+        neverRead('a', withReplica({ lastAccessed: dayAgo(2) })),
         replicaOf(replicated(), { lastAccessed: dayAgo(2) }),
       ],
       found: [],
     },
     'an admin, which only Keyturn reads': {
-      facts: [neverRead('admin'), user('a')],
+      facts: [neverRead('admin'), userOfAdmin('a')],
     },
   },
 }
@@ -318,14 +312,14 @@ cases['alarms-unheard'] = {
     },
   },
 }
-const many = (count: number, rotation: object) =>
+const many = (count: number, schedule: string) =>
   Array.from({ length: count }, (_, n) =>
-    secret(`a${n}`, { tags: { is: hands }, rotation: { ...byCron, ...rotation } }),
+    secret(`a${n}`, { tags: { is: hands }, rotation: byService({ schedule }) }),
   )
 cases['same-minute'] = {
   hits: {
     'one expression': {
-      facts: many(4, { schedule: 'cron(0 3 * * ? *)' }),
+      facts: many(4, 'cron(0 3 * * ? *)'),
       policy: { sameMinute: 3 },
       found: [`same-minute ${HERE}`],
     },
@@ -336,9 +330,9 @@ cases['same-minute'] = {
     },
   },
   near: {
-    'as many as may': { facts: many(3, { schedule: 'cron(0 3 * * ? *)' }), policy: { sameMinute: 3 } },
+    'as many as may': { facts: many(3, 'cron(0 3 * * ? *)'), policy: { sameMinute: 3 } },
     'a rate, whose next date is the last second of a day': {
-      facts: many(4, { schedule: 'rate(30 days)' }),
+      facts: many(4, 'rate(30 days)'),
       policy: { sameMinute: 3 },
     },
     'enrolled together, with a jitter': {

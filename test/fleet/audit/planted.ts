@@ -6,7 +6,7 @@ import type {
   DeclaredSecret,
 } from '../../../local/aws/audited.ts'
 import { session } from '../readers/trail.ts'
-import { ACCOUNT, ago, dayAgo, enrolled, HERE, THERE } from './facts.ts'
+import { ACCOUNT, ago, atHome, dayAgo, enrolled, HERE, hands, THERE } from './facts.ts'
 
 /** Credentials of a Region, and what an audit is to find of them: `rule name`. */
 type Plant = {
@@ -17,9 +17,6 @@ type Plant = {
 }
 /** Of a rule, plants for one Region, the other one and a number that makes names and times different. */
 type Planting = (name: string, place: { region: string; other: string; n: number }) => Plant
-
-const hands = { team: 'shop' }
-const atHome = (region: string) => ({ ...enrolled, 'keyturn:home': region })
 
 /** No two are due in the same minute. */
 let minutes = 0
@@ -252,8 +249,8 @@ export const plantings: Record<string, { hit: Planting; near: Planting }> = {
     near: name => only(unread(secret(name, { created: ago(80) }))),
   },
   'not-read': {
-    hit: name => only(secret(name, { accessed: dayAgo(92), rotations: [], ...{ changed: ago(20) } })),
-    near: name => only(secret(name, { accessed: dayAgo(80), rotations: [], ...{ changed: ago(20) } })),
+    hit: name => only(secret(name, { accessed: dayAgo(92), rotations: [], changed: ago(20) })),
+    near: name => only(secret(name, { accessed: dayAgo(80), rotations: [], changed: ago(20) })),
   },
   'read-by-keyturn-alone': {
     hit: (name, { n }) =>

@@ -7,15 +7,20 @@ import { defaults, type Policy } from '../../../fleet/audit/policy/policy.ts'
 import {
   ACCOUNT,
   ago,
+  byOthers,
+  byService,
   enrolled,
   factsOf,
   HERE,
+  hands,
+  openToAll,
   parameter,
   replicaOf,
   rotateSecretIn,
   rotation,
   secret,
   THERE,
+  withRotations,
 } from './facts.ts'
 
 /** The one finding of a rule. */
@@ -26,26 +31,19 @@ function findingOf(rule: string, credential: CredentialFacts, policy: Partial<Po
   return found as NonNullable<typeof found>
 }
 
-const byService = secret('a', {
-  tags: { is: { team: 'shop' } },
-  rotation: {
-    ...{ enabled: true, functionArn: rotateSecretIn('eu-west-1'), schedule: 'rate(30 days)' },
-    ...{ last: ago(10), next: ago(-20) },
-  },
-})
+const serviced = secret('a', { tags: { is: hands }, rotation: byService() })
 
 describe('what nothing rotates', () => {
-  const by = (given: Partial<ReturnType<typeof secret>> = {}) =>
-    secret('a', { tags: { is: { team: 'shop' } }, history: { is: { rotations: [] } }, ...given })
+  const by = (...given: Parameters<typeof byOthers>) => secret('a', byOthers(...given))
   const old = { current: { at: ago(100), by: 'version' as const } }
 
   test.each([
     ['never-rotates', by()],
-    ['never-rotates', by({ tags: { is: { team: 'shop', 'keyturn:managed': 'true' } } })],
-    ['never-rotates', parameter('/a', { tags: { is: { team: 'shop' } } })],
+    ['never-rotates', by({ tags: { is: { ...hands, 'keyturn:managed': 'true' } } })],
+    ['never-rotates', parameter('/a', { tags: { is: hands } })],
     ['too-old', by(old)],
     ['too-old', by({ ...old, tags: { unread: 'AccessDenied' } })],
-    ['admin-not-rotated', by({ tags: { is: { team: 'shop', 'keyturn:admin': 'true' } } })],
+    ['admin-not-rotated', by({ tags: { is: { ...hands, 'keyturn:admin': 'true' } } })],
   ])('has a remedy that changes nothing when it is pasted: %s', (rule, credential) => {
     const { remedy } = findingOf(rule, credential)
     expect(isCommand(remedy)).toBe(false)
@@ -61,16 +59,16 @@ describe('what nothing rotates', () => {
   })
 
   test('is not what has a schedule and is old: that is rotated by whatever does so else', () => {
-    const tagged = secret('a', { ...old, history: { is: { rotations: [rotation(100)] } } })
+    const tagged = secret('a', { ...old, ...withRotations(rotation(100)) })
     expect(findingOf('too-old', tagged).remedy).toBe('keyturn rotate secret:a --region eu-west-1')
     const service = 'aws secretsmanager rotate-secret --region eu-west-1 --secret-id a'
-    expect(findingOf('too-old', { ...byService, ...old, history: by().history }).remedy).toBe(service)
+    expect(findingOf('too-old', { ...serviced, ...old, history: by().history }).remedy).toBe(service)
     expect(findingOf('too-old', by({ ...old, owningService: 'rds' })).remedy).toBe(service)
   })
 })
 
 test('what is open to everybody is looked at first, as its policy may let in others that need it', () => {
-  const policy = { is: '{"Statement":{"Effect":"Allow","Principal":"*","Action":"*"}}' }
+  const policy = openToAll
   for (const it of [secret('a', { policy }), parameter('/a', { policy, tier: 'Advanced' })]) {
     const { remedy, detail } = findingOf('open-to-everybody', it)
     expect(remedy).toMatch(/^aws (secretsmanager get-resource-policy|ssm get-resource-policies) --region/)
@@ -105,7 +103,7 @@ describe('where a value may be less than a day old', () => {
       'Secrets Manager rotates every 4 hours at most: end its schedule by cancel-rotate-secret, and tag it keyturn:every=3h and keyturn:managed=true.',
     ],
   ])('Secrets Manager is told so in hours, and not more often than it can: %i s', (maxAge, remedy) => {
-    expect(findingOf('interval-too-long', byService, { maxAge }).remedy).toBe(remedy)
+    expect(findingOf('interval-too-long', serviced, { maxAge }).remedy).toBe(remedy)
   })
 
   test.each([
@@ -116,7 +114,7 @@ describe('where a value may be less than a day old', () => {
     [0.025, 30 * MINUTE, 'more than 36 minutes old, and the policy allows 30 minutes'],
   ])('too old says both in what tells them: %f days', (days, maxAge, says) => {
     const old = secret('a', {
-      history: { is: { rotations: [rotation(days)] } },
+      ...withRotations(rotation(days)),
       current: { at: ago(days), by: 'version' },
     })
     expect(findingOf('too-old', old, { maxAge }).detail).toContain(says)
@@ -125,7 +123,7 @@ describe('where a value may be less than a day old', () => {
   test('its row has parts of a day, and the longer one is more', () => {
     const rowOf = (days: number, maxAge: number) => {
       const it = parameter('/a', {
-        history: { is: { rotations: [rotation(days)] } },
+        ...withRotations(rotation(days)),
         current: { at: ago(days), by: 'version' },
       })
       return judge(factsOf([it]), { ...defaults, maxAge }).credentials[0]

@@ -4,7 +4,7 @@ import type { Policy } from '../../../fleet/audit/policy/policy.ts'
 import type { RuleText } from '../../../fleet/audit/report.ts'
 import { factsOf, foundIn } from './facts.ts'
 
-export type Given = { facts: CredentialFacts[] | Facts; policy?: Partial<Policy>; found?: string[] }
+type Given = { facts: CredentialFacts[] | Facts; policy?: Partial<Policy>; found?: string[] }
 
 /** Of each rule what breaks it, with all that is found then, and what nearly does, in which it finds nothing. */
 export type Cases = Record<string, { hits: Record<string, Given>; near: Record<string, Given> }>

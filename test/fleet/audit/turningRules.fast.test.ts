@@ -6,9 +6,13 @@ import { turning } from '../../../fleet/audit/rules/turning.ts'
 import {
   ACCOUNT,
   ago,
+  atHome,
+  byOthers,
+  byService,
   enrolled,
   factsOf,
   HERE,
+  hands,
   parameter,
   readBy,
   replicaOf,
@@ -16,37 +20,21 @@ import {
   rotation,
   secret,
   THERE,
+  userOfAdmin,
+  withReplica,
+  withRotations,
 } from './facts.ts'
 import { type Cases, lookAt } from './ruleCases.ts'
 
 const cases: Cases = {}
 
-const hands = { team: 'shop' }
 const byHand = (name: string, given: Parameters<typeof secret>[1] = {}) =>
-  secret(name, {
-    tags: { is: hands },
-    history: { is: { rotations: [] } },
-    current: { at: ago(10), by: 'version' },
-    ...given,
-  })
-const managed = (given: Parameters<typeof secret>[1]) => ({
-  tags: { is: hands },
-  history: { is: { rotations: [] } },
-  ...given,
-})
+  secret(name, byOthers({ current: { at: ago(10), by: 'version' }, ...given }))
 const own = rotateSecretIn(HERE)
-const byService = (given: object = {}) => ({
-  enabled: true,
-  functionArn: own,
-  schedule: 'rate(30 days)',
-  everyDays: 30,
-  last: ago(10),
-  next: ago(-20),
-  ...given,
-})
 const other = `arn:aws:lambda:${HERE}:${ACCOUNT}:function:other`
+const replicated = (...given: Parameters<typeof withReplica>) => secret('a', withReplica(...given))
 const withFunction = (arn: string, found: object | undefined, given: object = {}) => ({
-  facts: factsOf([secret('a', managed({ rotation: byService({ functionArn: arn }) }))], {
+  facts: factsOf([secret('a', byOthers({ rotation: byService({ functionArn: arn }) }))], {
     here: { functions: { [arn]: { is: found } }, ...given },
   }),
 })
@@ -70,19 +58,13 @@ cases['never-rotates'] = {
   },
   near: {
     'a secret that Secrets Manager rotates': {
-      facts: [secret('a', managed({ rotation: byService() }))],
+      facts: [secret('a', byOthers({ rotation: byService() }))],
     },
     'a secret that a service manages, which names no function': {
       facts: [byHand('rds!cluster-a', { owningService: 'rds' })],
     },
     'a replica, which its primary rotates': {
-      facts: (() => {
-        const primary = secret('a', {
-          tags: { is: { ...enrolled, 'keyturn:home': HERE } },
-          replicas: { is: [{ region: THERE, status: 'InSync' }] },
-        })
-        return [primary, replicaOf(primary, { rotation: { enabled: false } })]
-      })(),
+      facts: [replicated(), replicaOf(replicated(), { rotation: { enabled: false } })],
     },
     'a plain parameter': { facts: [parameter('/a', { type: 'String', tags: { is: {} } })] },
     'a parameter whose policy has it rotate': {
@@ -110,7 +92,7 @@ cases['too-old'] = {
       found: ['too-old a', 'interval-too-long a'],
     },
     "by its version's own date": {
-      facts: [secret('a', managed({ rotation: byService(), current: { at: ago(90.01), by: 'version' } }))],
+      facts: [secret('a', byOthers({ rotation: byService(), current: { at: ago(90.01), by: 'version' } }))],
     },
     'a parameter by its newest version': {
       facts: [
@@ -125,7 +107,7 @@ cases['too-old'] = {
   },
   near: {
     'on the last day': {
-      facts: [secret('a', managed({ rotation: byService(), current: { at: ago(90), by: 'version' } }))],
+      facts: [secret('a', byOthers({ rotation: byService(), current: { at: ago(90), by: 'version' } }))],
     },
     'a rotation by somebody else after the last one that the table has': {
       facts: [
@@ -141,13 +123,7 @@ cases['too-old'] = {
       policy: { mustRotate: false, maxAge: 'never' },
     },
     'a replica, whose own date is old': {
-      facts: (() => {
-        const primary = secret('a', {
-          tags: { is: { ...enrolled, 'keyturn:home': HERE } },
-          replicas: { is: [{ region: THERE, status: 'InSync' }] },
-        })
-        return [primary, replicaOf(primary, { current: { at: ago(300), by: 'last-changed' } })]
-      })(),
+      facts: [replicated(), replicaOf(replicated(), { current: { at: ago(300), by: 'last-changed' } })],
     },
   },
 }
@@ -158,10 +134,10 @@ cases['interval-too-long'] = {
       facts: [secret('a', { tags: { is: { ...enrolled, 'keyturn:every': '91d' } } })],
     },
     "by Secrets Manager's rate": {
-      facts: [secret('a', managed({ rotation: byService({ schedule: 'rate(100 days)' }) }))],
+      facts: [secret('a', byOthers({ rotation: byService({ schedule: 'rate(100 days)' }) }))],
     },
     'by its days': {
-      facts: [secret('a', managed({ rotation: byService({ schedule: undefined, everyDays: 120 }) }))],
+      facts: [secret('a', byOthers({ rotation: byService({ schedule: undefined, everyDays: 120 }) }))],
     },
   },
   near: {
@@ -169,13 +145,13 @@ cases['interval-too-long'] = {
       facts: [secret('a', { tags: { is: { ...enrolled, 'keyturn:every': '90d' } } })],
     },
     'a rate in hours': {
-      facts: [secret('a', managed({ rotation: byService({ schedule: 'rate(120 hours)' }) }))],
+      facts: [secret('a', byOthers({ rotation: byService({ schedule: 'rate(120 hours)' }) }))],
     },
     'a cron expression, which names no interval': {
       facts: [
         secret(
           'a',
-          managed({ rotation: byService({ schedule: 'cron(0 3 1 * ? *)', everyDays: undefined }) }),
+          byOthers({ rotation: byService({ schedule: 'cron(0 3 1 * ? *)', everyDays: undefined }) }),
         ),
       ],
     },
@@ -193,7 +169,7 @@ cases.overdue = {
       ],
     },
     "by Secrets Manager's next date": {
-      facts: [secret('a', managed({ rotation: byService({ next: ago(1.1) }) }))],
+      facts: [secret('a', byOthers({ rotation: byService({ next: ago(1.1) }) }))],
     },
   },
   near: {
@@ -203,15 +179,15 @@ cases.overdue = {
       ],
     },
     "Secrets Manager's next date is today": {
-      facts: [secret('a', managed({ rotation: byService({ next: ago(0.9) }) }))],
+      facts: [secret('a', byOthers({ rotation: byService({ next: ago(0.9) }) }))],
     },
     'it is at home elsewhere, and rotates there': {
       facts: [
         secret('a', {
-          tags: { is: { ...enrolled, 'keyturn:home': THERE } },
+          tags: { is: atHome(THERE) },
           history: { is: { rotations: [rotation(60)] } },
         }),
-        secret('a', { region: THERE, tags: { is: { ...enrolled, 'keyturn:home': THERE } } }),
+        secret('a', { region: THERE, tags: { is: atHome(THERE) } }),
       ],
     },
   },
@@ -239,11 +215,7 @@ cases['tags-refused'] = {
   },
 }
 
-const homeless = (home: string) =>
-  secret('a', {
-    tags: { is: { ...enrolled, 'keyturn:home': home } },
-    replicas: { is: [{ region: THERE, status: 'InSync' }] },
-  })
+const homeless = (home: string) => replicated({}, { 'keyturn:home': home })
 cases['not-at-home'] = {
   hits: {
     'its replica is at its home': { facts: [homeless(THERE), replicaOf(homeless(THERE))] },
@@ -252,14 +224,14 @@ cases['not-at-home'] = {
       found: ['not-at-home a: unread', 'tags-refused a'],
     },
     'there is nothing at its home': {
-      facts: [secret('a', { tags: { is: { ...enrolled, 'keyturn:home': THERE } } })],
+      facts: [secret('a', { tags: { is: atHome(THERE) } })],
     },
   },
   near: {
     'a secret of its own is at its home': {
       facts: [
-        secret('a', { tags: { is: { ...enrolled, 'keyturn:home': THERE } } }),
-        secret('a', { region: THERE, tags: { is: { ...enrolled, 'keyturn:home': THERE } } }),
+        secret('a', { tags: { is: atHome(THERE) } }),
+        secret('a', { region: THERE, tags: { is: atHome(THERE) } }),
       ],
     },
     'it is at home': { facts: [homeless(HERE), replicaOf(homeless(HERE))] },
@@ -268,40 +240,47 @@ cases['not-at-home'] = {
 
 const failed = (days: number, given: object = {}) =>
   rotation(days, { outcome: 'failed', error: 'Unreachable', step: 'SetSecret', ...given })
-const after = (...rotations: ReturnType<typeof rotation>[]) => ({ history: { is: { rotations } } })
 cases['locked-out'] = {
   hits: {
-    'the last one': { facts: [secret('a', after(rotation(5, { outcome: 'locked-out' }), rotation(10)))] },
+    'the last one': {
+      facts: [secret('a', withRotations(rotation(5, { outcome: 'locked-out' }), rotation(10)))],
+    },
     'behind one that only gave way': {
       facts: [
         secret(
           'a',
-          after(failed(4, { error: 'RotationInProgress' }), rotation(5, { outcome: 'locked-out' })),
+          withRotations(failed(4, { error: 'RotationInProgress' }), rotation(5, { outcome: 'locked-out' })),
         ),
       ],
     },
   },
   near: {
     'one before the last': {
-      facts: [secret('a', after(rotation(5), rotation(6, { outcome: 'locked-out' })))],
+      facts: [secret('a', withRotations(rotation(5), rotation(6, { outcome: 'locked-out' })))],
     },
   },
 }
 cases['rotation-stopped'] = {
   hits: {
     midway: {
-      facts: [secret('a', after(rotation(5, { outcome: 'stopped', step: 'SetSecret' }), rotation(10)))],
+      facts: [
+        secret('a', withRotations(rotation(5, { outcome: 'stopped', step: 'SetSecret' }), rotation(10))),
+      ],
     },
-    'nobody knows where': { facts: [secret('a', after(rotation(5, { outcome: 'stopped' }), rotation(10)))] },
+    'nobody knows where': {
+      facts: [secret('a', withRotations(rotation(5, { outcome: 'stopped' }), rotation(10)))],
+    },
   },
   near: {
     'before it changed anything': {
-      facts: [secret('a', after(rotation(5, { outcome: 'stopped', step: 'CreateSecret' }), rotation(10)))],
+      facts: [
+        secret('a', withRotations(rotation(5, { outcome: 'stopped', step: 'CreateSecret' }), rotation(10))),
+      ],
     },
     'a value was stored since': {
       facts: [
         secret('a', {
-          ...after(rotation(5, { outcome: 'stopped', step: 'SetSecret' }), rotation(10)),
+          ...withRotations(rotation(5, { outcome: 'stopped', step: 'SetSecret' }), rotation(10)),
           current: { at: ago(3), by: 'version' },
         }),
       ],
@@ -310,20 +289,23 @@ cases['rotation-stopped'] = {
 }
 cases.failing = {
   hits: {
-    'after one that went well': { facts: [secret('a', after(failed(1), failed(2), rotation(10)))] },
-    'of a parameter': { facts: [parameter('/a', after(failed(1), rotation(10)))] },
+    'after one that went well': { facts: [secret('a', withRotations(failed(1), failed(2), rotation(10)))] },
+    'of a parameter': { facts: [parameter('/a', withRotations(failed(1), rotation(10)))] },
   },
   near: {
-    'it went well since': { facts: [secret('a', after(rotation(1), failed(2), rotation(10)))] },
+    'it went well since': { facts: [secret('a', withRotations(rotation(1), failed(2), rotation(10)))] },
     'it gave way to another one': {
-      facts: [secret('a', after(failed(1, { error: 'RotationInProgress' }), rotation(10)))],
+      facts: [secret('a', withRotations(failed(1, { error: 'RotationInProgress' }), rotation(10)))],
     },
     'one runs': {
-      facts: [secret('a', after(rotation(0.1, { outcome: 'running' }), rotation(10)))],
+      facts: [secret('a', withRotations(rotation(0.1, { outcome: 'running' }), rotation(10)))],
     },
     'a value was stored since': {
       facts: [
-        secret('a', { ...after(failed(2), rotation(10)), current: { at: ago(1), by: 'last-rotated' } }),
+        secret('a', {
+          ...withRotations(failed(2), rotation(10)),
+          current: { at: ago(1), by: 'last-rotated' },
+        }),
       ],
     },
   },
@@ -341,60 +323,66 @@ cases['stuck-pending'] = {
     },
   },
 }
-const open = (given: object) => after(rotation(10, { retirement: 'open', user: 'shop', ...given }))
+const open = (given: object) => withRotations(rotation(10, { retirement: 'open', user: 'shop', ...given }))
 cases['left-open'] = {
   hits: {
     'its time is over': { facts: [secret('a', open({ openUntil: ago(0.05) }))] },
-    'it could not be closed': { facts: [secret('a', after(rotation(10, { retirement: 'not-closed' })))] },
+    'it could not be closed': {
+      facts: [secret('a', withRotations(rotation(10, { retirement: 'not-closed' })))],
+    },
     'a failure came after it': {
-      facts: [secret('a', after(failed(1), rotation(10, { retirement: 'not-closed' })))],
+      facts: [secret('a', withRotations(failed(1), rotation(10, { retirement: 'not-closed' })))],
       found: ['failing a', 'left-open a'],
     },
   },
   near: {
     'its time has just ended': { facts: [secret('a', open({ openUntil: ago(0.04) }))] },
     'its time still runs': { facts: [secret('a', open({ openUntil: ago(-1) }))] },
-    'it stays open by choice': { facts: [secret('a', after(rotation(10, { retirement: 'never' })))] },
+    'it stays open by choice': { facts: [secret('a', withRotations(rotation(10, { retirement: 'never' })))] },
     'a later rotation closed it': {
-      facts: [secret('a', after(rotation(5), rotation(10, { retirement: 'not-closed' })))],
+      facts: [secret('a', withRotations(rotation(5), rotation(10, { retirement: 'not-closed' })))],
     },
   },
 }
 
 const admin = (given: Parameters<typeof secret>[1] = {}) => byHand('admin', given)
-const user = (name: string, given: object = {}) =>
-  secret(name, after(rotation(10, { admin: admin().arn, ...given })))
 cases['admin-not-rotated'] = {
   hits: {
-    'one that a rotation names, and as one finding': { facts: [admin(), user('a')] },
+    'one that a rotation names, and as one finding': { facts: [admin(), userOfAdmin('a')] },
     'one that is named by a part of its ARN, in another Region': {
-      facts: [admin(), user('a', { admin: admin().arn.replace(HERE, THERE).slice(0, -7) })],
+      facts: [admin(), userOfAdmin('a', { admin: admin().arn.replace(HERE, THERE).slice(0, -7) })],
     },
     'one that only its tag tells': {
       facts: [admin({ tags: { is: { ...hands, 'keyturn:admin': 'true' } } })],
     },
   },
   near: {
-    'one that rotates': { facts: [secret('admin'), user('a')] },
-    'one that RDS manages': { facts: [admin({ owningService: 'rds' }), user('a')] },
+    'one that rotates': { facts: [secret('admin'), userOfAdmin('a')] },
+    'one that RDS manages': { facts: [admin({ owningService: 'rds' }), userOfAdmin('a')] },
   },
 }
 cases['admin-shared'] = {
   hits: {
-    'by more than may': { facts: [secret('admin'), user('a'), user('b')], policy: { adminUses: 1 } },
+    'by more than may': {
+      facts: [secret('admin'), userOfAdmin('a'), userOfAdmin('b')],
+      policy: { adminUses: 1 },
+    },
   },
   near: {
-    'by as many as may': { facts: [secret('admin'), user('a'), user('b')], policy: { adminUses: 2 } },
+    'by as many as may': {
+      facts: [secret('admin'), userOfAdmin('a'), userOfAdmin('b')],
+      policy: { adminUses: 2 },
+    },
   },
 }
 
 cases['function-missing'] = {
   hits: {
-    'it is not there': { ...withFunction(own, undefined) },
-    'it has failed': { ...withFunction(own, { runtime: 'nodejs24.x', state: 'Failed' }) },
+    'it is not there': withFunction(own, undefined),
+    'it has failed': withFunction(own, { runtime: 'nodejs24.x', state: 'Failed' }),
   },
   near: {
-    'it was idle': { ...withFunction(own, { runtime: 'nodejs24.x', state: 'Inactive' }) },
+    'it was idle': withFunction(own, { runtime: 'nodejs24.x', state: 'Inactive' }),
     'its rotation is switched off': {
       facts: factsOf([byHand('a', { rotation: { enabled: false, functionArn: other } })], {
         here: { functions: { [other]: { is: undefined } } },
@@ -404,7 +392,7 @@ cases['function-missing'] = {
   },
 }
 cases['function-elsewhere'] = {
-  hits: { 'of another account': { ...withFunction(other.replace(ACCOUNT, '999999999999'), undefined) } },
+  hits: { 'of another account': withFunction(other.replace(ACCOUNT, '999999999999'), undefined) },
   near: {
     'of an account that the policy trusts': {
       ...withFunction(other.replace(ACCOUNT, '999999999999'), undefined),
@@ -414,24 +402,19 @@ cases['function-elsewhere'] = {
 }
 cases['function-foreign'] = {
   hits: {
-    'of this account': { ...withFunction(other, { runtime: 'python3.14' }) },
+    'of this account': withFunction(other, { runtime: 'python3.14' }),
     'where there is no stack': { ...withFunction(other, {}, { stack: { is: undefined } }) },
   },
-  near: { 'an alias of its own': { ...withFunction(`${own}:live`, { runtime: 'nodejs24.x' }) } },
+  near: { 'an alias of its own': withFunction(`${own}:live`, { runtime: 'nodejs24.x' }) },
 }
 cases['function-runtime'] = {
-  hits: { 'one that is closed': { ...withFunction(own, { runtime: 'nodejs18.x' }) } },
+  hits: { 'one that is closed': withFunction(own, { runtime: 'nodejs18.x' }) },
   near: {
-    'one that will be': { ...withFunction(own, { runtime: 'nodejs22.x' }) },
-    'a container image, which has none': { ...withFunction(own, {}) },
+    'one that will be': withFunction(own, { runtime: 'nodejs22.x' }),
+    'a container image, which has none': withFunction(own, {}),
   },
 }
 
-const replicated = (given: object = {}, tags: object = {}) =>
-  secret('a', {
-    tags: { is: { ...enrolled, 'keyturn:home': HERE, ...tags } },
-    replicas: { is: [{ region: THERE, status: 'InSync', ...given }] },
-  })
 const givenUp = { [`keyturn:given-up:${THERE}`]: '2026-11-20 the Region is down' }
 cases['replica-failed'] = {
   hits: {

@@ -7,6 +7,8 @@ import { defaults } from '../../../fleet/audit/policy/policy.ts'
 import type { Finding } from '../../../fleet/audit/report.ts'
 import {
   ago,
+  atHome,
+  byOthers,
   dayAgo,
   enrolled,
   factsOf,
@@ -20,21 +22,20 @@ import {
   rotation,
   secret,
   THERE,
+  withReplica,
+  withRotations,
 } from './facts.ts'
 
-const replicated = secret('replicated', {
-  tags: { is: enrolled },
-  replicas: { is: [{ region: THERE, status: 'InSync' }] },
-})
+const replicated = secret('replicated', { ...withReplica(), tags: { is: enrolled } })
 const foreign = `arn:aws:lambda:${HERE}:123456789012:function:other`
 const world: CredentialFacts[] = [
   secret('well'),
   readWhenRotated('alone'),
   neverRead('never', { tags: { is: {} } }),
-  secret('admin', { rotation: { enabled: false }, tags: { is: {} }, history: { is: { rotations: [] } } }),
-  secret('user', { history: { is: { rotations: [rotation(200, { admin: secret('admin').arn })] } } }),
+  secret('admin', byOthers({ tags: { is: {} } })),
+  secret('user', withRotations(rotation(200, { admin: secret('admin').arn }))),
   secret('failing', {
-    history: { is: { rotations: [rotation(1, { outcome: 'failed', error: 'Unreachable' }), rotation(20)] } },
+    ...withRotations(rotation(1, { outcome: 'failed', error: 'Unreachable' }), rotation(20)),
     pendingSince: { is: ago(3) },
   }),
   secret('foreign', {
@@ -43,7 +44,7 @@ const world: CredentialFacts[] = [
     lastAccessed: dayAgo(100),
     readers: [],
   }),
-  secret('gone', { tags: { is: { ...enrolled, 'keyturn:home': THERE } } }),
+  secret('gone', { tags: { is: atHome(THERE) } }),
   replicated,
   replicaOf(replicated, { labels: { v0: ['AWSCURRENT'] } }),
   parameter('/well'),
