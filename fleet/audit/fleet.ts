@@ -6,6 +6,7 @@ import { isSecret } from './kind.ts'
 import { isKnown, known, UnreadFact } from './known.ts'
 import type { Policy, Settings } from './policy/policy.ts'
 import { settingsOf } from './policy/settings.ts'
+import { type Openness, opennessOf } from './resourcePolicy.ts'
 
 /** All facts of an audit beside the policy, and what is found in many of them together. */
 export class Fleet {
@@ -18,6 +19,8 @@ export class Fleet {
   /** Why the rotations of some could not be read, of each: nobody knows which admins these name. */
   readonly #unread: string[]
   readonly #settings = new Map<CredentialFacts, Settings>()
+  /** By the policy: several rules ask, and many credentials may have the same. */
+  readonly #openness = new Map<string, Openness[]>()
 
   constructor(facts: Facts, policy: Policy) {
     this.facts = facts
@@ -40,6 +43,15 @@ export class Fleet {
     const settings = this.#settings.get(credential) ?? settingsOf(credential, this.policy)
     this.#settings.set(credential, settings)
     return settings
+  }
+
+  /** Whom a credential's resource policy lets in from outside the account. @throws UnreadFact */
+  opennessOf(credential: CredentialFacts): Openness[] {
+    const policy = known(credential.policy)
+    if (policy === undefined) return []
+    const found = this.#openness.get(policy) ?? opennessOf(policy, this.facts.account)
+    this.#openness.set(policy, found)
+    return found
   }
 
   /** What is known of a Region; of one that was not looked at, that. */

@@ -3,7 +3,6 @@ import type { CredentialFacts } from '../facts.ts'
 import type { Fleet } from '../fleet.ts'
 import { isParameter } from '../kind.ts'
 import { known } from '../known.ts'
-import { type Openness, opennessOf } from '../resourcePolicy.ts'
 import { type CredentialRule, type Found, ofPolicyHolders, ofPrimaries } from './rule.ts'
 
 /** A look: what is to be taken out of a policy depends on all that is in it. */
@@ -20,8 +19,8 @@ export const access: CredentialRule[] = [
     severity: 'critical',
     why: 'Anybody with any account of AWS may read it.',
     references: ['Prowler secretsmanager_not_publicly_accessible'],
-    check: ofPolicyHolders((credential, { facts }) =>
-      open(credential, facts.account).some(({ to }) => to === 'everybody')
+    check: ofPolicyHolders((credential, fleet) =>
+      fleet.opennessOf(credential).some(({ to }) => to === 'everybody')
         ? {
             detail: `It allows the principal * without a condition: take out each statement that does, and leave the others, by ${isParameter(credential) ? 'aws ssm put-resource-policy' : 'aws secretsmanager put-resource-policy'}.`,
             // Others may read by the same policy: whoever deletes it takes that from them too.
@@ -69,7 +68,7 @@ export const access: CredentialRule[] = [
     why: 'It has conditions or exceptions that decide, and which nobody but AWS can weigh.',
     references: [],
     check: ofPolicyHolders((credential, fleet) => {
-      if (!open(credential, fleet.facts.account).some(({ to }) => to === 'unclear')) return undefined
+      if (!fleet.opennessOf(credential).some(({ to }) => to === 'unclear')) return undefined
       if (isParameter(credential))
         return {
           detail: 'Access Analyzer, which could tell, does not look at parameters.',
@@ -100,16 +99,9 @@ export const access: CredentialRule[] = [
 ]
 
 /** @throws UnreadFact */
-function open({ policy }: CredentialFacts, account: string): Openness[] {
-  const json = known(policy)
-  return json === undefined ? [] : opennessOf(json, account)
-}
-
-const namesOf = (
-  to: 'account' | 'organisation' | 'service',
-  credential: CredentialFacts,
-  { facts }: Fleet,
-) => [...new Set(open(credential, facts.account).flatMap(each => (each.to === to ? each.names : [])))]
+const namesOf = (to: 'account' | 'organisation' | 'service', credential: CredentialFacts, fleet: Fleet) => [
+  ...new Set(fleet.opennessOf(credential).flatMap(each => (each.to === to ? each.names : []))),
+]
 
 function named(credential: CredentialFacts, names: string[], says: string): Found | undefined {
   if (!names.length) return undefined
