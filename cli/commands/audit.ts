@@ -4,6 +4,7 @@ import type { Exception } from '../../fleet/audit/policy/policy.ts'
 import { policySays } from '../../fleet/audit/policy/says.ts'
 import { needless } from '../../fleet/audit/policy/settings.ts'
 import { type Finding, type Report, type Severity, severities } from '../../fleet/audit/report.ts'
+import { REMEMBERED } from '../../fleet/readers/sweep.ts'
 import { baselineIn, refuseOther } from '../audit/baseline.ts'
 import { billOf } from '../audit/bill.ts'
 import type { GatherOptions } from '../audit/gather.ts'
@@ -42,9 +43,6 @@ export type Means = {
   ): Promise<{ facts: Facts; journal: { close(): void } }>
   page(report: Report): Promise<string>
 }
-
-/** As far back CloudTrail remembers, in seconds. */
-const LONGEST_READS = 90 * 86_400
 
 /**
  * Gathers what is known of every credential, without any value, and judges it. Whatever the options name is looked at first: the
@@ -91,7 +89,7 @@ function gatheringOf({ resume, journal, regions, reads, readsBudget }: AuditOpti
 }
 
 function refuseConflicts({ reads, journal, resume }: AuditOptions): void {
-  if (reads !== false && reads > LONGEST_READS)
+  if (reads !== false && reads * 1000 > REMEMBERED)
     throw new CommandError(
       exit.usage,
       '--reads is more than 90d',

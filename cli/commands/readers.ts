@@ -1,6 +1,7 @@
 import type { Reader } from '../../fleet/audit/facts.ts'
 import { watchClock } from '../../fleet/awsClock.ts'
 import { settled } from '../../fleet/pool.ts'
+import { REMEMBERED } from '../../fleet/readers/sweep.ts'
 import { inRegion } from '../../rotation/arn.ts'
 import { whyFailed } from '../awsErrors.ts'
 import type { Context } from '../context.ts'
@@ -14,13 +15,10 @@ import { stackOf } from '../stack.ts'
 /** Both in seconds. */
 export type ReadersOptions = { since: number; budget: number }
 
-/** Seconds for which CloudTrail can be asked. */
-const KEPT = 90 * 24 * 3600
-
 /** Who read a credential, and who was refused; Keyturn's own roles apart. Each Region that has a copy is asked. */
 export async function readers(context: Context, id: string, options: ReadersOptions): Promise<ExitCode> {
   const { output, json } = context
-  if (options.since > KEPT)
+  if (options.since * 1000 > REMEMBERED)
     throw new CommandError(
       exit.usage,
       'CloudTrail can be asked about the last 90 days only',

@@ -51,8 +51,8 @@ export type Swept = {
   stopped?: string
 }
 
-/** CloudTrail answers no further back. */
-const KEPT = 90 * 24 * 3_600_000
+/** Milliseconds for which CloudTrail remembers what was called. */
+export const REMEMBERED = 90 * 24 * 3_600_000
 const AT_ONCE = 50
 
 /**
@@ -127,7 +127,7 @@ class Track {
 
   /** The rest of the second that it stopped in has not been seen. */
   get completeSince(): string {
-    const oldest = new Date(Date.parse(this.#moment) - KEPT).toISOString()
+    const oldest = new Date(Date.parse(this.#moment) - REMEMBERED).toISOString()
     if (this.done) return oldest > this.#since ? oldest : this.#since
     const next = new Date(Date.parse(this.until) + 1000).toISOString()
     return next < this.#moment ? next : this.#moment
