@@ -1,3 +1,4 @@
+import type { StoreName } from '../../rotation/stores/store.ts'
 import type { CostReport } from '../cost/costReport.ts'
 import type { DayOfRotations } from './facts.ts'
 
@@ -13,7 +14,7 @@ export type Finding = {
   status: 'found' | 'unread'
   region: string
   /** Unset: the finding is about the deployment in that Region. */
-  credential?: { store: 'secrets-manager' | 'parameter-store'; name: string; arn: string }
+  credential?: { store: StoreName; name: string; arn: string }
   team?: string
   /** One sentence: what was found, with the dates and names that it was found by. */
   detail: string
@@ -32,7 +33,7 @@ export type RuleText = { id: string; title: string; severity: Severity; why: str
 
 /** A credential as the page and the CSV list it. */
 export type Row = {
-  store: 'secrets-manager' | 'parameter-store'
+  store: StoreName
   kind: 'primary' | 'replica' | 'parameter'
   region: string
   name: string

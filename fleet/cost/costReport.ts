@@ -1,3 +1,5 @@
+import type { StoreName } from '../../rotation/stores/store.ts'
+
 /** US dollars a month. What is not confirmed, or counted from an estimate, is `estimated`; it stands apart in every sum. */
 export type Amount = { confirmed: number; estimated: number }
 
@@ -30,7 +32,7 @@ export type CostGroup = (typeof costGroups)[number]
 
 /** What the same credentials cost in one store, and what those that are in the other one today would lose. */
 export type Comparison = {
-  store: 'secrets-manager' | 'parameter-store'
+  store: StoreName
   total: Amount
   /** What is lost, and how many credentials use it today; unset where that could not be read, or only with their values. */
   losses: { what: string; credentials?: number }[]
