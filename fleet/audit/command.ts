@@ -25,14 +25,10 @@ export const aboutSecret = (
 ): string =>
   `aws secretsmanager ${operation} --region ${region} --secret-id ${word(name)}${options && ` ${options}`}`
 
-/** The command that sets tags, each `KEY=VALUE`. */
-export function tagging(credential: CredentialFacts, tags: string[]): string {
-  const pairs = tags.map(tag => {
-    const [key = '', ...value] = tag.split('=')
-    return word(`Key=${key},Value=${value.join('=')}`)
-  })
-  if (credential.store === 'secrets-manager')
-    return aboutSecret(credential, 'tag-resource', `--tags ${pairs.join(' ')}`)
+/** The command that sets a tag. */
+export function tagging(credential: CredentialFacts, key: string, value: string): string {
+  const pair = word(`Key=${key},Value=${value}`)
+  if (credential.store === 'secrets-manager') return aboutSecret(credential, 'tag-resource', `--tags ${pair}`)
   const { region, name } = credential
-  return `aws ssm add-tags-to-resource --region ${region} --resource-type Parameter --resource-id ${word(name)} --tags ${pairs.join(' ')}`
+  return `aws ssm add-tags-to-resource --region ${region} --resource-type Parameter --resource-id ${word(name)} --tags ${pair}`
 }

@@ -86,7 +86,7 @@ export const keeping: CredentialRule[] = [
           ownerTags.length === 1
             ? `It has no tag ${first}.`
             : `It has none of the tags ${ownerTags.join(', ')}.`,
-        remedy: tagging(credential, [`${first}=TEAM`]),
+        remedy: tagging(credential, first, 'TEAM'),
       }
     },
   },

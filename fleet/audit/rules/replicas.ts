@@ -96,7 +96,7 @@ export const replicas: CredentialRule[] = [
       if (!isManaged(tags) || homeIn(tags) !== undefined) return undefined
       return {
         detail: `It has no tag ${HOME}.`,
-        remedy: tagging(secret, [`${HOME}=${secret.region}`]),
+        remedy: tagging(secret, HOME, secret.region),
       }
     }),
   },

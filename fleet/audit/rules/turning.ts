@@ -117,7 +117,7 @@ export const turning: CredentialRule[] = [
         detail: `${verdict.reason.replace(/\.$/, '')}.`,
         remedy: isManaged(tags)
           ? `Correct the tag that this names; docs/strategies.md and docs/schedules.md say what each may be.`
-          : tagging(credential, [`${MANAGED}=true`]),
+          : tagging(credential, MANAGED, 'true'),
       }
     },
   },
@@ -138,7 +138,7 @@ export const turning: CredentialRule[] = [
         throw new UnreadFact(`only replicas were looked at in ${home}`)
       return {
         detail: `Its tag ${HOME} names ${home}, where ${there ? 'its replica is' : 'there is no such secret'}.`,
-        remedy: tagging(secret, [`${HOME}=${secret.region}`]),
+        remedy: tagging(secret, HOME, secret.region),
       }
     }),
   },
@@ -154,7 +154,7 @@ function renewing(credential: CredentialFacts): string {
 /** What has a credential rotate so often that no value gets older than so many seconds. */
 function oftener(credential: CredentialFacts, maxAge: number): string {
   if (!isSecret(credential) || !credential.rotation.enabled)
-    return tagging(credential, [`${EVERY}=${everyWithin(maxAge)}`])
+    return tagging(credential, EVERY, everyWithin(maxAge))
   if (maxAge < SERVICE_LEAST)
     return `Secrets Manager rotates every 4 hours at most: end its schedule by cancel-rotate-secret, and tag it ${EVERY}=${everyWithin(maxAge)} and ${MANAGED}=true.`
   const rules =
