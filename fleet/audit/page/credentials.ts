@@ -1,6 +1,6 @@
 import type { Finding, Report, Row } from '../report.ts'
 import { severities } from '../report.ts'
-import { counter, type Facet, facetOf, more, toolbar } from './facets.ts'
+import { counter, facetsOf, more, toolbar } from './facets.ts'
 import { html, type Markup, outside, type Part } from './markup.ts'
 import { dayOf, hasFailed, isOver, kinds, money, noTeam, severityNames } from './words.ts'
 
@@ -51,30 +51,22 @@ const worstOf = ({ findings }: Row) => {
 /** The table of all credentials: the data of every chart above it. */
 export function credentialsSection({ credentials, findings }: Report): Markup {
   const rows = credentials.toSorted(worstFirst)
-  const columns: [(row: Row) => string, Facet][] = (
-    [
-      ['k', 'Kind', ({ kind }) => kinds[kind].one],
-      ['g', 'Region', ({ region }) => region],
-      ['t', 'Team', ({ team = noTeam }) => team],
-      ['a', 'Age', stateOf],
-      ['o', 'Last rotation', outcomeOf],
-      ['w', 'Worst finding', worstOf],
-    ] satisfies [string, string, (row: Row) => string][]
-  ).map(([key, label, textOf]) => [textOf, facetOf(key, label, rows.map(textOf))])
-  const attributes = (row: Row) =>
-    columns.map(([textOf, facet]) => facet.options.length > 1 && facet.attribute(textOf(row)))
+  const facets = facetsOf(rows, [
+    { key: 'k', label: 'Kind', textOf: ({ kind }) => kinds[kind].one },
+    { key: 'g', label: 'Region', textOf: ({ region }) => region },
+    { key: 't', label: 'Team', textOf: ({ team = noTeam }) => team },
+    { key: 'a', label: 'Age', textOf: stateOf },
+    { key: 'o', label: 'Last rotation', textOf: outcomeOf },
+    { key: 'w', label: 'Worst finding', textOf: worstOf },
+  ])
   const firsts = firstFindings(findings)
   return html`<section id="credentials" data-list aria-labelledby="credentials-head"><h2 id="credentials-head" tabindex="-1">All credentials</h2>
-${toolbar(
-  'Credentials',
-  'A name, a team, a server',
-  columns.map(([, facet]) => facet),
-)}${counter(rows.length, 'credentials')}
+${toolbar('Credentials', 'A name, a team, a server', facets)}${counter(rows.length, 'credentials')}
 <table class="credentials"><thead><tr>${heads.map(
     (head, place) => html`<th scope="col" class="${place > 2 && 'n'}"><span>${head}</span></th>`,
   )}</tr></thead><tbody data-rows>${rows.map(
     row => html`
-<tr${attributes(row)}>${cells(row, firsts.get(row.arn))}</tr>`,
+<tr${facets.map(facet => facet.attributeOf(row))}>${cells(row, firsts.get(row.arn))}</tr>`,
   )}</tbody></table>${more}</section>`
 }
 

@@ -1,7 +1,7 @@
 import { isCommand } from '../command.ts'
 import type { Finding, Report } from '../report.ts'
 import { severities } from '../report.ts'
-import { counter, type Facet, facetOf, more, toolbar } from './facets.ts'
+import { counter, facetsOf, more, toolbar } from './facets.ts'
 import { candid, html, type Markup, outside, type Part } from './markup.ts'
 import { dayOf, mark, noTeam, severityNames } from './words.ts'
 
@@ -12,43 +12,27 @@ const statusOf = ({ status, excepted }: Finding) => {
 
 /** Every finding with its remedy, in the order of the report: the worst first. */
 export function findingsSection({ rules, findings }: Report): Markup {
+  if (!findings.length) return html``
   const titles = new Map(rules.map(({ id, title }) => [id, title]))
   const titleOf = ({ rule }: Finding) => titles.get(rule) ?? rule
-  const severityOf = ({ severity }: Finding) => severityNames[severity]
-  const teamOf = ({ team = noTeam }: Finding) => team
-  const noveltyOf = ({ isNew }: Finding) => (isNew ? 'New' : 'Known before')
-  const columns: [(finding: Finding) => string, Facet][] = [
-    [
-      severityOf,
-      facetOf(
-        's',
-        'Severity',
-        findings.map(severityOf),
-        severities.map(each => severityNames[each]),
-      ),
-    ],
-    [titleOf, facetOf('r', 'Rule', findings.map(titleOf))],
-    [
-      ({ region }) => region,
-      facetOf(
-        'g',
-        'Region',
-        findings.map(({ region }) => region),
-      ),
-    ],
-    [teamOf, facetOf('t', 'Team', findings.map(teamOf))],
-    [statusOf, facetOf('u', 'Status', findings.map(statusOf))],
-    [noveltyOf, facetOf('n', 'Since the baseline', findings.map(noveltyOf))],
-  ]
-  if (!findings.length) return html``
-  const facets = columns.map(([, facet]) => facet)
-  const attributes = (finding: Finding) =>
-    columns.map(([textOf, facet]) => facet.options.length > 1 && facet.attribute(textOf(finding)))
+  const facets = facetsOf(findings, [
+    {
+      key: 's',
+      label: 'Severity',
+      textOf: ({ severity }) => severityNames[severity],
+      order: severities.map(each => severityNames[each]),
+    },
+    { key: 'r', label: 'Rule', textOf: titleOf },
+    { key: 'g', label: 'Region', textOf: ({ region }) => region },
+    { key: 't', label: 'Team', textOf: ({ team = noTeam }) => team },
+    { key: 'u', label: 'Status', textOf: statusOf },
+    { key: 'n', label: 'Since the baseline', textOf: ({ isNew }) => (isNew ? 'New' : 'Known before') },
+  ])
   return html`<section id="findings" data-list aria-labelledby="findings-head"><h2 id="findings-head" tabindex="-1">Findings and their remedies</h2>
 ${toolbar('Findings', 'A name, a word', facets)}${counter(findings.length, 'findings')}
 <ol class="findings" data-rows>${findings.map(
     (finding, place) => html`
-<li id="f${place}"${attributes(finding)}>${item(finding, titleOf(finding))}</li>`,
+<li id="f${place}"${facets.map(facet => facet.attributeOf(finding))}>${item(finding, titleOf(finding))}</li>`,
   )}</ol>${more}</section>`
 }
 
