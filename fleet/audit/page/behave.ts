@@ -35,18 +35,23 @@ class List {
 
   /** Shows what has these words, whatever else it is. */
   search(words: string): void {
-    for (const select of this.#selects) select.value = ''
-    this.#input.value = words
+    this.#ask(words)
     this.#narrow()
   }
 
   /** Shows what is alike to one row in one choice, whatever else it is. */
   chooseAs(id: string, facet: string): void {
-    this.search('')
+    this.#ask('')
     const row = this.#all.find(row => row.id === id)
     const select = this.#selects.find(({ dataset }) => dataset.facet === facet)
     if (select) select.value = row?.dataset[facet] ?? ''
     this.#narrow()
+  }
+
+  /** Sets the search to these words, and every choice to all. */
+  #ask(words: string): void {
+    for (const select of this.#selects) select.value = ''
+    this.#input.value = words
   }
 
   #buttons(): HTMLElement[] {
@@ -118,7 +123,10 @@ class List {
       return cell?.dataset.v ?? (cell?.querySelector('.none') ? '' : (cell?.textContent ?? ''))
     }
     const { compare } = new Intl.Collator('en', { numeric: true })
-    const keyed = this.#all.map(row => ({ row, key: keyOf(row), value: Number(keyOf(row)) }))
+    const keyed = this.#all.map(row => {
+      const key = keyOf(row)
+      return { row, key, value: Number(key) }
+    })
     keyed.sort((a, b) => {
       // What is not known comes last, whichever way it is sorted.
       if (!a.key || !b.key) return Number(!a.key) - Number(!b.key)
