@@ -25,23 +25,13 @@ export function breakdown({ credentials, cost }: Report): Markup {
 }
 
 function sharesBy(rows: Row[], nameOf: (row: Row) => string | undefined): Share[] {
-  const shares = new Map<string, Share>()
-  for (const row of rows) {
-    const name = nameOf(row)
-    if (name === undefined) continue
-    const empty = { name, credentials: 0, over: 0, failed: 0, findings: 0 }
-    const share: Share = shares.get(name) ?? empty
-    shares.set(name, {
-      name,
-      credentials: share.credentials + 1,
-      over: share.over + Number(isOver(row) === true),
-      failed: share.failed + Number(hasFailed(row)),
-      findings: share.findings + Object.values(row.findings).reduce((sum, count) => sum + count, 0),
-    })
-  }
-  return [...shares.values()].sort(
-    (a, b) => b.credentials - a.credentials || a.name.localeCompare(b.name, 'en'),
-  )
+  const shares = [...Map.groupBy(rows, nameOf)].flatMap(([name, some]): Share[] => {
+    if (name === undefined) return []
+    const findings = some.flatMap(row => Object.values(row.findings)).reduce((sum, count) => sum + count, 0)
+    const [over, failed] = [some.filter(isOver).length, some.filter(hasFailed).length]
+    return [{ name, credentials: some.length, over, failed, findings }]
+  })
+  return shares.sort((a, b) => b.credentials - a.credentials || a.name.localeCompare(b.name, 'en'))
 }
 
 function table(title: string, head: string, shares: Share[], cost?: CostReport): Markup {
