@@ -1,5 +1,6 @@
 import type { Row } from '../../fleet/audit/report.ts'
-import type { Amount, CostLine, CostReport } from '../../fleet/cost/costReport.ts'
+import { sum } from '../../fleet/cost/bill.ts'
+import type { CostLine, CostReport } from '../../fleet/cost/costReport.ts'
 
 const line = (
   group: CostLine['group'],
@@ -25,11 +26,6 @@ const line = (
   }
 }
 
-const add = (amounts: Amount[]): Amount => ({
-  confirmed: amounts.reduce((sum, { confirmed }) => sum + confirmed, 0),
-  estimated: amounts.reduce((sum, { estimated }) => sum + estimated, 0),
-})
-
 /** What such credentials might cost. */
 export function billOf(rows: Row[], moment: string, regions: string[]): CostReport {
   const secrets = rows.filter(({ kind }) => kind === 'primary').length
@@ -44,9 +40,9 @@ export function billOf(rows: Row[], moment: string, regions: string[]): CostRepo
     line('network', 'NAT gateways', 1460, 'hours', 0.048),
     line('network', 'NAT gateways: data', 22, 'GB', 0.048, false),
   ]
-  const total = add(lines.map(({ amount }) => amount))
+  const total = sum(lines.map(({ amount }) => amount))
   const byTeam = Map.groupBy(rows, ({ team = 'no team' }) => team)
-  const monthly = (some: Row[]) => some.reduce((sum, { monthly = 0 }) => sum + monthly, 0)
+  const monthly = (some: Row[]) => some.reduce((all, { monthly = 0 }) => all + monthly, 0)
   return {
     format: 'keyturn-cost/1',
     moment,

@@ -1,3 +1,4 @@
+import { sum } from '../../cost/bill.ts'
 import type { Comparison, CostLine, CostReport } from '../../cost/costReport.ts'
 import { html, type Markup } from './markup.ts'
 import { amount, counted, dayOf, priced, quantityOf, stores } from './words.ts'
@@ -30,10 +31,7 @@ ${
 
 const groupRows = (group: string, lines: CostLine[]) =>
   html`<tbody><tr class="group"><th scope="rowgroup" colspan="4">${group.charAt(0).toUpperCase()}${group.slice(1)}</th><td class="n">${amount(
-    {
-      confirmed: lines.reduce((sum, line) => sum + line.amount.confirmed, 0),
-      estimated: lines.reduce((sum, line) => sum + line.amount.estimated, 0),
-    },
+    sum(lines.map(line => line.amount)),
   )}</td></tr>${lines.map(
     ({ item, region, quantity, unit, price, source, confirmed, amount: each }) =>
       html`<tr><td>${item}<small>${source}</small></td><td>${region}</td><td class="n">${quantityOf(quantity)} <span class="unit">${/^\d/.test(unit) && '× '}${unit}</span></td><td class="n">${!confirmed && '~'}${priced(price)}</td><td class="n">${amount(each)}</td></tr>`,
