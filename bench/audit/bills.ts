@@ -1,4 +1,5 @@
 import type { Row } from '../../fleet/audit/report.ts'
+import { NO_TEAM } from '../../fleet/audit/team.ts'
 import { sum } from '../../fleet/cost/bill.ts'
 import type { CostLine, CostReport } from '../../fleet/cost/costReport.ts'
 
@@ -41,7 +42,7 @@ export function billOf(rows: Row[], moment: string, regions: string[]): CostRepo
     line('network', 'NAT gateways: data', 22, 'GB', 0.048, false),
   ]
   const total = sum(lines.map(({ amount }) => amount))
-  const byTeam = Map.groupBy(rows, ({ team = 'no team' }) => team)
+  const byTeam = Map.groupBy(rows, ({ team = NO_TEAM }) => team)
   const monthly = (some: Row[]) => some.reduce((all, { monthly = 0 }) => all + monthly, 0)
   return {
     format: 'keyturn-cost/1',

@@ -6,7 +6,7 @@ import type { CredentialFacts, Facts, SecretFacts } from '../audit/facts.ts'
 import { isCredential, isPrimary, isSecret } from '../audit/kind.ts'
 import { defaults, type Policy } from '../audit/policy/policy.ts'
 import { everyIn, rateOf } from '../audit/schedule.ts'
-import { teamOf, usualTeamTags } from '../audit/team.ts'
+import { NO_TEAM, teamOf, usualTeamTags } from '../audit/team.ts'
 import { DAYS } from './month.ts'
 
 /** What AWS's bill depends on, of one credential. */
@@ -40,9 +40,6 @@ export type Rotation = {
   /** Regions that are waited for. */
   replicas: number
 }
-
-/** The team of what has no such tag. */
-export const NO_TEAM = 'no team'
 
 export type Reading = {
   /** The tags that name a team, the first that a credential has; unset: team, or else owner. */

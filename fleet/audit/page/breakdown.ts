@@ -1,7 +1,8 @@
 import type { CostReport } from '../../cost/costReport.ts'
 import type { Report, Row } from '../report.ts'
+import { NO_TEAM } from '../team.ts'
 import { html, type Markup, outside } from './markup.ts'
-import { amount, counted, hasFailed, isOver, noTeam, number } from './words.ts'
+import { amount, counted, hasFailed, isOver, number } from './words.ts'
 
 type Share = {
   name: string
@@ -16,7 +17,7 @@ const SHOWN = 10
 
 /** The same credentials by team and by the server that they log in to. */
 export function breakdown({ credentials, cost }: Report): Markup {
-  const teams = sharesBy(credentials, ({ team = noTeam }) => team)
+  const teams = sharesBy(credentials, ({ team = NO_TEAM }) => team)
   const hosts = sharesBy(
     credentials.filter(({ kind }) => kind !== 'replica'),
     ({ host }) => host,
@@ -52,7 +53,7 @@ function line({ name, credentials, over, failed, findings }: Share, most: number
   const count = (value: number) =>
     html`<td class="n${value > 0 && ' over'}">${value > 0 ? number(value) : '–'}</td>`
   const billed = cost?.byTeam[name]
-  return html`<tr><th scope="row">${name === noTeam ? noTeam : outside(name)}<svg class="bar" viewBox="0 0 100 1" preserveAspectRatio="none" aria-hidden="true"><rect width="${Math.round((1000 * credentials) / most) / 10}" height="1"/></svg></th><td class="n">${number(credentials)}</td>${count(over)}${count(failed)}<td class="n">${
+  return html`<tr><th scope="row">${name === NO_TEAM ? NO_TEAM : outside(name)}<svg class="bar" viewBox="0 0 100 1" preserveAspectRatio="none" aria-hidden="true"><rect width="${Math.round((1000 * credentials) / most) / 10}" height="1"/></svg></th><td class="n">${number(credentials)}</td>${count(over)}${count(failed)}<td class="n">${
     findings > 0 ? number(findings) : '–'
   }</td>${cost && html`<td class="n">${billed ? amount(billed) : '–'}</td>`}</tr>`
 }

@@ -1,8 +1,9 @@
 import type { Finding, Report, Row } from '../report.ts'
 import { severities } from '../report.ts'
+import { NO_TEAM } from '../team.ts'
 import { counter, facetsOf, more, toolbar } from './facets.ts'
 import { html, type Markup, outside, type Part } from './markup.ts'
-import { dayOf, hasFailed, isOver, kinds, money, noTeam, severityNames } from './words.ts'
+import { dayOf, hasFailed, isOver, kinds, money, severityNames } from './words.ts'
 
 const heads = [
   'Credential',
@@ -54,7 +55,7 @@ export function credentialsSection({ credentials, findings }: Report): Markup {
   const facets = facetsOf(rows, [
     { key: 'k', label: 'Kind', textOf: ({ kind }) => kinds[kind].one },
     { key: 'g', label: 'Region', textOf: ({ region }) => region },
-    { key: 't', label: 'Team', textOf: ({ team = noTeam }) => team },
+    { key: 't', label: 'Team', textOf: ({ team = NO_TEAM }) => team },
     { key: 'a', label: 'Age', textOf: stateOf },
     { key: 'o', label: 'Last rotation', textOf: outcomeOf },
     { key: 'w', label: 'Worst finding', textOf: worstOf },

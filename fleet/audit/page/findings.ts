@@ -1,9 +1,10 @@
 import { isCommand } from '../command.ts'
 import type { Finding, Report } from '../report.ts'
 import { severities } from '../report.ts'
+import { NO_TEAM } from '../team.ts'
 import { counter, facetsOf, more, toolbar } from './facets.ts'
 import { candid, html, type Markup, outside, type Part } from './markup.ts'
-import { dayOf, mark, noTeam, severityNames } from './words.ts'
+import { dayOf, mark, severityNames } from './words.ts'
 
 const statusOf = ({ status, excepted }: Finding) => {
   if (excepted) return 'Excepted'
@@ -24,7 +25,7 @@ export function findingsSection({ rules, findings }: Report): Markup {
     },
     { key: 'r', label: 'Rule', textOf: titleOf },
     { key: 'g', label: 'Region', textOf: ({ region }) => region },
-    { key: 't', label: 'Team', textOf: ({ team = noTeam }) => team },
+    { key: 't', label: 'Team', textOf: ({ team = NO_TEAM }) => team },
     { key: 'u', label: 'Status', textOf: statusOf },
     { key: 'n', label: 'Since the baseline', textOf: ({ isNew }) => (isNew ? 'New' : 'Known before') },
   ])

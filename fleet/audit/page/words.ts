@@ -72,5 +72,3 @@ export const isOver = ({ kind, ageDays, maxAgeDays }: Row): boolean | undefined 
 /** Whether its last rotation did not go well. */
 export const hasFailed = ({ lastOutcome }: Row): boolean =>
   lastOutcome !== undefined && !['rotated', 'running'].includes(lastOutcome)
-
-export const noTeam = 'no team'
