@@ -99,13 +99,6 @@ export const plain = (text: string): string =>
     .replaceAll(/[\t\r\n\u2028\u2029]+/g, ' ')
     .replaceAll(/[\p{Cc}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu, '')
 
-/** Such as `1,234`. */
-export const grouped = (count: number): string => count.toLocaleString('en-US')
-
-/** Such as `1 secret` and `1,234 secrets`. */
-export const counted = (count: number, one: string): string =>
-  `${grouped(count)} ${one}${count === 1 ? '' : 's'}`
-
 /** How many columns a text takes; colours take none. */
 const columns = (text: string) => stripVTControlCharacters(text).length
 

@@ -1,8 +1,9 @@
 import { isCommand } from '../../fleet/audit/command.ts'
 import { isCounted } from '../../fleet/audit/judge.ts'
 import { type Finding, type Report, type Severity, severities } from '../../fleet/audit/report.ts'
+import { counted, grouped } from '../../fleet/counted.ts'
 import { dollars } from '../cost/texts.ts'
-import { counted, grouped, moment, type Output, plain } from '../output.ts'
+import { moment, type Output, plain } from '../output.ts'
 import { idOf } from '../records.ts'
 
 const colours = { critical: 'red', high: 'red', medium: 'yellow', low: 'cyan' } as const

@@ -1,5 +1,6 @@
 import type { Plan, Progress } from '../../fleet/audit/collect.ts'
-import { counted, grouped, type Output } from '../output.ts'
+import { counted, grouped } from '../../fleet/counted.ts'
+import type { Output } from '../output.ts'
 
 /** Milliseconds between two lines where nothing can change in place, and between two changes where it can. */
 const [LINES, CHANGES] = [15_000, 100]

@@ -1,7 +1,8 @@
 import { sum } from '../../cost/bill.ts'
 import type { Comparison, CostLine, CostReport } from '../../cost/costReport.ts'
+import { counted } from '../../counted.ts'
 import { html, type Markup } from './markup.ts'
-import { amount, counted, dayOf, priced, quantityOf, stores } from './words.ts'
+import { amount, dayOf, priced, quantityOf, stores } from './words.ts'
 
 /** What the credentials cost a month, by what, and what they would cost in the other store. */
 export function billSection(cost: CostReport | undefined): Markup {

@@ -1,8 +1,9 @@
 import type { CostReport } from '../../cost/costReport.ts'
+import { counted, grouped } from '../../counted.ts'
 import type { Report, Row } from '../report.ts'
 import { NO_TEAM } from '../team.ts'
 import { html, type Markup, outside } from './markup.ts'
-import { amount, counted, hasFailed, isOver, number } from './words.ts'
+import { amount, hasFailed, isOver } from './words.ts'
 
 type Share = {
   name: string
@@ -51,9 +52,9 @@ function table(title: string, head: string, shares: Share[], cost?: CostReport):
 
 function line({ name, credentials, over, failed, findings }: Share, most: number, cost?: CostReport) {
   const count = (value: number) =>
-    html`<td class="n${value > 0 && ' over'}">${value > 0 ? number(value) : '–'}</td>`
+    html`<td class="n${value > 0 && ' over'}">${value > 0 ? grouped(value) : '–'}</td>`
   const billed = cost?.byTeam[name]
-  return html`<tr><th scope="row">${name === NO_TEAM ? NO_TEAM : outside(name)}<svg class="bar" viewBox="0 0 100 1" preserveAspectRatio="none" aria-hidden="true"><rect width="${Math.round((1000 * credentials) / most) / 10}" height="1"/></svg></th><td class="n">${number(credentials)}</td>${count(over)}${count(failed)}<td class="n">${
-    findings > 0 ? number(findings) : '–'
+  return html`<tr><th scope="row">${name === NO_TEAM ? NO_TEAM : outside(name)}<svg class="bar" viewBox="0 0 100 1" preserveAspectRatio="none" aria-hidden="true"><rect width="${Math.round((1000 * credentials) / most) / 10}" height="1"/></svg></th><td class="n">${grouped(credentials)}</td>${count(over)}${count(failed)}<td class="n">${
+    findings > 0 ? grouped(findings) : '–'
   }</td>${cost && html`<td class="n">${billed ? amount(billed) : '–'}</td>`}</tr>`
 }

@@ -1,5 +1,5 @@
+import { grouped } from '../../counted.ts'
 import { cut, html, type Markup, undirected } from './markup.ts'
-import { number } from './words.ts'
 
 /** By what the items of a list are told apart. `key` is a letter of its own in its list. */
 type Trait<Item> = {
@@ -48,7 +48,7 @@ export function toolbar<Item>(name: string, hint: string, facets: Facet<Item>[])
     ({ key, label, options }) =>
       html`<label>${label}<select data-facet="${key}"><option value="">All</option>${options.map(
         ({ text, count }, place) =>
-          html`<option value="${place}">${cut(undirected(text), LONGEST)} (${number(count)})</option>`,
+          html`<option value="${place}">${cut(undirected(text), LONGEST)} (${grouped(count)})</option>`,
       )}</select></label>`,
   )
   return html`<form class="tools scripted" role="search" aria-label="${name}"><label class="wide">Search<input type="search" placeholder="${hint}" autocomplete="off" spellcheck="false"></label>${choices}</form>`
@@ -56,6 +56,6 @@ export function toolbar<Item>(name: string, hint: string, facets: Facet<Item>[])
 
 /** How many of a list are shown, and what shows more of them. */
 export const counter = (total: number, many: string): Markup =>
-  html`<p class="count"><output data-count="${many}">${number(total)} ${many}</output></p>`
+  html`<p class="count"><output data-count="${many}">${grouped(total)} ${many}</output></p>`
 
 export const more: Markup = html`<p class="more scripted" hidden><button type="button" data-more="200"></button> <button type="button" data-more="all"></button></p>`

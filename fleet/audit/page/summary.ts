@@ -1,7 +1,8 @@
+import { counted, grouped } from '../../counted.ts'
 import type { Report, Severity } from '../report.ts'
 import { severities } from '../report.ts'
 import { html, type Markup } from './markup.ts'
-import { amount, counted, isOver, minuteOf, number, severityNames } from './words.ts'
+import { amount, isOver, minuteOf, severityNames } from './words.ts'
 
 /** Who and when, and the whole in one sentence and a row of numbers. */
 export function summary(report: Report): Markup {
@@ -10,8 +11,8 @@ export function summary(report: Report): Markup {
 <dl class="about"><div><dt>Account</dt><dd>${account}</dd></div><div><dt>Stage</dt><dd>${stage}</dd></div><div><dt>${
     regions.length === 1 ? 'Region' : 'Regions'
   }</dt><dd>${regions.join(', ')}</dd></div><div><dt>As of</dt><dd><time datetime="${moment}">${minuteOf(moment)}</time></dd></div></dl></header>
-<section aria-label="Summary"><ul class="tiles">${severities.map(severity => tile(severity, counts.findings[severity]))}<li><b>${number(counts.unread)}</b><span>could not be read</span></li><li><b>${number(counts.excepted)}</b><span>excepted</span></li></ul>
-<div class="facts"><p><b>${number(counts.credentials)}</b> credentials: ${counted(counts.secrets, 'secret')}, ${counted(counts.replicas, 'replica')}, ${counted(counts.parameters, 'parameter')}${
+<section aria-label="Summary"><ul class="tiles">${severities.map(severity => tile(severity, counts.findings[severity]))}<li><b>${grouped(counts.unread)}</b><span>could not be read</span></li><li><b>${grouped(counts.excepted)}</b><span>excepted</span></li></ul>
+<div class="facts"><p><b>${grouped(counts.credentials)}</b> credentials: ${counted(counts.secrets, 'secret')}, ${counted(counts.replicas, 'replica')}, ${counted(counts.parameters, 'parameter')}${
     (counts.otherParameters ?? 0) > 0 &&
     html`; beside them ${counted(counts.otherParameters ?? 0, 'parameter')} without a credential`
   }</p>${within(report)}${
@@ -24,13 +25,13 @@ function verdict({ counts: { findings, credentials, unread } }: Report): string 
   const all = counted(credentials, 'credential')
   if (worst.length === 0)
     return unread > 0 ? `No finding in ${all}, but not all could be read` : `No finding in ${all}`
-  const named = worst.map(severity => `${number(findings[severity])} ${severity}`)
+  const named = worst.map(severity => `${grouped(findings[severity])} ${severity}`)
   const last = findings[worst.at(-1) ?? 'low']
   return `${named.join(' and ')} ${last === 1 ? 'finding' : 'findings'} in ${all}`
 }
 
 const tile = (severity: Severity, count: number) =>
-  html`<li class="${count > 0 && severity}"><b>${number(count)}</b><span>${severityNames[severity].toLowerCase()}</span></li>`
+  html`<li class="${count > 0 && severity}"><b>${grouped(count)}</b><span>${severityNames[severity].toLowerCase()}</span></li>`
 
 /** How much of what has a limit is within it, as words and as a bar. */
 function within({ credentials }: Report): Markup {

@@ -2,21 +2,13 @@ import type { Amount } from '../../cost/costReport.ts'
 import type { Row, Severity } from '../report.ts'
 import { html, type Markup } from './markup.ts'
 
-const grouped = new Intl.NumberFormat('en-US')
 const dollars = new Intl.NumberFormat('en-US', { style: 'currency', currency: 'USD' })
-
-/** Such as `1,234`. */
-export const number = (value: number): string => grouped.format(value)
 
 /** Such as `1,234` and `0.00292`: three digits that say something, and whole numbers as they are. */
 export const quantityOf = (value: number): string =>
   value.toLocaleString('en-US', {
     maximumSignificantDigits: Math.max(3, Math.ceil(Math.log10(value + 1))),
   })
-
-/** Such as `1 secret` and `1,234 secrets`. */
-export const counted = (count: number, one: string, many = `${one}s`): string =>
-  `${number(count)} ${count === 1 ? one : many}`
 
 /** Such as `$1,234.50`. What is there but less than half a cent is not called nothing. */
 export const money = (value: number): string =>

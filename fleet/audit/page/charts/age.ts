@@ -1,6 +1,7 @@
+import { counted, grouped } from '../../../counted.ts'
 import type { Row } from '../../report.ts'
 import { html, type Markup, undirected } from '../markup.ts'
-import { counted, isOver, kinds, number } from '../words.ts'
+import { isOver, kinds } from '../words.ts'
 import { type Draw, drawing, WIDTH } from './draw.ts'
 
 /** More than this would be a smear, and a page of megabytes: they are counted in bars instead. */
@@ -42,10 +43,10 @@ function figure(title: string, all: Row[], dots: boolean, plot: Plot, draw: Draw
   const over = aged.filter(each => each.over).length
   const within = aged.length - over
   const unjudged = all.length - aged.length
-  const label = `${title} by age, as a share of what the policy allows: ${number(within)} within it, ${number(over)} older. The table of credentials has each age.`
+  const label = `${title} by age, as a share of what the policy allows: ${grouped(within)} within it, ${grouped(over)} older. The table of credentials has each age.`
   const marks = dots ? dotMarks(aged, plot) : barMarks(aged, plot)
-  return html`<figure><figcaption><b>${title}: age against policy</b><span>${number(within)} within, <strong class="${over > 0 && 'over'}">${number(over)} older</strong>${
-    unjudged > 0 && html`; ${number(unjudged)} without a limit or a known age`
+  return html`<figure><figcaption><b>${title}: age against policy</b><span>${grouped(within)} within, <strong class="${over > 0 && 'over'}">${grouped(over)} older</strong>${
+    unjudged > 0 && html`; ${grouped(unjudged)} without a limit or a known age`
   }</span></figcaption>${
     aged.length > 0 &&
     draw({

@@ -1,6 +1,6 @@
+import { grouped } from '../../../counted.ts'
 import type { DayOfRotations } from '../../facts.ts'
 import { html, type Markup } from '../markup.ts'
-import { number } from '../words.ts'
 import { drawing } from './draw.ts'
 
 const layout = { height: 210, marginTop: 14, marginBottom: 34, marginLeft: 46, marginRight: 10 }
@@ -22,9 +22,9 @@ export async function dayCharts(days: DayOfRotations[]): Promise<Markup> {
   const x = { type: 'utc' as const, label: null, ticks: 4 }
   const outcomes = draw({
     ...layout,
-    ariaLabel: `Rotations a day, ${span}: ${number(rotated)} went well, ${number(failed)} failed${failed > 0 ? `, most of them on ${worst.day}` : ''}.`,
+    ariaLabel: `Rotations a day, ${span}: ${grouped(rotated)} went well, ${grouped(failed)} failed${failed > 0 ? `, most of them on ${worst.day}` : ''}.`,
     x,
-    y: { ticks: 4, label: null, tickFormat: (tick: number) => number(Math.abs(tick)) },
+    y: { ticks: 4, label: null, tickFormat: (tick: number) => grouped(Math.abs(tick)) },
     marks: [
       plot.gridY({ ticks: 4, stroke: 'var(--line)', strokeOpacity: 1 }),
       plot.rectY(dated, { x: 'date', interval: 'day', y: 'rotated', inset: 0.5, fill: 'var(--within)' }),
@@ -43,7 +43,7 @@ export async function dayCharts(days: DayOfRotations[]): Promise<Markup> {
     ...layout,
     ariaLabel: `Median duration of the rotations that went well, by day, ${span}: ${seconds(longest)} at most.`,
     x,
-    y: { ticks: 4, label: null, zero: true, tickFormat: (tick: number) => `${number(tick)} s` },
+    y: { ticks: 4, label: null, zero: true, tickFormat: (tick: number) => `${grouped(tick)} s` },
     marks: [
       plot.gridY({ ticks: 4, stroke: 'var(--line)', strokeOpacity: 1 }),
       plot.areaY(timed, { x: 'date', y: inSeconds, fill: 'var(--within)', fillOpacity: 0.14 }),
@@ -55,12 +55,12 @@ export async function dayCharts(days: DayOfRotations[]): Promise<Markup> {
       plot.ruleY([0], { stroke: 'var(--ink)' }),
     ],
   })
-  return html`<figure><figcaption><b>Rotations a day</b><span>${number(rotated)} went well (up), <strong class="${failed > 0 && 'over'}">${number(failed)} failed</strong> (down)</span></figcaption>${outcomes}</figure>
+  return html`<figure><figcaption><b>Rotations a day</b><span>${grouped(rotated)} went well (up), <strong class="${failed > 0 && 'over'}">${grouped(failed)} failed</strong> (down)</span></figcaption>${outcomes}</figure>
 ${timed.length > 0 && html`<figure><figcaption><b>Median duration, by day</b><span>of the rotations that went well; ${seconds(longest)} at most</span></figcaption>${durations}</figure>`}`
 }
 
 const inSeconds = ({ medianMilliseconds = 0 }: DayOfRotations) => medianMilliseconds / 1000
-const seconds = (milliseconds: number) => `${number(Math.round(milliseconds / 100) / 10)} s`
+const seconds = (milliseconds: number) => `${grouped(Math.round(milliseconds / 100) / 10)} s`
 
 /** The numbers of both charts, which no other table of the page has. */
 export const dayTable = (days: DayOfRotations[]): Markup =>
@@ -68,7 +68,7 @@ export const dayTable = (days: DayOfRotations[]): Markup =>
     ? html``
     : html`<details class="days"><summary>These days as a table</summary><div class="scroll" tabindex="0" role="region" aria-label="Rotations by day"><table class="plain"><thead><tr><th scope="col">Day (UTC)</th><th scope="col" class="n">Went well</th><th scope="col" class="n">Failed</th><th scope="col" class="n">Median</th></tr></thead><tbody>${days.map(
         ({ day, rotated, failed, medianMilliseconds }) =>
-          html`<tr><th scope="row">${day}</th><td class="n">${number(rotated)}</td><td class="n">${number(failed)}</td><td class="n">${
+          html`<tr><th scope="row">${day}</th><td class="n">${grouped(rotated)}</td><td class="n">${grouped(failed)}</td><td class="n">${
             medianMilliseconds === undefined ? '–' : seconds(medianMilliseconds)
           }</td></tr>`,
       )}</tbody></table></div></details>`
