@@ -1,12 +1,12 @@
 import { sum, whole } from '../../fleet/cost/bill.ts'
 import type { Amount, Comparison, CostLine, CostReport } from '../../fleet/cost/costReport.ts'
+import { quantityOf, storeTitles } from '../../fleet/cost/wording.ts'
 import type { Output } from '../output.ts'
 import { plain } from '../output.ts'
 import type { Named } from './named.ts'
 
 /** As many teams and credentials are listed; the rest is in --json and --csv. */
 const MOST = 5
-const stores = { 'secrets-manager': 'Secrets Manager', 'parameter-store': 'Parameter Store' }
 
 /** An amount in dollars: what claims cents, and with a ~ what does not. */
 export function dollars({ confirmed, estimated }: Amount): string {
@@ -81,12 +81,6 @@ const cells = ({ confirmed, estimated }: Amount): string =>
     ...(estimated ? [`~${grouped(estimated)}`] : []),
   ].join(' ')
 
-/** Three digits that say something; whole numbers as they are. */
-const quantityOf = (quantity: number): string =>
-  quantity.toLocaleString('en-US', {
-    maximumSignificantDigits: Math.max(3, Math.ceil(Math.log10(quantity + 1))),
-  })
-
 function tellTeams(output: Output, { byTeam }: CostReport): void {
   const teams = worstFirst(Object.entries(byTeam))
   if (teams.length < 2) return
@@ -124,7 +118,7 @@ function tellUnread(output: Output, { unread: { credentials, amount } }: CostRep
 }
 
 function tellComparison(output: Output, { store, total, losses }: Comparison): void {
-  output.line(`The credentials alone, all in ${stores[store]}: ${dollars(total)} a month`)
+  output.line(`The credentials alone, all in ${storeTitles[store]}: ${dollars(total)} a month`)
   const used = losses.filter(({ credentials }) => credentials !== 0)
   if (used.length) output.line('  What is lost there, and how many use it today:')
   for (const { what, credentials } of used) output.line(`  - ${what}: ${credentials ?? 'not known'}`, 4)

@@ -1,8 +1,9 @@
 import { sum } from '../../cost/bill.ts'
 import type { Comparison, CostLine, CostReport } from '../../cost/costReport.ts'
+import { quantityOf, storeTitles } from '../../cost/wording.ts'
 import { counted } from '../../counted.ts'
 import { html, type Markup } from './markup.ts'
-import { amount, dayOf, priced, quantityOf, stores } from './words.ts'
+import { amount, dayOf, priced } from './words.ts'
 
 /** What the credentials cost a month, by what, and what they would cost in the other store. */
 export function billSection(cost: CostReport | undefined): Markup {
@@ -39,7 +40,7 @@ const groupRows = (group: string, lines: CostLine[]) =>
   )}</tbody>`
 
 const comparison = ({ store, total, losses }: Comparison) =>
-  html`<section class="card"><h4>${stores[store]}</h4><p class="figure">${amount(total)}</p>${
+  html`<section class="card"><h4>${storeTitles[store]}</h4><p class="figure">${amount(total)}</p>${
     losses.length > 0
       ? html`<p>There they would lose:</p><ul>${losses.map(
           ({ what, credentials }) =>

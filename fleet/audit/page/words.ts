@@ -4,12 +4,6 @@ import { html, type Markup } from './markup.ts'
 
 const dollars = new Intl.NumberFormat('en-US', { style: 'currency', currency: 'USD' })
 
-/** Such as `1,234` and `0.00292`: three digits that say something, and whole numbers as they are. */
-export const quantityOf = (value: number): string =>
-  value.toLocaleString('en-US', {
-    maximumSignificantDigits: Math.max(3, Math.ceil(Math.log10(value + 1))),
-  })
-
 /** Such as `$1,234.50`. What is there but less than half a cent is not called nothing. */
 export const money = (value: number): string =>
   value > 0 && value < 0.005 ? '<\u00a0$0.01' : dollars.format(value)
@@ -39,11 +33,6 @@ export const kinds: Record<Row['kind'], { one: string; many: string }> = {
   primary: { one: 'Secret', many: 'Secrets' },
   replica: { one: 'Replica', many: 'Replicas' },
   parameter: { one: 'Parameter', many: 'Parameters' },
-}
-
-export const stores: Record<Row['store'], string> = {
-  'secrets-manager': 'Secrets Manager',
-  'parameter-store': 'Parameter Store',
 }
 
 export const severityNames: Record<Severity, string> = {
