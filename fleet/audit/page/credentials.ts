@@ -3,19 +3,7 @@ import { severities } from '../report.ts'
 import { NO_TEAM } from '../team.ts'
 import { counter, facetsOf, more, toolbar } from './facets.ts'
 import { html, type Markup, outside, type Part } from './markup.ts'
-import { dayOf, hasFailed, isOver, kinds, money, severityNames } from './words.ts'
-
-const heads = [
-  'Credential',
-  'Team',
-  'Server',
-  'Age, days',
-  'Value since',
-  'Next',
-  'Last read',
-  'USD a month',
-  'Findings',
-]
+import { dayOf, hasFailed, heads, isOver, kinds, money, severityNames } from './words.ts'
 
 /** How the day is known, where it is not by the table of rotations. */
 const sources: Partial<Record<NonNullable<Row['rotatedBy']>, string>> = {

@@ -53,3 +53,16 @@ export const isOver = ({ kind, ageDays, maxAgeDays }: Row): boolean | undefined 
 /** Whether its last rotation did not go well. */
 export const hasFailed = ({ lastOutcome }: Row): boolean =>
   lastOutcome !== undefined && !['rotated', 'running'].includes(lastOutcome)
+
+/** The columns of the table of credentials. */
+export const heads = [
+  'Credential',
+  'Team',
+  'Server',
+  'Age, days',
+  'Value since',
+  'Next',
+  'Last read',
+  'USD a month',
+  'Findings',
+]

@@ -1,3 +1,11 @@
+import { heads } from '../words.ts'
+
+/** There each cell has the head of its column in it, but for the name. */
+const cellHeads = heads
+  .map((head, place) => `  .credentials td:nth-child(${place + 1})::before { content: '${head}'; }`)
+  .slice(1)
+  .join('\n')
+
 /** A tablet's width, and a phone's: there each row of the table of credentials is a card, and its head a row of choices. */
 export const narrow = `
 @media screen and (max-width: 900px) {
@@ -15,10 +23,7 @@ export const narrow = `
   .credentials tbody th, .credentials tbody td { display: block; width: auto; padding: 0; border: 0; text-align: left; }
   .credentials tbody th { grid-column: 1 / -1; }
   .credentials tbody td::before { display: block; color: var(--muted); font-size: 12px; }
-  .credentials td:nth-child(2)::before { content: 'Team'; } .credentials td:nth-child(3)::before { content: 'Server'; }
-  .credentials td:nth-child(4)::before { content: 'Age, days'; } .credentials td:nth-child(5)::before { content: 'Value since'; }
-  .credentials td:nth-child(6)::before { content: 'Next'; } .credentials td:nth-child(7)::before { content: 'Last read'; }
-  .credentials td:nth-child(8)::before { content: 'USD a month'; } .credentials td:nth-child(9)::before { content: 'Findings'; }
+${cellHeads}
   .credentials a { align-items: start; }
 }
 @media screen and (max-width: 560px) {
