@@ -525,9 +525,9 @@ describe.skipIf(!possible)('deployed in two Regions of one account', () => {
     })
   })
 
-  // The last one looks at all that the others left behind.
   auditedRegions(() => ({ here, there }))
 
+  // The last one looks at all that the others left behind.
   test('no password is written down in either Region', async () => {
     const [ours, theirs] = [await here.passwords(), await there.passwords()]
     expect([ours.length > 15, theirs.length > 10]).toEqual([true, true])
