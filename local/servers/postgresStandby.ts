@@ -21,7 +21,7 @@ export type PostgresStandby = RunningPostgres & {
 
 /**
  * Starts a copy of a running PostgreSQL that follows it and is read-only, as a read replica is. It has the primary's
- * users, passwords and certificate, and a port and a folder of its own, and ends as they do. The primary is
+ * users, passwords and certificate, and a port and a folder of its own, and ends as any such server does. The primary is
  * restarted, so its sessions end. The port is a free one, unless `port` is given.
  */
 export async function startStandbyOf(
