@@ -2,11 +2,9 @@ import { execFile } from 'node:child_process'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import type { ServiceStep } from '../../fleet/waitForStep.ts'
 import { makePython } from '../../local/stack/python.ts'
 import { Child, type Spent } from './child.ts'
-
-export const steps = ['createSecret', 'setSecret', 'testSecret', 'finishSecret'] as const
-export type Step = (typeof steps)[number]
 
 /** How an order went. */
 export type Outcome = Spent & {
@@ -97,7 +95,7 @@ export class Host implements AsyncDisposable {
   }
 
   /** Calls the function for a step, as Secrets Manager does. `values` are looked for in what it throws. */
-  step(Step: Step, rotation: { id: string; token: string }, values: string[] = []): Promise<Outcome> {
+  step(Step: ServiceStep, rotation: { id: string; token: string }, values: string[] = []): Promise<Outcome> {
     const event = { Step, SecretId: rotation.id, ClientRequestToken: rotation.token }
     return this.#child.ask({ do: 'step', with: [event], values })
   }

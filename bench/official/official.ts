@@ -1,4 +1,5 @@
-import { Host, type Python, steps } from './host.ts'
+import { serviceSteps } from '../../fleet/waitForStep.ts'
+import { Host, type Python } from './host.ts'
 import { type Rotation, type Rotator, together, type Work } from './rotator.ts'
 import type { Scene } from './scene.ts'
 import { adapted, type Source, type Strategy } from './source.ts'
@@ -43,7 +44,7 @@ export class OfficialRotator implements Rotator {
   async rotate(id: string): Promise<Rotation> {
     const rotation = { id, token: this.#scene.secretsManager.stagePending(id) }
     const works: Work[] = []
-    for (const step of steps) {
+    for (const step of serviceSteps) {
       const pending = await this.#scene.password(id, 'AWSPENDING')
       this.#scene.seen()
       const { error, ...spent } = await this.#host.step(step, rotation, pending ? [pending] : [])

@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { serviceSteps } from '../../../fleet/waitForStep.ts'
 import { Child } from '../child.ts'
 
 /** Where a process dies: at which operation, counted from 0, and whether that had taken effect. */
@@ -13,8 +14,6 @@ export const deathsOf = (operations: number): Death[] =>
 
 /** What a process did: its operations in order, and the kind of exception that ended it, if one did. */
 export type Life = { operations: string[]; died: boolean; error: string | null }
-
-const steps = ['createSecret', 'setSecret', 'testSecret', 'finishSecret']
 
 /** AWS's rotation functions, each rotation in a process of its own that may die: see mortal.py. */
 export class Mortals implements AsyncDisposable {
@@ -37,7 +36,7 @@ export class Mortals implements AsyncDisposable {
 
   /** All steps of one rotation, as Secrets Manager calls them. One that dies is not started again. */
   rotate(name: string, SecretId: string, ClientRequestToken: string, dies?: Death): Promise<Life> {
-    const events = steps.map(Step => ({ SecretId, ClientRequestToken, Step }))
+    const events = serviceSteps.map(Step => ({ SecretId, ClientRequestToken, Step }))
     return this.#child.ask({ name, events, dies })
   }
 
