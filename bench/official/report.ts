@@ -3,12 +3,12 @@ import { count, ms, table } from '../markdown.ts'
 import { median, type Package } from '../rotation/start.ts'
 import { type Compared, countsOf } from './compare.ts'
 import type { Rotation, Work } from './rotator.ts'
-import { recordedCommit } from './source.ts'
+import { recordedCommit, repository } from './source.ts'
 import type { Starts } from './start.ts'
 
 const strategies = { single: 'one user', alternating: 'two users' }
 const source = `AWS's rotation functions are those of
-https://github.com/aws-samples/aws-secrets-manager-rotation-lambdas at ${recordedCommit}`
+${repository} at ${recordedCommit}`
 
 /** The text of RESULTS.md. */
 export const countsReport = (all: Compared[]) => `# Keyturn beside AWS's own rotation functions

@@ -6,7 +6,7 @@ import { promisify } from 'node:util'
 /** The commit that RESULTS.md and TIMES.md were made with. */
 export const recordedCommit = 'b4b8eca63e1f61bbcfb18c291b640f4fc3b0deb8'
 
-const repository = 'https://github.com/aws-samples/aws-secrets-manager-rotation-lambdas'
+export const repository = 'https://github.com/aws-samples/aws-secrets-manager-rotation-lambdas'
 export const howToGet = `Get AWS's functions by \`git clone ${repository}\`, and name the folder: npm run official -- --official PATH`
 
 const engines = { postgres: 'PostgreSQL', mysql: 'MySQL', mariadb: 'MariaDB' } as const
