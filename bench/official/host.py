@@ -33,14 +33,7 @@ def client():
     function.boto3.client("secretsmanager", endpoint_url=os.environ["SECRETS_MANAGER_ENDPOINT"])
 
 
-def login(secret):
-    connection = function.get_connection(secret)
-    if not connection:
-        raise PermissionError("refused")
-    connection.close()
-
-
-orders = {"load": load, "step": step, "client": client, "login": login}
+orders = {"load": load, "step": step, "client": client}
 
 
 def most_memory():

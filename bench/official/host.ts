@@ -62,17 +62,12 @@ export class Host implements AsyncDisposable {
 
   /**
    * Starts a process and loads a function. `roots` is the file of certificates that it trusts at `endpoint`, where Secrets
-   * Manager is; `home` is a folder without settings of AWS; `environment` is what else the function is to find there.
+   * Manager is; `home` is a folder without settings of AWS.
    */
   static async start(
     python: Python,
     source: string,
-    {
-      endpoint,
-      roots,
-      home,
-      environment = {},
-    }: { endpoint: string; roots: string; home: string; environment?: Record<string, string> },
+    { endpoint, roots, home }: { endpoint: string; roots: string; home: string },
   ): Promise<Host> {
     const child = new Child([join(python.bin, 'python'), join(import.meta.dirname, 'host.py')], {
       SECRETS_MANAGER_ENDPOINT: endpoint,
@@ -82,7 +77,6 @@ export class Host implements AsyncDisposable {
       AWS_ACCESS_KEY_ID: 'local',
       AWS_SECRET_ACCESS_KEY: 'local',
       HOME: home,
-      ...environment,
     })
     try {
       const loaded = await child.ask<Outcome>({ do: 'load', with: [source], values: [] })
@@ -103,11 +97,6 @@ export class Host implements AsyncDisposable {
   /** Makes a client for Secrets Manager, as the function does in each step. */
   client(): Promise<Outcome> {
     return this.#child.ask({ do: 'client', with: [], values: [] })
-  }
-
-  /** Logs in and out by a stored value, as the function does. Its error is PermissionError where it was refused. */
-  login(value: object): Promise<Outcome> {
-    return this.#child.ask({ do: 'login', with: [value], values: [] })
   }
 
   [Symbol.asyncDispose](): Promise<void> {
