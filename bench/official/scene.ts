@@ -10,7 +10,7 @@ import {
 } from '@aws-sdk/client-secrets-manager'
 import { type SecretsManagerServer, startSecretsManager } from '../../local/aws/secretsManager.ts'
 import { makeCertificate } from '../../local/servers/certificate.ts'
-import { flavours, type RunningMysql, startMysql } from '../../local/servers/mysql.ts'
+import { newestOf, type RunningMysql, startMysql } from '../../local/servers/mysql.ts'
 import * as mysql from '../../local/servers/mysqlDatabase.ts'
 import { type RunningPostgres, startPostgres } from '../../local/servers/postgres.ts'
 import * as postgres from '../../local/servers/postgresDatabase.ts'
@@ -100,10 +100,7 @@ async function startDatabase(engine: Engine): Promise<Database> {
       makeApp: user => postgres.makeApp(server, { user }),
     }
   }
-  // The newest of each.
-  const flavour = flavours.findLast(flavour => flavour.engine === engine)
-  if (!flavour) throw new Error(`${engine} is not there`)
-  const server = await startMysql(flavour)
+  const server = await startMysql(newestOf(engine))
   return { ...server, makeApp: user => mysql.makeApp(server, { user }) }
 }
 

@@ -46,6 +46,13 @@ export const flavours: Flavour[] = [
   ),
 ]
 
+/** The newest of an engine. */
+export function newestOf(engine: MysqlServer['engine']): Flavour {
+  const newest = flavours.findLast(flavour => flavour.engine === engine)
+  if (!newest) throw new Error(`there is no ${engine}`)
+  return newest
+}
+
 /**
  * Starts a server of its own on a free port of 127.0.0.1, in a temporary folder, and waits until it answers. It offers
  * TLS and admits clear text. It ends when this process does, however that happens.

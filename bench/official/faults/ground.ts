@@ -1,5 +1,5 @@
 import { type Embedded, startEmbedded } from '../../../local/embedded/embedded.ts'
-import { flavours, startMysql } from '../../../local/servers/mysql.ts'
+import { newestOf, startMysql } from '../../../local/servers/mysql.ts'
 import type { Python } from '../host.ts'
 import { adapted, type Source } from '../source.ts'
 import { type Database, onMysql, onPostgres } from './databases.ts'
@@ -33,11 +33,9 @@ export async function onGround<T>(
 ): Promise<T> {
   await using servers = new AsyncDisposableStack()
   const others = await Promise.all(
-    (['mysql', 'mariadb'] as const).map(async engine => {
-      const newest = flavours.findLast(flavour => flavour.engine === engine)
-      if (!newest) throw new Error(`there is no ${engine}`)
-      return servers.adopt(await startMysql(newest), server => server.stop())
-    }),
+    (['mysql', 'mariadb'] as const).map(async engine =>
+      servers.adopt(await startMysql(newestOf(engine)), server => server.stop()),
+    ),
   )
   const trust = others.map(({ caFile }) => caFile)
   const embedded = servers.adopt(await startEmbedded({ trust }), embedded => embedded.stop())
