@@ -45,7 +45,7 @@ export class OfficialRotator implements Rotator {
     const rotation = { id, token: this.#scene.secretsManager.stagePending(id) }
     const works: Work[] = []
     for (const step of serviceSteps) {
-      const pending = await this.#scene.password(id, 'AWSPENDING')
+      const pending = await this.#scene.pendingPassword(id)
       this.#scene.seen()
       const { error, ...spent } = await this.#host.step(step, rotation, pending ? [pending] : [])
       works.push({ ...spent, ...this.#scene.seen() })

@@ -1,14 +1,10 @@
-import { randomBytes } from 'node:crypto'
 import { closeSync, openSync, readFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import {
-  CreateSecretCommand,
-  GetSecretValueCommand,
-  SecretsManagerClient,
-} from '@aws-sdk/client-secrets-manager'
+import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import { type SecretsManagerServer, startSecretsManager } from '../../local/aws/secretsManager.ts'
+import { SecretsShelf } from '../../local/client/shelves.ts'
 import { makeCertificate } from '../../local/servers/certificate.ts'
 import { newestOf, type RunningMysql, startMysql } from '../../local/servers/mysql.ts'
 import * as mysql from '../../local/servers/mysqlDatabase.ts'
@@ -23,9 +19,6 @@ export type Scene = {
   /** Such as `PostgreSQL 18`. */
   name: string
   secretsManager: SecretsManagerServer
-  secrets: SecretsManagerClient
-  /** Where the database logs every login and statement. */
-  logFile: string
   /** The issuer of the certificate of Secrets Manager, as a file. */
   issuer: string
   /** All that boto3 trusts, and the issuers of both servers, in one file. */
@@ -36,8 +29,8 @@ export type Scene = {
   enrol(alternating: boolean): Promise<string>
   /** The calls of Secrets Manager and the logins since this was asked last. */
   seen(): Seen
-  /** The password at a stage. Undefined without one. */
-  password(secret: string, stage: 'AWSCURRENT' | 'AWSPENDING'): Promise<string | undefined>
+  /** The password that is pending. Undefined without one. */
+  pendingPassword(secret: string): Promise<string | undefined>
 }
 
 /** What Secrets Manager and the database saw. */
@@ -62,23 +55,25 @@ export async function withScene<T>(
   // Each read goes on where the last one ended.
   const log = openSync(database.logFile, 'r')
   try {
-    const { name, logFile, caFile } = database
+    const { name, caFile } = database
     const roots = join(home, 'roots.pem')
     await writeRoots(python, [issuer, caFile], roots)
-    const secrets = new SecretsManagerClient({
+    const client = new SecretsManagerClient({
       endpoint: secretsManager.url,
       region: 'eu-west-1',
       credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
       requestHandler: { httpsAgent: { ca: readFileSync(issuer) } },
     })
-    const enrol = (alternating: boolean) => enrolIn(secrets, database, alternating)
-    const password = (secret: string, stage: string) => passwordAt(secrets, secret, stage)
+    const shelf = new SecretsShelf(client)
+    const enrol = (alternating: boolean) => enrolIn(shelf, database, alternating)
+    const pendingPassword = async (secret: string) =>
+      JSON.parse((await shelf.read(secret, 'pending')) ?? '{}').password
     const seen = (): Seen => ({
       calls: secretsManager.calls.splice(0).map(({ action }) => action),
       ...loginsIn(engine, readFileSync(log, 'utf8')),
     })
-    const scene = { engine, name, secretsManager, secrets, logFile, issuer, roots, home }
-    return await use({ ...scene, enrol, seen, password })
+    const scene = { engine, name, secretsManager, issuer, roots, home }
+    return await use({ ...scene, enrol, seen, pendingPassword })
   } finally {
     closeSync(log)
     await Promise.all([database.stop(), secretsManager.stop()])
@@ -104,30 +99,17 @@ async function startDatabase(engine: Engine): Promise<Database> {
   return { ...server, makeApp: user => mysql.makeApp(server, { user }) }
 }
 
-async function enrolIn(
-  client: SecretsManagerClient,
-  database: Database,
-  alternating: boolean,
-): Promise<string> {
+async function enrolIn(shelf: SecretsShelf, database: Database, alternating: boolean): Promise<string> {
   // With `_clone` behind it 16 characters at most, as AWS's functions for MySQL want it by default.
-  const user = `app_${randomBytes(3).toString('hex')}`
+  const user = `app_${postgres.hex(3)}`
   const { current, admin } = await database.makeApp(user)
-  const put = async (name: string, value: object, key: string) => {
-    const Tags = [{ Key: key, Value: 'true' }]
-    const command = { Name: name, SecretString: JSON.stringify(value), Tags }
-    return (await client.send(new CreateSecretCommand(command))).ARN ?? ''
-  }
   const { masterarn: _, ...value } = JSON.parse(current.serialize())
-  if (!alternating) return put(`official/${user}`, value, 'keyturn:managed')
-  const masterarn = await put(`official/admin-of-${user}`, JSON.parse(admin.serialize()), 'keyturn:admin')
-  return put(`official/${user}`, { ...value, masterarn }, 'keyturn:managed')
-}
-
-async function passwordAt(client: SecretsManagerClient, SecretId: string, VersionStage: string) {
-  const { SecretString = '{}' } = await client
-    .send(new GetSecretValueCommand({ SecretId, VersionStage }))
-    .catch(() => ({}) as { SecretString?: string })
-  return JSON.parse(SecretString).password as string | undefined
+  const put = (value: object) =>
+    shelf.put(`official/${user}`, JSON.stringify(value), { 'keyturn:managed': 'true' })
+  if (!alternating) return put(value)
+  const tags = { 'keyturn:admin': 'true' }
+  const masterarn = await shelf.put(`official/admin-of-${user}`, admin.serialize(), tags)
+  return put({ ...value, masterarn })
 }
 
 /**
