@@ -4,12 +4,11 @@ import { join } from 'node:path'
 import { chromium, type Page } from 'playwright-core'
 import { page } from '../../fleet/audit/page/page.ts'
 import { startChromium } from '../../local/servers/chromium.ts'
+import { median } from '../median.ts'
 import { reportOf } from './reports.ts'
 
 /** Turns of each measurement; the first is not counted. */
 const TURNS = 9
-
-const median = (times: number[]) => times.toSorted((a, b) => a - b)[Math.floor(times.length / 2)] ?? 0
 
 /** The median of what a measurement says of its turns, in whole milliseconds. */
 async function medianOf(measure: () => Promise<number>): Promise<string> {

@@ -1,5 +1,5 @@
 import { arch, availableParallelism, loadavg, type } from 'node:os'
-import { median } from '../rotation/start.ts'
+import { median } from '../median.ts'
 import type { Availability, Settings } from './measure.ts'
 import type { PoolRow } from './measurePools.ts'
 import { clients, type Made, SIZE } from './pools.ts'

@@ -1,6 +1,7 @@
 import { arch, availableParallelism, cpus, type } from 'node:os'
 import { count, ms, table } from '../markdown.ts'
-import { median, type Package } from '../rotation/start.ts'
+import { median } from '../median.ts'
+import type { Package } from '../rotation/start.ts'
 import { type Compared, countsOf } from './compare.ts'
 import type { Rotation, Work } from './rotator.ts'
 import { recordedCommit, repository } from './source.ts'

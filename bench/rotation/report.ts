@@ -1,7 +1,8 @@
 import { arch, availableParallelism, cpus, loadavg, type } from 'node:os'
 import { count, ms, table } from '../markdown.ts'
+import { median } from '../median.ts'
 import type { Check, Count, Measured } from './counts.ts'
-import { type DriverStart, median, type Package, type Start, withDriver } from './start.ts'
+import { type DriverStart, type Package, type Start, withDriver } from './start.ts'
 
 /** All that was measured; what takes time was measured `times` times. */
 export type Results = {

@@ -7,6 +7,7 @@ import type { Metafile } from 'esbuild'
 import Bundle, { bundleFunction } from '../../bundle.ts'
 import { functionsOfRotate } from '../../local/embedded/embedded.ts'
 import { engineNames } from '../../rotation/engines/traits.ts'
+import { median } from '../median.ts'
 import type { Check } from './counts.ts'
 
 /** Bytes of one function's package. */
@@ -54,12 +55,6 @@ export function driverChecks(drivers: DriverStart[]): Check[] {
 /** Milliseconds of each try until the function and the engine are loaded. */
 export function withDriver({ load, driver }: DriverStart): number[] {
   return load.map((value, i) => value + (driver[i] ?? Number.NaN))
-}
-
-export function median(values: number[]): number {
-  const sorted = values.toSorted((a, b) => a - b)
-  const middle = sorted.length / 2
-  return ((sorted[Math.ceil(middle) - 1] ?? Number.NaN) + (sorted[Math.floor(middle)] ?? Number.NaN)) / 2
 }
 
 /** Packs every function into `folder` as `serverless package` does, with no CA file of its own. */
