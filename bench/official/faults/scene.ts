@@ -175,10 +175,12 @@ export class Scene {
     return undefined
   }
 
+  /** Without a value, one that is stored nowhere. */
   async #setPassword(username: string, value: Value | undefined): Promise<void> {
-    const credential = value ? await this.#read(value) : (await this.#read('current'))?.with({ username })
-    if (credential)
-      await this.#setting.database.setPassword(value ? credential : credential.with({ password: hex(12) }))
+    const credential = value
+      ? await this.#read(value)
+      : (await this.#read('current'))?.with({ username, password: hex(12) })
+    if (credential) await this.#setting.database.setPassword(credential)
   }
 
   async #read(value: Value): Promise<Credential | undefined> {
