@@ -27,8 +27,8 @@ export function summary(results: string, times: string): string {
   )
 }
 
-/** The cells of the first row of a table that has this title. */
-function cellsOf(text: string, title: string): string[] {
+/** The cells of the first row of a table that has this title, which is the first of them. @throws if there is none */
+export function cellsOf(text: string, title: string): string[] {
   const rows = text.split('\n').map(line => line.split('|').slice(1, -1))
   const found = rows.find(([first]) => first?.trim() === title)
   if (!found) throw new Error(`there is no row ${title}`)

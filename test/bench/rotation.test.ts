@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { cellsOf } from '../../bench/official/summary.ts'
 import { Bench, checks, scenarios } from '../../bench/rotation/counts.ts'
 
 let bench: Bench
@@ -33,10 +34,9 @@ test.each([
   const scenario = scenarios.find(scenario => scenario.title === title)
   if (!scenario) throw new Error(`there is no ${title}`)
   const { rotation, retirement } = await bench.rotate(scenario)
-  const [, calls, logins] =
-    new RegExp(`^\\| ${row}: Keyturn +\\| +(\\d+) \\| +(\\d+) `, 'm').exec(official) ?? []
+  const [, calls, logins] = cellsOf(official, `${row}: Keyturn`)
   expect([rotation.calls.length, rotation.logins]).toEqual([Number(calls), Number(logins)])
   if (!retirement) return
-  const [, later, more] = /^\| — its retirement +\| +(\d+) \| +(\d+) /m.exec(official) ?? []
+  const [, later, more] = cellsOf(official, '— its retirement')
   expect([retirement.calls.length, retirement.logins]).toEqual([Number(later), Number(more)])
 })
