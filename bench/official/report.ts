@@ -1,4 +1,4 @@
-import { arch, availableParallelism, cpus, type } from 'node:os'
+import { machine, overload } from '../machine.ts'
 import { count, ms, table } from '../markdown.ts'
 import { median } from '../median.ts'
 import type { Package } from '../rotation/start.ts'
@@ -99,10 +99,8 @@ export const timesReport = ({
 
 Written by \`npm run official -- --official PATH times --times\`; do not edit. ${source}; Keyturn is at ${commit}.
 
-Measured on ${date}, on ${type()} on ${arch()}, ${availableParallelism()} processors (${cpus()[0]?.model.trim()}), Node ${process.versions.node}. The load
-average of the last minute was ${load[0].toFixed(1)} at the begin and ${load[1].toFixed(1)} at the end${
-  Math.max(...load) > availableParallelism() ? ': more than they can do, so the times are too long' : ''
-}.
+Measured on ${date}, on ${machine()}. The load
+average of the last minute was ${load[0].toFixed(1)} at the begin and ${load[1].toFixed(1)} at the end${overload(...load)}.
 Times depend on the machine and on what else it does; a ratio compares two that were taken one after the other.
 
 ## A warm rotation

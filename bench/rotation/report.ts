@@ -1,4 +1,5 @@
-import { arch, availableParallelism, cpus, loadavg, type } from 'node:os'
+import { loadavg } from 'node:os'
+import { machine, overload } from '../machine.ts'
 import { count, ms, table } from '../markdown.ts'
 import { median } from '../median.ts'
 import type { Check, Count, Measured } from './counts.ts'
@@ -53,10 +54,8 @@ credentials, which nothing loads.
 
 ## Times: of this machine
 
-${type()} on ${arch()}, ${availableParallelism()} processors (${cpus()[0]?.model.trim()}), Node ${process.versions.node}.
-The load average of the last minute was ${loadavg()[0]?.toFixed(1)} at the end${
-    (loadavg()[0] ?? 0) > availableParallelism() ? ': more than they can do, so the times are too long' : ''
-  }.
+${machine()}.
+The load average of the last minute was ${loadavg()[0]?.toFixed(1)} at the end${overload(loadavg()[0] ?? 0)}.
 Each time is the median of ${times}.
 
 ### Start of a function
