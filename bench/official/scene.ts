@@ -1,5 +1,5 @@
 import { closeSync, openSync, readFileSync } from 'node:fs'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtempDisposable } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
@@ -48,37 +48,33 @@ export async function withScene<T>(
   python: Python,
   use: (scene: Scene) => Promise<T>,
 ): Promise<T> {
-  const home = await mkdtemp(join(tmpdir(), 'keyturn-official-'))
+  await using stack = new AsyncDisposableStack()
+  const { path: home } = stack.use(await mkdtempDisposable(join(tmpdir(), 'keyturn-official-')))
   const { caFile: issuer, keyFile } = await makeCertificate(home)
-  const secretsManager = await startSecretsManager({ tls: { caFile: issuer, keyFile } })
-  const database = await startDatabase(engine)
+  const tls = { caFile: issuer, keyFile }
+  const secretsManager = stack.adopt(await startSecretsManager({ tls }), server => server.stop())
+  const database = stack.adopt(await startDatabase(engine), server => server.stop())
+  const { name, caFile } = database
   // Each read goes on where the last one ended.
-  const log = openSync(database.logFile, 'r')
-  try {
-    const { name, caFile } = database
-    const roots = join(home, 'roots.pem')
-    await writeRoots(python, [issuer, caFile], roots)
-    const client = new SecretsManagerClient({
-      endpoint: secretsManager.url,
-      region: 'eu-west-1',
-      credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
-      requestHandler: { httpsAgent: { ca: readFileSync(issuer) } },
-    })
-    const shelf = new SecretsShelf(client)
-    const enrol = (alternating: boolean) => enrolIn(shelf, database, alternating)
-    const pendingPassword = async (secret: string) =>
-      JSON.parse((await shelf.read(secret, 'pending')) ?? '{}').password
-    const seen = (): Seen => ({
-      calls: secretsManager.calls.splice(0).map(({ action }) => action),
-      ...loginsIn(engine, readFileSync(log, 'utf8')),
-    })
-    const scene = { engine, name, secretsManager, issuer, roots, home }
-    return await use({ ...scene, enrol, seen, pendingPassword })
-  } finally {
-    closeSync(log)
-    await Promise.all([database.stop(), secretsManager.stop()])
-    await rm(home, { recursive: true, force: true })
-  }
+  const log = stack.adopt(openSync(database.logFile, 'r'), closeSync)
+  const roots = join(home, 'roots.pem')
+  await writeRoots(python, [issuer, caFile], roots)
+  const client = new SecretsManagerClient({
+    endpoint: secretsManager.url,
+    region: 'eu-west-1',
+    credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
+    requestHandler: { httpsAgent: { ca: readFileSync(issuer) } },
+  })
+  const shelf = new SecretsShelf(client)
+  const enrol = (alternating: boolean) => enrolIn(shelf, database, alternating)
+  const pendingPassword = async (secret: string) =>
+    JSON.parse((await shelf.read(secret, 'pending')) ?? '{}').password
+  const seen = (): Seen => ({
+    calls: secretsManager.calls.splice(0).map(({ action }) => action),
+    ...loginsIn(engine, readFileSync(log, 'utf8')),
+  })
+  const scene = { engine, name, secretsManager, issuer, roots, home }
+  return await use({ ...scene, enrol, seen, pendingPassword })
 }
 
 type Database = Pick<RunningPostgres | RunningMysql, 'logFile' | 'caFile' | 'stop'> & {
