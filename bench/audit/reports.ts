@@ -1,12 +1,6 @@
 import type { DayOfRotations } from '../../fleet/audit/facts.ts'
-import {
-  type Finding,
-  type Report,
-  type Row,
-  type RuleText,
-  type Severity,
-  severities,
-} from '../../fleet/audit/report.ts'
+import { bySeverity, isCounted } from '../../fleet/audit/judge.ts'
+import { type Finding, type Report, type Row, type RuleText, severities } from '../../fleet/audit/report.ts'
 import { billOf } from './bills.ts'
 
 const moment = '2026-11-30T06:00:00.000Z'
@@ -146,9 +140,8 @@ export function reportOf(count: number, change: (row: Row, place: number) => Row
   const findings = rows.flatMap(row => findingsOf(row, lot))
   findings.push(findingOf('topic-without-subscriber', undefined, 'eu-central-1'))
   findings.sort((a, b) => severities.indexOf(a.severity) - severities.indexOf(b.severity))
-  const counting = (severity: Severity) =>
-    findings.filter(each => each.severity === severity && each.status === 'found' && !each.excepted).length
-  const byArn = Map.groupBy(findings, ({ credential }) => credential?.arn)
+  const counted = findings.filter(isCounted)
+  const byArn = Map.groupBy(counted, ({ credential }) => credential?.arn)
   for (const row of rows) row.findings = tally(byArn.get(row.arn) ?? [])
   const kindsOf = (kind: Row['kind']) => rows.filter(row => row.kind === kind).length
   return {
@@ -162,10 +155,7 @@ export function reportOf(count: number, change: (row: Row, place: number) => Row
       secrets: kindsOf('primary'),
       replicas: kindsOf('replica'),
       parameters: kindsOf('parameter'),
-      findings: Object.fromEntries(severities.map(severity => [severity, counting(severity)])) as Record<
-        Severity,
-        number
-      >,
+      findings: bySeverity(counted),
       unread: findings.filter(({ status }) => status === 'unread').length,
       excepted: findings.filter(({ excepted }) => excepted).length,
     },
@@ -257,8 +247,7 @@ function findingOf(rule: string, row: Row | undefined, region: string): Finding 
 
 function tally(findings: Finding[]): Row['findings'] {
   const counts: Row['findings'] = {}
-  for (const { severity, status, excepted } of findings)
-    if (status === 'found' && !excepted) counts[severity] = (counts[severity] ?? 0) + 1
+  for (const { severity } of findings) counts[severity] = (counts[severity] ?? 0) + 1
   return counts
 }
 
