@@ -13,7 +13,7 @@ const startsOf: Record<StrategyName, Start[]> = {
   master: ['first'],
 }
 
-/** Whether two rotations of two users meet at every pair of switching points, or at every second one. */
+/** Whether two rotations meet at every pair and triple of switching points, or at every second pair and every third triple. */
 const whole = process.env.KEYTURN_FAULTS === 'whole'
 
 type Options = {
@@ -31,7 +31,7 @@ type Options = {
  * two long ones, (c) and (d), start from every state (`full`), or from the `first` only: the steps are the same for all
  * engines, and what another engine does in its own way shows most where the clone does not exist yet. `brief` leaves
  * (c) out, has (d) from one state, and of it what one rotation does to another that it interrupts. In (d), two switches are
- * tried at every second pair of points; `KEYTURN_FAULTS=whole` has them all.
+ * tried at every second pair of points, three at every third triple; `KEYTURN_FAULTS=whole` has them all.
  */
 export function faultMatrix(
   strategy: StrategyName,
@@ -224,7 +224,7 @@ export function faultMatrix(
           for (let i = from; i <= points; i++)
             for (let j = switches === 1 ? points : 0; j <= points; j++)
               for (let k = switches === 3 ? i + 1 : points + 1; k <= points + 1; k++) {
-                if (switches === 2 && !whole && (i + j) % 2) continue
+                if (!whole && (i + j + k) % switches) continue
                 const here = await Scene.set(newest, app, strategy, start)
                 const { first, second } = await meet(here, i, j, k)
                 const where = `A to ${i}, B to ${j}, A to ${k}: ${first.outcome} ${first.error}, ${second.outcome} ${second.error}`
