@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
 import { type Database, onMysql, onPostgres } from '../../bench/official/faults/databases.ts'
 import { type HalfDone, keyOf, recorded } from '../../bench/official/faults/halfDone.ts'
-import { makeSetting, Scene } from '../../bench/official/faults/scene.ts'
+import { makeSetting, Subject } from '../../bench/official/faults/subject.ts'
 import { type Embedded, startEmbedded } from '../../local/embedded/embedded.ts'
 
 /*
@@ -38,12 +38,12 @@ describe.concurrent('what AWS’s functions leave half done, Keyturn rotates, an
         ['a rotation of its own', false],
         ["Secrets Manager's next try of the same version", true],
       ] as const) {
-        const scene = await Scene.set(setting)
-        await scene.put(state)
+        const subject = await Subject.set(setting)
+        await subject.put(state)
         for (const rotation of [`${who}`, `the rotation after ${who}`]) {
           const where = `${rotation}: ${keyOf(state)}`
-          expect(await scene.rotate(embedded.tasks, again && rotation === who), where).toBeUndefined()
-          expect(await scene.judge(), where).toEqual({ lockedOut: false, stuck: false })
+          expect(await subject.rotate(embedded.tasks, again && rotation === who), where).toBeUndefined()
+          expect(await subject.judge(), where).toEqual({ lockedOut: false, stuck: false })
         }
       }
   })

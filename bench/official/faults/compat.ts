@@ -1,7 +1,7 @@
-import type { Ground, Variant } from './ground.ts'
+import type { Case, Ground } from './ground.ts'
 import { counted, type HalfDone, keyOf, type Recorded } from './halfDone.ts'
 import { type Death, deathsOf, type Mortals } from './mortal.ts'
-import { Scene } from './scene.ts'
+import { Subject } from './subject.ts'
 
 /** What came of all faults: the states that AWS's functions left, and what went wrong, a sentence each. */
 export type Compat = { states: Recorded[]; faults: number; wrong: string[] }
@@ -12,22 +12,22 @@ export type Compat = { states: Recorded[]; faults: number; wrong: string[] }
  * one is something wrong. Without them the states are looked at alone.
  */
 export async function playCompat(
-  { mortals, variants }: Ground,
+  { mortals, cases }: Ground,
   known: HalfDone[] | undefined,
   tell: (sentence: string) => void,
 ): Promise<Compat> {
   const keys = new Set(known?.map(keyOf))
   const states: HalfDone[] = []
   const wrong: string[] = []
-  for (const variant of variants) {
-    const { title } = variant
+  for (const one of cases) {
+    const { title } = one
     const before = states.length
-    for (const death of deathsOf(await operationsOf(mortals, variant))) {
+    for (const death of deathsOf(await operationsOf(mortals, one))) {
       const where = `${title}: AWS's function died ${death.when} operation ${death.at}`
-      const { scene, state } = await leave(mortals, variant, death)
+      const { subject, state } = await leave(mortals, one, death)
       states.push(state)
       if (!known) continue
-      const problems = await takeTurns(mortals, variant, scene)
+      const problems = await takeTurns(mortals, one, subject)
       if (!keys.has(keyOf(state))) problems.unshift(`the state is not recorded: ${keyOf(state)}`)
       wrong.push(...problems.map(problem => `${where}: ${problem}`))
     }
@@ -39,10 +39,10 @@ export async function playCompat(
 }
 
 /** How many operations a rotation of AWS's has that goes well. @throws if it does not go well */
-export async function operationsOf(mortals: Mortals, { setting, name, title }: Variant): Promise<number> {
-  const scene = await Scene.set(setting)
-  const { operations, error } = await mortals.rotate(name, scene.secret, scene.begin())
-  const { lockedOut, stuck } = await scene.judge()
+export async function operationsOf(mortals: Mortals, { setting, name, title }: Case): Promise<number> {
+  const subject = await Subject.set(setting)
+  const { operations, error } = await mortals.rotate(name, subject.secret, subject.begin())
+  const { lockedOut, stuck } = await subject.judge()
   if (error || lockedOut || stuck) throw new Error(`${title}: AWS's function does not rotate here: ${error}`)
   return operations.length
 }
@@ -50,25 +50,25 @@ export async function operationsOf(mortals: Mortals, { setting, name, title }: V
 /** What AWS's function leaves that dies so. */
 async function leave(
   mortals: Mortals,
-  { setting, name }: Variant,
+  { setting, name }: Case,
   death: Death,
-): Promise<{ scene: Scene; state: HalfDone }> {
-  const scene = await Scene.set(setting)
-  await mortals.rotate(name, scene.secret, scene.begin(), death)
-  return { scene, state: await scene.look() }
+): Promise<{ subject: Subject; state: HalfDone }> {
+  const subject = await Subject.set(setting)
+  await mortals.rotate(name, subject.secret, subject.begin(), death)
+  return { subject, state: await subject.look() }
 }
 
 /** @returns what went wrong, a sentence each */
-async function takeTurns(mortals: Mortals, { name }: Variant, scene: Scene): Promise<string[]> {
+async function takeTurns(mortals: Mortals, { name }: Case, subject: Subject): Promise<string[]> {
   const problems: string[] = []
   const turns = {
-    Keyturn: () => scene.rotate(),
-    "AWS's function": async () => (await mortals.rotate(name, scene.secret, scene.begin())).error,
-    'Keyturn again': () => scene.rotate(),
+    Keyturn: () => subject.rotate(),
+    "AWS's function": async () => (await mortals.rotate(name, subject.secret, subject.begin())).error,
+    'Keyturn again': () => subject.rotate(),
   }
   for (const [who, turn] of Object.entries(turns)) {
     const error = await turn()
-    const { lockedOut, stuck } = await scene.judge()
+    const { lockedOut, stuck } = await subject.judge()
     if (error) problems.push(`${who} ended with ${error}`)
     if (lockedOut) problems.push(`current does not log in after ${who}`)
     if (stuck) problems.push(`a version is pending after ${who}`)

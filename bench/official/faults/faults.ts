@@ -1,9 +1,9 @@
 import { table } from '../../markdown.ts'
 import { operationsOf } from './compat.ts'
-import type { Ground, Variant } from './ground.ts'
+import type { Case, Ground } from './ground.ts'
 import { type Afterwards, mortalTasks } from './killed.ts'
 import { type Death, deathsOf, type Mortals } from './mortal.ts'
-import { Scene, type Verdict } from './scene.ts'
+import { Subject, type Verdict } from './subject.ts'
 
 /** After how many of these faults current does not log in, and after how many a version stays pending. */
 export type Count = { faults: number; lockedOut: number; stuck: number }
@@ -22,25 +22,25 @@ export type FaultRow = {
 }
 
 export async function playFaults(
-  { mortals, variants, embedded }: Ground,
+  { mortals, cases, embedded }: Ground,
   tell: (sentence: string) => void,
 ): Promise<FaultRow[]> {
   const rows: FaultRow[] = []
-  for (const variant of variants) {
+  for (const one of cases) {
     const own = (death: Death | undefined, afterwards?: Afterwards) =>
       mortalTasks(embedded.tasks, death, afterwards)
-    const { setting, title } = variant
+    const { setting, title } = one
     const whole = own(undefined)
-    await (await Scene.set(setting)).rotate(whole.tasks)
+    await (await Subject.set(setting)).rotate(whole.tasks)
     const deaths = deathsOf(whole.operations.length)
     const afterDeath = async (death: Death, afterwards: Afterwards) => {
-      const scene = await Scene.set(setting)
-      await scene.rotate(own(death, afterwards).tasks)
-      return scene.judge()
+      const subject = await Subject.set(setting)
+      await subject.rotate(own(death, afterwards).tasks)
+      return subject.judge()
     }
     const row: FaultRow = {
       title,
-      ...(await playOfficial(mortals, variant)),
+      ...(await playOfficial(mortals, one)),
       keyturn: await count(deaths, death => afterDeath(death, 'rolled back')),
       keyturnStopped: await count(deaths, death => afterDeath(death, 'stopped')),
     }
@@ -50,17 +50,17 @@ export async function playFaults(
   return rows
 }
 
-async function playOfficial(mortals: Mortals, variant: Variant) {
-  const { setting, name } = variant
+async function playOfficial(mortals: Mortals, one: Case) {
+  const { setting, name } = one
   const again: Verdict[] = []
-  const deaths = deathsOf(await operationsOf(mortals, variant))
+  const deaths = deathsOf(await operationsOf(mortals, one))
   const official = await count(deaths, async death => {
-    const scene = await Scene.set(setting)
-    const token = scene.begin()
-    await mortals.rotate(name, scene.secret, token, death)
-    const verdict = await scene.judge()
-    await mortals.rotate(name, scene.secret, token)
-    again.push(await scene.judge())
+    const subject = await Subject.set(setting)
+    const token = subject.begin()
+    await mortals.rotate(name, subject.secret, token, death)
+    const verdict = await subject.judge()
+    await mortals.rotate(name, subject.secret, token)
+    again.push(await subject.judge())
     return verdict
   })
   return { official, officialAgain: sum(again) }

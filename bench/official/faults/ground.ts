@@ -5,10 +5,10 @@ import { adapted, type Source } from '../source.ts'
 import { type Database, onMysql, onPostgres } from './databases.ts'
 import type { Start } from './halfDone.ts'
 import { Mortals } from './mortal.ts'
-import { makeSetting, type Setting } from './scene.ts'
+import { makeSetting, type Setting } from './subject.ts'
 
 /** One kind of rotation on one server, by Keyturn's functions and by one of AWS's. */
-export type Variant = {
+export type Case = {
   /** Such as `PostgreSQL 18, alternating-users, first`. */
   title: string
   setting: Setting
@@ -17,7 +17,7 @@ export type Variant = {
 }
 
 /** Servers, Secrets Manager, the functions of Keyturn in this process and those of AWS in others. */
-export type Ground = { embedded: Embedded; mortals: Mortals; variants: Variant[] }
+export type Ground = { embedded: Embedded; mortals: Mortals; cases: Case[] }
 
 const kinds = [
   { strategy: 'single-user', start: 'settled', function: 'single' },
@@ -41,15 +41,15 @@ export async function onGround<T>(
   const embedded = servers.adopt(await startEmbedded({ trust }), embedded => embedded.stop())
   const mortals = servers.use(new Mortals(python.bin, embedded.secretsManager.url))
   const databases = [...(python.postgres ? [onPostgres(embedded.postgres)] : []), ...others.map(onMysql)]
-  const variants: Variant[] = []
+  const cases: Case[] = []
   for (const database of databases)
     for (const { strategy, start, function: kind } of kinds) {
       const name = `${database.engine} ${kind}`
       await mortals.load(name, await textOf(source, database, kind))
       const setting = await makeSetting(embedded, database, strategy, start)
-      variants.push({ title: `${database.name}, ${strategy}, ${start}`, setting, name })
+      cases.push({ title: `${database.name}, ${strategy}, ${start}`, setting, name })
     }
-  return await use({ embedded, mortals, variants })
+  return await use({ embedded, mortals, cases })
 }
 
 /** MySQL's with the one string changed, without which it rotates nothing here. */

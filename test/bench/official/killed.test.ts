@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { onPostgres } from '../../../bench/official/faults/databases.ts'
 import { mortalTasks } from '../../../bench/official/faults/killed.ts'
 import { deathsOf } from '../../../bench/official/faults/mortal.ts'
-import { makeSetting, Scene, type Setting } from '../../../bench/official/faults/scene.ts'
+import { makeSetting, type Setting, Subject } from '../../../bench/official/faults/subject.ts'
 import { type Embedded, startEmbedded } from '../../../local/embedded/embedded.ts'
 import { captureOutput } from '../../support/observe.ts'
 
@@ -13,7 +13,7 @@ beforeAll(async () => {
   embedded = await startEmbedded()
   setting = await makeSetting(embedded, onPostgres(embedded.postgres), 'single-user', 'settled')
   const whole = mortalTasks(embedded.tasks, undefined)
-  expect(await (await Scene.set(setting)).rotate(whole.tasks)).toBeUndefined()
+  expect(await (await Subject.set(setting)).rotate(whole.tasks)).toBeUndefined()
   operations = whole.operations
 })
 afterAll(() => embedded?.stop())
@@ -22,12 +22,12 @@ async function verdictsAfter(afterwards: 'rolled back' | 'stopped') {
   captureOutput()
   const verdicts = []
   for (const death of deathsOf(operations.length)) {
-    const scene = await Scene.set(setting)
+    const subject = await Subject.set(setting)
     const mortal = mortalTasks(embedded.tasks, death, afterwards)
     // Whoever rolls back after the label was moved finds that all went well.
-    expect(['Killed', undefined], JSON.stringify(death)).toContain(await scene.rotate(mortal.tasks))
+    expect(['Killed', undefined], JSON.stringify(death)).toContain(await subject.rotate(mortal.tasks))
     expect(mortal.operations.length).toBe(death.at + 1)
-    verdicts.push(await scene.judge())
+    verdicts.push(await subject.judge())
   }
   return verdicts
 }

@@ -14,7 +14,7 @@ import { Credential } from '../../../rotation/credential.ts'
 import { cloneOf, type Database } from './databases.ts'
 import { type HalfDone, keyOf, type Start, type Value, values } from './halfDone.ts'
 
-/** What the scenes of one strategy on one server share. */
+/** What the subjects of one strategy on one server share. */
 export type Setting = {
   embedded: Embedded
   database: Database
@@ -44,7 +44,7 @@ export async function makeSetting(
 export type Verdict = { lockedOut: boolean; stuck: boolean }
 
 /** One secret and its users, which AWS's functions and Keyturn rotate, put to a known start. */
-export class Scene {
+export class Subject {
   readonly secret: string
   readonly #setting: Setting
   /** The version's token and what is known of its value. */
@@ -55,7 +55,7 @@ export class Scene {
     this.secret = secret
   }
 
-  static async set(setting: Setting): Promise<Scene> {
+  static async set(setting: Setting): Promise<Subject> {
     const { embedded, database, strategy, start, app, admin } = setting
     const current = Credential.parse(
       JSON.stringify({ ...JSON.parse(app.current.serialize()), masterarn: admin }),
@@ -77,14 +77,14 @@ export class Scene {
         Tags: Object.entries(tags).map(([Key, Value]) => ({ Key, Value })),
       }),
     )
-    const scene = new Scene(setting, ARN)
-    scene.#tokens.set(later.length ? 'before' : 'current', token)
-    for (const value of later) await scene.#put('current', value, ['AWSCURRENT'])
+    const subject = new Subject(setting, ARN)
+    subject.#tokens.set(later.length ? 'before' : 'current', token)
+    for (const value of later) await subject.#put('current', value, ['AWSCURRENT'])
     if (start === 'settled' && strategy === 'alternating-users') {
       await database.makeClone(app, await database.allOf(app))
       await database.setPassword(other)
     }
-    return scene
+    return subject
   }
 
   /** Announces a rotation, as Secrets Manager does. @returns its token */
