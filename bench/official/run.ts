@@ -10,7 +10,7 @@ import { playParts } from './faults/play.ts'
 import { makeOfficialPython, type Python } from './host.ts'
 import { countsReport, timesReport } from './report.ts'
 import { withScene } from './scene.ts'
-import { engineNames, howToGet, NoSource, openSource, recordedCommit } from './source.ts'
+import { engineNames, howToGet, introduced, isRecorded, NoSource, openSource } from './source.ts'
 import { type Starts, timeStarts } from './start.ts'
 
 const parts = ['counts', 'times', 'faults', 'compat'] as const
@@ -110,14 +110,11 @@ async function runCompared(
 async function run(asked: Asked): Promise<void> {
   const { path, wanted, keepStates } = asked
   const source = await openSource(path)
-  const isRecorded = source.commit === recordedCommit
-  say(
-    `AWS's functions at ${source.commit} of ${source.date}${isRecorded ? '' : `, not the recorded ${recordedCommit}: nothing is written`}.`,
-  )
+  say(introduced(source))
   const folder = await mkdtemp(join(tmpdir(), 'keyturn-official-'))
   try {
     const python = await prepared()
-    const isWhole = isRecorded && python.postgres
+    const isWhole = isRecorded(source) && python.postgres
     if (wanted.includes('counts') || wanted.includes('times'))
       await runCompared({ source, python }, folder, asked, isWhole)
     if (!wanted.includes('faults') && !wanted.includes('compat')) return

@@ -24,6 +24,12 @@ export type Source = {
   read(engine: Engine, strategy: Strategy): Promise<string>
 }
 
+export const isRecorded = ({ commit }: Source) => commit === recordedCommit
+
+/** Says which functions these are, and whether they are others than those that the reports are of. */
+export const introduced = (source: Source) =>
+  `AWS's functions at ${source.commit} of ${source.date}${isRecorded(source) ? '' : `, not the recorded ${recordedCommit}: nothing is written`}.`
+
 /** AWS's functions are not where they should be. Its message says how to get them. */
 export class NoSource extends Error {}
 

@@ -29,8 +29,13 @@ export function summary(results: string, times: string): string {
 
 /** The cells of the first row of a table that has this title, which is the first of them. @throws if there is none */
 export function cellsOf(text: string, title: string): string[] {
-  const rows = text.split('\n').map(line => line.split('|').slice(1, -1))
-  const found = rows.find(([first]) => first?.trim() === title)
+  const found = rowsIn(text).find(([first]) => first === title)
   if (!found) throw new Error(`there is no row ${title}`)
-  return found.map(cell => cell.trim())
+  return found
+}
+
+/** The cells of each line, of which one that is no row of a table has none. */
+export function rowsIn(text: string): string[][] {
+  const lines = text.split('\n').map(line => line.split('|').slice(1, -1))
+  return lines.map(cells => cells.map(cell => cell.trim()))
 }

@@ -1,11 +1,11 @@
-import { execFile, spawnSync } from 'node:child_process'
+import { execFile } from 'node:child_process'
 import { mkdir, mkdtempDisposable, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { Host } from '../../bench/official/host.ts'
-import { adapted, NoSource, openSource } from '../../bench/official/source.ts'
+import { adapted, introduced, NoSource, openSource, recordedCommit } from '../../bench/official/source.ts'
 import { pythonBin } from '../../local/stack/python.ts'
 
 const run = promisify(execFile)
@@ -36,6 +36,17 @@ describe("AWS's functions", () => {
     }
   })
 
+  test('are introduced by commit and date, and another commit than the recorded one as such', () => {
+    const read = async () => ''
+    const date = '2025-02-25'
+    expect(introduced({ commit: recordedCommit, date, read })).toBe(
+      `AWS's functions at ${recordedCommit} of 2025-02-25.`,
+    )
+    expect(introduced({ commit: 'other', date, read })).toBe(
+      `AWS's functions at other of 2025-02-25, not the recorded ${recordedCommit}: nothing is written.`,
+    )
+  })
+
   test('are told how to get where there are none', async () => {
     await using at = await folder()
     const failure = await openSource(at.path).catch(error => error)
@@ -52,13 +63,6 @@ describe("AWS's functions", () => {
     expect(() => adapted(text + text, '/roots.pem')).toThrow('2 times, not once')
     expect(() => adapted('', '/roots.pem')).toThrow('0 times, not once')
   })
-})
-
-test('the bench without a path says in one line how to get them, and ends with 2', () => {
-  const bench = join(import.meta.dirname, '../../bench/official/run.ts')
-  const { status, stdout, stderr } = spawnSync(process.execPath, [bench], { encoding: 'utf8' })
-  expect([status, stdout]).toEqual([2, ''])
-  expect(stderr).toMatch(/^Get AWS's functions by `git clone .*`, .*--official PATH\n$/)
 })
 
 const bin = await pythonBin()
