@@ -18,10 +18,15 @@ test('they are of every engine and strategy, and tell apart all that can be half
       `${engine} single-user`,
     ]),
   )
-  // A user whose password is the new one while the old one is current is locked out: that can be a single user alone.
-  const locked = states.filter(({ labels, user }) => labels.current?.includes('AWSCURRENT') && user === 'new')
+  // Whoever's password is the new one while the old one is current is locked out: that can be a single user alone.
+  const locked = states.filter(
+    ({ labels, start, user, clone }) =>
+      labels.current?.includes('AWSCURRENT') && (start === 'on the clone' ? clone?.password : user) === 'new',
+  )
   expect(new Set(locked.map(({ strategy }) => strategy))).toEqual(new Set(['single-user']))
-  expect([faultsOf(locked), faultsOf(states)]).toEqual([52, 472])
+  const onClone = states.filter(({ start }) => start === 'on the clone')
+  expect(new Set(onClone.map(({ engine }) => engine)).size).toBe(3)
+  expect([faultsOf(locked), faultsOf(onClone), faultsOf(states)]).toEqual([52, 166, 638])
   expect(states.map(({ clone }) => clone?.may)).toEqual(expect.arrayContaining(['nothing', 'part', 'all']))
   expect(states.some(({ valueless }) => valueless)).toBe(true)
 })

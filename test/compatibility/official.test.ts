@@ -28,7 +28,7 @@ const kinds = Map.groupBy(states, ({ engine, strategy, start }) => `${engine}, $
 
 // Those of different users do not meet.
 describe.concurrent('what AWS’s functions leave half done, Keyturn rotates, and then once more', () => {
-  test.for([...kinds])('%s', { timeout: 60_000 }, async ([, states], { skip }) => {
+  test.for([...kinds])('%s', { timeout: 120_000 }, async ([, states], { skip }) => {
     const [first] = states
     const database = first && databaseOf(first.engine)
     if (!first || !database) return skip('there is no such server here')

@@ -23,6 +23,7 @@ const kinds = [
   { strategy: 'single-user', start: 'settled', function: 'single' },
   { strategy: 'alternating-users', start: 'first', function: 'alternating' },
   { strategy: 'alternating-users', start: 'settled', function: 'alternating' },
+  { strategy: 'alternating-users', start: 'on the clone', function: 'alternating' },
 ] as const satisfies { strategy: Setting['strategy']; start: Start; function: 'single' | 'alternating' }[]
 
 /** Starts all of it, PostgreSQL where this Python has its driver, and stops it after `use`. */

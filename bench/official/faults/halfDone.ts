@@ -2,8 +2,11 @@ import { readFileSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import type { Database } from './databases.ts'
 
-/** `settled`: at least one rotation went before. `first`: none did, so there is no clone. */
-export type Start = 'first' | 'settled'
+/**
+ * `first`: no rotation went before, so there is no clone. `settled`: at least one did, and current is the user's. `on the
+ * clone`: likewise, and current is the clone's.
+ */
+export type Start = 'first' | 'settled' | 'on the clone'
 
 /** The stored values of a secret: its previous and its current one when the rotation began, and the one that it made. */
 export const values = ['before', 'current', 'new'] as const

@@ -57,16 +57,17 @@ export class Subject {
 
   static async set(setting: Setting): Promise<Subject> {
     const { embedded, database, strategy, start, app, admin } = setting
-    const current = Credential.parse(
-      JSON.stringify({ ...JSON.parse(app.current.serialize()), masterarn: admin }),
-    )
+    const own = Credential.parse(JSON.stringify({ ...JSON.parse(app.current.serialize()), masterarn: admin }))
+    const username = strategy === 'single-user' ? app.user : cloneOf(app)
+    const other = own.with({ username, password: `other-${hex(12)}` })
+    const stored = { first: [own], settled: [other, own], 'on the clone': [own, other] }
+    const [first, ...later] = stored[start]
     await database.dropClone(app)
-    await database.setPassword(current)
-    const other = current.with({
-      username: strategy === 'single-user' ? app.user : cloneOf(app),
-      password: `before-${hex(12)}`,
-    })
-    const [first, ...later] = start === 'first' ? [current] : [other, current]
+    await database.setPassword(own)
+    if (username !== app.user && later.length) {
+      await database.makeClone(app, await database.allOf(app))
+      await database.setPassword(other)
+    }
     const tags = { 'keyturn:managed': 'true', 'keyturn:strategy': strategy }
     const token = randomUUID()
     const { ARN = '' } = await embedded.secrets.send(
@@ -80,10 +81,6 @@ export class Subject {
     const subject = new Subject(setting, ARN)
     subject.#tokens.set(later.length ? 'before' : 'current', token)
     for (const value of later) await subject.#put('current', value, ['AWSCURRENT'])
-    if (start === 'settled' && strategy === 'alternating-users') {
-      await database.makeClone(app, await database.allOf(app))
-      await database.setPassword(other)
-    }
     return subject
   }
 
@@ -100,7 +97,8 @@ export class Subject {
     const { database, app } = this.#setting
     if (state.labels.new) this.begin()
     const current = await this.#read('current')
-    const username = state.strategy === 'single-user' ? app.user : cloneOf(app)
+    const isClones = state.strategy === 'alternating-users' && state.start !== 'on the clone'
+    const username = isClones ? cloneOf(app) : app.user
     if (!state.valueless && current)
       await this.#put('new', current.with({ username, password: `new-${hex(12)}` }), ['AWSPENDING'])
     if (state.labels.new?.includes('AWSCURRENT')) await this.#promote()
