@@ -9,11 +9,13 @@ import { makeSetting, type Setting } from './subject.ts'
 
 /** One kind of rotation on one server, by Keyturn's functions and by one of AWS's. */
 export type Case = {
-  /** Such as `PostgreSQL 18, alternating-users, first`. */
+  /** Such as `PostgreSQL 18, alternating-users, first`, and what was changed in AWS's function, if something was. */
   title: string
   setting: Setting
   /** The name under which AWS's function is loaded. */
   name: string
+  /** False for AWS's function as it is on a MySQL that it does not know: there it ends with an error each time. */
+  rotates: boolean
 }
 
 /** Servers, Secrets Manager, the functions of Keyturn in this process and those of AWS in others. */
@@ -45,15 +47,22 @@ export async function onGround<T>(
   const cases: Case[] = []
   for (const database of databases)
     for (const { strategy, start, function: kind } of kinds) {
-      const name = `${database.engine} ${kind}`
-      await mortals.load(name, await textOf(source, database, kind))
       const setting = await makeSetting(embedded, database, strategy, start)
-      cases.push({ title: `${database.name}, ${strategy}, ${start}`, setting, name })
+      const text = await source.read(database.engine, kind)
+      for (const { suffix, rotates, knowsMysql9 } of adaptionsFor(database)) {
+        const name = `${database.engine} ${kind}${suffix}`
+        await mortals.load(name, adapted(text, database.caFile, { knowsMysql9 }))
+        cases.push({ title: `${database.name}, ${strategy}, ${start}${suffix}`, setting, name, rotates })
+      }
     }
   return await use({ embedded, mortals, cases })
 }
 
-/** MySQL's with the one string changed, without which it rotates nothing here. */
-async function textOf(source: Source, { engine, caFile }: Database, kind: 'single' | 'alternating') {
-  return adapted(await source.read(engine, kind), caFile, { knowsMysql9: engine === 'mysql' })
-}
+/** How AWS's function is changed. MySQL's rotates nothing here without the one string. */
+const adaptionsFor = ({ engine }: Database) =>
+  engine === 'mysql'
+    ? [
+        { suffix: ', one string changed', rotates: true, knowsMysql9: true },
+        { suffix: ', as it is', rotates: false, knowsMysql9: false },
+      ]
+    : [{ suffix: '', rotates: true, knowsMysql9: false }]
