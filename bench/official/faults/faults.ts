@@ -118,9 +118,9 @@ statement or a commit.
 
 ${table(['', ...head], cells)}
 
-- MySQL is 9.7, which AWS's functions do not know. As they are, they end with its error each time, fault or not: the version
-  stays pending, and no other try goes better. With one string changed in memory they take 9 for 8. Keyturn is the same in both
-  rows.
+- MySQL is 9.7, which AWS's functions do not know. As they are, they end with its error before they change a password, fault
+  or not. So does each other try, but for one that finds a user with the new password, which an earlier try made. With one
+  string changed in memory they take 9 for 8. Keyturn is the same in both rows, and the sum is without those as they are.
 - "first": no rotation went before, so the second user is not there yet. "settled" and "on the clone": both users are there,
   and current is the first one's, or the second one's.
 - AWS's function has no rollback: what it stops at stays, until Secrets Manager tries again. Then it goes on where it stopped.

@@ -14,7 +14,7 @@ export type Case = {
   setting: Setting
   /** The name under which AWS's function is loaded. */
   name: string
-  /** False for AWS's function as it is on a MySQL that it does not know: there it ends with an error each time. */
+  /** False for AWS's function as it is on a MySQL that it does not know: there a first try ends with an error. */
   rotates: boolean
 }
 
