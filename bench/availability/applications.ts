@@ -1,8 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { createSecureContext } from 'node:tls'
-import mysql from 'mysql2/promise'
-import pg from 'pg'
 import type { Admin } from '../../local/client/users.ts'
 import type { Embedded } from '../../local/embedded/embedded.ts'
 import type { MysqlServer } from '../../local/servers/mysql.ts'
@@ -13,6 +11,7 @@ import * as redis from '../../local/servers/redisDatabase.ts'
 import { createClient } from '../../rotation/engines/redis/redisConnection.ts'
 import type { StrategyName } from '../../rotation/strategies/names.ts'
 import type { Target } from './measure.ts'
+import { queryMysql, queryPostgres } from './queries.ts'
 
 /** A user of the embedded PostgreSQL, and an application of it. */
 export async function onPostgres(
@@ -20,55 +19,23 @@ export async function onPostgres(
   admin: Admin,
   strategy: StrategyName,
 ): Promise<Target> {
-  const secureContext = createSecureContext({ ca: readFileSync(postgres.caFile, 'utf8') })
   const tags = { 'keyturn:strategy': strategy }
   const user = `app_${randomUUID().slice(0, 8)}`
   return {
     strategy,
     server: `PostgreSQL ${postgres.version}`,
     secret: await users.enrol(user, { tags, ...(strategy !== 'single-user' && { admin }) }),
-    async query({ host, port, username, password, dbname }) {
-      const client = new pg.Client({
-        host,
-        port,
-        user: username,
-        password,
-        database: dbname ?? 'postgres',
-        ssl: { secureContext },
-      })
-      client.on('error', () => {})
-      try {
-        await client.connect()
-        await client.query('select now()')
-        return true
-      } catch (error) {
-        if ((error as { code?: string }).code === '28P01') return false
-        throw error
-      } finally {
-        await client.end().catch(() => {})
-      }
-    },
+    query: queryPostgres(postgres.caFile),
   }
 }
 
 /** A user of MySQL, who may set its own two passwords, or of MariaDB, where an admin does, and an application of it. */
 export async function onMysql(embedded: Embedded, server: MysqlServer): Promise<Target> {
   const { caFile, engine, name } = server
-  const ssl = { ca: readFileSync(caFile, 'utf8'), verifyIdentity: true }
   const app = await family.makeApp(server)
   if (engine === 'mysql')
     await family.asSuperuser(server, `grant application_password_admin on *.* to ${app.user}`)
-  return withTwoPasswords(embedded, name, app, async ({ host, port, username, password }) => {
-    try {
-      const client = await mysql.createConnection({ host, port, ssl, user: username, password })
-      await client.query('select now()')
-      await client.end()
-      return true
-    } catch (error) {
-      if ((error as { errno?: number }).errno === 1045) return false
-      throw error
-    }
-  })
+  return withTwoPasswords(embedded, name, app, queryMysql(caFile))
 }
 
 /** A user of Redis, whose passwords an admin sets, and an application of it. */

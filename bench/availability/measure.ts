@@ -2,15 +2,16 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Value } from '../../local/client/application.ts'
 import type { Embedded } from '../../local/embedded/embedded.ts'
 import type { StrategyName } from '../../rotation/strategies/names.ts'
+import type { Query } from './queries.ts'
 import { rotate } from './rotate.ts'
+import { steadily } from './steadily.ts'
 
 /** A secret, and how an application uses it. */
 export type Target = {
   strategy: StrategyName
   server: string
   secret: string
-  /** Logs in, asks the server something, and goes. False if user or password is refused; throws whatever else fails. */
-  query(value: Value): Promise<boolean>
+  query: Query
 }
 
 export type Availability = {
@@ -87,18 +88,7 @@ export async function measureAvailability(
     }
   }
 
-  const open = new Set<Promise<void>>()
-  let running = true
-  const client = (async () => {
-    const began = performance.now()
-    for (let count = 0; running; count++) {
-      await sleep(Math.max(0, began + (count * 1000) / rate - performance.now()))
-      const asked = ask().finally(() => open.delete(asked))
-      open.add(asked)
-    }
-    await Promise.all(open)
-  })()
-
+  const stop = steadily(rate, ask)
   try {
     for (let i = 0; i < rotations; i++) {
       found.rotations += await rotate(embedded, { secret, grace })
@@ -106,8 +96,7 @@ export async function measureAvailability(
       if (strategy === 'single-user') await sleep(cached / 10)
     }
   } finally {
-    running = false
-    await client
+    await stop()
   }
   return found
 }
