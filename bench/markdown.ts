@@ -3,6 +3,8 @@ export const count = (value: number) =>
   Number.isInteger(value) ? value.toLocaleString('en') : value.toFixed(1)
 /** Whole milliseconds. */
 export const ms = (value: number) => `${value.toFixed(0)} ms`
+/** Of a number of bytes. */
+export const mebibytes = (value: number) => `${Math.round(value / 2 ** 20)} MiB`
 
 /** The first column is text, the others are numbers. Padded as Biome, which also checks these files, wants it. */
 export function table(head: string[], rows: (string | number)[][]): string {

@@ -33,7 +33,16 @@ def client():
     function.boto3.client("secretsmanager", endpoint_url=os.environ["SECRETS_MANAGER_ENDPOINT"])
 
 
-orders = {"load": load, "step": step, "client": client}
+def login(value):
+    if not function.get_connection(value):
+        raise RuntimeError("refused")
+
+
+def ready():
+    pass
+
+
+orders = {"load": load, "step": step, "client": client, "login": login, "ready": ready}
 
 
 def most_memory():

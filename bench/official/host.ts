@@ -49,26 +49,25 @@ export async function writeRoots({ bin }: Python, more: string[], file: string):
   await writeFile(file, texts.join('\n'))
 }
 
+/**
+ * Where a function finds what it needs: `roots` is the file of certificates that it trusts at `endpoint`, where Secrets
+ * Manager is; `home` is a folder without settings of AWS.
+ */
+type Surroundings = { endpoint: string; roots: string; home: string }
+
 /** One of AWS's functions in a process of its own, which has loaded nothing else. */
 export class Host implements AsyncDisposable {
-  /** How the function was loaded, with all that it imports. */
-  readonly loaded: Outcome
   readonly #child: Child
+  readonly #source: string
+  #loaded: Outcome | undefined
 
-  private constructor(child: Child, loaded: Outcome) {
+  private constructor(child: Child, source: string) {
     this.#child = child
-    this.loaded = loaded
+    this.#source = source
   }
 
-  /**
-   * Starts a process and loads a function. `roots` is the file of certificates that it trusts at `endpoint`, where Secrets
-   * Manager is; `home` is a folder without settings of AWS.
-   */
-  static async start(
-    python: Python,
-    source: string,
-    { endpoint, roots, home }: { endpoint: string; roots: string; home: string },
-  ): Promise<Host> {
+  /** Starts a process that can load a function, and has not yet: as far as Lambda is before a cold start counts. */
+  static async ready(python: Python, source: string, { endpoint, roots, home }: Surroundings): Promise<Host> {
     const child = new Child([join(python.bin, 'python'), join(import.meta.dirname, 'host.py')], {
       SECRETS_MANAGER_ENDPOINT: endpoint,
       AWS_CA_BUNDLE: roots,
@@ -79,13 +78,38 @@ export class Host implements AsyncDisposable {
       HOME: home,
     })
     try {
-      const loaded = await child.ask<Outcome>({ do: 'load', with: [source], values: [] })
-      if (!loaded.error) return new Host(child, loaded)
-      throw new Error(`AWS's function cannot be loaded: ${loaded.error.name}`)
+      await child.ask({ do: 'ready', with: [], values: [] })
+      return new Host(child, source)
     } catch (error) {
       await child[Symbol.asyncDispose]()
       throw error
     }
+  }
+
+  /** Starts a process and loads the function. */
+  static async start(python: Python, source: string, surroundings: Surroundings): Promise<Host> {
+    const host = await Host.ready(python, source, surroundings)
+    try {
+      await host.load()
+      return host
+    } catch (error) {
+      await host[Symbol.asyncDispose]()
+      throw error
+    }
+  }
+
+  /** Loads the function, with all that it imports. @throws if it cannot be loaded */
+  async load(): Promise<Outcome> {
+    const loaded = await this.#child.ask<Outcome>({ do: 'load', with: [this.#source], values: [] })
+    if (loaded.error) throw new Error(`AWS's function cannot be loaded: ${loaded.error.name}`)
+    this.#loaded = loaded
+    return loaded
+  }
+
+  /** How the function was loaded. @throws if it was not */
+  get loaded(): Outcome {
+    if (!this.#loaded) throw new Error("AWS's function is not loaded yet")
+    return this.#loaded
   }
 
   /** Calls the function for a step, as Secrets Manager does. `values` are looked for in what it throws. */
@@ -97,6 +121,13 @@ export class Host implements AsyncDisposable {
   /** Makes a client for Secrets Manager, as the function does in each step. */
   client(): Promise<Outcome> {
     return this.#child.ask({ do: 'client', with: [], values: [] })
+  }
+
+  /** Logs in to the database, as the function does with every value. @throws if it is not let in */
+  async login(value: object): Promise<Outcome> {
+    const outcome = await this.#child.ask<Outcome>({ do: 'login', with: [value], values: [] })
+    if (outcome.error) throw new Error(`AWS's function could not log in: ${outcome.error.name}`)
+    return outcome
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -15,12 +15,18 @@ const script = `
   import { createInterface } from 'node:readline'
   const handlers = new Map()
   const orders = {
+    ready: () => {},
     load: async (name, entry) => void handlers.set(name, (await import(entry)).handler),
     call: (name, event) => handlers.get(name)(event, {
       functionName: name,
       awsRequestId: crypto.randomUUID(),
       getRemainingTimeInMillis: () => 900_000,
     }),
+    login: async (entry, value) => {
+      const [Engine] = Object.values(await import(entry))
+      const session = await new Engine({ caFile: process.env.KEYTURN_CA_FILE }).login({ ssl: true, ...value })
+      session[Symbol.asyncDispose]()
+    },
   }
   const mostMemory = () => {
     try {
@@ -66,6 +72,18 @@ export class Functions implements AsyncDisposable {
   async load(name: string, entry: string): Promise<Spent> {
     const { error, ...spent } = await this.#child.ask<Outcome>({ do: 'load', with: [name, entry] })
     if (error) throw new Error(`${name} cannot be loaded: ${error.message}`)
+    return spent
+  }
+
+  /** Waits until the process can import, and has imported nothing yet: as far as Lambda is before a cold start counts. */
+  async ready(): Promise<void> {
+    await this.#child.ask({ do: 'ready', with: [] })
+  }
+
+  /** Logs in to the database by an engine, which is imported if it is not there yet. @throws if it is not let in */
+  async login(entry: string, value: object): Promise<Spent> {
+    const { error, ...spent } = await this.#child.ask<Outcome>({ do: 'login', with: [entry, value] })
+    if (error) throw new Error(`Keyturn could not log in: ${error.name}`)
     return spent
   }
 

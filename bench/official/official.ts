@@ -7,16 +7,19 @@ import { adapted, type Source, type Strategy } from './source.ts'
 /** Which of AWS's functions, and as what. */
 export type Variant = { strategy: Strategy; knowsMysql9: boolean }
 
-/** Starts one of AWS's functions, in a process of its own. */
+/**
+ * Starts one of AWS's functions, in a process of its own. A process that is only `ready` has not loaded it yet.
+ */
 export async function startHost(
   scene: Scene,
   python: Python,
   source: Source,
   { strategy, knowsMysql9 }: Variant,
+  { ready = false } = {},
 ): Promise<Host> {
   const text = adapted(await source.read(scene.engine, strategy), scene.roots, { knowsMysql9 })
   const { secretsManager, roots, home } = scene
-  return Host.start(python, text, { endpoint: secretsManager.url, roots, home })
+  return Host[ready ? 'ready' : 'start'](python, text, { endpoint: secretsManager.url, roots, home })
 }
 
 /** AWS's side: one function does all four steps. */

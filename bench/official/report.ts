@@ -1,18 +1,24 @@
-import { machine, overload } from '../machine.ts'
-import { count, ms, table } from '../markdown.ts'
+import { mebibytes, ms, table } from '../markdown.ts'
 import { median } from '../median.ts'
 import type { Package } from '../rotation/start.ts'
 import { type Compared, countsOf } from './compare.ts'
+import { type Conditions, measuredUnder } from './conditions.ts'
+import { ratioOf } from './ratio.ts'
 import type { Rotation, Work } from './rotator.ts'
 import { recordedCommit, repository } from './source.ts'
 import type { Starts } from './start.ts'
+import { startSection } from './startReport.ts'
 
 const strategies = { single: 'one user', alternating: 'two users' }
 const source = `AWS's rotation functions are those of
 ${repository} at ${recordedCommit}`
 
-/** The text of RESULTS.md. */
-export const countsReport = (all: Compared[]) => `# Keyturn beside AWS's own rotation functions
+/** What the reports begin with. */
+export const countsHeading = "# Keyturn beside AWS's own rotation functions"
+export const timesHeading = '# How long both sides take'
+
+/** The first part of RESULTS.md. */
+export const countsReport = (all: Compared[]) => `${countsHeading}
 
 Written by \`npm run official -- --official PATH counts\`; do not edit. PATH is a clone of AWS's functions, or a bare mirror of
 it; none of their text is in this project. ${source}.
@@ -77,30 +83,15 @@ const row = (title: string, { calls, accepted, refused }: Work, end = 'well') =>
 const failureOf = ({ step, name, code, quotes }: NonNullable<Rotation['failure']>) =>
   `${step}: ${name}${code === null ? '' : ` ${code}`}${quotes ? ', quoting the new password' : ''}`
 
-/** What TIMES.md is made from. `load` is the machine's load average, before and after. */
-export type Times = {
-  all: Compared[]
-  starts: Starts[]
-  packages: Package[]
-  load: [number, number]
-  date: string
-  commit: string
-}
+/** What TIMES.md is made from. */
+export type Times = { all: Compared[]; starts: Starts[]; packages: Package[]; conditions: Conditions }
 
-/** The text of TIMES.md. */
-export const timesReport = ({
-  all,
-  starts,
-  packages,
-  load,
-  date,
-  commit,
-}: Times) => `# How long both sides take
+/** The first part of TIMES.md. */
+export const timesReport = ({ all, starts, packages, conditions }: Times) => `${timesHeading}
 
-Written by \`npm run official -- --official PATH times --times\`; do not edit. ${source}; Keyturn is at ${commit}.
+Written by \`npm run official -- --official PATH times --times\`; do not edit. ${source}.
 
-Measured on ${date}, on ${machine()}. The load
-average of the last minute was ${load[0].toFixed(1)} at the begin and ${load[1].toFixed(1)} at the end${overload(...load)}.
+${measuredUnder(conditions)}
 Times depend on the machine and on what else it does; a ratio compares two that were taken one after the other.
 
 ## A warm rotation
@@ -112,13 +103,7 @@ are medians. A ratio is Keyturn's time by AWS's, the median of ${pairsOf(all)} p
 AWS's is one function for all steps, in one process; Keyturn's are ${packages.length - 1} functions, here in one process as well, so its
 memory is that of all of them.
 
-## The start of a function
-
-${startsTable(starts)}
-
-In a fresh process: the import, a client for Secrets Manager and the database's driver. Lambda starts its runtime before.
-Packages of Keyturn's functions have ${count(Math.max(...packages.map(({ zipped }) => zipped)))} bytes at most, zipped.
-`
+${startSection(starts)}`
 
 const pairsOf = (all: Compared[]) => Math.min(...withPartner(all).map(({ pairs }) => pairs.length))
 
@@ -141,9 +126,9 @@ function timesTable(all: Compared[]): string {
   const rows = withPartner(all).map(({ title, pairs }) => {
     const [official, keyturn] = [pairs.map(pair => pair.official), pairs.map(pair => pair.keyturn)]
     const both = (of: (work: Work) => number) => [ms(median(official.map(of))), ms(median(keyturn.map(of)))]
-    const ratios = (of: (work: Work) => number) => ratioOf(official.map(of), keyturn.map(of))
-    const memory = (works: Work[]) =>
-      `${Math.round(Math.max(...works.map(work => work.memory)) / 2 ** 20)} MiB`
+    const ratios = (of: (work: Work) => number) =>
+      ratioOf({ official: official.map(of), keyturn: keyturn.map(of) })
+    const memory = (works: Work[]) => mebibytes(Math.max(...works.map(work => work.memory)))
     return [
       title,
       ...both(({ wall }) => wall),
@@ -155,19 +140,4 @@ function timesTable(all: Compared[]): string {
   })
   const head = ["AWS's", 'Keyturn', 'ratio', "AWS's, CPU", 'Keyturn, CPU', 'ratio of CPU']
   return table(['', ...head, "AWS's, memory", 'Keyturn, memory'], rows)
-}
-
-function startsTable(starts: Starts[]): string {
-  const rows = starts.map(({ database, official, keyturn }) => [
-    database,
-    ...[ms(median(official)), ms(median(keyturn)), ratioOf(official, keyturn)],
-  ])
-  return table(['', "AWS's", 'Keyturn', 'ratio'], rows)
-}
-
-/** The median of the ratios, and between which of them eight of ten lie. */
-function ratioOf(official: number[], keyturn: number[]): string {
-  const ratios = keyturn.map((value, i) => value / (official[i] ?? Number.NaN)).toSorted((a, b) => a - b)
-  const at = (part: number) => (ratios[Math.round(part * (ratios.length - 1))] ?? Number.NaN).toFixed(2)
-  return `${median(ratios).toFixed(2)} (${at(0.1)} to ${at(0.9)})`
 }

@@ -4,12 +4,15 @@ import { loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { say } from '../../local/say.ts'
-import { packFunctions } from '../rotation/start.ts'
+import { type Package, packFunctions } from '../rotation/start.ts'
 import { type Compared, compare, type Sides } from './compare.ts'
+import type { Conditions } from './conditions.ts'
+import { faultsHeading } from './faults/faults.ts'
 import { playParts } from './faults/play.ts'
 import { makeOfficialPython, type Python } from './host.ts'
-import { countsReport, timesReport } from './report.ts'
+import { countsHeading, countsReport, timesHeading, timesReport } from './report.ts'
 import { withScene } from './scene.ts'
+import { withPart } from './sections.ts'
 import { engineNames, howToGet, introduced, isRecorded, NoSource, openSource } from './source.ts'
 import { type Starts, timeStarts } from './start.ts'
 
@@ -69,42 +72,49 @@ async function measured(sides: Sides, isTimed: boolean): Promise<{ all: Compared
   return { all, starts }
 }
 
-/** Shows a report, and keeps it if `keep`. */
-async function tell(name: string, text: string, keep: boolean): Promise<void> {
-  say(`\n${text}`)
-  if (keep) await writeFile(join(import.meta.dirname, name), text)
+/** What the parts of each report begin with. */
+const headings = {
+  'RESULTS.md': [countsHeading, faultsHeading],
+  'TIMES.md': [timesHeading],
+}
+
+/** Shows a part of a report, and keeps it if `keep`; the other parts stay as they were. */
+async function tell(name: keyof typeof headings, part: string, keep: boolean): Promise<void> {
+  say(`\n${part}`)
+  const file = join(import.meta.dirname, name)
+  const before = await readFile(file, 'utf8').catch(() => '')
+  if (keep) await writeFile(file, withPart(before, part, headings[name]))
   say(`bench/official/${name} ${keep ? 'is written' : 'stays as it is'}.`)
 }
 
-/** RESULTS.md with one of its halves anew; the other stays as it was. */
-async function results(half: { counts?: string; faults?: string }): Promise<string> {
-  const text = await readFile(join(import.meta.dirname, 'RESULTS.md'), 'utf8').catch(() => '')
-  const [counts = '', faults = ''] = text.split(/^(?=## One fault for good$)/m)
-  const halves = [half.counts ?? counts, half.faults ?? faults].map(part => part.trim())
-  return `${halves.filter(Boolean).join('\n\n')}\n`
+/** Calls back with the conditions since now. */
+function sinceNow(): () => Conditions {
+  const load = () => loadavg()[0] ?? Number.NaN
+  const before = load()
+  return () => {
+    const git = ['rev-parse', '--short', 'HEAD']
+    const commit = execFileSync('git', git, { cwd: import.meta.dirname })
+      .toString()
+      .trim()
+    return { load: [before, load()], date: new Date().toISOString().slice(0, 10), commit }
+  }
 }
 
 /** The parts that compare both sides: counts and times. */
-async function runCompared(
-  both: Pick<Sides, 'source' | 'python'>,
-  folder: string,
-  { wanted, keepTimes }: Asked,
-  isWhole: boolean,
-): Promise<void> {
-  say("Packing Keyturn's functions ...")
-  const sides = { ...both, packages: await packFunctions(folder) }
-  const before = loadavg()[0] ?? Number.NaN
-  const { all, starts } = await measured(sides, wanted.includes('times'))
-  if (wanted.includes('counts'))
-    await tell('RESULTS.md', await results({ counts: countsReport(all) }), isWhole)
-  if (!wanted.includes('times')) return
-  const commit = execFileSync('git', ['rev-parse', '--short', 'HEAD'], { cwd: import.meta.dirname })
-    .toString()
-    .trim()
-  const load: [number, number] = [before, loadavg()[0] ?? Number.NaN]
-  const date = new Date().toISOString().slice(0, 10)
+async function runCompared(sides: Sides, { wanted, keepTimes }: Asked, isWhole: boolean): Promise<void> {
   const { packages } = sides
-  await tell('TIMES.md', timesReport({ all, starts, packages, load, date, commit }), isWhole && keepTimes)
+  if (wanted.includes('counts') || wanted.includes('times')) {
+    const conditions = sinceNow()
+    const { all, starts } = await measured(sides, wanted.includes('times'))
+    if (wanted.includes('counts')) await tell('RESULTS.md', countsReport(all), isWhole)
+    const times = () => timesReport({ all, starts, packages, conditions: conditions() })
+    if (wanted.includes('times')) await tell('TIMES.md', times(), isWhole && keepTimes)
+  }
+}
+
+async function packed(folder: string): Promise<Package[]> {
+  say("Packing Keyturn's functions ...")
+  return await packFunctions(folder)
 }
 
 async function run(asked: Asked): Promise<void> {
@@ -115,11 +125,11 @@ async function run(asked: Asked): Promise<void> {
   try {
     const python = await prepared()
     const isWhole = isRecorded(source) && python.postgres
-    if (wanted.includes('counts') || wanted.includes('times'))
-      await runCompared({ source, python }, folder, asked, isWhole)
+    if (['counts', 'times'].some(part => wanted.includes(part as Part)))
+      await runCompared({ source, python, packages: await packed(folder) }, asked, isWhole)
     if (!wanted.includes('faults') && !wanted.includes('compat')) return
     const { section, compatible } = await playParts(source, python, wanted, keepStates && isWhole)
-    if (section) await tell('RESULTS.md', await results({ faults: section }), isWhole)
+    if (section) await tell('RESULTS.md', section, isWhole)
     if (!compatible) process.exitCode = 1
   } finally {
     await rm(folder, { recursive: true, force: true })

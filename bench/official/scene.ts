@@ -2,7 +2,6 @@ import { closeSync, openSync, readFileSync } from 'node:fs'
 import { mkdtempDisposable } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import { type SecretsManagerServer, startSecretsManager } from '../../local/aws/secretsManager.ts'
 import { SecretsShelf } from '../../local/client/shelves.ts'
 import { makeCertificate } from '../../local/servers/certificate.ts'
@@ -10,6 +9,7 @@ import { newestOf, type RunningMysql, startMysql } from '../../local/servers/mys
 import * as mysql from '../../local/servers/mysqlDatabase.ts'
 import { type RunningPostgres, startPostgres } from '../../local/servers/postgres.ts'
 import * as postgres from '../../local/servers/postgresDatabase.ts'
+import { clientAt } from './clientAt.ts'
 import { type Python, writeRoots } from './host.ts'
 import type { Engine } from './source.ts'
 
@@ -19,6 +19,8 @@ export type Scene = {
   /** Such as `PostgreSQL 18`. */
   name: string
   secretsManager: SecretsManagerServer
+  shelf: SecretsShelf
+  server: RunningPostgres | RunningMysql
   /** The issuer of the certificate of Secrets Manager, as a file. */
   issuer: string
   /** All that boto3 trusts, and the issuers of both servers, in one file. */
@@ -59,13 +61,7 @@ export async function withScene<T>(
   const log = stack.adopt(openSync(database.logFile, 'r'), closeSync)
   const roots = join(home, 'roots.pem')
   await writeRoots(python, [issuer, caFile], roots)
-  const client = new SecretsManagerClient({
-    endpoint: secretsManager.url,
-    region: 'eu-west-1',
-    credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
-    requestHandler: { httpsAgent: { ca: readFileSync(issuer) } },
-  })
-  const shelf = new SecretsShelf(client)
+  const shelf = new SecretsShelf(clientAt(secretsManager.url, issuer))
   const enrol = (alternating: boolean) => enrolIn(shelf, database, alternating)
   const pendingPassword = async (secret: string) =>
     JSON.parse((await shelf.read(secret, 'pending')) ?? '{}').password
@@ -73,12 +69,14 @@ export async function withScene<T>(
     calls: secretsManager.calls.splice(0).map(({ action }) => action),
     ...loginsIn(engine, readFileSync(log, 'utf8')),
   })
-  const scene = { engine, name, secretsManager, issuer, roots, home }
+  const { server } = database
+  const scene = { engine, name, secretsManager, shelf, server, issuer, roots, home }
   return await use({ ...scene, enrol, seen, pendingPassword })
 }
 
 type Database = Pick<RunningPostgres | RunningMysql, 'logFile' | 'caFile' | 'stop'> & {
   name: string
+  server: RunningPostgres | RunningMysql
   makeApp(user: string): Promise<postgres.App>
 }
 
@@ -87,12 +85,13 @@ async function startDatabase(engine: Engine): Promise<Database> {
     const server = await startPostgres()
     return {
       ...server,
+      server,
       name: `PostgreSQL ${server.version}`,
       makeApp: user => postgres.makeApp(server, { user }),
     }
   }
   const server = await startMysql(newestOf(engine))
-  return { ...server, makeApp: user => mysql.makeApp(server, { user }) }
+  return { ...server, server, makeApp: user => mysql.makeApp(server, { user }) }
 }
 
 async function enrolIn(shelf: SecretsShelf, database: Database, alternating: boolean): Promise<string> {

@@ -1,37 +1,40 @@
 import type { Package } from '../rotation/start.ts'
 import type { Sides } from './compare.ts'
+import { inTurns, type Pairs } from './inTurns.ts'
 import { Functions } from './keyturn.ts'
 import { startHost } from './official.ts'
 import type { Scene } from './scene.ts'
 
-/** Milliseconds to load a function, make its client and load its driver, in a fresh process: one of each pair. */
-export type Starts = { database: string; official: number[]; keyturn: number[] }
+/** Milliseconds in a fresh process. AWS's driver comes with the import, Keyturn's client likewise: these are 0. */
+export type Start = { imported: number; client: number; driver: number; login: number }
 
-/** Starts each side `pairs` times, by turns. */
+export type Starts = { database: string; pairs: Pairs<Start> }
+
+/** Starts each side `pairs` times, by turns, and lets it log in once. */
 export async function timeStarts(scene: Scene, sides: Sides, pairs: number): Promise<Starts> {
-  const starts: Starts = { database: scene.name, official: [], keyturn: [] }
-  // The first only brings the files into memory.
-  for (let pair = 0; pair <= pairs; pair++) {
-    const official = await startOfficial(scene, sides)
-    const keyturn = await startKeyturn(scene, sides.packages)
-    if (pair === 0) continue
-    starts.official.push(official)
-    starts.keyturn.push(keyturn)
+  const value = JSON.parse((await scene.shelf.read(await scene.enrol(false), 'current')) ?? '')
+  return {
+    database: scene.name,
+    pairs: await inTurns(pairs, {
+      official: () => startOfficial(scene, sides, value),
+      keyturn: () => startKeyturn(scene, sides.packages, value),
+    }),
   }
-  return starts
 }
 
-async function startOfficial(scene: Scene, { python, source }: Sides): Promise<number> {
+async function startOfficial(scene: Scene, { python, source }: Sides, value: object): Promise<Start> {
   await using host = await startHost(scene, python, source, { strategy: 'single', knowsMysql9: false })
-  return host.loaded.wall + (await host.client()).wall
+  const client = (await host.client()).wall
+  return { imported: host.loaded.wall, client, driver: 0, login: (await host.login(value)).wall }
 }
 
-/** Of the function that logs in first. Its client is made as it is loaded. */
-async function startKeyturn(scene: Scene, packages: Package[]): Promise<number> {
+/** Of the function that logs in first. */
+async function startKeyturn(scene: Scene, packages: Package[], value: object): Promise<Start> {
   const setSecret = packages.find(({ name }) => name === 'setSecret')
-  const driver = setSecret?.drivers.find(({ engine }) => engine === scene.engine)
-  if (!setSecret || !driver) throw new Error(`setSecret has no driver for ${scene.engine}`)
+  const engine = setSecret?.drivers.find(({ engine }) => engine === scene.engine)
+  if (!setSecret || !engine) throw new Error(`setSecret has no driver for ${scene.engine}`)
   await using functions = new Functions(scene)
-  const start = await functions.load('setSecret', setSecret.entry)
-  return start.wall + (await functions.load('driver', driver.entry)).wall
+  const imported = (await functions.load('setSecret', setSecret.entry)).wall
+  const driver = (await functions.load('driver', engine.entry)).wall
+  return { imported, client: 0, driver, login: (await functions.login(engine.entry, value)).wall }
 }

@@ -68,12 +68,9 @@ describe("AWS's functions", () => {
 const bin = await pythonBin()
 
 describe.skipIf(!bin)('the host of a function', () => {
-  const start = (text: string) =>
-    Host.start({ bin: bin ?? '', postgres: false }, text, {
-      endpoint: 'https://127.0.0.1:1',
-      roots: '/none',
-      home: tmpdir(),
-    })
+  const python = { bin: bin ?? '', postgres: false }
+  const surroundings = { endpoint: 'https://127.0.0.1:1', roots: '/none', home: tmpdir() }
+  const start = (text: string) => Host.start(python, text, surroundings)
   const rotation = { id: 'secret', token: 'token' }
 
   test('calls it as Secrets Manager does, and tells what the call took', async () => {
@@ -108,6 +105,16 @@ def lambda_handler(event, context):
     expect(JSON.stringify(failed)).not.toContain('new-password')
     const refused = await host.step('testSecret', rotation, ['new-password'])
     expect(refused.error).toEqual({ name: 'Refused', code: 'ResourceNotFoundException', quotes: false })
+  })
+
+  test('is ready before it loads the function, and logs in as the function does', async () => {
+    const text = 'def get_connection(value): return value["username"] == "app" or None'
+    await using host = await Host.ready(python, text, surroundings)
+    expect(() => host.loaded).toThrow('not loaded yet')
+    await host.load()
+    expect(host.loaded.wall).toBeGreaterThan(0)
+    expect((await host.login({ username: 'app' })).error).toBeNull()
+    await expect(host.login({ username: 'other' })).rejects.toThrow('could not log in')
   })
 
   test('fails where the function cannot be loaded, and where the process ends', async () => {

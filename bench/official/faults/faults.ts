@@ -101,6 +101,8 @@ function total(all: FaultRow[]): FaultRow {
   return { title: 'all but "as it is"', rotates: true, official, officialAgain, keyturn, keyturnStopped }
 }
 
+export const faultsHeading = '## One fault for good'
+
 /** What RESULTS.md says of faults. */
 export function faultsSection(rows: FaultRow[]): string {
   const cells = [...rows, total(rows)].map(row => [row.title, ...columns.map(name => cell(row[name]))])
@@ -110,7 +112,7 @@ export function faultsSection(rows: FaultRow[]): string {
     'Keyturn',
     'Keyturn, never rolled back',
   ]
-  return `## One fault for good
+  return `${faultsHeading}
 
 In how many cases the stored current value does not log in afterwards, and in how many a version stays pending, of all
 faults. A fault is the end of the process at one operation, before it took effect or right after: a call to AWS, a login, a
