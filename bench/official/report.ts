@@ -42,8 +42,8 @@ ${countsTable(all)}
 
 ## Not measured
 
-The transitions of Keyturn's state machine, and its calls when Secrets Manager starts it; how long an application is locked
-out; Lambda's own start; the distance to AWS and to a database.
+The transitions of Keyturn's state machine, and its calls when Secrets Manager starts it; Lambda's own start; the distance to
+AWS and to a database.
 `
 
 function countsTable(all: Compared[]): string {
@@ -89,7 +89,7 @@ export type Times = { all: Compared[]; starts: Starts[]; packages: Package[]; co
 /** The first part of TIMES.md. */
 export const timesReport = ({ all, starts, packages, conditions }: Times) => `${timesHeading}
 
-Written by \`npm run official -- --official PATH times --times\`; do not edit. ${source}.
+Written by \`npm run official -- --official PATH times cold --times\`; do not edit. ${source}.
 
 ${measuredUnder(conditions)}
 Times depend on the machine and on what else it does; a ratio compares two that were taken one after the other.

@@ -5,6 +5,8 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { say } from '../../local/say.ts'
 import { type Package, packFunctions } from '../rotation/start.ts'
+import { measureCold } from './cold/measure.ts'
+import { coldHeading, coldReport } from './cold/report.ts'
 import { type Compared, compare, type Sides } from './compare.ts'
 import type { Conditions } from './conditions.ts'
 import { faultsHeading } from './faults/faults.ts'
@@ -16,7 +18,7 @@ import { withPart } from './sections.ts'
 import { engineNames, howToGet, introduced, isRecorded, NoSource, openSource } from './source.ts'
 import { type Starts, timeStarts } from './start.ts'
 
-const parts = ['counts', 'times', 'faults', 'compat'] as const
+const parts = ['counts', 'times', 'cold', 'faults', 'compat'] as const
 type Part = (typeof parts)[number]
 
 /** Pairs of rotations that are counted, and that are timed. */
@@ -75,7 +77,7 @@ async function measured(sides: Sides, isTimed: boolean): Promise<{ all: Compared
 /** What the parts of each report begin with. */
 const headings = {
   'RESULTS.md': [countsHeading, faultsHeading],
-  'TIMES.md': [timesHeading],
+  'TIMES.md': [timesHeading, coldHeading],
 }
 
 /** Shows a part of a report, and keeps it if `keep`; the other parts stay as they were. */
@@ -100,7 +102,7 @@ function sinceNow(): () => Conditions {
   }
 }
 
-/** The parts that compare both sides: counts and times. */
+/** The parts that compare both sides: counts, times and cold. */
 async function runCompared(sides: Sides, { wanted, keepTimes }: Asked, isWhole: boolean): Promise<void> {
   const { packages } = sides
   if (wanted.includes('counts') || wanted.includes('times')) {
@@ -110,6 +112,11 @@ async function runCompared(sides: Sides, { wanted, keepTimes }: Asked, isWhole: 
     const times = () => timesReport({ all, starts, packages, conditions: conditions() })
     if (wanted.includes('times')) await tell('TIMES.md', times(), isWhole && keepTimes)
   }
+  if (!wanted.includes('cold')) return
+  const conditions = sinceNow()
+  const cold = await measureCold(sides, { pairs: TIMED, rotations: TIMED })
+  const report = coldReport({ ...cold, packages, conditions: conditions() })
+  await tell('TIMES.md', report, isWhole && keepTimes)
 }
 
 async function packed(folder: string): Promise<Package[]> {
@@ -125,7 +132,7 @@ async function run(asked: Asked): Promise<void> {
   try {
     const python = await prepared()
     const isWhole = isRecorded(source) && python.postgres
-    if (['counts', 'times'].some(part => wanted.includes(part as Part)))
+    if (['counts', 'times', 'cold'].some(part => wanted.includes(part as Part)))
       await runCompared({ source, python, packages: await packed(folder) }, asked, isWhole)
     if (!wanted.includes('faults') && !wanted.includes('compat')) return
     const { section, compatible } = await playParts(source, python, wanted, keepStates && isWhole)

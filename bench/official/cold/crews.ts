@@ -1,0 +1,94 @@
+import { randomUUID } from 'node:crypto'
+import { serviceSteps } from '../../../fleet/waitForStep.ts'
+import { functionsOfRotate } from '../../../local/embedded/embedded.ts'
+import { eventBus } from '../../../local/embedded/eventBus.ts'
+import { runRotation, type Tasks } from '../../../local/embedded/stateMachine.ts'
+import type { Package } from '../../rotation/start.ts'
+import type { Spent } from '../child.ts'
+import type { Sides } from '../compare.ts'
+import { Functions } from '../keyturn.ts'
+import { startHost } from '../official.ts'
+import type { Scene } from '../scene.ts'
+
+/** The processes of one side, which load its functions when they are first called, as Lambda does. */
+export interface Crew extends AsyncDisposable {
+  /** Rotates a secret that `Scene.enrol` made. @throws if it does not go well */
+  rotate(secret: string): Promise<Work>
+}
+
+/** What one rotation took: milliseconds of loading and of the steps, and the most bytes that one process had so far. */
+export type Work = { wall: number; memory: number }
+
+/** Starts a crew: it has loaded nothing yet, and is ready to. */
+export type StartCrew = () => Promise<Crew>
+
+/** What rows about a database are called: MySQL's say that AWS's function rotates it only with one string changed. */
+export const subjectOf = ({ engine, name }: Scene) =>
+  engine === 'mysql' ? `${name}, one string changed` : name
+
+/** One process for all four steps. */
+export const officialCrew =
+  (scene: Scene, { python, source }: Pick<Sides, 'python' | 'source'>): StartCrew =>
+  async () => {
+    const variant = { strategy: 'single' as const, knowsMysql9: scene.engine === 'mysql' }
+    const host = await startHost(scene, python, source, variant, { ready: true })
+    let isLoaded = false
+    return {
+      async rotate(id) {
+        const token = scene.secretsManager.stagePending(id)
+        const spent: Spent[] = isLoaded ? [] : [await host.load()]
+        isLoaded = true
+        for (const step of serviceSteps) {
+          const outcome = await host.step(step, { id, token })
+          if (outcome.error) throw new Error(`${step} of AWS's function ended with ${outcome.error.name}`)
+          spent.push(outcome)
+        }
+        return workOf(spent)
+      },
+      [Symbol.asyncDispose]: () => host[Symbol.asyncDispose](),
+    }
+  }
+
+/** A process for each function that an execution may call. */
+export const keyturnCrew =
+  (scene: Scene, { packages }: { packages: Pick<Package, 'name' | 'entry'>[] }): StartCrew =>
+  async () => {
+    await using started = new AsyncDisposableStack()
+    const called = new Set<string>(functionsOfRotate.values())
+    const processes = new Map(
+      packages
+        .filter(({ name }) => called.has(name))
+        .map(({ name, entry }) => [
+          name,
+          { entry, functions: started.use(new Functions(scene)), isLoaded: false },
+        ]),
+    )
+    await Promise.all([...processes.values()].map(({ functions }) => functions.ready()))
+    const stack = started.move()
+    const call = async (name: string, event: unknown, spent: Spent[]) => {
+      const process = processes.get(name)
+      if (!process) throw new Error(`there is no function ${name}`)
+      if (!process.isLoaded) spent.push(await process.functions.load(name, process.entry))
+      process.isLoaded = true
+      const { answer, error, ...took } = await process.functions.call(name, event)
+      spent.push(took)
+      if (error) throw Object.assign(new Error(error.message), { name: error.name })
+      return answer
+    }
+    return {
+      async rotate(id) {
+        const spent: Spent[] = []
+        const tasks: Tasks = { ...eventBus() }
+        for (const [state, name] of functionsOfRotate) tasks[state] = event => call(name, event, spent)
+        const { failure } = await runRotation(tasks, randomUUID(), { store: 'secrets-manager', id })
+        if (failure) throw new Error(`a rotation by Keyturn failed with ${failure.error}`)
+        return workOf(spent)
+      },
+      [Symbol.asyncDispose]: () => stack.disposeAsync(),
+    }
+  }
+
+const workOf = (spent: Spent[]): Work => ({
+  wall: spent.reduce((all, { wall }) => all + wall, 0),
+  memory: Math.max(...spent.map(({ memory }) => memory)),
+})

@@ -1,0 +1,107 @@
+import { count, mebibytes, ms, table } from '../../markdown.ts'
+import { median } from '../../median.ts'
+import type { Package } from '../../rotation/start.ts'
+import { type Conditions, measuredUnder } from '../conditions.ts'
+import type { Pairs } from '../inTurns.ts'
+import { ratioOf } from '../ratio.ts'
+import type { Failures } from './failures.ts'
+import type { Outage, Outages } from './outages.ts'
+import type { Zip } from './zip.ts'
+
+/** What the part is made from. `tooFast` are the databases and rates at which the application alone took too much. */
+export type Cold = {
+  outages: Outages[]
+  failures: Failures[]
+  tooFast: string[]
+  zips: Zip[]
+  packages: Package[]
+  conditions: Conditions
+}
+
+export const coldHeading = '## Locked out, in warm functions and in cold ones'
+
+/** The part of TIMES.md that tells what a rotation that finds no function started does. */
+export const coldReport = ({
+  outages,
+  failures,
+  tooFast,
+  zips,
+  packages,
+  conditions,
+}: Cold) => `${coldHeading}
+
+${measuredUnder(conditions)}
+
+${outagesTable(outages)}
+
+With one user, the stored value does not log in from when the change of the password takes effect in the database, as the
+server itself notes it, until Secrets Manager has answered the call that makes the new value current. Warm is a process that has
+rotated before; cold are fresh ones for each rotation, as a credential finds them that turns once in thirty days. They are started
+before, as Lambda starts its runtime before; import, client, driver and first handshakes count. AWS's is one function; for each of
+Keyturn's there is a process of its own. What calls them takes next to nothing here. A whole rotation is what loading and the
+steps take. Times are medians of ${pairsOf(outages)} pairs. [RESULTS.md](RESULTS.md) says which string was changed.
+
+### Failed queries
+
+${failuresTable(failures)}
+
+An application queries steadily, each time over a login of its own, while its credential rotates ${failures[0]?.rotations} times. When a login is
+refused, it reads the secret again and tries once more; a query that is refused then has failed. Beside it, how much of the
+processors all of it used.${skipped(tooFast)}
+
+### Memory and packages
+
+${sizesTable(outages, zips, packages)}
+
+Memory is the most that one process had in a cold rotation: on AWS every function has its own. A zip of AWS's function is its code
+for a single user with ${libraries(zips)};
+boto3 is there where Lambda runs Python, and what libpq needs is left out. Keyturn's is the largest of its functions' packages,
+each of which has the SDK's clients and the drivers of all engines.
+`
+
+const pairsOf = (outages: Outages[]) => Math.min(...outages.map(({ cold }) => cold.official.length))
+
+function outagesTable(outages: Outages[]): string {
+  const row = (title: string, { official, keyturn }: Pairs<Outage>, of: (outage: Outage) => number) => {
+    const both = { official: official.map(of), keyturn: keyturn.map(of) }
+    return [title, ms(median(both.official)), ms(median(both.keyturn)), ratioOf(both)]
+  }
+  const rows = outages.flatMap(({ database, warm, cold }) => [
+    row(`${database}: locked out, warm`, warm, ({ outage }) => outage),
+    row(`${database}: locked out, cold`, cold, ({ outage }) => outage),
+    row(`${database}: a whole rotation, cold`, cold, ({ wall }) => wall),
+  ])
+  return table(['', "AWS's", 'Keyturn', 'ratio'], rows)
+}
+
+function failuresTable(failures: Failures[]): string {
+  const rows = failures.map(({ database, rate, isCold, official, keyturn, busy }) => [
+    `${database}: ${rate} a second, ${isCold ? 'cold' : 'warm'}`,
+    ...[official, keyturn, `${Math.round(busy * 100)} %`],
+  ])
+  return table(['', "AWS's", 'Keyturn', 'processors'], rows)
+}
+
+const skipped = (tooFast: string[]) =>
+  tooFast.length
+    ? `\nNot measured, as the application alone used too much of them: ${tooFast.join(', ')}.`
+    : ''
+
+function sizesTable(outages: Outages[], zips: Zip[], packages: Package[]): string {
+  const memory = (some: Outage[]) => mebibytes(Math.max(...some.map(({ memory }) => memory)))
+  const zipped = Math.max(...packages.map(({ zipped }) => zipped))
+  const rows = outages.map(({ database, engine, cold }) => {
+    const zip = zips.find(zip => zip.engine === engine)
+    return [
+      `${database}: one function`,
+      ...[memory(cold.official), memory(cold.keyturn)],
+      ...[count(zip?.bytes ?? Number.NaN), count(zipped)],
+    ]
+  })
+  return table(
+    ['', "AWS's, memory", 'Keyturn, memory', "AWS's, bytes of the zip", 'Keyturn, bytes of the zip'],
+    rows,
+  )
+}
+
+const libraries = (zips: Zip[]) => [...new Set(zips.map(({ libraries }) => libraries))].join(', or ')

@@ -1,0 +1,123 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { PutSecretValueCommand } from '@aws-sdk/client-secrets-manager'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { clientAt } from '../../../bench/official/clientAt.ts'
+import { keyturnCrew, officialCrew } from '../../../bench/official/cold/crews.ts'
+import { watchEffects } from '../../../bench/official/cold/effects.ts'
+import { startApplication, type Told } from '../../../bench/official/cold/failures.ts'
+import { measureOutage } from '../../../bench/official/cold/outages.ts'
+import { Functions } from '../../../bench/official/keyturn.ts'
+import { type Scene, withScene } from '../../../bench/official/scene.ts'
+import type { Source } from '../../../bench/official/source.ts'
+import type { PostgresServer } from '../../../local/servers/postgres.ts'
+import { asSuperuser } from '../../../local/servers/postgresDatabase.ts'
+import { pythonBin } from '../../../local/stack/python.ts'
+
+const bin = await pythonBin()
+
+/** Stands in for AWS's: it takes half a second to load, and only moves the label. */
+const standIn = `
+import os, time
+import boto3
+time.sleep(0.5)
+issuers = "/etc/pki/tls/cert.pem"
+
+def lambda_handler(event, context):
+    client = boto3.client("secretsmanager", endpoint_url=os.environ["SECRETS_MANAGER_ENDPOINT"])
+    secret, token = event["SecretId"], event["ClientRequestToken"]
+    if event["Step"] == "createSecret":
+        value = client.get_secret_value(SecretId=secret)
+        client.put_secret_value(
+            SecretId=secret, ClientRequestToken=token, SecretString=value["SecretString"], VersionStages=["AWSPENDING"]
+        )
+    if event["Step"] == "finishSecret":
+        client.update_secret_version_stage(
+            SecretId=secret, VersionStage="AWSCURRENT", MoveToVersionId=token,
+            RemoveFromVersionId=client.get_secret_value(SecretId=secret)["VersionId"],
+        )
+`
+const patiently = { timeout: 20_000 }
+
+/** How many queries fail until so many more have begun. */
+async function failuresAmong(more: number, told: () => Promise<Told>): Promise<number> {
+  const before = await told()
+  while ((await told()).queries < before.queries + more) await sleep(20)
+  return (await told()).failed - before.failed
+}
+
+describe.skipIf(!bin)('on PostgreSQL', () => {
+  let scene: Scene
+  const over = Promise.withResolvers<void>()
+  let stopped: Promise<void>
+  beforeAll(() => {
+    const started = Promise.withResolvers<void>()
+    stopped = withScene('postgres', { bin: bin ?? '', postgres: false }, made => {
+      scene = made
+      started.resolve()
+      return over.promise
+    })
+    stopped.catch(started.reject)
+    return started.promise
+  })
+  afterAll(() => {
+    over.resolve()
+    return stopped
+  })
+
+  test("Keyturn's functions are loaded when they are first called, and lock out for a part of the rotation", async () => {
+    const packages = ['createSecret', 'setSecret', 'testSecret', 'finishSecret'].map(name => ({
+      name,
+      entry: new URL(`../../../functions/${name}.ts`, import.meta.url).href,
+    }))
+    const effectOf = await watchEffects(scene.server)
+    await using crew = await keyturnCrew(scene, { packages })()
+    const secret = await scene.enrol(false)
+    const rotate = async () => {
+      const began = performance.now()
+      const { wall, outage } = await measureOutage(scene, effectOf, crew, secret)
+      expect(outage).toBeGreaterThan(0)
+      expect(outage).toBeLessThan(performance.now() - began)
+      return wall
+    }
+    const cold = await rotate()
+    expect(await rotate()).toBeLessThan(cold)
+  })
+
+  test("AWS's function is loaded by the first rotation alone", async () => {
+    const source: Source = { commit: '', date: '', read: async () => standIn }
+    await using crew = await officialCrew(scene, { python: { bin: bin ?? '', postgres: false }, source })()
+    const secret = await scene.enrol(false)
+    const { wall } = await crew.rotate(secret)
+    expect(wall).toBeGreaterThan(500)
+    expect((await crew.rotate(secret)).wall).toBeLessThan(wall - 400)
+  })
+
+  test('an engine of Keyturn by itself logs in with the stored value, and with no other', async () => {
+    const value = JSON.parse((await scene.shelf.read(await scene.enrol(false), 'current')) ?? '')
+    const entry = new URL('../../../rotation/engines/postgres/postgres.ts', import.meta.url).href
+    await using functions = new Functions(scene)
+    expect((await functions.login(entry, value)).wall).toBeGreaterThan(0)
+    await expect(functions.login(entry, { ...value, password: 'other' })).rejects.toThrow('LoginRefused')
+  })
+
+  test('an application fails while the secret does not say what logs in, and goes on when it does', async () => {
+    const secret = await scene.enrol(false)
+    const value = JSON.parse((await scene.shelf.read(secret, 'current')) ?? '')
+    const change = () =>
+      asSuperuser(scene.server as PostgresServer, `alter role ${value.username} password 'second'`)
+    const client = clientAt(scene.secretsManager.url, scene.issuer)
+    const SecretString = JSON.stringify({ ...value, password: 'second' })
+    const tell = () => client.send(new PutSecretValueCommand({ SecretId: secret, SecretString }))
+    await using application = await startApplication(scene, secret, 50)
+    const { told } = application
+    await expect.poll(async () => (await told()).queries, patiently).toBeGreaterThan(5)
+    expect((await told()).failed).toBe(0)
+    await change()
+    await expect.poll(async () => (await told()).failed, patiently).toBeGreaterThan(1)
+    await tell()
+    // Those that had read the old value may still fail.
+    await expect.poll(() => failuresAmong(5, told), patiently).toBe(0)
+    expect((await application.stop()).failed).toBeGreaterThan(1)
+    client.destroy()
+  })
+})
