@@ -10,6 +10,8 @@ export function summary(results: string, times: string): string {
   const retirement = counted('— its retirement')
   const [, wall, ourWall, , cpu, ourCpu, , memory, ourMemory] = cellsOf(times, `${one}: AWS's`)
   const [, start, ourStart] = cellsOf(times, 'PostgreSQL 18')
+  const timed = (title: string) => cellsOf(times, `PostgreSQL 18: ${title}`).slice(1, 3)
+  const [, coldMemory, ourColdMemory, zip, ourZip] = cellsOf(times, 'PostgreSQL 18: one function')
   const withRetirement = (column: number) =>
     `${oursTwo[column]}, and ${retirement[column]} to close the old user`
   return table(
@@ -22,7 +24,12 @@ export function summary(results: string, times: string): string {
       ['a warm rotation, one user', wall, ourWall],
       ['its processor time', cpu, ourCpu],
       ['the start of a function', start, ourStart],
+      ['one user locked out, warm functions', ...timed('locked out, warm')],
+      ['one user locked out, cold functions', ...timed('locked out, cold')],
+      ['a whole rotation by cold functions, one user', ...timed('a whole rotation, cold')],
+      ['memory of one function', coldMemory, ourColdMemory],
       ['memory, with all functions in one process', memory, ourMemory],
+      ['a zip of one function, bytes', zip, ourZip],
     ].map(cells => cells.map(cell => cell ?? '')),
   )
 }
