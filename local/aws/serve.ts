@@ -26,10 +26,14 @@ export async function serve(respond: RequestListener, tls?: Tls): Promise<Served
 
 const read = ({ caFile, keyFile }: Tls) => ({ cert: readFileSync(caFile), key: readFileSync(keyFile) })
 
-/** Serves a service that speaks JSON 1.0; `target` is what its actions begin with. An answer with `__type` is an error. */
+/**
+ * Serves a service that speaks JSON 1.0, over HTTPS with `tls`; `target` is what its actions begin with. An answer with
+ * `__type` is an error.
+ */
 export const serveJson = (
   target: string,
   answerTo: (action: string, request: object) => object,
+  tls?: Tls,
 ): Promise<Served> =>
   serve(async (incoming, outgoing) => {
     const action = `${incoming.headers['x-amz-target']}`.replace(`${target}.`, '')
@@ -37,4 +41,4 @@ export const serveJson = (
     const answer = answerTo(action, request)
     outgoing.writeHead('__type' in answer ? 400 : 200, { 'content-type': 'application/x-amz-json-1.0' })
     outgoing.end(JSON.stringify(answer))
-  })
+  }, tls)

@@ -1,6 +1,6 @@
 import type { MachineName } from '../../fleet/states.ts'
 import { type Execution, type Failure, runExecution, type Tasks } from '../embedded/stateMachine.ts'
-import { serveJson } from './serve.ts'
+import { serveJson, type Tls } from './serve.ts'
 
 export type StepFunctionsServer = {
   /** For AWS_ENDPOINT_URL_SFN. */
@@ -54,14 +54,18 @@ type Request = {
 
 class Refused extends Error {}
 
-/** Starts as much of AWS Step Functions as the functions use, in this process, on a free port of 127.0.0.1. */
-export async function startStepFunctions(): Promise<StepFunctionsServer> {
+/**
+ * Starts as much of AWS Step Functions as the functions use, in this process, on a free port of 127.0.0.1. With `tls` it is
+ * served over HTTPS, as AWS is.
+ */
+export async function startStepFunctions({ tls }: { tls?: Tls } = {}): Promise<StepFunctionsServer> {
   const calls: { action: string }[] = []
   const stateMachine = new StateMachines()
-  const served = await serveJson('AWSStepFunctions', (action, request) => {
+  const answerTo = (action: string, request: object) => {
     calls.push({ action })
     return respond(stateMachine, action, request)
-  })
+  }
+  const served = await serveJson('AWSStepFunctions', answerTo, tls)
   return {
     ...served,
     running: stateMachine.running,
