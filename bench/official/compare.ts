@@ -38,7 +38,8 @@ export async function compare(
   })
 }
 
-async function startAll(scene: Scene, strategy: Strategy, sides: Sides): Promise<Rotator[]> {
+/** AWS's sides, and Keyturn last. */
+export async function startAll(scene: Scene, strategy: Strategy, sides: Sides): Promise<Rotator[]> {
   const { python, source, packages } = sides
   const variants = scene.engine === 'mysql' ? [false, true] : [false]
   const official: Rotator[] = []

@@ -5,7 +5,7 @@ import { arnOf, runRotation, type Tasks } from '../../local/embedded/stateMachin
 import type { Package } from '../rotation/start.ts'
 import { Child, type Spent } from './child.ts'
 import { type Rotation, type Rotator, together, type Work } from './rotator.ts'
-import type { Scene } from './scene.ts'
+import type { Scene, Seen } from './scene.ts'
 
 type Outcome = Spent & { answer?: unknown; error: { name: string; message: string } | null }
 
@@ -53,7 +53,8 @@ const script = `
 export class Functions implements AsyncDisposable {
   readonly #child: Child
 
-  constructor({ secretsManager, issuer, roots }: Scene) {
+  /** `more` is what its environment has besides. */
+  constructor({ secretsManager, issuer, roots }: Scene, more: NodeJS.ProcessEnv = {}) {
     this.#child = new Child([process.execPath, '--input-type=module', '--eval', script], {
       AWS_ENDPOINT_URL_SECRETS_MANAGER: secretsManager.url,
       NODE_EXTRA_CA_CERTS: issuer,
@@ -65,7 +66,14 @@ export class Functions implements AsyncDisposable {
       POWERTOOLS_SERVICE_NAME: 'keyturn',
       POWERTOOLS_LOG_LEVEL: 'SILENT',
       POWERTOOLS_METRICS_DISABLED: 'true',
+      ...more,
     })
+  }
+
+  /** All that an execution of the state machine calls. */
+  async loadAll(packages: Package[]): Promise<void> {
+    const used = new Set<string>(functionsOfRotate.values())
+    for (const { name, entry } of packages) if (used.has(name)) await this.load(name, entry)
   }
 
   /** Imports a file; what has a handler is known by this name from then on. @throws if it cannot be imported */
@@ -110,30 +118,64 @@ export class KeyturnRotator implements Rotator {
 
   static async start(scene: Scene, packages: Package[]): Promise<KeyturnRotator> {
     const functions = new Functions(scene)
-    const used = new Set<string>(functionsOfRotate.values())
-    for (const { name, entry } of packages) if (used.has(name)) await functions.load(name, entry)
+    await functions.loadAll(packages)
     return new KeyturnRotator(scene, functions)
   }
 
   async rotate(id: string): Promise<Rotation> {
-    const works: [state: string, Work][] = []
-    const tasks: Tasks = { ...eventBus() }
-    for (const [state, name] of functionsOfRotate)
-      tasks[state] = async event => {
-        this.#scene.seen()
-        const { answer, error, ...spent } = await this.#functions.call(name, event)
-        works.push([state, { ...spent, ...this.#scene.seen() }])
-        if (error) throw Object.assign(new Error(error.message), { name: error.name })
-        return answer
-      }
+    const works: StateWork[] = []
+    const tasks = tasksOf(this.#functions, countedIn(this.#scene, works))
     const { failure } = await runRotation(tasks, randomUUID(), { store: 'secrets-manager', id })
     if (failure) throw new Error(`a rotation by Keyturn failed with ${failure.error}`)
-    const retirement = works.flatMap(([state, work]) => (state === 'RetireSecret' ? work : []))
-    const rest = works.flatMap(([state, work]) => (state === 'RetireSecret' ? [] : work))
-    return { work: together(rest), ...(retirement.length && { retirement: together(retirement) }) }
+    return rotationOf(works)
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.#functions[Symbol.asyncDispose]()
   }
+}
+
+/** What the function of one state did. */
+export type StateWork = { state: string; work: Work }
+
+/** Calls a function, and sees what comes of it. */
+type Around = (state: string, call: () => Promise<Outcome>) => Promise<Outcome>
+
+/**
+ * What the states of an execution do: each calls its function by `around`, one after the other also where the execution has
+ * branches. So what is seen meanwhile is the function's own.
+ */
+export function tasksOf(functions: Functions, around: Around): Tasks {
+  const tasks: Tasks = { ...eventBus() }
+  let last: Promise<unknown> = Promise.resolve()
+  for (const [state, name] of functionsOfRotate)
+    tasks[state] = async event => {
+      const called = last.then(() => around(state, () => functions.call(name, event)))
+      last = called.catch(() => {})
+      const { answer, error } = await called
+      if (error) throw Object.assign(new Error(error.message), { name: error.name })
+      return answer
+    }
+  return tasks
+}
+
+/** Leaves what each function did in `works`. `before` is told of what was seen before each. */
+export const countedIn =
+  (scene: Scene, works: StateWork[], before: (seen: Seen) => void = () => {}): Around =>
+  async (state, call) => {
+    before(scene.seen())
+    const outcome = await call()
+    const { answer: _, error: __, ...spent } = outcome
+    works.push({ state, work: { ...spent, ...scene.seen() } })
+    return outcome
+  }
+
+/** The retirement apart from the rest. */
+export function rotationOf(works: StateWork[]): Pick<Rotation, 'work' | 'retirement'> {
+  const { true: retirement, false: rest = [] } = Object.groupBy(
+    works,
+    ({ state }) => `${state === 'RetireSecret'}`,
+  )
+  const all = (some: StateWork[]) => together(some.map(({ work }) => work))
+  return { work: all(rest), ...(retirement && { retirement: all(retirement) }) }
 }

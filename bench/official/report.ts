@@ -9,7 +9,8 @@ import { recordedCommit, repository } from './source.ts'
 import type { Starts } from './start.ts'
 import { startSection } from './startReport.ts'
 
-const strategies = { single: 'one user', alternating: 'two users' }
+/** What RESULTS.md and TIMES.md call the strategies. */
+export const strategies = { single: 'one user', alternating: 'two users' }
 const source = `AWS's rotation functions are those of
 ${repository} at ${recordedCommit}`
 
@@ -20,8 +21,8 @@ export const timesHeading = '# How long both sides take'
 /** The first part of RESULTS.md. */
 export const countsReport = (all: Compared[]) => `${countsHeading}
 
-Written by \`npm run official -- --official PATH counts\`; do not edit. PATH is a clone of AWS's functions, or a bare mirror of
-it; none of their text is in this project. ${source}.
+Written by \`npm run official -- --official PATH counts faults logs\`; do not edit. PATH is a clone of AWS's functions, or a
+bare mirror of it; none of their text is in this project. ${source}.
 
 Both sides rotate by turns, each a secret of its own, on one database and one local Secrets Manager, over TLS.
 What is counted depends only on the code, on package-lock.json and on bench/official/requirements.txt, and is the same on
@@ -42,8 +43,7 @@ ${countsTable(all)}
 
 ## Not measured
 
-The transitions of Keyturn's state machine, and its calls when Secrets Manager starts it; Lambda's own start; the distance to
-AWS and to a database.
+The transitions of Keyturn's state machine; Lambda's own start; the distance to AWS and to a database.
 `
 
 function countsTable(all: Compared[]): string {
@@ -89,7 +89,7 @@ export type Times = { all: Compared[]; starts: Starts[]; packages: Package[]; co
 /** The first part of TIMES.md. */
 export const timesReport = ({ all, starts, packages, conditions }: Times) => `${timesHeading}
 
-Written by \`npm run official -- --official PATH times cold --times\`; do not edit. ${source}.
+Written by \`npm run official -- --official PATH times cold bare --times\`; do not edit. ${source}.
 
 ${measuredUnder(conditions)}
 Times depend on the machine and on what else it does; a ratio compares two that were taken one after the other.

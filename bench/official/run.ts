@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { say } from '../../local/say.ts'
 import { type Package, packFunctions } from '../rotation/start.ts'
+import { type Bare, bareHeading, bareReport, compareBare } from './bare/bare.ts'
 import { measureCold } from './cold/measure.ts'
 import { coldHeading, coldReport } from './cold/report.ts'
 import { type Compared, compare, type Sides } from './compare.ts'
@@ -12,17 +13,23 @@ import type { Conditions } from './conditions.ts'
 import { faultsHeading } from './faults/faults.ts'
 import { playParts } from './faults/play.ts'
 import { makeOfficialPython, type Python } from './host.ts'
+import { type Logged, logsHeading, logsReport, readLogs } from './logs.ts'
 import { countsHeading, countsReport, timesHeading, timesReport } from './report.ts'
-import { withScene } from './scene.ts'
+import { type Scene, withScene } from './scene.ts'
 import { withPart } from './sections.ts'
+import { type Called, callBoth } from './service.ts'
+import { calledCounts, calledHeading, calledTimes } from './serviceReport.ts'
 import { engineNames, howToGet, introduced, isRecorded, NoSource, openSource } from './source.ts'
 import { type Starts, timeStarts } from './start.ts'
 
-const parts = ['counts', 'times', 'cold', 'faults', 'compat'] as const
+const parts = ['counts', 'times', 'cold', 'faults', 'compat', 'logs', 'bare'] as const
 type Part = (typeof parts)[number]
 
 /** Pairs of rotations that are counted, and that are timed. */
 const [COUNTED, TIMED] = [3, 20]
+/** Rotations whose logs are read. */
+const LOGGED = 5
+const strategies = ['single', 'alternating'] as const
 
 const usage = `Usage: npm run official -- --official PATH [${parts.join(' ')}] [--times] [--record]`
 
@@ -57,27 +64,60 @@ async function prepared(): Promise<Python> {
   return python
 }
 
+/** Calls back with each database, one after the other. */
+async function onEach(python: Python, use: (scene: Scene) => Promise<void>): Promise<void> {
+  for (const engine of engineNames.filter(engine => engine !== 'postgres' || python.postgres))
+    await withScene(engine, python, use)
+}
+
+type Measured = { all: Compared[]; called: Called[]; starts: Starts[] }
+
 /** Both sides on each database. */
-async function measured(sides: Sides, isTimed: boolean): Promise<{ all: Compared[]; starts: Starts[] }> {
-  const all: Compared[] = []
-  const starts: Starts[] = []
-  for (const engine of engineNames.filter(engine => engine !== 'postgres' || sides.python.postgres))
-    await withScene(engine, sides.python, async scene => {
-      for (const strategy of ['single', 'alternating'] as const) {
-        say(`${scene.name}, ${strategy}: ${isTimed ? TIMED : COUNTED} pairs of rotations ...`)
-        all.push(...(await compare(scene, strategy, sides, isTimed ? TIMED : COUNTED)))
-      }
-      if (!isTimed) return
-      say(`${scene.name}: ${TIMED} pairs of starts ...`)
-      starts.push(await timeStarts(scene, sides, TIMED))
-    })
-  return { all, starts }
+async function measured(sides: Sides, isTimed: boolean): Promise<Measured> {
+  const measured: Measured = { all: [], called: [], starts: [] }
+  const pairs = isTimed ? TIMED : COUNTED
+  await onEach(sides.python, async scene => {
+    for (const strategy of strategies) {
+      say(`${scene.name}, ${strategy}: ${pairs} pairs of rotations ...`)
+      measured.all.push(...(await compare(scene, strategy, sides, pairs)))
+      say(`${scene.name}, ${strategy}: ${pairs} pairs of rotations, called as Secrets Manager calls ...`)
+      measured.called.push(await callBoth(scene, strategy, sides, pairs))
+    }
+    if (!isTimed) return
+    say(`${scene.name}: ${TIMED} pairs of starts ...`)
+    measured.starts.push(await timeStarts(scene, sides, TIMED))
+  })
+  return measured
+}
+
+/** What each database logs of both sides. */
+async function logged(sides: Sides): Promise<Logged[]> {
+  const all: Logged[] = []
+  await onEach(sides.python, async scene => {
+    for (const strategy of strategies) {
+      say(
+        `${scene.name}, ${strategy}: ${LOGGED} rotations of each side, and what the server logs of them ...`,
+      )
+      all.push(...(await readLogs(scene, strategy, sides, LOGGED)))
+    }
+  })
+  return all
+}
+
+/** Keyturn beside a loop of the same calls, on each database. */
+async function bare({ python, packages }: Sides): Promise<Bare[]> {
+  const all: Bare[] = []
+  await onEach(python, async scene => {
+    say(`${scene.name}: ${TIMED} pairs of rotations by Keyturn and by a loop of the same calls ...`)
+    all.push(await compareBare(scene, packages, TIMED))
+  })
+  return all
 }
 
 /** What the parts of each report begin with. */
 const headings = {
-  'RESULTS.md': [countsHeading, faultsHeading],
-  'TIMES.md': [timesHeading, coldHeading],
+  'RESULTS.md': [countsHeading, calledHeading, logsHeading, faultsHeading],
+  'TIMES.md': [timesHeading, calledHeading, coldHeading, bareHeading],
 }
 
 /** Shows a part of a report, and keeps it if `keep`; the other parts stay as they were. */
@@ -102,21 +142,33 @@ function sinceNow(): () => Conditions {
   }
 }
 
-/** The parts that compare both sides: counts, times and cold. */
+const compared = ['counts', 'times', 'cold', 'logs', 'bare'] as const satisfies Part[]
+
+/** The parts that compare both sides. */
 async function runCompared(sides: Sides, { wanted, keepTimes }: Asked, isWhole: boolean): Promise<void> {
   const { packages } = sides
   if (wanted.includes('counts') || wanted.includes('times')) {
-    const conditions = sinceNow()
-    const { all, starts } = await measured(sides, wanted.includes('times'))
-    if (wanted.includes('counts')) await tell('RESULTS.md', countsReport(all), isWhole)
-    const times = () => timesReport({ all, starts, packages, conditions: conditions() })
-    if (wanted.includes('times')) await tell('TIMES.md', times(), isWhole && keepTimes)
+    const since = sinceNow()
+    const { all, called, starts } = await measured(sides, wanted.includes('times'))
+    const conditions = since()
+    if (wanted.includes('counts'))
+      for (const part of [countsReport(all), calledCounts(called)]) await tell('RESULTS.md', part, isWhole)
+    if (wanted.includes('times'))
+      for (const part of [
+        timesReport({ all, starts, packages, conditions }),
+        calledTimes(called, conditions),
+      ])
+        await tell('TIMES.md', part, isWhole && keepTimes)
   }
-  if (!wanted.includes('cold')) return
-  const conditions = sinceNow()
-  const cold = await measureCold(sides, { pairs: TIMED, rotations: TIMED })
-  const report = coldReport({ ...cold, packages, conditions: conditions() })
-  await tell('TIMES.md', report, isWhole && keepTimes)
+  if (wanted.includes('cold')) {
+    const since = sinceNow()
+    const cold = await measureCold(sides, { pairs: TIMED, rotations: TIMED })
+    await tell('TIMES.md', coldReport({ ...cold, packages, conditions: since() }), isWhole && keepTimes)
+  }
+  if (wanted.includes('logs')) await tell('RESULTS.md', logsReport(await logged(sides)), isWhole)
+  if (!wanted.includes('bare')) return
+  const since = sinceNow()
+  await tell('TIMES.md', bareReport(await bare(sides), since()), isWhole && keepTimes)
 }
 
 async function packed(folder: string): Promise<Package[]> {
@@ -132,7 +184,7 @@ async function run(asked: Asked): Promise<void> {
   try {
     const python = await prepared()
     const isWhole = isRecorded(source) && python.postgres
-    if (['counts', 'times', 'cold'].some(part => wanted.includes(part as Part)))
+    if (compared.some(part => wanted.includes(part)))
       await runCompared({ source, python, packages: await packed(folder) }, asked, isWhole)
     if (!wanted.includes('faults') && !wanted.includes('compat')) return
     const { section, compatible } = await playParts(source, python, wanted, keepStates && isWhole)

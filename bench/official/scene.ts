@@ -3,6 +3,7 @@ import { mkdtempDisposable } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type SecretsManagerServer, startSecretsManager } from '../../local/aws/secretsManager.ts'
+import type { Tls } from '../../local/aws/serve.ts'
 import { SecretsShelf } from '../../local/client/shelves.ts'
 import { makeCertificate } from '../../local/servers/certificate.ts'
 import { newestOf, type RunningMysql, startMysql } from '../../local/servers/mysql.ts'
@@ -21,6 +22,8 @@ export type Scene = {
   secretsManager: SecretsManagerServer
   shelf: SecretsShelf
   server: RunningPostgres | RunningMysql
+  /** The certificate of Secrets Manager, and of whatever else stands for AWS. */
+  tls: Tls
   /** The issuer of the certificate of Secrets Manager, as a file. */
   issuer: string
   /** All that boto3 trusts, and the issuers of both servers, in one file. */
@@ -70,7 +73,7 @@ export async function withScene<T>(
     ...loginsIn(engine, readFileSync(log, 'utf8')),
   })
   const { server } = database
-  const scene = { engine, name, secretsManager, shelf, server, issuer, roots, home }
+  const scene = { engine, name, secretsManager, shelf, server, tls, issuer, roots, home }
   return await use({ ...scene, enrol, seen, pendingPassword })
 }
 

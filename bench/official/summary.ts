@@ -7,6 +7,8 @@ export function summary(results: string, times: string): string {
   const counted = (title: string) => cellsOf(results, title)
   const [official, ours] = [counted(`${one}: AWS's`), counted(`${one}: Keyturn`)]
   const [officialTwo, oursTwo] = [counted(`${two}, later: AWS's`), counted(`${two}, later: Keyturn`)]
+  const [, , , , called] = counted(`${one}, called: AWS's`)
+  const [, , , , ourCalled] = counted(`${one}, called: Keyturn`)
   const retirement = counted('— its retirement')
   const [, wall, ourWall, , cpu, ourCpu, , memory, ourMemory] = cellsOf(times, `${one}: AWS's`)
   const [, start, ourStart] = cellsOf(times, 'PostgreSQL 18')
@@ -21,6 +23,7 @@ export function summary(results: string, times: string): string {
       ['logins, one user', official[2], ours[2]],
       ['calls of Secrets Manager, two users', officialTwo[1], withRetirement(1)],
       ['logins, two users', officialTwo[2], withRetirement(2)],
+      ['all calls, one user, Secrets Manager starts it', called, `${ourCalled}, and 1 for each further look`],
       ['a warm rotation, one user', wall, ourWall],
       ['its processor time', cpu, ourCpu],
       ['the start of a function', start, ourStart],

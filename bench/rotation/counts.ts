@@ -2,8 +2,9 @@ import { randomUUID } from 'node:crypto'
 import { closeSync, openSync, readFileSync } from 'node:fs'
 import { TagResourceCommand } from '@aws-sdk/client-secrets-manager'
 import type { StateName } from '../../fleet/states.ts'
+import { serviceSteps } from '../../fleet/waitForStep.ts'
 import type { Admin } from '../../local/client/users.ts'
-import { type Embedded, startEmbedded } from '../../local/embedded/embedded.ts'
+import { type Embedded, load, startEmbedded } from '../../local/embedded/embedded.ts'
 import { runRotation, type Tasks } from '../../local/embedded/stateMachine.ts'
 
 /** One kind of rotation. */
@@ -115,10 +116,7 @@ export class Bench implements AsyncDisposable {
 
   /** Runs one rotation of a new user. @throws if it does not end as the scenario says */
   async rotate(scenario: Scenario): Promise<Measured> {
-    const secret = await this.#embedded.users.enrol(
-      `user${this.#users++}`,
-      scenario.alternating ? { admin: this.#admin } : {},
-    )
+    const secret = await this.#enrol(scenario.alternating)
     for (let i = 0; i < scenario.earlier; i++) await this.#run(secret, false)
     if (scenario.fails) {
       const Tags = [{ Key: 'keyturn:test-query', Value: 'table no_such_table' }]
@@ -139,6 +137,31 @@ export class Bench implements AsyncDisposable {
       retirementTook: retirement && retirement.ended - retirement.began,
       window: set && finish && finish.ended - set.began,
     }
+  }
+
+  /**
+   * Runs one rotation of a new user as Secrets Manager asks for it, by the four steps of rotateSecret. The retirement is
+   * among what it gives back. @throws if it fails
+   */
+  async call({
+    alternating,
+    earlier,
+  }: Scenario): Promise<Omit<Count, 'stepFunctions'> & { stepFunctions: string[] }> {
+    const { stepFunctions, secretsManager } = this.#embedded
+    const secret = await this.#enrol(alternating)
+    for (let i = 0; i < earlier; i++) await this.#run(secret, false)
+    const rotateSecret = await load('rotateSecret')
+    const token = secretsManager.stagePending(secret)
+    const event = { SecretId: secret, ClientRequestToken: token, RotationToken: randomUUID() }
+    this.#seen()
+    for (const Step of serviceSteps) await rotateSecret({ Step, ...event })
+    const calls = stepFunctions.calls.map(({ action }) => action)
+    await stepFunctions.executions.get(token)?.ended
+    return { ...this.#seen(), stepFunctions: calls }
+  }
+
+  #enrol(alternating: boolean): Promise<string> {
+    return this.#embedded.users.enrol(`user${this.#users++}`, alternating ? { admin: this.#admin } : {})
   }
 
   async #run(secret: string, fails: boolean) {

@@ -40,3 +40,20 @@ test.each([
   const [, later, more] = cellsOf(official, '— its retirement')
   expect([retirement.calls.length, retirement.logins]).toEqual([Number(later), Number(more)])
 })
+
+test.each([
+  ['single-user', 'PostgreSQL 18, one user, called'],
+  ['alternating-users, a later one', 'PostgreSQL 18, two users, called'],
+])('%s: called by Secrets Manager, as many calls and logins as that comparison says', async (title, row) => {
+  const scenario = scenarios.find(scenario => scenario.title === title)
+  if (!scenario) throw new Error(`there is no ${title}`)
+  const { calls, logins, stepFunctions } = await bench.call(scenario)
+  const [, , , , least, allLogins] = cellsOf(official, `${row}: Keyturn`).map(Number)
+  const [, later = 0, more = 0] = scenario.alternating
+    ? cellsOf(official, '— its retirement').map(Number)
+    : []
+  const looks = stepFunctions.filter(action => action === 'GetExecutionHistory').length
+  expect(looks).toBeGreaterThanOrEqual(4)
+  expect(calls.length - later + stepFunctions.length - looks + 4).toBe(least)
+  expect(logins - more).toBe(allLogins)
+})

@@ -1,0 +1,111 @@
+import { randomBytes } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { createSecureContext } from 'node:tls'
+import {
+  DescribeSecretCommand,
+  GetSecretValueCommand,
+  PutSecretValueCommand,
+  SecretsManagerClient,
+  UpdateSecretVersionStageCommand,
+} from '@aws-sdk/client-secrets-manager'
+import { createConnection } from 'mysql2/promise'
+import pg from 'pg'
+import { quoteText } from '../../../rotation/engines/mysql/mysqlAccount.ts'
+import { nativeVerifier } from '../../../rotation/engines/mysql/mysqlVerifiers.ts'
+import { scramVerifier } from '../../../rotation/engines/postgres/scram.ts'
+import type { Engine } from '../source.ts'
+
+/** What one step of a single user's rotation calls and sends, in order; the logins come after the calls. */
+export type Step = {
+  calls: Call[]
+  /** By which value it logs in, if it does. */
+  key: Key
+  /** The statements of each login. */
+  logins: string[][]
+}
+type Key = 'current' | 'pending'
+/** A call of Secrets Manager. Of a version it says which it is. */
+export type Call = { action: string; version?: Key | undefined; stage?: string | undefined }
+
+type Value = { host: string; port: number; dbname: string; username: string; password: string }
+/** `tokens` are the versions of the secret; the pending one is made by this rotation. */
+export type LoopEvent = { engine: Engine; secret: string; tokens: Record<Key, string>; step: Step }
+
+const client = new SecretsManagerClient()
+const ca = readFileSync(process.env.KEYTURN_CA_FILE ?? '', 'utf8')
+const secureContext = createSecureContext({ ca })
+const ssl = { ca, verifyIdentity: true, minVersion: 'TLSv1.2' as const }
+
+/** Runs one step, in a process of its own: with the SDK and the drivers, and no step, strategy, session or check of Keyturn's. */
+export async function handler({ engine, secret, tokens, step }: LoopEvent): Promise<void> {
+  const values: Partial<Record<Key, Value>> = {}
+  for (const call of step.calls) await ask(call, { secret, tokens }, values)
+  for (const statements of step.logins) {
+    const key = needed(values[step.key])
+    const filled = await Promise.all(statements.map(statement => fill(statement, values)))
+    await (engine === 'postgres' ? runOnPostgres(key, filled) : runOnMysql(key, filled))
+  }
+}
+
+async function ask(
+  { action, version, stage }: Call,
+  { secret: SecretId, tokens }: Pick<LoopEvent, 'secret' | 'tokens'>,
+  values: Partial<Record<Key, Value>>,
+): Promise<void> {
+  const { current, pending } = tokens
+  if (action === 'DescribeSecret') await client.send(new DescribeSecretCommand({ SecretId }))
+  else if (action === 'GetSecretValue') {
+    const which = { VersionId: version && tokens[version], VersionStage: stage }
+    const { SecretString = '' } = await client.send(new GetSecretValueCommand({ SecretId, ...which }))
+    values[version ?? 'current'] = JSON.parse(SecretString)
+  } else if (action === 'PutSecretValue') {
+    const SecretString = JSON.stringify({ ...values.current, password: randomBytes(16).toString('hex') })
+    const version = { ClientRequestToken: pending, VersionStages: stage ? [stage] : undefined }
+    await client.send(new PutSecretValueCommand({ SecretId, SecretString, ...version }))
+  } else if (action === 'UpdateSecretVersionStage') {
+    const move = { VersionStage: stage, MoveToVersionId: pending, RemoveFromVersionId: current }
+    await client.send(new UpdateSecretVersionStageCommand({ SecretId, ...move }))
+  } else throw new Error(`${action} is not called by a rotation of a single user that goes well`)
+}
+
+/** A statement with the new password in the place of the one that was recorded, as the server's log has that. */
+async function fill(statement: string, { current, pending }: Partial<Record<Key, Value>>): Promise<string> {
+  for (const [before, after] of written) {
+    const parts = statement.split(before)
+    if (parts.length > 1) return parts.join(await after(needed(pending).password, needed(current).password))
+  }
+  return statement
+}
+
+/** How a server's log has a new password, and what is to be sent in its place. */
+const written: [RegExp, (next: string, old: string) => string | Promise<string>][] = [
+  [/'SCRAM-SHA-256\$[^']+'/, async next => pg.escapeLiteral(await scramVerifier(next))],
+  [/'\*[0-9A-F]{40}'/, next => quoteText(nativeVerifier(next))],
+  [/<secret> REPLACE <secret>/, (next, old) => `${quoteText(next)} replace ${quoteText(old)}`],
+]
+
+async function runOnPostgres({ host, port, dbname, username, password }: Value, statements: string[]) {
+  const database = new pg.Client({
+    host,
+    port,
+    database: dbname,
+    user: username,
+    password,
+    ssl: { secureContext },
+  })
+  await database.connect()
+  for (const statement of statements) await database.query(statement)
+  await database.end()
+}
+
+async function runOnMysql({ host, port, dbname, username, password }: Value, statements: string[]) {
+  const login = { host, port, database: dbname, user: username, password, ssl, charset: 'utf8mb4' }
+  const database = await createConnection(login)
+  for (const statement of statements) await database.query(statement)
+  await database.end()
+}
+
+function needed<T>(value: T | undefined): T {
+  if (value === undefined) throw new Error('a step logs in, or sets a password, before it has read the value')
+  return value
+}

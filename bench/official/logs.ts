@@ -1,0 +1,93 @@
+import { closeSync, openSync, readFileSync } from 'node:fs'
+import { table } from '../markdown.ts'
+import { type Sides, startAll } from './compare.ts'
+import { strategies } from './report.ts'
+import type { Rotator } from './rotator.ts'
+import type { Scene } from './scene.ts'
+import type { Strategy } from './source.ts'
+
+/** In how many rotations of one secret a password of it stood in the server's log of statements. */
+export type Logged = { database: string; strategy: Strategy; side: string; rotations: number; shown: number }
+
+/**
+ * Rotates a secret of each side by turns, and looks after each rotation for its passwords in what the server has logged
+ * meanwhile. A side whose rotation fails rotates no more: what it logged until then counts.
+ * @throws if the log does not have the change of a password, as then nothing that is not in it proves anything
+ */
+export async function readLogs(
+  scene: Scene,
+  strategy: Strategy,
+  sides: Sides,
+  rotations: number,
+): Promise<Logged[]> {
+  await using stack = new AsyncDisposableStack()
+  const log = stack.adopt(openSync(scene.server.logFile, 'r'), closeSync)
+  const read = () => readFileSync(log, 'utf8')
+  const rotators = (await startAll(scene, strategy, sides)).map(rotator => stack.use(rotator))
+  const runs: { rotator: Rotator; secret: string; logged: Logged; failed: boolean }[] = []
+  for (const rotator of rotators) {
+    const logged = { database: scene.name, strategy, side: rotator.title, rotations: 0, shown: 0 }
+    runs.push({ rotator, secret: await scene.enrol(strategy === 'alternating'), logged, failed: false })
+  }
+  for (let round = 0; round < rotations; round++)
+    for (const run of runs) {
+      if (run.failed) continue
+      const before = await passwordsOf(scene, run.secret)
+      read()
+      run.failed = Boolean((await run.rotator.rotate(run.secret)).failure)
+      const text = read()
+      if (!CHANGE.test(text) && !run.failed)
+        throw new Error(`the log of ${scene.name} has no change of a password`)
+      const passwords = [...before, ...(await passwordsOf(scene, run.secret))]
+      run.logged.rotations++
+      if (passwords.some(password => shows(text, password))) run.logged.shown++
+    }
+  return runs.map(({ logged }) => logged)
+}
+
+/** Those of the versions that are current and pending, where there is one. */
+async function passwordsOf({ shelf }: Scene, secret: string): Promise<string[]> {
+  const values = [await shelf.read(secret, 'current'), await shelf.read(secret, 'pending')]
+  return values.flatMap(value => (value ? JSON.parse(value).password : []))
+}
+
+/** What changes a password, in all servers' languages. */
+const CHANGE = /\b((create|alter) (user|role)|set password)\b/i
+
+/** Characters in a row of a password that no text has by chance. */
+const TELLING = 8
+
+/**
+ * Whether a password stands in a text, in whole or in part. However the text quotes it, some characters of it follow each
+ * other.
+ */
+export function shows(text: string, password: string): boolean {
+  const pieces = Array.from({ length: password.length - TELLING + 1 }, (_, i) =>
+    password.slice(i, i + TELLING),
+  )
+  return pieces.some(piece => text.includes(piece))
+}
+
+export const logsHeading = "## Passwords in the server's log"
+
+/** The section of RESULTS.md about what servers log. */
+export const logsReport = (all: Logged[]) => `${logsHeading}
+
+In how many rotations a password of the secret stands in clear text in what the server logs of them. The servers log all
+statements: PostgreSQL by \`log_statement = all\`, MySQL and MariaDB by the general log. Hashes and verifiers are not counted.
+
+${table(
+  ['', "AWS's", 'Keyturn'],
+  all.flatMap(logged => {
+    const ours = all.find(
+      other =>
+        other.side === 'Keyturn' && other.database === logged.database && other.strategy === logged.strategy,
+    )
+    if (logged.side === 'Keyturn' || !ours) return []
+    const cell = ({ shown, rotations }: Logged) => `${shown} of ${rotations}`
+    return [[`${logged.database}, ${strategies[logged.strategy]}: ${logged.side}`, cell(logged), cell(ours)]]
+  }),
+)}
+
+MySQL writes \`<secret>\` in a password's place, unless \`log_raw\` is on. A side whose rotation fails rotates once.
+`

@@ -1,0 +1,29 @@
+import { expect, test } from 'vitest'
+import { type Functions, tasksOf } from '../../../bench/official/keyturn.ts'
+
+/** Functions that each take a while and answer with their name, but for testSecret, which fails. */
+const functions = {
+  async call(name: string) {
+    await new Promise(setImmediate)
+    const error = name === 'testSecret' ? { name: 'TestFailed', message: 'no' } : null
+    return { answer: name, error, wall: 0, cpu: 0, memory: 0 }
+  },
+} as unknown as Functions
+
+test('functions of an execution run one after the other, also in branches, and after one that failed', async () => {
+  const seen: string[] = []
+  const tasks = tasksOf(functions, async (state, call) => {
+    seen.push(`${state} begins`)
+    const outcome = await call()
+    seen.push(`${state} ends`)
+    return outcome
+  })
+  const branches = [tasks.TestSecret?.({}), tasks.FinishSecret?.({}), tasks.RollbackSecret?.({})]
+  expect(await Promise.allSettled(branches)).toMatchObject([
+    { status: 'rejected', reason: { name: 'TestFailed', message: 'no' } },
+    { status: 'fulfilled', value: 'finishSecret' },
+    { status: 'fulfilled', value: 'rollbackSecret' },
+  ])
+  const states = ['TestSecret', 'FinishSecret', 'RollbackSecret']
+  expect(seen).toEqual(states.flatMap(state => [`${state} begins`, `${state} ends`]))
+})
