@@ -18,6 +18,9 @@ type Status = 'RUNNING' | 'SUCCEEDED' | 'FAILED' | 'TIMED_OUT' | 'ABORTED' | 'PE
 /** The last attempt that a token had, and when it began. */
 type Last = Attempt & { status: Status; started: Date | undefined }
 
+/** The states that an attempt has entered, and whether it has ended. */
+export type Progress = { entered: Set<StateName<'rotate'>>; ended: boolean }
+
 /** What tells that a function was not run: Lambda's own refusals, and ours of an event that it does not take. */
 const notRun = [
   /^Lambda\.(CodeArtifactUser|EC2|EFSMount|ENI|Invalid|KMS|Resource|SubnetIP)\w+Exception$/,
@@ -74,41 +77,42 @@ export class Executions {
   }
 
   /**
-   * Starts an attempt. Success as well if there is one of this name and input: another caller was faster, or our last
-   * try's answer was lost.
-   * @returns false if there is one with another input
+   * Starts an attempt, or joins the one of this name and input that runs.
+   * @returns false if the name is taken: by one that has ended, or that has another input
    */
-  async start(attempt: Attempt, rotation: Input): Promise<boolean> {
+  async begin(attempt: Attempt, rotation: Input): Promise<boolean> {
     const stateMachineArn = this.#arns().replace(':execution:', ':stateMachine:')
-    const input = JSON.stringify(rotation)
-    const settings = { stateMachineArn, name: executionName(attempt), input }
-    const started = await this.#ask(
+    const settings = { stateMachineArn, name: executionName(attempt), input: JSON.stringify(rotation) }
+    const begun = await this.#ask(
       ({ StartExecutionCommand }, client) => client.send(new StartExecutionCommand(settings)),
       { ExecutionAlreadyExists: () => undefined },
     )
-    if (started) return true
+    return begun !== undefined
+  }
+
+  /**
+   * Starts an attempt. Success as well if there is one of this name and input, be it over: another caller was faster, or
+   * our last try's answer was lost.
+   * @returns false if there is one with another input
+   */
+  async start(attempt: Attempt, rotation: Input): Promise<boolean> {
+    if (await this.begin(attempt, rotation)) return true
     const executionArn = `${this.#arns()}:${executionName(attempt)}`
     const found = await this.#ask(({ DescribeExecutionCommand }, client) =>
       client.send(new DescribeExecutionCommand({ executionArn })),
     )
-    return found.input === input
+    return found.input === JSON.stringify(rotation)
   }
 
-  /** How far an attempt has come: whether it entered `state`, or has ended without. */
-  async progress(attempt: Attempt, state: StateName<'rotate'>): Promise<'running' | 'entered' | 'ended'> {
-    const query = {
-      executionArn: `${this.#arns()}:${executionName(attempt)}`,
-      reverseOrder: true,
-      maxResults: 1000,
-    }
-    return this.#ask(async ({ paginateGetExecutionHistory }, client) => {
-      let ended = false
-      const pages = paginateGetExecutionHistory({ client }, { ...query, includeExecutionData: false })
-      for await (const { events = [] } of pages) {
-        if (events.some(({ stateEnteredEventDetails: entered }) => entered?.name === state)) return 'entered'
-        ended ||= events.some(({ type }) => /^Execution(Succeeded|Failed|Aborted|TimedOut)$/.test(type ?? ''))
+  /** How far an attempt has come; undefined if there is none. Mostly one call, as few histories have a thousand events. */
+  progress(attempt: Attempt): Promise<Progress | undefined> {
+    return this.#read(attempt, async events => {
+      const progress: Progress = { entered: new Set(), ended: false }
+      for await (const { event, state } of events) {
+        if (state) progress.entered.add(state)
+        progress.ended = isEnd(event)
       }
-      return ended ? 'ended' : 'running'
+      return progress
     })
   }
 
@@ -132,8 +136,7 @@ export class Executions {
       let ended = false
       for await (const { event, state } of events) {
         last = state
-        // One that was redriven goes on after it ended.
-        ended = /^Execution(Failed|Aborted|TimedOut)$/.test(event.type ?? '')
+        ended = isEnd(event)
         if (state !== 'SetSecret') continue
         // By which kind of resource the state machine calls its functions makes no difference here.
         if (/^(LambdaFunction|Task)Scheduled$/.test(event.type ?? '')) open++
@@ -209,6 +212,9 @@ const noSuchMachine = {
   ValidationException: refuseArns,
 }
 const ifThere = { ExecutionDoesNotExist: () => undefined }
+
+/** Whether an execution ended with this event, should it be the last: one that was redriven goes on after it ended. */
+const isEnd = ({ type }: HistoryEvent) => /^Execution(Succeeded|Failed|Aborted|TimedOut)$/.test(type ?? '')
 
 /** An event of a history, and the state that the execution was in. */
 type Passed = { event: HistoryEvent; state: StateName<'rotate'> | undefined }

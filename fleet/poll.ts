@@ -2,7 +2,7 @@ import { setTimeout } from 'node:timers/promises'
 import { RotationInProgress } from '../rotation/errors.ts'
 
 /** Milliseconds between two looks at an execution: the first pause, and the longest that it grows to. */
-const PAUSE = { first: 200, longest: 5_000 }
+export const PAUSE = { first: 200, longest: 5_000 }
 
 /** How many milliseconds a function still has; of Lambda's context. */
 export type Clock = { getRemainingTimeInMillis(): number }
@@ -10,6 +10,7 @@ export type Clock = { getRemainingTimeInMillis(): number }
 /**
  * Looks at an execution again and again, until `look` gives something back.
  * @param reserve milliseconds of the function's time that are left for an answer
+ * @param nextPause milliseconds until the next look; without it, each pause is half as long again as the one before
  * @throws RotationInProgress with `goesOn` if time runs out
  */
 export async function poll<T>(
@@ -17,11 +18,21 @@ export async function poll<T>(
   goesOn: string,
   { getRemainingTimeInMillis }: Clock,
   reserve: number,
+  nextPause = growing(),
 ): Promise<T> {
-  for (let pause = PAUSE.first; ; pause = Math.min(pause * 1.5, PAUSE.longest)) {
+  for (;;) {
     const found = await look()
     if (found !== undefined) return found
+    const pause = nextPause()
     if (getRemainingTimeInMillis() - pause < reserve) throw new RotationInProgress(goesOn)
     await setTimeout(pause)
+  }
+}
+
+function growing(): () => number {
+  let next = PAUSE.first / 1.5
+  return () => {
+    next = Math.min(next * 1.5, PAUSE.longest)
+    return next
   }
 }

@@ -29,7 +29,7 @@ export const handler = functionHandler(
     } catch (error) {
       if (!(error instanceof ExecutionFailed)) throw error
       if (server && group && error.name === 'Unreachable') await noteDown(server, group)
-      const critical = (await executions.progress({ token, number: 1 }, 'RollbackFailed')) === 'entered'
+      const critical = (await executions.progress({ token, number: 1 }))?.entered.has('RollbackFailed')
       const reason = error.message.slice(0, KEPT)
       return { store, id, outcome: 'failed', error: error.name, reason, ...(critical && { critical }) }
     }

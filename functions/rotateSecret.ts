@@ -1,5 +1,6 @@
-import type { Attempt, Executions } from '../fleet/executions.ts'
-import { passed } from '../fleet/waitForStep.ts'
+import type { Attempt } from '../fleet/executions.ts'
+import type { Clock } from '../fleet/poll.ts'
+import { lastSeen, passed, passedToTheEnd } from '../fleet/waitForStep.ts'
 import { InvalidInput, RotationError } from '../rotation/errors.ts'
 import type { Pipeline } from '../rotation/pipeline.ts'
 import { check, create } from '../rotation/steps.ts'
@@ -15,29 +16,36 @@ const RESERVE = 60_000
 
 /**
  * The rotation function of a secret. Secrets Manager calls it for one step after the other; a call is answered when
- * the rotation's execution has passed that step, or throws what the execution failed with. After a failure the
- * service begins again, with the same token: that is a new attempt.
+ * the rotation's execution has passed that step, or throws what the execution failed with. The first call waits for the
+ * whole rotation, so that each later one mostly needs one look. After a failure the service begins again, with the same
+ * token: that is a new attempt.
  */
 export const handler = stepHandler('rotateSecret', serviceEvent, async (pipeline, event, context) => {
   const { step, rotation } = event
-  const found = await executions.latest(rotation.token)
-  if (step === 'createSecret') {
-    const attempt = found && !failed(found) ? found : await begin(event, (found?.number ?? 0) + 1)
-    await passed(executions, attempt, step, context, RESERVE)
-  } else if (found) await passed(executions, found, step, context, RESERVE)
+  if (step === 'createSecret')
+    return passedToTheEnd(executions, await begun(event, context), context, RESERVE)
+  const found = await lastSeen(executions, rotation.token, context, RESERVE)
+  if (found) return passed(executions, found, step, context, RESERVE)
   // A schedule was set, with RotateImmediately=false: the service asks only whether a rotation would go well.
-  else if (step === 'testSecret') await check(pipeline, rotation)
-  else throw new InvalidInput(`Step: ${step} was called before createSecret`)
+  if (step === 'testSecret') return check(pipeline, rotation)
+  throw new InvalidInput(`Step: ${step} was called before createSecret`)
 })
 
-const failed = ({ status }: NonNullable<Awaited<ReturnType<Executions['latest']>>>) =>
-  status !== 'RUNNING' && status !== 'SUCCEEDED'
-
-async function begin({ rotation, rotationToken }: ServiceEvent, number: number): Promise<Attempt> {
+/**
+ * The attempt that a call for createSecret is for: the last one that there is, unless that failed, or a new one. Mostly it
+ * is the first, so that is started without a look, which a RotationToken does not allow: nothing may be written by it once
+ * an execution runs.
+ */
+async function begun({ rotation, rotationToken }: ServiceEvent, clock: Clock): Promise<Attempt> {
   const { token } = rotation
+  const first = { token, number: 1 }
+  if (!rotationToken && (await executions.begin(first, rotation))) return first
+  const last = await lastSeen(executions, token, clock, RESERVE)
+  if (last && last.status !== 'FAILED') return last
   if (rotationToken) await createOnBehalf(await pipelines.onBehalf(rotationToken), rotation)
-  await executions.start({ token, number }, rotation)
-  return { token, number }
+  const next = { token, number: (last?.number ?? 0) + 1 }
+  await executions.begin(next, rotation)
+  return next
 }
 
 /**

@@ -53,7 +53,8 @@ export class Pipelines {
       async rotating(token) {
         const latest = await executions.latest(token)
         if (latest?.status !== 'RUNNING') return false
-        return (await executions.progress(latest, 'AnnounceSuccess')) === 'running'
+        const progress = await executions.progress(latest)
+        return !progress?.ended && !progress?.entered.has('AnnounceSuccess')
       },
       running: async token => (await executions.latest(token))?.status === 'RUNNING',
       untouched: token => executions.untouched(token),

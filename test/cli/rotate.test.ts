@@ -17,7 +17,10 @@ beforeAll(async () => {
   })
   account.stacks.push(stackOf('local'))
 })
+/** The calls of Secrets Manager that may still wait for their rotations. */
+const called: Promise<unknown>[] = []
 afterAll(async () => {
+  await Promise.all(called)
   account?.stop()
   await embedded?.stop()
 })
@@ -186,9 +189,11 @@ async function rotatedByService(id: string): Promise<void> {
   account.rotateSecret = (SecretId, ClientRequestToken) => {
     embedded.secretsManager.stagePending(id, ClientRequestToken)
     // As the service does, after it has answered.
-    sleep(500)
-      .then(() => handler({ Step: 'createSecret', SecretId, ClientRequestToken }))
-      .catch(() => {})
+    called.push(
+      sleep(500)
+        .then(() => handler({ Step: 'createSecret', SecretId, ClientRequestToken }))
+        .catch(() => {}),
+    )
     return undefined
   }
 }

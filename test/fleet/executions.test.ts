@@ -179,6 +179,22 @@ test.each([
   expect(await (await pipelines.of('secrets-manager')).untouched(token)).toBe(false)
 })
 
+test.each([
+  ['runs', false, [entered('SetSecret'), scheduled]],
+  ['failed', true, [entered('SetSecret'), stopped]],
+  ['succeeded', true, [entered('SetSecret'), { type: 'ExecutionSucceeded' }]],
+  ['was redriven', false, [entered('SetSecret'), stopped, redriven, scheduled]],
+])('progress: one that %s: ended: %j', async (_, ended, events) => {
+  execution = { status: 200, body: { events: [...created, ...events] } }
+  const progress = await executions.progress({ token, number: 1 })
+  expect(progress).toEqual({ entered: new Set(['CreateSecret', 'SetSecret']), ended })
+})
+
+test('progress: undefined of an attempt that there is not', async () => {
+  attempts = []
+  expect(await executions.progress({ token, number: 2 })).toBeUndefined()
+})
+
 test('untouched: every attempt counts', async () => {
   const untouched = async (...histories: object[][]) => {
     const [first, ...others] = histories.map(events => ({ status: 200, body: { events } }))

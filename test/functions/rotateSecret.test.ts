@@ -7,7 +7,7 @@ import {
   SecretsManagerClient,
   UpdateSecretVersionStageCommand,
 } from '@aws-sdk/client-secrets-manager'
-import { GetExecutionHistoryCommand, SFNClient } from '@aws-sdk/client-sfn'
+import { GetExecutionHistoryCommand, SFNClient, StartExecutionCommand } from '@aws-sdk/client-sfn'
 import pg from 'pg'
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { StateName } from '../../fleet/states.ts'
@@ -126,6 +126,8 @@ async function superuser(sql: string): Promise<void> {
   await client.end()
 }
 
+/** What Step Functions was asked. */
+const asked = () => embedded.stepFunctions.calls.map(({ action }) => action)
 const executions = () => [...embedded.stepFunctions.executions.keys()]
 const execution = (name: string) => embedded.stepFunctions.executions.get(name)
 const statesOf = (name: string) =>
@@ -144,6 +146,18 @@ function failing(state: StateName<'rotate'>, name: string): { mend(): void } {
   }
 }
 
+/** Does something before each call for a history. */
+function beforeHistories(act: () => unknown) {
+  const send = SFNClient.prototype.send
+  return vi.spyOn(SFNClient.prototype, 'send').mockImplementation(async function (
+    this: SFNClient,
+    ...[command, ...more]: unknown[]
+  ) {
+    if (command instanceof GetExecutionHistoryCommand) await act()
+    return Reflect.apply(send, this, [command, ...more])
+  } as never)
+}
+
 /** Holds an execution before `state` until it is let go. */
 function holding(state: StateName<'rotate'>): { reached: Promise<void>; release(): void } {
   const [reached, released] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
@@ -154,6 +168,13 @@ function holding(state: StateName<'rotate'>): { reached: Promise<void>; release(
     return task(input)
   }
   return { reached: reached.promise, release: released.resolve }
+}
+
+/** The context of a call whose time is over once an execution was seen in `state`. */
+function untilIn(name: string, state: StateName<'rotate'>) {
+  let looks = 0
+  const isIn = () => statesOf(name).includes(state)
+  return { getRemainingTimeInMillis: () => (isIn() && looks++ > 0 ? 60_000 : 900_000) }
 }
 
 test('the state after a step is where a success leads, by way of nothing but a wait for replicas, and nothing else', () => {
@@ -189,11 +210,34 @@ describe('a rotation that goes well', () => {
     expect(await logsIn(before)).toBe(false)
   })
 
+  test.each([1, 2])('over at look %i: at most six calls in all, none of Secrets Manager', async last => {
+    const { release } = holding('CreateSecret')
+    const token = begin()
+    sent.mockClear()
+    embedded.stepFunctions.calls.length = 0
+    let looks = 0
+    const looked = beforeHistories(async () => {
+      if (++looks > last) return
+      expect(sent).not.toHaveBeenCalled()
+      if (looks < last) return
+      release()
+      await execution(token)?.ended
+    })
+    await call('createSecret', token, {})
+    const calls = sent.mock.calls.length
+    for (const step of steps.slice(1)) await call(step, token, {})
+    looked.mockRestore()
+    expect(sent).toHaveBeenCalledTimes(calls)
+    expect(asked()).toEqual(['StartExecution', ...Array(last + 3).fill('GetExecutionHistory')])
+    expect(last + 4).toBeLessThanOrEqual(6)
+    expect((await read()).token).toBe(token)
+  })
+
   test('each call is answered once its step is passed, and not before', async () => {
     const token = begin()
     const held = steps.map(step => [step, holding(stateAfter[step])] as const)
     for (const [step, { reached, release }] of held) {
-      await call(step, token)
+      await call(step, token, {}, untilIn(token, stateAfter[step]))
       await reached
       const next = steps[steps.indexOf(step) + 1]
       if (next) {
@@ -260,27 +304,54 @@ describe('called again', () => {
     embedded.stepFunctions.calls.length = 0
     expect(await rotate(token)).toEqual({ passed: [...steps] })
     expect(executions()).toEqual([token])
-    expect(embedded.stepFunctions.calls.map(({ action }) => action)).toEqual(
-      steps.flatMap(() => ['DescribeExecution', 'GetExecutionHistory']),
-    )
+    expect(asked()).toEqual(steps.map(() => 'GetExecutionHistory'))
   })
 
   test('one that runs is joined', async () => {
     const token = begin()
     const { reached, release } = holding('TestSecret')
-    await call('createSecret', token)
+    const created = call('createSecret', token)
     await reached
-    await call('createSecret', token)
+    const joined = call('createSecret', token)
     await call('setSecret', token)
     const tested = call('testSecret', token)
     release()
-    await tested
+    await Promise.all([created, joined, tested])
     await call('finishSecret', token)
+    expect(executions()).toEqual([token])
+  })
+
+  test('one that somebody else started, with another input, is joined as well', async () => {
+    const token = begin()
+    const { reached, release } = holding('CreateSecret')
+    await new SFNClient().send(
+      new StartExecutionCommand({
+        stateMachineArn: process.env.KEYTURN_EXECUTIONS?.replace(':execution:', ':stateMachine:'),
+        name: token,
+        input: JSON.stringify({ store: 'secrets-manager', id, group: 'a run' }),
+      }),
+    )
+    await reached
+    const created = call('createSecret', token, {})
+    release()
+    await created
+    for (const step of steps.slice(1)) await call(step, token, {})
     expect(executions()).toEqual([token])
   })
 })
 
 describe('a rotation that fails', () => {
+  test('without a RotationToken: the next attempt has the next name', async () => {
+    const { mend } = failing('TestSecret', 'TestFailed')
+    const token = begin()
+    await call('createSecret', token, {})
+    await expect(call('testSecret', token, {})).rejects.toMatchObject({ name: 'TestFailed' })
+    mend()
+    for (const step of steps) await call(step, token, {})
+    expect(executions()).toEqual([token, `${token}-2`])
+    expect((await read()).token).toBe(token)
+  })
+
   test.each<[StateName<'rotate'>, string, string[]]>([
     ['CreateSecret', 'InvalidCredential', []],
     ['SetSecret', 'LoginRefused', ['createSecret']],
@@ -367,6 +438,8 @@ describe('a rotation that fails', () => {
     await rotate(token)
     await execution(token)?.ended
     await call('finishSecret', token)
+    for (const more of [{}, undefined]) await call('createSecret', token, more)
+    expect(executions()).toEqual([token])
   })
 
   test('what rotateSecret cannot write is left to the execution: an abandoned version is rolled back', async () => {
@@ -405,15 +478,9 @@ describe('a rotation that fails', () => {
   test('Step Functions asks for fewer calls: it is asked again later', async () => {
     const token = begin()
     let refusals = 2
-    const send = SFNClient.prototype.send
-    const throttled = vi.spyOn(SFNClient.prototype, 'send').mockImplementation(function (
-      this: SFNClient,
-      ...[command, ...more]: unknown[]
-    ) {
-      if (command instanceof GetExecutionHistoryCommand && refusals-- > 0)
-        throw Object.assign(new Error('slow down'), { name: 'ThrottlingException' })
-      return Reflect.apply(send, this, [command, ...more])
-    } as never)
+    const throttled = beforeHistories(() => {
+      if (refusals-- > 0) throw Object.assign(new Error('slow down'), { name: 'ThrottlingException' })
+    })
     await call('createSecret', token)
     expect(refusals).toBeLessThan(0)
     throttled.mockRestore()
@@ -423,7 +490,7 @@ describe('a rotation that fails', () => {
   test('the execution takes longer than the function may: the service may ask again', async () => {
     const { reached, release } = holding('SetSecret')
     const token = begin()
-    await call('createSecret', token)
+    await call('createSecret', token, {}, untilIn(token, 'SetSecret'))
     await reached
     let remaining = 61_000
     const context = {
