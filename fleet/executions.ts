@@ -196,7 +196,7 @@ export class Executions {
   }
 
   async #ask<T, Else = never>(call: Call<T>, meanings: Meanings<Else> = {}): Promise<T | Else> {
-    const sfn = await import('@aws-sdk/client-sfn')
+    const sfn = await import('./stepFunctions.ts')
     this.#client ??= new sfn.SFNClient(this.#settings)
     const client = this.#client
     return ask('Step Functions', () => call(sfn, client), { ...noSuchMachine, ...meanings })
@@ -230,7 +230,7 @@ async function* withStates(
     }
 }
 
-type Call<T> = (sfn: typeof import('@aws-sdk/client-sfn'), client: SFNClient) => Promise<T>
+type Call<T> = (sfn: typeof import('./stepFunctions.ts'), client: SFNClient) => Promise<T>
 
 /**
  * The last attempt that a token had, by what `find` tells of its first, second and so on. None follows on one that runs or

@@ -1,4 +1,3 @@
-import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
 import { PublishCommand, SNSClient } from '@aws-sdk/client-sns'
 import * as v from 'valibot'
 import { type Alarm, type Guide, textOf } from './alarm/alarm.ts'
@@ -34,7 +33,7 @@ const guide: Guide = {
 const requestHandler = { connectionTimeout: 2_000, requestTimeout: 3_000, throwOnRequestTimeout: true }
 const sns = new SNSClient({ requestHandler, maxAttempts: 2 })
 const ledger = new Ledger(
-  new LedgerTable(new DynamoDBClient({ requestHandler, maxAttempts: 2 }), environment.KEYTURN_ALARM_TABLE),
+  LedgerTable.over({ requestHandler, maxAttempts: 2 }, environment.KEYTURN_ALARM_TABLE),
 )
 const histories = new Histories(environment.KEYTURN_EXECUTIONS, { requestHandler, maxAttempts: 2 })
 
@@ -63,7 +62,7 @@ const post: Means['post'] = async (alarms, deadline, told) => {
     await told(alarms)
     return new Map()
   }
-  const { GetParameterCommand, SSMClient } = await import('@aws-sdk/client-ssm')
+  const { GetParameterCommand, SSMClient } = await import('../fleet/systemsManager.ts')
   const ssm = new SSMClient({ requestHandler, maxAttempts: 2 })
   const { Parameter } = await ssm
     .send(new GetParameterCommand({ Name, WithDecryption: true }))

@@ -58,12 +58,11 @@ const PATIENCE = 5_000
 async function join(token: string, group: string): Promise<void> {
   const table = process.env.KEYTURN_ALARM_TABLE
   if (!table) return
-  const [{ DynamoDBClient }, { Ledger }, { LedgerTable }] = await Promise.all([
-    import('@aws-sdk/client-dynamodb'),
+  const [{ Ledger }, { LedgerTable }] = await Promise.all([
     import('./alarm/ledger.ts'),
     import('./alarm/ledgerTable.ts'),
   ])
-  ledger ??= new Ledger(new LedgerTable(new DynamoDBClient({ requestHandler, maxAttempts: 2 }), table))
+  ledger ??= new Ledger(LedgerTable.over({ requestHandler, maxAttempts: 2 }, table))
   await ledger
     .within(PATIENCE)
     .join(token, group)
@@ -77,7 +76,7 @@ async function join(token: string, group: string): Promise<void> {
  */
 async function lookAt({ store, id, token: event }: Input, at: Date): Promise<string | (Input & Attempt)> {
   const [{ SSMClient }, { changesOf, rotationsOf, tagsOf }, { policyToken }] = await Promise.all([
-    import('@aws-sdk/client-ssm'),
+    import('../fleet/systemsManager.ts'),
     import('../fleet/parameters.ts'),
     import('../fleet/due.ts'),
   ])

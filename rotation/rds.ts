@@ -5,7 +5,8 @@ import {
   DescribeDBInstancesCommand,
   ModifyDBClusterCommand,
   ModifyDBInstanceCommand,
-  type RDSClient,
+  RDSClient,
+  type RDSClientConfig,
 } from '@aws-sdk/client-rds'
 import { ask } from './ask.ts'
 import type { Credential } from './credential.ts'
@@ -30,6 +31,11 @@ export class Rds {
 
   constructor(client: RDSClient) {
     this.#client = client
+  }
+
+  /** Over a client of its own, for whoever loads both when they are used. */
+  static over(settings: RDSClientConfig): Rds {
+    return new Rds(new RDSClient(settings))
   }
 
   /**

@@ -7,7 +7,7 @@ import { ask } from '../../rotation/ask.ts'
  * @throws NotPermitted, Throttled, StoreFailed
  */
 export async function historyOf(client: SFNClient, executionArn: string): Promise<HistoryEvent[]> {
-  const { paginateGetExecutionHistory } = await import('@aws-sdk/client-sfn')
+  const { paginateGetExecutionHistory } = await import('../stepFunctions.ts')
   const pages = paginateGetExecutionHistory({ client, pageSize: 1000 }, { executionArn })
   const found = await ask('Step Functions', () => Array.fromAsync(pages), { ExecutionDoesNotExist: () => [] })
   return found.flatMap(({ events = [] }) => events)

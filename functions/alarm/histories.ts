@@ -67,7 +67,7 @@ export class Histories {
     nextToken: string | undefined,
     abortSignal: AbortSignal,
   ): Promise<Pick<GetExecutionHistoryCommandOutput, 'events' | 'nextToken'>> {
-    const { SFNClient, GetExecutionHistoryCommand } = await import('@aws-sdk/client-sfn')
+    const { SFNClient, GetExecutionHistoryCommand } = await import('../../fleet/stepFunctions.ts')
     this.#client ??= new SFNClient(this.#settings)
     const query = { executionArn, nextToken, reverseOrder: true, maxResults: PAGE }
     try {

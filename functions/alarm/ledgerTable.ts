@@ -1,7 +1,8 @@
 import {
   type AttributeValue,
   ConditionalCheckFailedException,
-  type DynamoDBClient,
+  DynamoDBClient,
+  type DynamoDBClientConfig,
   GetItemCommand,
   PutItemCommand,
   UpdateItemCommand,
@@ -21,6 +22,11 @@ export class LedgerTable {
     this.#client = client
     this.#name = name
     this.#signal = signal
+  }
+
+  /** Over a client of its own, for whoever loads both when they are used. */
+  static over(settings: DynamoDBClientConfig, name: string): LedgerTable {
+    return new LedgerTable(new DynamoDBClient(settings), name)
   }
 
   /** The same table, whose calls have so many milliseconds in all. */

@@ -21,11 +21,8 @@ export const ownHosts = (): Hosts => ({
   map: readHostMap(process.env.KEYTURN_HOST_MAP),
   copies() {
     copies ??= (async () => {
-      const [{ RDSClient }, { DatabaseCopies }] = await Promise.all([
-        import('@aws-sdk/client-rds'),
-        import('../../rotation/promotion/databaseCopies.ts'),
-      ])
-      return new DatabaseCopies(new RDSClient({ requestHandler }))
+      const { DatabaseCopies } = await import('../../rotation/promotion/databaseCopies.ts')
+      return DatabaseCopies.over({ requestHandler })
     })()
     return copies
   },

@@ -3,7 +3,8 @@ import {
   paginateDescribeDBClusters,
   paginateDescribeDBInstances,
   paginateDescribeGlobalClusters,
-  type RDSClient,
+  RDSClient,
+  type RDSClientConfig,
 } from '@aws-sdk/client-rds'
 import { regionIn } from '../arn.ts'
 import { ask } from '../ask.ts'
@@ -19,6 +20,11 @@ export class DatabaseCopies {
 
   constructor(client: RDSClient) {
     this.#client = client
+  }
+
+  /** Over a client of its own, for whoever loads both when they are used. */
+  static over(settings: RDSClientConfig): DatabaseCopies {
+    return new DatabaseCopies(new RDSClient(settings))
   }
 
   /**

@@ -1,4 +1,4 @@
-import type { ParameterHistory, SSMClient } from '@aws-sdk/client-ssm'
+import { type ParameterHistory, SSMClient, type SSMClientConfig } from '@aws-sdk/client-ssm'
 import { Credential, type Format } from '../credential.ts'
 import { Conflict, RotationInProgress, Superseded, TokenReused } from '../errors.ts'
 import { dateOf, LabelsFull, ParameterCalls, type Versions } from './parameterCalls.ts'
@@ -44,6 +44,11 @@ export class ParameterStore implements Store {
     this.#client = client
     this.#calls = new ParameterCalls(client)
     this.#format = format
+  }
+
+  /** Over a client of its own, for whoever loads both when they are used. */
+  static over(settings: SSMClientConfig): ParameterStore {
+    return new ParameterStore(new SSMClient(settings))
   }
 
   as(format: Format): ParameterStore {
