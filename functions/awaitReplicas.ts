@@ -1,6 +1,7 @@
 import { awaitPending } from '../rotation/awaitPending.ts'
 import { follow, lookBefore } from '../rotation/follow.ts'
 import { replicasEvent } from './shared/event.ts'
+import { storePipelines } from './shared/ownStorePipelines.ts'
 import { askingFor, peers } from './shared/peers.ts'
 import { stepHandler } from './shared/stepHandler.ts'
 
@@ -11,11 +12,16 @@ import { stepHandler } from './shared/stepHandler.ts'
  * @throws ReplicasBehind: ask again
  * @throws PromotedElsewhere: the secret stands alone in another Region, and nothing is to be closed
  */
-export const handler = stepHandler('awaitReplicas', replicasEvent, async ({ store }, event) => {
-  const { look, isFirst, rotation } = event
-  if (look === 'pending') return awaitPending(store, rotation, peers, askingFor)
-  const primary = await store.describe(rotation.id)
-  const ask = askingFor(primary.arn ?? rotation.id)
-  if (look === 'before') return lookBefore(primary, { token: rotation.token, isFirst }, peers, ask)
-  return follow(primary, rotation, peers, ask)
-})
+export const handler = stepHandler(
+  'awaitReplicas',
+  storePipelines,
+  replicasEvent,
+  async ({ store }, event) => {
+    const { look, isFirst, rotation } = event
+    if (look === 'pending') return awaitPending(store, rotation, peers, askingFor)
+    const primary = await store.describe(rotation.id)
+    const ask = askingFor(primary.arn ?? rotation.id)
+    if (look === 'before') return lookBefore(primary, { token: rotation.token, isFirst }, peers, ask)
+    return follow(primary, rotation, peers, ask)
+  },
+)

@@ -5,6 +5,7 @@ import type { StoreName } from '../rotation/stores/store.ts'
 import { parseEnvironment } from './shared/environment.ts'
 import { startEvent } from './shared/event.ts'
 import { logger } from './shared/logger.ts'
+import { storePipelines } from './shared/ownStorePipelines.ts'
 import { stepHandler } from './shared/stepHandler.ts'
 
 type Event = ReturnType<typeof startEvent>
@@ -31,13 +32,22 @@ function answerIn({ replication }: Event['rotation']): Answer {
 }
 
 /** Writes the new value as pending. Its result is the state that the later steps get. */
-export const handler = stepHandler('createSecret', startEvent, async (pipeline, { rotation, looked }) => {
-  const created = await create(pipeline, rotation, looked === rotation.store ? answerIn(rotation) : undefined)
-  for (const warning of created.warnings ?? []) logger.warn(warning)
-  return {
-    store: rotation.store,
-    ...(rotation.group !== undefined && { group: rotation.group }),
-    ...namesOf(rotation),
-    ...created,
-  }
-})
+export const handler = stepHandler(
+  'createSecret',
+  storePipelines,
+  startEvent,
+  async (pipeline, { rotation, looked }) => {
+    const created = await create(
+      pipeline,
+      rotation,
+      looked === rotation.store ? answerIn(rotation) : undefined,
+    )
+    for (const warning of created.warnings ?? []) logger.warn(warning)
+    return {
+      store: rotation.store,
+      ...(rotation.group !== undefined && { group: rotation.group }),
+      ...namesOf(rotation),
+      ...created,
+    }
+  },
+)

@@ -2,18 +2,24 @@ import { MetricUnit } from '@aws-lambda-powertools/metrics'
 import { finish } from '../rotation/steps.ts'
 import { rotationEvent } from './shared/event.ts'
 import { count, measure } from './shared/metrics.ts'
+import { storePipelines } from './shared/ownStorePipelines.ts'
 import { stepHandler } from './shared/stepHandler.ts'
 
 /** Milliseconds after which an execution was retried, or redriven, and others may have met what it left. */
 const PROMPT = 60_000
 
 /** Makes the pending value current. */
-export const handler = stepHandler('finishSecret', rotationEvent, async (pipeline, { rotation, started }) => {
-  // What was waited for before SetSecret is no time in which anybody would have thought it dead.
-  const since = rotation.pendingReplication?.until ?? started
-  const late = !since || Date.now() - since.getTime() > PROMPT
-  await finish(pipeline, rotation, { late })
-  const kind = { engine: rotation.engine, strategy: rotation.strategy }
-  count('CredentialRotated', kind)
-  if (started) measure('RotationDuration', Date.now() - started.getTime(), MetricUnit.Milliseconds, kind)
-})
+export const handler = stepHandler(
+  'finishSecret',
+  storePipelines,
+  rotationEvent,
+  async (pipeline, { rotation, started }) => {
+    // What was waited for before SetSecret is no time in which anybody would have thought it dead.
+    const since = rotation.pendingReplication?.until ?? started
+    const late = !since || Date.now() - since.getTime() > PROMPT
+    await finish(pipeline, rotation, { late })
+    const kind = { engine: rotation.engine, strategy: rotation.strategy }
+    count('CredentialRotated', kind)
+    if (started) measure('RotationDuration', Date.now() - started.getTime(), MetricUnit.Milliseconds, kind)
+  },
+)

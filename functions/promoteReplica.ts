@@ -2,7 +2,7 @@ import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import { promote } from '../rotation/promotion/promote.ts'
 import { functionHandler } from './shared/handler.ts'
 import { ownHosts } from './shared/ownHosts.ts'
-import { pipelines } from './shared/ownPipelines.ts'
+import { storePipelines } from './shared/ownStorePipelines.ts'
 import { moveEvent } from './shared/promotionEvent.ts'
 import { requestHandler } from './shared/requestHandler.ts'
 
@@ -19,7 +19,7 @@ export const handler = functionHandler(
   moveEvent,
   ({ item: { arn, from }, version }) => ({ id: arn, from, version }),
   async ({ item, version, current }) => {
-    const { store, connection, defaults } = await pipelines.of('secrets-manager')
+    const { store, connection, defaults } = await storePipelines.of('secrets-manager')
     const promoting = { store, connection, defaults, client, hosts, rotationFunction, now: () => new Date() }
     await promote(promoting, { ...item, version, current })
     return { done: true }

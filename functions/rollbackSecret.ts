@@ -2,6 +2,7 @@ import { LockedOut, type PromotedElsewhere } from '../rotation/errors.ts'
 import { rollback, rollbackAbandoned, withdraw } from '../rotation/rollback.ts'
 import { rollbackEvent } from './shared/event.ts'
 import { count } from './shared/metrics.ts'
+import { pipelines } from './shared/ownPipelines.ts'
 import { stepHandler } from './shared/stepHandler.ts'
 
 type Failed = ReturnType<typeof rollbackEvent>['rotation']
@@ -12,6 +13,7 @@ const isPromoted = ({ failure }: Failed) =>
 /** Makes the current value valid again and takes the pending one back: this rotation's, or an abandoned one. */
 export const handler = stepHandler(
   'rollbackSecret',
+  pipelines,
   rollbackEvent,
   async (pipeline, { abandoned, rotation }) => {
     try {

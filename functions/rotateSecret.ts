@@ -2,7 +2,7 @@ import type { Attempt } from '../fleet/executions.ts'
 import type { Clock } from '../fleet/poll.ts'
 import { lastSeen, passed, passedToTheEnd } from '../fleet/waitForStep.ts'
 import { InvalidInput, RotationError } from '../rotation/errors.ts'
-import type { Pipeline } from '../rotation/pipeline.ts'
+import type { StorePipeline } from '../rotation/pipeline.ts'
 import { check, create } from '../rotation/steps.ts'
 import { type ServiceEvent, serviceEvent } from './shared/event.ts'
 import { logger } from './shared/handler.ts'
@@ -20,16 +20,21 @@ const RESERVE = 60_000
  * whole rotation, so that each later one mostly needs one look. After a failure the service begins again, with the same
  * token: that is a new attempt.
  */
-export const handler = stepHandler('rotateSecret', serviceEvent, async (pipeline, event, context) => {
-  const { step, rotation } = event
-  if (step === 'createSecret')
-    return passedToTheEnd(executions, await begun(event, context), context, RESERVE)
-  const found = await lastSeen(executions, rotation.token, context, RESERVE)
-  if (found) return passed(executions, found, step, context, RESERVE)
-  // A schedule was set, with RotateImmediately=false: the service asks only whether a rotation would go well.
-  if (step === 'testSecret') return check(pipeline, rotation)
-  throw new InvalidInput(`Step: ${step} was called before createSecret`)
-})
+export const handler = stepHandler(
+  'rotateSecret',
+  pipelines,
+  serviceEvent,
+  async (pipeline, event, context) => {
+    const { step, rotation } = event
+    if (step === 'createSecret')
+      return passedToTheEnd(executions, await begun(event, context), context, RESERVE)
+    const found = await lastSeen(executions, rotation.token, context, RESERVE)
+    if (found) return passed(executions, found, step, context, RESERVE)
+    // A schedule was set, with RotateImmediately=false: the service asks only whether a rotation would go well.
+    if (step === 'testSecret') return check(pipeline, rotation)
+    throw new InvalidInput(`Step: ${step} was called before createSecret`)
+  },
+)
 
 /**
  * The attempt that a call for createSecret is for: the last one that there is, unless that failed, or a new one. Mostly it
@@ -42,7 +47,7 @@ async function begun({ rotation, rotationToken }: ServiceEvent, clock: Clock): P
   if (!rotationToken && (await executions.begin(first, rotation))) return first
   const last = await lastSeen(executions, token, clock, RESERVE)
   if (last && last.status !== 'FAILED') return last
-  if (rotationToken) await createOnBehalf(await pipelines.onBehalf(rotationToken), rotation)
+  if (rotationToken) await createOnBehalf(pipelines.onBehalf(rotationToken), rotation)
   const next = { token, number: (last?.number ?? 0) + 1 }
   await executions.begin(next, rotation)
   return next
@@ -54,7 +59,7 @@ async function begun({ rotation, rotationToken }: ServiceEvent, clock: Clock): P
  * it too: it retries, rolls an abandoned rotation back, and tells of a failure. Should it then write the value itself,
  * without the RotationToken, that matters only to a secret of another account, and the service's next attempt mends it.
  */
-async function createOnBehalf(pipeline: Pipeline, rotation: ServiceEvent['rotation']): Promise<void> {
+async function createOnBehalf(pipeline: StorePipeline, rotation: ServiceEvent['rotation']): Promise<void> {
   try {
     await create(pipeline, rotation)
   } catch (error) {

@@ -1,8 +1,9 @@
 import { test } from '../rotation/steps.ts'
 import { rotationEvent } from './shared/event.ts'
+import { pipelines } from './shared/ownPipelines.ts'
 import { stepHandler } from './shared/stepHandler.ts'
 
 /** Logs in with the pending value and proves that it is as good as the current one. */
-export const handler = stepHandler('testSecret', rotationEvent, (pipeline, { rotation }) =>
+export const handler = stepHandler('testSecret', pipelines, rotationEvent, (pipeline, { rotation }) =>
   test(pipeline, rotation),
 )

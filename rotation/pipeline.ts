@@ -9,16 +9,11 @@ import type { Store, Version } from './stores/store.ts'
 import type { StrategyName } from './strategies/names.ts'
 import type { Change, Stored } from './strategies/strategy.ts'
 
-/** What the steps work with. */
-export type Pipeline = {
+/** What the steps work with that ask no database. */
+export type StorePipeline = {
   store: Store
-  engine(name: EngineName): Promise<Engine>
-  /** Reads the admin's value that `masterarn` names. */
-  admin(arn: string): Promise<Credential>
   /** Reads the parameter that the tag `keyturn:connection` names. */
   connection(name: string): Promise<string>
-  /** What RDS tells about its databases. */
-  rds(): Promise<RdsCalls>
   /** Whether the rotation with this token is at work: its execution runs and has not announced how it ended. */
   rotating(token: string): Promise<boolean>
   /** Whether its execution runs, be it that it waits until what was replaced is closed. */
@@ -32,6 +27,15 @@ export type Pipeline = {
   wasSet?(token: string): Promise<boolean>
   /** The deployment's defaults. */
   defaults: Options
+}
+
+/** What the steps work with. */
+export type Pipeline = StorePipeline & {
+  engine(name: EngineName): Promise<Engine>
+  /** Reads the admin's value that `masterarn` names. */
+  admin(arn: string): Promise<Credential>
+  /** What RDS tells about its databases. */
+  rds(): Promise<RdsCalls>
 }
 
 /** Names one rotation: `token` is the id of the version it makes. */
@@ -80,7 +84,7 @@ export type Rotation = RotationId & {
 
 /** The store, reading values as what they are. @throws InvalidCredential if the connection is of no use */
 export async function storeOf(
-  pipeline: Pick<Pipeline, 'store' | 'connection'>,
+  pipeline: Pick<StorePipeline, 'store' | 'connection'>,
   { engine, connection }: Kind,
 ): Promise<Store> {
   const { store } = pipeline

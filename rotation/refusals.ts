@@ -11,7 +11,7 @@ import {
 } from './errors.ts'
 import { isHost } from './host.ts'
 import type { Options } from './options.ts'
-import type { Pipeline } from './pipeline.ts'
+import type { StorePipeline } from './pipeline.ts'
 import { type Answer, awaited, notFollowing, saysOf } from './replicas.ts'
 import type { Description } from './stores/store.ts'
 
@@ -90,7 +90,7 @@ function isWhole(text: string): boolean {
 }
 
 export async function refuseForeign(
-  { rotating }: Pipeline,
+  { rotating }: StorePipeline,
   { pending }: Description,
   token: string,
 ): Promise<void> {

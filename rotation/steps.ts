@@ -12,7 +12,15 @@ import {
 } from './errors.ts'
 import { type Options, parseTags } from './options.ts'
 import { generatePassword } from './password.ts'
-import { change, type Pipeline, type Rotation, type RotationId, type Start, storeOf } from './pipeline.ts'
+import {
+  change,
+  type Pipeline,
+  type Rotation,
+  type RotationId,
+  type Start,
+  type StorePipeline,
+  storeOf,
+} from './pipeline.ts'
 import {
   refuseBehind,
   refuseElsewhere,
@@ -44,7 +52,7 @@ const LONGEST = 350 * 86_400
  * @throws InvalidCredential, InvalidOption, TokenReused
  */
 export async function create(
-  pipeline: Pipeline,
+  pipeline: StorePipeline,
   { id, token, moveBack }: Start,
   answer: Answer = { empty: [] },
 ): Promise<Rotation> {
@@ -124,7 +132,7 @@ const followsFrom = (version: string | undefined, token: string) =>
 
 function optionsOf(
   { owner, tags }: Description,
-  { defaults }: Pipeline,
+  { defaults }: StorePipeline,
   moveBack?: true | undefined,
 ): Options {
   if (owner) throw new InvalidCredential('id', `${owner} manages this secret and rotates it by itself`)
@@ -257,7 +265,7 @@ export async function test(pipeline: Pipeline, rotation: Rotation): Promise<void
  * @throws Superseded
  */
 export async function finish(
-  { store }: Pipeline,
+  { store }: StorePipeline,
   { id, token, replaces }: Rotation,
   { late = false } = {},
 ): Promise<void> {

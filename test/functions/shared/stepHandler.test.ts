@@ -4,6 +4,7 @@ import { type Event, startEvent } from '../../../functions/shared/event.ts'
 import { startSecretsManager } from '../../../local/aws/secretsManager.ts'
 import { Credential } from '../../../rotation/credential.ts'
 import * as errors from '../../../rotation/errors.ts'
+import type { Pipeline } from '../../../rotation/pipeline.ts'
 import type { StoreName } from '../../../rotation/stores/store.ts'
 import { setLambdaEnvironment } from '../../support/lambdaEnvironment.ts'
 import { captureOutput, failure } from '../../support/observe.ts'
@@ -17,6 +18,7 @@ setLambdaEnvironment({
 })
 const { logger } = await import('../../../functions/shared/handler.ts')
 const { count } = await import('../../../functions/shared/metrics.ts')
+const { pipelines } = await import('../../../functions/shared/ownPipelines.ts')
 const { stepHandler } = await import('../../../functions/shared/stepHandler.ts')
 
 const token = '8f14e45f-ceea-467f-a0e6-0123456789ab'
@@ -31,9 +33,9 @@ afterEach(() => {
 })
 
 type Start = { store: StoreName; id: string; token?: string }
-type Run = Parameters<typeof stepHandler<Event<Start>, unknown>>[2]
+type Run = Parameters<typeof stepHandler<Pipeline, Event<Start>, unknown>>[3]
 const call = (run: Run, event: unknown = start) =>
-  stepHandler('testStep', startEvent, run)(event, { awsRequestId: 'request-1' } as never)
+  stepHandler('testStep', pipelines, startEvent, run)(event, { awsRequestId: 'request-1' } as never)
 const lines = () => written.map(line => JSON.parse(line))
 
 test('gives the step its pipeline and its event, and returns what it returns', async () => {

@@ -1,0 +1,6 @@
+import { parseEnvironment } from './environment.ts'
+import { requestHandler } from './requestHandler.ts'
+import { StorePipelines } from './storePipelines.ts'
+
+/** The pipelines of a function that asks no database, as its environment says. */
+export const storePipelines = new StorePipelines(parseEnvironment(process.env), { requestHandler })
