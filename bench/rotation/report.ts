@@ -49,8 +49,7 @@ The same beside AWS's own rotation functions: [bench/official/RESULTS.md](../off
 ${packagesTable(packages)}
 
 Bytes. The last four columns are parts of the unpacked ones; the drivers are those of all engines together. The others are
-for the most part the clients of SSM and RDS, loaded when a credential needs them; the rest are other sources of
-credentials, which nothing loads.
+the clients of SSM and RDS, loaded when a credential needs them, and a source of credentials that nothing loads.
 
 ## Times: of this machine
 

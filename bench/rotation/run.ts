@@ -56,7 +56,7 @@ const measured = await rotations()
 const limits = [
   ...measured.flatMap(([first]) => (first ? checks(first) : [])),
   ...packages.map(packageCheck),
-  ...starts.map(startCheck),
+  ...starts.map(start => startCheck(start)),
   ...driverChecks(drivers),
 ]
 await writeFile(

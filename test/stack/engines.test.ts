@@ -10,7 +10,7 @@ import {
   SecretsManagerClient,
 } from '@aws-sdk/client-secrets-manager'
 import { afterAll, beforeAll, expect, inject, test } from 'vitest'
-import { bundleFunction } from '../../bundle.ts'
+import { bundleFunction } from '../../bundleFunction.ts'
 import { type SecretsManagerServer, startSecretsManager } from '../../local/aws/secretsManager.ts'
 import * as mongodb from '../../local/servers/mongodbDatabase.ts'
 import * as family from '../../local/servers/mysqlDatabase.ts'

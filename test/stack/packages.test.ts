@@ -1,10 +1,12 @@
 import { execFile } from 'node:child_process'
-import { mkdir, readdir, writeFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
 import { promisify } from 'node:util'
+import type { Metafile } from 'esbuild'
 import { unzipSync } from 'fflate'
 import { expect, test } from 'vitest'
-import Bundle, { bundleFunction } from '../../bundle.ts'
+import Bundle from '../../bundle.ts'
+import { bundleFunction } from '../../bundleFunction.ts'
 import { packageStack, type Stack } from './package.ts'
 import {
   certificate,
@@ -29,7 +31,7 @@ async function unpack(stack: Stack, name: string): Promise<Record<string, Uint8A
 
 test.each(functions)('%s is small and holds its bundle only', async name => {
   const zip = await plainStack.zip(name)
-  expect(zip.length).toBeLessThan(3_000_000)
+  expect(zip.length).toBeLessThan(inVpc.includes(name) ? 840_000 : 160_000)
   const names = Object.keys(unzipSync(zip))
   expect(names).toContain('index.mjs')
   expect(names.filter(file => !/^[\w-]+\.mjs$/.test(file))).toEqual([])
@@ -190,30 +192,20 @@ test.each([
   expect(told).toContain(`${Object.keys(parameter)}: ${words}`)
 })
 
-/** The drivers and AWS's clients that a function loads when it starts, and those that it loads when it uses them. */
-async function packagesOf(name: string): Promise<{ atStart: Set<string>; later: Set<string> }> {
+/** What a function's bundle consists of, by the names of its files. */
+async function filesOf(name: string): Promise<Map<string, Metafile['outputs'][string]>> {
   const { outputs } = await bundleFunction(name, join(scratch, 'bundle'))
-  const files = new Map(Object.entries(outputs).map(([path, output]) => [path.split('/').pop(), output]))
-  const first = new Set<string | undefined>(['index.mjs'])
-  for (const file of first)
-    for (const { kind, path, external } of files.get(file)?.imports ?? [])
-      if (kind === 'import-statement' && !external) first.add(path.split('/').pop())
-  const packages = (names: Iterable<string | undefined>) => {
-    const sources = [...names].flatMap(file => Object.keys(files.get(file)?.inputs ?? {})).join('\n')
-    const found = sources.matchAll(
-      /node_modules\/(pg|mysql2|mongodb|@redis\/client|@aws-sdk\/client-[\w-]+)\//g,
-    )
-    return new Set([...found].map(([, name = '']) => name.replace('@aws-sdk/client-', '')))
-  }
-  const atStart = packages(first)
-  return { atStart, later: packages(files.keys()).difference(atStart) }
+  return new Map(Object.entries(outputs).map(([path, output]) => [basename(path), output]))
 }
+
+const drivers = ['@redis/client', 'mongodb', 'mysql2', 'pg']
 
 test.each([
   // A rotation that goes well needs no Step Functions, and only one of the two stores.
-  ...[...steps, ...lookers, 'rotateSecret'].map(
-    name =>
-      [name, ['secrets-manager'], ['@redis/client', 'mongodb', 'mysql2', 'pg', 'rds', 'sfn', 'ssm']] as const,
+  ...inVpc.map(name => [name, ['secrets-manager'], [...drivers, 'rds', 'sfn', 'ssm']] as const),
+  // No database is asked.
+  ...['createSecret', 'finishSecret', ...lookers].map(
+    name => [name, ['secrets-manager'], ['sfn', 'ssm']] as const,
   ),
   ['findDue', ['resource-groups-tagging-api', 'secrets-manager', 'sfn', 'ssm'], []],
   // Only Parameter Store's own events make it look at a parameter.
@@ -223,17 +215,48 @@ test.each([
   ['awaitRotation', [], ['sfn']],
   ['reportRotations', [], []],
   ['findReplicas', ['dynamodb', 'secrets-manager'], []],
-  ['findVersion', ['secrets-manager'], ['@redis/client', 'mongodb', 'mysql2', 'pg', 'rds', 'sfn', 'ssm']],
   ['handOver', ['secrets-manager'], []],
-  ['promoteReplica', ['secrets-manager'], ['@redis/client', 'mongodb', 'mysql2', 'pg', 'rds', 'sfn', 'ssm']],
+  ['promoteReplica', ['secrets-manager'], ['rds', 'sfn', 'ssm']],
   ['notePromotion', ['dynamodb'], ['sfn']],
   ['reportPromotion', ['dynamodb'], []],
   ['switchRegion', ['sfn'], []],
   // It looks at executions, and posts to a webhook, only when there is something to tell.
   ['raiseAlarm', ['dynamodb', 'sns'], ['sfn', 'ssm']],
   ['recordRotation', ['dynamodb', 'sfn'], []],
-] as const)('%s loads %j at start, and %j only when used', async (name, first, more) => {
-  const { atStart, later } = await packagesOf(name)
+] as const)('%s loads %j at start, in one file, and %j only when used', async (name, first, more) => {
+  const files = await filesOf(name)
+  const index = files.get('index.mjs')
+  expect(index?.imports.filter(({ kind }) => kind === 'import-statement')).toEqual([])
+  const packages = (paths: string[]) => {
+    const found = paths
+      .join('\n')
+      .matchAll(/node_modules\/(pg|mysql2|mongodb|@redis\/client|@aws-sdk\/client-[\w-]+)\//g)
+    return new Set([...found].map(([, name = '']) => name.replace('@aws-sdk/client-', '')))
+  }
+  const atStart = packages(Object.keys(index?.inputs ?? {}))
+  const all = packages([...files.values()].flatMap(({ inputs }) => Object.keys(inputs)))
   expect([...atStart].sort()).toEqual(first)
-  expect([...later].sort()).toEqual(more)
+  expect([...all.difference(atStart)].sort()).toEqual(more)
+  // Such a file would hold the whole client, for a command or two.
+  const whole = [...files.values()].map(({ entryPoint }) => entryPoint)
+  expect(whole.filter(entry => entry?.includes('/@aws-sdk/client-'))).toEqual([])
+})
+
+test('a start reads of Node what it needs: not zlib, nor what reads files', async () => {
+  await filesOf('setSecret')
+  const text = await readFile(join(scratch, 'bundle/index.mjs'), 'utf8')
+  const named = text.matchAll(/getBuiltinModule\("node:([\w/]+)"\)/g)
+  expect([...new Set([...named].map(([, name]) => name))].sort()).toEqual([
+    'console',
+    'crypto',
+    'https',
+    'net',
+    'os',
+    'process',
+    'stream',
+    'timers',
+    'timers/promises',
+    'util',
+  ])
+  expect(text).not.toMatch(/from ?"node:/)
 })
