@@ -4,6 +4,7 @@ import { InvalidInput, RotationError } from '../rotation/errors.ts'
 import type { StoreName } from '../rotation/stores/store.ts'
 import { saysUntouched } from '../rotation/untouched.ts'
 import type { StateName } from './states.ts'
+import { statesOfEvents } from './statesOfEvents.ts'
 import { isToken } from './token.ts'
 
 /** One rotation's execution; `number` is 1 for the first that its token had. */
@@ -131,7 +132,7 @@ export class Executions {
   /** Undefined if there is no such attempt. */
   #leftUntouched(attempt: Attempt): Promise<boolean | undefined> {
     return this.#read(attempt, async events => {
-      let last: Passed['state']
+      let last: Passed['state'] = ''
       let open = 0
       let ended = false
       for await (const { event, state } of events) {
@@ -217,17 +218,14 @@ const ifThere = { ExecutionDoesNotExist: () => undefined }
 const isEnd = ({ type }: HistoryEvent) => /^Execution(Succeeded|Failed|Aborted|TimedOut)$/.test(type ?? '')
 
 /** An event of a history, and the state that the execution was in. */
-type Passed = { event: HistoryEvent; state: StateName<'rotate'> | undefined }
+type Passed = { event: HistoryEvent; state: StateName<'rotate'> | '' }
 
 async function* withStates(
   pages: AsyncIterable<{ events?: HistoryEvent[] | undefined }>,
 ): AsyncIterable<Passed> {
-  let state: Passed['state']
+  const stateOf = statesOfEvents()
   for await (const { events = [] } of pages)
-    for (const event of events) {
-      state = (event.stateEnteredEventDetails?.name as Passed['state']) ?? state
-      yield { event, state }
-    }
+    for (const event of events) yield { event, state: stateOf(event) as Passed['state'] }
 }
 
 type Call<T> = (sfn: typeof import('./stepFunctions.ts'), client: SFNClient) => Promise<T>

@@ -12,11 +12,17 @@ type Machines = {
 }
 export type MachineName = keyof Machines
 
-/** A state machine's states by name, also those inside its Maps. */
+/** A state machine's states by name, also those inside its Maps and the branches of its Parallels. */
 type NamedStates<Machine> = Machine extends { States: infer States }
-  ? { [Name in keyof States]: { name: Name; state: States[Name] } | Inside<States[Name]> }[keyof States]
+  ? { [Name in keyof States]-?: Named<Name, NonNullable<States[Name]>> }[keyof States]
   : never
-type Inside<State> = State extends { ItemProcessor: infer Machine } ? NamedStates<Machine> : never
+/** A branch's type has every name of the other branches as well, of a state that is undefined. */
+type Named<Name, State> = [State] extends [never] ? never : { name: Name; state: State } | Inside<State>
+type Inside<State> = State extends { ItemProcessor: infer Machine }
+  ? NamedStates<Machine>
+  : State extends { Branches: (infer Branch)[] }
+    ? NamedStates<Branch>
+    : never
 type NamedState<Name extends MachineName> = { [N in Name]: NamedStates<Machines[N]> }[Name]
 
 /**

@@ -1,8 +1,10 @@
 import { MetricUnit } from '@aws-lambda-powertools/metrics'
+import { rehearseFinish } from '../rotation/rehearse.ts'
 import { finish } from '../rotation/steps.ts'
 import { rotationEvent } from './shared/event.ts'
 import { count, measure } from './shared/metrics.ts'
 import { storePipelines } from './shared/ownStorePipelines.ts'
+import { orRehearsal } from './shared/rehearsal.ts'
 import { stepHandler } from './shared/stepHandler.ts'
 
 /** Milliseconds after which an execution was retried, or redriven, and others may have met what it left. */
@@ -12,8 +14,10 @@ const PROMPT = 60_000
 export const handler = stepHandler(
   'finishSecret',
   storePipelines,
-  rotationEvent,
-  async (pipeline, { rotation, started }) => {
+  orRehearsal(rotationEvent),
+  async (pipeline, event) => {
+    const { rehearses, rotation, started } = event
+    if (rehearses) return rehearseFinish(pipeline, rotation)
     // What was waited for before SetSecret is no time in which anybody would have thought it dead.
     const since = rotation.pendingReplication?.until ?? started
     const late = !since || Date.now() - since.getTime() > PROMPT

@@ -1,8 +1,10 @@
 import { LockedOut, type PromotedElsewhere } from '../rotation/errors.ts'
+import { rehearseRollback } from '../rotation/rehearse.ts'
 import { rollback, rollbackAbandoned, withdraw } from '../rotation/rollback.ts'
 import { rollbackEvent } from './shared/event.ts'
 import { count } from './shared/metrics.ts'
 import { pipelines } from './shared/ownPipelines.ts'
+import { orRehearsal } from './shared/rehearsal.ts'
 import { stepHandler } from './shared/stepHandler.ts'
 
 type Failed = ReturnType<typeof rollbackEvent>['rotation']
@@ -14,8 +16,10 @@ const isPromoted = ({ failure }: Failed) =>
 export const handler = stepHandler(
   'rollbackSecret',
   pipelines,
-  rollbackEvent,
-  async (pipeline, { abandoned, rotation }) => {
+  orRehearsal(rollbackEvent),
+  async (pipeline, event) => {
+    if (event.rehearses) return rehearseRollback(pipeline, event.rotation)
+    const { abandoned, rotation } = event
     try {
       const result = await (abandoned
         ? rollbackAbandoned(pipeline, rotation.id)

@@ -78,6 +78,8 @@ export type Rotation = RotationId & {
   testQuery?: string
   /** What is said of a pooler in between: see Options. */
   pooler?: 'auth-query'
+  /** Current will not log in for a moment, so the steps after setSecret are rehearsed before it: see rehearse.ts. */
+  rehearse?: true
   /** What stops no rotation, and somebody should know of it, a sentence each. */
   warnings?: string[]
 }

@@ -30,11 +30,11 @@ import {
   refuseUnfit,
   refuseWholeValue,
 } from './refusals.ts'
+import { tryOut } from './rehearse.ts'
 import { type Answer, awaited } from './replicas.ts'
 import type { Description, Store, Version } from './stores/store.ts'
 import { strategies } from './strategies/index.ts'
 import { awaitLogin } from './strategies/login.ts'
-import { requireAsking } from './strategies/pooler.ts'
 import { allowedStrategy } from './strategies/strategyFor.ts'
 import { withStrategy } from './tags.ts'
 import { markUntouched } from './untouched.ts'
@@ -110,6 +110,7 @@ export async function create(
     ...(strategy === 'temporary-clone' && { clone: options.clone ?? 'drop' }),
     ...(options.testQuery && { testQuery: options.testQuery }),
     ...(options.pooler && { pooler: options.pooler }),
+    ...(strategies[strategy].outage && current.engine !== 'opaque' && { rehearse: true }),
     ...(warnings.length && { warnings }),
   }
 }
@@ -166,8 +167,7 @@ export async function check(pipeline: Pipeline, { id, token }: RotationId): Prom
   const nextUser = strategies[allowedStrategy(credential, options)].nextUser(credential)
   const engine = await pipeline.engine(credential.engine)
   await using session = await engine.login(credential)
-  if (nextUser === credential.username) requireAsking(session, credential, options.pooler)
-  if (options.testQuery) await session.run(options.testQuery)
+  await tryOut(session, credential, { ...options, nextUser })
 }
 
 /** What setSecret tells: what could not be done and stops no rotation, a sentence each. */

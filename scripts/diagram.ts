@@ -13,6 +13,7 @@ type State = {
   Choices?: Choice[]
   Catch?: { ErrorEquals: string[]; Next: string }[]
   ItemProcessor?: States
+  Branches?: States[]
 }
 
 type Test = {
@@ -55,7 +56,21 @@ function draw({ States }: States, indent: string): string[] {
     ...(state.ItemProcessor
       ? [`${indent}subgraph ${name}`, ...draw(state.ItemProcessor, `${indent}  `), `${indent}end`]
       : []),
+    ...(state.Branches
+      ? [
+          `${indent}subgraph ${name}`,
+          ...state.Branches.map(branch => `${indent}  ${wayOf(branch)}`),
+          `${indent}end`,
+        ]
+      : []),
   ])
+}
+
+/** A branch of a Parallel where all goes well: what comes of a failure is told by the state behind the Parallel. */
+function wayOf({ StartAt, States }: States): string {
+  const names = [StartAt]
+  for (let next = States[StartAt]?.Next; next; next = States[next]?.Next) names.push(next)
+  return names.join(' --> ')
 }
 
 const condition = (choice: Choice) =>

@@ -112,6 +112,7 @@ type Retriers = (keyof typeof retriers)[]
 
 const step: Retriers = ['passing', 'busy']
 const stepWithAdmin: Retriers = [...step, 'admin']
+const testStep: Retriers = [...step, 'nameless']
 const rollback: Retriers = ['passingOrNameless', 'busy', 'admin']
 const ofFleet: Retriers = ['passing', 'unready']
 
@@ -136,7 +137,11 @@ const blocks: { [Machine in MachineName]: Record<TaskName<Machine>, Retriers> } 
     DiscardSecret: rollback,
     RollbackAbandoned: rollback,
     SetSecret: stepWithAdmin,
-    TestSecret: [...step, 'nameless'],
+    TestSecret: testStep,
+    // As the steps that they rehearse.
+    RehearseTest: testStep,
+    RehearseFinish: step,
+    RehearseRollback: rollback,
     FinishSecret: step,
     AnnounceSuccess: ['service'],
     AwaitReplicas: [...step, 'behind'],

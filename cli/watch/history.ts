@@ -1,6 +1,7 @@
 import type { HistoryEvent } from '@aws-sdk/client-sfn'
 import { messageIn } from '../../fleet/executions.ts'
 import type { StateName } from '../../fleet/states.ts'
+import { statesOfEvents } from '../../fleet/statesOfEvents.ts'
 
 /** What a person sees of a rotation. */
 export type Step = Entered | Failed | Ended
@@ -28,23 +29,26 @@ export type Ended = {
 export class History {
   /** The state that the execution is in. */
   state = ''
-  #attempt = 0
+  readonly #stateOf = statesOfEvents()
+  /** How often each state has failed since it was entered. */
+  readonly #failed = new Map<string, number>()
 
   /** What an event shows, if it shows something. */
   read(event: HistoryEvent): Step | undefined {
     const { type = '', timestamp: at = new Date(), stateEnteredEventDetails: entered } = event
+    const state = this.#stateOf(event)
     if (entered?.name) {
-      this.state = entered.name
-      this.#attempt = 0
-      const until = openUntil(this.state, entered.input, at)
-      return { kind: 'entered', state: this.state, at, ...(until && { until }) }
+      this.state = state
+      this.#failed.delete(state)
+      const until = openUntil(state, entered.input, at)
+      return { kind: 'entered', state, at, ...(until && { until }) }
     }
     if (/^Execution(Succeeded|Failed|Aborted|TimedOut)$/.test(type)) return this.#ended(event, at)
     if (!/^(LambdaFunction|Task)\w*(Failed|TimedOut)$/.test(type)) return undefined
     const { error = type, cause } = detailsOf(event)
-    this.#attempt++
-    const { state } = this
-    return { kind: 'failed', state, attempt: this.#attempt, at, error, message: oneLine(cause) }
+    const attempt = (this.#failed.get(state) ?? 0) + 1
+    this.#failed.set(state, attempt)
+    return { kind: 'failed', state, attempt, at, error, message: oneLine(cause) }
   }
 
   #ended(event: HistoryEvent, at: Date): Ended {

@@ -1,10 +1,18 @@
 import type { Fact, RotationFacts } from '../audit/facts.ts'
+import type { StateName } from '../states.ts'
 
 /** CloudTrail tells of a call within about a quarter of an hour: what is older than this it has to know. */
 const LATE = 30 * 60_000
 
 /** A rotation that came so far has read its credential, however it ended. */
-const later = ['SetSecret', 'TestSecret', 'FinishSecret']
+const later: string[] = [
+  'RehearseTest',
+  'RehearseFinish',
+  'RehearseRollback',
+  'SetSecret',
+  'TestSecret',
+  'FinishSecret',
+] satisfies StateName<'rotate'>[]
 
 type Ended = Partial<Pick<RotationFacts, 'began' | 'ended' | 'outcome' | 'step'>>
 

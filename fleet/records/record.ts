@@ -134,7 +134,7 @@ function take(seen: Seen, event: HistoryEvent): void {
   if (entered?.name) {
     seen.state = parsed(entered.input)
     // Until then the state is the input, which anybody may have made.
-    if (entered.name === 'SetSecret') Object.assign(seen.record, factsOf(seen.state))
+    if (['Rehearse', 'SetSecret'].includes(entered.name)) Object.assign(seen.record, factsOf(seen.state))
     enter(seen, entered.name, timeOf(event))
     seen.last = entered.name
     return
@@ -166,7 +166,8 @@ function factsOf(state: State): Partial<RotationRecord> {
 /** What entering a state means for the rotation. */
 function enter(seen: Seen, name: string, at: string): void {
   const { record, state, last } = seen
-  if (['DiscardSecret', 'RollbackSecret', 'NoObject'].includes(name)) seen.stepFailed = last
+  if (['DiscardSecret', 'RollbackSecret', 'NoObject'].includes(name))
+    seen.stepFailed = last === 'Rehearsed' ? text(String(state.failedState)) : last
   if (name === 'AnnounceSuccess') settle(seen, 'rotated', at)
   if (name === 'AnnounceFailure' && record.outcome !== 'rotated') {
     settle(seen, 'failed', at, state.failure)

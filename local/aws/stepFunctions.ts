@@ -33,13 +33,15 @@ type Started = {
 }
 type Event = {
   id: number
+  /** The event before it in its own branch, where states run side by side. */
+  previousEventId: number
   /** In seconds. */
   timestamp: number
   type: string
   executionStartedEventDetails?: { input: string }
   executionSucceededEventDetails?: { output: string }
   stateEnteredEventDetails?: { name: string; input: string }
-  lambdaFunctionFailedEventDetails?: ErrorDetails
+  lambdaFunctionFailedEventDetails?: ErrorDetails | undefined
   executionFailedEventDetails?: ErrorDetails
 }
 type ErrorDetails = { error: string; cause: string }
@@ -156,19 +158,25 @@ class StateMachines {
 
   #start(stateMachine: MachineName, name: string, input: string): Started {
     const history: Event[] = []
-    const happened = (event: Omit<Event, 'id' | 'timestamp'>) =>
-      history.push({ id: history.length + 1, timestamp: Date.now() / 1000, ...event })
+    const happened = (
+      event: Omit<Event, 'id' | 'previousEventId' | 'timestamp'>,
+      previousEventId = history.length,
+    ) => history.push({ id: history.length + 1, previousEventId, timestamp: Date.now() / 1000, ...event })
+    /** The last event of each state. */
+    const last = new Map<string, number>()
     happened({ type: 'ExecutionStarted', executionStartedEventDetails: { input } })
     const ended = runExecution(stateMachine, this.tasks, name, JSON.parse(input), {
-      entered: (state, input) =>
-        happened({
-          type: 'StateEntered',
-          stateEnteredEventDetails: { name: state, input: JSON.stringify(input) },
-        }),
-      tried(_, failure) {
-        happened({ type: 'LambdaFunctionScheduled' })
-        if (failure)
-          happened({ type: 'LambdaFunctionFailed', lambdaFunctionFailedEventDetails: detailsOf(failure) })
+      entered(state, input) {
+        const stateEnteredEventDetails = { name: state, input: JSON.stringify(input) }
+        last.set(state, happened({ type: 'StateEntered', stateEnteredEventDetails }))
+      },
+      tried(state, failure) {
+        const scheduled = happened({ type: 'LambdaFunctionScheduled' }, last.get(state))
+        const lambdaFunctionFailedEventDetails = failure && detailsOf(failure)
+        const ended = failure
+          ? happened({ type: 'LambdaFunctionFailed', lambdaFunctionFailedEventDetails }, scheduled)
+          : scheduled
+        last.set(state, ended)
       },
     })
     const started: Started = { input, startDate: Date.now() / 1000, history, ended }

@@ -57,6 +57,11 @@ export class Users implements AsyncDisposable {
     return id
   }
 
+  /** Runs statements as the superuser. */
+  async run(sql: string): Promise<void> {
+    await this.#superuser.query(sql)
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#superuser.end()
   }

@@ -34,11 +34,12 @@ export function definitionOf(
 
 type State = Definition['States'][string]
 
-/** All states by name, also those inside a Map. */
+/** All states by name, also those inside a Map or a Parallel. */
 export function statesOf({ States }: Pick<Definition, 'States'>): [string, State][] {
   return Object.entries(States).flatMap(([name, state]): [string, State][] => [
     [name, state],
     ...('ItemProcessor' in state && state.ItemProcessor ? statesOf(state.ItemProcessor) : []),
+    ...('Branches' in state ? state.Branches.flatMap(statesOf) : []),
   ])
 }
 
@@ -141,7 +142,8 @@ export async function runExecution(
   })
   // How it ended is told by the events; the rejection says the same.
   run.result.catch(() => {})
-  let caught = false
+  // Those of a Parallel go by in one another's midst.
+  const caught = new Set<string>()
   for await (const event of run.eventLogs) {
     if (event.type === 'StateEntered') {
       execution.states.push(event.state.name)
@@ -149,8 +151,9 @@ export async function runExecution(
     }
     if (event.type === 'StateFailed')
       tried(event.state.name, { error: event.Error, cause: causeIn(String(event.Cause)) })
-    if (event.type === 'StateExited' && event.state.type === 'Task' && !caught) tried(event.state.name)
-    caught = event.type === 'StateCaught'
+    if (event.type === 'StateCaught') caught.add(event.state.name)
+    if (event.type === 'StateExited' && event.state.type === 'Task' && !caught.delete(event.state.name))
+      tried(event.state.name)
     if (event.type === 'ExecutionSucceeded') execution.output = event.output
     if (event.type === 'ExecutionFailed')
       execution.failure = { error: event.Error, cause: causeIn(String(event.Cause)) }

@@ -74,6 +74,10 @@ export class MemoryStore implements Store {
     stages.pending = token
   }
 
+  async rehearse(id: string): Promise<void> {
+    this.#secret(id)
+  }
+
   async promote(id: string, token: string, replacing: string): Promise<void> {
     const { stages } = this.#secret(id)
     if (stages.current === token) return

@@ -154,6 +154,11 @@ export class ParameterStore implements Store {
     await this.#settle(id, token, made, replaced, pending === token)
   }
 
+  async rehearse(id: string, token: string): Promise<void> {
+    const { current, pending } = await this.#look(id)
+    if (pending === token && current !== token) await this.value(valueName(id, token))
+  }
+
   /**
    * What follows the put of a promotion. Any number of times. If others have filled the replaced version's ten labels
    * meanwhile, `previous` stays where it is: nothing of ours reads it, and the next rotation says so before it begins.

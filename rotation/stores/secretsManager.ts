@@ -132,6 +132,10 @@ export class SecretsManager implements Store {
     }
   }
 
+  async rehearse(id: string): Promise<void> {
+    await this.describe(id)
+  }
+
   async discard(id: string, token: string): Promise<void> {
     try {
       await this.#move('pending', { id, from: token })

@@ -69,6 +69,9 @@ export interface Store {
    */
   promote(id: string, token: string, replacing: string, late?: boolean): Promise<void>
 
+  /** Reads what `promote` would read, also `late`, and changes nothing. */
+  rehearse(id: string, token: string): Promise<void>
+
   /**
    * `token` is no longer pending. Not pending, or no such version: success. The value stays readable by token for a
    * day at least: a step that was thought dead may have set it after all.

@@ -14,6 +14,8 @@ import type { Change, FailedChange, Outcome, Strategy } from './strategy.ts'
  * with RdsBusy, so that the state machine goes on waiting.
  */
 export class Master implements Strategy {
+  readonly outage = true
+
   nextUser(current: Credential): string {
     return current.username
   }

@@ -75,8 +75,8 @@ async function restoreWithStored(
   throw new LockedOut(`${current}: neither current nor any other stored value logs in${untried}`)
 }
 
-/** Refused logins that may have gone before: of current twice, of pending and of previous. */
-const REFUSED = 4
+/** Refused logins that may have gone before: of current three times, the first in a rehearsal, of pending and of previous. */
+const REFUSED = 5
 /** How many stored values are tried where nobody can tell how many refused logins lock the account. */
 const FEW = 2
 

@@ -9,6 +9,8 @@ import type { Change, FailedChange, Outcome, Strategy } from './strategy.ts'
 
 /** The same user gets a new password. Current does not log in between setSecret and finishSecret. */
 export class SingleUser implements Strategy {
+  readonly outage = true
+
   nextUser(current: Credential): string {
     return current.username
   }

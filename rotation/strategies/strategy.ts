@@ -65,6 +65,9 @@ export interface Strategy {
   /** The user that the next value logs in as. @throws InvalidCredential if there can be none */
   nextUser(current: Credential): string
 
+  /** Set: after `apply` current does not log in until pending is current. So what comes between is rehearsed before. */
+  readonly outage?: true
+
   /** Makes pending valid. Current is proven by a login before an admin's credential is used. */
   apply(engine: Engine, change: Change): Promise<void> | Promise<Applied>
 

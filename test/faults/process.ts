@@ -97,6 +97,7 @@ export class Process {
       read: (id, which) => this.#call(`read ${which.stage ?? 'by token'}`, () => store.read(id, which)),
       propose: (id, token, value) => this.#call('propose', () => store.propose(id, token, value)),
       promote: (id, token, old) => this.#call('promote', () => store.promote(id, token, old)),
+      rehearse: (id, token) => this.#call('rehearse', () => store.rehearse(id, token)),
       discard: (id, token) => this.#call('discard', () => store.discard(id, token)),
       tokens: id => this.#call('tokens', () => store.tokens(id)),
     }

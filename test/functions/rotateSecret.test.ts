@@ -177,17 +177,17 @@ function untilIn(name: string, state: StateName<'rotate'>) {
   return { getRemainingTimeInMillis: () => (isIn() && looks++ > 0 ? 60_000 : 900_000) }
 }
 
-test('the state after a step is where a success leads, by way of nothing but a wait for replicas, and nothing else', () => {
+test('the state after a step is where a success leads, by way of nothing but a wait for replicas and a rehearsal, and nothing else', () => {
   type State = { Next?: string; Default?: string; Choices?: { Next: string }[]; Catch?: { Next: string }[] }
   const { States } = definitionOf('rotate') as { States: Record<string, State> }
-  const waits = ['HasReplicas', 'AwaitPendingReplicas']
+  const between = ['HasReplicas', 'AwaitPendingReplicas', 'MustRehearse', 'Rehearse', 'Rehearsed']
   const targetsOf = ({ Next, Default, Choices = [], Catch = [] }: State) =>
     [Next, Default, ...[...Choices, ...Catch].map(({ Next }) => Next)].filter(name => name !== undefined)
   const leadingTo = (state: string) =>
     Object.keys(States).filter(name => targetsOf(States[name] as State).includes(state))
-  /** Follows the states of the wait back to what leads to them. */
+  /** Follows the states in between back to what leads to them. */
   const stepsBefore = (state: string): string[] =>
-    leadingTo(state).flatMap(name => (waits.includes(name) ? stepsBefore(name) : [name]))
+    leadingTo(state).flatMap(name => (between.includes(name) ? stepsBefore(name) : [name]))
   for (const step of steps) {
     const state = `${step[0]?.toUpperCase()}${step.slice(1)}`
     expect(new Set(stepsBefore(stateAfter[step])), step).toEqual(
@@ -389,7 +389,7 @@ describe('a rotation that fails', () => {
     const token = begin()
     await superuser(`alter role ${user} connection limit 0`)
     const { passed, error } = await rotate(token)
-    expect([passed, error?.name]).toEqual([['createSecret'], 'Unreachable'])
+    expect([passed, error?.name]).toEqual([[], 'Unreachable'])
     expect(statesOf(token).slice(-2)).toEqual(['AnnounceFailure', 'RotationFailed'])
     await expect(read({ VersionStage: 'AWSPENDING' })).rejects.toMatchObject({
       name: 'ResourceNotFoundException',
@@ -414,16 +414,43 @@ describe('a rotation that fails', () => {
     expect(await logsIn(await read())).toBe(true)
   })
 
-  test('a test that fails after the password was set', async () => {
+  const makeTable = () =>
+    superuser(`create table public.${user} (); grant select on public.${user} to public`)
+
+  test('a test that never went well fails before anything is changed', async () => {
     id = await embedded.users.enrol(`${user}_query`, {
       tags: { 'keyturn:test-query': `table public.${user}` },
     })
     const before = await read()
     const token = begin()
     const { passed, error } = await rotate(token)
+    expect([passed, error?.name]).toEqual([[], 'TestFailed'])
+    expect(error?.message).toMatch(/: testSecret: in the rehearsal, before anything was changed: /)
+    expect(statesOf(token)).not.toContain('SetSecret')
+    expect(statesOf(token).slice(-3)).toEqual(['DiscardSecret', 'AnnounceFailure', 'RotationFailed'])
+    expect(await logsIn(before)).toBe(true)
+    await makeTable()
+    expect(await rotate(token)).toEqual({ passed: [...steps] })
+    expect(executions()).toEqual([token, `${token}-2`])
+    expect(await logsIn(await read())).toBe(true)
+  })
+
+  test('a test that fails after the password was set', async () => {
+    id = await embedded.users.enrol(`${user}_query`, {
+      tags: { 'keyturn:test-query': `table public.${user}` },
+    })
+    await makeTable()
+    const before = await read()
+    const held = holding('TestSecret')
+    const token = begin()
+    const rotated = rotate(token)
+    await held.reached
+    await superuser(`drop table public.${user}`)
+    held.release()
+    const { passed, error } = await rotated
     expect([passed, error?.name]).toEqual([['createSecret', 'setSecret'], 'TestFailed'])
     expect(await logsIn(before)).toBe(true)
-    await superuser(`create table public.${user} (); grant select on public.${user} to public`)
+    await makeTable()
     expect(await rotate(token)).toEqual({ passed: [...steps] })
     expect(await logsIn(await read())).toBe(true)
     expect(await logsIn(before)).toBe(false)

@@ -14,7 +14,7 @@ describe('replicas in other Regions', () => {
   const replicated = { outcome: 'replicated', regions: ['us-east-1'] }
   const before = ['MayHaveReplicas', 'LookAtReplicas', 'CreateSecret', 'HasReplicas']
   const steps = ['SetSecret', 'TestSecret', 'FinishSecret', 'AnnounceSuccess', 'MustRetire']
-  const good = [...before, 'AwaitPendingReplicas', ...steps]
+  const good = [...before, 'AwaitPendingReplicas', 'MustRehearse', ...steps]
   const followed = ['MayAnnounceReplicated', 'AnnounceReplicated', 'Followed']
 
   test('are waited for after the success is announced, and before the grace time begins', async () => {

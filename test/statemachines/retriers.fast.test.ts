@@ -5,12 +5,14 @@ import { machines, pathOf, retrying, withRetriers } from '../../scripts/retriers
 
 const read = (machine: MachineName) => readFileSync(pathOf(machine), 'utf8')
 
-type States = Record<string, { Retry?: object[]; ItemProcessor?: { States: States } }>
-/** The states with a Retry block, also those inside a Map. */
+type Inside = { States: States }
+type States = Record<string, { Retry?: object[]; ItemProcessor?: Inside; Branches?: Inside[] }>
+/** The states with a Retry block, also those inside a Map or a Parallel. */
 const statesWithRetry = (states: States): string[] =>
-  Object.entries(states).flatMap(([name, { Retry, ItemProcessor }]) => [
+  Object.entries(states).flatMap(([name, { Retry, ItemProcessor, Branches = [] }]) => [
     ...(Retry ? [name] : []),
     ...statesWithRetry(ItemProcessor?.States ?? {}),
+    ...Branches.flatMap(({ States }) => statesWithRetry(States)),
   ])
 
 test('every state machine is written by the script', () => {

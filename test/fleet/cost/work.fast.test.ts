@@ -23,8 +23,12 @@ const billed: Billed = {
 }
 const rotation = { everyDays: 1, by: 'service', closes: false, replicas: 0 } as const
 
-type States = Record<string, { Next?: string; Default?: string; Choices?: { Next: string }[] }>
-/** The number of states on a way from the beginning, if the state machine has it. */
+type State = { Next?: string; Default?: string; Choices?: { Next: string }[]; Branches?: object[] }
+type States = Record<string, State>
+/**
+ * The number of states on a way from the beginning, if the state machine has it. Of a Parallel the first of each branch counts
+ * too, which goes well.
+ */
 function steps({ StartAt, States }: { StartAt: string; States: object }, way: StateName[]): number {
   expect(way[0]).toBe(StartAt)
   for (const [index, name] of way.slice(0, -1).entries()) {
@@ -33,13 +37,15 @@ function steps({ StartAt, States }: { StartAt: string; States: object }, way: St
   }
   const { Next, Default } = (States as States)[way.at(-1) ?? ''] ?? {}
   expect([Next, Default]).toEqual([undefined, undefined])
-  return way.length
+  const branches = way.flatMap(name => (States as States)[name]?.Branches ?? [])
+  return way.length + branches.length
 }
 const change: StateName[] = ['SetSecret', 'TestSecret', 'FinishSecret', 'AnnounceSuccess', 'MustRetire']
 
 test('a rotation is billed for the states that it goes through', () => {
   const begin: StateName[] = ['MayHaveReplicas', 'CreateSecret', 'HasReplicas']
-  const single = steps(rotate, [...begin, ...change, 'Rotated'])
+  const rehearsal: StateName[] = ['Rehearse', 'Rehearsed']
+  const single = steps(rotate, [...begin, ...rehearsal, ...change, 'Rotated'])
   const closing = steps(rotate, [...begin, ...change, 'Grace', 'RetireSecret'])
   const replicated = steps(rotate, [
     'MayHaveReplicas',
@@ -47,6 +53,8 @@ test('a rotation is billed for the states that it goes through', () => {
     'CreateSecret',
     'HasReplicas',
     'AwaitPendingReplicas',
+    'MustRehearse',
+    ...rehearsal,
     ...change,
     'AwaitReplicas',
     'MayAnnounceReplicated',

@@ -84,6 +84,7 @@ const methods: Record<Exclude<keyof Store, 'as'>, (id: string, token: string) =>
   read: id => store.read(id, { stage: 'current' }),
   propose: id => store.propose(id, randomUUID(), credential('next')),
   promote: (id, token) => store.promote(id, randomUUID(), token),
+  rehearse: (id, token) => store.rehearse(id, token),
   discard: (id, token) => store.discard(id, token),
   tokens: id => store.tokens(id),
 }
