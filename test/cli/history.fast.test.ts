@@ -21,6 +21,30 @@ function seen(...events: HistoryEvent[]): Step[] {
   return events.flatMap(each => history.read(each) ?? [])
 }
 
+test('tries of states side by side are counted by the state that each belongs to', () => {
+  const linked = (id: number, previousEventId: number, each: HistoryEvent) => ({ ...each, id, previousEventId })
+  const failed = (error: string) =>
+    event('LambdaFunctionFailed', { lambdaFunctionFailedEventDetails: { error, cause: cause('no') } })
+  const steps = seen(
+    linked(1, 0, entered('ParallelStateEntered', 'Rehearse')),
+    linked(2, 1, entered('TaskStateEntered', 'RehearseTest')),
+    linked(3, 1, entered('TaskStateEntered', 'RehearseFinish')),
+    linked(4, 2, event('LambdaFunctionScheduled')),
+    linked(5, 3, event('LambdaFunctionScheduled')),
+    linked(6, 4, failed('Unreachable')),
+    linked(7, 5, failed('Throttled')),
+    linked(8, 6, failed('Unreachable')),
+    linked(9, 7, entered('PassStateEntered', 'AtRehearseFinish')),
+    linked(10, 8, failed('Unreachable')),
+  )
+  expect(steps.flatMap(step => (step.kind === 'failed' ? [[step.state, step.attempt, step.error]] : []))).toEqual([
+    ['RehearseTest', 1, 'Unreachable'],
+    ['RehearseFinish', 1, 'Throttled'],
+    ['RehearseTest', 2, 'Unreachable'],
+    ['RehearseTest', 3, 'Unreachable'],
+  ])
+})
+
 test('tries are counted anew in each state, whatever kind of failure each is', () => {
   const steps = seen(
     event('ExecutionStarted'),

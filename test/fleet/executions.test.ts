@@ -212,6 +212,37 @@ test('untouched: every attempt counts', async () => {
   attempts = []
 })
 
+/** As Step Functions writes down a rehearsal: the events of its branches are in one another's midst. */
+const rehearsed = [
+  [entered('Rehearse'), 0],
+  [entered('RehearseTest'), 1],
+  [entered('RehearseFinish'), 1],
+  [scheduled, 2],
+  [entered('RehearseRollback'), 1],
+  [scheduled, 3],
+  [failed('no answer', 'Throttled'), 4],
+  [scheduled, 5],
+  [succeeded, 6],
+  [scheduled, 7],
+  [succeeded, 8],
+  [lost, 10],
+  [scheduled, 12],
+  [succeeded, 13],
+  [entered('Rehearsed'), 9],
+].map(([event, previousEventId], index) => ({ ...(event as object), id: index + 1, previousEventId }))
+
+test.each([
+  ['that ended the rotation', true, false, [entered('DiscardSecret'), scheduled]],
+  ['before a try that changed nothing', true, false, [entered('SetSecret'), ...early, over]],
+  ['before a try that went well', false, true, [entered('SetSecret'), scheduled, succeeded, over]],
+  ['before a try that gave no answer', false, false, [entered('SetSecret'), scheduled, lost, over]],
+  ['that is all there is', true, false, []],
+])('a rehearsal %s tells nothing of SetSecret: untouched %j, wasSet %j', async (_, untouched, wasSet, events) => {
+  execution = { status: 200, body: { status: 'RUNNING', events: [...created, ...rehearsed, ...events] } }
+  const pipeline = await pipelines.of('secrets-manager')
+  expect([await pipeline.untouched(token), await pipeline.wasSet?.(token)]).toEqual([untouched, wasSet])
+})
+
 test.each([
   ['a try that went well', true, [entered('SetSecret'), scheduled, succeeded]],
   [

@@ -12,6 +12,7 @@ test.each([
   ['went well', {}, 1],
   ['locked its user out', { outcome: 'locked-out', step: 'TestSecret' }, 1],
   ['failed when it had read', { outcome: 'failed', step: 'SetSecret' }, 1],
+  ['failed in its rehearsal', { outcome: 'failed', step: 'RehearseFinish' }, 1],
   ['was stopped before', { outcome: 'stopped', step: 'CreateSecret' }, 0],
   ['failed somewhere', { outcome: 'failed' }, 0],
   ['is at work', { outcome: 'running', ended: undefined }, 0],

@@ -74,6 +74,37 @@ describe('the record of an execution', () => {
     expect(record).not.toHaveProperty('openUntil')
   })
 
+  test('that a rehearsal ended: which one, and what createSecret had found out', () => {
+    const single = { ...created, strategy: 'single-user', nextUser: 'shop', rehearse: true }
+    const failure = { Error: 'TestFailed', Cause: '{"errorMessage":"testSecret: in the rehearsal"}' }
+    const failed = { ...single, failure, failedState: 'RehearseTest' }
+    const history = historyOf(
+      [
+        ['CreateSecret', input],
+        ['HasReplicas', single],
+        ['Rehearse', single],
+        ['RehearseTest', single],
+        ['RehearseFinish', single],
+        ['RehearseRollback', single],
+        ['AtRehearseTest', { ...single, failure }],
+        ['Rehearsed', failed],
+        ['DiscardSecret', failed],
+        ['AnnounceFailure', { ...failed, rollback: { outcome: 'intact' } }],
+        ['RotationFailed', failed],
+      ],
+      { type: 'ExecutionFailed', executionFailedEventDetails: { error: 'TestFailed' } },
+    )
+    expect(recordOf(execution, history)).toMatchObject({
+      strategy: 'single-user',
+      user: 'shop',
+      outcome: 'failed',
+      error: 'TestFailed',
+      step: 'RehearseTest',
+      reason: 'testSecret: in the rehearsal',
+      rollback: 'intact',
+    })
+  })
+
   test('whose replicas never followed: what was replaced is not closed', () => {
     const replication = { Error: 'ReplicasBehind', Cause: 'the replica in us-east-1 is Failed' }
     const behind = { ...created, replicas: ['us-east-1'], replication }

@@ -53,6 +53,29 @@ export function storeContract(name: string, makeSubject: () => Promise<StoreSubj
       else test(title, run)
     }
 
+    describe('rehearse', () => {
+      promise('changes no label and no value, at whatever point of a rotation', async () => {
+        const [{ id, first }, token] = [await secret(), randomUUID()]
+        const seen = async () => [await labels(id), await password(id, { token: first }), await store.tokens(id)]
+        const unchanged = async () => {
+          const before = await seen()
+          await store.rehearse(id, token)
+          expect(await seen()).toEqual(before)
+        }
+        await unchanged()
+        await store.propose(id, token, credential('next'))
+        await unchanged()
+        await store.promote(id, token, first)
+        await unchanged()
+        expect(await password(id, { stage: 'current' })).toBe('next')
+      })
+
+      promise('a secret that is not there is InvalidCredential', async () => {
+        const error = { name: 'InvalidCredential', field: 'id' }
+        await expect(store.rehearse(`contract/${randomUUID()}`, randomUUID())).rejects.toMatchObject(error)
+      })
+    })
+
     describe('describe', () => {
       promise('tells the labels and the tags', async () => {
         const { id, first } = await secret({ 'keyturn:strategy': 'single-user', team: 'payments' })

@@ -1,0 +1,49 @@
+import { expect, test } from 'vitest'
+import { statesOfEvents } from '../../fleet/statesOfEvents.ts'
+
+const entered = (id: number, previousEventId: number, name: string) => ({
+  id,
+  previousEventId,
+  stateEnteredEventDetails: { name },
+})
+
+test('of states side by side each event belongs to its own branch', () => {
+  const stateOf = statesOfEvents()
+  const events = [
+    { id: 1, previousEventId: 0 },
+    entered(2, 1, 'Rehearse'),
+    { id: 3, previousEventId: 2 },
+    entered(4, 3, 'RehearseTest'),
+    entered(5, 3, 'RehearseFinish'),
+    { id: 6, previousEventId: 4 },
+    { id: 7, previousEventId: 5 },
+    { id: 8, previousEventId: 6 },
+    { id: 9, previousEventId: 8 },
+    { id: 10, previousEventId: 7 },
+    entered(11, 10, 'Rehearsed'),
+    { id: 12, previousEventId: 11 },
+  ]
+  expect(events.map(stateOf)).toEqual([
+    '',
+    'Rehearse',
+    'Rehearse',
+    'RehearseTest',
+    'RehearseFinish',
+    'RehearseTest',
+    'RehearseFinish',
+    'RehearseTest',
+    'RehearseTest',
+    'RehearseFinish',
+    'Rehearsed',
+    'Rehearsed',
+  ])
+})
+
+test('where events do not name the one before, the last state that was entered counts', () => {
+  const stateOf = statesOfEvents()
+  const { previousEventId: _, ...event } = entered(2, 1, 'SetSecret')
+  expect([{ id: 1 }, event, { id: 3 }, {}, { previousEventId: 99 }].map(stateOf)).toEqual([
+    '',
+    ...Array(4).fill('SetSecret'),
+  ])
+})

@@ -1,0 +1,237 @@
+import { describe, expect, test, vi } from 'vitest'
+import { asSuperuser, connectionOf } from '../../local/servers/postgresDatabase.ts'
+import { Credential } from '../../rotation/credential.ts'
+import type { Session } from '../../rotation/engines/engine.ts'
+import { NotPermitted, Throttled } from '../../rotation/errors.ts'
+import type { Pipeline, Rotation } from '../../rotation/pipeline.ts'
+import { rehearseFinish, rehearseRollback, rehearseTest, tryOut } from '../../rotation/rehearse.ts'
+import { create, set, test as try_ } from '../../rotation/steps.ts'
+import type { Store } from '../../rotation/stores/store.ts'
+import {
+  admin,
+  app,
+  begin,
+  current,
+  engine,
+  first,
+  id,
+  pipeline,
+  rds,
+  rotate,
+  server,
+  single,
+  store,
+  token,
+  unreachable,
+} from '../support/oneSecret.ts'
+
+const rehearsals = { rehearseTest, rehearseFinish, rehearseRollback }
+const before = 'in the rehearsal, before anything was changed: '
+
+/** A pipeline in which the names of all calls of the store, and the passwords of all logins, are kept. */
+function watched(given: Pipeline = pipeline): { seen: string[]; watching: Pipeline } {
+  const seen: string[] = []
+  const watch = (one: Store): Store =>
+    new Proxy(one, {
+      get(target, name: keyof Store) {
+        if (name === 'as') return (...format: Parameters<Store['as']>) => watch(target.as(...format))
+        return (...given: never[]) => {
+          seen.push(name)
+          return (target[name] as (...given: never[]) => unknown).apply(target, given)
+        }
+      },
+    })
+  const login: typeof engine.login = credential => {
+    seen.push(`login with ${credential.password}`)
+    return engine.login(credential)
+  }
+  return { seen, watching: { ...given, store: watch(given.store), engine: async () => ({ login }) } }
+}
+
+async function created(tags: Record<string, string> = {}, value = app.current): Promise<Rotation> {
+  await begin({ ...single, ...tags }, value)
+  return create(pipeline, { id, token })
+}
+
+/** What is kept of the user's password, and of whom it may log in as: all that a rotation changes. */
+const inDatabase = () =>
+  asSuperuser(
+    server,
+    `select rolpassword, rolvaliduntil, rolcanlogin from pg_authid where rolname = '${app.user}'`,
+  )
+
+describe('there is a rehearsal', () => {
+  test('where current does not log in for a moment, and nowhere else', async () => {
+    expect(await created()).toMatchObject({ rehearse: true })
+    expect(await created({ 'keyturn:strategy': 'master' })).toMatchObject({ rehearse: true })
+    expect(await created({ 'keyturn:strategy': 'alternating-users' })).not.toHaveProperty('rehearse')
+    const opaque = { 'keyturn:strategy': 'single-user', 'keyturn:engine': 'opaque' }
+    await begin(opaque, Credential.opaque('a text'))
+    expect(await create(pipeline, { id, token })).not.toHaveProperty('rehearse')
+  })
+})
+
+describe('a rehearsal', () => {
+  test('reads, logs in with current and runs the test query; it changes nothing, and asks neither admin nor RDS', async () => {
+    const rotation = await created({ 'keyturn:test-query': 'select 1' })
+    const [labels, rows, { password }] = [await store.describe(id), await inDatabase(), await current()]
+    const { seen, watching } = watched()
+    const run = vi.fn()
+    const { engine: real } = watching
+    watching.engine = async name => ({
+      async login(...given) {
+        const session = await (await real(name)).login(...given)
+        const query = session.run.bind(session)
+        session.run = async text => {
+          run(text)
+          await query(text)
+        }
+        return session
+      },
+    })
+    await rehearseTest(watching, rotation)
+    expect(seen).toEqual(['read', 'read', `login with ${password}`])
+    expect(run).toHaveBeenCalledExactlyOnceWith('select 1')
+    await rehearseFinish(watching, rotation)
+    await rehearseRollback(watching, rotation)
+    expect(seen.slice(3)).toEqual(['rehearse', 'describe', 'read', 'read'])
+    expect(await store.describe(id)).toEqual(labels)
+    expect(await inDatabase()).toEqual(rows)
+    expect(admin).not.toHaveBeenCalled()
+    expect(rds).not.toHaveBeenCalled()
+    // All goes on as if there had been none.
+    await set(pipeline, rotation)
+    await try_(pipeline, rotation)
+  })
+
+  test('reads a password alone by its connection', async () => {
+    await begin({ ...single, 'keyturn:connection': '/app/connection' }, Credential.opaque('x'))
+    const value = Credential.passwordOnly(connectionOf(app.current))(app.current.password)
+    store.create(id, first, value, { ...single, 'keyturn:connection': '/app/connection' })
+    const rotation = await create(pipeline, { id, token })
+    const { seen, watching } = watched()
+    for (const rehearse of Object.values(rehearsals)) await rehearse(watching, rotation)
+    expect(seen).toContain(`login with ${app.current.password}`)
+  })
+
+  test('of the test: a query that fails is TestFailed, and says when', async () => {
+    const rotation = await created({ 'keyturn:test-query': 'table absent' })
+    await expect(rehearseTest(pipeline, rotation)).rejects.toMatchObject({
+      name: 'TestFailed',
+      message: expect.stringContaining(`${before}the test query failed`),
+    })
+    await expect(rehearseFinish(pipeline, rotation)).resolves.toBeUndefined()
+    await expect(rehearseRollback(pipeline, rotation)).resolves.toBeUndefined()
+  })
+
+  test('of the test: a server that is not reached is Unreachable', async () => {
+    const rotation = await created()
+    const failing = { ...pipeline, engine: unreachable }
+    await expect(rehearseTest(failing, rotation)).rejects.toMatchObject({
+      name: 'Unreachable',
+      message: expect.stringContaining(before),
+    })
+  })
+
+  test('of the test: where current is refused it passes after one login, and leaves the rest to setSecret', async () => {
+    const rotation = await created({ 'keyturn:test-query': 'table absent' })
+    await asSuperuser(server, `alter role ${app.user} password 'by hand'`)
+    const { seen, watching } = watched()
+    await rehearseTest(watching, rotation)
+    expect(seen.filter(call => call.startsWith('login'))).toHaveLength(1)
+    await expect(set(pipeline, rotation)).rejects.toMatchObject({ name: 'LoginRefused' })
+  })
+
+  test.each([
+    ['current was edited', 'Superseded', () => store.move(id, 'current', 'by-hand-'.padEnd(32, '0'))],
+    ['another rotation took the label', 'RotationInProgress', () => store.move(id, 'pending', first)],
+  ])('of the test: %s: it passes without a login, and setSecret says %s', async (_, name, make) => {
+    const rotation = await created({ 'keyturn:test-query': 'table absent' })
+    await store.propose(id, 'by-hand-'.padEnd(32, '0'), app.current).catch(() => {})
+    store.move(id, 'pending', token)
+    make()
+    const { seen, watching } = watched()
+    await rehearseTest(watching, rotation)
+    expect(seen).toEqual(['read', 'read'])
+    await expect(set(pipeline, rotation)).rejects.toMatchObject({ name })
+  })
+
+  test.each(['user', 'host'] as const)(
+    'of the test: current is for another %s by now: it passes without a login, and setSecret says HostMismatch',
+    async field => {
+      const rotation = { ...(await created()), [field]: 'another' }
+      const { seen, watching } = watched()
+      await rehearseTest(watching, rotation)
+      expect(seen).toEqual(['read', 'read'])
+      await expect(set(pipeline, rotation)).rejects.toMatchObject({ name: 'HostMismatch' })
+    },
+  )
+
+  test.each(Object.keys(rehearsals) as (keyof typeof rehearsals)[])(
+    '%s: what the store refuses is thrown by its name, and what has none as Unexpected',
+    async name => {
+      const rotation = await created()
+      const rehearse = rehearsals[name]
+      for (const [error, thrown] of [
+        [new NotPermitted('no right to read'), 'NotPermitted'],
+        [new Throttled('too often'), 'Throttled'],
+        [new TypeError('a password, perhaps'), 'Unexpected'],
+      ] as const) {
+        const refusing = new Proxy(store, {
+          get: (target, member) =>
+            ['describe', 'read', 'rehearse'].includes(String(member))
+              ? () => Promise.reject(error)
+              : Reflect.get(target, member, target),
+        })
+        const found = await rehearse({ ...pipeline, store: refusing }, rotation).catch(
+          (error: Error) => error,
+        )
+        expect(found).toMatchObject({ name: thrown, message: expect.stringContaining(before) })
+        expect(`${(found as Error).message}`).not.toContain('a password')
+      }
+    },
+  )
+
+  test('of a rollback: a history that may not be read, and a driver that is not there', async () => {
+    const rotation = await created()
+    const untouched = () => Promise.reject(new NotPermitted('Step Functions: no'))
+    await expect(rehearseRollback({ ...pipeline, untouched }, rotation)).rejects.toMatchObject({
+      name: 'NotPermitted',
+    })
+    const noDriver = () => Promise.reject(new Error('no module'))
+    await expect(rehearseRollback({ ...pipeline, engine: noDriver }, rotation)).rejects.toMatchObject({
+      name: 'Unexpected',
+    })
+  })
+
+  test('may come again at any time: after SetSecret, and after the rotation', async () => {
+    const rotation = await created()
+    await set(pipeline, rotation)
+    for (const rehearse of Object.values(rehearsals)) await rehearse(pipeline, rotation)
+    await begin(single)
+    const done = await rotate(token)
+    for (const rehearse of Object.values(rehearsals)) await rehearse(pipeline, done)
+    expect((await store.describe(id)).current).toBe(token)
+  })
+})
+
+describe('tryOut', () => {
+  const session = (more: Partial<Session>) => ({ run: vi.fn(), ...more }) as unknown as Session
+  const said = () => ({ nextUser: app.user })
+
+  test('a pooler that may have a list of its own is refused where the user gets another password', async () => {
+    const pooled = session({ pooled: true })
+    await expect(tryOut(pooled, app.current, said())).rejects.toMatchObject({ name: 'NotPermitted' })
+    await tryOut(pooled, app.current, { ...said(), pooler: 'auth-query' })
+    await tryOut(pooled, app.current, { nextUser: `${app.user}_clone` })
+  })
+
+  test('a pooler that lets no test query have its transaction is refused before it is run', async () => {
+    const refusing = session({ testable: () => Promise.reject(new NotPermitted('no transaction')) })
+    await tryOut(refusing, app.current, said())
+    await expect(tryOut(refusing, app.current, { ...said(), testQuery: 'select 1' })).rejects.toMatchObject({
+      name: 'NotPermitted',
+    })
+    expect(refusing.run).not.toHaveBeenCalled()
+  })
+})

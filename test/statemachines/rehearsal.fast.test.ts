@@ -1,0 +1,143 @@
+import { describe, expect, test } from 'vitest'
+import type { StateName } from '../../fleet/states.ts'
+import { definitionOf, runRotation, statesOf, type Task } from '../../local/embedded/stateMachine.ts'
+import { fails, failsFirst, input, name, rotation, tasks } from '../support/rotateTasks.ts'
+
+const branches = [
+  ['RehearseTest', 'TestSecret', 'AtRehearseTest', 'TestUnrehearsed'],
+  ['RehearseFinish', 'FinishSecret', 'AtRehearseFinish', 'FinishUnrehearsed'],
+  ['RehearseRollback', 'RollbackSecret', 'AtRehearseRollback', 'RollbackUnrehearsed'],
+] as const satisfies StateName<'rotate'>[][]
+const rehearsing = branches.map(([state]) => state)
+const rehearsal = ['Rehearse', ...rehearsing, 'Rehearsed']
+const discarded = ['DiscardSecret', 'AnnounceFailure', 'RotationFailed']
+
+/** What Lambda answers, for a while, to whom it cannot serve yet, or not so often. */
+const passes = [
+  'Throttled',
+  'Lambda.TooManyRequestsException',
+  'Lambda.CodeArtifactUserPendingException',
+  'Lambda.ENINotReadyException',
+  'Lambda.ResourceConflictException',
+  'Lambda.ResourceNotReadyException',
+]
+
+/** One execution whose createSecret wants a rehearsal, and what each state entered with. */
+async function run(given: Record<string, Task> = {}, more: object = {}) {
+  const CreateSecret = () => ({ ...rotation, rehearse: true, ...more })
+  const { all, events } = tasks({ CreateSecret, ...given })
+  const entered = new Map<string, unknown>()
+  const execution = await runRotation(all, name, input, { entered: (state, input) => entered.set(state, input) })
+  return { ...execution, events, entered }
+}
+
+describe('a rehearsal', () => {
+  test('comes between createSecret and SetSecret, and leaves the state as it was', async () => {
+    const { states, entered, failure, output } = await run()
+    expect(states.slice(1, 8)).toEqual(['CreateSecret', 'HasReplicas', ...rehearsal])
+    expect(states.slice(8)).toEqual([
+      'SetSecret',
+      'TestSecret',
+      'FinishSecret',
+      'AnnounceSuccess',
+      'MustRetire',
+      'Rotated',
+    ])
+    expect(entered.get('SetSecret')).toEqual({ ...rotation, rehearse: true })
+    expect(output).toEqual({ ...rotation, rehearse: true })
+    expect(failure).toBeUndefined()
+  })
+
+  test('comes after the wait for replicas, so that what is warm stays warm', async () => {
+    const { states, entered } = await run(
+      { AwaitPendingReplicas: () => ({ outcome: 'replicated' }), AwaitReplicas: () => ({ outcome: 'superseded' }) },
+      { replicas: ['us-east-1'] },
+    )
+    const since = states.indexOf('AwaitPendingReplicas')
+    expect(states.slice(since, since + 8)).toEqual(['AwaitPendingReplicas', 'MustRehearse', ...rehearsal, 'SetSecret'])
+    expect(entered.get('SetSecret')).toMatchObject({ pendingReplication: { outcome: 'replicated' } })
+  })
+
+  test.each([
+    ['without replicas', {}, ['HasReplicas', 'SetSecret']],
+    [
+      'with replicas',
+      { replicas: ['us-east-1'] },
+      ['HasReplicas', 'AwaitPendingReplicas', 'MustRehearse', 'SetSecret'],
+    ],
+  ])('is left out where createSecret asks for none, as that of the last release: %s', async (_, more, way) => {
+    const AwaitReplicas = () => ({ outcome: 'superseded' })
+    const { states } = await run({ CreateSecret: () => ({ ...rotation, ...more }), AwaitReplicas })
+    const since = states.indexOf('HasReplicas')
+    expect(states.slice(since, since + way.length)).toEqual(way)
+  })
+
+  test('each function gets the state as `rehearsal`, and no key `rotation`', async () => {
+    const seen: Record<string, unknown> = {}
+    const watching = rehearsing.map((state): [string, Task] => [state, event => (seen[state] = event)])
+    await run(Object.fromEntries(watching))
+    const event = { execution: name, rehearsal: { ...rotation, rehearse: true } }
+    expect(seen).toEqual({
+      RehearseTest: event,
+      RehearseFinish: { ...event, started: expect.stringContaining('T') },
+      RehearseRollback: { ...event, retries: ['AdminRefused'] },
+    })
+  })
+
+  test('of each function is tried again as its step is', () => {
+    const states = new Map(statesOf(definitionOf('rotate')))
+    const of = (state: string) => states.get(state) as { Retry?: object[]; Resource?: string; TimeoutSeconds?: number }
+    for (const [state, step] of branches) {
+      expect(of(state).Retry, state).toEqual(of(step).Retry)
+      expect([of(state).Resource, of(state).TimeoutSeconds]).toEqual([of(step).Resource, of(step).TimeoutSeconds])
+    }
+  })
+})
+
+describe.each(branches)('%s', (state, _, at, unrehearsed) => {
+  test.each(['TestFailed', 'NotPermitted', 'TlsFailed', 'InvalidCredential', 'InvalidInput', 'Unreachable', 'Unexpected'])(
+    '%s ends the rotation before anything is changed, at severity error',
+    async error => {
+      const { states, events, failure, tries, entered } = await run({ [state]: fails(error) })
+      expect(states.slice(-4)).toEqual(['Rehearsed', ...discarded])
+      expect(states).toContain(at)
+      for (const never of ['SetSecret', 'RollbackSecret']) expect(tries[never]).toBeUndefined()
+      expect(failure).toMatchObject({ error, cause: { errorMessage: 'the reason' } })
+      expect(entered.get('DiscardSecret')).toMatchObject({ failedState: state, failure: { Error: error } })
+      expect(events).toMatchObject([
+        { DetailType: 'Credential Rotation Failed', Detail: { severity: 'error', rotation: { failedState: state } } },
+      ])
+      if (error === 'Unreachable') expect(tries[state]).toBe(10)
+    },
+  )
+
+  test.each(passes)('%s passes when its tries are over, and nothing of it is left', async error => {
+    const { states, entered, failure, tries } = await run({ [state]: fails(error) })
+    expect(failure).toBeUndefined()
+    expect(tries[state]).toBeGreaterThan(9)
+    expect(states).toContain(unrehearsed)
+    expect(entered.get('SetSecret')).toEqual({ ...rotation, rehearse: true })
+  })
+
+  test('what passes within its tries is no failure', async () => {
+    const { failure, tries } = await run({ [state]: failsFirst('Unreachable', 3) })
+    expect([failure, tries[state]]).toEqual([undefined, 4])
+  })
+})
+
+test('of several failures one is told, with its own state', async () => {
+  const { entered, failure } = await run({
+    RehearseTest: fails('TestFailed'),
+    RehearseFinish: fails('NotPermitted'),
+    RehearseRollback: fails('Throttled'),
+  })
+  expect(failure?.error).toBe('TestFailed')
+  expect(entered.get('DiscardSecret')).toMatchObject({ failedState: 'RehearseTest', failure: { Error: 'TestFailed' } })
+})
+
+test('no state of a rehearsal is called as a step, by which histories are read', () => {
+  const inBranches = statesOf(definitionOf('rotate')).flatMap(([, state]) =>
+    'Branches' in state ? state.Branches.flatMap(branch => Object.keys(branch.States)) : [],
+  )
+  expect(inBranches.sort()).toEqual(branches.flatMap(([state, , at, unrehearsed]) => [state, at, unrehearsed]).sort())
+})
