@@ -103,12 +103,12 @@ type Seen = Omit<Outcome, 'store' | 'id' | 'execution'>
 async function watch(context: Context, executionArn: string, signal: AbortSignal, say: Say): Promise<Seen> {
   for await (const step of follow(await context.clients.stepFunctions(), executionArn, signal)) {
     if (step.kind === 'ended') return endOf(step)
-    const text = doing[step.state]
-    if (!text) continue
     if (step.kind === 'failed') {
       say(`${step.state}: try ${step.attempt} failed: ${plain(`${step.error}: ${step.message}`)}`)
       continue
     }
+    const text = doing[step.state]
+    if (!text) continue
     say(`${step.state.padEnd(17)} ${text}`, step.state)
     const open = openAfter(step)
     if (open) return open

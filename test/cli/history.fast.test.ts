@@ -22,7 +22,11 @@ function seen(...events: HistoryEvent[]): Step[] {
 }
 
 test('tries of states side by side are counted by the state that each belongs to', () => {
-  const linked = (id: number, previousEventId: number, each: HistoryEvent) => ({ ...each, id, previousEventId })
+  const linked = (id: number, previousEventId: number, each: HistoryEvent) => ({
+    ...each,
+    id,
+    previousEventId,
+  })
   const failed = (error: string) =>
     event('LambdaFunctionFailed', { lambdaFunctionFailedEventDetails: { error, cause: cause('no') } })
   const steps = seen(
@@ -37,7 +41,9 @@ test('tries of states side by side are counted by the state that each belongs to
     linked(9, 7, entered('PassStateEntered', 'AtRehearseFinish')),
     linked(10, 8, failed('Unreachable')),
   )
-  expect(steps.flatMap(step => (step.kind === 'failed' ? [[step.state, step.attempt, step.error]] : []))).toEqual([
+  expect(
+    steps.flatMap(step => (step.kind === 'failed' ? [[step.state, step.attempt, step.error]] : [])),
+  ).toEqual([
     ['RehearseTest', 1, 'Unreachable'],
     ['RehearseFinish', 1, 'Throttled'],
     ['RehearseTest', 2, 'Unreachable'],
@@ -113,8 +119,8 @@ test.each([
 
 describe('every state', () => {
   const states = Object.entries(definition.States)
-  test.each(states)('%s is told where it calls something', (name, state) => {
-    expect(Boolean(doing[name])).toBe(state.Type === 'Task' || state.Type === 'Wait')
+  test.each(states)('%s is told where it calls something, or waits', (name, state) => {
+    expect(Boolean(doing[name])).toBe(['Task', 'Wait', 'Parallel'].includes(state.Type))
   })
 
   test.each(states.map(([name]) => name))('what it means that one ended in %s, the alarms say too', state => {

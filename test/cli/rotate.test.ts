@@ -5,6 +5,7 @@ import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test, vi } fro
 import type { StateName } from '../../fleet/states.ts'
 import { type Embedded, load, startEmbedded } from '../../local/embedded/embedded.ts'
 import type { Task } from '../../local/embedded/stateMachine.ts'
+import { failsLate } from '../support/failsLate.ts'
 import { type Account, environment, file, functionArn, run, stackOf, startAccount } from './account.ts'
 
 let embedded: Embedded
@@ -58,7 +59,15 @@ const statesIn = (stdout: string) =>
     .trimEnd()
     .split('\n')
     .map(line => line.split(' ')[2])
-const good = ['CreateSecret', 'SetSecret', 'TestSecret', 'FinishSecret', 'AnnounceSuccess', 'rotated']
+const good = [
+  'CreateSecret',
+  'Rehearse',
+  'SetSecret',
+  'TestSecret',
+  'FinishSecret',
+  'AnnounceSuccess',
+  'rotated',
+]
 
 test('a rotation is shown to its end, a state a line, without a colour and without a value', async () => {
   const id = await enrol()
@@ -74,7 +83,9 @@ test('a rotation is shown to its end, a state a line, without a colour and witho
 })
 
 test('one that fails says why and that the application is unharmed, and what to do', async () => {
-  const id = await enrol(failing)
+  const { tags, TestSecret } = await failsLate(embedded)
+  instead('TestSecret', () => TestSecret)
+  const id = await enrol({ ...single, ...tags })
   const before = await value(id)
   const { code, stdout, stderr } = await keyturn('rotate', id)
   expect(code).toBe(1)
@@ -86,6 +97,15 @@ test('one that fails says why and that the application is unharmed, and what to 
   expect(remedy).toMatch(/\w/)
   expect(rest).toEqual([])
   expect(await value(id)).toBe(before)
+})
+
+test('one that its rehearsal ends shows where, and that nothing was changed', async () => {
+  const { code, stdout, stderr } = await keyturn('rotate', await enrol(failing))
+  expect(code).toBe(1)
+  const states = statesIn(stdout)
+  expect(states).toEqual(['CreateSecret', 'Rehearse', 'RehearseTest:', 'DiscardSecret', 'AnnounceFailure'])
+  expect(stdout).toContain(': RehearseTest: try 1 failed: TestFailed: testSecret: in the rehearsal, ')
+  expect(stderr).toContain('the application is unharmed. TestFailed: ')
 })
 
 test('a try that is repeated is shown with its reason', async () => {

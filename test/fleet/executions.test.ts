@@ -237,11 +237,14 @@ test.each([
   ['before a try that went well', false, true, [entered('SetSecret'), scheduled, succeeded, over]],
   ['before a try that gave no answer', false, false, [entered('SetSecret'), scheduled, lost, over]],
   ['that is all there is', true, false, []],
-])('a rehearsal %s tells nothing of SetSecret: untouched %j, wasSet %j', async (_, untouched, wasSet, events) => {
-  execution = { status: 200, body: { status: 'RUNNING', events: [...created, ...rehearsed, ...events] } }
-  const pipeline = await pipelines.of('secrets-manager')
-  expect([await pipeline.untouched(token), await pipeline.wasSet?.(token)]).toEqual([untouched, wasSet])
-})
+])(
+  'a rehearsal %s tells nothing of SetSecret: untouched %j, wasSet %j',
+  async (_, untouched, wasSet, events) => {
+    execution = { status: 200, body: { status: 'RUNNING', events: [...created, ...rehearsed, ...events] } }
+    const pipeline = await pipelines.of('secrets-manager')
+    expect([await pipeline.untouched(token), await pipeline.wasSet?.(token)]).toEqual([untouched, wasSet])
+  },
+)
 
 test.each([
   ['a try that went well', true, [entered('SetSecret'), scheduled, succeeded]],

@@ -9,6 +9,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { type Embedded, load, startEmbedded } from '../../local/embedded/embedded.ts'
 import type { Task } from '../../local/embedded/stateMachine.ts'
 import { pythonBin } from '../../local/stack/python.ts'
+import { failsLate } from '../support/failsLate.ts'
 import { type Moto, startMoto } from '../support/moto.ts'
 import { captureOutput, failure } from '../support/observe.ts'
 
@@ -286,17 +287,17 @@ describe('awaitRotation', () => {
       id: input.id,
       outcome: 'failed',
       error: 'TestFailed',
-      reason: expect.stringMatching(/^testSecret: the test query failed/),
+      reason: expect.stringMatching(/^testSecret: in the rehearsal, .* the test query failed/),
     })
     expect(result.reason.length).toBeLessThanOrEqual(200)
   })
 
   test('tells if the rollback failed too, whatever its error', async () => {
-    const input = rotation(
-      await embedded.users.enrol('lost', { tags: { 'keyturn:test-query': 'TABLE absent' } }),
-    )
+    const { tags, TestSecret } = await failsLate(embedded)
+    const input = rotation(await embedded.users.enrol('lost', { tags }))
     const { tasks } = embedded.stepFunctions
     const rollback = tasks.RollbackSecret as Task
+    tasks.TestSecret = TestSecret
     tasks.RollbackSecret = () => {
       throw Object.assign(new Error('no answer'), { name: 'NotPermitted' })
     }
@@ -307,6 +308,7 @@ describe('awaitRotation', () => {
       critical: true,
     })
     tasks.RollbackSecret = rollback
+    tasks.TestSecret = embedded.tasks.TestSecret as Task
   })
 
   test('one that still runs is RotationInProgress, so that the state machine asks again', async () => {

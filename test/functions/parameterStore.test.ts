@@ -6,8 +6,9 @@ import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Embedded, startEmbedded } from '../../local/embedded/embedded.ts'
 import { type Entry, eventBus } from '../../local/embedded/eventBus.ts'
-import { runRotation } from '../../local/embedded/stateMachine.ts'
+import { runRotation, type Tasks } from '../../local/embedded/stateMachine.ts'
 import { pythonBin } from '../../local/stack/python.ts'
+import { failsLate } from '../support/failsLate.ts'
 import { type Moto, startMoto } from '../support/moto.ts'
 
 const bin = await pythonBin()
@@ -76,9 +77,10 @@ describe.skipIf(!bin)('the state machine, its functions and PostgreSQL rotate a 
   }
 
   const announced: Entry[] = []
-  const rotate = (id: string) => {
+  const rotate = (id: string, given: Tasks = {}) => {
     const bus = eventBus(entry => announced.push(entry))
-    return runRotation({ ...embedded.tasks, ...bus }, randomUUID(), { store: 'parameter-store', id })
+    const tasks = { ...embedded.tasks, ...bus, ...given }
+    return runRotation(tasks, randomUUID(), { store: 'parameter-store', id })
   }
 
   test('a single user: the new value logs in, the old one does not', async () => {
@@ -105,10 +107,12 @@ describe.skipIf(!bin)('the state machine, its functions and PostgreSQL rotate a 
   })
 
   test('a test that fails: rolled back, and the parameter was never written', async () => {
-    const id = await enrol('failing', { 'keyturn:test-query': 'TABLE app.absent' }, false)
+    const { tags, TestSecret } = await failsLate(embedded)
+    const id = await enrol('failing', tags, false)
     const before = await value(id)
-    const { failure } = await rotate(id)
+    const { failure, states } = await rotate(id, { TestSecret })
     expect(failure?.error).toBe('TestFailed')
+    expect(states).toContain('RollbackSecret')
     expect(await value(id)).toEqual(before)
     expect(await logsIn(before)).toBe(true)
   })
@@ -131,11 +135,22 @@ describe.skipIf(!bin)('the state machine, its functions and PostgreSQL rotate a 
   })
 
   test('a password alone whose test fails: rolled back', async () => {
-    const { id, before } = await enrolPassword('lonely', { 'keyturn:test-query': 'TABLE app.absent' })
-    const { failure } = await rotate(id)
+    const { tags, TestSecret } = await failsLate(embedded)
+    const { id, before } = await enrolPassword('lonely', tags)
+    const { failure } = await rotate(id, { TestSecret })
     expect(failure?.error).toBe('TestFailed')
     expect(announced.at(-1)).toMatchObject({ Detail: { rotation: { rollback: { outcome: 'restored' } } } })
     expect(await text(id)).toBe(before.password)
+    expect(await logsIn(before)).toBe(true)
+    await expect(text(`/keyturn/pending${id}/lock`)).rejects.toMatchObject({ name: 'ParameterNotFound' })
+  })
+
+  test('a test that never goes well: nothing is changed, and nothing stays pending', async () => {
+    const id = await enrol('doomed', { 'keyturn:test-query': 'TABLE app.absent' }, false)
+    const before = await value(id)
+    const { failure, tries } = await rotate(id)
+    expect([failure?.error, tries.SetSecret]).toEqual(['TestFailed', undefined])
+    expect(await value(id)).toEqual(before)
     expect(await logsIn(before)).toBe(true)
     await expect(text(`/keyturn/pending${id}/lock`)).rejects.toMatchObject({ name: 'ParameterNotFound' })
   })

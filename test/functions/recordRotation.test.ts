@@ -12,6 +12,7 @@ import { type Entry, eventBus } from '../../local/embedded/eventBus.ts'
 import { arnOf, type Task } from '../../local/embedded/stateMachine.ts'
 import { pythonBin } from '../../local/stack/python.ts'
 import { PATIENCE } from '../../rotation/awaitPending.ts'
+import { failsLate } from '../support/failsLate.ts'
 import { type Moto, startMoto } from '../support/moto.ts'
 import { captureOutput } from '../support/observe.ts'
 import { makeRecordTable } from '../support/records.ts'
@@ -160,14 +161,32 @@ describe('a record', () => {
   })
 
   test('of one that was rolled back', async () => {
-    const tags = { 'keyturn:test-query': 'TABLE absent' }
+    const { tags, TestSecret } = await failsLate(embedded)
+    Object.assign(embedded.stepFunctions.tasks, { TestSecret })
     const record = await recorded(await rotate(await secret('orders', { tags })))
+    Object.assign(embedded.stepFunctions.tasks, embedded.tasks)
     expect(record).toMatchObject({
       outcome: 'failed',
       error: 'TestFailed',
       step: 'TestSecret',
       reason: expect.stringMatching(/^testSecret: the test query failed/),
       rollback: 'restored',
+    })
+  })
+
+  test('of one that its rehearsal ended', async () => {
+    const tags = { 'keyturn:test-query': 'TABLE absent' }
+    const record = await recorded(await rotate(await secret('books', { tags })))
+    expect(record).toMatchObject({
+      outcome: 'failed',
+      error: 'TestFailed',
+      step: 'RehearseTest',
+      strategy: 'single-user',
+      user: 'books',
+      reason: expect.stringMatching(
+        /^testSecret: in the rehearsal, before anything was changed: the test query failed/,
+      ),
+      rollback: 'intact',
     })
   })
 

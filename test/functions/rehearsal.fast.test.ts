@@ -32,12 +32,18 @@ describe.each(['rotationEvent', 'rollbackEvent'] as const)('%s', which => {
     expect(door({ execution: name, rotation, rehearsal: rotation })).toMatchObject({ rehearses: true })
   })
 
-  test.each([undefined, null, 'a text', 7, [], {}, { execution: name }, { execution: name, rehearsal: null }])(
-    '%j is InvalidInput',
-    odd => {
-      expect(() => door(odd)).toThrow(expect.objectContaining({ name: 'InvalidInput' }))
-    },
-  )
+  test.each([
+    undefined,
+    null,
+    'a text',
+    7,
+    [],
+    {},
+    { execution: name },
+    { execution: name, rehearsal: null },
+  ])('%j is InvalidInput', odd => {
+    expect(() => door(odd)).toThrow(expect.objectContaining({ name: 'InvalidInput' }))
+  })
 
   test('a function of the last release refuses a rehearsal, and does not do what its step does', () => {
     const event = { execution: name, started: '2026-11-30T10:00:00.000Z', rehearsal: rotation }

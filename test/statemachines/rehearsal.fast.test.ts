@@ -27,7 +27,9 @@ async function run(given: Record<string, Task> = {}, more: object = {}) {
   const CreateSecret = () => ({ ...rotation, rehearse: true, ...more })
   const { all, events } = tasks({ CreateSecret, ...given })
   const entered = new Map<string, unknown>()
-  const execution = await runRotation(all, name, input, { entered: (state, input) => entered.set(state, input) })
+  const execution = await runRotation(all, name, input, {
+    entered: (state, input) => entered.set(state, input),
+  })
   return { ...execution, events, entered }
 }
 
@@ -50,11 +52,19 @@ describe('a rehearsal', () => {
 
   test('comes after the wait for replicas, so that what is warm stays warm', async () => {
     const { states, entered } = await run(
-      { AwaitPendingReplicas: () => ({ outcome: 'replicated' }), AwaitReplicas: () => ({ outcome: 'superseded' }) },
+      {
+        AwaitPendingReplicas: () => ({ outcome: 'replicated' }),
+        AwaitReplicas: () => ({ outcome: 'superseded' }),
+      },
       { replicas: ['us-east-1'] },
     )
     const since = states.indexOf('AwaitPendingReplicas')
-    expect(states.slice(since, since + 8)).toEqual(['AwaitPendingReplicas', 'MustRehearse', ...rehearsal, 'SetSecret'])
+    expect(states.slice(since, since + 8)).toEqual([
+      'AwaitPendingReplicas',
+      'MustRehearse',
+      ...rehearsal,
+      'SetSecret',
+    ])
     expect(entered.get('SetSecret')).toMatchObject({ pendingReplication: { outcome: 'replicated' } })
   })
 
@@ -65,12 +75,15 @@ describe('a rehearsal', () => {
       { replicas: ['us-east-1'] },
       ['HasReplicas', 'AwaitPendingReplicas', 'MustRehearse', 'SetSecret'],
     ],
-  ])('is left out where createSecret asks for none, as that of the last release: %s', async (_, more, way) => {
-    const AwaitReplicas = () => ({ outcome: 'superseded' })
-    const { states } = await run({ CreateSecret: () => ({ ...rotation, ...more }), AwaitReplicas })
-    const since = states.indexOf('HasReplicas')
-    expect(states.slice(since, since + way.length)).toEqual(way)
-  })
+  ])(
+    'is left out where createSecret asks for none, as that of the last release: %s',
+    async (_, more, way) => {
+      const AwaitReplicas = () => ({ outcome: 'superseded' })
+      const { states } = await run({ CreateSecret: () => ({ ...rotation, ...more }), AwaitReplicas })
+      const since = states.indexOf('HasReplicas')
+      expect(states.slice(since, since + way.length)).toEqual(way)
+    },
+  )
 
   test('each function gets the state as `rehearsal`, and no key `rotation`', async () => {
     const seen: Record<string, unknown> = {}
@@ -86,30 +99,42 @@ describe('a rehearsal', () => {
 
   test('of each function is tried again as its step is', () => {
     const states = new Map(statesOf(definitionOf('rotate')))
-    const of = (state: string) => states.get(state) as { Retry?: object[]; Resource?: string; TimeoutSeconds?: number }
+    const of = (state: string) =>
+      states.get(state) as { Retry?: object[]; Resource?: string; TimeoutSeconds?: number }
     for (const [state, step] of branches) {
       expect(of(state).Retry, state).toEqual(of(step).Retry)
-      expect([of(state).Resource, of(state).TimeoutSeconds]).toEqual([of(step).Resource, of(step).TimeoutSeconds])
+      expect([of(state).Resource, of(state).TimeoutSeconds]).toEqual([
+        of(step).Resource,
+        of(step).TimeoutSeconds,
+      ])
     }
   })
 })
 
 describe.each(branches)('%s', (state, _, at, unrehearsed) => {
-  test.each(['TestFailed', 'NotPermitted', 'TlsFailed', 'InvalidCredential', 'InvalidInput', 'Unreachable', 'Unexpected'])(
-    '%s ends the rotation before anything is changed, at severity error',
-    async error => {
-      const { states, events, failure, tries, entered } = await run({ [state]: fails(error) })
-      expect(states.slice(-4)).toEqual(['Rehearsed', ...discarded])
-      expect(states).toContain(at)
-      for (const never of ['SetSecret', 'RollbackSecret']) expect(tries[never]).toBeUndefined()
-      expect(failure).toMatchObject({ error, cause: { errorMessage: 'the reason' } })
-      expect(entered.get('DiscardSecret')).toMatchObject({ failedState: state, failure: { Error: error } })
-      expect(events).toMatchObject([
-        { DetailType: 'Credential Rotation Failed', Detail: { severity: 'error', rotation: { failedState: state } } },
-      ])
-      if (error === 'Unreachable') expect(tries[state]).toBe(10)
-    },
-  )
+  test.each([
+    'TestFailed',
+    'NotPermitted',
+    'TlsFailed',
+    'InvalidCredential',
+    'InvalidInput',
+    'Unreachable',
+    'Unexpected',
+  ])('%s ends the rotation before anything is changed, at severity error', async error => {
+    const { states, events, failure, tries, entered } = await run({ [state]: fails(error) })
+    expect(states.slice(-4)).toEqual(['Rehearsed', ...discarded])
+    expect(states).toContain(at)
+    for (const never of ['SetSecret', 'RollbackSecret']) expect(tries[never]).toBeUndefined()
+    expect(failure).toMatchObject({ error, cause: { errorMessage: 'the reason' } })
+    expect(entered.get('DiscardSecret')).toMatchObject({ failedState: state, failure: { Error: error } })
+    expect(events).toMatchObject([
+      {
+        DetailType: 'Credential Rotation Failed',
+        Detail: { severity: 'error', rotation: { failedState: state } },
+      },
+    ])
+    if (error === 'Unreachable') expect(tries[state]).toBe(10)
+  })
 
   test.each(passes)('%s passes when its tries are over, and nothing of it is left', async error => {
     const { states, entered, failure, tries } = await run({ [state]: fails(error) })
@@ -132,12 +157,17 @@ test('of several failures one is told, with its own state', async () => {
     RehearseRollback: fails('Throttled'),
   })
   expect(failure?.error).toBe('TestFailed')
-  expect(entered.get('DiscardSecret')).toMatchObject({ failedState: 'RehearseTest', failure: { Error: 'TestFailed' } })
+  expect(entered.get('DiscardSecret')).toMatchObject({
+    failedState: 'RehearseTest',
+    failure: { Error: 'TestFailed' },
+  })
 })
 
 test('no state of a rehearsal is called as a step, by which histories are read', () => {
   const inBranches = statesOf(definitionOf('rotate')).flatMap(([, state]) =>
     'Branches' in state ? state.Branches.flatMap(branch => Object.keys(branch.States)) : [],
   )
-  expect(inBranches.sort()).toEqual(branches.flatMap(([state, , at, unrehearsed]) => [state, at, unrehearsed]).sort())
+  expect(inBranches.sort()).toEqual(
+    branches.flatMap(([state, , at, unrehearsed]) => [state, at, unrehearsed]).sort(),
+  )
 })

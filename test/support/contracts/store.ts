@@ -56,7 +56,11 @@ export function storeContract(name: string, makeSubject: () => Promise<StoreSubj
     describe('rehearse', () => {
       promise('changes no label and no value, at whatever point of a rotation', async () => {
         const [{ id, first }, token] = [await secret(), randomUUID()]
-        const seen = async () => [await labels(id), await password(id, { token: first }), await store.tokens(id)]
+        const seen = async () => [
+          await labels(id),
+          await password(id, { token: first }),
+          await store.tokens(id),
+        ]
         const unchanged = async () => {
           const before = await seen()
           await store.rehearse(id, token)
