@@ -1,6 +1,6 @@
+import { beforeChange } from './beforeChange.ts'
 import type { Credential } from './credential.ts'
 import type { Session } from './engines/engine.ts'
-import { RotationError, Unexpected } from './errors.ts'
 import { type Pipeline, type Rotation, readWritten, type StorePipeline, storeOf } from './pipeline.ts'
 import { tryLogin } from './strategies/login.ts'
 import { requireAsking } from './strategies/pooler.ts'
@@ -29,7 +29,7 @@ export async function tryOut(
  * @throws Unreachable, TlsFailed, InvalidCredential, NotPermitted, TestFailed …
  */
 export const rehearseTest = (pipeline: Pipeline, rotation: Rotation): Promise<void> =>
-  before(async () => {
+  beforeChange(async () => {
     const store = await storeOf(pipeline, rotation)
     const { id, token, replaces, host, user } = rotation
     const current = await store.read(id, { stage: 'current' })
@@ -44,11 +44,11 @@ export const rehearseTest = (pipeline: Pipeline, rotation: Rotation): Promise<vo
 
 /** As finishSecret, but for the write. @throws NotPermitted, Throttled … */
 export const rehearseFinish = ({ store }: StorePipeline, { id, token }: Rotation): Promise<void> =>
-  before(() => store.rehearse(id, token))
+  beforeChange(() => store.rehearse(id, token))
 
 /** As rollbackSecret, up to its first login. @throws NotPermitted, Throttled … */
 export const rehearseRollback = (pipeline: Pipeline, rotation: Rotation): Promise<void> =>
-  before(async () => {
+  beforeChange(async () => {
     const { id, token } = rotation
     const { current } = await pipeline.store.describe(id)
     const store = await storeOf(pipeline, rotation)
@@ -57,14 +57,3 @@ export const rehearseRollback = (pipeline: Pipeline, rotation: Rotation): Promis
     await pipeline.untouched(token)
     await pipeline.engine(rotation.engine)
   })
-
-/** The error says when it came: by its step's name alone it would look as if something had been changed. */
-async function before(rehearse: () => Promise<void>): Promise<void> {
-  try {
-    await rehearse()
-  } catch (error) {
-    const failure = error instanceof RotationError ? error : new Unexpected(error)
-    failure.message = `in the rehearsal, before anything was changed: ${failure.message}`
-    throw failure
-  }
-}

@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto'
 import { meaningOf } from '../../fleet/endings.ts'
 import type { StateName } from '../../fleet/states.ts'
+import { saysBeforeChange } from '../../rotation/beforeChange.ts'
 import { LockedOut, type PromotedElsewhere } from '../../rotation/errors.ts'
 import { isPromoted, ofReplicas, promotedOf, replicasOf } from './elsewhere.ts'
 import { type Detail, messageIn, type Problem, readDetail } from './event.ts'
@@ -263,7 +264,8 @@ function stateOf({ state, input }: Entered): StateName {
 }
 
 /** An error of a function's own begins with the step. Of any other nobody can tell where it came from. */
-function headlineByWords({ error, step }: Pick<Failure, 'error' | 'step'>): Headline {
+function headlineByWords({ error, step, cause = '' }: Pick<Failure, 'error' | 'step' | 'cause'>): Headline {
+  if (saysBeforeChange(cause)) return 'failed'
   if (error === 'LockedOut' || step === 'rollbackSecret') return 'lockout'
   // The second: on a temporary clone, the rotation that should have followed could not be started.
   if (step === 'retireSecret') return 'retire'

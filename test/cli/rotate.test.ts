@@ -102,7 +102,13 @@ test('one that fails says why and that the application is unharmed, and what to 
 test('one that its rehearsal ends shows where, and that nothing was changed', async () => {
   const { code, stdout, stderr } = await keyturn('rotate', await enrol(failing))
   expect(code).toBe(1)
-  expect(statesIn(stdout).slice(0, 5)).toEqual(['CreateSecret', 'Rehearse', 'RehearseTest:', 'DiscardSecret', 'AnnounceFailure'])
+  expect(statesIn(stdout).slice(0, 5)).toEqual([
+    'CreateSecret',
+    'Rehearse',
+    'RehearseTest:',
+    'DiscardSecret',
+    'AnnounceFailure',
+  ])
   expect(stdout).toContain(': RehearseTest: try 1 failed: TestFailed: testSecret: in the rehearsal, ')
   expect(stderr).toContain('the application is unharmed. TestFailed: ')
 })
