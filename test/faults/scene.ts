@@ -6,6 +6,7 @@ import { Credential, type Format } from '../../rotation/credential.ts'
 import { RotationError, TestFailed } from '../../rotation/errors.ts'
 import { parseOptions } from '../../rotation/options.ts'
 import type { Pipeline, Rotation } from '../../rotation/pipeline.ts'
+import { rehearseFinish, rehearseRollback, rehearseTest } from '../../rotation/rehearse.ts'
 import { retire } from '../../rotation/retire.ts'
 import { rollback, rollbackAbandoned } from '../../rotation/rollback.ts'
 import * as steps from '../../rotation/steps.ts'
@@ -193,11 +194,13 @@ export class Scene {
 
 export const token = () => `${hex(16)}`
 
+type NextProcess = (rehearses: boolean) => Process
+
 const retried = ['Unreachable', 'Throttled', 'Conflict', 'RdsBusy']
 
 /**
  * What the state machine does, in a few lines: the steps in order, retries by name, rollback when a step fails for
- * good. `steps` run in the process that `next` gives, a new one after each death.
+ * good. `steps` run in the process that `next` gives, told whether it only rehearses, and a new one after each death.
  */
 export class Execution {
   readonly token = token()
@@ -206,7 +209,7 @@ export class Execution {
   /** The rotation that followed, where a change has two halves. */
   second: Execution | undefined
   readonly #scene: Scene
-  readonly #next: () => Process
+  readonly #next: NextProcess
   /** Deaths after which a step is not tried again. */
   readonly #deaths: number
   readonly #wait: () => Promise<void>
@@ -217,7 +220,7 @@ export class Execution {
 
   constructor(
     scene: Scene,
-    next: () => Process,
+    next: NextProcess,
     deaths = 1,
     {
       wait = () => scene.idle(),
@@ -237,6 +240,9 @@ export class Execution {
   async run(): Promise<void> {
     try {
       const rotation = await this.#create()
+      if (rotation.rehearse)
+        for (const rehearse of [rehearseTest, rehearseFinish, rehearseRollback])
+          await this.#step(pipeline => rehearse(pipeline, rotation), true)
       await this.#step(pipeline => steps.set(pipeline, rotation))
       await this.#step(pipeline => steps.test(pipeline, rotation))
       if (this.#fails) throw new TestFailed('the test is said to have failed')
@@ -284,10 +290,10 @@ export class Execution {
     }
   }
 
-  async #step<T>(step: (pipeline: Pipeline) => Promise<T>): Promise<T> {
+  async #step<T>(step: (pipeline: Pipeline) => Promise<T>, rehearses = false): Promise<T> {
     for (let deaths = 0, retries = 0; ; ) {
       try {
-        const result = await this.#next().run(step)
+        const result = await this.#next(rehearses).run(step)
         if (result !== 'died') {
           this.#scene.show(result)
           return result
