@@ -64,7 +64,7 @@ export function programOf(ended: Ended): Command {
       }),
   )
 
-  make('demo', 'Rotate real PostgreSQL users on this machine, and break two of the rotations.').action(
+  make('demo', 'Rotate real PostgreSQL users on this machine, and break three of the rotations.').action(
     async (_, command) =>
       run(command, async () => {
         const { demo } = await import('./commands/demo.ts')

@@ -9,7 +9,14 @@ import { Application, type Value } from './client/application.ts'
 import { type Proof, rotated, sayProofs, unharmed } from './client/proofs.ts'
 import { SecretsShelf } from './client/shelves.ts'
 import { type Embedded, functionOf, startEmbedded } from './embedded/embedded.ts'
-import { type Execution, type Failure, runRotation, type Task, type Tasks } from './embedded/stateMachine.ts'
+import {
+  definitionOf,
+  type Execution,
+  type Failure,
+  runRotation,
+  type Task,
+  type Tasks,
+} from './embedded/stateMachine.ts'
 import { say, sayAt } from './say.ts'
 import { show } from './show.ts'
 
@@ -18,6 +25,8 @@ const meaning: Record<string, string> = {
   MayHaveReplicas: 'are other Regions to be asked?',
   CreateSecret: 'a new password is stored as AWSPENDING; the database does not know it yet',
   HasReplicas: 'are there copies in other Regions?',
+  Rehearse: 'what follows SetSecret is tried with current: login, test query, reads; nothing changes',
+  Rehearsed: 'did it go well?',
   SetSecret: 'the database learns it, as a SCRAM verifier, never in clear text',
   TestSecret: 'a login with it; what it may do is compared with what current may do',
   FinishSecret: 'AWSPENDING becomes AWSCURRENT, if current has not moved',
@@ -33,6 +42,7 @@ const meaning: Record<string, string> = {
   RotationFailed: 'the execution fails, with the error of the step',
 } satisfies Partial<Record<StateName<'rotate'>, string>>
 
+type Ended = 'rotated' | 'called off' | 'rolled back'
 type EmbeddedScene = {
   title: string
   user: string
@@ -41,7 +51,7 @@ type EmbeddedScene = {
   /** What a reader should know of the outage. */
   note?: string
   /** How the execution should end, and what must be true afterwards. */
-  ends: 'rotated' | 'rolled back'
+  ends: Ended
   prove(application: Application, before: Value, execution: Execution): Promise<Proof[]>
 }
 type Row = {
@@ -90,7 +100,7 @@ async function play(scene: EmbeddedScene, number: number, embedded: Embedded): P
     3,
     `the application meanwhile: ${served} queries served, ${failed} failed${outage}${scene.note ?? ''}`,
   )
-  const ended = execution.failure ? 'rolled back' : 'rotated'
+  const ended = endOf(execution)
   const proofs: Proof[] = [
     [`the execution ended as it should: ${scene.ends}`, ended === scene.ends],
     ...(await scene.prove(application, before, execution)),
@@ -100,19 +110,29 @@ async function play(scene: EmbeddedScene, number: number, embedded: Embedded): P
   return { scene: scene.title, ended, states: execution.states.length, ms, served, failed, proven }
 }
 
+function endOf({ failure, states }: Execution): Ended {
+  if (!failure) return 'rotated'
+  return states.includes('SetSecret') ? 'rolled back' : 'called off'
+}
+
+/** States that go by one after the other: not those of a Parallel's branches. */
+const inTurn = definitionOf('rotate').States
+
 /** Runs the state machine and prints each state as it goes by, with a dot for each retry. */
 async function watch(tasks: Tasks, id: string): Promise<Execution> {
   let since = 0
   let state = ''
-  let failure: Failure | undefined
+  /** What each task failed with at its last try. */
+  const failures = new Map<string, Failure>()
   let retries = 0
   const close = () => {
     if (!state) return
     process.stdout.write(`${`${Math.round(performance.now() - since)} ms`.padStart(10)}  `)
     sayAt(31 + retries, meaning[state] ?? '')
-    if (!failure) return
-    process.stdout.write('      ')
-    sayAt(6, `failed: ${failure.error}: ${failure.cause.errorMessage}`)
+    for (const { error, cause } of failures.values()) {
+      process.stdout.write('      ')
+      sayAt(6, `failed: ${error}: ${cause.errorMessage}`)
+    }
   }
   const execution = await runRotation(
     tasks,
@@ -122,19 +142,20 @@ async function watch(tasks: Tasks, id: string): Promise<Execution> {
       retryPause: 100,
       grace: 1000,
       entered(next) {
+        if (!(next in inTurn)) return
         close()
         state = next
         since = performance.now()
-        failure = undefined
+        failures.clear()
         retries = 0
         process.stdout.write(`   ${state.padEnd(16)}`)
       },
-      tried(_, why) {
-        if (failure) {
+      tried(task, why) {
+        if (failures.delete(task)) {
           process.stdout.write('.')
           retries++
         }
-        failure = why
+        if (why) failures.set(task, why)
       },
     },
   )
@@ -184,11 +205,22 @@ async function scenes(embedded: Embedded): Promise<EmbeddedScene[]> {
       ],
     },
     {
-      title: 'A rotation whose test fails, after the password was changed',
-      user: 'orders',
-      secret: await embedded.users.enrol('orders', {
+      title: 'A rotation whose test could not go well: the rehearsal finds it before anything is changed',
+      user: 'parcels',
+      secret: await embedded.users.enrol('parcels', {
         tags: { ...single, 'keyturn:test-query': 'TABLE no_such_table' },
       }),
+      ends: 'called off',
+      prove: async (application, before, execution) => [
+        ...(await unharmed(application, before)),
+        ['the execution carries the error of the step', execution.failure?.error === 'TestFailed'],
+        ['not one query failed', application.failed === 0],
+      ],
+    },
+    {
+      title: 'A rotation whose test fails, after the password was changed',
+      user: 'orders',
+      secret: await embedded.users.enrol('orders', { tags: single, failsOnceChanged: true }),
       ends: 'rolled back',
       prove: async (application, before, execution) => [
         ...(await unharmed(application, before)),
@@ -223,7 +255,7 @@ async function playAll(embedded: Embedded): Promise<boolean> {
 }
 
 await show(
-  'Keyturn: four rotations of real PostgreSQL users, by the state machine that is deployed to AWS.',
+  'Keyturn: five rotations of real PostgreSQL users, by the state machine that is deployed to AWS.',
   () => startEmbedded(),
   playAll,
   'Next: README.md, "Deploy".',

@@ -74,7 +74,7 @@ async function scenes({ users, secrets, parameters }: Deployed): Promise<Deploye
     {
       title: 'A rotation whose test fails, after the password was changed',
       shelf: secrets,
-      id: await users.enrol('orders', { tags: { 'keyturn:test-query': 'TABLE no_such_table' } }),
+      id: await users.enrol('orders', { failsOnceChanged: true }),
       ends: 'FAILED',
       announced: 'Credential Rotation Failed',
       prove: unharmed,

@@ -37,6 +37,8 @@ ${limitsTable(limits)}
 ${countsTable(measured)}
 
 - A retirement comes after the grace time, in the same execution: its two states are among the transitions of its rotation.
+- With a single user, six of the calls of Secrets Manager, that of Step Functions, one login, with current, and five of the
+  transitions are the rehearsal's, before the database learns the password.
 - A login is a connection on which a password was tried. A message is one round trip of SQL and may hold several statements;
   the first on each connection settles the session.
 - A rotation that is rolled back was failed by its test query, after the database had learned the password, and after two

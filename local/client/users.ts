@@ -7,6 +7,16 @@ import type { Shelf } from './shelves.ts'
 
 export type Admin = { user: string; arn: string }
 
+type Enrolment = {
+  admin?: Admin
+  tags?: Record<string, string>
+  shelf?: Shelf
+  /** Its test query goes well in the rehearsal, and fails in the test: see `failOnceChanged`. */
+  failsOnceChanged?: boolean
+}
+
+const viewOf = (user: string) => `${user}_unchanged`
+
 /** Makes users in a database, and the stored value of each: its name is `<prefix><user>`. */
 export class Users implements AsyncDisposable {
   /** Where the values are. */
@@ -45,16 +55,26 @@ export class Users implements AsyncDisposable {
   /** Makes a user and its stored value, by default a secret, which Keyturn may rotate; gives back the value's id. */
   async enrol(
     user: string,
-    {
-      admin,
-      tags = {},
-      shelf = this.#secrets,
-    }: { admin?: Admin; tags?: Record<string, string>; shelf?: Shelf } = {},
+    { admin, tags = {}, shelf = this.#secrets, failsOnceChanged = false }: Enrolment = {},
   ): Promise<string> {
-    const managed = { 'keyturn:managed': 'true', ...tags }
+    const query = failsOnceChanged && { 'keyturn:test-query': `TABLE ${viewOf(user)}` }
+    const managed = { 'keyturn:managed': 'true', ...query, ...tags }
     const id = await this.#make(user, '', { masterarn: admin?.arn }, managed, shelf)
     if (admin) await this.#superuser.query(`grant ${name(user)} to ${name(admin.user)} with admin option`)
+    if (failsOnceChanged) await this.failOnceChanged(user)
     return id
+  }
+
+  /** Makes a view that a user can read until it has another password than now. @returns a test query that reads it */
+  async failOnceChanged(user: string): Promise<string> {
+    const of = `from pg_authid where rolname = ${text(user)}`
+    const { rows } = await this.#superuser.query(`select rolpassword ${of}`)
+    const view = name(viewOf(user))
+    await this.run(
+      `create view ${view} as select 1 / (rolpassword = ${text(rows[0]?.rolpassword)})::int as unchanged ${of};
+       grant select on ${view} to ${name(user)}`,
+    )
+    return `TABLE ${viewOf(user)}`
   }
 
   /** Runs statements as the superuser. */
