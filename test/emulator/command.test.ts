@@ -134,7 +134,7 @@ describe.skipIf(!deployable)('the keyturn command', () => {
     await recorded(id)
     const { code: found, stdout } = await keyturn('status')
     expect(found).toBe(5)
-    expect(stdout.split('\n')[1]).toMatch(/^failed +secret:local-\w+\/broken +.*TestFailed at TestSecret/)
+    expect(stdout.split('\n')[1]).toMatch(/^failed +secret:local-\w+\/broken +.*TestFailed at RehearseTest/)
   })
 
   test('is the same from its package, under the oldest Node and under this one', async () => {

@@ -37,7 +37,6 @@ type Run = {
 
 const steps = ['createSecret', 'setSecret', 'testSecret', 'finishSecret'] as const
 const runbookUrl = 'https://wiki.example/runbook'
-const failingQuery = { 'keyturn:test-query': 'table no_such_table' }
 
 describe.skipIf(!possible)('deployed on a local AWS', () => {
   let folder: string
@@ -157,7 +156,7 @@ describe.skipIf(!possible)('deployed on a local AWS', () => {
     })
 
     test('a rotation whose test fails, after the password was changed, is rolled back, and an alarm says so', async () => {
-      const id = await enrol('orders', { tags: failingQuery })
+      const id = await enrol('orders', { failsOnceChanged: true })
       const run = await rotate(id, stack[kept])
       await expectRolledBack(run)
       const { executionArn = '', name, error, cause } = run.execution
@@ -181,6 +180,18 @@ describe.skipIf(!possible)('deployed on a local AWS', () => {
       ])
         expect(alarm?.Message).toMatch(line)
     })
+  })
+
+  test('a rotation whose test query never went well ends before anything is changed', async () => {
+    const tags = { 'keyturn:test-query': 'TABLE no_such_table' }
+    const run = await rotate(await stack.users.enrol('parcels', { tags }))
+    await expectRolledBack(run)
+    const { executionArn = '', error, cause } = run.execution
+    expect([error, cause]).toEqual(['TestFailed', expect.stringContaining('testSecret: in the rehearsal')])
+    expect(run.announced[0]?.detail).toMatchObject({ rotation: { rollback: { outcome: 'intact' } } })
+    const history = (await stack.written()).get(executionArn)
+    expect(history).toContain('DiscardSecret')
+    expect(history).not.toContain('SetSecret')
   })
 
   test('a user of another server, of another version, rotates too', async () => {
@@ -223,8 +234,9 @@ describe.skipIf(!possible)('deployed on a local AWS', () => {
 
   describe('called by Secrets Manager', () => {
     /** A secret that this stack may reach because rotateSecret is its rotation function, and for no other reason. */
-    async function enrol(user: string, tags: Record<string, string> = {}): Promise<string> {
-      const SecretId = await stack.users.enrol(user, { tags: { 'keyturn:managed': 'false', ...tags } })
+    async function enrol(user: string, failsOnceChanged = false): Promise<string> {
+      const tags = { 'keyturn:managed': 'false' }
+      const SecretId = await stack.users.enrol(user, { tags, failsOnceChanged })
       const RotationLambdaARN = await stack.output('RotateSecretFunctionArn')
       await secretsManager.send(
         new RotateSecretCommand({ SecretId, RotationLambdaARN, RotateImmediately: false }),
@@ -273,7 +285,7 @@ describe.skipIf(!possible)('deployed on a local AWS', () => {
     onlyOnMiniStack(
       'it fails with the error of the execution, and is tried again under the same token',
       async () => {
-        const [id, token] = [await enrol('reports', failingQuery), randomUUID()]
+        const [id, token] = [await enrol('reports', true), randomUUID()]
         reports = id
         const application = applicationOf(id)
         const before = (await application.read()) as Value
@@ -289,9 +301,7 @@ describe.skipIf(!possible)('deployed on a local AWS', () => {
         expect(first).toMatchObject({ status: 'FAILED', error: 'TestFailed' })
         failed.push(first.executionArn ?? '')
 
-        await secretsManager.send(
-          new UntagResourceCommand({ SecretId: id, TagKeys: Object.keys(failingQuery) }),
-        )
+        await secretsManager.send(new UntagResourceCommand({ SecretId: id, TagKeys: ['keyturn:test-query'] }))
         expect(await attempt(id, token)).toEqual({ passed: steps })
         await expectChanged(application, before)
         expect(await stagesOf(id, token)).toContain('AWSCURRENT')
