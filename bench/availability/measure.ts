@@ -14,11 +14,15 @@ export type Target = {
   query: Query
 }
 
-export type Availability = {
+export type Availability = Observed & {
   strategy: StrategyName
   server: string
   /** Ended executions that went well; a temporary clone takes two for a change. */
   rotations: number
+}
+
+/** What an application has seen. */
+type Observed = {
   queries: number
   /** Logins that the server refused, and queries that failed for another reason. */
   refused: number
@@ -37,24 +41,36 @@ export type Settings = {
   grace: number
 }
 
-/**
- * Rotates a secret again and again while an application queries at a steady rate. It has the usual cache: it reads the
- * secret when that is older than `cached`, and at once after a refused login.
- */
+/** Rotates a secret again and again while an application uses it. */
 export async function measureAvailability(
   embedded: Embedded,
-  { strategy, server, secret, query }: Target,
-  { rotations, rate, cached, grace }: Settings,
+  target: Target,
+  settings: Settings,
 ): Promise<Availability> {
-  const found: Availability = {
-    strategy,
-    server,
-    rotations: 0,
-    queries: 0,
-    refused: 0,
-    failed: 0,
-    outages: [],
-  }
+  const { strategy, server, secret } = target
+  const { grace, cached } = settings
+  let rotations = 0
+  const observed = await observe(embedded, target, settings, async () => {
+    for (let i = 0; i < settings.rotations; i++) {
+      rotations += await rotate(embedded, { secret, grace })
+      // A single user has no grace time to wait for.
+      if (strategy === 'single-user') await sleep(cached / 10)
+    }
+  })
+  return { strategy, server, rotations, ...observed }
+}
+
+/**
+ * Has an application query at a steady rate while something is done. It has the usual cache: it reads the secret when that is
+ * older than `cached`, and at once after a refused login.
+ */
+export async function observe(
+  embedded: Embedded,
+  { secret, query }: Target,
+  { rate, cached }: Pick<Settings, 'rate' | 'cached'>,
+  act: () => Promise<void>,
+): Promise<Observed> {
+  const found: Observed = { queries: 0, refused: 0, failed: 0, outages: [] }
   const read = async () => JSON.parse((await embedded.users.shelf.read(secret, 'current')) ?? '') as Value
   let value = read()
   let readAt = performance.now()
@@ -90,11 +106,7 @@ export async function measureAvailability(
 
   const stop = steadily(rate, ask)
   try {
-    for (let i = 0; i < rotations; i++) {
-      found.rotations += await rotate(embedded, { secret, grace })
-      // A single user has no grace time to wait for.
-      if (strategy === 'single-user') await sleep(cached / 10)
-    }
+    await act()
   } finally {
     await stop()
   }

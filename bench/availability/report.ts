@@ -36,7 +36,7 @@ ${rows.map(row => `| ${row} |`).join('\n')}
 
 - An outage lasts from the first login that is refused to the first query that is answered again. Under \`single-user\` it is
   what SetSecret, TestSecret and FinishSecret take together; here nothing is far away, on AWS each of them is a Lambda
-  invocation. The command fails if a login is refused under any other strategy.
+  invocation, of which the rehearsal has started the last two before. The command fails if a login is refused under any other strategy.
 - A rotation with a temporary clone has two executions, each with a grace time.
 - A grace time that is shorter than what the application keeps a value for would cost it refused logins under every
   strategy.

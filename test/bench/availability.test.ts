@@ -1,26 +1,39 @@
+import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { TagResourceCommand } from '@aws-sdk/client-secrets-manager'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
 import { onMysql, onPostgres, onRedis } from '../../bench/availability/applications.ts'
-import { measureAvailability } from '../../bench/availability/measure.ts'
+import { measureAvailability, observe } from '../../bench/availability/measure.ts'
 import { measurePools, poolsOnMysql, poolsOnPostgres } from '../../bench/availability/measurePools.ts'
 import { clients, makeClients, openPool, SIZE } from '../../bench/availability/pools.ts'
 import type { Admin } from '../../local/client/users.ts'
 import { type Embedded, startEmbedded } from '../../local/embedded/embedded.ts'
+import { runRotation } from '../../local/embedded/stateMachine.ts'
 import { asSuperuser } from '../../local/servers/postgresDatabase.ts'
 
 // As bench/availability/run.ts, but for a few seconds.
 const settings = { rotations: 3, rate: 40, cached: 500, grace: 1_500 }
+/** What no user can read. */
+const absent = 'TABLE no_such_table'
 /** The newest of each that has its own way to let a user have two passwords. */
 const twoPasswords = [
   ...(['mysql', 'mariadb'] as const).flatMap(engine =>
     inject('mysql')
       .filter(server => server.engine === engine)
       .slice(-1)
-      .map(server => ({ ...server, target: (embedded: Embedded) => onMysql(embedded, server) })),
+      .map(server => ({
+        ...server,
+        absent,
+        target: (embedded: Embedded) => onMysql(embedded, server),
+      })),
   ),
   ...inject('redis')
     .slice(-1)
-    .map(server => ({ ...server, target: (embedded: Embedded) => onRedis(embedded, server) })),
+    .map(server => ({
+      ...server,
+      absent: 'NOSUCHCOMMAND',
+      target: (embedded: Embedded) => onRedis(embedded, server),
+    })),
 ]
 
 let embedded: Embedded
@@ -46,6 +59,36 @@ describe.concurrent.each(twoPasswords)('$name', ({ target }) => {
     const found = await measureAvailability(embedded, await target(embedded), settings)
     expect(found).toMatchObject({ rotations: 3, refused: 0, failed: 0, outages: [] })
     expect(found.queries).toBeGreaterThan(100)
+  })
+})
+
+describe('a rotation whose test query fails with current refuses nobody', () => {
+  test.each([
+    ...(['single-user', 'alternating-users', 'temporary-clone'] as const).map(strategy => ({
+      ...{ name: 'PostgreSQL', strategy, absent },
+      target: (embedded: Embedded) => onPostgres(embedded, admin, strategy),
+    })),
+    ...twoPasswords.flatMap(({ name, target, absent }) =>
+      (['single-user', 'dual-password'] as const).map(strategy => ({
+        ...{ name, strategy, target, absent },
+      })),
+    ),
+  ])('$name, $strategy', async ({ strategy, absent, target }) => {
+    const application = await target(embedded)
+    const tags = { 'keyturn:strategy': strategy, 'keyturn:test-query': absent }
+    const Tags = Object.entries(tags).map(([Key, Value]) => ({ Key, Value }))
+    const id = application.secret
+    await embedded.secrets.send(new TagResourceCommand({ SecretId: id, Tags }))
+    const observed = await observe(embedded, application, settings, async () => {
+      await sleep(100)
+      const input = { store: 'secrets-manager', id }
+      const { failure, states } = await runRotation(embedded.tasks, randomUUID(), input)
+      expect(failure?.error).toBe('TestFailed')
+      expect(states.includes('SetSecret')).toBe(strategy !== 'single-user')
+      await sleep(settings.cached)
+    })
+    expect(observed).toMatchObject({ refused: 0, failed: 0, outages: [] })
+    expect(observed.queries).toBeGreaterThan(10)
   })
 })
 

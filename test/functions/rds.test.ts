@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { CreateDBInstanceCommand } from '@aws-sdk/client-rds'
 import { GetSecretValueCommand } from '@aws-sdk/client-secrets-manager'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { Application } from '../../local/client/application.ts'
 import { SecretsShelf } from '../../local/client/shelves.ts'
 import type { Admin } from '../../local/client/users.ts'
 import { type Embedded, startEmbedded } from '../../local/embedded/embedded.ts'
@@ -83,6 +84,22 @@ describe.skipIf(!bin)('the functions on RDS', () => {
     rds.calls = []
     expect((await rotate(id)).failure).toBeUndefined()
     expect(rds.calls).toEqual([])
+  })
+
+  test('a master whose test query fails with current: nobody is refused, and RDS is told nothing', async () => {
+    const id = await embedded.users.enrol('owner', {
+      tags: { 'keyturn:strategy': 'master', 'keyturn:test-query': 'TABLE no_such_table' },
+    })
+    const application = new Application(embedded.users.shelf, id, embedded.postgres.caFile)
+    rds.calls = []
+    application.start()
+    const { failure, states } = await rotate(id)
+    await application.stop()
+    expect(failure?.error).toBe('TestFailed')
+    expect(states).not.toContain('SetSecret')
+    expect(application.failed).toBe(0)
+    expect(application.served).toBeGreaterThan(1)
+    expect(rds.calls).not.toContain('ModifyDBInstance')
   })
 
   test('a secret that names RDS Proxy is refused before anything is written', async () => {
