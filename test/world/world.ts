@@ -7,6 +7,7 @@ import { traits } from '../../rotation/engines/traits.ts'
 import { InvalidCredential, RotationError } from '../../rotation/errors.ts'
 import { parseOptions } from '../../rotation/options.ts'
 import type { Pipeline, Rotation } from '../../rotation/pipeline.ts'
+import { rehearseFinish, rehearseRollback, rehearseTest } from '../../rotation/rehearse.ts'
 import { retire } from '../../rotation/retire.ts'
 import { rollback, rollbackAbandoned } from '../../rotation/rollback.ts'
 import * as steps from '../../rotation/steps.ts'
@@ -21,7 +22,10 @@ import type { Place } from '../support/places.ts'
 /** Milliseconds: what takes an admin's own rotation seconds takes it no time here. */
 ADMIN_PAUSES.splice(0, Infinity, 20, 100, 300)
 
-/** When a state comes about. The last: SetSecret has gone well, TestSecret failed, and nothing is rolled back yet. */
+/**
+ * When a state comes about. After create: and after the rehearsal, which meets what was there before. The last: SetSecret has gone
+ * well, TestSecret failed, and nothing is rolled back yet.
+ */
 export const moments = ['before', 'after create', 'after set', 'before rollback'] as const
 export type Moment = (typeof moments)[number]
 
@@ -253,6 +257,14 @@ class Played {
       return this.#ended(error)
     }
     try {
+      if (rotation.rehearse)
+        for (const rehearse of [rehearseTest, rehearseFinish, rehearseRollback])
+          await this.#step(() => rehearse(pipeline, rotation))
+    } catch (error) {
+      leaveUntouched()
+      return await this.#discard(rotation, error)
+    }
+    try {
       await at('after create')
       const setErrors: unknown[] = []
       try {
@@ -287,6 +299,13 @@ class Played {
       }
       return await this.#create(moveBack)
     }
+  }
+
+  /** As a rollback, but that only a lockout is critical: nothing was changed. */
+  async #discard(rotation: Rotation, error: unknown): Promise<Outcome> {
+    const { lockout, ...ended } = await this.#rollBack(rotation, error)
+    if (!lockout || lockout.name === 'LockedOut') return { ...ended, ...(lockout && { lockout }) }
+    return { ...ended, severity: 'error' }
   }
 
   async #rollBack(rotation: Rotation, error: unknown): Promise<Outcome> {
