@@ -1,4 +1,12 @@
-import { NotPermitted, RdsBusy, RotationError, StoreFailed, Throttled, Unreachable } from './errors.ts'
+import {
+  NotPermitted,
+  RdsBusy,
+  RotationError,
+  StoreFailed,
+  Throttled,
+  Unanswered,
+  Unreachable,
+} from './errors.ts'
 
 /** An error as the SDK throws it. `$fault` is its mark of one that the service answered. */
 export type Failure = Error & { code?: string; $fault?: string; $metadata?: { requestId?: string } }
@@ -21,7 +29,7 @@ const refused = ({ name, $metadata }: Failure, service: string) =>
   new StoreFailed(`${service}: ${name}, request ${$metadata?.requestId}`)
 
 const usual: Names = {
-  unanswered: Throttled,
+  unanswered: Unanswered,
   // What the service did not answer is no error of it, and thrown on as it is.
   unknown: (error, service) => ('$fault' in error ? refused(error, service) : error),
 }
@@ -50,7 +58,7 @@ const services = {
       ValidationException: noSuchMachine,
     },
     // A rollback depends on its answers: whatever it is, it is asked again.
-    unknown: ({ name }, service) => new Throttled(`${service}: ${name}`),
+    unknown: error => new ('$fault' in error ? Throttled : Unanswered)(`Step Functions: ${error.name}`),
   },
   RDS: {
     ...usual,

@@ -1,4 +1,4 @@
-import { RotationError, Unexpected } from './errors.ts'
+import { RotationError, Unanswered, Unexpected, Unreachable } from './errors.ts'
 
 /**
  * What the message of a rehearsal's error begins with, behind the step's name. It is a contract: alarms read it where no history
@@ -6,15 +6,24 @@ import { RotationError, Unexpected } from './errors.ts'
  */
 const BEFORE = 'in the rehearsal, before anything was changed: '
 
-/** Runs a rehearsal. @throws what it throws, as one of ours, which says that nothing had been changed */
+/**
+ * Runs a rehearsal. A service of AWS that asks for fewer calls is no reason against the rotation; one that does not answer
+ * is, as the function has no way to it.
+ * @throws what it throws, as one of ours, which says that nothing had been changed
+ */
 export async function beforeChange(rehearse: () => Promise<void>): Promise<void> {
   try {
     await rehearse()
   } catch (error) {
-    const failure = error instanceof RotationError ? error : new Unexpected(error)
+    const failure = asOurs(error)
     failure.message = `${BEFORE}${failure.message}`
     throw failure
   }
+}
+
+function asOurs(error: unknown): RotationError {
+  if (error instanceof Unanswered) return new Unreachable(error.message)
+  return error instanceof RotationError ? error : new Unexpected(error)
 }
 
 /** Whether a message, with its step's name in front, is a rehearsal's. */

@@ -2,7 +2,7 @@ import { describe, expect, test, vi } from 'vitest'
 import { asSuperuser, connectionOf } from '../../local/servers/postgresDatabase.ts'
 import { Credential } from '../../rotation/credential.ts'
 import type { Session } from '../../rotation/engines/engine.ts'
-import { NotPermitted, Throttled } from '../../rotation/errors.ts'
+import { NotPermitted, Throttled, Unanswered } from '../../rotation/errors.ts'
 import type { Pipeline, Rotation } from '../../rotation/pipeline.ts'
 import { rehearseFinish, rehearseRollback, rehearseTest, tryOut } from '../../rotation/rehearse.ts'
 import { create, finish, set, test as try_ } from '../../rotation/steps.ts'
@@ -169,13 +169,14 @@ describe('a rehearsal', () => {
   )
 
   test.each(Object.keys(rehearsals) as (keyof typeof rehearsals)[])(
-    '%s: what the store refuses is thrown by its name, and what has none as Unexpected',
+    '%s: what the store refuses is thrown by its name, no answer as Unreachable, and what has no name as Unexpected',
     async name => {
       const rotation = await created()
       const rehearse = rehearsals[name]
       for (const [error, thrown] of [
         [new NotPermitted('no right to read'), 'NotPermitted'],
         [new Throttled('too often'), 'Throttled'],
+        [new Unanswered('no way there'), 'Unreachable'],
         [new TypeError('a password, perhaps'), 'Unexpected'],
       ] as const) {
         const refusing = new Proxy(store, {
