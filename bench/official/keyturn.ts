@@ -54,9 +54,10 @@ export class Functions implements AsyncDisposable {
   readonly #child: Child
 
   /** `more` is what its environment has besides. */
-  constructor({ secretsManager, issuer, roots }: Scene, more: NodeJS.ProcessEnv = {}) {
+  constructor({ secretsManager, stepFunctions, issuer, roots }: Scene, more: NodeJS.ProcessEnv = {}) {
     this.#child = new Child([process.execPath, '--input-type=module', '--eval', script], {
       AWS_ENDPOINT_URL_SECRETS_MANAGER: secretsManager.url,
+      AWS_ENDPOINT_URL_SFN: stepFunctions.url,
       NODE_EXTRA_CA_CERTS: issuer,
       AWS_REGION: 'eu-west-1',
       AWS_ACCESS_KEY_ID: 'local',

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type SecretsManagerServer, startSecretsManager } from '../../local/aws/secretsManager.ts'
 import type { Tls } from '../../local/aws/serve.ts'
+import { type StepFunctionsServer, startStepFunctions } from '../../local/aws/stepFunctions.ts'
 import { SecretsShelf } from '../../local/client/shelves.ts'
 import { makeCertificate } from '../../local/servers/certificate.ts'
 import { newestOf, type RunningMysql, startMysql } from '../../local/servers/mysql.ts'
@@ -14,12 +15,14 @@ import { clientAt } from './clientAt.ts'
 import { type Python, writeRoots } from './host.ts'
 import type { Engine } from './source.ts'
 
-/** A database, and a Secrets Manager over HTTPS, which both sides rotate on. */
+/** A database, and what stands for AWS over HTTPS, which both sides rotate on. */
 export type Scene = {
   engine: Engine
   /** Such as `PostgreSQL 18`. */
   name: string
   secretsManager: SecretsManagerServer
+  /** It knows of no execution, as those that are started directly run without it. */
+  stepFunctions: StepFunctionsServer
   shelf: SecretsShelf
   server: RunningPostgres | RunningMysql
   /** The certificate of Secrets Manager, and of whatever else stands for AWS. */
@@ -32,13 +35,13 @@ export type Scene = {
   home: string
   /** Makes an application's user, an admin, and a secret for each. @returns the ARN of the application's */
   enrol(alternating: boolean): Promise<string>
-  /** The calls of Secrets Manager and the logins since this was asked last. */
+  /** The calls of Secrets Manager and Step Functions, and the logins, since this was asked last. */
   seen(): Seen
   /** The password that is pending. Undefined without one. */
   pendingPassword(secret: string): Promise<string | undefined>
 }
 
-/** What Secrets Manager and the database saw. */
+/** What Secrets Manager, Step Functions and the database saw. */
 export type Seen = {
   /** By action. */
   calls: string[]
@@ -58,6 +61,7 @@ export async function withScene<T>(
   const { caFile: issuer, keyFile } = await makeCertificate(home)
   const tls = { caFile: issuer, keyFile }
   const secretsManager = stack.adopt(await startSecretsManager({ tls }), server => server.stop())
+  const stepFunctions = stack.adopt(await startStepFunctions({ tls }), server => server.stop())
   const database = stack.adopt(await startDatabase(engine), server => server.stop())
   const { name, caFile } = database
   // Each read goes on where the last one ended.
@@ -69,11 +73,13 @@ export async function withScene<T>(
   const pendingPassword = async (secret: string) =>
     JSON.parse((await shelf.read(secret, 'pending')) ?? '{}').password
   const seen = (): Seen => ({
-    calls: secretsManager.calls.splice(0).map(({ action }) => action),
+    calls: [secretsManager, stepFunctions].flatMap(({ calls }) =>
+      calls.splice(0).map(({ action }) => action),
+    ),
     ...loginsIn(engine, readFileSync(log, 'utf8')),
   })
   const { server } = database
-  const scene = { engine, name, secretsManager, shelf, server, tls, issuer, roots, home }
+  const scene = { engine, name, secretsManager, stepFunctions, shelf, server, tls, issuer, roots, home }
   return await use({ ...scene, enrol, seen, pendingPassword })
 }
 

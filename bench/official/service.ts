@@ -14,9 +14,9 @@ import type { Strategy } from './source.ts'
 export type CalledRotation = {
   /** The four calls of the rotation function. `wall` is how long Secrets Manager waits. */
   own: Work
-  /** What the functions of an execution did, but for the retirement. */
+  /** What the functions of an execution did, but for the retirement. Step Functions knows nothing of the execution for them. */
   execution: Work
-  /** Calls of Step Functions, by action. All of them are the rotation function's. */
+  /** The rotation function's calls of Step Functions, by action. */
   stepFunctions: string[]
 }
 

@@ -20,9 +20,9 @@ ${countsTable(all)}
 - Secrets Manager calls one function for all four steps, with the same token. AWS's does each step itself. Keyturn's
   rotateSecret starts an execution of the state machine, and answers each call when the execution has passed that step; it
   writes the new value itself, as the service's RotationToken is for it alone.
-- The calls of the function and of its execution are those of Secrets Manager. All calls of Step Functions are the function's:
-  it looks at the execution's history at least once a step, and that is what is counted. Each further look is one more; how
-  many there are depends on how long the execution takes, and is in TIMES.md.
+- The function's own calls of Step Functions have a column. It looks at the execution's history at least once a step, and that
+  is what is counted. Each further look is one more; how many there are depends on how long the execution takes, and is in
+  TIMES.md. One user's execution makes one call of Step Functions itself, in its rehearsal; all others are of Secrets Manager.
 - With two users of MySQL or MariaDB, the turn to the second user takes one call and one login more. The retirement comes
   afterwards, as above.
 `
@@ -68,7 +68,7 @@ ${timesTable(all)}
 
 ${measuredUnder(conditions)}
 The time is that of the four calls of the function, each answered when its step is done. Calls are those of Secrets Manager
-and of Step Functions, from the fewest to the most of ${Math.min(...all.map(({ pairs }) => pairs.keyturn.length))} rotations. rotateSecret looks at its execution at once, and again after
+and Step Functions, from the fewest to the most of ${Math.min(...all.map(({ pairs }) => pairs.keyturn.length))} rotations. rotateSecret looks at its execution at once, and again after
 200 ms: that is most of its time here. The local Step Functions goes from one state to the next at once. AWS's does not, so
 there is more to wait for there, and for each further pause there is one more look.
 `

@@ -19,9 +19,9 @@ export function summary(results: string, times: string): string {
   return table(
     ['', "AWS's", 'Keyturn'],
     [
-      ['calls of Secrets Manager, one user', official[1], ours[1]],
+      ['calls of AWS, one user', official[1], ours[1]],
       ['logins, one user', official[2], ours[2]],
-      ['calls of Secrets Manager, two users', officialTwo[1], withRetirement(1)],
+      ['calls of AWS, two users', officialTwo[1], withRetirement(1)],
       ['logins, two users', officialTwo[2], withRetirement(2)],
       ['all calls, one user, Secrets Manager starts it', called, `${ourCalled}, and 1 for each further look`],
       ['a warm rotation, one user', wall, ourWall],

@@ -8,6 +8,7 @@ import {
   SecretsManagerClient,
   UpdateSecretVersionStageCommand,
 } from '@aws-sdk/client-secrets-manager'
+import { GetExecutionHistoryCommand, SFNClient } from '@aws-sdk/client-sfn'
 import { createConnection } from 'mysql2/promise'
 import pg from 'pg'
 import { quoteText } from '../../../rotation/engines/mysql/mysqlAccount.ts'
@@ -24,7 +25,7 @@ export type Step = {
   logins: string[][]
 }
 type Key = 'current' | 'pending'
-/** A call of Secrets Manager. Of a version it says which it is. */
+/** A call of Secrets Manager or Step Functions. Of a version it says which it is. */
 export type Call = { action: string; version?: Key | undefined; stage?: string | undefined }
 
 type Value = { host: string; port: number; dbname: string; username: string; password: string }
@@ -32,6 +33,7 @@ type Value = { host: string; port: number; dbname: string; username: string; pas
 export type LoopEvent = { engine: Engine; secret: string; tokens: Record<Key, string>; step: Step }
 
 const client = new SecretsManagerClient()
+const stepFunctions = new SFNClient()
 const ca = readFileSync(process.env.KEYTURN_CA_FILE ?? '', 'utf8')
 const secureContext = createSecureContext({ ca })
 const ssl = { ca, verifyIdentity: true, minVersion: 'TLSv1.2' as const }
@@ -65,7 +67,16 @@ async function ask(
   } else if (action === 'UpdateSecretVersionStage') {
     const move = { VersionStage: stage, MoveToVersionId: pending, RemoveFromVersionId: current }
     await client.send(new UpdateSecretVersionStageCommand({ SecretId, ...move }))
+  } else if (action === 'GetExecutionHistory') {
+    const executionArn = `${process.env.KEYTURN_EXECUTIONS}:${pending}`
+    const query = { executionArn, maxResults: 1000, includeExecutionData: false }
+    await stepFunctions.send(new GetExecutionHistoryCommand(query)).catch(unlessUnknown)
   } else throw new Error(`${action} is not called by a rotation of a single user that goes well`)
+}
+
+/** An execution that was started directly is not known there. */
+function unlessUnknown(error: Error): void {
+  if (error.name !== 'ExecutionDoesNotExist') throw error
 }
 
 /** A statement with the new password in the place of the one that was recorded, as the server's log has that. */

@@ -39,7 +39,7 @@ export async function watched<T>(
   const log = openSync(scene.server.logFile, 'r')
   try {
     readFileSync(log)
-    scene.secretsManager.calls.splice(0)
+    for (const { calls } of [scene.secretsManager, scene.stepFunctions]) calls.length = 0
     const done = await act()
     const calls = scene.secretsManager.calls.splice(0).map(
       ({ action, version, stage }): Call => ({
@@ -48,6 +48,8 @@ export async function watched<T>(
         stage,
       }),
     )
+    // A step asks Step Functions last.
+    calls.push(...scene.stepFunctions.calls.splice(0))
     return { ...done, step: { calls, logins: loginsIn(scene.engine, readFileSync(log, 'utf8')) } }
   } finally {
     closeSync(log)
