@@ -4,6 +4,7 @@ import { eventBus } from '../../local/embedded/eventBus.ts'
 import { arnOf, runRotation, type Tasks } from '../../local/embedded/stateMachine.ts'
 import type { Package } from '../rotation/start.ts'
 import { Child, type Spent } from './child.ts'
+import { oneAtATime } from './oneAtATime.ts'
 import { type Rotation, type Rotator, together, type Work } from './rotator.ts'
 import type { Scene, Seen } from './scene.ts'
 
@@ -142,18 +143,13 @@ export type StateWork = { state: string; work: Work }
 /** Calls a function, and sees what comes of it. */
 type Around = (state: string, call: () => Promise<Outcome>) => Promise<Outcome>
 
-/**
- * What the states of an execution do: each calls its function by `around`, one after the other also where the execution has
- * branches. So what is seen meanwhile is the function's own.
- */
+/** What the states of an execution do: each calls its function by `around`, one after the other. */
 export function tasksOf(functions: Functions, around: Around): Tasks {
   const tasks: Tasks = { ...eventBus() }
-  let last: Promise<unknown> = Promise.resolve()
+  const inOrder = oneAtATime()
   for (const [state, name] of functionsOfRotate)
     tasks[state] = async event => {
-      const called = last.then(() => around(state, () => functions.call(name, event)))
-      last = called.catch(() => {})
-      const { answer, error } = await called
+      const { answer, error } = await inOrder(() => around(state, () => functions.call(name, event)))
       if (error) throw Object.assign(new Error(error.message), { name: error.name })
       return answer
     }

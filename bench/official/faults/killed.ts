@@ -1,4 +1,5 @@
 import type { Task, Tasks } from '../../../local/embedded/stateMachine.ts'
+import { oneAtATime } from '../oneAtATime.ts'
 import type { Death } from './mortal.ts'
 import { alive, Life } from './operations.ts'
 
@@ -16,20 +17,22 @@ export function mortalTasks(
 ): { tasks: Tasks; operations: string[] } {
   const life = new Life(dies)
   let diedIn: string | undefined
+  const inOrder = oneAtATime()
   const mortal =
     (state: string, task: Task): Task =>
-    async input => {
-      if (diedIn === state || (diedIn && afterwards === 'stopped')) throw killed()
-      if (diedIn) return task(input)
-      try {
-        const result = await alive(life, async () => task(input))
-        if (!life.dead) return result
-      } catch (error) {
-        if (!life.dead) throw error
-      }
-      diedIn = state
-      throw killed()
-    }
+    input =>
+      inOrder(async () => {
+        if (diedIn === state || (diedIn && afterwards === 'stopped')) throw killed()
+        if (diedIn) return task(input)
+        try {
+          const result = await alive(life, async () => task(input))
+          if (!life.dead) return result
+        } catch (error) {
+          if (!life.dead) throw error
+        }
+        diedIn = state
+        throw killed()
+      })
   const all = Object.entries(tasks).map(([state, task]) => [state, mortal(state, task)])
   return { tasks: Object.fromEntries(all), operations: life.operations }
 }

@@ -12,30 +12,11 @@ import type { Source } from '../../../bench/official/source.ts'
 import type { PostgresServer } from '../../../local/servers/postgres.ts'
 import { asSuperuser } from '../../../local/servers/postgresDatabase.ts'
 import { pythonBin } from '../../../local/stack/python.ts'
+import { officialStandIn } from '../../support/officialStandIn.ts'
 
 const bin = await pythonBin()
 
-/** Stands in for AWS's: it takes half a second to load, and only moves the label. */
-const standIn = `
-import os, time
-import boto3
-time.sleep(0.5)
-issuers = "/etc/pki/tls/cert.pem"
-
-def lambda_handler(event, context):
-    client = boto3.client("secretsmanager", endpoint_url=os.environ["SECRETS_MANAGER_ENDPOINT"])
-    secret, token = event["SecretId"], event["ClientRequestToken"]
-    if event["Step"] == "createSecret":
-        value = client.get_secret_value(SecretId=secret)
-        client.put_secret_value(
-            SecretId=secret, ClientRequestToken=token, SecretString=value["SecretString"], VersionStages=["AWSPENDING"]
-        )
-    if event["Step"] == "finishSecret":
-        client.update_secret_version_stage(
-            SecretId=secret, VersionStage="AWSCURRENT", MoveToVersionId=token,
-            RemoveFromVersionId=client.get_secret_value(SecretId=secret)["VersionId"],
-        )
-`
+const standIn = officialStandIn('import time; time.sleep(0.5)')
 const patiently = { timeout: 20_000 }
 
 /** How many queries fail until so many more have begun. */
@@ -65,10 +46,12 @@ describe.skipIf(!bin)('on PostgreSQL', () => {
   })
 
   test("Keyturn's functions are loaded when they are first called, and lock out for a part of the rotation", async () => {
-    const packages = ['createSecret', 'setSecret', 'testSecret', 'finishSecret'].map(name => ({
-      name,
-      entry: new URL(`../../../functions/${name}.ts`, import.meta.url).href,
-    }))
+    const packages = ['createSecret', 'setSecret', 'testSecret', 'finishSecret', 'rollbackSecret'].map(
+      name => ({
+        name,
+        entry: new URL(`../../../functions/${name}.ts`, import.meta.url).href,
+      }),
+    )
     const effectOf = await watchEffects(scene.server)
     await using crew = await keyturnCrew(scene, { packages })()
     const secret = await scene.enrol(false)
