@@ -6,7 +6,7 @@ import {
   type SSMClient,
 } from '@aws-sdk/client-ssm'
 import { ask } from '../rotation/ask.ts'
-import { folder, lockName, PENDING, tokenOf } from '../rotation/stores/parameterNames.ts'
+import { folder, LOCK, lockName, PENDING, tokenOf } from '../rotation/stores/parameterNames.ts'
 import { type Tags, tagsIn } from '../rotation/tags.ts'
 import { isToken } from './token.ts'
 
@@ -64,18 +64,25 @@ export const pendingTokenOf = async (ssm: SSMClient, name: string): Promise<stri
   (await pendingTokens(ssm, name)).get(pendingPath(name))
 
 /**
- * The tokens of all that is pending of parameters, by that path: of `name` alone, if one is given. No value is read.
+ * The tokens of all that is pending of parameters, by that path: of `name` alone, if one is given. No value is read. What a
+ * rotation has discarded is kept for a while: pending is what was written after the lock that is there.
  * @throws NotPermitted, Throttled, StoreFailed
  */
 export async function pendingTokens(ssm: SSMClient, name?: string): Promise<Map<string, string>> {
   const path = name === undefined ? PENDING : folder(name)
   const filter = { Key: 'Path', Option: 'Recursive', Values: [path] }
   const pages = paginateDescribeParameters({ client: ssm, pageSize: NAMES }, { ParameterFilters: [filter] })
+  const all = (await ask('Parameter Store', () => Array.fromAsync(pages))).flatMap(
+    ({ Parameters = [] }) => Parameters,
+  )
+  const times = new Map(
+    all.map(({ Name = '', LastModifiedDate }) => [Name, LastModifiedDate?.getTime() ?? 0]),
+  )
   const found = new Map<string, string>()
-  for (const { Parameters = [] } of await ask('Parameter Store', () => Array.fromAsync(pages)))
-    for (const { Name = '' } of Parameters) {
-      const [, above = '', token = ''] = /^(.+)\/([^/]+)$/.exec(Name) ?? []
-      if (isToken(token)) found.set(above, token)
-    }
+  for (const { Name = '' } of all) {
+    const [, above = '', token = ''] = /^(.+)\/([^/]+)$/.exec(Name) ?? []
+    const since = times.get(`${above}/${LOCK}`)
+    if (isToken(token) && since !== undefined && (times.get(Name) ?? 0) >= since) found.set(above, token)
+  }
   return found
 }

@@ -17,5 +17,6 @@ export const isOurs = (label: string) =>
 export const PENDING = '/keyturn/pending'
 export const folder = (id: string) => `${PENDING}/${id.replace(/^\//, '')}`
 export const valueName = (id: string, token: string) => `${folder(id)}/${token}`
-/** Its value is the token of the rotation that goes on. No token is so short. */
-export const lockName = (id: string) => `${folder(id)}/lock`
+/** Where the token of the rotation that goes on is kept, in that folder. No token is so short. */
+export const LOCK = 'lock'
+export const lockName = (id: string) => `${folder(id)}/${LOCK}`

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
 import {
   CreateSecretCommand,
@@ -5,7 +6,12 @@ import {
   ReplicateSecretToRegionsCommand,
   SecretsManagerClient,
 } from '@aws-sdk/client-secrets-manager'
-import { AddTagsToResourceCommand, PutParameterCommand, SSMClient } from '@aws-sdk/client-ssm'
+import {
+  AddTagsToResourceCommand,
+  DeleteParameterCommand,
+  PutParameterCommand,
+  SSMClient,
+} from '@aws-sdk/client-ssm'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { RotationRecord } from '../../fleet/records/record.ts'
 import { RecordTable } from '../../fleet/records/recordTable.ts'
@@ -240,12 +246,33 @@ describe('status of one credential', () => {
   })
 })
 
+/** Writes what a rotation of a parameter writes before it changes anything: the lock, and the value. */
+async function pending(name: string, token: string): Promise<void> {
+  const put = (Name: string, Value: string, Type: 'String' | 'SecureString') =>
+    ssm.send(new PutParameterCommand({ Name: `/keyturn/pending${name}/${Name}`, Value, Type }))
+  await put('lock', token, 'String')
+  await put(token, 'Hidden-3', 'SecureString')
+}
+
 describe('rotate of a parameter', () => {
+  test('which a rotation has failed is not stuck: what that discarded is kept for a while, without the lock', async () => {
+    await parameter('/one/discarded')
+    const [older, newer] = ['22222222-0000-4000-8000-000000000002', '22222222-0000-4000-8000-000000000003']
+    const lock = '/keyturn/pending/one/discarded/lock'
+    await pending('/one/discarded', older)
+    expect((await json('status', '/one/discarded')).document).toMatchObject({ pending: { token: older } })
+    await ssm.send(new DeleteParameterCommand({ Name: lock }))
+    expect((await json('status', '/one/discarded')).document).toMatchObject({ state: 'by-hand' })
+    // A rotation has begun, and has written nothing yet.
+    await sleep(1100)
+    await ssm.send(new PutParameterCommand({ Name: lock, Value: newer, Type: 'String' }))
+    expect((await json('status', '/one/discarded')).document).toMatchObject({ state: 'by-hand' })
+  })
+
   test('whose rotation runs already begins no other', async () => {
     await parameter('/one/runs')
     const token = '22222222-0000-4000-8000-000000000001'
-    const value = { Value: 'Hidden-3', Type: 'SecureString' } as const
-    await ssm.send(new PutParameterCommand({ ...value, Name: `/keyturn/pending/one/runs/${token}` }))
+    await pending('/one/runs', token)
     stepFunctions.running.add(token)
     expect((await json('status', '/one/runs')).document).toMatchObject({
       state: 'rotating',
