@@ -1,15 +1,10 @@
-import {
-  NotPermitted,
-  RdsBusy,
-  RotationError,
-  StoreFailed,
-  Throttled,
-  Unanswered,
-  Unreachable,
-} from './errors.ts'
+import { NotPermitted, RdsBusy, RotationError, StoreFailed, Throttled, Unreachable } from './errors.ts'
 
 /** An error as the SDK throws it. `$fault` is its mark of one that the service answered. */
 export type Failure = Error & { code?: string; $fault?: string; $metadata?: { requestId?: string } }
+
+/** AWS did not answer at all. That is retried as Throttled is, and has its name; a rehearsal tells it apart. */
+export class Unanswered extends Throttled {}
 
 /** What the errors of one service are called. */
 type Names = {

@@ -1,4 +1,5 @@
-import { RotationError, Unanswered, Unexpected, Unreachable } from './errors.ts'
+import { Unanswered } from './ask.ts'
+import { RotationError, Unexpected, Unreachable } from './errors.ts'
 
 /**
  * What the message of a rehearsal's error begins with, behind the step's name. It is a contract: alarms read it where no history

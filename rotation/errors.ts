@@ -143,9 +143,6 @@ export class Throttled extends RotationError {
   override readonly name = 'Throttled'
 }
 
-/** AWS did not answer at all. That is retried as Throttled is, and has its name; a rehearsal tells it apart. */
-export class Unanswered extends Throttled {}
-
 /** The new credential logs in, but is not as good as the one it replaces. */
 export class TestFailed extends RotationError {
   override readonly name = 'TestFailed'
