@@ -1,5 +1,6 @@
 import { ExecutionFailed, Executions } from '../fleet/executions.ts'
 import { passed } from '../fleet/waitForStep.ts'
+import { isOfService } from '../rotation/ask.ts'
 import { parseEnvironment } from './shared/environment.ts'
 import { awaitedEvent } from './shared/event.ts'
 import { functionHandler } from './shared/handler.ts'
@@ -28,7 +29,8 @@ export const handler = functionHandler(
       return { store, id, outcome: 'rotated' }
     } catch (error) {
       if (!(error instanceof ExecutionFailed)) throw error
-      if (server && group && error.name === 'Unreachable') await noteDown(server, group)
+      const isDown = error.name === 'Unreachable' && !isOfService(error.message)
+      if (server && group && isDown) await noteDown(server, group)
       const critical = (await executions.progress({ token, number: 1 }))?.entered.has('RollbackFailed')
       const reason = error.message.slice(0, KEPT)
       return { store, id, outcome: 'failed', error: error.name, reason, ...(critical && { critical }) }

@@ -67,6 +67,10 @@ const services = {
 /** A service of AWS, by the name that our errors begin with. */
 export type ServiceName = keyof typeof services
 
+/** Whether a message tells of an error of such a service, as all do that `ask` makes, and not of a database server. */
+export const isOfService = (message: string): boolean =>
+  Object.keys(services).some(service => message.includes(`: ${service}: `))
+
 /** What errors mean at one call, by their names: an answer, or an error of ours that is thrown. */
 export type Meanings<T> = Record<string, (error: Error) => T | Promise<T>>
 

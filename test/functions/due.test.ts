@@ -92,6 +92,22 @@ describe('startRotation', () => {
     }
   })
 
+  test('a service of AWS was found not to answer: that is nothing to the server, so it begins', async () => {
+    const failing = rotation(await embedded.users.enrol('away'))
+    embedded.stepFunctions.tasks.TestSecret = () => {
+      const message =
+        'testSecret: in the rehearsal, before anything was changed: Secrets Manager: ECONNREFUSED'
+      throw Object.assign(new Error(message), { name: 'Unreachable' })
+    }
+    const server = { server: '0123456789abcdef-3', group: 'run-1 db' }
+    await startRotation({ ...failing, ...server })
+    expect(await awaitRotation({ ...failing, ...server })).toMatchObject({ error: 'Unreachable' })
+    embedded.stepFunctions.tasks.TestSecret = embedded.tasks.TestSecret as Task
+    const input = rotation(await embedded.users.enrol('beside'))
+    expect(await startRotation({ ...input, ...server })).toMatchObject({ outcome: 'started' })
+    await embedded.stepFunctions.executions.get(input.token)?.ended
+  })
+
   test('its window has closed meanwhile: it does not begin', async () => {
     const input = rotation(await embedded.users.enrol('outside'))
     const before = executions()

@@ -1,4 +1,6 @@
+import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import { describe, expect, test, vi } from 'vitest'
+import { Executions } from '../../fleet/executions.ts'
 import { asSuperuser, connectionOf } from '../../local/servers/postgresDatabase.ts'
 import { Unanswered } from '../../rotation/ask.ts'
 import { Credential } from '../../rotation/credential.ts'
@@ -7,6 +9,7 @@ import { NotPermitted, Throttled } from '../../rotation/errors.ts'
 import type { Pipeline, Rotation } from '../../rotation/pipeline.ts'
 import { rehearseFinish, rehearseRollback, rehearseTest, tryOut } from '../../rotation/rehearse.ts'
 import { create, finish, set, test as try_ } from '../../rotation/steps.ts'
+import { SecretsManager } from '../../rotation/stores/secretsManager.ts'
 import type { Store } from '../../rotation/stores/store.ts'
 import {
   admin,
@@ -194,6 +197,28 @@ describe('a rehearsal', () => {
       }
     },
   )
+
+  test('a service of AWS that gives no answer is Unreachable, which ends the rotation before anything is changed', async () => {
+    const rotation = await created()
+    const away = {
+      region: 'eu-west-1',
+      endpoint: 'http://127.0.0.1:1',
+      credentials: { accessKeyId: 'none', secretAccessKey: 'none' },
+      maxAttempts: 1,
+    }
+    const unreachable = (service: string) => ({
+      name: 'Unreachable',
+      message: `${before}${service}: ECONNREFUSED`,
+    })
+    const elsewhere = { ...pipeline, store: new SecretsManager(new SecretsManagerClient(away)) }
+    for (const rehearse of Object.values(rehearsals))
+      await expect(rehearse(elsewhere, rotation)).rejects.toMatchObject(unreachable('Secrets Manager'))
+    const executions = new Executions('arn:aws:states:eu-west-1:123456789012:execution:rotate', away)
+    const untouched = () => executions.untouched('8f14e45f-ceea-467f-a0e6-0123456789ab')
+    await expect(rehearseRollback({ ...pipeline, untouched }, rotation)).rejects.toMatchObject(
+      unreachable('Step Functions'),
+    )
+  })
 
   test('of a rollback: a history that may not be read, and a driver that is not there', async () => {
     const rotation = await created()
