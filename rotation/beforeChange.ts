@@ -27,5 +27,6 @@ function asOurs(error: unknown): RotationError {
   return error instanceof RotationError ? error : new Unexpected(error)
 }
 
-/** Whether a message, with its step's name in front, is a rehearsal's. */
-export const saysBeforeChange = (message: string): boolean => message.includes(`: ${BEFORE}`)
+/** Whether a message, with its step's name in front, is a rehearsal's. What else it holds may come from outside. */
+export const saysBeforeChange = (message: string): boolean =>
+  /^\w+: (.*)$/s.exec(message)?.[1]?.startsWith(BEFORE) ?? false

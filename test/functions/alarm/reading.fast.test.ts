@@ -63,6 +63,14 @@ describe('the state that an execution ended in tells how bad it is', () => {
       'error',
       'notpermitted',
     ],
+    // What stands further behind may be the name of a user.
+    [
+      'FAILED',
+      'Unreachable',
+      'rollbackSecret: login as : in the rehearsal, before anything was changed: x on db: no',
+      'critical',
+      'lockedout',
+    ],
     ['FAILED', 'Unreachable', 'retireSecret: no answer', 'error', 'retiresecret-failed'],
     ['FAILED', 'StepFunctions.SdkClientException', 'no answer', 'error', 'retiresecret-failed'],
     ['FAILED', 'EventBridge.FailedEntry', 'no such bus', 'error', 'announcesuccess-failed'],
