@@ -218,7 +218,7 @@ async function scenes(embedded: Embedded): Promise<EmbeddedScene[]> {
       ],
     },
     {
-      title: 'A rotation whose test fails, after the password was changed',
+      title: 'A rotation whose test fails with the new password alone, after that was set',
       user: 'orders',
       secret: await embedded.users.enrol('orders', { tags: single, failsOnceChanged: true }),
       ends: 'rolled back',

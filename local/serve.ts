@@ -72,7 +72,7 @@ async function scenes({ users, secrets, parameters }: Deployed): Promise<Deploye
       id: await users.enrol('billing', { admin, tags: { 'keyturn:grace': '1s' } }),
     },
     {
-      title: 'A rotation whose test fails, after the password was changed',
+      title: 'A rotation whose test fails with the new password alone, after that was set',
       shelf: secrets,
       id: await users.enrol('orders', { failsOnceChanged: true }),
       ends: 'FAILED',

@@ -85,7 +85,9 @@ ${table(
     )
     if (logged.side === 'Keyturn' || !ours) return []
     const cell = ({ shown, rotations }: Logged) => `${shown} of ${rotations}`
-    return [[`${logged.database}, ${strategies[logged.strategy]}: ${logged.side}`, cell(logged), cell(ours)]]
+    const [, ...change] = logged.side.split(', ')
+    const title = [logged.database, strategies[logged.strategy], ...change].join(', ')
+    return [[title, cell(logged), cell(ours)]]
   }),
 )}
 

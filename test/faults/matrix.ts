@@ -260,7 +260,7 @@ export function faultMatrix(
     )
     expect(counts).toMatchObject({ lockouts: 0, stuck: 0 })
     const brief = strategy === 'alternating-users' ? 120 : 50
-    const least = extent === 'brief' ? brief : strategy === 'temporary-clone' ? 150 : whole ? 400 : 250
+    const least = extent === 'brief' ? brief : strategy === 'temporary-clone' ? 150 : whole ? 400 : 200
     expect(counts.cases).toBeGreaterThan({ json: least, 'password-only': 55, opaque: 30 }[value])
   })
 }
