@@ -392,7 +392,8 @@ export function mysqlEntries(server: RunningMysql): MysqlEntry[] {
         if (!itself) more = await Promise.all(Array.from({ length: 9 }, () => another()))
       },
       async undo() {
-        await sql('set global max_connections = 300')
+        // A new connection might not be let in, as one that was refused counts until it is gone.
+        await held?.query('set global max_connections = 300')
         for (const one of [held, ...more]) await one?.end()
         more = []
       },
