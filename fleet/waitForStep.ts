@@ -2,19 +2,8 @@ import { setTimeout } from 'node:timers/promises'
 import { RotationInProgress, Throttled } from '../rotation/errors.ts'
 import { type Attempt, type Executions, latestAttempt, type Progress } from './executions.ts'
 import { type Clock, PAUSE, poll } from './poll.ts'
-import type { StateName } from './states.ts'
+import { type ServiceStep, serviceSteps, stateAfter } from './serviceSteps.ts'
 
-/** The steps that Secrets Manager asks for, in their order. */
-export const serviceSteps = ['createSecret', 'setSecret', 'testSecret', 'finishSecret'] as const
-export type ServiceStep = (typeof serviceSteps)[number]
-
-/** A step is passed once the state after it was entered: no failure leads there. */
-export const stateAfter: Record<ServiceStep, StateName<'rotate'>> = {
-  createSecret: 'SetSecret',
-  setSecret: 'TestSecret',
-  testSecret: 'FinishSecret',
-  finishSecret: 'AnnounceSuccess',
-}
 const hasPassed = ({ entered }: Progress, step: ServiceStep) => entered.has(stateAfter[step])
 
 /** An attempt, and how far it had come if it was looked at already. */

@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import type { ServiceStep } from '../../fleet/waitForStep.ts'
+import type { ServiceStep } from '../../fleet/serviceSteps.ts'
 import { makePython } from '../../local/stack/python.ts'
 import { Child, type Spent } from './child.ts'
 

@@ -1,4 +1,4 @@
-import { serviceSteps } from '../../fleet/waitForStep.ts'
+import { serviceSteps } from '../../fleet/serviceSteps.ts'
 import { Host, type Python } from './host.ts'
 import { type Rotation, type Rotator, together, type Work } from './rotator.ts'
 import type { Scene } from './scene.ts'

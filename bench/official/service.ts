@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { serviceSteps } from '../../fleet/waitForStep.ts'
+import { serviceSteps } from '../../fleet/serviceSteps.ts'
 import { type StepFunctionsServer, startStepFunctions } from '../../local/aws/stepFunctions.ts'
 import type { Package } from '../rotation/start.ts'
 import type { Sides } from './compare.ts'

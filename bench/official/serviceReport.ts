@@ -1,4 +1,4 @@
-import { serviceSteps } from '../../fleet/waitForStep.ts'
+import { serviceSteps } from '../../fleet/serviceSteps.ts'
 import { ms, table } from '../markdown.ts'
 import { median } from '../median.ts'
 import { type Conditions, measuredUnder } from './conditions.ts'

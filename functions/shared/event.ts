@@ -1,6 +1,6 @@
 import * as v from 'valibot'
+import { type ServiceStep, serviceSteps } from '../../fleet/serviceSteps.ts'
 import { isToken } from '../../fleet/token.ts'
-import { type ServiceStep, serviceSteps } from '../../fleet/waitForStep.ts'
 import { engineNames } from '../../rotation/engines/traits.ts'
 import { InvalidInput, RotationError } from '../../rotation/errors.ts'
 import { type StoreName, storeNames } from '../../rotation/stores/store.ts'

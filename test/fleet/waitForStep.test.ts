@@ -1,6 +1,7 @@
 import { afterEach, expect, test, vi } from 'vitest'
 import { ExecutionFailed, type Executions, type Progress } from '../../fleet/executions.ts'
-import { passedToTheEnd, type ServiceStep, serviceSteps, stateAfter } from '../../fleet/waitForStep.ts'
+import { type ServiceStep, serviceSteps, stateAfter } from '../../fleet/serviceSteps.ts'
+import { passedToTheEnd } from '../../fleet/waitForStep.ts'
 import { Throttled } from '../../rotation/errors.ts'
 
 /** Milliseconds since the beginning, on a clock that only pauses move. */

@@ -10,6 +10,7 @@ import {
 import { GetExecutionHistoryCommand, SFNClient, StartExecutionCommand } from '@aws-sdk/client-sfn'
 import pg from 'pg'
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import { stateAfter } from '../../fleet/serviceSteps.ts'
 import type { StateName } from '../../fleet/states.ts'
 import { type Embedded, startEmbedded } from '../../local/embedded/embedded.ts'
 import { definitionOf, type Task } from '../../local/embedded/stateMachine.ts'
@@ -21,7 +22,6 @@ type Step = (typeof steps)[number]
 
 let embedded: Embedded
 let handler: (event: object, context: object) => Promise<unknown>
-let stateAfter: Record<Step, StateName<'rotate'>>
 let id: string
 let user: string
 /** All that could be read by whoever may read logs or executions. */
@@ -32,7 +32,6 @@ beforeAll(async () => {
   process.env.POWERTOOLS_LOG_LEVEL = 'DEBUG'
   embedded = await startEmbedded()
   ;({ handler } = await import('../../functions/rotateSecret.ts'))
-  ;({ stateAfter } = await import('../../fleet/waitForStep.ts'))
 })
 afterAll(async () => {
   await embedded.stop()

@@ -37,7 +37,7 @@ describe('a password alone', () => {
     expect(rotation).toEqual({
       ...{ id, token, engine: 'postgres', connection: '/shop/connection', host: server.host },
       address: `${server.host}:${server.port}`,
-      ...{ strategy: 'single-user', user: app.user, nextUser: app.user, replaces: first },
+      ...{ strategy: 'single-user', user: app.user, nextUser: app.user, replaces: first, rehearse: true },
     })
     expect(await stored('current')).toMatch(/^[!-~]{32}$/)
     expect(await stored('previous')).toBe(app.current.password)

@@ -170,8 +170,12 @@ export class LostRegion {
   }
 }
 
-/** A client of the SDK looks for its Region when it is first used, and keeps it. */
-async function settleRegion({ CreateSecret }: Tasks): Promise<void> {
+/**
+ * A client of the SDK looks for its Region when it is first used, and keeps it. The functions that ask a database have one, and
+ * the others have one.
+ */
+async function settleRegion({ CreateSecret, RollbackSecret }: Tasks): Promise<void> {
   const [execution, rotation] = [randomUUID(), { store: 'secrets-manager', id: 'none' }]
-  await Promise.resolve(CreateSecret?.({ execution, rotation })).catch(() => {})
+  for (const task of [CreateSecret, RollbackSecret])
+    await Promise.resolve(task?.({ execution, rotation })).catch(() => {})
 }

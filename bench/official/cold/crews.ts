@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { serviceSteps } from '../../../fleet/waitForStep.ts'
+import { serviceSteps } from '../../../fleet/serviceSteps.ts'
 import { functionsOfRotate } from '../../../local/embedded/embedded.ts'
 import { eventBus } from '../../../local/embedded/eventBus.ts'
 import { runRotation, type Tasks } from '../../../local/embedded/stateMachine.ts'

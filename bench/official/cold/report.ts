@@ -54,9 +54,9 @@ processors all of it used.${skipped(tooFast)}
 ${sizesTable(outages, zips, packages)}
 
 Memory is the most that one process had in a cold rotation: on AWS every function has its own. A zip of AWS's function is its code
-for a single user with ${libraries(zips)};
-boto3 is there where Lambda runs Python, and what libpq needs is left out. Keyturn's is the largest of its functions' packages,
-each of which has the SDK's clients and the drivers of all engines.
+for a single user with ${libraries(zips)}. Lambda's Python
+brings boto3, and what libpq needs is left out. Keyturn's is the largest of its functions' packages: those that ask a database have
+the drivers of all engines.
 `
 
 const pairsOf = (outages: Outages[]) => Math.min(...outages.map(({ cold }) => cold.official.length))

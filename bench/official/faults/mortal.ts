@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { serviceSteps } from '../../../fleet/waitForStep.ts'
+import { serviceSteps } from '../../../fleet/serviceSteps.ts'
 import { Child } from '../child.ts'
 
 /** Where a process dies: at which operation, counted from 0, and whether that had taken effect. */

@@ -69,7 +69,7 @@ test('the report of cold functions has the medians, the most memory and the larg
   expect(row('one function')).toEqual(['52 MiB', '71 MiB', '385,115', '942,133'])
   expect(report).toContain('medians of 3 pairs')
   expect(report).toContain('rotates 20 times')
-  expect(report).toContain('with PyGreSQL and libpq;')
+  expect(report).toContain('with PyGreSQL and libpq.')
   expect(report).not.toContain('Not measured')
 })
 

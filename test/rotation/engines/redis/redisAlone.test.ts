@@ -200,7 +200,7 @@ describe.skipIf(!servers.length).each(servers)('$name alone', ({ packages }) => 
       },
     })
     await master.run(['SET', 'from', 'the master'])
-    await expect.poll(() => replica.run(['GET', 'from'])).toBe('the master')
+    await expect.poll(() => replica.run(['GET', 'from']), { timeout: 20_000 }).toBe('the master')
     const narrow = async ({ server, run }: typeof replica, ...rules: string[]) => {
       const user = `user_${hex()}`
       await run(['ACL', 'SETUSER', user, 'on', `#${digest('p')}`, ...rules])

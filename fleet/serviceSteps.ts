@@ -1,0 +1,13 @@
+import type { StateName } from './states.ts'
+
+/** The steps that Secrets Manager asks for, in their order. */
+export const serviceSteps = ['createSecret', 'setSecret', 'testSecret', 'finishSecret'] as const
+export type ServiceStep = (typeof serviceSteps)[number]
+
+/** A step is passed once the state after it was entered: no failure leads there. */
+export const stateAfter: Record<ServiceStep, StateName<'rotate'>> = {
+  createSecret: 'SetSecret',
+  setSecret: 'TestSecret',
+  testSecret: 'FinishSecret',
+  finishSecret: 'AnnounceSuccess',
+}
