@@ -3,9 +3,9 @@ import { stripVTControlCharacters } from 'node:util'
 import { PutSecretValueCommand } from '@aws-sdk/client-secrets-manager'
 import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test, vi } from 'vitest'
 import type { StateName } from '../../fleet/states.ts'
+import type { Users } from '../../local/client/users.ts'
 import { type Embedded, load, startEmbedded } from '../../local/embedded/embedded.ts'
 import type { Task } from '../../local/embedded/stateMachine.ts'
-import { failsLate } from '../support/failsLate.ts'
 import { type Account, environment, file, functionArn, run, stackOf, startAccount } from './account.ts'
 
 let embedded: Embedded
@@ -36,9 +36,9 @@ const single = { 'keyturn:strategy': 'single-user' }
 const failing = { ...single, 'keyturn:test-query': 'TABLE no_such_table' }
 let users = 0
 /** A new secret: its name, by which the command calls it. */
-async function enrol(tags: Record<string, string> = {}, admin?: { user: string; arn: string }) {
+async function enrol(tags: Record<string, string> = {}, more: Parameters<Users['enrol']>[1] = {}) {
   const user = `user${users++}`
-  await embedded.users.enrol(user, { tags, ...(admin && { admin }) })
+  await embedded.users.enrol(user, { tags, ...more })
   return `demo/${user}`
 }
 const value = (name: string) => embedded.users.shelf.read(name, 'current')
@@ -83,9 +83,7 @@ test('a rotation is shown to its end, a state a line, without a colour and witho
 })
 
 test('one that fails says why and that the application is unharmed, and what to do', async () => {
-  const { tags, TestSecret } = await failsLate(embedded)
-  instead('TestSecret', () => TestSecret)
-  const id = await enrol({ ...single, ...tags })
+  const id = await enrol(single, { failsOnceChanged: true })
   const before = await value(id)
   const { code, stdout, stderr } = await keyturn('rotate', id)
   expect(code).toBe(1)
@@ -125,7 +123,7 @@ test('a try that is repeated is shown with its reason', async () => {
 })
 
 test('the grace time is not waited for: it is told until when the old one stays open', async () => {
-  const id = await enrol({ 'keyturn:grace': '2h' }, await embedded.users.makeAdmin('master'))
+  const id = await enrol({ 'keyturn:grace': '2h' }, { admin: await embedded.users.makeAdmin('master') })
   const { code, stdout } = await keyturn('rotate', id)
   expect(code).toBe(0)
   const [, until = ''] = /rotated; the old one stays open until (.*) UTC$/m.exec(stdout) ?? []
@@ -276,7 +274,7 @@ test('a temporary clone is told as one, with the time from which the application
   const tags = { 'keyturn:strategy': 'temporary-clone', 'keyturn:grace': '2h' }
   const { code, stdout } = await keyturn(
     'rotate',
-    await enrol(tags, await embedded.users.makeAdmin('lender')),
+    await enrol(tags, { admin: await embedded.users.makeAdmin('lender') }),
   )
   expect(code).toBe(0)
   expect(stdout).toMatch(/: rotated onto a temporary clone, .*moves back by itself after \d{4}-.* UTC; /)

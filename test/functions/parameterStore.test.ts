@@ -1,14 +1,18 @@
 import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { GetSecretValueCommand } from '@aws-sdk/client-secrets-manager'
-import { GetParameterCommand, PutParameterCommand, SSMClient } from '@aws-sdk/client-ssm'
+import {
+  AddTagsToResourceCommand,
+  GetParameterCommand,
+  PutParameterCommand,
+  SSMClient,
+} from '@aws-sdk/client-ssm'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Embedded, startEmbedded } from '../../local/embedded/embedded.ts'
 import { type Entry, eventBus } from '../../local/embedded/eventBus.ts'
 import { runRotation, type Tasks } from '../../local/embedded/stateMachine.ts'
 import { pythonBin } from '../../local/stack/python.ts'
-import { failsLate } from '../support/failsLate.ts'
 import { type Moto, startMoto } from '../support/moto.ts'
 
 const bin = await pythonBin()
@@ -51,6 +55,12 @@ describe.skipIf(!bin)('the state machine, its functions and PostgreSQL rotate a 
       'keyturn:connection': connection,
     })
     return { id, connection, before: { username, password } }
+  }
+
+  /** Has a parameter's test query fail once its user has another password. */
+  async function failOnceChanged(ResourceId: string, user: string): Promise<void> {
+    const Tags = [{ Key: 'keyturn:test-query', Value: await embedded.users.failOnceChanged(user) }]
+    await ssm.send(new AddTagsToResourceCommand({ ResourceType: 'Parameter', ResourceId, Tags }))
   }
 
   async function text(Name: string): Promise<string> {
@@ -107,10 +117,10 @@ describe.skipIf(!bin)('the state machine, its functions and PostgreSQL rotate a 
   })
 
   test('a test that fails: rolled back, and the parameter was never written', async () => {
-    const { tags, TestSecret } = await failsLate(embedded)
-    const id = await enrol('failing', tags, false)
+    const id = await enrol('failing', {}, false)
+    await failOnceChanged(id, 'failing')
     const before = await value(id)
-    const { failure, states } = await rotate(id, { TestSecret })
+    const { failure, states } = await rotate(id)
     expect(failure?.error).toBe('TestFailed')
     expect(states).toContain('RollbackSecret')
     expect(await value(id)).toEqual(before)
@@ -135,9 +145,9 @@ describe.skipIf(!bin)('the state machine, its functions and PostgreSQL rotate a 
   })
 
   test('a password alone whose test fails: rolled back', async () => {
-    const { tags, TestSecret } = await failsLate(embedded)
-    const { id, before } = await enrolPassword('lonely', tags)
-    const { failure } = await rotate(id, { TestSecret })
+    const { id, before } = await enrolPassword('lonely')
+    await failOnceChanged(id, 'lonely')
+    const { failure } = await rotate(id)
     expect(failure?.error).toBe('TestFailed')
     expect(announced.at(-1)).toMatchObject({ Detail: { rotation: { rollback: { outcome: 'restored' } } } })
     expect(await text(id)).toBe(before.password)

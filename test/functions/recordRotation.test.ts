@@ -12,7 +12,6 @@ import { type Entry, eventBus } from '../../local/embedded/eventBus.ts'
 import { arnOf, type Task } from '../../local/embedded/stateMachine.ts'
 import { pythonBin } from '../../local/stack/python.ts'
 import { PATIENCE } from '../../rotation/awaitPending.ts'
-import { failsLate } from '../support/failsLate.ts'
 import { type Moto, startMoto } from '../support/moto.ts'
 import { captureOutput } from '../support/observe.ts'
 import { makeRecordTable } from '../support/records.ts'
@@ -161,10 +160,7 @@ describe('a record', () => {
   })
 
   test('of one that was rolled back', async () => {
-    const { tags, TestSecret } = await failsLate(embedded)
-    Object.assign(embedded.stepFunctions.tasks, { TestSecret })
-    const record = await recorded(await rotate(await secret('orders', { tags })))
-    Object.assign(embedded.stepFunctions.tasks, embedded.tasks)
+    const record = await recorded(await rotate(await secret('orders', { failsOnceChanged: true })))
     expect(record).toMatchObject({
       outcome: 'failed',
       error: 'TestFailed',
