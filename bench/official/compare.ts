@@ -24,10 +24,8 @@ export async function compare(
   pairs: number,
 ): Promise<Compared[]> {
   await using stack = new AsyncDisposableStack()
-  const rotators = (await startAll(scene, strategy, sides)).map(rotator => stack.use(rotator))
-  const runs: { rotator: Rotator; secret: string; rotations: Rotation[] }[] = []
-  for (const rotator of rotators)
-    runs.push({ rotator, secret: await scene.enrol(strategy === 'alternating'), rotations: [] })
+  const runs: (Run & { rotations: Rotation[] })[] = []
+  for (const run of await startAll(stack, scene, strategy, sides)) runs.push({ ...run, rotations: [] })
   for (let pair = 0; pair <= pairs; pair++)
     for (const { rotator, secret, rotations } of pair % 2 ? runs.toReversed() : runs)
       if (!rotations.at(-1)?.failure) rotations.push(await rotator.rotate(secret))
@@ -38,14 +36,24 @@ export async function compare(
   })
 }
 
-/** AWS's sides, and Keyturn last. */
-export async function startAll(scene: Scene, strategy: Strategy, sides: Sides): Promise<Rotator[]> {
-  const { python, source, packages } = sides
+/** A side, and the secret that it rotates. */
+export type Run = { rotator: Rotator; secret: string }
+
+/** AWS's sides, and Keyturn last, each with a secret of its own. They end with `stack`. */
+export async function startAll(
+  stack: AsyncDisposableStack,
+  scene: Scene,
+  strategy: Strategy,
+  { python, source, packages }: Sides,
+): Promise<Run[]> {
   const variants = scene.engine === 'mysql' ? [false, true] : [false]
-  const official: Rotator[] = []
+  const runs: Run[] = []
+  const add = async (rotator: Rotator) =>
+    runs.push({ rotator: stack.use(rotator), secret: await scene.enrol(strategy === 'alternating') })
   for (const knowsMysql9 of variants)
-    official.push(await OfficialRotator.start(scene, python, source, { strategy, knowsMysql9 }))
-  return [...official, await KeyturnRotator.start(scene, packages)]
+    await add(await OfficialRotator.start(scene, python, source, { strategy, knowsMysql9 }))
+  await add(await KeyturnRotator.start(scene, packages))
+  return runs
 }
 
 /** The counts of a rotation, as one text. */

@@ -127,14 +127,25 @@ export class KeyturnRotator implements Rotator {
   async rotate(id: string): Promise<Rotation> {
     const works: StateWork[] = []
     const tasks = tasksOf(this.#functions, countedIn(this.#scene, works))
-    const { failure } = await runRotation(tasks, randomUUID(), { store: 'secrets-manager', id })
-    if (failure) throw new Error(`a rotation by Keyturn failed with ${failure.error}`)
+    await rotateBy(tasks, id)
     return rotationOf(works)
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.#functions[Symbol.asyncDispose]()
   }
+}
+
+/** Runs an execution whose states do this. @throws if it fails */
+export async function rotateBy(tasks: Tasks, id: string, token: string = randomUUID()): Promise<void> {
+  const { failure } = await runRotation(tasks, token, { store: 'secrets-manager', id })
+  if (failure) throw new Error(`a rotation by Keyturn failed with ${failure.error}`)
+}
+
+/** What a handler gave back. @throws what it threw, by that name */
+export function answerOf({ answer, error }: Outcome): unknown {
+  if (error) throw Object.assign(new Error(error.message), { name: error.name })
+  return answer
 }
 
 /** What the function of one state did. */
@@ -148,11 +159,8 @@ export function tasksOf(functions: Functions, around: Around): Tasks {
   const tasks: Tasks = { ...eventBus() }
   const inOrder = oneAtATime()
   for (const [state, name] of functionsOfRotate)
-    tasks[state] = async event => {
-      const { answer, error } = await inOrder(() => around(state, () => functions.call(name, event)))
-      if (error) throw Object.assign(new Error(error.message), { name: error.name })
-      return answer
-    }
+    tasks[state] = async event =>
+      answerOf(await inOrder(() => around(state, () => functions.call(name, event))))
   return tasks
 }
 

@@ -1,8 +1,7 @@
 import { closeSync, openSync, readFileSync } from 'node:fs'
 import { table } from '../markdown.ts'
-import { type Sides, startAll } from './compare.ts'
+import { type Run, type Sides, startAll } from './compare.ts'
 import { strategies } from './report.ts'
-import type { Rotator } from './rotator.ts'
 import type { Scene } from './scene.ts'
 import type { Strategy } from './source.ts'
 
@@ -23,11 +22,10 @@ export async function readLogs(
   await using stack = new AsyncDisposableStack()
   const log = stack.adopt(openSync(scene.server.logFile, 'r'), closeSync)
   const read = () => readFileSync(log, 'utf8')
-  const rotators = (await startAll(scene, strategy, sides)).map(rotator => stack.use(rotator))
-  const runs: { rotator: Rotator; secret: string; logged: Logged; failed: boolean }[] = []
-  for (const rotator of rotators) {
-    const logged = { database: scene.name, strategy, side: rotator.title, rotations: 0, shown: 0 }
-    runs.push({ rotator, secret: await scene.enrol(strategy === 'alternating'), logged, failed: false })
+  const runs: (Run & { logged: Logged; failed: boolean })[] = []
+  for (const run of await startAll(stack, scene, strategy, sides)) {
+    const logged = { database: scene.name, strategy, side: run.rotator.title, rotations: 0, shown: 0 }
+    runs.push({ ...run, logged, failed: false })
   }
   for (let round = 0; round < rotations; round++)
     for (const run of runs) {

@@ -24,7 +24,7 @@ export const countsReport = (all: Compared[]) => `${countsHeading}
 Written by \`npm run official -- --official PATH counts faults logs\`; do not edit. PATH is a clone of AWS's functions, or a
 bare mirror of it; none of their text is in this project. ${source}.
 
-Both sides rotate by turns, each a secret of its own, on one database and one local Secrets Manager, over TLS.
+Both sides rotate one after the other, each a secret of its own, on one database and one local Secrets Manager, over TLS.
 What is counted depends only on the code, on package-lock.json and on bench/official/requirements.txt, and is the same on
 every machine.
 

@@ -1,8 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { closeSync, openSync, readFileSync } from 'node:fs'
-import { runRotation } from '../../../local/embedded/stateMachine.ts'
 import type { Package } from '../../rotation/start.ts'
-import { Functions, tasksOf } from '../keyturn.ts'
+import { Functions, rotateBy, tasksOf } from '../keyturn.ts'
 import type { Scene } from '../scene.ts'
 import type { Engine } from '../source.ts'
 import type { Call, Step } from './loop.ts'
@@ -22,8 +21,7 @@ export async function record(scene: Scene, packages: Package[], secret: string):
     steps.push({ ...step, key: isSet ? 'pending' : 'current' })
     return outcome
   })
-  const { failure } = await runRotation(tasks, token, { store: 'secrets-manager', id: secret })
-  if (failure) throw new Error(`a rotation by Keyturn failed with ${failure.error}`)
+  await rotateBy(tasks, secret, token)
   return { steps, token }
 }
 

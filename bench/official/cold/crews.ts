@@ -1,12 +1,11 @@
-import { randomUUID } from 'node:crypto'
 import { serviceSteps } from '../../../fleet/serviceSteps.ts'
 import { functionsOfRotate } from '../../../local/embedded/embedded.ts'
 import { eventBus } from '../../../local/embedded/eventBus.ts'
-import { runRotation, type Tasks } from '../../../local/embedded/stateMachine.ts'
+import type { Tasks } from '../../../local/embedded/stateMachine.ts'
 import type { Package } from '../../rotation/start.ts'
 import type { Spent } from '../child.ts'
 import type { Sides } from '../compare.ts'
-import { Functions } from '../keyturn.ts'
+import { answerOf, Functions, rotateBy } from '../keyturn.ts'
 import { startHost } from '../official.ts'
 import type { Scene } from '../scene.ts'
 
@@ -70,18 +69,16 @@ export const keyturnCrew =
       if (!process) throw new Error(`there is no function ${name}`)
       if (!process.isLoaded) spent.push(await process.functions.load(name, process.entry))
       process.isLoaded = true
-      const { answer, error, ...took } = await process.functions.call(name, event)
-      spent.push(took)
-      if (error) throw Object.assign(new Error(error.message), { name: error.name })
-      return answer
+      const outcome = await process.functions.call(name, event)
+      spent.push(outcome)
+      return answerOf(outcome)
     }
     return {
       async rotate(id) {
         const spent: Spent[] = []
         const tasks: Tasks = { ...eventBus() }
         for (const [state, name] of functionsOfRotate) tasks[state] = event => call(name, event, spent)
-        const { failure } = await runRotation(tasks, randomUUID(), { store: 'secrets-manager', id })
-        if (failure) throw new Error(`a rotation by Keyturn failed with ${failure.error}`)
+        await rotateBy(tasks, id)
         return workOf(spent)
       },
       [Symbol.asyncDispose]: () => stack.disposeAsync(),
