@@ -1,3 +1,4 @@
+import type { PeerCertificate } from 'node:tls'
 import type { Credential } from '../credential.ts'
 
 /** What every engine is made with. */
@@ -9,6 +10,8 @@ export type EngineOptions = {
   statementTimeout?: number
   /** Whether a test query may also write, which is taken back where the server can. */
   testMayWrite?: boolean
+  /** Told the server's certificate at each handshake whose issuer is trusted, before its names are compared. */
+  onCertificate?: (certificate: PeerCertificate) => void
 }
 
 export const timeouts = { connectTimeout: 5_000, statementTimeout: 15_000 }
@@ -41,6 +44,8 @@ export interface TwoPasswords {
   add(user: string, password: string, current: string): Promise<void>
   /** Makes `password` log in, and no other. */
   keep(user: string, password: string): Promise<void>
+  /** What `add` would refuse, as far as that shows without the change. @throws what `add` would */
+  wouldAdd?(user: string, password: string, current: string): Promise<void>
 }
 
 /**
@@ -68,6 +73,13 @@ export interface Session extends AsyncDisposable {
   setPassword(user: string, password: string, how?: { reversibly: boolean }): Promise<void>
 
   /**
+   * What setPassword would refuse, as far as that shows without the change. `password` is one that is never used: a server
+   * may write it to its log where its rules can be asked in no other way.
+   * @throws what setPassword would
+   */
+  wouldSetPassword?(user: string, password: string, how?: { reversibly: boolean }): Promise<void>
+
+  /**
    * Lets `open`, one of the two, log in with `password`. Before that, if it is the clone: it may do exactly what the user
    * may, and is created if absent. If it is the user, the clone may be in use: nothing that could refuse its login is
    * changed, and it is brought up to date when it is opened next. What the clone owns goes over to the user, as far as
@@ -78,6 +90,14 @@ export interface Session extends AsyncDisposable {
   cloneUser(pair: Pair, open: { user: string; password: string }): Promise<string[]>
 
   /**
+   * What cloneUser would refuse if it were to let `open` log in, as far as that shows without the change. PostgreSQL and
+   * Redshift make the change in this database in a transaction that is rolled back; the others read privileges.
+   * @returns what would stay with the clone, and what could not be looked at, a sentence each
+   * @throws what cloneUser would
+   */
+  wouldClone?(pair: Pair, open: string): Promise<string[]>
+
+  /**
    * No password logs `user`, one of the pair, in any more; what it owns and may do stays, and sessions go on.
    * @throws Stranger if the clone is not a clone of this user. Nothing is changed then.
    */
@@ -85,6 +105,9 @@ export interface Session extends AsyncDisposable {
 
   /** How many sessions of `user` are open, as far as this one sees; undefined if it does not see those of others. */
   sessionsOf(user: string): Promise<number | undefined>
+
+  /** How many more sessions the server lets `user` open now; undefined if it does not tell. */
+  roomFor?(user: string): Promise<number | undefined>
 
   /**
    * There is no clone any more; what it owned is the user's.

@@ -8,9 +8,12 @@ const session: Uses<Session> = {
   host: 'reads',
   pooled: 'reads',
   setPassword: 'changes',
+  wouldSetPassword: 'reads',
   cloneUser: 'changes',
+  wouldClone: 'reads',
   lockUser: 'changes',
   sessionsOf: 'reads',
+  roomFor: 'reads',
   dropUser: 'changes',
   // Whoever takes them is about to call one of them.
   passwords: 'changes',

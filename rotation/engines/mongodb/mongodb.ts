@@ -20,7 +20,13 @@ export class Mongodb implements Engine {
   readonly #trust: ReturnType<typeof trustIn>
 
   constructor(options: MongodbOptions) {
-    this.#options = { ...timeouts, testMayWrite: false, Client: MongoClient, ...options }
+    this.#options = {
+      ...timeouts,
+      testMayWrite: false,
+      onCertificate: () => {},
+      Client: MongoClient,
+      ...options,
+    }
     this.#trust = trustIn(options.caFile)
   }
 

@@ -24,6 +24,7 @@ export abstract class MysqlFamily implements Engine {
     this.#options = {
       ...timeouts,
       testMayWrite: false,
+      onCertificate: () => {},
       connect,
       ...options,
     }

@@ -36,7 +36,13 @@ export abstract class PostgresFamily<S extends PostgresFamilySession> implements
 
   constructor(engine: 'postgres' | 'redshift', options: PostgresOptions) {
     this.#engine = engine
-    this.#options = { ...timeouts, testMayWrite: false, Client: pg.Client, ...options }
+    this.#options = {
+      ...timeouts,
+      testMayWrite: false,
+      onCertificate: () => {},
+      Client: pg.Client,
+      ...options,
+    }
     this.#trust = trustIn(options.caFile)
   }
 

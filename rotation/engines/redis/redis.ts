@@ -23,6 +23,7 @@ export class Redis implements Engine {
     this.#options = {
       ...timeouts,
       testMayWrite: false,
+      onCertificate: () => {},
       connect,
       ...options,
     }
