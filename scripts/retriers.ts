@@ -12,11 +12,17 @@ type Retrier = {
   JitterStrategy?: 'FULL'
 }
 
-/** Another try may go well within seconds: the network, a service that is asked too much, and what befalls a function. */
+/**
+ * Another try may go well within seconds: the network, a service that is asked too much, and what befalls a function. Of
+ * Lambda's errors these and the following are those that can pass, by the descriptions of its Invoke API and by what Step
+ * Functions says of Lambda's service exceptions; functions here have no file system, SnapStart or durable execution.
+ */
 const passing = [
   'Unreachable',
   'Throttled',
   'Conflict',
+  'Lambda.EC2ThrottledException',
+  'Lambda.EC2UnexpectedException',
   'Lambda.ServiceException',
   'Lambda.AWSLambdaException',
   'Lambda.SdkClientException',
@@ -29,12 +35,18 @@ const passing = [
 ]
 /** What an error without a name of ours is called, also one that is thrown outside every promise and ends the process. */
 const nameless = ['Unexpected', 'Error', 'TypeError', 'RangeError', 'Runtime.UnhandledPromiseRejection']
-/** Lambda makes a function ready again after weeks without a call, which takes minutes. */
+/**
+ * Lambda makes a function ready again after weeks without a call, which takes minutes; so does it until an address, or a network
+ * interface, of the VPC is free.
+ */
 const unready = [
+  'Lambda.CodeArtifactUserDeletedException',
   'Lambda.CodeArtifactUserPendingException',
+  'Lambda.ENILimitReachedException',
   'Lambda.ENINotReadyException',
   'Lambda.ResourceConflictException',
   'Lambda.ResourceNotReadyException',
+  'Lambda.SubnetIPAddressLimitReachedException',
 ]
 
 const inSeconds = {

@@ -16,10 +16,14 @@ const discarded = ['DiscardSecret', 'AnnounceFailure', 'RotationFailed']
 const passes = [
   'Throttled',
   'Lambda.TooManyRequestsException',
+  'Lambda.EC2ThrottledException',
+  'Lambda.CodeArtifactUserDeletedException',
   'Lambda.CodeArtifactUserPendingException',
+  'Lambda.ENILimitReachedException',
   'Lambda.ENINotReadyException',
   'Lambda.ResourceConflictException',
   'Lambda.ResourceNotReadyException',
+  'Lambda.SubnetIPAddressLimitReachedException',
 ]
 
 /** One execution whose createSecret wants a rehearsal, and what each state entered with. */
@@ -120,6 +124,9 @@ describe.each(branches)('%s', (state, _, at, unrehearsed) => {
     'InvalidInput',
     'Unreachable',
     'Unexpected',
+    'Lambda.ServiceException',
+    'Lambda.EC2UnexpectedException',
+    'Lambda.KMSAccessDeniedException',
   ])('%s ends the rotation before anything is changed, at severity error', async error => {
     const { states, events, failure, tries, entered } = await run({ [state]: fails(error) })
     expect(states.slice(-4)).toEqual(['Rehearsed', ...discarded])

@@ -17,6 +17,8 @@ const ours = Object.values(errors)
   .filter(error => error !== errors.RotationError)
   .map(error => error.name)
 const lambdas = [
+  'Lambda.EC2ThrottledException',
+  'Lambda.EC2UnexpectedException',
   'Lambda.ServiceException',
   'Lambda.AWSLambdaException',
   'Lambda.SdkClientException',
@@ -28,13 +30,16 @@ const lambdas = [
   'States.Timeout',
 ]
 const retried = ['Unreachable', 'Throttled', 'Conflict', ...lambdas]
-/** What takes minutes: RDS at work, and a function that Lambda makes ready again after weeks without a call. */
+/** What takes minutes: RDS at work, and a function that Lambda makes ready again, or has no address for. */
 const slow = [
   'RdsBusy',
+  'Lambda.CodeArtifactUserDeletedException',
   'Lambda.CodeArtifactUserPendingException',
+  'Lambda.ENILimitReachedException',
   'Lambda.ENINotReadyException',
   'Lambda.ResourceConflictException',
   'Lambda.ResourceNotReadyException',
+  'Lambda.SubnetIPAddressLimitReachedException',
 ]
 /** What an error without a name of ours is called, also one that is thrown outside every promise and ends the process. */
 const nameless = ['Unexpected', 'Error', 'TypeError', 'RangeError', 'Runtime.UnhandledPromiseRejection']
