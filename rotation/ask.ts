@@ -1,10 +1,20 @@
 import { NotPermitted, RdsBusy, RotationError, StoreFailed, Throttled, Unreachable } from './errors.ts'
 
 /** An error as the SDK throws it. `$fault` is its mark of one that the service answered. */
-export type Failure = Error & { code?: string; $fault?: string; $metadata?: { requestId?: string } }
+export type Failure = Error & {
+  code?: string
+  $fault?: string
+  $metadata?: { requestId?: string; httpStatusCode?: number }
+}
 
 /** AWS did not answer at all. That is retried as Throttled is, and has its name; a rehearsal tells it apart. */
 export class Unanswered extends Throttled {}
+
+/**
+ * AWS refused a call for a reason that is not known here, and a rollback depends on the answer. That is retried as Throttled is,
+ * and has its name; a rehearsal tells it apart.
+ */
+export class Refused extends Throttled {}
 
 /** What the errors of one service are called. */
 type Names = {
@@ -20,8 +30,13 @@ type Names = {
   enrol?: string
 }
 
-const refused = ({ name, $metadata }: Failure, service: string) =>
-  new StoreFailed(`${service}: ${name}, request ${$metadata?.requestId}`)
+const refusal = ({ name, $metadata }: Failure, service: string) =>
+  `${service}: ${name}, request ${$metadata?.requestId}`
+const refused = (error: Failure, service: string) => new StoreFailed(refusal(error, service))
+
+/** Whether the service says that it failed itself, or that it is asked too often. The SDK calls what it has no name for a client's fault. */
+const isOfServer = ({ $metadata: { httpStatusCode = 400 } = {} }: Failure) =>
+  httpStatusCode >= 500 || httpStatusCode === 429
 
 const usual: Names = {
   unanswered: Unanswered,
@@ -53,7 +68,12 @@ const services = {
       ValidationException: noSuchMachine,
     },
     // A rollback depends on its answers: whatever it is, it is asked again.
-    unknown: error => new ('$fault' in error ? Throttled : Unanswered)(`Step Functions: ${error.name}`),
+    unknown(error) {
+      if (!('$fault' in error)) return new Unanswered(`Step Functions: ${error.name}`)
+      return isOfServer(error)
+        ? new Throttled(`Step Functions: ${error.name}`)
+        : new Refused(refusal(error, 'Step Functions'))
+    },
   },
   RDS: {
     ...usual,

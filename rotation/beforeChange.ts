@@ -1,5 +1,5 @@
-import { Unanswered } from './ask.ts'
-import { RotationError, Unexpected, Unreachable } from './errors.ts'
+import { Refused, Unanswered } from './ask.ts'
+import { RotationError, StoreFailed, Unexpected, Unreachable } from './errors.ts'
 
 /**
  * What the message of a rehearsal's error begins with, behind the step's name. It is a contract: alarms read it where no history
@@ -9,7 +9,7 @@ const BEFORE = 'in the rehearsal, before anything was changed: '
 
 /**
  * Runs a rehearsal. A service of AWS that asks for fewer calls is no reason against the rotation; one that does not answer
- * is, as the function has no way to it.
+ * is, as the function has no way to it; and so is one that refuses a call, as it would refuse a rollback's.
  * @throws what it throws, as one of ours, which says that nothing had been changed
  */
 export async function beforeChange(rehearse: () => Promise<void>): Promise<void> {
@@ -24,6 +24,7 @@ export async function beforeChange(rehearse: () => Promise<void>): Promise<void>
 
 function asOurs(error: unknown): RotationError {
   if (error instanceof Unanswered) return new Unreachable(error.message)
+  if (error instanceof Refused) return new StoreFailed(error.message)
   return error instanceof RotationError ? error : new Unexpected(error)
 }
 

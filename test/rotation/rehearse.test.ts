@@ -2,7 +2,7 @@ import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import { describe, expect, test, vi } from 'vitest'
 import { Executions } from '../../fleet/executions.ts'
 import { asSuperuser, connectionOf } from '../../local/servers/postgresDatabase.ts'
-import { Unanswered } from '../../rotation/ask.ts'
+import { Refused, Unanswered } from '../../rotation/ask.ts'
 import { Credential } from '../../rotation/credential.ts'
 import type { Session } from '../../rotation/engines/engine.ts'
 import { NotPermitted, Throttled } from '../../rotation/errors.ts'
@@ -173,7 +173,7 @@ describe('a rehearsal', () => {
   )
 
   test.each(Object.keys(rehearsals) as (keyof typeof rehearsals)[])(
-    '%s: what the store refuses is thrown by its name, no answer as Unreachable, and what has no name as Unexpected',
+    '%s: what the store refuses is thrown by its name, no answer as Unreachable, a refusal for an unknown reason as StoreFailed, and what has no name as Unexpected',
     async name => {
       const rotation = await created()
       const rehearse = rehearsals[name]
@@ -181,6 +181,7 @@ describe('a rehearsal', () => {
         [new NotPermitted('no right to read'), 'NotPermitted'],
         [new Throttled('too often'), 'Throttled'],
         [new Unanswered('no way there'), 'Unreachable'],
+        [new Refused('not so'), 'StoreFailed'],
         [new TypeError('a password, perhaps'), 'Unexpected'],
       ] as const) {
         const refusing = new Proxy(store, {
@@ -219,6 +220,36 @@ describe('a rehearsal', () => {
       unreachable('Step Functions'),
     )
   })
+
+  test.each([
+    [400, 'ExpiredTokenException', 'StoreFailed', /Step Functions: ExpiredTokenException, request/],
+    [403, 'InvalidSignatureException', 'StoreFailed', /Step Functions: InvalidSignatureException, request/],
+    [400, 'ThrottlingException', 'Throttled', /Step Functions: ThrottlingException$/],
+    [429, 'Odd', 'Throttled', /Step Functions: Odd$/],
+    [500, 'Odd', 'Throttled', /Step Functions: Odd$/],
+  ])(
+    'of a rollback: Step Functions answers %i %s, which is %s, and Throttled to who has changed something',
+    async (statusCode, name, thrown, says) => {
+      const rotation = await created()
+      const body = Buffer.from(JSON.stringify({ __type: name, message: 'Quoted-1' }))
+      const executions = new Executions('arn:aws:states:eu-west-1:123456789012:execution:rotate', {
+        region: 'eu-west-1',
+        credentials: { accessKeyId: 'none', secretAccessKey: 'none' },
+        maxAttempts: 1,
+        requestHandler: { handle: async () => ({ response: { statusCode, headers: {}, body } }) } as never,
+      })
+      const untouched = () => executions.untouched('8f14e45f-ceea-467f-a0e6-0123456789ab')
+      await expect(untouched()).rejects.toMatchObject({
+        name: 'Throttled',
+        message: expect.stringMatching(says),
+      })
+      const found = await rehearseRollback({ ...pipeline, untouched }, rotation).catch(
+        (error: Error) => error,
+      )
+      expect(found).toMatchObject({ name: thrown, message: expect.stringMatching(says) })
+      expect(`${(found as Error).message}`).not.toContain('Quoted')
+    },
+  )
 
   test('of a rollback: a history that may not be read, and a driver that is not there', async () => {
     const rotation = await created()
