@@ -113,7 +113,10 @@ export class RotationInProgress extends RotationError {
   override readonly name = 'RotationInProgress'
 }
 
-/** An earlier rotation died and left its version pending. It is rolled back first, then this rotation goes on. */
+/**
+ * An earlier rotation died, left its version pending, and may have changed a database. It is rolled back first, then this
+ * rotation goes on.
+ */
 export class RotationAbandoned extends RotationError {
   override readonly name = 'RotationAbandoned'
 }

@@ -67,6 +67,7 @@ export async function lookBefore(
   const { promoted, behind } = await lookApart(primary, peers, ask)
   if (promoted) return { outcome: 'promoted', why: promoted, empty: [] }
   const isForeign = pending !== undefined && pending !== token
+  if (isForeign && behind.length) return { outcome: 'behind', why: behind.join('; '), empty: [] }
   if (isForeign || !(awaited(primary).length || behind.length)) return { outcome: 'unasked' }
   try {
     const found = await allHave({ versions: [current], label: 'current' }, primary, peers, ask, behind)

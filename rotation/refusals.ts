@@ -1,17 +1,8 @@
 import { isAway, regionIn } from './arn.ts'
 import type { Credential } from './credential.ts'
-import {
-  Conflict,
-  InvalidCredential,
-  NotAtHome,
-  PromotedElsewhere,
-  ReplicasBehind,
-  RotationAbandoned,
-  RotationInProgress,
-} from './errors.ts'
+import { Conflict, InvalidCredential, NotAtHome, PromotedElsewhere, ReplicasBehind } from './errors.ts'
 import { isHost } from './host.ts'
 import type { Options } from './options.ts'
-import type { StorePipeline } from './pipeline.ts'
 import { type Answer, awaited, notFollowing, saysOf } from './replicas.ts'
 import type { Description } from './stores/store.ts'
 
@@ -87,15 +78,4 @@ function isWhole(text: string): boolean {
   } catch {
     return false
   }
-}
-
-export async function refuseForeign(
-  { rotating }: StorePipeline,
-  { pending }: Description,
-  token: string,
-): Promise<void> {
-  if (!pending || pending === token) return
-  if (await rotating(pending))
-    throw new RotationInProgress(`version ${pending} is pending and its rotation runs`)
-  throw new RotationAbandoned(`version ${pending} is pending, but its rotation does not run any more`)
 }

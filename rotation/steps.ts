@@ -10,6 +10,7 @@ import {
   Superseded,
   TestFailed,
 } from './errors.ts'
+import { makeWay } from './makeWay.ts'
 import { type Options, parseTags } from './options.ts'
 import { generatePassword } from './password.ts'
 import {
@@ -24,7 +25,6 @@ import {
 import {
   refuseBehind,
   refuseElsewhere,
-  refuseForeign,
   refuseNoHost,
   refusePromoted,
   refuseUnfit,
@@ -46,7 +46,8 @@ const LONGEST = 350 * 86_400
  * Writes the new value as pending. No database is asked. `answer` is what other Regions told of their replicas before;
  * without it, the own Region's word has to do.
  * @throws RotationInProgress if another rotation of this secret runs
- * @throws RotationAbandoned if another rotation died and left its value pending: roll it back, then try again
+ * @throws RotationAbandoned if another rotation died, left its value pending, and may have changed a database: roll it back,
+ *   then try again
  * @throws ReplicasBehind if a replica would be left two versions behind
  * @throws PromotedElsewhere if the secret stands alone in a peer Region
  * @throws InvalidCredential, InvalidOption, TokenReused
@@ -63,7 +64,7 @@ export async function create(
   if (!done) {
     refuseElsewhere(found, options)
     refusePromoted(answer)
-    await refuseForeign(pipeline, found, token)
+    await makeWay(pipeline, { id, token }, found, answer)
     refuseUnfit(found)
   }
   const store = await storeOf(pipeline, options)

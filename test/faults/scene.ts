@@ -49,6 +49,8 @@ export type Counts = { cases: number; lockouts: number; stuck: number }
 export class Scene {
   readonly store: MemoryStore
   readonly running = new Set<string>()
+  /** Those that never entered SetSecret. */
+  readonly untouched = new Set<string>()
   readonly base: Pipeline
   readonly original: string
   /** The same store, which reads what the values are. */
@@ -76,7 +78,7 @@ export class Scene {
       rds: async () => new SlowRds(place, app),
       rotating: async token => this.running.has(token),
       running: async token => this.running.has(token),
-      untouched: async () => false,
+      untouched: async token => this.untouched.has(token),
       defaults: parseOptions({}),
     }
   }
@@ -235,6 +237,7 @@ export class Execution {
     this.#alone = alone
     this.#fails = fails
     scene.running.add(this.token)
+    scene.untouched.add(this.token)
   }
 
   async run(): Promise<void> {
@@ -243,6 +246,7 @@ export class Execution {
       if (rotation.rehearse)
         for (const rehearse of [rehearseTest, rehearseFinish, rehearseRollback])
           await this.#step(pipeline => rehearse(pipeline, rotation), true)
+      this.#scene.untouched.delete(this.token)
       await this.#step(pipeline => steps.set(pipeline, rotation))
       await this.#step(pipeline => steps.test(pipeline, rotation))
       if (this.#fails) throw new TestFailed('the test is said to have failed')

@@ -3,7 +3,18 @@ import { admits } from '../../local/servers/postgresDatabase.ts'
 import { retire } from '../../rotation/retire.ts'
 import { create, set } from '../../rotation/steps.ts'
 import type { Description } from '../../rotation/stores/store.ts'
-import { begin, current, id, pipeline, rotate, running, server, store, token } from '../support/oneSecret.ts'
+import {
+  begin,
+  current,
+  id,
+  pipeline,
+  rotate,
+  running,
+  server,
+  store,
+  token,
+  untouched,
+} from '../support/oneSecret.ts'
 
 const arn = 'arn:aws:secretsmanager:eu-central-1:123456789012:secret:app-AbCdEf'
 const inSync = { region: 'us-east-1', status: 'InSync' }
@@ -83,6 +94,30 @@ describe('a rotation does not begin', () => {
     vi.restoreAllMocks()
     tells({ primaryRegion: 'us-east-1' })
     await expect(create(pipeline, { id, token: other })).rejects.toMatchObject({ name: 'InvalidCredential' })
+  })
+
+  test.each([
+    ['a replica is to have the value', { replicas: [inSync] }, undefined],
+    ['other Regions could not be asked', {}, { unasked: 'no', empty: [] }],
+    ['a copy follows another Region', {}, { behind: 'it does', empty: [] }],
+  ])('so is one that changed nothing where %s: it is waited for after that', async (_, more, answer) => {
+    await create(pipeline, { id, token })
+    untouched.add(token)
+    tells(more)
+    const other = 'third-'.padEnd(32, '0')
+    await expect(create(pipeline, { id, token: other }, answer)).rejects.toMatchObject({
+      name: 'RotationAbandoned',
+    })
+    expect(await pendingNow()).toBe(token)
+  })
+
+  test('one that changed nothing is taken back at once where the only replica was given up', async () => {
+    await create(pipeline, { id, token })
+    untouched.add(token)
+    tells({ replicas: [{ ...inSync, givenUp: '2026-11-30' }] })
+    const other = 'third-'.padEnd(32, '0')
+    await create(pipeline, { id, token: other }, { empty: [] })
+    expect(await pendingNow()).toBe(other)
   })
 
   test('that has finished, and is asked again, is not refused for what its own change set under way', async () => {

@@ -2,7 +2,7 @@ import { inspect } from 'node:util'
 import { describe, expect, test, vi } from 'vitest'
 import { admits, asSuperuser, credentialFor, hex } from '../../local/servers/postgresDatabase.ts'
 import { Credential } from '../../rotation/credential.ts'
-import { Unreachable } from '../../rotation/errors.ts'
+import { NotPermitted, Unreachable } from '../../rotation/errors.ts'
 import { retire } from '../../rotation/retire.ts'
 import { rollback } from '../../rotation/rollback.ts'
 import { check, create, finish, set, test as try_ } from '../../rotation/steps.ts'
@@ -84,6 +84,60 @@ describe('create', () => {
     await expect(create(pipeline, { id, token: other })).rejects.toMatchObject({ name: 'RotationAbandoned' })
     expect((await store.describe(id)).pending).toBe(token)
     expect(await byToken(other)).toBeUndefined()
+  })
+
+  test.each(['a new one', 'one that was rolled back'])(
+    'another rotation that died and changed nothing, by its history: its value is taken back, and %s goes on',
+    async which => {
+      const other = 'third-'.padEnd(32, '0')
+      if (which !== 'a new one') {
+        await create(pipeline, { id, token: other })
+        await store.discard(id, other)
+      }
+      await create(pipeline, { id, token })
+      untouched.add(token)
+      running.add(token)
+      await expect(create(pipeline, { id, token: other })).rejects.toMatchObject({
+        name: 'RotationInProgress',
+      })
+      running.clear()
+      const rotation = await create(pipeline, { id, token: other })
+      expect((await store.describe(id)).pending).toBe(other)
+      await set(pipeline, rotation)
+      await try_(pipeline, rotation)
+      await finish(pipeline, rotation)
+      expect(await admits(server, await current())).toBe(true)
+    },
+  )
+
+  test.each([
+    ['its history', 'untouched'],
+    ['how to take it back', 'discard'],
+  ])(
+    'another that died: where nobody can tell %s, it is left to a rollback, as one that may have changed something',
+    async (_, what) => {
+      await create(pipeline, { id, token })
+      untouched.add(token)
+      const no = () => Promise.reject(new NotPermitted('no'))
+      if (what === 'discard') vi.spyOn(store, 'discard').mockImplementation(no)
+      const refusing = what === 'discard' ? pipeline : { ...pipeline, untouched: no }
+      const other = 'third-'.padEnd(32, '0')
+      await expect(create(refusing, { id, token: other })).rejects.toMatchObject({
+        name: 'RotationAbandoned',
+      })
+      expect((await store.describe(id)).pending).toBe(token)
+    },
+  )
+
+  test('where nothing else is pending, no execution is asked for and nothing is taken back', async () => {
+    const asked = vi.fn(async () => true)
+    const discard = vi.spyOn(store, 'discard')
+    const watched = { ...pipeline, rotating: asked, running: asked, untouched: asked }
+    for (const _ of [1, 2]) await create(watched, { id, token })
+    await finish(pipeline, await rotate(token))
+    await create(watched, { id, token: 'third-'.padEnd(32, '0') })
+    expect(asked).not.toHaveBeenCalled()
+    expect(discard).not.toHaveBeenCalled()
   })
 
   test.each([

@@ -28,11 +28,13 @@ import {
 describe.skipIf(!bin)('Parameter Store over moto', () => {
   describe('createSecret says what no rotation could come to a good end with, before anything is written', () => {
     const rotating = new Set<string>()
+    const untouched = new Set<string>()
     const create_ = (id: string, token: string = randomUUID()) =>
       create(
         {
           store,
           rotating: async token => rotating.has(token),
+          untouched: async token => untouched.has(token),
           connection: async () => '{"engine":"postgres","host":"db.example.com","username":"app"}',
           defaults: parseOptions({}),
         } as Partial<Pipeline> as Pipeline,
@@ -229,6 +231,16 @@ describe.skipIf(!bin)('Parameter Store over moto', () => {
       await store.discard(id, token)
       calls.length = 0
       await refused(id, 'labels', /take one of yours off/)
+    })
+
+    test('what an abandoned rotation left that changed nothing is taken back, and the next one has the lock', async () => {
+      const { id, token } = await pending()
+      untouched.add(token)
+      const next = randomUUID()
+      await create_(id, next)
+      expect((await store.describe(id)).pending).toBe(next)
+      await store.promote(id, next, 'v1')
+      expect((await store.describe(id)).current).toBe(next)
     })
 
     test('a rotation that has been promoted is told as such, whatever the store would refuse now', async () => {
