@@ -6,25 +6,32 @@ import type { StateName } from '../../fleet/states.ts'
 import type { Admin } from '../../local/client/users.ts'
 import { type Embedded, load, startEmbedded } from '../../local/embedded/embedded.ts'
 import { runRotation, type Tasks } from '../../local/embedded/stateMachine.ts'
+import { Rds } from '../../rotation/rds.ts'
+import { StandInRds } from './rds.ts'
+
+/** Whose password turns: one user's own, that of two users in turns, as the value names an admin, or RDS's master's. */
+type Kind = 'single' | 'alternating' | 'master'
 
 /** One kind of rotation. */
 type Scenario = {
   title: string
-  /** Its value names an admin, so that two users take turns. */
-  alternating: boolean
+  kind: Kind
   /** Rotations of the same secret that went before, each with its retirement. */
   earlier: number
   /** The test query fails, after the database learned the new password. */
   fails: boolean
 }
 
-const alternating = { title: 'alternating-users', alternating: true, earlier: 2, fails: false }
-const single = { title: 'single-user', alternating: false, earlier: 2, fails: false }
+const alternating = { title: 'alternating-users', kind: 'alternating', earlier: 2, fails: false } as const
+const single = { title: 'single-user', kind: 'single', earlier: 2, fails: false } as const
+const master = { ...single, title: 'master', kind: 'master' } as const
 export const scenarios: Scenario[] = [
   single,
+  master,
   { ...alternating, title: 'alternating-users, the first', earlier: 0 },
   { ...alternating, title: 'alternating-users, a later one' },
   { ...single, title: 'single-user, rolled back', fails: true },
+  { ...master, title: 'master, rolled back', fails: true },
   { ...alternating, title: 'alternating-users, rolled back', fails: true },
 ]
 
@@ -32,7 +39,10 @@ export const scenarios: Scenario[] = [
  * The most that a rotation that goes well may need: its retirement, later, counts by itself but for the transitions. Two of
  * those ask whether there are replicas. The second summand is what the rehearsal adds where there is one user.
  */
-const limits = {
+const limits: Record<
+  Kind,
+  Record<'calls' | 'describeSecret' | 'stepFunctions' | 'rds' | 'logins' | 'transitions', number>
+> = {
   single: {
     // TestSecret's function reads current and pending, FinishSecret's describes the secret, RollbackSecret's does all three.
     calls: 7 + 6,
@@ -40,12 +50,23 @@ const limits = {
     describeSecret: 1 + 2,
     // RollbackSecret's function asks, as it would later, whether this rotation has changed anything.
     stepFunctions: 0 + 1,
+    rds: 0,
     // TestSecret's function, with current.
     logins: 2 + 1,
     // Rehearse, a state in each of its three branches, and Rehearsed.
     transitions: 9 + 5,
   },
-  alternating: { calls: 8, describeSecret: 1, stepFunctions: 0, logins: 3, transitions: 10 },
+  // As a single user, but that setSecret asks RDS for the database and its master, tells it the password, asks once more whether
+  // it is set, and then logs in with it.
+  master: {
+    calls: 7 + 6,
+    describeSecret: 1 + 2,
+    stepFunctions: 0 + 1,
+    rds: 3,
+    logins: 3 + 1,
+    transitions: 9 + 5,
+  },
+  alternating: { calls: 8, describeSecret: 1, stepFunctions: 0, rds: 0, logins: 3, transitions: 10 },
 }
 
 /** What one state did. */
@@ -57,6 +78,7 @@ type Step = {
   /** Secrets Manager calls, by action. */
   calls: string[]
   stepFunctions: number
+  rds: number
   /** Logins to the database, of which `refused` in vain. */
   logins: number
   refused: number
@@ -86,12 +108,13 @@ export type Check = { what: string; found: number; limit: number; unit?: string 
 
 export function checks({ scenario, rotation, transitions }: Measured): Check[] {
   if (scenario.fails) return []
-  const limit = scenario.alternating ? limits.alternating : limits.single
+  const limit = limits[scenario.kind]
   const described = rotation.calls.filter(action => action === 'DescribeSecret').length
   return [
     { what: 'Secrets Manager calls', found: rotation.calls.length, limit: limit.calls },
     { what: 'DescribeSecret calls', found: described, limit: limit.describeSecret },
     { what: 'Step Functions calls', found: rotation.stepFunctions, limit: limit.stepFunctions },
+    ...(limit.rds ? [{ what: 'RDS calls', found: rotation.rds, limit: limit.rds }] : []),
     { what: 'database logins', found: rotation.logins, limit: limit.logins },
     { what: 'state transitions', found: transitions, limit: limit.transitions },
   ].map(check => ({ ...check, what: `${scenario.title}: ${check.what}` }))
@@ -101,6 +124,9 @@ export function checks({ scenario, rotation, transitions }: Measured): Check[] {
 export class Bench implements AsyncDisposable {
   readonly #embedded: Embedded
   readonly #admin: Admin
+  readonly #rds: StandInRds
+  /** How the functions make their RDS elsewhere. */
+  readonly #over: typeof Rds.over
   /** The server's log: each read goes on where the last one ended. */
   readonly #log: number
   #users = 0
@@ -108,6 +134,9 @@ export class Bench implements AsyncDisposable {
   private constructor(embedded: Embedded, admin: Admin) {
     this.#embedded = embedded
     this.#admin = admin
+    this.#rds = new StandInRds(embedded.users)
+    this.#over = Rds.over
+    Rds.over = () => this.#rds as unknown as Rds
     this.#log = openSync(embedded.postgres.logFile, 'r')
   }
 
@@ -118,6 +147,7 @@ export class Bench implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     closeSync(this.#log)
+    Rds.over = this.#over
     await this.#embedded.stop()
   }
 
@@ -125,10 +155,11 @@ export class Bench implements AsyncDisposable {
   async rotate(scenario: Scenario): Promise<Measured> {
     const { users, secrets } = this.#embedded
     const user = `user${this.#users++}`
-    const secret = await this.#enrol(user, scenario.alternating)
+    const secret = await this.#enrol(user, scenario.kind)
     for (let i = 0; i < scenario.earlier; i++) await this.#run(secret, false)
     if (scenario.fails) {
-      const query = scenario.alternating ? 'table no_such_table' : await users.failOnceChanged(user)
+      const query =
+        scenario.kind === 'alternating' ? 'table no_such_table' : await users.failOnceChanged(user)
       const Tags = [{ Key: 'keyturn:test-query', Value: query }]
       await secrets.send(new TagResourceCommand({ SecretId: secret, Tags }))
     }
@@ -154,11 +185,11 @@ export class Bench implements AsyncDisposable {
    * among what it gives back. @throws if it fails
    */
   async call({
-    alternating,
+    kind,
     earlier,
   }: Scenario): Promise<Omit<Count, 'stepFunctions'> & { stepFunctions: string[] }> {
     const { stepFunctions, secretsManager } = this.#embedded
-    const secret = await this.#enrol(`user${this.#users++}`, alternating)
+    const secret = await this.#enrol(`user${this.#users++}`, kind)
     for (let i = 0; i < earlier; i++) await this.#run(secret, false)
     const rotateSecret = await load('rotateSecret')
     const token = secretsManager.stagePending(secret)
@@ -170,8 +201,10 @@ export class Bench implements AsyncDisposable {
     return { ...this.#seen(), stepFunctions: calls }
   }
 
-  #enrol(user: string, alternating: boolean): Promise<string> {
-    return this.#embedded.users.enrol(user, alternating ? { admin: this.#admin } : {})
+  #enrol(user: string, kind: Kind): Promise<string> {
+    const tags = { 'keyturn:strategy': 'master' }
+    const more = { single: {}, alternating: { admin: this.#admin }, master: { tags } }[kind]
+    return this.#embedded.users.enrol(user, more)
   }
 
   async #run(secret: string, fails: boolean) {
@@ -216,6 +249,7 @@ export class Bench implements AsyncDisposable {
     return {
       calls: this.#embedded.secretsManager.calls.splice(0).map(({ action }) => action),
       stepFunctions: this.#embedded.stepFunctions.calls.splice(0).length,
+      rds: this.#rds.calls.splice(0).length,
       // The server logs before it answers, so whoever has the answer finds the line.
       logins: lines(/ LOG: {2}connection authorized: .* application_name=keyturn /g) + refused,
       refused,
@@ -225,11 +259,12 @@ export class Bench implements AsyncDisposable {
 }
 
 function total(steps: Step[]): Count {
-  const sum = (field: 'stepFunctions' | 'logins' | 'refused' | 'messages') =>
+  const sum = (field: 'stepFunctions' | 'rds' | 'logins' | 'refused' | 'messages') =>
     steps.reduce((sum, step) => sum + step[field], 0)
   return {
     calls: steps.flatMap(({ calls }) => calls),
     stepFunctions: sum('stepFunctions'),
+    rds: sum('rds'),
     logins: sum('logins'),
     refused: sum('refused'),
     messages: sum('messages'),

@@ -37,8 +37,9 @@ ${limitsTable(limits)}
 ${countsTable(measured)}
 
 - A retirement comes after the grace time, in the same execution: its two states are among the transitions of its rotation.
-- With a single user, six of the calls of Secrets Manager, that of Step Functions, one login, with current, and five of the
-  transitions are the rehearsal's, before the database learns the password.
+- With a single user or a master, six of the calls of Secrets Manager, that of Step Functions, one login, with current, and five
+  of the transitions are the rehearsal's, before the database learns the password.
+- A master is one of a stand-in of RDS, which sets a password at once: RDS takes some seconds, in which it is asked again.
 - A login is a connection on which a password was tried. A message is one round trip of SQL and may hold several statements;
   the first on each connection settles the session.
 - A rotation that is rolled back was failed by its test query, after the database had learned the password, and after two
@@ -80,8 +81,8 @@ ${timesTable(measured)}
 
 Everything runs in one process that is warm, and nothing is far away: what remains is the work itself. On AWS each step adds
 the invocation of its function. \`Until announced\` is the whole rotation but for the grace time and the retirement. The window
-lies between the begin of setSecret and the end of finishSecret; with a single user, that is the longest that the current
-value may be refused.
+lies between the begin of setSecret and the end of finishSecret; with a single user or a master, that is the longest that the
+current value may be refused. A tenth of a second of a master's is the pause before RDS is asked whether it has set the password.
 `
 }
 
@@ -101,10 +102,11 @@ function countsTable(measured: Measured[][]): string {
     ...(retirement ? [{ title: '— its retirement', counted: retirement, transitions: '' }] : []),
   ])
   const actions = [...new Set(rows.flatMap(({ counted }) => counted.calls))]
-  const cells = ({ calls, stepFunctions, logins, refused, messages }: Count) => [
+  const cells = ({ calls, stepFunctions, rds, logins, refused, messages }: Count) => [
     calls.length,
     ...actions.map(action => calls.filter(call => call === action).length || ''),
     stepFunctions,
+    rds || '',
     refused ? `${logins} (${refused} refused)` : logins,
     messages,
   ]
@@ -114,6 +116,7 @@ function countsTable(measured: Measured[][]): string {
       'Secrets Manager calls',
       ...actions,
       'Step Functions calls',
+      'RDS calls',
       'logins',
       'SQL messages',
       'state transitions',

@@ -77,6 +77,11 @@ export class Users implements AsyncDisposable {
     return `TABLE ${viewOf(user)}`
   }
 
+  /** Gives a user another password, which the server does not see in clear text. */
+  async setPassword(user: string, password: string): Promise<void> {
+    await this.run(`alter role ${name(user)} password ${text(await scramVerifier(password))}`)
+  }
+
   /** Runs statements as the superuser. */
   async run(sql: string): Promise<void> {
     await this.#superuser.query(sql)

@@ -50,13 +50,12 @@ test.each([
   if (!scenario) throw new Error(`there is no ${title}`)
   const { calls, logins, stepFunctions } = await bench.call(scenario)
   const [, , , , least, allLogins] = cellsOf(official, `${row}: Keyturn`).map(Number)
-  const [, later = 0, more = 0] = scenario.alternating
-    ? cellsOf(official, '— its retirement').map(Number)
-    : []
+  const [, later = 0, more = 0] =
+    scenario.kind === 'alternating' ? cellsOf(official, '— its retirement').map(Number) : []
   const looks = stepFunctions.filter(action => action === 'GetExecutionHistory').length
   expect(looks).toBeGreaterThanOrEqual(4)
   // What is compared has the look of its rehearsal beside those of rotateSecret.
-  const rehearsed = scenario.alternating ? 0 : 1
+  const rehearsed = scenario.kind === 'alternating' ? 0 : 1
   expect(calls.length - later + stepFunctions.length - looks + 4 + rehearsed).toBe(least)
   expect(logins - more).toBe(allLogins)
 })
