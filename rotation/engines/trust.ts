@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { createSecureContext, type SecureContext } from 'node:tls'
+import { checkServerIdentity, createSecureContext, type PeerCertificate, type SecureContext } from 'node:tls'
 import { TlsFailed } from '../errors.ts'
 
 /** The certificates of a PEM file, as text. @throws TlsFailed if it cannot be read */
@@ -17,6 +17,17 @@ export function trustIn(caFile: string): () => SecureContext {
   return () => {
     context ??= asPem(caFile, () => createSecureContext({ ca: readFileSync(caFile, 'utf8') }))
     return context
+  }
+}
+
+/**
+ * For `checkServerIdentity` of a connection, which Node asks once it trusts the issuer: shows the certificate, and then
+ * compares its names as Node does by itself.
+ */
+export function shownTo(onCertificate: (certificate: PeerCertificate) => void): typeof checkServerIdentity {
+  return (host, certificate) => {
+    onCertificate(certificate)
+    return checkServerIdentity(host, certificate)
   }
 }
 

@@ -3,7 +3,7 @@ import type { Credential } from '../../credential.ts'
 import { type Engine, type EngineOptions, type Pair, type Session, timeouts } from '../engine.ts'
 import { mayOnlyRead, tested } from '../testQuery.ts'
 import { traits } from '../traits.ts'
-import { trustIn } from '../trust.ts'
+import { shownTo, trustIn } from '../trust.ts'
 import { Unproven } from '../unproven.ts'
 import { ReadOnly, translate } from './postgresErrors.ts'
 import { connectionOf, type Rows } from './postgresMessages.ts'
@@ -85,7 +85,7 @@ export abstract class PostgresFamily<S extends PostgresFamilySession> implements
   }
 
   #client(credential: Credential, where: string): pg.Client {
-    const { Client, connectTimeout, statementTimeout } = this.#options
+    const { Client, connectTimeout, statementTimeout, onCertificate } = this.#options
     const { port, database } = traits[this.#engine]
     const secureContext = credential.ssl && this.#trust()
     try {
@@ -95,7 +95,7 @@ export abstract class PostgresFamily<S extends PostgresFamilySession> implements
         database: credential.dbname ?? database,
         user: credential.username,
         password: credential.password,
-        ssl: secureContext && { secureContext },
+        ssl: secureContext && { secureContext, checkServerIdentity: shownTo(onCertificate) },
         application_name: 'keyturn',
         scramMaxIterations: MOST_ITERATIONS,
         connectionTimeoutMillis: connectTimeout,

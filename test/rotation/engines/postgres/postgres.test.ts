@@ -1,6 +1,8 @@
+import { X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { type AddressInfo, connect, createServer } from 'node:net'
+import type { PeerCertificate } from 'node:tls'
 import pg, { escapeIdentifier as name, escapeLiteral as text } from 'pg'
 import { describe, expect, inject, test } from 'vitest'
 import { type PostgresServer, startPostgres } from '../../../../local/servers/postgres.ts'
@@ -54,11 +56,35 @@ describe.each(inject('postgres'))('PostgreSQL $version', server => {
       }).listen(0, '127.0.0.2')
       await once(relay, 'listening')
       const { address: host, port } = relay.address() as AddressInfo
-      await expect(engine.login(other(current, { host, port }))).rejects.toMatchObject({
-        name: 'TlsFailed',
-        message: expect.stringContaining('ERR_TLS_CERT_ALTNAME_INVALID'),
-      })
+      const shown: PeerCertificate[] = []
+      const onCertificate = (certificate: PeerCertificate) => shown.push(certificate)
+      const looking = new Postgres({ caFile: server.caFile, onCertificate })
+      for (const each of [engine, looking])
+        await expect(each.login(other(current, { host, port }))).rejects.toMatchObject({
+          name: 'TlsFailed',
+          message: expect.stringContaining('ERR_TLS_CERT_ALTNAME_INVALID'),
+        })
       relay.close()
+      const { raw } = new X509Certificate(readFileSync(server.caFile))
+      expect(shown.map(({ raw }) => raw)).toEqual([raw])
+    })
+
+    test('a certificate is shown if its issuer is trusted, by name and by address, and at a refused login too', async () => {
+      const { current } = await makeApp(server)
+      const shown: string[] = []
+      const onCertificate = ({ subjectaltname, valid_to }: PeerCertificate) =>
+        shown.push(`${subjectaltname} until ${new Date(valid_to).getFullYear()}`)
+      const looking = new Postgres({ caFile: server.caFile, onCertificate })
+      await using _ = await looking.login(other(current, { host: 'localhost' }))
+      await expect(looking.login(current.with({ password: 'wrong' }))).rejects.toMatchObject({
+        name: 'LoginRefused',
+      })
+      const { strangeCaFile: caFile } = subjectOf(server)
+      await expect(new Postgres({ caFile, onCertificate }).login(current)).rejects.toMatchObject({
+        name: 'TlsFailed',
+      })
+      const names = expect.stringMatching(/^DNS:localhost, IP Address:127\.0\.0\.1 until 20\d\d$/)
+      expect(shown).toEqual([names, names])
     })
 
     test('a server that wants TLS is TlsFailed without', async () => {
