@@ -151,9 +151,12 @@ export abstract class PostgresFamilySession implements Session {
   prepare?(where: string): Promise<void>
 
   abstract setPassword(user: string, password: string): Promise<void>
+  abstract wouldSetPassword(user: string, password: string): Promise<void>
   abstract cloneUser(pair: Pair, open: { user: string; password: string }): Promise<string[]>
+  abstract wouldClone(pair: Pair, open: string): Promise<string[]>
   abstract lockUser(user: string, pair: Pair): Promise<void>
   abstract sessionsOf(user: string): Promise<number | undefined>
+  abstract roomFor(user: string): Promise<number | undefined>
   abstract dropUser(pair: Pair): Promise<void>
   abstract differences(pair: Pair, other: () => Promise<Credential>): Promise<string[]>
 

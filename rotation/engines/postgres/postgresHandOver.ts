@@ -18,7 +18,7 @@ import type { Roles } from './postgresRoles.ts'
 type Statements = {
   query(text: string): Promise<QueryResultRow[]>
   /** For what changes something. */
-  write(text: string): Promise<void>
+  write(text: string): Promise<unknown>
 }
 
 /** How often the clone is looked at again for what its sessions make while what it owns is handed over. */
@@ -47,7 +47,7 @@ export class HandOver {
   async run({ grants, all = false }: { grants: boolean; all?: boolean }): Promise<string[]> {
     let found: Belonging[] = []
     for (let round = 0; round < ROUNDS; round++) {
-      found = (await this.#statements.query(belongingsQuery(this.#pair))) as Belonging[]
+      found = await this.#found()
       const movable = found.filter(isMovable).filter(({ description }) => !this.#refusals.has(description))
       if (movable.length) {
         await this.#give(movable)
@@ -56,10 +56,30 @@ export class HandOver {
       if (!grants || !found.length) break
       if (await this.#takeGrants(found)) break
     }
-    const staying = found.filter(isInTheWay).filter(belonging => grants || isMovable(belonging))
+    const staying = inTheWay(found, grants)
     const temporary = staying.map(({ description }) => this.#refusals.get(description)).find(isPassing)
     if (all && temporary) throw temporary
     return staying.map(belonging => this.#sentence(belonging))
+  }
+
+  /**
+   * Looks at what `run` would be about. `write` tries out, and takes back, that this session comes to act for both roles.
+   * @returns what would stay with the clone for sure, a sentence each
+   * @throws Conflict if that may be otherwise soon
+   */
+  async foresee({ grants }: { grants: boolean }): Promise<string[]> {
+    const found = await this.#found()
+    const movable = found.filter(isMovable)
+    const refusal = movable.length ? await this.#refusal([]) : undefined
+    if (isPassing(refusal)) throw refusal
+    if (refusal) for (const { description } of movable) this.#refusals.set(description, refusal)
+    return inTheWay(found, grants)
+      .filter(belonging => refusal || !isMovable(belonging))
+      .map(belonging => this.#sentence(belonging))
+  }
+
+  async #found(): Promise<Belonging[]> {
+    return (await this.#statements.query(belongingsQuery(this.#pair))) as Belonging[]
   }
 
   #sentence({ description, defaults }: Belonging): string {
@@ -117,6 +137,10 @@ export class HandOver {
     }
   }
 }
+
+/** What keeps the clone from being dropped; without the `grants`, of what it owns alone. */
+const inTheWay = (found: Belonging[], grants: boolean) =>
+  found.filter(isInTheWay).filter(belonging => grants || isMovable(belonging))
 
 /** What may be otherwise soon. */
 export const isPassing = (error: unknown): error is Conflict => error instanceof Conflict

@@ -19,8 +19,12 @@ import { type Login, PostgresFamilySession } from './postgresFamily.ts'
 import { HandOver, isPassing } from './postgresHandOver.ts'
 import { iterationsOf, MOST_ITERATIONS, tooMany } from './postgresProof.ts'
 import { type Roles, rolesFrom, rolesQuery } from './postgresRoles.ts'
+import { roomQuery } from './postgresRoom.ts'
 import { stayingSettings } from './postgresSettings.ts'
 import { md5Verifier, scramVerifier } from './scram.ts'
+
+type Write = (statements: string) => Promise<unknown>
+type HowToHandOver = { grants: boolean; all?: boolean; tryOut?: Write }
 
 /** What one login to PostgreSQL can do. */
 export class PostgresSession extends PostgresFamilySession {
@@ -93,24 +97,51 @@ export class PostgresSession extends PostgresFamilySession {
   }
 
   override async setPassword(user: string, password: string): Promise<void> {
-    // A clone acts as its user (SET role), who may not change the clone's password; on oneself the login counts.
-    const own = user === this.credential.username ? 'set local role none; ' : ''
-    const verifier = escapeLiteral(await this.#verifier(user, password))
-    await this.#write(`${own}alter role ${escapeIdentifier(user)} password ${verifier}`)
+    await this.#write(await this.#passwordStatement(user, password))
   }
 
-  override async cloneUser(
+  /**
+   * By the statement itself, which is rolled back: that RDS keeps who may change passwords (rds.restrict_password_commands),
+   * or that a library of the server does not take this verifier, shows in nothing that can be read.
+   */
+  override async wouldSetPassword(user: string, password: string): Promise<void> {
+    await this.#tryOut(await this.#passwordStatement(user, password))
+  }
+
+  override async cloneUser(pair: Pair, open: { user: string; password: string }): Promise<string[]> {
+    return await this.#open(pair, open.user, {
+      password: async () => ` password ${escapeLiteral(await this.#verifier(open.user, open.password))}`,
+      write: statements => this.#write(statements),
+    })
+  }
+
+  /**
+   * Its statements are those of cloneUser, but for the password, in a transaction that is rolled back. What the clone owns
+   * is read alone: whether the server hands each thing over shows when it does.
+   */
+  override async wouldClone(pair: Pair, open: string): Promise<string[]> {
+    const tryOut = (statements: string) => this.#tryOut(statements)
+    const password = async () => {
+      this.#iterations()
+      return ''
+    }
+    return await this.#open(pair, open, { password, write: tryOut, tryOut })
+  }
+
+  /** `tryOut`, if nothing is to be handed over. */
+  async #open(
     pair: Pair,
-    { user, password }: { user: string; password: string },
+    user: string,
+    { password, write, tryOut }: { password(): Promise<string>; write: Write; tryOut?: Write },
   ): Promise<string[]> {
     const roles = await this.#roles(pair)
-    const verifier = escapeLiteral(await this.#verifier(user, password))
+    const open = `alter role ${escapeIdentifier(user)} login${await password()}`
     const inUse = user === pair.user
     const statements = inUse ? joinStatements(pair, roles) : syncStatements(pair, roles)
-    const left = inUse && !inheritsUser(roles) ? [] : await this.#handOver(pair, roles, { grants: !inUse })
+    const how = { grants: !inUse, ...(tryOut && { tryOut }) }
+    const left = inUse && !inheritsUser(roles) ? [] : await this.#handOver(pair, roles, how)
     // One message of several statements is one transaction.
-    const open = `alter role ${escapeIdentifier(user)} login password ${verifier}`
-    await this.#write([...statements, open].join('; ')).catch(conflictIfDropped)
+    await write([...statements, open].join('; ')).catch(conflictIfDropped)
     return inUse ? left : [...left, ...stayingSettings(roles)]
   }
 
@@ -125,6 +156,13 @@ export class PostgresSession extends PostgresFamilySession {
     const query = `select count(*)::int as count from pg_stat_activity where usename = ${escapeLiteral(user)}`
     const [row] = await this.query(query)
     return row?.count
+  }
+
+  /** What a pooler lets in is its own affair. */
+  override async roomFor(user: string): Promise<number | undefined> {
+    if (this.pooled) return undefined
+    const [row] = await this.query(roomQuery(user, this.#version))
+    return row?.room
   }
 
   override async dropUser(pair: Pair): Promise<void> {
@@ -144,10 +182,11 @@ export class PostgresSession extends PostgresFamilySession {
 
   /**
    * Hands what the clone owns to the user, in every database, and takes back what the clone was granted itself, if
-   * `grants`. What it holds in another database is within reach from inside that alone.
+   * `grants`. What it holds in another database is within reach from inside that alone. With `tryOut` it only looks, and
+   * tries out here what is no business of one database.
    * @returns what stays with the clone, a sentence each; what may go over later is thrown instead, if `all` is to go
    */
-  async #handOver(pair: Pair, roles: Roles, how: { grants: boolean; all?: boolean }): Promise<string[]> {
+  async #handOver(pair: Pair, roles: Roles, how: HowToHandOver): Promise<string[]> {
     const left: string[] = []
     for (const dbname of holdsIn(roles)) {
       try {
@@ -166,21 +205,20 @@ export class PostgresSession extends PostgresFamilySession {
     return left
   }
 
-  #handOverHere(pair: Pair, roles: Roles, how: { grants: boolean; all?: boolean }): Promise<string[]> {
-    const statements = {
-      query: (text: string) => this.query(text),
-      write: (text: string) => this.#write(text),
-    }
-    return new HandOver(statements, pair, roles).run(how)
+  #handOverHere(pair: Pair, roles: Roles, how: HowToHandOver): Promise<string[]> {
+    const query = (text: string) => this.query(text)
+    const write = how.tryOut ?? (text => this.#write(text))
+    const handOver = new HandOver({ query, write }, pair, roles)
+    return how.tryOut ? handOver.foresee(how) : handOver.run(how)
   }
 
   /**
    * Who reads only, by a setting of the user or the database, changes roles all the same, but runs its test query as it
    * is set. Where the server's own setting says so, or it is a replica, the server refuses.
    */
-  async #write(statements: string): Promise<void> {
+  async #write(statements: string, run: Write = text => this.query(text)): Promise<void> {
     try {
-      await this.query(statements)
+      await run(statements)
     } catch (error) {
       if (!(error instanceof ReadOnly)) throw error
       const [own] = await this.query(
@@ -188,8 +226,20 @@ export class PostgresSession extends PostgresFamilySession {
          and source in ('user', 'database', 'database user') and not pg_is_in_recovery()`,
       )
       if (!own) throw error
-      await this.query(`set transaction read write; ${statements}`)
+      await run(`set transaction read write; ${statements}`)
     }
+  }
+
+  /** Has the server do it, wait no more than a second for who else changes the same role, and undo it. @throws as #write */
+  async #tryOut(statements: string): Promise<void> {
+    await this.#write(statements, async text => {
+      try {
+        await this.query(`begin; set local lock_timeout = '1s'; ${text}; rollback`)
+      } catch (error) {
+        await this.send('rollback').catch(() => {})
+        throw error
+      }
+    })
   }
 
   /** One message of several statements is one transaction. */
@@ -210,11 +260,24 @@ export class PostgresSession extends PostgresFamilySession {
     return rolesFrom(await this.query(rolesQuery(pair, this.#version)), pair)
   }
 
-  /** @throws NotPermitted if it would have more iterations than drivers log in with */
-  async #verifier(user: string, password: string): Promise<string> {
-    if (this.host === 'md5') return md5Verifier(user, password)
+  /** A clone acts as its user (SET role), who may not change the clone's password; on oneself the login counts. */
+  async #passwordStatement(user: string, password: string): Promise<string> {
+    const own = user === this.credential.username ? 'set local role none; ' : ''
+    const verifier = escapeLiteral(await this.#verifier(user, password))
+    return `${own}alter role ${escapeIdentifier(user)} password ${verifier}`
+  }
+
+  /** Of a new verifier, where it has any. @throws NotPermitted if they are more than drivers log in with */
+  #iterations(): number {
     const iterations = iterationsOf(this.host) ?? 4096
     if (iterations > MOST_ITERATIONS) throw tooMany(`as ${this.credential}`, iterations)
+    return iterations
+  }
+
+  /** @throws NotPermitted as #iterations */
+  async #verifier(user: string, password: string): Promise<string> {
+    if (this.host === 'md5') return md5Verifier(user, password)
+    const iterations = this.#iterations()
     const same = user === this.credential.username && password === this.credential.password
     return scramVerifier(password, iterations, same ? this.#salt : undefined)
   }

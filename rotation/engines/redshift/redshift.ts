@@ -71,13 +71,26 @@ class RedshiftSession extends PostgresFamilySession {
    * makes its letters small, as soon as it reads them, so they come in a message before.
    */
   protected override async queries(text: string, where?: string): Promise<pg.QueryResultRow[][]> {
+    return await this.#transaction(`${text}; commit`, this.statementTimeout, where)
+  }
+
+  /**
+   * Has the server do it, and undo it: in Redshift all can be rolled back but TRUNCATE and VACUUM, by
+   * https://docs.aws.amazon.com/redshift/latest/dg/c_serial_isolation.html. It has no lock_timeout: each statement has five
+   * seconds. As nothing was tried on a Redshift, no password of a user that there is is set here, in case it stayed.
+   */
+  async #tryOut(statements: string[]): Promise<void> {
+    await this.#transaction(`${statements.join('; ')}; rollback`, Math.min(5_000, this.statementTimeout))
+  }
+
+  async #transaction(text: string, timeout: number, where?: string): Promise<pg.QueryResultRow[][]> {
     try {
       await this.send(
-        `begin; set local search_path to pg_catalog; set local statement_timeout to ${this.statementTimeout};
+        `begin; set local search_path to pg_catalog; set local statement_timeout to ${timeout};
          set local timezone to 'UTC'; set local enable_case_sensitive_identifier to true`,
         where,
       )
-      return (await this.send(`${text}; commit`, where)).slice(0, -1)
+      return (await this.send(text, where)).slice(0, -1)
     } catch (error) {
       await this.send('rollback').catch(() => {})
       throw error
@@ -88,19 +101,54 @@ class RedshiftSession extends PostgresFamilySession {
     await this.query(this.#setPassword(user, password))
   }
 
+  /**
+   * Everybody may change its own password, by https://docs.aws.amazon.com/redshift/latest/dg/r_ALTER_USER.html; for somebody
+   * else's it takes the right to change anything else of that user.
+   */
+  override async wouldSetPassword(user: string): Promise<void> {
+    if (user === this.credential.username) return
+    await this.#tryOut([await this.#sameValidity(user)])
+  }
+
   override async cloneUser(pair: Pair, open: { user: string; password: string }): Promise<string[]> {
-    const inUse = open.user === pair.user
+    const { user, clone, statements } = await this.#turn(pair, open.user)
+    const left = await this.#handOver(user, clone)
+    const set = this.#setPassword(open.user, open.password)
+    await this.query([...statements, set].join('; ')).catch(conflictIfDropped)
+    return left
+  }
+
+  /**
+   * Its statements are those of cloneUser in a transaction that is rolled back. None sets the password of a user that
+   * there is; a new one has to get one, and gets one that nobody knows, as in cloneUser. What the clone owns is not touched:
+   * whether it goes over shows when it does.
+   */
+  override async wouldClone(pair: Pair, open: string): Promise<string[]> {
+    const { statements } = await this.#turn(pair, open)
+    await this.#tryOut([...statements, await this.#sameValidity(open)]).catch(conflictIfDropped)
+    return []
+  }
+
+  /** A statement that changes nothing of a user, and takes the right to change it. */
+  async #sameValidity(user: string): Promise<string> {
+    const [row] = await this.query(
+      `select valuntil::timestamp::varchar as until from pg_user where usename = ${quoteText(user)}`,
+    )
+    return `alter user ${escapeIdentifier(user)} valid until ${quoteText(row?.until ?? 'infinity')}`
+  }
+
+  /** The two accounts, and what makes the clone equal to the user if it is to be opened. @throws as checkPair */
+  async #turn(pair: Pair, open: string): Promise<{ user: Account; clone: Account; statements: string[] }> {
+    const inUse = open === pair.user
     const [found, existing] = await this.#accounts(pair.user, pair.clone)
     const user = checkPair(pair, found, existing, inUse)
     const clone = existing ?? newAccount(pair.clone)
-    const left = await this.#handOver(user, clone)
     const statements = [
-      ...(inUse || existing ? [] : [this.#create(pair.clone)]),
-      ...(inUse ? [] : [...shareStatements(user, clone), ...followStatements(user, clone)]),
-      this.#setPassword(open.user, open.password),
+      ...(existing ? [] : [this.#create(pair.clone)]),
+      ...shareStatements(user, clone),
+      ...followStatements(user, clone),
     ]
-    await this.query(statements.join('; ')).catch(conflictIfDropped)
-    return left
+    return { user, clone, statements: inUse ? [] : statements }
   }
 
   /** Hands what the clone owns to the user, each thing by itself. @returns what stays, a sentence each */
@@ -125,10 +173,28 @@ class RedshiftSession extends PostgresFamilySession {
 
   /** Who is no superuser sees its own alone; Redshift Serverless has another table, of sessions that were. */
   override async sessionsOf(user: string): Promise<number | undefined> {
+    const sessions = await this.#sessions(user)
+    return sessions?.all ? sessions.count : undefined
+  }
+
+  /** By the user's own limit alone, as Redshift does not tell its others. A superuser has none. */
+  override async roomFor(user: string): Promise<number | undefined> {
+    const [row] = await this.query(
+      `select usesuper as superuser, connection_limit as "limit" from pg_user, svv_user_info
+       where usename = ${quoteText(user)} and user_name = usename`,
+    )
+    const limit = row?.superuser ? Number.NaN : Number.parseInt(row?.limit, 10)
+    if (Number.isNaN(limit)) return undefined
+    const sessions = await this.#sessions(user)
+    const seen = sessions?.all || user === this.credential.username
+    return sessions && seen ? Math.max(0, limit - sessions.count) : undefined
+  }
+
+  async #sessions(user: string): Promise<{ all: boolean; count: number } | undefined> {
     const query = `select (select usesuper from pg_user where usename = current_user) as all,
       (select count(*)::int from stv_sessions where trim(user_name) = left(${quoteText(user)}, 50)) as count`
     const [row] = (await this.query(query).catch(undefinedIfUnseen)) ?? []
-    return row?.all ? row.count : undefined
+    return row as { all: boolean; count: number } | undefined
   }
 
   override async dropUser(pair: Pair): Promise<void> {

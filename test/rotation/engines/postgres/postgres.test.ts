@@ -653,8 +653,10 @@ describe('a server that is read-only is Unreachable', () => {
       const both = pair(user)
       for (const change of [
         () => session.setPassword(user, 'x'),
+        () => session.wouldSetPassword(user, 'x'),
         () => session.lockUser(user, both),
         () => session.cloneUser(both, { user: both.clone, password: 'x' }),
+        () => session.wouldClone(both, both.clone),
       ])
         await expect(change()).rejects.toMatchObject({
           name: 'Unreachable',

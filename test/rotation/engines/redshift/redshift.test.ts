@@ -6,10 +6,15 @@ import { type App, asSuperuser, hex } from '../../../../local/servers/postgresDa
 import { Redshift } from '../../../../rotation/engines/redshift/redshift.ts'
 import { AlternatingUsers } from '../../../../rotation/strategies/alternatingUsers.ts'
 import { engineContract } from '../../../support/contracts/engine.ts'
+import { type End, endOf, foretold } from '../../../support/contracts/foretold.ts'
 import { makeApp, StandInClient, standIns } from '../../../support/engines/redshiftStandIn.ts'
 import { subjectOf } from '../../../support/engines/redshiftSubject.ts'
 
 const { pair } = new AlternatingUsers()
+
+const refused: End = {
+  threw: expect.stringMatching(/^NotPermitted: .*(permission denied|must be superuser)/),
+}
 
 const servers = standIns()
 
@@ -252,6 +257,107 @@ describe.skipIf(!servers.length).each(servers)('Redshift, with PostgreSQL $versi
       message: expect.stringContaining(elsewhere.database),
     })
     expect(await subjectOf(server).admits(clone)).toBe(true)
+  })
+
+  describe('beforehand', () => {
+    /** All that the server keeps of the two and of what is theirs in their database. */
+    const stateOf = ({ both, sql }: Awaited<ReturnType<typeof makeClone>>) => {
+      const ours = `select oid from pg_roles where rolname in ('${both.user}', '${both.clone}')`
+      return sql(
+        `select
+           array(select to_jsonb(r) from pg_authid r where oid in (${ours}) order by oid) as users,
+           array(select to_jsonb(m) from pg_auth_members m where member in (${ours}) order by m.*::text) as groups,
+           array(select to_jsonb(s) from pg_db_role_setting s where setrole in (${ours}) order by s.*::text) as settings,
+           array(select to_jsonb(d) from pg_shdepend d where refobjid in (${ours}) order by d.*::text) as things,
+           array(select to_jsonb(c) - 'relfrozenxid' from pg_class c where relname in ('of_users', 'of_clones')) as tables,
+           array(select to_jsonb(d) from pg_default_acl d) as defaults,
+           array(select to_jsonb(g) from svv_user_grants g) as roles`,
+      )
+    }
+    const goesWell = { returned: [] }
+    const changed = `create group g_D; alter group g_D add user U; alter user U connection limit 7 valid until '2999-01-01' createdb;
+      alter user U set statement_timeout = '17s'; create table of_users (n int); alter table of_users owner to U;
+      create table of_clones (n int); alter table of_clones owner to C; grant select on pg_authid to U`
+    test.each<[string, { cloned?: boolean; open?: 'user' | 'clone' }, string, End]>([
+      ['there is no clone yet', {}, '', goesWell],
+      ['the user has changed', { cloned: true }, changed, goesWell],
+      ['the user is opened', { cloned: true, open: 'user' }, changed, goesWell],
+      [
+        'a stranger',
+        {},
+        'create user C; create schema strange_D authorization C',
+        { threw: expect.stringMatching(/^NotPermitted: .*no clone/) },
+      ],
+      [
+        'there is no user',
+        {},
+        'drop owned by U; drop user U',
+        { threw: expect.stringMatching(/^NotPermitted: there is no user/) },
+      ],
+      ['the admin is no superuser', { cloned: true }, 'alter user A nosuperuser', refused],
+      [
+        'the admin is none, and the user is opened',
+        { cloned: true, open: 'user' },
+        'alter user A nosuperuser',
+        refused,
+      ],
+    ])('wouldClone: %s', async (_, { cloned = false, open = 'clone' }, statements, end) => {
+      const scene = await makeClone()
+      const { app, both, asAdmin, sync, sql, u, c } = scene
+      if (cloned) await sync()
+      const names: Record<string, string> = { U: u, C: c, A: name(app.admin.username), D: app.database }
+      await sql(statements.replace(/\b[UCAD]\b|(?<=_)D\b/g, letter => names[letter] ?? letter))
+      await using session = await asAdmin()
+      expect(
+        await foretold({
+          would: () => session.wouldClone(both, both[open]),
+          does: () => session.cloneUser(both, { user: both[open], password: 'next' }),
+          state: () => stateOf(scene),
+        }),
+      ).toEqual(end)
+    })
+
+    test('wouldSetPassword: of oneself, and of others by who may change them, and the log has no password', async () => {
+      const scene = await makeClone()
+      const { app, asAdmin } = scene
+      const state = () => stateOf(scene)
+      const mark = readFileSync(server.logFile, 'utf8').length
+      await using itself = await engine.login(app.current)
+      await using admin = await asAdmin()
+      const sets = (session: typeof admin, user: string) =>
+        foretold({
+          would: () => session.wouldSetPassword(user),
+          does: () => session.setPassword(user, app.current.password),
+          state,
+        })
+      for (const session of [itself, admin])
+        expect(await sets(session, app.user)).toEqual({ returned: undefined })
+      expect(await sets(itself, app.admin.username)).toEqual(refused)
+      expect(await sets(admin, `nobody_${hex()}`)).toEqual({
+        threw: expect.stringMatching(/^NotPermitted: .*does not exist/),
+      })
+      const tried = readFileSync(server.logFile, 'utf8')
+        .slice(mark)
+        .split('\n')
+        .filter(line => line.includes(app.user) && line.includes('; rollback'))
+      expect(tried).toEqual([
+        expect.stringContaining(`alter user "${app.user}" valid until 'infinity'; rollback`),
+      ])
+    })
+
+    test('roomFor: as many more come in as the user’s limit lets, which a superuser has not', async () => {
+      const { app, asAdmin, sql, u } = await makeClone()
+      await using itself = await engine.login(app.current)
+      await using admin = await asAdmin()
+      expect(await itself.roomFor(app.user)).toBeUndefined()
+      await sql(`alter user ${u} connection limit 2`)
+      for (const session of [itself, admin]) expect(await session.roomFor(app.user)).toBe(1)
+      await using _ = await engine.login(app.current)
+      for (const session of [itself, admin]) expect(await session.roomFor(app.user)).toBe(0)
+      expect((await endOf(engine.login(app.current))).threw).toContain('no room')
+      await sql(`alter user ${u} superuser`)
+      expect(await itself.roomFor(app.user)).toBeUndefined()
+    })
   })
 
   test('the server gives a statement up as well, after the time that it has, and nothing of that stays behind', async () => {
