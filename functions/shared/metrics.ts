@@ -14,5 +14,6 @@ export function measure(
   unit: (typeof MetricUnit)[keyof typeof MetricUnit],
   dimensions: Record<string, string> = {},
 ): void {
-  metrics.singleMetric().addDimensions(dimensions).addMetric(name, unit, value)
+  metrics.addDimensions(dimensions).addMetric(name, unit, value)
+  metrics.publishStoredMetrics()
 }
