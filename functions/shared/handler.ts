@@ -27,7 +27,8 @@ export function functionHandler<Event, Result>(
   run: (event: Event, context: Clock) => Promise<Result>,
   leaving: (error: unknown, name: string) => Error = asOurs,
 ) {
-  return middy()
+  // Lambda itself ends what takes too long, by a name that is retried, and its process with it.
+  return middy({ timeoutEarlyInMillis: 0 })
     .use(injectLambdaContext(logger, { clearState: true }))
     .onError(request => {
       request.error = leaving(request.error, name)

@@ -1,5 +1,6 @@
 import { globSync, readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { captureOutput } from '../../support/observe.ts'
 
@@ -87,6 +88,18 @@ test('nobody else has a logger, a middleware or the console', () => {
   expect(using(/powertools\/logger'/)).toEqual(['functions/shared/logger.ts'])
   expect(using(/new Logger\(/)).toEqual(['functions/shared/logger.ts'])
   expect(using(/\bconsole\.\w+\(|process\.std(out|err)\b/)).toEqual([])
+})
+
+test('who takes longer than the function may is ended by Lambda, by a name that is retried, and by nobody before', async () => {
+  const { functionHandler } = await import('../../../functions/shared/handler.ts')
+  const handler = functionHandler(
+    'one',
+    event => event,
+    () => ({}),
+    () => setTimeout(50, 'done'),
+  )
+  const context = { awsRequestId: 'request-1', getRemainingTimeInMillis: () => 10 }
+  expect(await (handler as Handler)({}, context)).toBe('done')
 })
 
 describe('an error that leaves', () => {
