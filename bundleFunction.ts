@@ -82,11 +82,15 @@ const common = {
  * that is imported only when used, such as a database's driver. What was in `outdir` is deleted.
  * @returns what went into which file
  */
-export async function bundleFunction(name: string, outdir: string): Promise<Metafile> {
+export const bundleFunction = (name: string, outdir: string): Promise<Metafile> =>
+  bundleLambda(`functions/${name}.ts`, outdir)
+
+/** The same of any file here that exports a handler. */
+export async function bundleLambda(entry: string, outdir: string): Promise<Metafile> {
   await rm(outdir, { recursive: true, force: true })
   const { metafile } = await build({
     ...common,
-    entryPoints: { index: `functions/${name}.ts` },
+    entryPoints: { index: entry },
     outdir,
     outExtension: { '.js': '.mjs' },
     splitting: true,

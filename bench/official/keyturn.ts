@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import type { StateName } from '../../fleet/states.ts'
 import { functionsOfRotate } from '../../local/embedded/embedded.ts'
 import { eventBus } from '../../local/embedded/eventBus.ts'
 import { arnOf, runRotation, type Tasks } from '../../local/embedded/stateMachine.ts'
@@ -152,7 +153,7 @@ export function answerOf({ answer, error }: Outcome): unknown {
 export type StateWork = { state: string; work: Work }
 
 /** Calls a function, and sees what comes of it. */
-type Around = (state: string, call: () => Promise<Outcome>) => Promise<Outcome>
+type Around = (state: StateName<'rotate'>, call: () => Promise<Outcome>) => Promise<Outcome>
 
 /** What the states of an execution do: each calls its function by `around`, one after the other. */
 export function tasksOf(functions: Functions, around: Around): Tasks {

@@ -1,6 +1,9 @@
 import { randomUUID } from 'node:crypto'
+import { cp, mkdtempDisposable } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { bundleLambda } from '../../../bundleFunction.ts'
 import { count, table } from '../../markdown.ts'
 import { median } from '../../median.ts'
 import type { Package } from '../../rotation/start.ts'
@@ -32,7 +35,8 @@ export async function compareBare(scene: Scene, packages: Package[], pairs: numb
   await using stack = new AsyncDisposableStack()
   const keyturn = stack.use(await KeyturnRotator.start(scene, packages))
   const [ours, looped] = [await scene.enrol(false), await scene.enrol(false)]
-  const loop = stack.use(await Loop.start(scene, looped, await record(scene, packages, looped)))
+  const { path } = stack.use(await mkdtempDisposable(join(tmpdir(), 'keyturn-loop-')))
+  const loop = stack.use(await Loop.start(scene, looped, await record(scene, packages, looped), path))
   await loop.check()
   const rates = await inTurns(pairs, {
     official: () => rateOf(() => loop.rotate()),
@@ -49,7 +53,10 @@ async function rateOf(rotate: () => Promise<number>): Promise<number> {
   return (IN_A_ROW * 1000) / sum
 }
 
-/** The loop, in a process of its own, with the secret that it rotates. */
+/**
+ * The loop, in a process of its own, with the secret that it rotates. Each step is done by a function with a package of its own,
+ * made as Keyturn's are: so on both sides it has its own code, clients and connections.
+ */
 class Loop implements AsyncDisposable {
   readonly #scene: Scene
   readonly #secret: string
@@ -65,9 +72,15 @@ class Loop implements AsyncDisposable {
     this.#child = new Functions(scene)
   }
 
-  static async start(scene: Scene, secret: string, recorded: Recorded): Promise<Loop> {
+  /** Its packages are made in `folder`, which has to last as long as it does. */
+  static async start(scene: Scene, secret: string, recorded: Recorded, folder: string): Promise<Loop> {
     const loop = new Loop(scene, secret, recorded)
-    await loop.#child.load('loop', pathToFileURL(join(import.meta.dirname, 'loop.ts')).href)
+    const bundle = join(folder, 'bundle')
+    await bundleLambda('bench/official/bare/loop.ts', bundle)
+    for (const name of new Set(recorded.steps.map(step => step.function))) {
+      await cp(bundle, join(folder, name), { recursive: true })
+      await loop.#child.load(name, pathToFileURL(join(folder, name, 'index.mjs')).href)
+    }
     return loop
   }
 
@@ -87,7 +100,7 @@ class Loop implements AsyncDisposable {
   async rotate(): Promise<number> {
     let wall = 0
     await this.#eachStep(async event => {
-      const { error, ...spent } = await this.#child.call('loop', event)
+      const { error, ...spent } = await this.#child.call(event.step.function, event)
       if (error) throw new Error(`the loop failed with ${error.name}`)
       wall += spent.wall
     })
@@ -98,10 +111,10 @@ class Loop implements AsyncDisposable {
   async check(): Promise<void> {
     await this.#eachStep(async event => {
       const { error, step } = await watched(this.#scene, event.tokens.pending, () =>
-        this.#child.call('loop', event),
+        this.#child.call(event.step.function, event),
       )
       if (error) throw new Error(`the loop failed with ${error.name}`)
-      const { key: _, ...recorded } = event.step
+      const { key: _, function: __, ...recorded } = event.step
       if (comparable(step) !== comparable(recorded))
         throw new Error(
           `the loop does not do what Keyturn does: ${comparable(step)}, not ${comparable(recorded)}`,
@@ -145,7 +158,8 @@ ${table(
 
 ${measuredUnder(conditions)}
 The loop sends the calls, logins and statements that a rotation by Keyturn was seen to send, in their order, over the same SDK
-and drivers, and compares and checks nothing. It makes its passwords from random bytes, and their verifiers as Keyturn does.
+and drivers, and compares, checks and logs nothing. Its functions are as many as Keyturn's, and packed alike: each has its own code,
+clients and connections, as on Lambda. It makes its passwords from random bytes, and their verifiers as Keyturn does.
 The rates are those of one warm process at its rotations, one after the other: medians of ${Math.min(...all.map(({ rates }) => rates.keyturn.length))} pairs of ${IN_A_ROW} rotations each. A
 ratio is Keyturn's rate by the loop's: 1.00 would be no work of its own at all.
 `

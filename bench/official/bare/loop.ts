@@ -18,6 +18,8 @@ import type { Engine } from '../source.ts'
 
 /** What one step of a single user's rotation calls and sends, in order; the logins come after the calls. */
 export type Step = {
+  /** The function that does it. */
+  function: string
   calls: Call[]
   /** By which value it logs in, if it does. */
   key: Key
@@ -38,7 +40,7 @@ const ca = readFileSync(process.env.KEYTURN_CA_FILE ?? '', 'utf8')
 const secureContext = createSecureContext({ ca })
 const ssl = { ca, verifyIdentity: true, minVersion: 'TLSv1.2' as const }
 
-/** Runs one step, in a process of its own: with the SDK and the drivers, and no step, strategy, session or check of Keyturn's. */
+/** Runs one step: with the SDK and the drivers, and no step, strategy, session or check of Keyturn's. */
 export async function handler({ engine, secret, tokens, step }: LoopEvent): Promise<void> {
   const values: Partial<Record<Key, Value>> = {}
   for (const call of step.calls) await ask(call, { secret, tokens }, values)

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { closeSync, openSync, readFileSync } from 'node:fs'
+import { functionOf } from '../../../local/embedded/embedded.ts'
 import type { Package } from '../../rotation/start.ts'
 import { Functions, rotateBy, tasksOf } from '../keyturn.ts'
 import type { Scene } from '../scene.ts'
@@ -15,10 +16,10 @@ export async function record(scene: Scene, packages: Package[], secret: string):
   await functions.loadAll(packages)
   const token = randomUUID()
   const steps: Step[] = []
-  const tasks = tasksOf(functions, async (_, call) => {
+  const tasks = tasksOf(functions, async (state, call) => {
     const { step, ...outcome } = await watched(scene, token, call)
     const isSet = steps.some(({ logins }) => logins.flat().some(statement => PASSWORD.test(statement)))
-    steps.push({ ...step, key: isSet ? 'pending' : 'current' })
+    steps.push({ ...step, function: functionOf(state), key: isSet ? 'pending' : 'current' })
     return outcome
   })
   await rotateBy(tasks, secret, token)
