@@ -33,10 +33,17 @@ export type Bare = {
  */
 export async function compareBare(scene: Scene, packages: Package[], pairs: number): Promise<Bare> {
   await using stack = new AsyncDisposableStack()
-  const keyturn = stack.use(await KeyturnRotator.start(scene, packages))
   const [ours, looped] = [await scene.enrol(false), await scene.enrol(false)]
+  const recorded = await record(scene, packages, looped)
+  const called = new Set(recorded.steps.map(step => step.function))
+  const keyturn = stack.use(
+    await KeyturnRotator.start(
+      scene,
+      packages.filter(({ name }) => called.has(name)),
+    ),
+  )
   const { path } = stack.use(await mkdtempDisposable(join(tmpdir(), 'keyturn-loop-')))
-  const loop = stack.use(await Loop.start(scene, looped, await record(scene, packages, looped), path))
+  const loop = stack.use(await Loop.start(scene, looped, recorded, path))
   await loop.check()
   const rates = await inTurns(pairs, {
     official: () => rateOf(() => loop.rotate()),

@@ -11,6 +11,8 @@ import {
 import { GetExecutionHistoryCommand, SFNClient } from '@aws-sdk/client-sfn'
 import { createConnection } from 'mysql2/promise'
 import pg from 'pg'
+import { requestHandler } from '../../../functions/shared/requestHandler.ts'
+import { timeouts } from '../../../rotation/engines/engine.ts'
 import { quoteText } from '../../../rotation/engines/mysql/mysqlAccount.ts'
 import { nativeVerifier } from '../../../rotation/engines/mysql/mysqlVerifiers.ts'
 import { scramVerifier } from '../../../rotation/engines/postgres/scram.ts'
@@ -34,8 +36,11 @@ type Value = { host: string; port: number; dbname: string; username: string; pas
 /** `tokens` are the versions of the secret; the pending one is made by this rotation. */
 export type LoopEvent = { engine: Engine; secret: string; tokens: Record<Key, string>; step: Step }
 
-const client = new SecretsManagerClient()
-const stepFunctions = new SFNClient()
+// No wait is without an end, as in Keyturn's clients and drivers.
+const client = new SecretsManagerClient({ requestHandler })
+const stepFunctions = new SFNClient({ requestHandler })
+const { connectTimeout, statementTimeout } = timeouts
+const timeout = statementTimeout + 1_000
 const ca = readFileSync(process.env.KEYTURN_CA_FILE ?? '', 'utf8')
 const secureContext = createSecureContext({ ca })
 const ssl = { ca, verifyIdentity: true, minVersion: 'TLSv1.2' as const }
@@ -105,6 +110,9 @@ async function runOnPostgres({ host, port, dbname, username, password }: Value, 
     user: username,
     password,
     ssl: { secureContext },
+    application_name: 'loop',
+    connectionTimeoutMillis: connectTimeout,
+    query_timeout: timeout,
   })
   await database.connect()
   for (const statement of statements) await database.query(statement)
@@ -113,8 +121,8 @@ async function runOnPostgres({ host, port, dbname, username, password }: Value, 
 
 async function runOnMysql({ host, port, dbname, username, password }: Value, statements: string[]) {
   const login = { host, port, database: dbname, user: username, password, ssl, charset: 'utf8mb4' }
-  const database = await createConnection(login)
-  for (const statement of statements) await database.query(statement)
+  const database = await createConnection({ ...login, connectTimeout })
+  for (const sql of statements) await database.query({ sql, timeout })
   await database.end()
 }
 
