@@ -1,6 +1,7 @@
 import { NotPermitted } from '../../errors.ts'
 import { authPlugins, ed25519Verifier, parsecVerifier } from './mariadbPlugins.ts'
 import { quoteText } from './mysqlAccount.ts'
+import { translate } from './mysqlErrors.ts'
 import { MysqlFamily, type MysqlOptions } from './mysqlFamily.ts'
 import type { Flavour, Method, Statements } from './mysqlFlavour.ts'
 import { nativeVerifier } from './mysqlVerifiers.ts'
@@ -40,6 +41,15 @@ const flavour: Flavour = {
         `${name} is blocked after refused logins (max_password_errors), which a change of its only password causes`,
       )
   },
+  async refuseByRules({ query, where }) {
+    const [strict] = await query(
+      `select 1 from information_schema.plugins where plugin_type = 'PASSWORD VALIDATION'
+       and plugin_status = 'ACTIVE' and @@strict_password_validation`,
+    )
+    if (strict) throw translate({ errno: 1290, message: 'strict-password-validation' }, where)
+  },
+  writesIfReadOnly: ['READ_ONLY ADMIN'],
+  choosesRolesBy: 'UPDATE',
   locksAfter: () => `select if(@@max_password_errors < ${UNLIMITED}, @@max_password_errors, 0)`,
   add: (session, account, ...passwords) => identifyBy(session, account, passwords),
   keep: (session, account, password) => identifyBy(session, account, [password]),

@@ -1,5 +1,6 @@
 import { Conflict, NotPermitted } from '../../errors.ts'
 import { quoteText } from './mysqlAccount.ts'
+import { translate } from './mysqlErrors.ts'
 import { MysqlFamily, type MysqlOptions } from './mysqlFamily.ts'
 import type { Flavour, Method, Statements } from './mysqlFlavour.ts'
 import { ruleAgainst, type Settings } from './mysqlRules.ts'
@@ -36,6 +37,14 @@ const flavour: Flavour = {
     await refuseIfBound(session, account, { few: 1, changes: [[session.password, next]] })
     refuseIfLockable(account)
   },
+  async refuseByRules(session, change) {
+    if (!change) return
+    const broken = ruleAgainst(await rulesOf(session), session.user, change.new, change.old)
+    // What a dictionary says is known only once it is asked.
+    if (broken && !broken.endsWith('dictionary_file')) throw translate({ errno: 1819 }, session.where)
+  },
+  writesIfReadOnly: ['SUPER', 'CONNECTION_ADMIN'],
+  addsBy: ['APPLICATION_PASSWORD_ADMIN', 'CREATE USER'],
   // Of the accounts of that name, the one that is locked first.
   locksAfter: user =>
     `select coalesce(min(nullif(user_attributes->>'$.Password_locking.failed_login_attempts', '0') + 0), 0)
@@ -43,11 +52,14 @@ const flavour: Flavour = {
      and user_attributes->>'$.Password_locking.password_lock_time_days' <> '0'`,
   afterLock: account => `alter user ${account} discard old password`,
   // The password to be replaced is named, so of two rotations that meet one gets a Conflict and nothing is lost.
-  async add(session, account, password, current) {
+  async refuseToAdd(session, account, password, current) {
     refuseOthers(session, account)
     // Which ends with one of the two alone: that is set again then.
     const changes: Change[] = [current, password].map(kept => [kept, password])
     await refuseIfBound(session, account, { changes })
+  },
+  async add(session, account, password, current) {
+    await this.refuseToAdd?.(session, account, password, current)
     const retain = (next: string, old: string) => session.query(`${set(next, old)} retain current password`)
     try {
       await retain(password, current)

@@ -117,7 +117,19 @@ export function readAccount(
   found.clauses.limits = `WITH ${dialect.limits
     .map(limit => `${limit} ${new RegExp(String.raw`${limit} ([\d.]+)`).exec(shown)?.[1] ?? 0}`)
     .join(' ')}`
-  for (const line of showGrants) readGrant(line, found, `${quoteText(user)}@${quoteText(host)}`)
+  const own = [found.name, `${quoteText(user)}@${quoteText(host)}`]
+  // MariaDB also shows what comes with the roles of the moment and what everybody has, and may quote otherwise.
+  for (const line of showGrants) readGrant(line, found, to => own.includes(to))
+  return found
+}
+
+/** What a session may do: all that its SHOW GRANTS says, which is also of the roles of the moment and of everybody. */
+export type Rights = Pick<Account, 'grants' | 'restrictions'>
+
+/** Reads SHOW GRANTS of a session's own. @throws DatabaseFailed as readAccount does */
+export function readRights(dialect: Dialect, user: string, showGrants: string[]): Rights {
+  const found = newAccount(dialect, user, '%')
+  for (const line of showGrants) readGrant(line, found, () => true)
   return found
 }
 
@@ -154,31 +166,34 @@ const grantLine = new RegExp(
 const roleLine = new RegExp(`^GRANT (${account}(?:,${account})*) TO (${account})( WITH ADMIN OPTION)?$`)
 const defaultRoleLine = new RegExp(`^SET DEFAULT ROLE (${account}) FOR (${account})$`)
 
-function readGrant(line: string, found: Account, quotedAs: string): void {
+/** @param isIts tells whether what is granted to this name is the account's */
+function readGrant(line: string, found: Account, isIts: (name: string) => boolean): void {
   const byDefault = defaultRoleLine.exec(line)
   // MariaDB, which says this last, goes on doing so when the role was dropped, but lets nobody have it.
   const [, chosen = '', of] = byDefault ?? []
-  if (of === found.name && found.grants.has(chosen)) found.defaultRoles = [chosen]
+  if (of !== undefined && isIts(of) && found.grants.has(chosen)) found.defaultRoles = [chosen]
   if (byDefault) return
   const role = roleLine.exec(line)
   if (role) {
     for (const granted of names(role[1]) ?? [])
-      if (role[2] === found.name)
+      if (isIts(role[2] ?? ''))
         add(found.grants, granted, { on: undefined, option: Boolean(role[3]), separate: true }, [granted])
     return
   }
   const [, verb, list = '', on = '', to, rest = ''] = grantLine.exec(line) ?? []
   if (!verb) throw new DatabaseFailed(`${found.name}: SHOW GRANTS says what Keyturn does not know`)
-  // MariaDB also shows what comes with the roles of the moment and what everybody has, and may quote otherwise.
-  if (to !== found.name && to !== quotedAs) return
+  if (!isIts(to ?? '')) return
   const option = rest.includes(' GRANT OPTION')
   const target = verb === 'REVOKE' ? found.restrictions : found.grants
   for (const each of list.match(new RegExp(privilege, 'g')) ?? [])
     for (const one of columns(each)) {
-      const separate = one === 'PROXY' || /^[A-Z0-9]+_[A-Z0-9_]+$/.test(one)
+      const separate = one === 'PROXY' || isDynamic(one)
       add(target, separate ? `${one} ON ${on}` : on, { on, option, separate }, one === 'USAGE' ? [] : [one])
     }
 }
+
+/** One of MySQL's privileges that came later, and are kept apart. */
+export const isDynamic = (privilege: string) => /^[A-Z0-9]+_[A-Z0-9_]+$/.test(privilege)
 
 /** SELECT (`a`, `b`) is SELECT (`a`) and SELECT (`b`). */
 function columns(privilege: string): string[] {

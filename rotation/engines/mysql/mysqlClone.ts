@@ -1,26 +1,36 @@
 import { Stranger } from '../stranger.ts'
 import { type Account, type Dialect, type Grant, quoteText } from './mysqlAccount.ts'
 
+/** One statement, and what it is about, by which is known what it takes. */
+export type Change = { sql: string } & (
+  | { about: 'account' | 'default roles' }
+  | { about: 'grant' | 'revoke'; privileges: string[]; on: string | undefined }
+)
+
 /**
  * The statements that make the clone equal to the user; none if it is. Each may be the last one to be run: the next run
  * goes on from there. What the clone may already do is taken away only where the user may not do it.
  * @throws Stranger if the clone is not this user's clone
  */
-export function syncStatements(dialect: Dialect, user: Account, clone: Account): string[] {
+export function syncChanges(dialect: Dialect, user: Account, clone: Account): Change[] {
   refuseStranger(user, clone, false)
   const roles = sync(user, clone, true)
   return [
-    ...clauseStatements(user, clone),
+    ...clauseStatements(user, clone).map((sql): Change => ({ sql, about: 'account' })),
     ...sync(user, clone, false),
     ...roles,
     // Taking a role away to give it without its option also takes it from the default ones.
-    ...((roles.some(statement => statement.startsWith('revoke')) && user.defaultRoles.length) ||
+    ...((roles.some(({ about }) => about === 'revoke') && user.defaultRoles.length) ||
     String(user.defaultRoles) !== String(clone.defaultRoles)
-      ? [dialect.defaultRoles(clone.name, user.defaultRoles)]
+      ? [{ sql: dialect.defaultRoles(clone.name, user.defaultRoles), about: 'default roles' } as const]
       : []),
-    ...restrictionStatements(user, clone),
+    ...restrictionChanges(user, clone),
   ]
 }
+
+/** The same as text alone. */
+export const syncStatements = (...accounts: Parameters<typeof syncChanges>): string[] =>
+  syncChanges(...accounts).map(({ sql }) => sql)
 
 /**
  * Somebody else's account that happens to have the clone's name must not be handed to whoever reads the secret. If
@@ -94,7 +104,7 @@ const sorted = (attributes: Record<string, unknown>) =>
   JSON.stringify(Object.entries(attributes).sort(([a], [b]) => (a < b ? -1 : 1)))
 
 /** The grants of roles, or all others. Granting comes first: it may be the clone that is in use. */
-function sync(user: Account, clone: Account, roles: boolean): string[] {
+function sync(user: Account, clone: Account, roles: boolean): Change[] {
   const keys = [...user.grants.keys(), ...clone.grants.keys()]
   const none = { privileges: new Set<string>(), option: false }
   const pairs = [...new Set(keys)]
@@ -133,7 +143,7 @@ function sync(user: Account, clone: Account, roles: boolean): string[] {
   ]
 }
 
-const ALL = 'ALL PRIVILEGES'
+export const ALL = 'ALL PRIVILEGES'
 type Privileges = Pick<Grant, 'privileges'>
 /** ALL has to be taken away before a part of it can be given. */
 const shrinks = (wanted: Privileges, present: Privileges) => has(present, ALL) && !has(wanted, ALL)
@@ -143,18 +153,20 @@ function grant(
   clone: Account,
   { privileges, option }: Pick<Grant, 'privileges' | 'option'>,
   on?: string,
-): string {
+): Change {
   const list = [...privileges].join(', ') || 'USAGE'
   const what = on === undefined ? list : `${list} on ${on}`
-  return `grant ${what} to ${clone.name}${option ? ` with ${on === undefined ? 'admin' : 'grant'} option` : ''}`
+  const sql = `grant ${what} to ${clone.name}${option ? ` with ${on === undefined ? 'admin' : 'grant'} option` : ''}`
+  return { sql, about: 'grant', privileges: [...privileges], on }
 }
 
-function revoke(clone: Account, privileges: string[], on?: string): string {
-  return `revoke ${privileges.join(', ')}${on === undefined ? '' : ` on ${on}`} from ${clone.name}`
+function revoke(clone: Account, privileges: string[], on?: string): Change {
+  const sql = `revoke ${privileges.join(', ')}${on === undefined ? '' : ` on ${on}`} from ${clone.name}`
+  return { sql, about: 'revoke', privileges, on }
 }
 
 /** A restriction is made by taking away what is not granted there, and ends when that is granted. */
-function restrictionStatements(user: Account, clone: Account): string[] {
+function restrictionChanges(user: Account, clone: Account): Change[] {
   const without = (a: Account, b: Account) =>
     [...a.restrictions].flatMap(([key, { privileges, on }]) => {
       const rest = privileges.difference(b.restrictions.get(key)?.privileges ?? new Set())

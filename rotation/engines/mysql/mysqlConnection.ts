@@ -1,20 +1,29 @@
+import type { PeerCertificate, TLSSocket } from 'node:tls'
 import { type ConnectionOptions, createConnection } from 'mysql2'
 import type { Connection } from 'mysql2/promise'
 
-/** What the driver calls for every packet that came; its types leave it out. */
-type Decoder = { handlePacket(packet?: unknown): void }
+/** What the driver calls for every packet that came, and to begin TLS; its types leave both out. */
+type Inner = {
+  handlePacket(packet?: unknown): void
+  startTLS(onSecure: (error?: Error) => void): void
+  stream: TLSSocket
+}
 
 /**
  * Opens a connection of the driver, of which nothing is thrown outside of a promise: that would end the process. The
  * driver tells of a second error after the first, and decodes what no statement waits for.
  * @throws Error the driver's own
  */
-export async function connect(config: ConnectionOptions): Promise<Connection> {
+export async function connect(
+  config: ConnectionOptions,
+  onCertificate: (certificate: PeerCertificate) => void,
+): Promise<Connection> {
   const connection = createConnection(config)
   connection.on('error', () => {})
-  const decoder = connection as unknown as Decoder
-  const handle = decoder.handlePacket.bind(connection)
-  decoder.handlePacket = packet => {
+  const inner = connection as unknown as Inner
+  tellOfCertificate(inner, onCertificate)
+  const handle = inner.handlePacket.bind(connection)
+  inner.handlePacket = packet => {
     try {
       handle(packet)
     } catch (error) {
@@ -29,4 +38,16 @@ export async function connect(config: ConnectionOptions): Promise<Connection> {
     connection.destroy()
     throw error
   }
+}
+
+/** The driver compares names by itself, and lets nobody look before. The error of that has the certificate. */
+function tellOfCertificate(inner: Inner, onCertificate: (certificate: PeerCertificate) => void): void {
+  const start = inner.startTLS.bind(inner)
+  inner.startTLS = onSecure =>
+    start(error => {
+      const { code, cert } = (error ?? {}) as { code?: string; cert?: PeerCertificate }
+      if (!error) onCertificate(inner.stream.getPeerCertificate())
+      else if (code === 'ERR_TLS_CERT_ALTNAME_INVALID' && cert) onCertificate(cert)
+      onSecure(error)
+    })
 }

@@ -11,8 +11,12 @@ import { MysqlWire } from './mysqlWire.ts'
 
 export type MysqlOptions = EngineOptions & {
   /** Opens the driver's connection, to be wrapped by tests. */
-  connect?: (config: ConnectionOptions) => Promise<Connection>
+  connect?: (
+    config: ConnectionOptions,
+    onCertificate: NonNullable<EngineOptions['onCertificate']>,
+  ) => Promise<Connection>
 }
+
 /** MySQL and MariaDB, which speak one protocol. */
 export abstract class MysqlFamily implements Engine {
   readonly #flavour: Flavour
@@ -31,20 +35,23 @@ export abstract class MysqlFamily implements Engine {
   }
 
   async login(credential: Credential, host?: string): Promise<MysqlSession> {
-    const { connect, connectTimeout, statementTimeout, testMayWrite } = this.#options
+    const { connect, connectTimeout, statementTimeout, testMayWrite, onCertificate } = this.#options
     let connection: Connection
     try {
-      connection = await connect({
-        host: credential.host,
-        port: credential.port ?? traits[this.#flavour.engine].port,
-        user: credential.username,
-        password: credential.password,
-        ...(credential.dbname && { database: credential.dbname }),
-        ...(credential.ssl && { ssl: this.#tls() }),
-        ...(this.#flavour.authPlugins && { authPlugins: this.#flavour.authPlugins }),
-        charset: 'utf8mb4',
-        connectTimeout,
-      })
+      connection = await connect(
+        {
+          host: credential.host,
+          port: credential.port ?? traits[this.#flavour.engine].port,
+          user: credential.username,
+          password: credential.password,
+          ...(credential.dbname && { database: credential.dbname }),
+          ...(credential.ssl && { ssl: this.#tls() }),
+          ...(this.#flavour.authPlugins && { authPlugins: this.#flavour.authPlugins }),
+          charset: 'utf8mb4',
+          connectTimeout,
+        },
+        onCertificate,
+      )
     } catch (error) {
       throw translateLogin(error, credential)
     }

@@ -16,18 +16,33 @@ export type Flavour = Dialect & {
   changeOwn(plugin: string, password: { old: string; new: string }): string
   /** @throws NotPermitted if a user that changes its own password to `next` could not have the old one back */
   refuseIrreversible?(session: Statements, account: Method, next: string): Promise<void>
+  /**
+   * What the server's rules for passwords make of one that they see: `change` is set where that is in clear text.
+   * @throws NotPermitted as the statement would that sets it
+   */
+  refuseByRules(session: Statements, change?: { old: string; new: string }): Promise<void>
+  /** Who has one of these changes accounts while the server is read_only. */
+  writesIfReadOnly: string[]
+  /** What it takes on `mysql`.* to choose default roles, beside CREATE USER. */
+  choosesRolesBy?: 'UPDATE'
   /** Selects what Session's locksAfter gives back, for the user of this name as a text of SQL. */
   locksAfter(user: string): string
   /** Run after a user was locked, to close what `identified` leaves open. */
   afterLock?(account: string): string
   /** How a user gets and loses a second password: as TwoPasswords says. */
   add(session: Statements, account: Method, password: string, current: string): Promise<void>
+  /** What add refuses before its first statement. @throws NotPermitted */
+  refuseToAdd?(session: Statements, account: Method, password: string, current: string): Promise<void>
+  /** One of these is what a user needs to add a second password to itself; unset where that takes an admin. */
+  addsBy?: string[]
   keep(session: Statements, account: Method, password: string): Promise<void>
 }
 
 /** What a flavour may do with a session. */
 export type Statements = {
   query(sql: string): Promise<RowDataPacket[]>
+  /** For errors: whose session it is. */
+  where: string
   user: string
   /** What it logged in with, unless it changed that. */
   password: string

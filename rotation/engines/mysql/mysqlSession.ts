@@ -14,9 +14,12 @@ import {
   readAccount,
   readAttributes,
 } from './mysqlAccount.ts'
-import { refuseStranger, syncStatements } from './mysqlClone.ts'
+import { type Change, refuseStranger, syncChanges, syncStatements } from './mysqlClone.ts'
+import { refuseDefiner } from './mysqlDefiner.ts'
 import { notUnderstood } from './mysqlErrors.ts'
 import type { Flavour, Method, Statements } from './mysqlFlavour.ts'
+import { foresee, foreseeOwn, readOnlySettings } from './mysqlForesight.ts'
+import { roomFor, sessionsOf } from './mysqlRoom.ts'
 import type { MysqlWire } from './mysqlWire.ts'
 
 /** What a server that reads no accounts takes everybody for: MariaDB, and MySQL. */
@@ -37,6 +40,12 @@ export class MysqlSession implements Session {
   readonly passwords: TwoPasswords = {
     add: async (user, password, current) =>
       this.#flavour.add(this.#statements(), await this.#method(user), password, current),
+    wouldAdd: async (user, password, current) => {
+      const method = await this.#method(user)
+      await this.#flavour.refuseToAdd?.(this.#statements(), method, password, current)
+      if (this.#flavour.addsBy) await foreseeOwn(this.#flavour, this.#statements(), password, true)
+      else await this.#foresee(await this.#account(user), [])
+    },
     keep: async (user, password) => {
       await this.#flavour.keep(this.#statements(), await this.#method(user), password)
       if (user === this.#credential.username) this.#password = password
@@ -85,15 +94,8 @@ export class MysqlSession implements Session {
   }
 
   async setPassword(user: string, password: string, { reversibly = false } = {}): Promise<void> {
-    const method = await this.#method(user)
-    const { name, plugin, verify, plugins } = method
+    const { name, plugin, verify } = await this.#settable(user, password, reversibly)
     if (user === this.#credential.username) {
-      if (plugins.length > 1)
-        throw new NotPermitted(`${name} has several passwords, of which a user can change the first only`)
-      if (reversibly) {
-        refuseIfCounted(method)
-        await this.#flavour.refuseIrreversible?.(this.#statements(), method, password)
-      }
       await this.#wire.query(this.#flavour.changeOwn(plugin, { old: this.#password, new: password }))
       this.#password = password
     } else
@@ -102,25 +104,65 @@ export class MysqlSession implements Session {
       )
   }
 
-  async cloneUser({ user, clone }: Pair, open: { user: string; password: string }): Promise<string[]> {
+  async wouldSetPassword(user: string, password: string, { reversibly = false } = {}): Promise<void> {
+    await this.#settable(user, password, reversibly)
+    if (user === this.#credential.username) await foreseeOwn(this.#flavour, this.#statements(), password)
+    else await this.#foresee(await this.#account(user), [])
+  }
+
+  /** How the user keeps its password. @throws NotPermitted for what setPassword refuses by itself */
+  async #settable(user: string, password: string, reversibly: boolean): Promise<Method> {
+    const method = await this.#method(user)
+    const { name, plugins } = method
+    if (user !== this.#credential.username) return method
+    if (plugins.length > 1)
+      throw new NotPermitted(`${name} has several passwords, of which a user can change the first only`)
+    if (reversibly) {
+      refuseIfCounted(method)
+      await this.#flavour.refuseIrreversible?.(this.#statements(), method, password)
+    }
+    return method
+  }
+
+  async cloneUser(pair: Pair, open: { user: string; password: string }): Promise<string[]> {
+    const { plugin, verify, found, changes } = await this.#turn(pair, open.user)
     const flavour = this.#flavour
-    const { plugin, verify } = await this.#method(user)
-    const original = await this.#account(user)
-    const found = await this.#found(clone)
-    if (found) refuseStranger(original, found, open.user === user)
     const opening = `alter user ${this.#name(open.user)} ${flavour.identified(plugin, verify(open.password))} account unlock`
-    // The clone may be in use when the user is opened: what is made of it now could keep it from logging in.
-    const following =
-      open.user === user
-        ? []
-        : [
-            // With a password that nobody knows, until the clone is complete.
-            ...(found ? [] : [`create user if not exists ${this.#name(clone)} ${this.#unknown(plugin)}`]),
-            ...syncStatements(flavour, original, found ?? newAccount(flavour, clone, this.host)),
-          ]
+    // With a password that nobody knows, until the clone is complete.
+    const making = `create user if not exists ${this.#name(pair.clone)} ${this.#unknown(plugin)}`
+    const following = [
+      ...(open.user === pair.user || found ? [] : [making]),
+      ...changes.map(({ sql }) => sql),
+    ]
     for (const statement of [...following, opening])
       await this.#wire.query(statement).catch(conflictIfDropped)
     return []
+  }
+
+  async wouldClone(pair: Pair, open: string): Promise<string[]> {
+    const { original, found, changes } = await this.#turn(pair, open)
+    const target = open === pair.user ? original : (found ?? newAccount(this.#flavour, open, this.host))
+    return await this.#foresee(target, changes, target !== original && !found)
+  }
+
+  /** What there is of the two, and what makes the clone equal to the user, if it is to be opened. @throws Stranger */
+  async #turn({ user, clone }: Pair, open: string) {
+    const method = await this.#method(user)
+    const original = await this.#account(user)
+    const found = await this.#found(clone)
+    if (found) refuseStranger(original, found, open === user)
+    // The clone may be in use when the user is opened: what is made of it now could keep it from logging in.
+    const changes =
+      open === user
+        ? []
+        : syncChanges(this.#flavour, original, found ?? newAccount(this.#flavour, clone, this.host))
+    return { ...method, original, found, changes }
+  }
+
+  /** @throws NotPermitted if this session may not do to an account what these changes and a new password are */
+  #foresee({ name, grants }: Account, changes: Change[], creates = false): Promise<string[]> {
+    const isSystemUser = grants.has('SYSTEM_USER ON *.*')
+    return foresee(this.#flavour, this.#statements(), { account: name, isSystemUser, creates, changes })
   }
 
   /** The account is left as it is, but for a password that nobody knows: setting one is all that opens it. */
@@ -133,23 +175,20 @@ export class MysqlSession implements Session {
     if (after) await this.#wire.query(after)
   }
 
-  /** Without the right PROCESS, which a role may have brought, it sees its own alone. */
   async sessionsOf(user: string): Promise<number | undefined> {
-    const name = (column: string) => `cast(${column} as binary)`
-    const query = `select sum(${name('user')} = ${name(quoteText(user))}) as count,
-      sum(${name('user')} <> ${name(quoteText(this.#credential.username))}) as others,
-      (select count(*) from information_schema.user_privileges
-       where privilege_type = 'PROCESS' and replace(grantee, '\\'', '') = replace(current_user(), '\\'', '')) as mayLook
-      from information_schema.processlist`
-    const [row] = (await this.#wire.query(query).catch(undefinedIfUnseen)) ?? []
-    return Number(row?.others) + Number(row?.mayLook) > 0 ? Number(row?.count) : undefined
+    return (await sessionsOf(this.#statements(), user))?.all
+  }
+
+  async roomFor(user: string): Promise<number | undefined> {
+    const account = await this.#created(user).catch(undefinedIfUnseen)
+    return account && roomFor(this.#statements(), user, account)
   }
 
   async dropUser({ user, clone }: Pair): Promise<void> {
     const found = await this.#found(clone)
     if (!found) return
     refuseStranger(await this.#account(user), found, false)
-    await this.#refuseDefiner(clone)
+    await refuseDefiner(this.#statements(), clone, this.host)
     await this.#wire.query(`drop user if exists ${this.#name(clone)}`)
   }
 
@@ -177,14 +216,9 @@ export class MysqlSession implements Session {
     return Number(Object.values(row)[0])
   }
 
-  /**
-   * Everybody may ask. A reader of Aurora has the last of them; not every server has each, and the first may be more than
-   * on or off in MariaDB.
-   */
+  /** Everybody may ask. */
   async isStandby(): Promise<boolean> {
-    const told = await this.#wire.query(
-      `show global variables where variable_name in ('read_only', 'super_read_only', 'innodb_read_only')`,
-    )
+    const told = await this.#wire.query(readOnlySettings)
     if (!told.length) throw notUnderstood(`as ${this.#credential}`)
     return told.some(({ Value }) => Value !== 'OFF')
   }
@@ -211,6 +245,12 @@ export class MysqlSession implements Session {
     return account
   }
 
+  /** All that SHOW CREATE USER says. @throws NoSuchUser */
+  async #created(user: string): Promise<Account> {
+    const created = await this.#wire.show(`create user ${this.#name(user)}`)
+    return readAccount(this.#flavour, user, this.host, created)
+  }
+
   async #attributes(user: string): Promise<Account['attributes']> {
     const { attribute } = await this.#wire.row(
       `select attribute as attribute from information_schema.user_attributes
@@ -228,9 +268,7 @@ export class MysqlSession implements Session {
    * @throws NotPermitted if it does not log in by passwords alone, of one kind that can be made here
    */
   async #method(user: string): Promise<Method> {
-    const name = this.#name(user)
-    const created = await this.#wire.show(`create user ${name}`)
-    const { plugins, clauses } = readAccount(this.#flavour, user, this.host, created)
+    const { name, plugins, clauses } = await this.#created(user)
     const { verifiers } = this.#flavour
     const [plugin = '', ...more] = new Set(plugins)
     const verify = verifiers[plugin]
@@ -241,28 +279,13 @@ export class MysqlSession implements Session {
     return { name, user, plugin, plugins, clauses, verify }
   }
 
-  /**
-   * What names an account as its DEFINER fails without it. MariaDB drops such an account all the same, and so does MySQL
-   * for an admin who may leave a DEFINER that is not there, as the master of RDS may.
-   * @throws NotPermitted if the account is the DEFINER of anything that the session's user may see
-   */
-  async #refuseDefiner(user: string): Promise<void> {
-    // As bytes: in MariaDB these columns do not tell capital letters from small ones, and users' names do.
-    const isUser = `cast(definer as binary) = cast(${quoteText(`${user}@${this.host}`)} as binary)`
-    const tables = ['views', 'routines', 'triggers', 'events']
-    const found = await this.#wire.query(
-      tables
-        .map(table => `select '${table}' as kind from information_schema.${table} where ${isUser}`)
-        .join(' union '),
-    )
-    if (found.length)
-      throw new NotPermitted(
-        `${this.#name(user)} is the DEFINER of ${found.map(({ kind }) => kind).join(' and ')}, which would fail without it`,
-      )
-  }
-
   #statements(): Statements {
-    return { query: sql => this.#wire.query(sql), user: this.#credential.username, password: this.#password }
+    return {
+      query: sql => this.#wire.query(sql),
+      where: `as ${this.#credential}`,
+      user: this.#credential.username,
+      password: this.#password,
+    }
   }
 
   #unknown(plugin: string): string {

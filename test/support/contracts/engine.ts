@@ -4,7 +4,7 @@ import { afterEach, describe, expect, test, vi } from 'vitest'
 import { type App, hex } from '../../../local/servers/postgresDatabase.ts'
 import { freePort } from '../../../local/servers/spawn.ts'
 import type { Credential } from '../../../rotation/credential.ts'
-import type { Engine, Session, TwoPasswords } from '../../../rotation/engines/engine.ts'
+import type { Engine, EngineOptions, Session, TwoPasswords } from '../../../rotation/engines/engine.ts'
 import { NoSuchUser } from '../../../rotation/engines/noSuchUser.ts'
 import { traits } from '../../../rotation/engines/traits.ts'
 import { generatePassword } from '../../../rotation/password.ts'
@@ -14,12 +14,7 @@ import { AlternatingUsers } from '../../../rotation/strategies/alternatingUsers.
 export type Subject = {
   /** What a server of this kind has not, and the contract then does not ask for: docs/engines.md says which. */
   without?: readonly ('missing databases' | 'answers without TLS' | 'superusers')[]
-  engine(options?: {
-    caFile?: string
-    connectTimeout?: number
-    statementTimeout?: number
-    testMayWrite?: boolean
-  }): Engine
+  engine(options?: Partial<EngineOptions>): Engine
   /** An `ordinary` user may change nobody, where no user may change itself alone. */
   makeApp(options?: { user?: string; ordinary?: boolean }): Promise<App>
   /** True if user and password log in now, seen from outside Keyturn. */

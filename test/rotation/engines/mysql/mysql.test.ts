@@ -10,6 +10,7 @@ import { nativeVerifier } from '../../../../rotation/engines/mysql/mysqlVerifier
 import { AlternatingUsers } from '../../../../rotation/strategies/alternatingUsers.ts'
 import { SingleUser } from '../../../../rotation/strategies/singleUser.ts'
 import { TemporaryClone } from '../../../../rotation/strategies/temporaryClone.ts'
+import { certificateContract } from '../../../support/contracts/certificate.ts'
 import { engineContract, other } from '../../../support/contracts/engine.ts'
 import { sceneOf } from '../../../support/engines/mysqlScene.ts'
 import { subjectOf } from '../../../support/engines/mysqlSubject.ts'
@@ -19,6 +20,7 @@ const servers = inject('mysql')
 
 describe.skipIf(!servers.length).each(servers)('$name', server => {
   engineContract(subjectOf(server))
+  certificateContract(subjectOf(server))
 
   const { mysqlItself, engine, sql, grantsOf, makeClone } = sceneOf(server)
 

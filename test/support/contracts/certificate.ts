@@ -1,0 +1,34 @@
+import dns from 'node:dns'
+import type { PeerCertificate } from 'node:tls'
+import { expect, test, vi } from 'vitest'
+import { other, type Subject } from './engine.ts'
+
+/** That an engine tells which certificate it is shown, and trusts none that it did not trust. */
+export function certificateContract(subject: Subject): void {
+  test('a certificate whose issuer is trusted is told, whatever host it is for', async () => {
+    const { current } = await subject.makeApp()
+    const here = { address: '127.0.0.1', family: 4 }
+    const lookup = (_: string, { all }: dns.LookupOptions, done: (...result: unknown[]) => void) =>
+      all ? done(null, [here]) : done(null, here.address, here.family)
+    const seen: PeerCertificate[] = []
+    const onCertificate = (certificate: PeerCertificate) => seen.push(certificate)
+    const engine = subject.engine({ onCertificate })
+    {
+      await using _ = await engine.login(current)
+    }
+    expect(seen).not.toEqual([])
+    for (const { valid_to, fingerprint256 } of seen) {
+      expect(Date.parse(valid_to)).toBeGreaterThan(Date.now())
+      expect(fingerprint256).toBe(seen[0]?.fingerprint256)
+    }
+    vi.spyOn(dns, 'lookup').mockImplementation(lookup as typeof dns.lookup)
+    const before = seen.length
+    const refused = { name: 'TlsFailed' }
+    await expect(engine.login(other(current, { host: 'elsewhere.test' }))).rejects.toMatchObject(refused)
+    expect(seen.slice(before).map(({ fingerprint256 }) => fingerprint256)).toEqual([seen[0]?.fingerprint256])
+    vi.restoreAllMocks()
+    const strange = subject.engine({ caFile: subject.strangeCaFile, onCertificate })
+    await expect(strange.login(current)).rejects.toMatchObject(refused)
+    expect(seen).toHaveLength(before + 1)
+  })
+}
