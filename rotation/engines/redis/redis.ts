@@ -3,7 +3,7 @@ import type { Credential } from '../../credential.ts'
 import { Unreachable } from '../../errors.ts'
 import { type Engine, type EngineOptions, timeouts } from '../engine.ts'
 import { traits } from '../traits.ts'
-import { trustIn } from '../trust.ts'
+import { shownTo, trustIn } from '../trust.ts'
 import { connect } from './redisConnection.ts'
 import { translate } from './redisErrors.ts'
 import { RedisSession } from './redisSession.ts'
@@ -36,9 +36,9 @@ export class Redis implements Engine {
   }
 
   async login(credential: Credential): Promise<RedisSession> {
-    const { connect, connectTimeout, statementTimeout, testMayWrite } = this.#options
+    const { connect, connectTimeout, statementTimeout, testMayWrite, onCertificate } = this.#options
     const { host, port = traits.redis.port, username, password, dbname, ssl } = credential
-    const secureContext = ssl ? this.#trust() : undefined
+    const tls = ssl && { secureContext: this.#trust(), checkServerIdentity: shownTo(onCertificate) }
     try {
       const connection = await connect({
         host,
@@ -49,7 +49,7 @@ export class Redis implements Engine {
         database: Number(dbname ?? 0),
         connectTimeout,
         commandTimeout: statementTimeout,
-        ...(secureContext && { secureContext }),
+        ...(tls && { tls }),
       })
       return new RedisSession(new RedisWire(connection, `as ${credential}`), credential, testMayWrite)
     } catch (error) {

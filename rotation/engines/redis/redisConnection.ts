@@ -1,4 +1,4 @@
-import type { SecureContext } from 'node:tls'
+import type { checkServerIdentity, SecureContext } from 'node:tls'
 import { ConnectionTimeoutError, RedisClient } from '@redis/client'
 
 type RedisTarget = {
@@ -8,7 +8,7 @@ type RedisTarget = {
   password: string
   database: number
   /** What to verify the server by; without it nothing is encrypted. */
-  secureContext?: SecureContext
+  tls?: { secureContext: SecureContext; checkServerIdentity: typeof checkServerIdentity }
   /** Milliseconds until a connection or a command counts as unanswered. */
   connectTimeout: number
   commandTimeout: number
@@ -41,7 +41,7 @@ export class Unfinished extends Error {}
  * may run what the client would else ask. It is closed too when it was idle for `commandTimeout`.
  * @throws Error as Node's or the client's own, or one of those above
  */
-export async function connect({ secureContext, commandTimeout, ...target }: RedisTarget) {
+export async function connect({ tls, commandTimeout, ...target }: RedisTarget) {
   const { host, port, connectTimeout, username, password, database } = target
   const client = createClient({
     disableClientInfo: true,
@@ -51,7 +51,7 @@ export async function connect({ secureContext, commandTimeout, ...target }: Redi
       connectTimeout,
       socketTimeout: commandTimeout,
       reconnectStrategy: false,
-      ...(secureContext ? { tls: true, secureContext } : { tls: false }),
+      ...(tls ? { tls: true, ...tls } : { tls: false }),
     },
     // Else a command that could not be written in time is left out, and the rest of a transaction sent.
     commandOptions: { timeout: 0 },
@@ -87,7 +87,7 @@ export async function connect({ secureContext, commandTimeout, ...target }: Redi
   } catch (error) {
     // The library keeps a list of its clients.
     client.destroy()
-    if (error instanceof Unreadable && !secureContext) throw new OtherKind(error.message)
+    if (error instanceof Unreadable && !tls) throw new OtherKind(error.message)
     throw error
   }
 }

@@ -43,26 +43,40 @@ export class RedisSession implements Session {
     }
   }
 
+  async wouldSetPassword(user: string, password: string): Promise<void> {
+    await this.#wouldAlter(user, 'resetpass', `#${digest(password)}`)
+  }
+
   async cloneUser({ user, clone }: Pair, open: { user: string; password: string }): Promise<string[]> {
+    const original = await this.#turn({ user, clone }, open.user)
+    const password = `#${digest(open.password)}`
+    if (open.user === user) await this.#wire.change(opening(user, password))
+    else await this.#renew(clone, original, password)
+    return []
+  }
+
+  async wouldClone(pair: Pair, open: string): Promise<string[]> {
+    const { rules } = await this.#turn(pair, open)
+    const password = `#${digest(unknownPassword())}`
+    return open === pair.user
+      ? await this.#wire.wouldChange(opening(open, password))
+      : await this.#wire.wouldChange(renewing(open, rules, password), ['ACL', 'LIST'])
+  }
+
+  /** The user, whose clone may be opened, or made, or be in use. @throws Stranger, Unproven, NoSuchUser */
+  async #turn({ user, clone }: Pair, open: string): Promise<AclUser> {
     const before = await this.#list()
     const found = lookFor(before, clone)
     const original = theUser(before, user)
-    if (found) refuseStranger(original, found, open.user === user)
-    const inUse = open.user === user ? found : original
+    if (found) refuseStranger(original, found, open === user)
+    const inUse = open === user ? found : original
     if (inUse && takesAnyPassword(inUse)) throw this.#unproven(inUse.name)
-    const password = `#${digest(open.password)}`
-    // The clone may be in use, and is left as it is.
-    if (open.user === user) await this.#wire.change(['ACL', 'SETUSER', user, 'on', 'resetpass', password])
-    else await this.#renew(clone, writable(before, user), password)
-    return []
+    return open === user ? original : writable(before, user)
   }
 
   /** Gives the clone the user's rules and this password, in place of whatever it had. */
   async #renew(clone: string, { name: user, rules }: AclUser, password: string): Promise<void> {
-    const [, after] = await this.#wire.change(
-      ['ACL', 'SETUSER', clone, 'reset', 'on', ...rules, password],
-      ['ACL', 'LIST'],
-    )
+    const [, after] = await this.#wire.change(renewing(clone, rules, password), ['ACL', 'LIST'])
     // Later there may be nobody who can tell: see differences.
     const now = this.#lines(after)
     const missing = differences(theUser(now, user), theUser(now, clone))
@@ -89,6 +103,15 @@ export class RedisSession implements Session {
     return told.split('\n').filter(line => line.split(' ').includes(`user=${user}`)).length
   }
 
+  /** By what INFO tells of all: a user has no limit of its own. */
+  async roomFor(): Promise<number | undefined> {
+    const told = String(await this.#wire.send(['INFO', 'clients']).catch(undefinedIfUnseen))
+    const [most, open] = ['maxclients', 'connected_clients'].map(field =>
+      Number(new RegExp(`^${field}:(\\d+)`, 'm').exec(told)?.[1] ?? Number.NaN),
+    ) as [number, number]
+    return Number.isNaN(most - open) ? undefined : Math.max(0, most - open)
+  }
+
   /** It closes the open sessions of the clone. */
   async dropUser({ user, clone }: Pair): Promise<void> {
     const users = await this.#list()
@@ -102,6 +125,8 @@ export class RedisSession implements Session {
     add: (user, password, current) =>
       this.#alter(user, 'resetpass', `#${digest(password)}`, `#${digest(current)}`),
     keep: (user, password) => this.setPassword(user, password),
+    wouldAdd: (user, password, current) =>
+      this.#wouldAlter(user, 'resetpass', `#${digest(password)}`, `#${digest(current)}`),
   }
 
   /**
@@ -176,6 +201,11 @@ export class RedisSession implements Session {
     await this.#wire.change(['ACL', 'SETUSER', user, ...rules])
   }
 
+  async #wouldAlter(user: string, ...rules: string[]): Promise<void> {
+    if (user !== this.#credential.username) theUser(await this.#list(), user)
+    await this.#wire.wouldChange(['ACL', 'SETUSER', user, ...rules])
+  }
+
   async #list(): Promise<string[]> {
     return this.#lines(await this.#wire.send(['ACL', 'LIST']))
   }
@@ -185,6 +215,14 @@ export class RedisSession implements Session {
     throw new DatabaseFailed(`as ${this.#credential}: ACL LIST was not answered with lines`)
   }
 }
+
+/** The clone may be in use, and is left as it is. */
+const opening = (user: string, password: string) => ['ACL', 'SETUSER', user, 'on', 'resetpass', password]
+
+const renewing = (clone: string, rules: string[], password: string) => [
+  ...['ACL', 'SETUSER', clone, 'reset', 'on'],
+  ...[...rules, password],
+]
 
 /** What HELLO and ROLE call a server, and whether that is a replica. */
 const isReplica = new Map<unknown, boolean>([

@@ -1,5 +1,6 @@
 import { ErrorReply } from '@redis/client'
 import { DatabaseFailed, type RotationError } from '../../errors.ts'
+import { undefinedIfUnseen } from '../inUse.ts'
 import type { RedisConnection } from './redisConnection.ts'
 import { NoFile, translate } from './redisErrors.ts'
 
@@ -50,6 +51,63 @@ export class RedisWire {
     return replies
   }
 
+  /**
+   * What change would refuse. The server says of each command of a transaction whether it takes it, long before EXEC runs
+   * them; and EXEC runs none of them if it did not take one.
+   * @returns what could not be looked at, a sentence each
+   * @throws what change would, but for a file that cannot be written
+   */
+  async wouldChange(...commands: string[][]): Promise<string[]> {
+    const { saves, says } = await this.#refuseUnsaved()
+    await this.send(['MULTI'])
+    // The first spoils the transaction, as it has too many words; the second shows that it goes on.
+    const [spoilt, nested] = [await this.#reply(['DISCARD', 'never']), await this.#reply(['MULTI'])]
+    if (!(spoilt instanceof ErrorReply && nested instanceof ErrorReply)) {
+      this.close()
+      throw new DatabaseFailed(`${this.#where}: the server does not refuse what is no part of a transaction`)
+    }
+    const all = [...commands.map(inert), ['ACL', 'SAVE'], ...(saves ? [saves] : []), ['EXEC']]
+    const answers = await Promise.all(all.map(command => this.#reply(command)))
+    const errors = answers.filter(answer => answer instanceof ErrorReply)
+    // Older servers leave a transaction open whose EXEC they do not allow.
+    if (!errors.at(-1)?.message.startsWith('EXECABORT')) await this.#reply(['DISCARD'])
+    const refused = errors.find(({ message }) => !message.startsWith(SPOILT))
+    if (refused) throw this.#translate(refused)
+    return says
+  }
+
+  /** What a command is answered, errors too. @throws Unreachable */
+  #reply(command: string[]): Promise<unknown> {
+    return this.#connection.sendCommand<unknown>(command).catch(error => {
+      if (error instanceof ErrorReply) return error
+      throw this.#translate(error)
+    })
+  }
+
+  /**
+   * Whether there is a file to save users in, as far as it is told.
+   * @returns the command that it takes beside ACL SAVE
+   * @throws NoFile if there is none
+   */
+  async #refuseUnsaved(): Promise<{ saves?: string[]; says: string[] }> {
+    const [, aclfile] = listed(await this.send(['CONFIG', 'GET', 'aclfile']).catch(undefinedIfUnseen))
+    if (aclfile === undefined)
+      return {
+        says: [`could not be looked at: whether the server has an aclfile; let the login have +config|get`],
+      }
+    if (aclfile !== '') return { says: [] }
+    const told = await this.send(['INFO', 'server']).catch(undefinedIfUnseen)
+    const [, file] = /^config_file:(.*?)\r?$/m.exec(String(told)) ?? []
+    const saves = ['CONFIG', 'REWRITE']
+    if (file === undefined)
+      return {
+        saves,
+        says: ['could not be looked at: whether the server has a config file; let the login have +info'],
+      }
+    if (file === '') throw this.#translate(new ErrorReply('ERR The server is running without a config file'))
+    return { saves, says: [] }
+  }
+
   /** Saves the users as they are, in the first way that the server has: the proof that a change can be. */
   async #tryToSave(first: string[], ...others: string[][]): Promise<string[]> {
     try {
@@ -70,6 +128,12 @@ export class RedisWire {
     return translate(error, this.#where)
   }
 }
+
+/** How EXEC answers where a command before it was refused. */
+const SPOILT = 'EXECABORT Transaction discarded because of previous errors'
+
+/** With a rule that there is none of: should it be run all the same, it changes nothing. */
+const inert = (command: string[]) => (command[1] === 'SETUSER' ? [...command, '!'] : command)
 
 /** A list that the server told; empty if it told something else. */
 export function listed(told: unknown): unknown[] {

@@ -7,6 +7,7 @@ import { digest } from '../../../../rotation/engines/redis/redisAcl.ts'
 import { AlternatingUsers } from '../../../../rotation/strategies/alternatingUsers.ts'
 import { DualPassword } from '../../../../rotation/strategies/dualPassword.ts'
 import { SingleUser } from '../../../../rotation/strategies/singleUser.ts'
+import { certificateContract } from '../../../support/contracts/certificate.ts'
 import { engineContract, other } from '../../../support/contracts/engine.ts'
 import { sceneOf } from '../../../support/engines/redisScene.ts'
 import { subjectOf } from '../../../support/engines/redisSubject.ts'
@@ -16,6 +17,7 @@ const servers = inject('redis')
 
 describe.skipIf(!servers.length).each(servers)('$name', server => {
   engineContract(subjectOf(server))
+  certificateContract(subjectOf(server))
 
   const { engine, run, alter, lineOf, makeUser, makeClone, watched } = sceneOf(server)
 
