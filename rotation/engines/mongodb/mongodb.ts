@@ -44,8 +44,8 @@ export class Mongodb implements Engine {
 
   /** As the user of this name in the database `source`. */
   async #loginFrom(source: string, credential: Credential, host = source): Promise<MongodbSession> {
-    const { Client, connectTimeout, statementTimeout } = this.#options
-    const options = { Client, connectTimeout, statementTimeout, trust: this.#trust }
+    const { Client, connectTimeout, statementTimeout, onCertificate } = this.#options
+    const options = { Client, connectTimeout, statementTimeout, onCertificate, trust: this.#trust }
     const reach = (server: string) =>
       connect({ server, source, credential }, options).catch(error => {
         // Most clusters of Amazon DocumentDB know no other, and do not tell; the driver then takes SCRAM-SHA-256.

@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { SecureContext } from 'node:tls'
+import type { PeerCertificate, SecureContext } from 'node:tls'
 import type { MongoClient } from 'mongodb'
 import type { Credential } from '../../credential.ts'
 import { Unreachable } from '../../errors.ts'
 import { Standby } from '../standby.ts'
+import { shownTo } from '../trust.ts'
 import { noUrl, translateLogin } from './mongodbErrors.ts'
 import './mongodbMessages.ts'
 
@@ -21,8 +22,9 @@ type ConnectOptions = {
   Client: typeof MongoClient
   connectTimeout: number
   statementTimeout: number
-  /** What to verify the server by, where the credential wants TLS. */
+  /** What to verify the server by, where the credential wants TLS, and who is told its certificate. */
   trust: () => SecureContext
+  onCertificate: (certificate: PeerCertificate) => void
 }
 
 /**
@@ -59,7 +61,7 @@ export async function connect(target: Target, options: ConnectOptions): Promise<
 /** @throws InvalidCredential if the server's name makes no URL */
 function createClient(
   { server, source, credential, authMechanism }: Target,
-  { Client, connectTimeout, statementTimeout, trust }: ConnectOptions,
+  { Client, connectTimeout, statementTimeout, trust, onCertificate }: ConnectOptions,
 ): MongoClient {
   const secureContext = credential.ssl ? trust() : undefined
   try {
@@ -70,7 +72,7 @@ function createClient(
       // This one server, and not whatever others of its set it names.
       directConnection: true,
       tls: credential.ssl,
-      ...(secureContext && { secureContext }),
+      ...(secureContext && { secureContext, checkServerIdentity: shownTo(onCertificate) }),
       appName: 'keyturn',
       maxPoolSize: 1,
       serverMonitoringMode: 'poll',

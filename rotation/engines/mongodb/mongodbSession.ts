@@ -10,6 +10,7 @@ import { tested } from '../testQuery.ts'
 import { differences, isUsers, refuseStranger, syncFields, type User } from './mongodbClone.ts'
 import { close } from './mongodbConnection.ts'
 import { translate } from './mongodbErrors.ts'
+import { lacking, readRights } from './mongodbRights.ts'
 
 /** Where DocumentDB keeps every user, and MongoDB most. */
 export const ADMIN = 'admin'
@@ -52,36 +53,51 @@ export class MongodbSession implements Session {
   }
 
   async setPassword(user: string, password: string): Promise<void> {
+    await this.#change(await this.#opening(user, password)).catch(error => this.#explain(error, user))
+  }
+
+  async wouldSetPassword(user: string, password: string): Promise<void> {
+    await this.#wouldChange(await this.#opening(user, password)).catch(error => this.#explain(error, user))
+  }
+
+  async #opening(user: string, pwd: string): Promise<Document> {
     const { mechanisms } = await this.#user(user)
-    try {
-      await this.#change({ updateUser: user, pwd: password, ...(mechanisms && { mechanisms }) })
-    } catch (error) {
-      if (!(error instanceof NotPermitted) || user !== this.#credential.username) throw error
-      throw new NotPermitted(
-        `${error.message}; to change its own password a user of MongoDB needs a role with the action changeOwnPassword`,
-      )
-    }
+    return { updateUser: user, pwd, ...(mechanisms && { mechanisms }) }
+  }
+
+  #explain(error: unknown, user: string): never {
+    if (!(error instanceof NotPermitted) || user !== this.#credential.username) throw error
+    throw new NotPermitted(
+      `${error.message}; to change its own password a user of MongoDB needs a role with the action changeOwnPassword`,
+    )
+  }
+
+  async wouldClone(pair: Pair, open: string): Promise<string[]> {
+    const { original, found } = await this.#both(pair, open)
+    const pwd = unknownPassword()
+    const command =
+      open === pair.user ? await this.#opening(open, pwd) : renewal(pair.clone, original, found, pwd)
+    return await this.#wouldChange(command)
+  }
+
+  /** @throws Stranger, NoSuchUser */
+  async #both({ user, clone }: Pair, open: string): Promise<{ original: User; found: User | undefined }> {
+    const original = await this.#user(user)
+    const found = await this.#found(clone)
+    if (found) refuseStranger(original, found, open === user)
+    return { original, found }
   }
 
   async cloneUser({ user, clone }: Pair, open: { user: string; password: string }): Promise<string[]> {
-    const original = await this.#user(user)
-    const found = await this.#found(clone)
-    if (found) refuseStranger(original, found, open.user === user)
+    const { original, found } = await this.#both({ user, clone }, open.user)
     try {
       // The clone may be in use, and is left as it is.
       if (open.user === user) await this.setPassword(user, open.password)
-      else await this.#renew(clone, original, found, open.password)
+      else await this.#change(renewal(clone, original, found, open.password))
     } catch (error) {
       conflictIfDropped(error)
     }
     return []
-  }
-
-  /** One command changes one user as a whole or not at all. */
-  async #renew(clone: string, original: User, found: User | undefined, pwd: string): Promise<void> {
-    const { mechanisms } = original
-    const fields = { ...syncFields(original, found), pwd, ...(mechanisms && { mechanisms }) }
-    await this.#change(found ? { updateUser: clone, ...fields } : { createUser: clone, ...fields })
   }
 
   async lockUser(user: string, pair: Pair): Promise<void> {
@@ -97,6 +113,14 @@ export class MongodbSession implements Session {
     const known = all.filter(({ effectiveUsers }) => Array.isArray(effectiveUsers) && effectiveUsers.length)
     const isUser = (other: Document) => other.user === user && other.db === this.host
     return known.length ? known.filter(({ effectiveUsers }) => effectiveUsers.some(isUser)).length : undefined
+  }
+
+  /** It takes the action serverStatus. Nobody has a limit of its own. */
+  async roomFor(): Promise<number | undefined> {
+    const rest = { metrics: 0, wiredTiger: 0, tcmalloc: 0, locks: 0, repl: 0 }
+    const told = await this.#command({ serverStatus: 1, ...rest }, ADMIN).catch(undefinedIfUnseen)
+    const available: unknown = told?.connections?.available
+    return typeof available === 'number' ? available : undefined
   }
 
   async dropUser({ user, clone }: Pair): Promise<void> {
@@ -137,6 +161,28 @@ export class MongodbSession implements Session {
     return this.#command({ ...command, writeConcern: { w: 'majority', wtimeout: this.#timeout } })
   }
 
+  /**
+   * That this user may make a change, by the privileges that it has.
+   * @returns that it could not be looked at, where the server does not tell them
+   * @throws NotPermitted as the change would, naming what is missing
+   */
+  async #wouldChange(command: Document): Promise<string[]> {
+    const { username } = this.#credential
+    const ask = { connectionStatus: 1, showPrivileges: true }
+    const rights = readRights(await this.#command(ask, ADMIN).catch(undefinedIfUnseen))
+    const [verb = ''] = Object.keys(command)
+    if (!rights)
+      return [
+        `could not be looked at: whether ${username} may run ${verb}, as the server does not tell privileges`,
+      ]
+    const missing = lacking(rights, command, this.host, command[verb] === username)
+    if (missing.length)
+      throw new NotPermitted(
+        `${verb} as ${this.#credential}: not authorized: for ${command[verb]} it lacks ${missing.join(', ')}`,
+      )
+    return []
+  }
+
   async #command(command: Document, database = this.host): Promise<Document> {
     try {
       return await this.#client.db(database).command(command)
@@ -166,4 +212,11 @@ export class MongodbSession implements Session {
   #found(user: string): Promise<User | undefined> {
     return this.#user(user).catch(undefinedIfAbsent)
   }
+}
+
+/** One command changes one user as a whole or not at all. */
+function renewal(clone: string, original: User, found: User | undefined, pwd: string): Document {
+  const { mechanisms } = original
+  const fields = { ...syncFields(original, found), pwd, ...(mechanisms && { mechanisms }) }
+  return found ? { updateUser: clone, ...fields } : { createUser: clone, ...fields }
 }

@@ -21,6 +21,7 @@ import { Credential } from '../../../../rotation/credential.ts'
 import { Mongodb } from '../../../../rotation/engines/mongodb/mongodb.ts'
 import { translate, translateLogin } from '../../../../rotation/engines/mongodb/mongodbErrors.ts'
 import { Standby } from '../../../../rotation/engines/standby.ts'
+import { certificateContract } from '../../../support/contracts/certificate.ts'
 import { engineContract, other } from '../../../support/contracts/engine.ts'
 import { subjectOf } from '../../../support/engines/mongodbSubject.ts'
 
@@ -29,6 +30,7 @@ const both = { user: 'shop', clone: 'shop_clone' }
 describe.each(inject('mongodb'))('$name', server => {
   beforeAll(() => lockSlowCollection(server))
   engineContract(subjectOf(server))
+  certificateContract(subjectOf(server))
 
   const engine = new Mongodb({ caFile: server.caFile })
 
@@ -136,6 +138,31 @@ describe.each(inject('mongodb'))('$name', server => {
     })
   })
 
+  test('what a change would end with is not told here, and said so; nothing is changed by asking', async () => {
+    const app = await makeApp(server)
+    const pair = { user: app.user, clone: `${app.user}_clone` }
+    await using session = await engine.login(app.admin)
+    await using own = await engine.login(app.current)
+    const before = subjectOf(server).logged().length
+    for (const open of [pair.user, pair.clone])
+      expect(await session.wouldClone(pair, open)).toEqual([
+        expect.stringMatching(/^could not be looked at: whether admin_\w+ may run (create|update)User/),
+      ])
+    await own.wouldSetPassword(app.user, 'never-used')
+    expect(await own.roomFor()).toBeUndefined()
+    const sent = subjectOf(server).logged().slice(before)
+    expect(sent).toContain('usersInfo')
+    expect(sent).not.toMatch(/(create|update)User"|never-used/)
+    await behind(
+      server,
+      createUser(pair.clone, 'x', 'readWriteAnyDatabase', 'clusterAdmin'),
+      app.admin.username,
+    )
+    for (const open of [pair.user, pair.clone])
+      await expect(session.wouldClone(pair, open)).rejects.toMatchObject({ name: 'NotPermitted' })
+    await expect(session.wouldSetPassword('nobody', 'x')).rejects.toThrow('there is no user')
+  })
+
   test('a test query that names no database is TestFailed, and says what it should be', async () => {
     const { current } = await makeApp(server)
     await using session = await engine.login(current)
@@ -159,7 +186,7 @@ describe.each(inject('mongodb'))('$name', server => {
 
 /**
  * A MongoDB in memory, for what DocumentDB's engine has not. It tells what it was asked to change, and by which clients.
- * `told` is what it says of users instead of what they are.
+ * `told` is what it says of users instead of what they are, `rights` what of the privileges of who asks, and `free` how many connections are.
  * `source` is the database that has all users, or each by its name; `refuse` has the error of each command, or of
  * `connect`.
  */
@@ -170,6 +197,8 @@ function mongodb(
     source = 'admin' as string | Record<string, string>,
     more = {} as Document,
     told = undefined as unknown,
+    rights = undefined as Document[] | undefined,
+    free = undefined as number | undefined,
   } = {},
 ) {
   const changes: Document[] = []
@@ -188,6 +217,8 @@ function mongodb(
         const [verb = ''] = Object.keys(command)
         if (verb in refuse)
           throw new MongoServerError({ code: refuse[verb], message: JSON.stringify(command) })
+        if (verb === 'connectionStatus') return { authInfo: { authenticatedUserPrivileges: rights } }
+        if (verb === 'serverStatus') return { connections: { available: free } }
         const { writeConcern, ...change } = command
         // What a failover could undo would be no change.
         if (/user$/i.test(verb)) expect(writeConcern).toEqual({ w: 'majority', wtimeout: 15_000 })
@@ -320,6 +351,103 @@ describe('as MongoDB has it', () => {
       await (await login()).cloneUser(both, back)
       expect(changes).toEqual([{ updateUser: 'shop', pwd: 'back', $db: 'admin' }])
     }
+  })
+
+  /** What an admin needs for a pair whose roles are in the databases shop and reports. */
+  const needed: Record<string, Document> = {
+    createUser: { db: 'admin', collection: '' },
+    changePassword: { db: 'admin', collection: '' },
+    changeCustomData: { db: 'admin', collection: '' },
+    revokeRole: { db: '', collection: '' },
+    grantRole: { db: '', collection: '' },
+    setAuthenticationRestriction: { db: 'admin', collection: '' },
+  }
+  const granted = (of: Record<string, Document>) =>
+    Object.entries(of).map(([action, resource]) => ({ resource, actions: [action] }))
+  const whole = user('shop', {
+    roles: [
+      { role: 'readWrite', db: 'shop' },
+      { role: 'reports', db: 'reports' },
+    ],
+    customData: { team: 'a' },
+    authenticationRestrictions: [{ clientSource: ['10.0.0.0/8'] }],
+  })
+
+  test('an admin who has just what it takes, or the right to do all, may', async () => {
+    const equal = user('shop_clone', { roles: whole.roles })
+    const cases = { shop_clone: [[whole], [whole, user('shop_clone')]], shop: [[whole], [whole, equal]] }
+    for (const rights of [
+      granted(needed),
+      [{ resource: { anyResource: true }, actions: Object.keys(needed) }],
+    ])
+      for (const [opened, every] of Object.entries(cases))
+        for (const users of every) {
+          const { login, changes } = mongodb(users, { rights, more: { username: 'boss' } })
+          expect(await (await login()).wouldClone(both, opened)).toEqual([])
+          expect(changes).toEqual([])
+        }
+  })
+
+  test('how many connections are free', async () => {
+    const { login } = mongodb([user('shop')], { free: 7 })
+    expect(await (await login()).roomFor()).toBe(7)
+    const { login: refused } = mongodb([user('shop')], { refuse: { serverStatus: 13 } })
+    expect(await (await refused()).roomFor()).toBeUndefined()
+  })
+
+  test.each([
+    ['createUser', 'createUser on admin', ['made']],
+    ['changePassword', 'changePassword on admin', ['changed', 'opened']],
+    ['changeCustomData', 'changeCustomData on admin', ['changed']],
+    ['revokeRole', 'revokeRole on every database', ['changed']],
+    ['grantRole', 'grantRole on shop, grantRole on reports', ['made', 'changed']],
+    ['setAuthenticationRestriction', 'setAuthenticationRestriction on admin', ['made', 'changed']],
+  ])('an admin without %s is told so before, as the server does it after', async (action, says, deeds) => {
+    const { [action]: _, ...rest } = needed
+    const refuse = { createUser: 13, updateUser: 13 }
+    const cases = { made: ['shop_clone'], changed: ['shop_clone', 'x'], opened: ['shop'] } as const
+    for (const [deed, [opened, found]] of Object.entries(cases)) {
+      const users = found ? [whole, user('shop_clone')] : [whole]
+      const { login } = mongodb(users, { rights: granted(rest), refuse, more: { username: 'boss' } })
+      const session = await login()
+      const real = session.cloneUser(both, { user: opened, password: 'x' })
+      await expect(real).rejects.toMatchObject({ name: 'NotPermitted' })
+      const words = await real.catch(({ message }) => message)
+      const foreseen = session.wouldClone(both, opened)
+      if (deeds.includes(deed))
+        await expect(foreseen).rejects.toMatchObject({
+          name: 'NotPermitted',
+          message: `${words}: for ${opened} it lacks ${says}`,
+        })
+      else expect(await foreseen).toEqual([])
+    }
+  })
+
+  test('a grant on another database, or on a collection, is none on this one', async () => {
+    for (const resource of [
+      { db: 'shop', collection: '' },
+      { db: 'admin', collection: 'x' },
+      { cluster: true },
+    ]) {
+      const { login } = mongodb([user('shop')], { rights: granted({ changePassword: resource }) })
+      await expect((await login()).wouldSetPassword('shop', 'x')).rejects.toThrow(
+        'lacks changeOwnPassword or',
+      )
+    }
+  })
+
+  test('a user changes its own password by either right, and is told which', async () => {
+    for (const action of ['changeOwnPassword', 'changePassword']) {
+      const rights = granted({ [action]: { db: 'admin', collection: '' } })
+      const { login, changes } = mongodb([user('shop')], { rights })
+      await (await login()).wouldSetPassword('shop', 'x')
+      expect(changes).toEqual([])
+    }
+    const { login } = mongodb([user('shop')], { rights: granted({ find: { db: 'shop', collection: '' } }) })
+    await expect((await login()).wouldSetPassword('shop', 'x')).rejects.toMatchObject({
+      name: 'NotPermitted',
+      message: expect.stringMatching(/needs a role with the action changeOwnPassword$/),
+    })
   })
 
   test.each([
