@@ -6,10 +6,14 @@ import { addCost } from './cost/command.ts'
 import { addDoctor } from './doctor/command.ts'
 import { type ExitCode, meanings } from './exit.ts'
 import { addLooks, ids } from './looks.ts'
+import { addPolicy } from './policy/command.ts'
 import { addPromotion } from './promotion/command.ts'
 import { addReaders } from './readers/command.ts'
 import { addReplicas } from './replicas/command.ts'
 import { ownVersion } from './version.ts'
+
+/** Groups of commands, each from a folder of its own, in the order of the help. */
+const groups = [addLooks, addReaders, addAudit, addCost, addDoctor, addReplicas, addPromotion, addPolicy]
 
 /** Told how the command ended. */
 type Ended = (code: ExitCode) => void
@@ -53,8 +57,7 @@ export function programOf(ended: Ended): Command {
       }),
     )
 
-  for (const add of [addLooks, addReaders, addAudit, addCost, addDoctor, addReplicas, addPromotion])
-    add({ make, run })
+  for (const add of groups) add({ make, run })
 
   make('version', 'The versions of this command and of the stack, and how its peers differ.').action(
     async (_, command) =>

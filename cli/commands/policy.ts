@@ -1,0 +1,152 @@
+import type { Context } from '../context.ts'
+import { credentialOf } from '../credentialId.ts'
+import { CommandError, type ExitCode, exit } from '../exit.ts'
+import { deployerParts } from '../policy/deployer.ts'
+import {
+  type Document,
+  MANAGED_LIMIT,
+  type Part,
+  type PartName,
+  sizeOf,
+  templateOf,
+} from '../policy/document.ts'
+import { type Person, personPart } from '../policy/people.ts'
+import { type Ground, groundIn, groundOf } from '../policy/places.ts'
+import { readerParts } from '../policy/reader.ts'
+import { roleOf } from '../policy/role.ts'
+import { stackOf } from '../stack.ts'
+
+export type PolicyOptions = {
+  role?: string
+  replicas?: true
+  asParameter?: true
+  operator?: true
+  auditor?: true
+  deployer?: true
+  account?: string
+  part?: PartName
+  format: 'json' | 'cloudformation'
+}
+
+/** Whom a policy is for: an application's role, or somebody who uses Keyturn. */
+type Request = { id: string; role: string } | { person: Person | 'deployer' }
+
+/**
+ * Prints a policy alone on stdout, fit for a pipe, and what a person should know on stderr; with `json` all parts in one document.
+ * It changes nothing, and reads no value.
+ */
+export async function policy(
+  context: Context,
+  id: string | undefined,
+  options: PolicyOptions,
+): Promise<ExitCode> {
+  const { output, json } = context
+  const request = requestOf(id, options)
+  const parts = await partsFor(context, request, options)
+  const chosen = partNamed(parts, options.part)
+  if (json) {
+    output.json({ policies: parts.map(({ name, document, notes }) => ({ name, policy: document, notes })) })
+    return exit.done
+  }
+  output.json(options.format === 'json' ? chosen.document : templateFor(chosen, request))
+  for (const note of chosen.notes) output.note(note)
+  const others = parts.filter(part => part !== chosen).map(({ name }) => name)
+  for (const name of options.part ? [] : others)
+    output.note(`${meanings[name]}: the same command with --part ${name}.`)
+  if (chosen.resource?.Type === 'AWS::IAM::ManagedPolicy') noteSize(output, chosen.document)
+  return exit.done
+}
+
+const meanings: Record<PartName, string> = {
+  role: "The role's own policy",
+  resource: "The secret's own policy, which has to allow it too",
+  key: "The key's own policy, which has to allow it too",
+  calls: 'The policy for what serverless calls',
+  functions: 'The policy for functions, state machines and their roles, which CloudFormation makes',
+  resources: 'The policy for all else that CloudFormation makes',
+}
+
+function noteSize(output: Context['output'], document: Document): void {
+  const size = sizeOf(document)
+  output.note(
+    `It has ${size} characters as IAM counts; a managed policy may have ${MANAGED_LIMIT}, and the inline policies of a role 10240 together.`,
+  )
+}
+
+/** @throws CommandError where the options ask for nothing, or for two things */
+function requestOf(id: string | undefined, options: PolicyOptions): Request {
+  const { role } = options
+  const people = (['operator', 'auditor', 'deployer'] as const).filter(name => options[name])
+  const [person] = people
+  if (person && people.length === 1 && id === undefined && role === undefined) return checked(person, options)
+  if (!person && id !== undefined && role !== undefined && options.account === undefined) return { id, role }
+  throw new CommandError(
+    exit.usage,
+    'it takes an ID and the --role that is to read it, or one of --operator, --auditor and --deployer',
+    'Such as: keyturn policy secret:shop/database --role arn:aws:iam::123456789012:role/shop',
+  )
+}
+
+function checked(person: Person | 'deployer', { replicas, asParameter, account }: PolicyOptions): Request {
+  if (replicas || asParameter)
+    throw new CommandError(
+      exit.usage,
+      '--replicas and --as-parameter are about one credential',
+      'Name it, and the --role that is to read it.',
+    )
+  if (account !== undefined && (person !== 'deployer' || !/^\d{12}$/.test(account)))
+    throw new CommandError(
+      exit.usage,
+      '--account is a number of 12 digits, for --deployer',
+      'aws sts get-caller-identity --query Account',
+    )
+  return { person }
+}
+
+async function partsFor(context: Context, request: Request, options: PolicyOptions): Promise<Part[]> {
+  if ('person' in request) {
+    if (request.person === 'deployer') return deployerParts(await groundToDeploy(context, options))
+    return [personPart(request.person, groundOf(await stackOf(context)))]
+  }
+  const role = roleOf(request.role)
+  const found = await credentialOf(context, await stackOf(context), request.id)
+  return readerParts(found, role, options)
+}
+
+/** Where a stack is, or where it is going to be. */
+async function groundToDeploy(context: Context, { account }: PolicyOptions): Promise<Ground> {
+  if (account === undefined) return groundOf(await stackOf(context))
+  const { stage, clients } = context
+  if (!stage)
+    throw new CommandError(
+      exit.usage,
+      'with --account it takes the --stage that is to be deployed',
+      'Such as: keyturn policy --deployer --account 123456789012 --stage prod',
+    )
+  const region = await (await clients.cloudFormation()).config.region()
+  const stack = `keyturn-${stage}`
+  return { ...groundIn(region, account), stack, prefix: stack }
+}
+
+function partNamed(parts: Part[], name: PartName | undefined): Part {
+  const part = name ? parts.find(part => part.name === name) : parts[0]
+  if (part) return part
+  throw new CommandError(
+    exit.usage,
+    `there is no part ${name} of this policy`,
+    `There is: ${parts.map(({ name }) => name).join(', ')}.`,
+  )
+}
+
+function templateFor({ name, resource }: Part, request: Request): object {
+  if (!resource)
+    throw new CommandError(
+      exit.usage,
+      `CloudFormation makes no resource of the part ${name}`,
+      "Without --format it is a statement, to add to the key's policy where that is made.",
+    )
+  return templateOf(
+    'person' in request ? `Keyturn: for who is ${request.person}` : 'Read one credential',
+    resource,
+  )
+}

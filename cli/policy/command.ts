@@ -1,0 +1,31 @@
+import { Option } from 'commander'
+import type { PolicyOptions } from '../commands/policy.ts'
+import { ids, type Making } from '../looks.ts'
+import { partNames } from './document.ts'
+
+/** The command that prints policies of IAM. */
+export function addPolicy({ make, run }: Making): void {
+  make('policy', 'The IAM policy of an application that reads a credential, or of a person who uses Keyturn.')
+    .argument('[ID]', ids)
+    .option('--role <ARN>', 'the role that is to read it, of this account or another one')
+    .option('--replicas', 'also its replicas in other Regions')
+    .option('--as-parameter', "also by Parameter Store's name for a secret")
+    .option('--operator', 'for who starts rotations and checks, and looks; promotes nothing')
+    .option('--auditor', 'for who looks alone')
+    .option('--deployer', 'for who deploys the stack, and removes it')
+    .addOption(
+      new Option('--account <NUMBER>', 'with --deployer, where no stack of the --stage is there yet'),
+    )
+    .addOption(new Option('--part <PART>', 'which of several policies').choices(partNames))
+    .addOption(
+      new Option('--format <FORMAT>', 'the policy itself, or a template that makes it')
+        .choices(['json', 'cloudformation'])
+        .default('json'),
+    )
+    .action(async (id: string | undefined, options: PolicyOptions, command) =>
+      run(command, async context => {
+        const { policy } = await import('../commands/policy.ts')
+        return policy(context, id, options)
+      }),
+    )
+}
