@@ -1,8 +1,14 @@
 import { readFileSync, writeFileSync } from 'node:fs'
+import { tables } from './policy/page.ts'
 import { programOf } from './program.ts'
 
 const page = new URL('../docs/cli.md', import.meta.url)
-const [begin, end] = ['<!-- What follows is written by `npm run docs`. -->', '<!-- Until here. -->']
+const end = '<!-- Until here. -->'
+const begins = {
+  help: '<!-- What follows is written by `npm run docs`. -->',
+  operators: '<!-- What an operator needs is written by `npm run docs`. -->',
+  promoters: '<!-- What a promotion needs is written by `npm run docs`. -->',
+}
 /** Columns that the help has on the page. */
 const WIDTH = 100
 
@@ -26,12 +32,20 @@ export function reference(): string {
     .join('\n')
 }
 
-/** The page with its reference as the commands are now. @throws if it has no place for that, or two */
+/** The page with its reference and its tables as the commands are now. @throws if it has no place for one, or two */
 export function written(): string {
-  const text = readFileSync(page, 'utf8')
+  const { operators, promoters } = tables()
+  const blocks = { help: reference(), operators: `${operators}\n`, promoters: `${promoters}\n` }
+  return Object.entries(begins).reduce(
+    (page, [name, begin]) => withBetween(page, begin, blocks[name as keyof typeof blocks]),
+    readFileSync(page, 'utf8'),
+  )
+}
+
+function withBetween(text: string, begin: string, block: string): string {
   const found = text.match(new RegExp(`${begin}\n[^]*?${end}`, 'g')) ?? []
   if (found.length !== 1) throw new Error(`docs/cli.md: there should be one ${begin} with ${end} after it`)
-  return text.replace(`${found}`, () => `${begin}\n\n${reference()}\n${end}`)
+  return text.replace(`${found}`, () => `${begin}\n\n${block}\n${end}`)
 }
 
 if (import.meta.main) writeFileSync(page, written())

@@ -13,7 +13,6 @@ export const calls: readonly Grant[] = [
       'cloudformation:DescribeStackResource',
       'cloudformation:DescribeStacks',
       'cloudformation:ExecuteChangeSet',
-      'cloudformation:GetTemplate',
       'cloudformation:ListStackResources',
     ],
     on: of('cloudformation', ({ stack }) => `stack/${stack}/*`),
@@ -29,7 +28,7 @@ export const calls: readonly Grant[] = [
     actions: ['s3:DeleteObject', 's3:GetObject', 's3:PutObject'],
     on: ground => `${bucket(ground)}/*`,
   },
-  { Sid: 'PackageList', actions: ['s3:ListBucket', 's3:ListBucketVersions'], on: bucket },
+  { Sid: 'PackageList', actions: ['s3:ListBucket'], on: bucket },
   { Sid: 'Changed', actions: ['lambda:GetFunction'], on: named('lambda', 'function:') },
   { Sid: 'Running', actions: ['states:ListExecutions'], on: named('states', 'stateMachine:') },
 ]

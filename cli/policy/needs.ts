@@ -40,7 +40,7 @@ const promotes = (what: string, actions: string[], on: PlaceName): Need => ({
 
 /** What each command needs, in the order of docs/cli.md, whose table is made of it as the policies are. */
 export const needs: readonly Need[] = [
-  looks('every command', ['cloudformation:DescribeStacks'], 'all'),
+  looks('every command, also in the peer Regions', ['cloudformation:DescribeStacks'], 'all'),
   looks('the id of a secret', ['secretsmanager:DescribeSecret'], 'secrets'),
   looks('the id of a parameter', ['ssm:DescribeParameters'], 'all'),
   looks('the id of a parameter', ['ssm:ListTagsForResource'], 'parameters'),
@@ -101,8 +101,8 @@ export const needs: readonly Need[] = [
     ['secretsmanager:DescribeSecret', 'secretsmanager:ListSecretVersionIds'],
     'secrets',
   ),
-  looks('`failback --check` without an ID', ['secretsmanager:ListSecrets'], 'all'),
   looks('`failback --check`', ['states:ListExecutions', 'states:DescribeExecution'], 'rotatingElsewhere'),
+  looks('`failback --check` without an ID', ['secretsmanager:ListSecrets'], 'all'),
   promotes('`promote`, also with `--dry-run`', ['states:StartExecution', 'states:ListExecutions'], 'promote'),
   promotes('`promote`, also with `--dry-run`', ['states:DescribeExecution'], 'promoting'),
   promotes('`promote`, to be told how many', ['secretsmanager:ListSecrets'], 'all'),

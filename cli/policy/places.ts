@@ -119,7 +119,7 @@ export const places = {
     ],
   },
   recordsEverywhere: {
-    words: 'that table, in every Region',
+    words: 'the table in the output `RotationTableName`, in every Region',
     Sid: 'RecordsEverywhere',
     arns: ground => [everywhere(ground, 'dynamodb', `table/${ground.prefix}-rotations`)],
   },

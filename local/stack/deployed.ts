@@ -1,9 +1,7 @@
-import { execFile } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { promisify } from 'node:util'
 import { CloudFormationClient, DescribeStacksCommand } from '@aws-sdk/client-cloudformation'
 import { CloudWatchLogsClient } from '@aws-sdk/client-cloudwatch-logs'
 import { EventBridgeClient, PutRuleCommand, PutTargetsCommand } from '@aws-sdk/client-eventbridge'
@@ -20,14 +18,14 @@ import { SSMClient } from '@aws-sdk/client-ssm'
 import { ParametersShelf, SecretsShelf, type Shelf } from '../client/shelves.ts'
 import { Users } from '../client/users.ts'
 import { type PostgresServer, startPostgres } from '../servers/postgres.ts'
-import { startMiniStack, withoutAws } from './ministack.ts'
+import { startMiniStack } from './ministack.ts'
 import { pythonBin } from './python.ts'
 import { Queue } from './queue.ts'
+import { serverless } from './serverless.ts'
 import { loggedIn, writtenIn } from './written.ts'
 
 /** The project, from which `serverless deploy` runs. */
 export const project = join(import.meta.dirname, '../..')
-const osls = join(project, 'node_modules/serverless/bin/serverless.js')
 
 /** Where the servers' certificates are put, in the project's folder: git ignores it, bundle.ts packs it. */
 const caFile = '.local/ca.pem'
@@ -92,6 +90,8 @@ type Options = {
   params?: Record<string, string>
   /** Certificates of further servers, as files. */
   trust?: string[]
+  /** Who deploys, if not whoever may do everything: what a shell of theirs has in its environment besides `env`. */
+  deployer?: (env: Record<string, string>) => Promise<Record<string, string>>
   /** Is told what begins now. */
   tell?: (step: string) => void
 }
@@ -106,6 +106,7 @@ export async function startDeployed({
   folder = project,
   params = {},
   trust = [],
+  deployer = async () => ({}),
   tell = () => {},
 }: Options = {}): Promise<Deployed | undefined> {
   const given = process.env.AWS_ENDPOINT_URL
@@ -123,6 +124,7 @@ export async function startDeployed({
     postgres,
     folder,
     params: { caFile, ...params },
+    deployer,
     // Names of its own for each run: a local AWS that was there before knows those of earlier ones.
     names: `local-${randomUUID().slice(0, 8)}/`,
     tell,
@@ -135,6 +137,7 @@ export async function startDeployed({
 type Ground = Pick<Deployed, 'url' | 'logFile' | 'postgres'> & {
   folder: string
   params: Record<string, string>
+  deployer: NonNullable<Options['deployer']>
   /** What the names of all stored values begin with. */
   names: string
   tell: (step: string) => void
@@ -144,7 +147,11 @@ type Ground = Pick<Deployed, 'url' | 'logFile' | 'postgres'> & {
 async function deployIn(region: string, ground: Ground, started: AsyncDisposableStack): Promise<Deployed> {
   const { url, postgres, folder, names, tell } = ground
   const env = environmentFor(url, region)
-  const of = { folder, params: { region, ...ground.params }, env }
+  const of = {
+    folder,
+    params: { region, ...ground.params },
+    env: { ...env, ...(await ground.deployer(env)) },
+  }
   tell('packing the functions and deploying the stack: serverless deploy --stage local')
   await serverless('deploy', of)
   tell('making users and queues')
@@ -231,33 +238,6 @@ async function endOf(
     if (execution.status !== 'RUNNING') return execution
     await sleep(100)
   }
-}
-
-type Serverless = { folder: string; params: Record<string, string>; env: Record<string, string> }
-
-/** The command that README.md shows, but for the stage, the endpoint and whom to trust. @returns what it prints */
-async function serverless(
-  command: 'deploy' | 'remove',
-  { folder, params, env }: Serverless,
-): Promise<string> {
-  const options = Object.entries(params).map(([name, value]) => `--param=${name}=${value}`)
-  const { stdout } = await promisify(execFile)(
-    process.execPath,
-    [osls, command, '--stage', 'local', ...options],
-    {
-      cwd: folder,
-      env: {
-        ...withoutAws(process.env),
-        ...env,
-        // No profile of the user's may send it elsewhere.
-        AWS_CONFIG_FILE: '/dev/null',
-        AWS_SHARED_CREDENTIALS_FILE: '/dev/null',
-        // Milliseconds between two looks at the stack: a local one is there in no time.
-        SLS_AWS_MONITORING_FREQUENCY: '200',
-      },
-    },
-  )
-  return stdout
 }
 
 async function outputOf(client: CloudFormationClient, key: string): Promise<string> {

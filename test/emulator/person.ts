@@ -1,0 +1,33 @@
+import { execFile } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+
+const script = `
+import boto3, json, sys
+iam, user = boto3.client("iam"), sys.argv[1]
+iam.create_user(UserName=user)
+for n, document in enumerate(sys.argv[2:]):
+    made = iam.create_policy(PolicyName=f"{user}-{n}", PolicyDocument=document)
+    iam.attach_user_policy(UserName=user, PolicyArn=made["Policy"]["Arn"])
+key = iam.create_access_key(UserName=user)["AccessKey"]
+print(json.dumps({"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}))`
+
+/** The credentials of somebody, as variables of a shell. */
+export type Credentials = { AWS_ACCESS_KEY_ID: string; AWS_SECRET_ACCESS_KEY: string }
+
+/**
+ * A new IAM user of a local AWS who may do what these policies allow, and nothing else.
+ * @param bin of the Python environment @param env for whoever may make users
+ */
+export async function personWith(
+  bin: string,
+  env: Record<string, string>,
+  policies: object[],
+): Promise<Credentials> {
+  const words = ['-c', script, randomUUID(), ...policies.map(policy => JSON.stringify(policy))]
+  const { stdout } = await promisify(execFile)(join(bin, 'python'), words, {
+    env: { ...process.env, ...env },
+  })
+  return JSON.parse(stdout)
+}
