@@ -11,7 +11,18 @@ import {
   UpdateScheduleCommand,
   type UpdateScheduleCommandInput,
 } from '@aws-sdk/client-scheduler'
+import {
+  DescribeSecretCommand,
+  GetSecretValueCommand,
+  PutSecretValueCommand,
+  RotateSecretCommand,
+  SecretsManagerClient,
+  TagResourceCommand,
+} from '@aws-sdk/client-secrets-manager'
+import { SFNClient, StartExecutionCommand } from '@aws-sdk/client-sfn'
+import { GetParameterCommand, PutParameterCommand, SSMClient } from '@aws-sdk/client-ssm'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { all } from '../../fleet/pool.ts'
 import { type Deployed, leaks, startDeployed } from '../../local/stack/deployed.ts'
 import { pythonBin } from '../../local/stack/python.ts'
 import manifest from '../../package.json' with { type: 'json' }
@@ -19,8 +30,10 @@ import { pack } from '../../scripts/pack.ts'
 import { environment, run } from '../cli/account.ts'
 import { copyProject } from '../stack/package.ts'
 import { node22 } from '../support/node22.ts'
+import { personWith } from './person.ts'
 
-const deployable = process.env.AWS_ENDPOINT_URL || (await pythonBin())
+const bin = process.env.AWS_ENDPOINT_URL ? undefined : await pythonBin()
+const deployable = process.env.AWS_ENDPOINT_URL || bin
 
 /** The command against the deployed stack: real executions, real events, the real table. */
 describe.skipIf(!deployable)('the keyturn command', () => {
@@ -154,6 +167,110 @@ describe.skipIf(!deployable)('the keyturn command', () => {
     } finally {
       await rm(unpacked, { recursive: true, force: true })
     }
+  })
+
+  /** Of another local AWS nobody here knows whether it enforces IAM. */
+  describe.skipIf(!bin)('in the hands of somebody with a policy that it printed', () => {
+    /** A shell of somebody who may do what `keyturn policy` with these words prints, and nothing else. */
+    async function shellOf(...words: string[]): Promise<Record<string, string>> {
+      const { stdout } = await keyturn('policy', ...words)
+      return { ...stack.env, ...(await personWith(`${bin}`, stack.env, [JSON.parse(stdout)])) }
+    }
+    const clientsOf = (shell: NodeJS.ProcessEnv) => {
+      const { AWS_ACCESS_KEY_ID: accessKeyId = '', AWS_SECRET_ACCESS_KEY: secretAccessKey = '' } = shell
+      const settings = { ...stack.client, credentials: { accessKeyId, secretAccessKey } }
+      return {
+        secrets: new SecretsManagerClient(settings),
+        parameters: new SSMClient(settings),
+        stepFunctions: new SFNClient(settings),
+      }
+    }
+    const denied = { name: expect.stringMatching(/^AccessDenied/) }
+    const enrolled = async (user: string) => ({
+      id: await stack.users.enrol(user),
+      parameter: await stack.users.enrol(`${user}_too`, { shelf: stack.parameters }),
+    })
+
+    test('an auditor looks at everything, starts nothing and reads no value', async () => {
+      const { id, parameter } = await enrolled('audited')
+      const shell = environment(stack.url, await shellOf('--auditor'))
+      const looks = [
+        ...[['status'], ['status', id], ['history', `parameter:${parameter}`, '--last'], ['events']],
+        ...[['replicas'], ['replicas', '--ready'], ['readers', id], ['audit'], ['cost', '--zones', '2']],
+        ...[['doctor'], ['version']],
+      ]
+      await all(looks, 4, async words => {
+        const { code, stdout, stderr } = await run(words, shell)
+        expect([words, code], stderr).not.toEqual([words, 3])
+        expect(stdout + stderr, words.join(' ')).not.toMatch(
+          /not authorized|AccessDenied| refuses |^not read/m,
+        )
+      })
+      for (const started of [`secret:${id}`, `parameter:${parameter}`])
+        expect(await run(['rotate', started], shell)).toMatchObject({ code: 3 })
+      const { secrets, parameters } = clientsOf(shell)
+      await expect(secrets.send(new GetSecretValueCommand({ SecretId: id }))).rejects.toMatchObject(denied)
+      const get = new GetParameterCommand({ Name: parameter, WithDecryption: true })
+      await expect(parameters.send(get)).rejects.toMatchObject(denied)
+    })
+
+    test('an operator rotates, also by Secrets Manager, and can do no more to a secret', async () => {
+      const { id, parameter } = await enrolled('operated')
+      const { secrets: anybody } = clientsOf(stack.env)
+      const RotationLambdaARN = await stack.output('RotateSecretFunctionArn')
+      const scheduled = await stack.users.enrol('scheduled')
+      await anybody.send(
+        new RotateSecretCommand({ SecretId: scheduled, RotationLambdaARN, RotateImmediately: false }),
+      )
+      const shell = environment(stack.url, await shellOf('--operator'))
+      const ids = [`parameter:${parameter}`, `secret:${scheduled}`]
+      expect(await run(['rotate', ...ids], shell)).toMatchObject({ code: 0 })
+      expect(await run(['rotate', '--all-due', '--no-wait'], shell)).toMatchObject({ code: 0 })
+
+      const { secrets, parameters, stepFunctions } = clientsOf(shell)
+      const otherFunction = RotationLambdaARN.replace('rotateSecret', 'createSecret')
+      const tags = { Tags: [{ Key: 'keyturn:test-query', Value: 'TABLE secrets' }] }
+      const promote = { stateMachineArn: await stack.output('PromoteStateMachineArn'), input: '{}' }
+      for (const refused of [
+        () => secrets.send(new GetSecretValueCommand({ SecretId: id })),
+        () => secrets.send(new PutSecretValueCommand({ SecretId: id, SecretString: '{}' })),
+        () => secrets.send(new TagResourceCommand({ SecretId: id, ...tags })),
+        () => secrets.send(new RotateSecretCommand({ SecretId: id, RotationLambdaARN })),
+        () =>
+          secrets.send(new RotateSecretCommand({ SecretId: scheduled, RotationLambdaARN: otherFunction })),
+        () => parameters.send(new PutParameterCommand({ Name: parameter, Value: '{}', Overwrite: true })),
+        () => parameters.send(new GetParameterCommand({ Name: parameter, WithDecryption: true })),
+        () => stepFunctions.send(new StartExecutionCommand(promote)),
+      ])
+        await expect(refused(), `${refused}`).rejects.toMatchObject(denied)
+    })
+
+    test('an application reads its own secret, its parameter or its secret as one, and no other', async () => {
+      const [own, other] = [await enrolled('read'), await enrolled('unread')]
+      const role = ['--role', 'arn:aws:iam::000000000000:role/shop']
+      const [reader, referrer, parameterReader] = await Promise.all([
+        shellOf(`secret:${own.id}`, ...role),
+        shellOf(`secret:${own.id}`, ...role, '--as-parameter'),
+        shellOf(`parameter:${own.parameter}`, ...role),
+      ])
+      const { secrets } = clientsOf(reader)
+      for (const Command of [GetSecretValueCommand, DescribeSecretCommand]) {
+        await expect(secrets.send(new Command({ SecretId: own.id }) as never)).resolves.toBeDefined()
+        await expect(secrets.send(new Command({ SecretId: other.id }) as never)).rejects.toMatchObject(denied)
+      }
+      const read = (shell: Record<string, string>, Name: string) =>
+        clientsOf(shell).parameters.send(new GetParameterCommand({ Name, WithDecryption: true }))
+      const reference = ({ id }: typeof own) =>
+        `/aws/reference/secretsmanager/${/secret:(.+)-\w{6}$/.exec(id)?.[1]}`
+      for (const [shell, nameOf] of [
+        [parameterReader, ({ parameter }: typeof own) => parameter],
+        [referrer, reference],
+      ] as const) {
+        await expect(read(shell, nameOf(own))).resolves.toBeDefined()
+        await expect(read(shell, nameOf(other))).rejects.toMatchObject(denied)
+      }
+      await expect(read(reader, reference(own))).rejects.toMatchObject(denied)
+    })
   })
 
   test('writes down no password, nor does the table', async () => {

@@ -1,0 +1,378 @@
+import { PassThrough } from 'node:stream'
+import { describe, expect, test } from 'vitest'
+import { type PolicyOptions, policy } from '../../cli/commands/policy.ts'
+import type { Context } from '../../cli/context.ts'
+import { Output } from '../../cli/output.ts'
+import { deployerParts } from '../../cli/policy/deployer.ts'
+import { MANAGED_LIMIT, type Statement, sizeOf } from '../../cli/policy/document.ts'
+import { personPart } from '../../cli/policy/people.ts'
+import { type Ground, groundIn } from '../../cli/policy/places.ts'
+import { recordedClients } from '../stack/recordedClients.ts'
+import { stackOf } from './account.ts'
+
+const arn = 'arn:aws:secretsmanager:eu-west-1:123456789012:secret:shop/database-AbCdEf'
+const parameterArn = 'arn:aws:ssm:eu-west-1:123456789012:parameter/shop/key'
+const ours = 'arn:aws:iam::123456789012:role/apps/shop'
+const theirs = 'arn:aws:iam::210987654321:role/shop'
+const key = '1234abcd-12ab-34cd-56ef-1234567890ab'
+const keyArn = `arn:aws:kms:eu-west-1:123456789012:key/${key}`
+
+/** A secret and a parameter, as their stores tell of them. */
+type There = { secret?: object; parameter?: object }
+type Options = Partial<PolicyOptions> & { json?: boolean; stage?: string }
+
+/** Calls the command. @returns what it printed, and what it called */
+async function printed(
+  id: string | undefined,
+  { json = false, stage, ...options }: Options,
+  there: There = {},
+) {
+  const calls = new Set<string>()
+  let [stdout, stderr] = ['', '']
+  const { name: StackName, outputs } = stackOf('dev')
+  const Outputs = Object.entries(outputs).map(([OutputKey, OutputValue]) => ({ OutputKey, OutputValue }))
+  const absent = () => {
+    throw Object.assign(new Error('none'), { name: 'ResourceNotFoundException' })
+  }
+  const clients = recordedClients('eu-west-1', calls, {
+    DescribeStacks: () => ({ Stacks: [{ StackName, Outputs }] }),
+    DescribeSecret: () => (there.secret ? { ARN: arn, Name: 'shop/database', ...there.secret } : absent()),
+    DescribeParameters: () => ({
+      Parameters: there.parameter ? [{ Name: '/shop/key', ARN: parameterArn, ...there.parameter }] : [],
+    }),
+    ListTagsForResource: () => ({ TagList: [] }),
+  })
+  const output = new Output(
+    { write: (text: string) => (stdout += text) },
+    { write: (text: string) => (stderr += text) },
+    {},
+  )
+  const terminal = { input: process.stdin, questions: new PassThrough() }
+  const context: Context = { stage, json, clients, output, terminal }
+  const code = await policy(context, id, { format: 'json', ...options })
+  return { code, said: JSON.parse(stdout), stderr, calls: [...calls].sort() }
+}
+
+const readsSecret = {
+  Sid: 'Read',
+  Effect: 'Allow',
+  Action: ['secretsmanager:DescribeSecret', 'secretsmanager:GetSecretValue'],
+  Resource: [arn],
+}
+const readsParameter = {
+  ...readsSecret,
+  Action: ['ssm:GetParameter', 'ssm:GetParameters'],
+  Resource: [parameterArn],
+}
+const ofService = {
+  StringEquals: {
+    'kms:ViaService': 'secretsmanager.eu-west-1.amazonaws.com',
+    'kms:EncryptionContext:SecretARN': arn,
+  },
+}
+const decrypts = {
+  Sid: 'Decrypt',
+  Effect: 'Allow',
+  Action: ['kms:Decrypt'],
+  Resource: keyArn,
+  Condition: ofService,
+}
+const version = '2012-10-17'
+
+describe('for an application', () => {
+  test('a secret: the two calls that read it, alone on stdout, and how to use it on stderr', async () => {
+    const { code, said, stderr, calls } = await printed(arn, { role: ours }, { secret: {} })
+    expect([code, said]).toEqual([0, { Version: version, Statement: [readsSecret] }])
+    expect(stderr).toContain('put-role-policy --role-name shop --policy-name read-shop-database ')
+    expect(calls).toEqual(['cloudformation:DescribeStacks', 'secretsmanager:DescribeSecret'])
+  })
+
+  test.each([
+    ['its id', key, keyArn, {}],
+    ['its ARN', keyArn, keyArn, {}],
+    ["another account's ARN", keyArn.replace('123456789012', '333333333333'), undefined, {}],
+    [
+      'an alias',
+      'arn:aws:kms:eu-west-1:123456789012:alias/shop',
+      'arn:aws:kms:eu-west-1:123456789012:key/*',
+      { 'ForAnyValue:StringEquals': { 'kms:ResourceAliases': 'alias/shop' } },
+    ],
+  ])('a secret whose own key is named by %s', async (_, KmsKeyId, Resource = KmsKeyId, more) => {
+    const { said, stderr } = await printed(arn, { role: ours }, { secret: { KmsKeyId } })
+    expect(said.Statement).toEqual([
+      readsSecret,
+      { ...decrypts, Resource, Condition: { ...ofService, ...more } },
+    ])
+    expect(stderr).toContain('--part key')
+  })
+
+  test.each(['alias/aws/secretsmanager', 'arn:aws:kms:eu-west-1:123456789012:alias/aws/secretsmanager'])(
+    'the key %s needs no permission',
+    async KmsKeyId => {
+      const { said } = await printed(arn, { role: ours }, { secret: { KmsKeyId } })
+      expect(said.Statement).toEqual([readsSecret])
+    },
+  )
+
+  test("in China the services' names end otherwise", async () => {
+    const inChina = arn.replace('arn:aws:', 'arn:aws-cn:').replace('eu-west-1', 'cn-north-1')
+    const secret = { ARN: inChina, KmsKeyId: key }
+    const { said } = await printed('shop/database', { role: ours.replace('aws', 'aws-cn') }, { secret })
+    expect(said.Statement[1]).toMatchObject({
+      Resource: `arn:aws-cn:kms:cn-north-1:123456789012:key/${key}`,
+      Condition: { StringEquals: { 'kms:ViaService': 'secretsmanager.cn-north-1.amazonaws.com.cn' } },
+    })
+  })
+
+  test('replicas are said, and with --replicas reached, each with its key', async () => {
+    const ReplicationStatus = [
+      { Region: 'eu-central-1', KmsKeyId: 'mrk-1' },
+      { Region: 'us-east-1', KmsKeyId: 'alias/aws/secretsmanager' },
+    ]
+    const secret = { KmsKeyId: key, ReplicationStatus }
+    const without = await printed(arn, { role: ours }, { secret })
+    expect(without.said.Statement).toEqual([readsSecret, decrypts])
+    expect(without.stderr).toContain('2 replicas that it does not reach')
+    const { said, stderr } = await printed(arn, { role: ours, replicas: true }, { secret })
+    const there = arn.replace('eu-west-1', 'eu-central-1')
+    expect(said.Statement).toEqual([
+      { ...readsSecret, Resource: [arn, there, arn.replace('eu-west-1', 'us-east-1')] },
+      decrypts,
+      {
+        ...decrypts,
+        Sid: 'Decrypt2',
+        Resource: 'arn:aws:kms:eu-central-1:123456789012:key/mrk-1',
+        Condition: {
+          StringEquals: {
+            'kms:ViaService': 'secretsmanager.eu-central-1.amazonaws.com',
+            'kms:EncryptionContext:SecretARN': there,
+          },
+        },
+      },
+    ])
+    expect(stderr).not.toContain('does not reach')
+  })
+
+  test("a secret as a parameter: Parameter Store's name for it as well", async () => {
+    const { said } = await printed(arn, { role: ours, asParameter: true }, { secret: {} })
+    const Resource = [
+      'arn:aws:ssm:eu-west-1:123456789012:parameter/aws/reference/secretsmanager/shop/database',
+    ]
+    expect(said.Statement).toEqual([readsSecret, { ...readsParameter, Sid: 'ReadAsParameter', Resource }])
+  })
+
+  test.each([
+    ['a SecureString of its own key', { Type: 'SecureString', KeyId: key }, true],
+    ['a SecureString', { Type: 'SecureString', KeyId: 'alias/aws/ssm' }, false],
+    ['a String', { Type: 'String', KeyId: key }, false],
+  ])('a parameter: %s', async (_, parameter, keyed) => {
+    const { said } = await printed('parameter:/shop/key', { role: ours }, { parameter })
+    const Condition = {
+      StringEquals: {
+        'kms:ViaService': 'ssm.eu-west-1.amazonaws.com',
+        'kms:EncryptionContext:PARAMETER_ARN': parameterArn,
+      },
+    }
+    expect(said.Statement).toEqual([readsParameter, ...(keyed ? [{ ...decrypts, Condition }] : [])])
+  })
+})
+
+describe('for a role of another account', () => {
+  const secret = { KmsKeyId: key }
+  const inPolicy = { Principal: { AWS: theirs }, Resource: '*' }
+
+  test('there are three policies: of the role, of the secret and of the key', async () => {
+    const all = await printed(arn, { role: theirs, json: true }, { secret })
+    expect(all.said.policies.map(({ name }: { name: string }) => name)).toEqual(['role', 'resource', 'key'])
+    const role = await printed(arn, { role: theirs }, { secret })
+    expect(role.said.Statement).toEqual([readsSecret, decrypts])
+    expect(role.stderr).toMatch(/--part resource\.\n.*--part key\.\n$/s)
+    const { said, stderr } = await printed(arn, { role: theirs, part: 'resource' }, { secret })
+    expect(said.Statement).toEqual([{ ...readsSecret, Sid: 'ReadFromAnotherAccount', ...inPolicy }])
+    expect(stderr).toContain('takes the place of one that is there')
+    const ofKey = await printed(arn, { role: theirs, part: 'key' }, { secret })
+    expect(ofKey.said.Statement).toEqual([{ ...decrypts, ...inPolicy }])
+    expect(ofKey.stderr).toContain('would lock everybody else out')
+  })
+
+  test('an advanced parameter is shared by RAM: there is no policy of its own', async () => {
+    const parameter = { Type: 'SecureString', KeyId: key, Tier: 'Advanced' }
+    const { said } = await printed('parameter:/shop/key', { role: theirs, json: true }, { parameter })
+    expect(said.policies.map(({ name }: { name: string }) => name)).toEqual(['role', 'key'])
+  })
+
+  test.each<[string, string, Options, There, string]>([
+    ["a secret of AWS's key", arn, {}, { secret: {} }, 'encrypted by aws/secretsmanager in eu-west-1'],
+    [
+      "a replica of AWS's key",
+      arn,
+      { replicas: true },
+      { secret: { ...secret, ReplicationStatus: [{ Region: 'us-east-1' }] } },
+      'encrypted by aws/secretsmanager in us-east-1',
+    ],
+    [
+      'a standard parameter',
+      'parameter:/shop/key',
+      {},
+      { parameter: { Type: 'SecureString', KeyId: key, Tier: 'Standard' } },
+      'a standard one, which no other account can read',
+    ],
+    [
+      "an advanced one of AWS's key",
+      'parameter:/shop/key',
+      {},
+      { parameter: { Type: 'SecureString', KeyId: 'alias/aws/ssm', Tier: 'Advanced' } },
+      'encrypted by aws/ssm in eu-west-1',
+    ],
+    ['a secret as a parameter', arn, { asParameter: true }, { secret }, "in the secret's own account only"],
+  ])('%s is refused, as nothing would help', async (_, id, options, there, message) => {
+    await expect(printed(id, { role: theirs, ...options }, there)).rejects.toMatchObject({
+      code: 2,
+      message: expect.stringContaining(message),
+      remedy: expect.stringMatching(/.{20}/),
+    })
+  })
+})
+
+describe('as a template of CloudFormation', () => {
+  test.each([
+    ['role', 'AWS::IAM::RolePolicy', { RoleName: 'shop', PolicyName: 'read-shop-database' }],
+    ['resource', 'AWS::SecretsManager::ResourcePolicy', { SecretId: arn, BlockPublicPolicy: true }],
+  ] as const)('the part %s is a resource', async (part, Type, Properties) => {
+    const options = { role: theirs, part, format: 'cloudformation' } as const
+    const { said } = await printed(arn, options, { secret: { KmsKeyId: key } })
+    expect(said.Resources).toMatchObject({ Policy: { Type, Properties } })
+  })
+
+  test("a key's policy is none", async () => {
+    const options = { role: theirs, part: 'key', format: 'cloudformation' } as const
+    const refused = printed(arn, options, { secret: { KmsKeyId: key } })
+    await expect(refused).rejects.toMatchObject({ code: 2 })
+  })
+})
+
+test.each<[string, string | undefined, Options, string]>([
+  ['nothing', undefined, {}, 'it takes an ID'],
+  ['an ID without a role', arn, {}, 'it takes an ID'],
+  ['a role without an ID', undefined, { role: ours }, 'it takes an ID'],
+  ['an ID and a person', arn, { operator: true }, 'it takes an ID'],
+  ['two persons', undefined, { operator: true, auditor: true }, 'it takes an ID'],
+  ['an account for an application', arn, { role: ours, account: '123456789012' }, 'it takes an ID'],
+  ['an account for an operator', undefined, { operator: true, account: '123456789012' }, '--account is'],
+  ['an account that is none', undefined, { deployer: true, account: '1' }, '--account is'],
+  ['an account without a stage', undefined, { deployer: true, account: '123456789012' }, 'the --stage'],
+  ['replicas for a person', undefined, { auditor: true, replicas: true }, 'about one credential'],
+  ['a user', arn, { role: 'arn:aws:iam::123456789012:user/bob' }, 'no ARN of a role'],
+  ['a session', arn, { role: 'arn:aws:sts::123456789012:assumed-role/shop/i-1' }, 'no ARN of a role'],
+  ['every role', arn, { role: 'arn:aws:iam::123456789012:role/*' }, 'no ARN of a role'],
+  ['an unknown part', arn, { role: ours, part: 'resource' }, 'no part resource'],
+  ['a parameter as a parameter', 'parameter:/shop/key', { role: ours, asParameter: true }, 'already'],
+])('%s is wrong use', async (_, id, options, message) => {
+  const there = id === arn ? { secret: {} } : { parameter: { Type: 'SecureString' } }
+  await expect(printed(id, options, there)).rejects.toMatchObject({
+    code: 2,
+    message: expect.stringContaining(message),
+    remedy: expect.stringMatching(/.{10}/),
+  })
+})
+
+const stage = 'twenty-letters-at-mo'
+const ground: Ground = {
+  ...groundIn('ap-southeast-1', '123456789012'),
+  stack: `keyturn-${stage}`,
+  prefix: `keyturn-${stage}`,
+}
+const of = (who: 'operator' | 'auditor') => personPart(who, ground).document.Statement
+const deploying = deployerParts(ground)
+const all = { operator: of('operator'), auditor: of('auditor') }
+const resourcesOf = ({ Resource }: Statement) => [Resource].flat()
+
+describe('for people', () => {
+  test.each(Object.entries(all))('%s: no value is read or written, and nothing is given away', (_, found) => {
+    for (const action of found.flatMap(({ Action }) => Action)) {
+      expect(action).not.toMatch(/Value|^ssm:GetParam|^(kms|iam|sts):|[*]/)
+      expect(action).not.toMatch(
+        /:(Add|Attach|Cancel|Create|Delete|Enable|Label|Put|Receive|Redrive|Remove|Replicate|Send|Stop|Tag|Untag|Update)/,
+      )
+    }
+  })
+
+  test('an auditor starts nothing', () => {
+    for (const action of all.auditor.flatMap(({ Action }) => Action))
+      expect(action).toMatch(/^[a-z-]+:(List|Describe|Lookup|Get|Scan|Query)[A-Za-z]*$/)
+  })
+
+  test('an operator has all that an auditor has, and starts rotations, runs and checks', () => {
+    const pairs = (found: Statement[]) =>
+      new Set(
+        found.flatMap(each => each.Action.flatMap(action => resourcesOf(each).map(on => `${action} ${on}`))),
+      )
+    const [operator, auditor] = [pairs(all.operator), pairs(all.auditor)]
+    expect([...auditor].filter(pair => !operator.has(pair))).toEqual([])
+    const states = 'arn:aws:states:ap-southeast-1:123456789012'
+    const machine = `states:StartExecution ${states}:stateMachine:keyturn-${stage}`
+    const ofLambda = `arn:aws:lambda:ap-southeast-1:123456789012:function:keyturn-${stage}-rotateSecret`
+    const executions = `${states}:execution:keyturn-${stage}`
+    expect([...operator].filter(pair => !auditor.has(pair)).sort()).toEqual(
+      [
+        ...['rotate', 'rotate-due', 'check'].map(name => `${machine}-${name}`),
+        `states:DescribeExecution ${executions}-check:*`,
+        `lambda:InvokeFunction ${ofLambda}`,
+        'secretsmanager:RotateSecret arn:aws:secretsmanager:ap-southeast-1:123456789012:secret:*',
+      ].sort(),
+    )
+  })
+
+  test('RotateSecret changes neither what rotates a secret nor when', () => {
+    const [statement] = all.operator.filter(({ Action }) => Action.includes('secretsmanager:RotateSecret'))
+    const own = `arn:aws:lambda:ap-southeast-1:123456789012:function:keyturn-${stage}-rotateSecret`
+    expect(statement?.Action).toEqual(['secretsmanager:RotateSecret'])
+    expect(statement?.Condition).toEqual({
+      StringEquals: { 'secretsmanager:resource/AllowRotationLambdaArn': own },
+      StringEqualsIfExists: { 'secretsmanager:RotationLambdaARN': own },
+      BoolIfExists: { 'secretsmanager:ModifyRotationRules': 'false' },
+    })
+  })
+
+  test('both go by the stack, and ask for nothing else', async () => {
+    const { said, stderr, calls } = await printed(undefined, { operator: true })
+    expect(said.Statement.map(({ Sid }: Statement) => Sid)).toEqual(all.operator.map(({ Sid }) => Sid))
+    expect(JSON.stringify(said)).toContain(
+      'arn:aws:states:eu-west-1:123456789012:stateMachine:keyturn-dev-rotate"',
+    )
+    expect(stderr).toMatch(/It has \d{4} characters as IAM counts/)
+    expect(calls).toEqual(['cloudformation:DescribeStacks'])
+  })
+
+  test('who deploys gets three policies, also where nothing is deployed, and then no call is made', async () => {
+    const asked = { deployer: true, account: '123456789012', stage: 'prod', json: true } as const
+    const { said, calls } = await printed(undefined, asked)
+    expect(said.policies.map(({ name }: { name: string }) => name)).toEqual([
+      'calls',
+      'functions',
+      'resources',
+    ])
+    expect(JSON.stringify(said)).toContain('arn:aws:lambda:eu-west-1:123456789012:function:keyturn-prod-*')
+    expect(calls).toEqual([])
+  })
+
+  test('what CloudFormation does for who deploys, nobody does otherwise', () => {
+    for (const { name, document } of deploying)
+      for (const { Condition } of document.Statement)
+        expect(Condition).toEqual(
+          name === 'calls'
+            ? undefined
+            : { 'ForAnyValue:StringEquals': { 'aws:CalledVia': 'cloudformation.amazonaws.com' } },
+        )
+  })
+})
+
+test('each fits into a managed policy, and its statements have names of their own', () => {
+  const documents = [...deploying, personPart('operator', ground), personPart('auditor', ground)]
+  for (const { document } of documents) {
+    expect(sizeOf(document)).toBeLessThanOrEqual(MANAGED_LIMIT)
+    const names = document.Statement.map(({ Sid }) => Sid)
+    expect(new Set(names).size).toBe(names.length)
+    for (const name of names) expect(name).toMatch(/^[A-Za-z0-9]+$/)
+  }
+})
