@@ -56,7 +56,8 @@ export const functions: readonly Made[] = [
       'AWS::Logs::LogGroup',
     ],
     actions: [
-      ...['ec2:DescribeSecurityGroups', 'ec2:DescribeSubnets', 'ec2:DescribeVpcs'],
+      ...['ec2:DescribeNetworkInterfaces', 'ec2:DescribeSecurityGroups', 'ec2:DescribeSubnets'],
+      'ec2:DescribeVpcs',
       ...['kms:CreateKey', 'lambda:CreateEventSourceMapping', 'logs:DescribeLogGroups'],
     ],
     on: () => '*',
@@ -109,11 +110,12 @@ export const functions: readonly Made[] = [
   {
     Sid: 'Bucket',
     types: ['AWS::S3::Bucket', 'AWS::S3::BucketPolicy'],
+    // Whichever property is set, all are read.
     actions: actionsOf(
       's3',
-      ...['CreateBucket', 'DeleteBucket', 'DeleteBucketPolicy', 'GetBucket*', 'GetEncryptionConfiguration'],
-      ...['ListBucket', 'PutBucketPolicy', 'PutBucketPublicAccessBlock', 'PutBucketTagging'],
-      'PutEncryptionConfiguration',
+      ...['CreateBucket', 'DeleteBucket', 'DeleteBucketPolicy', 'Get*Configuration', 'GetBucket*'],
+      ...['ListBucket', 'ListTagsForResource', 'PutBucketPolicy', 'PutBucketPublicAccessBlock'],
+      ...['PutBucketTagging', 'PutEncryptionConfiguration', 'TagResource', 'UntagResource'],
     ),
     on: bucket,
   },

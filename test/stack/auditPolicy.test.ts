@@ -7,6 +7,7 @@ import { cost } from '../../cli/commands/cost.ts'
 import { doctor } from '../../cli/commands/doctor.ts'
 import { readers } from '../../cli/commands/readers.ts'
 import { contextOf } from '../../cli/context.ts'
+import { needs, needsOf } from '../../cli/policy/needs.ts'
 import { collect } from '../../fleet/audit/collect.ts'
 import { Pace } from '../../fleet/audit/pace.ts'
 import { startAudited } from '../../local/aws/audited.ts'
@@ -118,6 +119,16 @@ const allowed = () => statements().flatMap(({ Action }) => Action)
 test('the policy allows what an audit and its neighbours call, and nothing else', () => {
   const called = new Set(Object.values(calls).flatMap(each => [...each]))
   expect(allowed().toSorted()).toEqual([...called].sort())
+})
+
+test('the table in docs/cli.md has what each of these calls, and an auditor of `keyturn policy` may call all of it', () => {
+  const everybody = /^(every command|the id of)/
+  for (const [command, called] of Object.entries(calls)) {
+    const its = needs.filter(({ for: what }) => everybody.test(what) || what.includes(`\`${command}`))
+    expect(its.flatMap(({ actions }) => actions)).toEqual(expect.arrayContaining([...called]))
+  }
+  const auditors = needsOf('auditor').flatMap(({ actions }) => actions)
+  expect(auditors).toEqual(expect.arrayContaining(allowed()))
 })
 
 test('each command has made the calls that are its own', () => {
