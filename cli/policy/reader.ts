@@ -1,4 +1,4 @@
-import { accountIn, inRegion, regionIn, SECRET_REFERENCE } from '../../rotation/arn.ts'
+import { accountIn, inRegion, parameterArn, regionIn, SECRET_REFERENCE } from '../../rotation/arn.ts'
 import type { Found } from '../credentialId.ts'
 import { CommandError, exit } from '../exit.ts'
 import { plain } from '../output.ts'
@@ -42,13 +42,12 @@ function copiesOf(found: Found, { replicas }: Reading): Copy[] {
   return [own, ...others]
 }
 
-function rolePart(found: Found, role: Role, copies: Copy[], { replicas, asParameter }: Reading): Part {
+function rolePart(found: Found, role: Role, copies: Copy[], reading: Reading): Part {
   const document = documentOf([
     readsValue(found, copies),
-    ...(asParameter ? [readsReference(found, copies)] : []),
+    ...(reading.asParameter ? [readsReference(found, copies)] : []),
     ...mayDecrypt(copies),
   ])
-  const others = found.store === 'secrets-manager' ? (found.secret.ReplicationStatus ?? []).length : 0
   return {
     name: 'role',
     document,
@@ -56,15 +55,20 @@ function rolePart(found: Found, role: Role, copies: Copy[], { replicas, asParame
       Type: 'AWS::IAM::RolePolicy',
       Properties: { RoleName: role.name, PolicyName: nameFor(found), PolicyDocument: document },
     },
-    notes: [
-      `It is for the role ${role.arn}, such as by aws iam put-role-policy --role-name ${role.name} --policy-name ${nameFor(found)} --policy-document file://policy.json`,
-      ...(others && !replicas
-        ? [
-            `The secret has ${others} ${others === 1 ? 'replica' : 'replicas'} that it does not reach: --replicas adds them.`,
-          ]
-        : []),
-    ],
+    notes: notesFor(found, role, reading),
   }
+}
+
+function notesFor(found: Found, role: Role, { replicas }: Reading): string[] {
+  const put = `It is for the role ${role.arn}, such as by aws iam put-role-policy --role-name ${role.name} --policy-name ${nameFor(found)} --policy-document file://policy.json`
+  if (found.store === 'parameter-store') {
+    const share = `AWS RAM has to share the parameter with the account ${role.account}, and the application names it by its ARN: ${found.arn}`
+    return role.account === accountIn(found.arn) ? [put] : [put, share]
+  }
+  const others = (found.secret.ReplicationStatus ?? []).length
+  if (replicas || !others) return [put]
+  const missed = others === 1 ? '1 replica' : `${others} replicas`
+  return [put, `The secret has ${missed} that it does not reach: --replicas adds them.`]
 }
 
 /** AWS's caching clients call DescribeSecret before they read; clients of Parameter Store read one name or several. */
@@ -82,10 +86,7 @@ const readsReference = ({ name }: Found, copies: Copy[]): Statement => ({
   Sid: 'ReadAsParameter',
   Effect: 'Allow',
   Action: ['ssm:GetParameter', 'ssm:GetParameters'],
-  Resource: copies.map(({ arn }) => {
-    const [prefix, partition, , region, account] = arn.split(':')
-    return `${prefix}:${partition}:ssm:${region}:${account}:parameter${SECRET_REFERENCE}${name}`
-  }),
+  Resource: copies.map(({ arn }) => parameterArn(`${SECRET_REFERENCE}${name}`, arn)),
 })
 
 /** What a secret's own policy has to say for a role of another account. Replicas get the same policy. */

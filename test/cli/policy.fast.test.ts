@@ -199,6 +199,7 @@ describe('for a role of another account', () => {
     const parameter = { Type: 'SecureString', KeyId: key, Tier: 'Advanced' }
     const { said } = await printed('parameter:/shop/key', { role: theirs, json: true }, { parameter })
     expect(said.policies.map(({ name }: { name: string }) => name)).toEqual(['role', 'key'])
+    expect(said.policies[0].notes[1]).toContain(`names it by its ARN: ${parameterArn}`)
   })
 
   test.each<[string, string, Options, There, string]>([
