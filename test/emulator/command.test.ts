@@ -30,7 +30,7 @@ import { pack } from '../../scripts/pack.ts'
 import { environment, run } from '../cli/account.ts'
 import { copyProject } from '../stack/package.ts'
 import { node22 } from '../support/node22.ts'
-import { personWith } from './person.ts'
+import { credentialsIn, personWith } from './person.ts'
 
 const bin = process.env.AWS_ENDPOINT_URL ? undefined : await pythonBin()
 const deployable = process.env.AWS_ENDPOINT_URL || bin
@@ -177,8 +177,7 @@ describe.skipIf(!deployable)('the keyturn command', () => {
       return { ...stack.env, ...(await personWith(`${bin}`, stack.env, [JSON.parse(stdout)])) }
     }
     const clientsOf = (shell: NodeJS.ProcessEnv) => {
-      const { AWS_ACCESS_KEY_ID: accessKeyId = '', AWS_SECRET_ACCESS_KEY: secretAccessKey = '' } = shell
-      const settings = { ...stack.client, credentials: { accessKeyId, secretAccessKey } }
+      const settings = { ...stack.client, credentials: credentialsIn(shell) }
       return {
         secrets: new SecretsManagerClient(settings),
         parameters: new SSMClient(settings),

@@ -16,6 +16,12 @@ print(json.dumps({"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KE
 /** The credentials of somebody, as variables of a shell. */
 export type Credentials = { AWS_ACCESS_KEY_ID: string; AWS_SECRET_ACCESS_KEY: string }
 
+/** The same, for a client of the SDK. */
+export const credentialsIn = ({ AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY }: NodeJS.ProcessEnv) => ({
+  accessKeyId: `${AWS_ACCESS_KEY_ID}`,
+  secretAccessKey: `${AWS_SECRET_ACCESS_KEY}`,
+})
+
 /**
  * A new IAM user of a local AWS who may do what these policies allow, and nothing else.
  * @param bin of the Python environment @param env for whoever may make users

@@ -14,7 +14,7 @@ import {
   SecretsManagerClient,
   UntagResourceCommand,
 } from '@aws-sdk/client-secrets-manager'
-import { DescribeExecutionCommand, SFNClient } from '@aws-sdk/client-sfn'
+import { DescribeExecutionCommand, SFNClient, StartExecutionCommand } from '@aws-sdk/client-sfn'
 import { SQSClient } from '@aws-sdk/client-sqs'
 import {
   GetParameterCommand,
@@ -34,7 +34,7 @@ import { pythonBin } from '../../local/stack/python.ts'
 import { Queue } from '../../local/stack/queue.ts'
 import { environment, run } from '../cli/account.ts'
 import { copyProject } from '../stack/package.ts'
-import { type Credentials, personWith } from './person.ts'
+import { type Credentials, credentialsIn, personWith } from './person.ts'
 
 const bin = process.env.AWS_ENDPOINT_URL ? undefined : await pythonBin()
 
@@ -352,12 +352,8 @@ describe.skipIf(!bin)("AWS's services around the stack", () => {
         Resource: resource,
       }))
       const policy = { Version: '2012-10-17', Statement }
-      const { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey } = await personWith(
-        `${bin}`,
-        stack.env,
-        [policy],
-      )
-      return new SSMClient({ ...stack.client, credentials: { accessKeyId, secretAccessKey } })
+      const person = await personWith(`${bin}`, stack.env, [policy])
+      return new SSMClient({ ...stack.client, credentials: credentialsIn(person) })
     }
   })
 
@@ -422,6 +418,12 @@ describe.skipIf(!bin)("AWS's services around the stack", () => {
 
     const id = await stack.users.enrol('scheduled')
     await secretsManager.send(new RotateSecretCommand({ SecretId: id, RotationLambdaARN: rotateSecret }))
+    const theirs = { ...stack.client, credentials: credentialsIn(deployer) }
+    for (const refused of [
+      new SecretsManagerClient(theirs).send(new GetSecretValueCommand({ SecretId: id })),
+      new SFNClient(theirs).send(new StartExecutionCommand({ stateMachineArn: stack.stateMachineArn })),
+    ])
+      await expect(refused).rejects.toThrow(/not authorized/)
     const refused = await stack.serverless('remove').then(
       () => expect.fail(),
       (error: { stdout: string; stderr: string }) => error.stdout + error.stderr,
