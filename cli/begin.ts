@@ -2,10 +2,11 @@ import { randomUUID } from 'node:crypto'
 import { executionName, latestAttempt } from '../fleet/executions.ts'
 import { pendingIn } from '../fleet/pending.ts'
 import { isToken } from '../fleet/token.ts'
-import { isDenied } from '../rotation/ask.ts'
 import type { Context } from './context.ts'
 import type { Found, FoundSecret } from './credentialId.ts'
+import { startExecution } from './execution.ts'
 import { CommandError, exit } from './exit.ts'
+import { rotateSecret } from './rotateSecret.ts'
 import { executionsOf, outputOf, type Stack } from './stack.ts'
 
 /**
@@ -30,10 +31,15 @@ export async function begin(context: Context, stack: Stack, found: Found): Promi
   // What has succeeded has become current since it was read.
   const stuck = left?.status === 'SUCCEEDED' ? undefined : pending
   if (!stuck && found.store === 'secrets-manager' && isRotatedBy(stack, found)) {
-    await rotateSecret(context, found, token)
+    await rotateSecret(context, found, { ClientRequestToken: token })
     return { executionArn, byService: true }
   }
-  await startExecution(context, stack, found, token)
+  await startExecution(
+    context,
+    outputOf(stack, 'RotateStateMachineArn'),
+    { store: found.store, id: found.name },
+    token,
+  )
   return { executionArn, ...(stuck && { note: abandoned(stuck) }) }
 }
 
@@ -46,11 +52,7 @@ async function pendingOf({ clients }: Context, found: Found): Promise<string | u
 
 /** Starts a run of all that is due. @returns the ARN of its execution */
 export async function beginRun(context: Context, stack: Stack): Promise<string> {
-  const { StartExecutionCommand } = await import('@aws-sdk/client-sfn')
-  const stateMachineArn = outputOf(stack, 'RotateDueStateMachineArn')
-  const client = await context.clients.stepFunctions()
-  const { executionArn = '' } = await client.send(new StartExecutionCommand({ stateMachineArn, input: '{}' }))
-  return executionArn
+  return startExecution(context, outputOf(stack, 'RotateDueStateMachineArn'), {})
 }
 
 const isRotatedBy = (stack: Stack, { secret }: FoundSecret): boolean =>
@@ -79,41 +81,5 @@ export async function lastAttempt({ clients }: Context, stack: Stack, token: str
       return undefined
     })
     return found && { executionArn, status: found.status }
-  })
-}
-
-async function startExecution(
-  { clients }: Context,
-  stack: Stack,
-  { store, name: id }: Found,
-  name: string,
-): Promise<void> {
-  const { StartExecutionCommand } = await import('@aws-sdk/client-sfn')
-  const stateMachineArn = outputOf(stack, 'RotateStateMachineArn')
-  const input = JSON.stringify({ store, id })
-  const client = await clients.stepFunctions()
-  await client.send(new StartExecutionCommand({ stateMachineArn, name, input }))
-}
-
-async function rotateSecret({ clients }: Context, { arn, name }: FoundSecret, token: string): Promise<void> {
-  const { RotateSecretCommand } = await import('@aws-sdk/client-secrets-manager')
-  const client = await clients.secrets()
-  const command = new RotateSecretCommand({ SecretId: arn, ClientRequestToken: token })
-  await client.send(command).catch(error => {
-    if (isDenied(error) && /lambda/i.test(error.message))
-      throw new CommandError(
-        exit.denied,
-        `Secrets Manager refuses RotateSecret: ${error.message}`,
-        'Whoever rotates a secret that has a rotation function needs lambda:InvokeFunction on that function too.',
-        error,
-      )
-    if (error.name === 'InvalidRequestException')
-      throw new CommandError(
-        exit.failed,
-        `Secrets Manager does not rotate ${name} now: ${error.message}`,
-        'It may be at work on the secret: rotate again in a minute.',
-        error,
-      )
-    throw error
   })
 }

@@ -7,27 +7,28 @@ export type Question = {
   about: string[]
   /** What has to be typed; `yes` and `y` will do without it. */
   word?: string
-  /** Whether --confirm has said it, which takes the Region's name. */
+  /** Whether `flag` has said it. */
   given: boolean
-  region: string
+  /** The option that is the answer where nobody can type it, as somebody gives it. */
+  flag: string
 }
 
 /**
- * Asks on the terminal, or takes --confirm for the answer. Whatever is not the answer is a no: another word, Ctrl-C, and an
+ * Asks on the terminal, or takes an option for the answer. Whatever is not the answer is a no: another word, Ctrl-C, and an
  * input that ends. It never waits for an input that is no terminal.
  * @throws CommandError unless it was confirmed
  */
-export async function confirm(context: Context, { about, word, region, given }: Question): Promise<void> {
+export async function confirm(context: Context, { about, word, flag, given }: Question): Promise<void> {
   const { json, terminal, output } = context
   if (!given && !canAsk(context))
     throw new CommandError(
       exit.usage,
       `${json ? '--json asks nothing' : 'there is no terminal to ask on'}, and this has to be confirmed: nothing was changed`,
-      `If it is meant: --confirm ${region}.`,
+      `If it is meant: ${flag}.`,
     )
   if (!json) for (const line of about) output.note(line)
   if (given) return
-  const answer = await asked(terminal, word ? `Type ${word} to go on: ` : 'Go on? (yes/no) ')
+  const answer = await answerTo(terminal, word ? `Type ${word} to go on: ` : 'Go on? (yes/no) ')
   if (word ? answer === word : /^y(es)?$/i.test(answer)) return
   throw new CommandError(exit.usage, 'not confirmed: nothing was changed')
 }
@@ -36,7 +37,7 @@ export async function confirm(context: Context, { about, word, region, given }: 
 export const canAsk = ({ json, terminal }: Context): boolean => !json && terminal.input.isTTY === true
 
 /** The line that somebody types; empty if they press Ctrl-C, or if the input ends. */
-async function asked({ input, questions }: Context['terminal'], question: string): Promise<string> {
+export async function answerTo({ input, questions }: Context['terminal'], question: string): Promise<string> {
   const lines = createInterface({ input, output: questions, terminal: true })
   const ended = new Promise<string>(resolve => {
     const end = () => {

@@ -47,7 +47,12 @@ type Asking = { input: Input; found: Following | undefined; given: boolean }
 export async function ask(context: Context, stack: Stack, { input, found, given }: Asking): Promise<void> {
   const { from = '', dryRun } = input
   if (dryRun) return
-  await confirm(context, { about: aboutOf(stack, input, found), word: from, region: from, given })
+  await confirm(context, {
+    about: aboutOf(stack, input, found),
+    word: from,
+    flag: `--confirm ${from}`,
+    given,
+  })
 }
 
 function aboutOf(stack: Stack, { from, planned, lost }: Input, found: Following | undefined): string[] {

@@ -96,7 +96,7 @@ async function ask({ context, request }: Work, { plans, refusals }: Planned): Pr
     ...refusals.map(({ found, says }) => `  not ${plain(found.name)}: ${says}`),
   ]
   const word = many || plans.some(({ typed }) => typed) ? { word: region } : {}
-  await confirm(context, { about, ...word, region, given })
+  await confirm(context, { about, ...word, flag: `--confirm ${region}`, given })
 }
 
 const linesOf = ({ found, about }: Plan): string[] => [

@@ -4,7 +4,7 @@ import { canAsk, confirm, type Question } from '../../cli/confirm.ts'
 import { contextOf } from '../../cli/context.ts'
 
 const region = 'us-east-1'
-const question: Question = { about: ['two replicas go'], region, given: false }
+const question: Question = { about: ['two replicas go'], flag: `--confirm ${region}`, given: false }
 
 /** A context whose terminal, if it is one, answers the question so; undefined ends the input instead. */
 function answering(answer: string | undefined, { isTTY = true, json = false } = {}) {

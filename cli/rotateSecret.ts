@@ -1,0 +1,35 @@
+import type { RotateSecretRequest } from '@aws-sdk/client-secrets-manager'
+import { isDenied } from '../rotation/ask.ts'
+import type { Context } from './context.ts'
+import type { FoundSecret } from './credentialId.ts'
+import { CommandError, exit } from './exit.ts'
+
+/**
+ * Has Secrets Manager rotate a secret, or changes how it does.
+ * @throws CommandError where it says no in a way that can be explained; else what AWS throws
+ */
+export async function rotateSecret(
+  { clients }: Context,
+  { arn, name }: FoundSecret,
+  request: Omit<RotateSecretRequest, 'SecretId'>,
+): Promise<void> {
+  const { RotateSecretCommand } = await import('@aws-sdk/client-secrets-manager')
+  const client = await clients.secrets()
+  await client.send(new RotateSecretCommand({ SecretId: arn, ...request })).catch(error => {
+    if (isDenied(error) && /lambda/i.test(error.message))
+      throw new CommandError(
+        exit.denied,
+        `Secrets Manager refuses RotateSecret: ${error.message}`,
+        'Whoever rotates a secret that has a rotation function needs lambda:InvokeFunction on that function too.',
+        error,
+      )
+    if (error.name === 'InvalidRequestException')
+      throw new CommandError(
+        exit.failed,
+        `Secrets Manager does not rotate ${name} now: ${error.message}`,
+        'It may be at work on the secret: rotate again in a minute.',
+        error,
+      )
+    throw error
+  })
+}
