@@ -1,6 +1,6 @@
 import { type Failure, isDenied, isTemporary } from '../rotation/ask.ts'
 import { RotationError } from '../rotation/errors.ts'
-import { CommandError, exit } from './exit.ts'
+import { CommandError, type ExitCode, exit } from './exit.ts'
 
 /** An error of a call, with what was called: see markErrors in clients.ts. */
 export type CallFailure = Failure & {
@@ -30,6 +30,21 @@ export function whyFailed(error: unknown): string {
   const told = explained(error)
   if (told instanceof CommandError) return told.message
   throw error
+}
+
+/** What went wrong, and what to do. */
+export type Failed = { code: ExitCode; says: string; remedy?: string }
+
+/** The same of any error, for a command that goes on with others. */
+export function failedBy(error: unknown): Failed {
+  const told = explained(error)
+  if (!(told instanceof CommandError))
+    return {
+      code: exit.failed,
+      says: `an unexpected ${told instanceof Error ? `${told.name}: ${told.message}` : told}`,
+    }
+  const { code, message, remedy } = told
+  return { code, says: message, ...(remedy && { remedy }) }
 }
 
 /** What ask.ts has made of a call's error: its message names the service, and then the error or the service's words. */

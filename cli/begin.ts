@@ -44,7 +44,7 @@ export async function begin(context: Context, stack: Stack, found: Found): Promi
 }
 
 /** The version that is pending and not current, if there is one. No value is read. */
-async function pendingOf({ clients }: Context, found: Found): Promise<string | undefined> {
+export async function pendingOf({ clients }: Context, found: Found): Promise<string | undefined> {
   if (found.store === 'secrets-manager') return pendingIn(found.secret.VersionIdsToStages)
   const { pendingTokenOf } = await import('../fleet/parameters.ts')
   return pendingTokenOf(await clients.parameters(), found.name)
@@ -55,7 +55,8 @@ export async function beginRun(context: Context, stack: Stack): Promise<string> 
   return startExecution(context, outputOf(stack, 'RotateDueStateMachineArn'), {})
 }
 
-const isRotatedBy = (stack: Stack, { secret }: FoundSecret): boolean =>
+/** Whether Secrets Manager rotates a secret by this stack's function. */
+export const isRotatedBy = (stack: Stack, { secret }: FoundSecret): boolean =>
   secret.RotationEnabled === true && secret.RotationLambdaARN === outputOf(stack, 'RotateSecretFunctionArn')
 
 const deleted = ({ name }: FoundSecret) =>

@@ -29,28 +29,30 @@ export async function confirm(context: Context, { about, word, flag, given }: Qu
   if (!json) for (const line of about) output.note(line)
   if (given) return
   const answer = await answerTo(terminal, word ? `Type ${word} to go on: ` : 'Go on? (yes/no) ')
-  if (word ? answer === word : /^y(es)?$/i.test(answer)) return
+  if (word ? answer === word : /^y(es)?$/i.test(answer ?? '')) return
   throw new CommandError(exit.usage, 'not confirmed: nothing was changed')
 }
 
 /** Whether there is somebody to ask. */
 export const canAsk = ({ json, terminal }: Context): boolean => !json && terminal.input.isTTY === true
 
-/** The line that somebody types; empty if they press Ctrl-C, or if the input ends. */
-export async function answerTo({ input, questions }: Context['terminal'], question: string): Promise<string> {
+/** The line that somebody types; undefined if they press Ctrl-C, or if the input ends. */
+export async function answerTo(
+  { input, questions }: Context['terminal'],
+  question: string,
+): Promise<string | undefined> {
   const lines = createInterface({ input, output: questions, terminal: true })
-  const ended = new Promise<string>(resolve => {
-    const end = () => {
-      questions.write('\n')
-      resolve('')
-    }
-    lines.once('SIGINT', end)
-    lines.once('close', end)
-  })
+  const { promise: ended, resolve } = Promise.withResolvers<undefined>()
+  const end = () => {
+    questions.write('\n')
+    resolve(undefined)
+  }
+  lines.once('SIGINT', end).once('close', end)
   try {
-    const answer = await Promise.race([lines.question(question).catch(() => ''), ended])
-    return answer.trim()
+    const answer = await Promise.race([lines.question(question).catch(() => undefined), ended])
+    return answer?.trim()
   } finally {
-    lines.removeAllListeners('close').close()
+    // Its own listener stays, which lets go of the keyboard: the next question would get every key twice.
+    lines.off('close', end).close()
   }
 }

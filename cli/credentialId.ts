@@ -19,6 +19,10 @@ type Common = {
   tags: Tags
 }
 
+/** A credential as the command takes it, whatever the other store has. */
+export const fullId = (store: Found['store'], name: string): string =>
+  `${store === 'secrets-manager' ? 'secret' : 'parameter'}:${plain(name)}`
+
 /** What an id asks for: one store, or whichever has it. */
 type Asked = { store?: Found['store']; name: string }
 

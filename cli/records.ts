@@ -2,6 +2,7 @@ import { consoleOf } from '../fleet/console.ts'
 import type { RotationRecord } from '../fleet/records/record.ts'
 import { RecordTable } from '../fleet/records/recordTable.ts'
 import type { Context } from './context.ts'
+import { fullId } from './credentialId.ts'
 import { moment, plain } from './output.ts'
 import { outputOf, type Stack } from './stack.ts'
 
@@ -23,7 +24,7 @@ const starters: Record<RotationRecord['startedBy'], string> = {
 
 /** What a record is about, as the command takes it. */
 export const idOf = ({ store, name, id }: Pick<RotationRecord, 'store' | 'name' | 'id'>): string =>
-  `${store === 'secrets-manager' ? 'secret' : 'parameter'}:${plain(name ?? id)}`
+  fullId(store, name ?? id)
 
 /** How a rotation ended, and by what it was started. */
 export function outcomeOf(record: RotationRecord): string {

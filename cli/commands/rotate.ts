@@ -1,4 +1,4 @@
-import { explained } from '../awsErrors.ts'
+import { failedBy } from '../awsErrors.ts'
 import { type Begun, begin, beginRun } from '../begin.ts'
 import type { Context } from '../context.ts'
 import { credentialOf, type Found } from '../credentialId.ts'
@@ -41,13 +41,24 @@ export async function rotate(context: Context, ids: string[], { allDue, wait }: 
   const found = await Promise.all([...new Set(ids)].map(id => credentialOf(context, stack, id)))
   const signal = interruption()
   const each = [...new Map(found.map(one => [one.arn, one])).values()]
-  const outcomes = await show(
-    context,
-    each.map(one => ({
-      name: plain(one.name),
-      run: say => rotateOne(context, stack, one, wait ? signal : undefined, say),
-    })),
-  )
+  const starts = each.map(found => ({ found, begin: () => begin(context, stack, found) }))
+  return showRotations(context, starts, wait ? signal : undefined)
+}
+
+/** A credential, and what begins its rotation. */
+type Start = { found: Found; begin(): Promise<Begun> }
+
+/** Begins rotations side by side, looks on unless there is no signal that could end that, and tells how each went. */
+export async function showRotations(
+  context: Context,
+  starts: Start[],
+  signal: AbortSignal | undefined,
+): Promise<ExitCode> {
+  const jobs = starts.map(start => ({
+    name: plain(start.found.name),
+    run: (say: Say) => rotateOne(context, start, signal, say),
+  }))
+  const outcomes = await show(context, jobs)
   report(context, outcomes)
   return worst(outcomes.map(({ code }) => code))
 }
@@ -62,18 +73,17 @@ async function startRun(context: Context, stack: Stack): Promise<ExitCode> {
 /** Begins one rotation, and looks on unless there is no signal that could end that. Never throws. */
 async function rotateOne(
   context: Context,
-  stack: Stack,
-  found: Found,
+  { found, begin }: Start,
   signal: AbortSignal | undefined,
   say: Say,
 ): Promise<Outcome> {
   const about = { store: found.store, id: found.name }
   let begun: Begun
   try {
-    begun = await begin(context, stack, found)
+    begun = await begin()
   } catch (error) {
-    const { code, message, remedy } = asCommandError(error)
-    return { ...about, code, result: 'not-started', says: `not begun: ${message}`, ...(remedy && { remedy }) }
+    const failed = failedBy(error)
+    return { ...about, ...failed, result: 'not-started', says: `not begun: ${failed.says}` }
   }
   const known = { ...about, execution: begun.executionArn }
   if (begun.note) say(plain(begun.note))
@@ -92,8 +102,8 @@ async function rotateOne(
         says: 'not looked at any more',
         remedy: goesOn,
       }
-    const { code, message } = asCommandError(error)
-    return { ...known, code, result: 'not-watched', says: `cannot be looked at: ${message}`, remedy: goesOn }
+    const { code, says } = failedBy(error)
+    return { ...known, code, result: 'not-watched', says: `cannot be looked at: ${says}`, remedy: goesOn }
   }
 }
 
@@ -139,16 +149,6 @@ function endOf(ended: Ended): Seen {
   const { error = ended.status, message = '' } = ended
   const remedy = remedyFor(ended)
   return { code: exit.failed, result: 'failed', says: harmOf(ended), error, message, remedy }
-}
-
-function asCommandError(error: unknown): CommandError {
-  const told = explained(error)
-  return told instanceof CommandError
-    ? told
-    : new CommandError(
-        exit.failed,
-        `an unexpected ${told instanceof Error ? `${told.name}: ${told.message}` : told}`,
-      )
 }
 
 function report({ output, json }: Context, outcomes: Outcome[]): void {

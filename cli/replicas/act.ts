@@ -1,4 +1,4 @@
-import { explained } from '../awsErrors.ts'
+import { failedBy } from '../awsErrors.ts'
 import { canAsk, confirm } from '../confirm.ts'
 import type { Context } from '../context.ts'
 import type { FoundSecret } from '../credentialId.ts'
@@ -160,17 +160,7 @@ async function renewed(work: Work, outcomes: Outcome[]): Promise<Outcome[]> {
   return outcomes.map(outcome => anew.find(({ found }) => found.arn === outcome.found.arn) ?? outcome)
 }
 
-function toldOfError(error: unknown, result: string): Told {
-  const told = explained(error)
-  if (!(told instanceof CommandError))
-    return {
-      code: exit.failed,
-      result,
-      says: `an unexpected ${told instanceof Error ? `${told.name}: ${told.message}` : told}`,
-    }
-  const { code, message, remedy } = told
-  return { code, result, says: message, ...(remedy && { remedy }) }
-}
+const toldOfError = (error: unknown, result: string): Told => ({ ...failedBy(error), result })
 
 function report({ output, json }: Context, request: Request, outcomes: Outcome[], notes: string[]): void {
   const { action, region } = request

@@ -64,10 +64,10 @@ export class Calls {
     await this.#client.send(new TagResourceCommand({ SecretId, Tags }))
   }
 
-  async untag(SecretId: string, key: string): Promise<void> {
+  async untag(SecretId: string, ...TagKeys: string[]): Promise<void> {
     const { UntagResourceCommand } = await import('@aws-sdk/client-secrets-manager')
     await this.#turn()
-    await this.#client.send(new UntagResourceCommand({ SecretId, TagKeys: [key] }))
+    await this.#client.send(new UntagResourceCommand({ SecretId, TagKeys }))
   }
 
   async #turn(): Promise<void> {

@@ -1,5 +1,6 @@
 import { CommandError, exit } from '../exit.ts'
 import { plain } from '../output.ts'
+import { LONGEST_TAG, taggable, untaggable } from '../tagValue.ts'
 
 /** The options of `keyturn replicas`, as they are given. */
 export type ReplicasOptions = {
@@ -113,9 +114,8 @@ export function requestOf(id: string | undefined, options: ReplicasOptions): Req
   return { action, region, chosen, key, reason, given: confirm !== undefined, wait }
 }
 
-/** What Secrets Manager takes in the value of a tag, and how long it may be with a day before it. */
-const FORBIDDEN = /[^\p{L}\p{Z}\p{N}_.:/=+\-@]/u
-const LONGEST = 256 - '2026-11-29 '.length
+/** How long a reason may be, with a day before it. */
+const LONGEST = LONGEST_TAG - '2026-11-29 '.length
 
 function reasonOf(action: Action, { reason }: ReplicasOptions): string {
   if (action !== 'giveUp') return ''
@@ -125,11 +125,11 @@ function reasonOf(action: Action, { reason }: ReplicasOptions): string {
       '--give-up was given without a reason',
       'Say why, for whoever looks later: --reason "the Region is down".',
     )
-  const [character] = FORBIDDEN.exec(text) ?? []
+  const character = untaggable(text)
   if (character !== undefined)
     throw wrong(
       `a tag cannot hold the character ${JSON.stringify(character)} of --reason`,
-      'It takes letters, digits, spaces and _ . : / = + - @.',
+      `It takes ${taggable}.`,
     )
   if (text.length > LONGEST)
     throw wrong(

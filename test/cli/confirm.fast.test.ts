@@ -37,6 +37,14 @@ test.each(['no\n', '\n', 'yess\n', '\u0003', '\u0004', undefined])('%j does not'
   })
 })
 
+test('a question that was answered listens to no key any more', async () => {
+  const { context } = answering('yes\n')
+  for (let n = 0; n < 3; n++) {
+    await confirm(context, question)
+    expect(context.terminal.input.listenerCount('keypress')).toBe(0)
+  }
+})
+
 test('a word has to be typed as it is', async () => {
   await confirm(answering('us-east-1\n').context, { ...question, word: region })
   for (const answer of ['us-east-2\n', 'US-EAST-1\n', 'yes\n', '\n'])
