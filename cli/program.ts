@@ -1,19 +1,17 @@
 import { Argument, Command, Option } from 'commander'
 import { addAudit } from './audit/command.ts'
+import { addCheck } from './check/command.ts'
 import { type Shell, scripts } from './complete/scripts.ts'
 import { type Context, contextOf, type GlobalOptions } from './context.ts'
 import { addCost } from './cost/command.ts'
 import { addDoctor } from './doctor/command.ts'
 import { type ExitCode, meanings } from './exit.ts'
-import { addLooks, ids } from './looks.ts'
+import { addLooks, ids, type Making } from './looks.ts'
 import { addPolicy } from './policy/command.ts'
 import { addPromotion } from './promotion/command.ts'
 import { addReaders } from './readers/command.ts'
 import { addReplicas } from './replicas/command.ts'
 import { ownVersion } from './version.ts'
-
-/** Groups of commands, each from a folder of its own, in the order of the help. */
-const groups = [addLooks, addReaders, addAudit, addCost, addDoctor, addReplicas, addPromotion, addPolicy]
 
 /** Told how the command ended. */
 type Ended = (code: ExitCode) => void
@@ -46,6 +44,17 @@ export function programOf(ended: Ended): Command {
   const run = async (command: Command, act: (context: Context) => Promise<ExitCode>) =>
     ended(await act(contextOf(command.optsWithGlobals<GlobalOptions>(), process, process.env)))
 
+  for (const add of adders) add({ make, run })
+
+  return program
+}
+
+const adders = [
+  ...[addRotate, addCheck, addLooks, addReaders, addAudit, addCost, addDoctor, addReplicas],
+  ...[addPromotion, addPolicy, addRest],
+]
+
+function addRotate({ make, run }: Making): void {
   make('rotate', 'Rotate credentials now, and show how each rotation goes.')
     .argument('[ID...]', ids)
     .option('--all-due', 'start a run of all that is due instead')
@@ -56,9 +65,9 @@ export function programOf(ended: Ended): Command {
         return rotate(context, ids, options)
       }),
     )
+}
 
-  for (const add of groups) add({ make, run })
-
+function addRest({ make, run }: Making): void {
   make('version', 'The versions of this command and of the stack, and how its peers differ.').action(
     async (_, command) =>
       run(command, async context => {
@@ -81,8 +90,6 @@ export function programOf(ended: Ended): Command {
     .action((shell: Shell) => {
       process.stdout.write(`${scripts[shell]}\n`)
     })
-
-  return program
 }
 
 const completionHelp = `

@@ -19,7 +19,11 @@ export type Account = {
   stacks: StackTold[]
   /** Parameters by name: their tags. */
   parameters: Map<string, Record<string, string>>
-  /** What RotateSecret does. */
+  /** Asked first about each call in JSON, and what it returns is the answer. */
+  answer:
+    | ((action: string, request: Record<string, string>) => object | undefined | Promise<object | undefined>)
+    | undefined
+  /** What RotateSecret does, unless what plays Secrets Manager does it. */
   rotateSecret: ((id: string, token: string) => Refusal | undefined) | undefined
   /** What DescribeSecret tells besides, by the secret's name. ListSecrets tells of these alone. */
   secrets: Map<string, object>
@@ -67,6 +71,7 @@ export async function startAccount(played: Played = {}): Promise<Account> {
     url: '',
     stacks: [],
     parameters: new Map(),
+    answer: undefined,
     rotateSecret: undefined,
     secrets: new Map(),
     runs: [],
@@ -95,15 +100,17 @@ export async function startAccount(played: Played = {}): Promise<Account> {
     account.sent.push({ action, region, request: JSON.parse(body) })
     if (refusal) return refused(refusal)
     const request = JSON.parse(body)
+    const answer = await account.answer?.(action, request)
+    if (answer) return '__type' in answer ? { status: 400, body: JSON.stringify(answer) } : ok(answer)
     if (service === 'AmazonSSM' && !played.others) return ok(parameterAnswer(account, action, request))
     if (action === 'ListSecrets' && !played.secretsManager && !played.others) {
       const [prefix = ''] = request.Filters?.[0]?.Values ?? []
       const names = [...account.secrets.keys()].filter(name => name.startsWith(prefix))
       return ok({ SecretList: names.map(Name => ({ Name })), NextToken: 'more' })
     }
-    if (action === 'RotateSecret') {
+    if (action === 'RotateSecret' && account.rotateSecret) {
       const { SecretId, ClientRequestToken } = request
-      const refusal = account.rotateSecret?.(SecretId, ClientRequestToken)
+      const refusal = account.rotateSecret(SecretId, ClientRequestToken)
       return refusal ? refused(refusal) : ok({ ARN: SecretId, VersionId: ClientRequestToken })
     }
     if (action === 'StartExecution' && `${request.stateMachineArn}`.endsWith('-due')) {
@@ -117,9 +124,9 @@ export async function startAccount(played: Played = {}): Promise<Account> {
     const headers = Object.entries(incoming.headers).filter(([name]) =>
       /^(x-amz|content-type|authorization)/.test(name),
     )
-    const answer = await fetch(url, { method: 'POST', body, headers: Object.fromEntries(headers) as never })
-    const told = await answer.text()
-    if (action !== 'DescribeSecret' || !answer.ok) return { status: answer.status, body: told }
+    const response = await fetch(url, { method: 'POST', body, headers: Object.fromEntries(headers) as never })
+    const told = await response.text()
+    if (action !== 'DescribeSecret' || !response.ok) return { status: response.status, body: told }
     const secret = JSON.parse(told)
     return ok({ ...secret, ...account.secrets.get(secret.Name) })
   }
@@ -155,11 +162,21 @@ function stacksXml(stacks: StackTold[], body: string): Answer {
 type ParameterRequest = {
   ParameterFilters?: { Option?: string; Values?: string[] }[]
   ResourceId?: string
+  Tags?: { Key: string; Value: string }[]
+  TagKeys?: string[]
 }
 
 function parameterAnswer({ parameters }: Account, action: string, request: ParameterRequest): object {
+  const { ResourceId = '', Tags = [], TagKeys = [] } = request
+  if (action === 'AddTagsToResource' || action === 'RemoveTagsFromResource') {
+    const tags = { ...parameters.get(ResourceId) }
+    for (const { Key, Value } of Tags) tags[Key] = Value
+    for (const key of TagKeys) delete tags[key]
+    parameters.set(ResourceId, tags)
+    return {}
+  }
   if (action === 'ListTagsForResource') {
-    const tags = Object.entries(parameters.get(request.ResourceId ?? '') ?? {})
+    const tags = Object.entries(parameters.get(ResourceId) ?? {})
     return { TagList: tags.map(([Key, Value]) => ({ Key, Value })) }
   }
   const { Option, Values = [] } = request.ParameterFilters?.[0] ?? {}

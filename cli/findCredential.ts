@@ -1,0 +1,55 @@
+import { whyFailed } from './awsErrors.ts'
+import type { Context } from './context.ts'
+import { credentialOf, type Found } from './credentialId.ts'
+import { CommandError, exit } from './exit.ts'
+import { plain } from './output.ts'
+import { placeOf, type Stack } from './stack.ts'
+
+/**
+ * As `credentialOf`; and where AWS refuses to describe a secret, the list of secrets tells whether there is one of that name:
+ * a policy that allows certain names or tags refuses what does not exist as well.
+ * @throws CommandError
+ */
+export async function findCredential(context: Context, stack: Stack, id: string): Promise<Found> {
+  try {
+    return await credentialOf(context, stack, id)
+  } catch (error) {
+    if (!(error instanceof CommandError) || !isDeniedSecret(error)) throw error
+    const name = nameIn(id)
+    if (!name || (await isListed(context, name)) !== false) throw error
+    if (name === id) return credentialOf(context, stack, `parameter:${id}`)
+    const { account, region } = placeOf(stack)
+    throw new CommandError(
+      exit.usage,
+      `there is no secret ${plain(name)} in the account ${account}, ${region}`,
+      `See the spelling, --profile and --region; a name is case-sensitive. ${error.message}`,
+      error,
+    )
+  }
+}
+
+const isDeniedSecret = ({ code, message }: CommandError) =>
+  code === exit.denied && message.startsWith('Secrets Manager')
+
+/** The name of a secret in an id; undefined where it is the ARN of something else, or says that it is a parameter. */
+function nameIn(id: string): string | undefined {
+  if (id.startsWith('parameter:')) return undefined
+  if (!id.startsWith('arn:')) return id.replace(/^secret:/, '')
+  return /:secret:(.+?)(-\w{6})?$/.exec(id)?.[1]
+}
+
+/** Whether a secret has this name; undefined where the caller may not list them. */
+async function isListed({ clients }: Context, name: string): Promise<boolean | undefined> {
+  const { paginateListSecrets } = await import('@aws-sdk/client-secrets-manager')
+  const client = await clients.secrets()
+  const query = { Filters: [{ Key: 'name' as const, Values: [name] }], IncludePlannedDeletion: true }
+  try {
+    for await (const { SecretList = [] } of paginateListSecrets({ client, pageSize: 100 }, query))
+      if (SecretList.some(({ Name, ARN }) => Name === name || ARN === name)) return true
+    return false
+  } catch (error) {
+    // What is none of AWS's errors is thrown on.
+    whyFailed(error)
+    return undefined
+  }
+}

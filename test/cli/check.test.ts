@@ -1,0 +1,193 @@
+import { CreateSecretCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest'
+import { check } from '../../cli/commands/check.ts'
+import { CommandError } from '../../cli/exit.ts'
+import { Output } from '../../cli/output.ts'
+import { type SecretsManagerServer, startSecretsManager } from '../../local/aws/secretsManager.ts'
+import type { Line } from '../../rotation/check/line.ts'
+import { type Account, environment, run, stackOf, startAccount } from './account.ts'
+import { checked, Failure, machines, type Played, play } from './enrolment.ts'
+import { surroundings } from './terminal.ts'
+
+let secretsManager: SecretsManagerServer
+let account: Account
+let played: Played
+beforeAll(async () => {
+  secretsManager = await startSecretsManager()
+  account = await startAccount({ secretsManager: secretsManager.url })
+  process.setMaxListeners(100)
+  const credentials = { accessKeyId: 'AKIDEXAMPLE', secretAccessKey: 'secret' }
+  const secrets = new SecretsManagerClient({ endpoint: secretsManager.url, region: 'eu-west-1', credentials })
+  for (const Name of ['shop/database', 'shop/other'])
+    await secrets.send(new CreateSecretCommand({ Name, SecretString: 'Hidden-1' }))
+})
+afterAll(async () => {
+  account?.stop()
+  await secretsManager?.stop()
+})
+beforeEach(() => {
+  for (const [name, value] of Object.entries(environment(account.url))) vi.stubEnv(name, value)
+  for (const name of ['AWS_PROFILE', 'AWS_SESSION_TOKEN']) vi.stubEnv(name, undefined)
+  account.stacks.splice(0, 9, stackOf('local', machines))
+  account.parameters.clear()
+  account.refuse()
+  account.sent.length = 0
+  played = play(account)
+})
+afterEach(() => vi.unstubAllEnvs())
+
+async function keyturn(ids: string[], json = false) {
+  const { printed, context } = surroundings(undefined, json)
+  try {
+    return { code: await check(context, ids), ...printed }
+  } catch (error) {
+    if (!(error instanceof CommandError)) throw error
+    return { code: error.code, ...printed, err: `${error.message}\n${error.remedy}` }
+  }
+}
+
+const warning: Line = { line: 'tls', state: 'warning', says: 'ends in 9 days', remedy: 'Renew it.' }
+const failed: Line = {
+  ...{ line: 'login', state: 'failed', says: 'the server refuses user shop', error: 'LoginRefused' },
+}
+const skipped: Line = { line: 'admin', state: 'not-looked-at', says: 'as login failed' }
+
+test('tells each line, and that a rotation would go well; only store and id are handed over', async () => {
+  const { code, out, err } = await keyturn(['shop/database'])
+  expect([code, err]).toEqual([0, ''])
+  expect(out).toBe(
+    [
+      'ok        tags: the tags are ones that Keyturn knows',
+      'ok        value: engine, host, username and password are there',
+      'ok        login: user shop logs in',
+      'A rotation (single-user, user shop, on db.example.com:5432) would go well.',
+      '',
+    ].join('\n'),
+  )
+  expect(played.inputs).toEqual([
+    { machine: 'check', input: { store: 'secrets-manager', id: 'shop/database' } },
+  ])
+})
+
+test('warnings alone end with 0, a line that failed with 5; under each stands what to do', async () => {
+  played.check = input => checked(input, warning)
+  const warned = await keyturn(['shop/database'])
+  expect(warned.code).toBe(0)
+  expect(warned.out).toMatch(
+    /^warning {3}tls: ends in 9 days\n {10}Renew it\.\n.*would go well; look at the warning of tls\.$/m,
+  )
+  played.check = input => checked(input, failed, skipped)
+  const { code, out } = await keyturn(['shop/database'])
+  expect(code).toBe(5)
+  // Its own remedy is missing, so it is the runbook's.
+  expect(out).toMatch(
+    /^failed {4}login: the server refuses user shop\n {10}Store the password that the database has/m,
+  )
+  expect(out).toMatch(
+    /^not looked at {2}admin: as login failed\n.*would fail at login\. Nothing was changed\.$/m,
+  )
+})
+
+test('of several each stands under its name, and the worst counts; --json is one document', async () => {
+  account.parameters.set('/shop/mail', {})
+  played.check = input =>
+    input.id === 'shop/other' ? new Failure('Throttled', 'too many requests') : checked(input, warning)
+  const ids = ['shop/database', 'secret:shop/database', 'shop/other', '/shop/mail']
+  const { code, out, err } = await keyturn(ids)
+  expect(code).toBe(1)
+  expect(out.match(/^(shop\/database|\/shop\/mail)$/gm)).toEqual(['shop/database', '/shop/mail'])
+  expect(err).toMatch(
+    /^keyturn: shop\/other: there is no result: Throttled: too many requests\nRotate again later/,
+  )
+  const { checks } = JSON.parse((await keyturn(ids, true)).out)
+  expect(checks).toMatchObject([
+    {
+      store: 'secrets-manager',
+      id: 'shop/database',
+      result: 'warning',
+      lines: [{}, {}, {}, warning],
+      exitCode: 0,
+    },
+    { id: 'shop/other', says: expect.stringContaining('Throttled'), exitCode: 1 },
+    { store: 'parameter-store', id: '/shop/mail', exitCode: 0 },
+  ])
+})
+
+test('what the function says moves no cursor, and has an end', async () => {
+  played.check = input => checked(input, { ...failed, says: `\u001b[2Jgone\n${'x'.repeat(5000)}` })
+  const { out } = await keyturn(['shop/database'])
+  expect(out).not.toContain('\u001b')
+  expect(out.match(/x+/)?.[0].length).toBeLessThan(1001)
+})
+
+test.each<[string, unknown, RegExp]>([
+  ['no result', {}, /its output cannot be read/],
+  ['no lines', { result: 'ok', lines: 7 }, /its output cannot be read/],
+])('an output with %s is told', async (_, output, says) => {
+  played.check = () => output as object
+  expect(await keyturn(['shop/database'])).toMatchObject({ code: 1, err: expect.stringMatching(says) })
+})
+
+test.each<[string, Parameters<Account['refuse']>[0], number, RegExp]>([
+  [
+    'refuses the start',
+    action => (action === 'StartExecution' ? { name: 'AccessDeniedException' } : undefined),
+    3,
+    /Step Functions refuses StartExecution/,
+  ],
+  [
+    'refuses the look',
+    action => (action === 'DescribeExecution' ? { name: 'AccessDeniedException' } : undefined),
+    3,
+    /cannot be looked at: Step Functions refuses DescribeExecution/,
+  ],
+  [
+    'knows no such secret, and refuses to say so',
+    action => (action === 'DescribeSecret' ? { name: 'AccessDeniedException' } : undefined),
+    2,
+    /there is no secret shop\/none in the account 123456789012, eu-west-1\n/,
+  ],
+])('AWS %s', async (what, rule, code, says) => {
+  account.refuse(rule)
+  const ran = await keyturn([what.startsWith('knows') ? 'secret:shop/none' : 'shop/database'])
+  expect(ran).toMatchObject({ code, err: expect.stringMatching(says) })
+})
+
+test('where AWS refuses what is there, its refusal is told', async () => {
+  account.refuse(action => (action === 'DescribeSecret' ? { name: 'AccessDeniedException' } : undefined))
+  expect(await keyturn(['secret:shop/database'])).toMatchObject({
+    code: 3,
+    err: expect.stringMatching(/refuses DescribeSecret/),
+  })
+})
+
+test('a stack without the function is told, and nothing is started', async () => {
+  account.stacks.splice(0, 9, stackOf('local'))
+  expect(await keyturn(['shop/database'])).toMatchObject({
+    code: 2,
+    err: expect.stringMatching(/has no output CheckStateMachineArn: it is older.*\nDeploy it again/),
+  })
+  expect(played.inputs).toEqual([])
+})
+
+test('Ctrl-C ends the looking on; it has said that a function may need its time', async () => {
+  played.hangs = true
+  const { code, stderr } = await run(['check', 'shop/database'], environment(account.url), async child => {
+    child.stderr.once('data', () => child.kill('SIGINT'))
+  })
+  expect(code).toBe(4)
+  expect(stderr).toMatch(
+    /^still waiting: a function that was idle for weeks.*\nkeyturn: shop\/database: not looked at any more\n/,
+  )
+}, 30_000)
+
+test.each([40, 80])('on a terminal of %d columns it wraps under its text', async columns => {
+  const { printed, context } = surroundings(undefined, false)
+  const stdout = { isTTY: true, columns, write: (text: string) => (printed.out += text) }
+  Object.assign(context, { output: new Output(stdout, stdout, { TERM: 'dumb' }) })
+  played.check = input => checked(input, warning, failed, skipped)
+  await check(context, ['shop/database'])
+  for (const line of printed.out.split('\n')) expect(line.length).toBeLessThanOrEqual(columns)
+  if (columns === 40)
+    expect(printed.out).toContain('ok        tags: the tags are ones that\n          Keyturn knows\n')
+})
