@@ -5,7 +5,7 @@ export type ExitCode = (typeof exit)[keyof typeof exit]
 /** What each code says, for help and docs. */
 export const meanings: Record<ExitCode, string> = {
   0: 'done',
-  1: 'failed: a rotation or a promotion failed, or AWS did not answer',
+  1: 'failed: a rotation, a promotion or an enrolment failed, or AWS did not answer',
   2: 'wrong use: an option, an id or a stack that is not there',
   3: 'not allowed: AWS refuses the caller, or its credentials',
   4: 'stopped waiting: what was begun goes on',

@@ -5,6 +5,7 @@ import { type Shell, scripts } from './complete/scripts.ts'
 import { type Context, contextOf, type GlobalOptions } from './context.ts'
 import { addCost } from './cost/command.ts'
 import { addDoctor } from './doctor/command.ts'
+import { addEnrol } from './enrol/command.ts'
 import { type ExitCode, meanings } from './exit.ts'
 import { addLooks, ids, type Making } from './looks.ts'
 import { addPolicy } from './policy/command.ts'
@@ -50,7 +51,7 @@ export function programOf(ended: Ended): Command {
 }
 
 const adders = [
-  ...[addRotate, addCheck, addLooks, addReaders, addAudit, addCost, addDoctor, addReplicas],
+  ...[addRotate, addEnrol, addCheck, addLooks, addReaders, addAudit, addCost, addDoctor, addReplicas],
   ...[addPromotion, addPolicy, addRest],
 ]
 

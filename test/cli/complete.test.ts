@@ -50,6 +50,8 @@ test.each([
   [['replicas', '--add', ''], []],
   [['replicas', '--add', 'us-east-1', 'shop/d'], ['shop/database']],
   [['history', 'shop/d'], ['shop/database']],
+  [['enrol', '--strategy', 'al'], ['alternating-users']],
+  [['check', 'shop/cache', 'shop/d'], ['shop/database']],
   [
     ['promote', '--p'],
     ['--planned', '--profile'],

@@ -1,0 +1,123 @@
+import { type StrategyName, strategyNames } from '../../rotation/strategies/names.ts'
+import { EVERY, isOpaque, PREFIX, strategyIn } from '../../rotation/tags.ts'
+import { isRotatedBy } from '../begin.ts'
+import { answerTo, canAsk } from '../confirm.ts'
+import type { Context } from '../context.ts'
+import { type Found, fullId } from '../credentialId.ts'
+import { CommandError, exit } from '../exit.ts'
+import type { Stack } from '../stack.ts'
+import { functionSays, otherRotation } from './before.ts'
+import type { Wish } from './wish.ts'
+
+/** What each strategy does, in a few words. */
+const strategies: Record<StrategyName, string> = {
+  'single-user': 'one user; the old password is refused as soon as the new one is set',
+  'alternating-users': 'two users take turns, and the old one stays valid for a time; needs an admin',
+  'temporary-clone': 'the application is on a second user for a time, then back; needs an admin',
+  'dual-password': 'one user, and both passwords are valid for a time; MySQL, MariaDB, Redis',
+  master: 'the master user of an RDS database, whose password RDS changes',
+}
+const withAdmin: readonly string[] = ['alternating-users', 'temporary-clone']
+/** Where what was replaced stays valid for a time. */
+const withGrace: readonly string[] = [...withAdmin, 'dual-password']
+
+/** What has to be known of a credential and is not, by the options that say it. */
+function missingFlags(found: Found, stack: Stack, wish: Wish): string[] {
+  const { strategy, every, schedule } = wish
+  const isTurned = EVERY in found.tags || (found.store === 'secrets-manager' && isRotatedBy(stack, found))
+  return [
+    ...(strategy || strategyIn(found.tags) ? [] : ['--strategy']),
+    ...(every || schedule || isTurned
+      ? []
+      : [found.store === 'secrets-manager' ? '--every or --schedule' : '--every']),
+  ]
+}
+
+/** What follows without a question: any text leaves one strategy. */
+const withTheOnly = (found: Found, wish: Wish): Wish =>
+  isOpaque(found.tags) && !wish.strategy && !strategyIn(found.tags)
+    ? { ...wish, strategy: 'single-user' }
+    : wish
+
+/** What was said of it, and whether somebody may be asked for the rest. */
+type Asking = { wish: Wish; mayAsk: boolean }
+
+/**
+ * The wish with what it lacks, as somebody at the terminal says it.
+ * @throws CommandError where nobody can be asked, or does not answer
+ */
+export async function completed(context: Context, stack: Stack, found: Found, asked: Asking): Promise<Wish> {
+  const wish = withTheOnly(found, asked.wish)
+  const missing = missingFlags(found, stack, wish)
+  if (!missing.length) return wish
+  if (!asked.mayAsk || !canAsk(context))
+    throw new CommandError(
+      exit.usage,
+      `it is not said how ${fullId(found.store, found.name)} is to rotate: ${missing.join(', ')}`,
+      `Give ${missing.join(' and ')}; see keyturn enrol --help.`,
+    )
+  context.output.note(
+    `How is ${fullId(found.store, found.name)} to rotate? Enter alone takes what stands in brackets.`,
+  )
+  const how = missing.includes('--strategy') ? await askHow(context, stack, found, wish) : {}
+  const when = missing.some(flag => flag.startsWith('--every')) ? await askWhen(context, found) : {}
+  return { ...wish, ...how, ...when }
+}
+
+async function askHow(context: Context, stack: Stack, found: Found, wish: Wish): Promise<Wish> {
+  const names =
+    `${PREFIX}connection` in found.tags ? (['single-user', 'dual-password'] as const) : strategyNames
+  for (const [n, name] of names.entries()) context.output.note(`  ${n + 1} ${name}: ${strategies[name]}`)
+  const usual = isOfTwoUsers(stack, found) || wish.admin ? 'alternating-users' : 'single-user'
+  const strategy = await ask(context, 'Strategy, by its number or name', usual, text =>
+    names.find((name, n) => name === text || `${n + 1}` === text),
+  )
+  const admin =
+    withAdmin.includes(strategy) && !wish.admin
+      ? await askText(context, "ARN or name of the admin's secret, or nothing if the value has masterarn")
+      : ''
+  const grace =
+    withGrace.includes(strategy) && !wish.grace
+      ? await askText(context, "Grace time, such as 24h, or nothing for the stack's")
+      : ''
+  return { strategy, ...(admin && { admin }), ...(grace && { grace }) }
+}
+
+/** Whether the function that rotates a secret today says by its name that it has two users. */
+function isOfTwoUsers(stack: Stack, found: Found): boolean {
+  const other = found.store === 'secrets-manager' ? otherRotation(found, stack) : undefined
+  return other !== undefined && /MultiUser/i.test(functionSays(other.function))
+}
+
+async function askWhen(context: Context, { store }: Found): Promise<Wish> {
+  const hint = store === 'secrets-manager' ? ', or rate(…) or cron(…) for a schedule of Secrets Manager' : ''
+  const often = await ask(context, `How often, such as 30d${hint}`, '30d', text =>
+    /^\d+[mhd]$/.test(text) || (hint && /^(rate|cron)\(.*\)$/.test(text)) ? text : undefined,
+  )
+  if (/^(rate|cron)/.test(often)) {
+    const duration = await askText(context, 'Window of the schedule, such as 2h, or nothing')
+    return { schedule: often, ...(duration && { duration }) }
+  }
+  const window = await askText(context, 'Window, such as 02:00-05:00, or nothing for any time')
+  return { every: often, ...(window && { window }) }
+}
+
+const askText = (context: Context, question: string): Promise<string> =>
+  ask(context, question, '', text => text)
+
+/** Asks until the answer is one, three times at most. @throws CommandError after that, and at Ctrl-C */
+async function ask<Answer extends string>(
+  { terminal, output }: Context,
+  question: string,
+  usual: Answer,
+  read: (text: string) => Answer | undefined,
+): Promise<Answer> {
+  for (let times = 0; times < 3; times++) {
+    const text = await answerTo(terminal, `${question}${usual && ` [${usual}]`}: `)
+    if (text === undefined) break
+    const answer = text === '' ? usual : read(text)
+    if (answer !== undefined) return answer
+    output.note('That is none of them.')
+  }
+  throw new CommandError(exit.usage, 'not answered: nothing was changed')
+}

@@ -1,0 +1,40 @@
+import { Option } from 'commander'
+import { strategyNames } from '../../rotation/strategies/names.ts'
+import type { EnrolOptions } from '../commands/enrol.ts'
+import { ids, type Making } from '../looks.ts'
+
+/** `keyturn enrol` and `keyturn unenrol`. */
+export function addEnrol({ make, run }: Making): void {
+  make('enrol', 'Have a credential rotate by Keyturn; asks for what is missing, and checks before it does.')
+    .argument('[ID]', ids)
+    .addOption(new Option('--strategy <NAME>', 'how it rotates').choices(strategyNames))
+    .option('--admin <ARN>', "the admin's secret, which a function adds to the value as masterarn")
+    .option('--every <DURATION>', 'how often, such as 30d')
+    .option('--window <WINDOW>', 'with --every: when it may begin, such as 02:00-05:00')
+    .option('--jitter <DURATION>', 'with --every: put off by a part of this, such as 6h')
+    .option('--schedule <RULE>', "instead of --every: Secrets Manager's schedule, such as 'rate(30 days)'")
+    .option('--duration <HOURS>', 'with --schedule: how long its window is, such as 2h')
+    .option('--grace <DURATION>', 'how long what was replaced stays valid, such as 24h')
+    .option('--test-query <SQL>', 'a statement that the new credential must be able to run')
+    .option('--now', 'rotate at once too')
+    .option('--from <FILE>', 'many: CSV or JSON with the fields id, strategy, admin, every and so on')
+    .option('--dry-run', 'show the calls, and make none')
+    .option('--yes', 'the answer to every question, where nobody can type it')
+    .action(async (id: string | undefined, options: EnrolOptions, command) =>
+      run(command, async context => {
+        const { enrol } = await import('../commands/enrol.ts')
+        return enrol(context, id, options)
+      }),
+    )
+
+  make('unenrol', 'Have a credential rotate no more by Keyturn; its value stays as it is.')
+    .argument('<ID>', ids)
+    .option('--dry-run', 'show the calls, and make none')
+    .option('--yes', 'the answer to every question, where nobody can type it')
+    .action(async (id: string, options: { dryRun?: true; yes?: true }, command) =>
+      run(command, async context => {
+        const { unenrol } = await import('../commands/unenrol.ts')
+        return unenrol(context, id, options)
+      }),
+    )
+}

@@ -1,0 +1,499 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import type { EnrolOptions } from '../../cli/commands/enrol.ts'
+import type { Line } from '../../rotation/check/line.ts'
+import { environment, functionArn, run, stackOf } from './account.ts'
+import { enrolling, failed, rules, single, template, unseen, warning } from './enrolling.ts'
+import { checked, Failure } from './enrolment.ts'
+
+const { world, secret, describeSecret, tagsOf, turnedBy, changes, keyturn, back } = enrolling()
+let folder: string
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'keyturn-enrol-'))
+})
+afterAll(() => rm(folder, { recursive: true, force: true }))
+
+describe('enrolling', () => {
+  test('sets managed first and alone, then the strategy, checks, and sets the interval last', async () => {
+    const { name } = await secret()
+    const { code, out, err } = await keyturn(name, { ...single, window: '02:00-05:00', grace: '2h' })
+    expect(code).toBe(0)
+    expect(changes()).toEqual([
+      'TagResource keyturn:managed=true',
+      'StartExecution check',
+      'TagResource keyturn:strategy=single-user keyturn:grace=2h',
+      'StartExecution check',
+      'TagResource keyturn:every=30d keyturn:window=02:00-05:00',
+    ])
+    expect(err).toMatch(
+      new RegExp(
+        `^secret:${name}: 5 calls\\n  secretsmanager:TagResource  secret:${name}  keyturn:managed=true\\n`,
+      ),
+    )
+    expect(out).toMatch(/: tagged keyturn:managed=true\n.*: tagged keyturn:strategy=single-user/)
+    expect(out).toMatch(/^ok {8}login: user shop logs in$/m)
+    expect(out).toMatch(/^ok {2}secret:\S+: enrolled: single-user, every 30d within 02:00-05:00$/m)
+  })
+
+  test('the same again changes nothing, and another interval that alone', async () => {
+    const { name } = await secret()
+    await keyturn(name, single)
+    world.account.sent.length = 0
+    expect(await keyturn(name, single)).toMatchObject({
+      code: 0,
+      err: '',
+      out: expect.stringMatching(/enrolled so already/),
+    })
+    expect(changes()).toEqual([])
+    expect(await keyturn(name, { every: '7d', yes: true })).toMatchObject({ code: 0 })
+    expect(changes()).toEqual(['StartExecution check', 'TagResource keyturn:every=7d'])
+  })
+
+  test('by a schedule of Secrets Manager it rotates by the function, and not at once', async () => {
+    const { name, arn } = await secret({ 'keyturn:every': '30d', 'keyturn:window': '02:00-05:00' })
+    const options: EnrolOptions = {
+      strategy: 'single-user',
+      schedule: 'rate(30 days)',
+      duration: '2h',
+      yes: true,
+    }
+    expect((await keyturn(name, options)).code).toBe(0)
+    expect(changes().slice(-3)).toEqual([
+      'StartExecution check',
+      'UntagResource keyturn:every keyturn:window',
+      'RotateSecret now=false',
+    ])
+    expect(await turnedBy(arn)).toEqual({
+      by: functionArn,
+      rules: { ScheduleExpression: 'rate(30 days)', Duration: '2h' },
+    })
+    world.account.sent.length = 0
+    expect(await keyturn(name, options)).toMatchObject({
+      code: 0,
+      out: expect.stringMatching(/already: single-user, rate/),
+    })
+    expect(changes()).toEqual([])
+  })
+
+  test('a parameter has its tags', async () => {
+    world.account.parameters.set('/shop/mail', { team: 'x' })
+    expect(await keyturn('/shop/mail', single)).toMatchObject({ code: 0 })
+    expect(world.account.parameters.get('/shop/mail')).toEqual({
+      ...{ team: 'x', 'keyturn:managed': 'true', 'keyturn:strategy': 'single-user', 'keyturn:every': '30d' },
+    })
+  })
+
+  test('the strategy stands before an admin is stored in the value, and the admin is tagged', async () => {
+    const { name } = await secret()
+    const admin = await secret()
+    const strategy = 'alternating-users'
+    let refusals = 1
+    world.played.setAdmin = ({ store, id }) =>
+      refusals-- > 0 ? new Failure('NotPermitted', 'not yet') : { store, id, outcome: 'set' }
+    const { code, out, err } = await keyturn(name, { ...single, strategy, admin: admin.arn })
+    expect(code).toBe(0)
+    expect(out.match(/waiting until IAM sees the tag/g)).toHaveLength(1)
+    expect(err).toMatch(
+      /set-admin adds masterarn=arn:.* to the value, and nothing else; that counts as a change by hand/,
+    )
+    expect(changes().slice(2, 5)).toEqual([
+      'TagResource keyturn:strategy=alternating-users',
+      'TagResource keyturn:admin=true',
+      'StartExecution set-admin',
+    ])
+    expect(world.played.inputs[1]).toEqual({
+      machine: 'set-admin',
+      input: { store: 'secrets-manager', id: name, admin: admin.arn },
+    })
+    expect(await tagsOf(admin.arn)).toEqual({ 'keyturn:admin': 'true' })
+  })
+
+  test('waits until IAM sees the tag, and not for ever', async () => {
+    const { name, arn } = await secret()
+    let refusals = 1
+    world.played.check = input => checked(input, ...(refusals-- > 0 ? [unseen] : []))
+    const { code, out } = await keyturn(name, single)
+    expect([code, out]).toEqual([0, expect.stringMatching(/: waiting until IAM sees the tag\n/)])
+    expect(await tagsOf(arn)).toMatchObject({ 'keyturn:every': '30d' })
+  })
+
+  test('--now begins a rotation: by an execution, or by Secrets Manager under its token', async () => {
+    const { name } = await secret()
+    const { out } = await keyturn(name, { ...single, now: true }, undefined, true)
+    expect(JSON.parse(out).credentials).toMatchObject([
+      {
+        id: name,
+        result: 'enrolled',
+        execution: expect.stringMatching(/:keyturn-local-rotate:/),
+        exitCode: 0,
+      },
+    ])
+    expect(changes().at(-1)).toBe('StartExecution rotate')
+    const other = await secret()
+    const schedule = { strategy: 'single-user', schedule: 'rate(30 days)', now: true, yes: true } as const
+    const told = JSON.parse((await keyturn(other.name, schedule, undefined, true)).out).credentials[0]
+    expect(changes().at(-1)).toBe('RotateSecret now=true')
+    const { VersionIdsToStages = {} } = await describeSecret(other.arn)
+    const pending = Object.keys(VersionIdsToStages).find(id => VersionIdsToStages[id]?.includes('AWSPENDING'))
+    expect(told.execution.endsWith(`:${pending}`)).toBe(true)
+  })
+})
+
+test('--now shows the rotation to its end, after the report', async () => {
+  const { name } = await secret()
+  Object.assign(world.stepFunctions.tasks, {
+    CreateSecret: () => {
+      throw Object.assign(new Error('createSecret: no'), { name: 'InvalidOption' })
+    },
+    DiscardSecret: () => null,
+    AnnounceFailure: () => ({}),
+  })
+  const { code, out, err } = await keyturn(name, { ...single, now: true })
+  expect(code).toBe(1)
+  expect(out).toMatch(/^ok {2}secret:\S+: enrolled: single-user, every 30d$/m)
+  expect(err).toMatch(
+    /: The rotation failed; the application is unharmed\. InvalidOption: createSecret: no\n/,
+  )
+})
+
+describe('at a terminal', () => {
+  test('asks for what is missing, shows the calls, and asks once more', async () => {
+    const { name, arn } = await secret()
+    const { code, err } = await keyturn(name, {}, ['9', '1', '', '02:00-05:00', 'yes'])
+    expect(code).toBe(0)
+    expect(err).toMatch(
+      /1 single-user: one user;.*\n[\s\S]*Strategy, by its number or name \[single-user\]: 9/,
+    )
+    expect(err).toMatch(/That is none of them\.\n[\s\S]*How often, .*\[30d\]: /)
+    expect(await tagsOf(arn)).toEqual({
+      ...{ 'keyturn:managed': 'true', 'keyturn:strategy': 'single-user' },
+      ...{ 'keyturn:every': '30d', 'keyturn:window': '02:00-05:00' },
+    })
+  })
+
+  test('two users are asked for an admin and a grace time', async () => {
+    const [{ name, arn }, admin] = [await secret(), await secret({ 'keyturn:admin': 'true' })]
+    expect(
+      (await keyturn(name, {}, ['alternating-users', admin.name, '2h', 'rate(30 days)', '2h', 'y'])).code,
+    ).toBe(0)
+    expect(await tagsOf(arn)).toMatchObject({
+      'keyturn:strategy': 'alternating-users',
+      'keyturn:grace': '2h',
+    })
+    expect(world.played.inputs[1]?.input.admin).toBe(admin.arn)
+    expect(await turnedBy(arn)).toMatchObject({ by: functionArn })
+  })
+
+  test.each([['no'], ['']])('%j at the end changes nothing', async answer => {
+    const { name } = await secret()
+    expect(await keyturn(name, { ...single, yes: undefined as never }, answer)).toMatchObject({ code: 2 })
+    expect(changes()).toEqual([])
+  })
+
+  test('warnings are asked about; a no takes everything back', async () => {
+    const { name, arn } = await secret({ team: 'x' })
+    world.played.check = input => checked(input, warning)
+    const { strategy, every } = single
+    const { code, out, err } = await keyturn(name, { strategy, every } as EnrolOptions, ['yes', 'no'])
+    expect([code, await tagsOf(arn)]).toEqual([2, { team: 'x' }])
+    expect(out).toMatch(/^warning {3}tls: ends in 9 days/m)
+    expect(err).toMatch(
+      /its warnings were not confirmed\n {2}Taken back: keyturn:strategy, keyturn:managed\.\n$/,
+    )
+    expect((await keyturn(name, single)).code).toBe(0)
+  })
+})
+
+test('without a terminal, what is missing is named by its option', async () => {
+  const { name } = await secret()
+  expect(await keyturn(name, {})).toMatchObject({
+    code: 2,
+    err: expect.stringMatching(
+      /is to rotate: --strategy, --every or --schedule\nGive --strategy and --every or --schedule/,
+    ),
+  })
+  expect(await keyturn(name, { strategy: 'single-user', every: '30d' })).toMatchObject({
+    code: 2,
+    err: expect.stringMatching(/no terminal[\s\S]*If it is meant: --yes\./),
+  })
+  world.account.parameters.set('/any', { 'keyturn:engine': 'opaque' })
+  expect((await keyturn('/any', { every: '30d', yes: true })).code).toBe(0)
+  expect(world.account.parameters.get('/any')).toMatchObject({ 'keyturn:strategy': 'single-user' })
+})
+
+test('--dry-run shows the calls and makes none', async () => {
+  const { name } = await secret()
+  const { code, out } = await keyturn(name, { ...single, dryRun: true })
+  expect(code).toBe(0)
+  expect(out).toMatch(
+    /: 5 calls\n.*TagResource[\s\S]*keyturn-local-check looks .*changes nothing\n[\s\S]*keyturn:every=30d\n/,
+  )
+  expect(changes()).toEqual([])
+})
+
+describe('when the check fails', () => {
+  test('at what no tag can mend, nothing more is tried, and the tag comes off', async () => {
+    const { name, arn } = await secret()
+    world.played.check = input => checked(input, failed)
+    const { code, out, err } = await keyturn(name, single)
+    expect(code).toBe(1)
+    expect(world.played.inputs).toHaveLength(1)
+    expect(out).toMatch(/^failed {4}login: the server refuses user shop\n {10}Store its password\./m)
+    expect(err).toMatch(
+      /its check has failed at login: the server refuses user shop\nStore its password\.\n {2}Taken back: keyturn:managed\.\n$/,
+    )
+    expect(await tagsOf(arn)).toEqual({})
+  })
+
+  test('a strategy that is wrong does not end it before the right one is set', async () => {
+    const { name, arn } = await secret({ 'keyturn:strategy': 'dual-password' })
+    const wrong: Line = { line: 'value', state: 'failed', says: 'not for postgres', error: 'InvalidOption' }
+    let checks = 0
+    world.played.check = input => checked(input, ...(checks++ === 0 ? [wrong] : []))
+    expect((await keyturn(name, single)).code).toBe(0)
+    expect(await tagsOf(arn)).toMatchObject({ 'keyturn:strategy': 'single-user', 'keyturn:every': '30d' })
+  })
+
+  test('what was there before is there again', async () => {
+    const before = { 'keyturn:managed': 'true', 'keyturn:strategy': 'single-user', 'keyturn:every': '30d' }
+    const { name, arn } = await secret(before)
+    world.played.check = input => checked(input, { ...failed, line: 'admin' })
+    expect((await keyturn(name, { ...single, strategy: 'alternating-users', grace: '2h' })).code).toBe(1)
+    expect(await tagsOf(arn)).toEqual(before)
+  })
+
+  test.each([
+    ['set', { 'keyturn:strategy': 'alternating-users' }],
+    ['already', {}],
+  ])('where the admin was %s, the strategy stays or goes', async (outcome, left) => {
+    const [{ name, arn }, admin] = [await secret(), await secret()]
+    world.played.setAdmin = ({ store, id }) => ({ store, id, outcome })
+    world.played.check = input => checked(input, { ...failed, line: 'privileges' })
+    const { code, err } = await keyturn(name, { ...single, strategy: 'alternating-users', admin: admin.name })
+    expect(code).toBe(1)
+    expect(await tagsOf(arn)).toEqual(left)
+    expect(await tagsOf(admin.arn)).toEqual({})
+    if (outcome === 'set') expect(err).toMatch(/keyturn:strategy stays: the value names an admin now/)
+  })
+
+  test('an admin that is refused leaves nothing', async () => {
+    const [{ name, arn }, admin] = [await secret(), await secret()]
+    world.played.setAdmin = () => new Failure('HostMismatch', 'another host')
+    expect(
+      await keyturn(name, { ...single, strategy: 'alternating-users', admin: admin.name }),
+    ).toMatchObject({
+      code: 1,
+      err: expect.stringMatching(/HostMismatch: another host\nMake the admin's secret/),
+    })
+    expect([await tagsOf(arn), await tagsOf(admin.arn)]).toEqual([{}, {}])
+  })
+})
+
+describe('a secret that another function rotates', () => {
+  test('is taken over, by its schedule or ours, and unenrol goes back to it', async () => {
+    for (const options of [
+      single,
+      { strategy: 'single-user', schedule: 'rate(30 days)', yes: true } as const,
+    ]) {
+      const { name, arn } = await secret({}, template)
+      const { code, err } = await keyturn(name, options)
+      expect(code).toBe(0)
+      expect(err).toMatch(
+        /rotates it today by SecretsManagerRDSPostgreSQLRotationMultiUser, an AWS template by its name, cron\(0 2 \? \* SUN \*\), within 3h/,
+      )
+      expect(await tagsOf(arn)).toMatchObject({ 'keyturn-before': template })
+      expect(await turnedBy(arn)).toEqual(
+        'every' in options ? undefined : { by: functionArn, rules: { ScheduleExpression: 'rate(30 days)' } },
+      )
+      const gone = await back(name)
+      expect(gone).toMatchObject({ code: 0, err: expect.stringMatching(/It goes back to SecretsManagerRDS/) })
+      expect([await tagsOf(arn), await turnedBy(arn)]).toEqual([{}, { by: template, rules }])
+    }
+  })
+
+  test('stays with it if the check fails', async () => {
+    const { name, arn } = await secret({}, template)
+    world.played.check = input => checked(input, failed)
+    expect((await keyturn(name, single)).code).toBe(1)
+    expect([await tagsOf(arn), await turnedBy(arn)]).toEqual([{}, { by: template, rules }])
+  })
+
+  test('that its check warns of that is not asked about, as it ends', async () => {
+    const { name, arn } = await secret({}, template)
+    const says = 'Secrets Manager rotates it by another function'
+    world.played.check = input => checked(input, { line: 'tags', state: 'warning', says })
+    const { strategy, every } = single
+    expect((await keyturn(name, { strategy, every } as EnrolOptions, ['yes', 'no'])).code).toBe(0)
+    expect(await turnedBy(arn)).toBeUndefined()
+  })
+
+  test('at a terminal two users are what is proposed, by its name', async () => {
+    const { name } = await secret({}, template)
+    const { err } = await keyturn(name, {}, ['', '', '', '', '', 'no'])
+    expect(err).toMatch(/name \[alternating-users\]: /)
+  })
+})
+
+describe('what cannot be enrolled is told before anything is changed', () => {
+  test.each<[string, object, EnrolOptions, RegExp]>([
+    ['a replica', { PrimaryRegion: 'us-east-1' }, {}, /is a replica here/],
+    [
+      'a secret of RDS',
+      { OwningService: 'rds' },
+      {},
+      /belongs to rds, which rotates it by itself\nRDS rotates it/,
+    ],
+    ['a secret of any service', { OwningService: 'appflow' }, {}, /belongs to appflow.*\nLeave it to that/],
+    ["a partner's secret", { Type: 'SalesforceClientSecret' }, {}, /is a secret of SalesforceClientSecret/],
+    ['one to be deleted', { DeletedDate: 1_800_000_000 }, {}, /marked for deletion/],
+    [
+      'one at home elsewhere',
+      { Tags: [{ Key: 'keyturn:home', Value: 'us-east-1' }] },
+      {},
+      /keyturn:home says us-east-1/,
+    ],
+    [
+      'one with a tag that is wrong',
+      { Tags: [{ Key: 'keyturn:evry', Value: '1d' }] },
+      {},
+      /its tag keyturn:evry: is no option/,
+    ],
+    ['an interval that is none', {}, { every: 'weekly' }, /^--every: should be a whole number/],
+    ['a grace time that is none', {}, { grace: '2 hours' }, /^--grace: should be/],
+    ['a query that no tag can hold', {}, { testQuery: "SELECT 'x'" }, /--test-query: a tag cannot hold "'"/],
+    ['two schedules', {}, { schedule: 'rate(1 day)' }, /--every and --schedule were given/],
+    [
+      'any text by two users',
+      { Tags: [{ Key: 'keyturn:engine', Value: 'opaque' }] },
+      { strategy: 'dual-password' },
+      /--strategy: should be single-user/,
+    ],
+    [
+      'an admin for any text',
+      { Tags: [{ Key: 'keyturn:engine', Value: 'opaque' }] },
+      { admin: 'x' },
+      /has no use of an admin/,
+    ],
+  ])('%s', async (_, more, options, says) => {
+    const { name } = await secret()
+    world.account.secrets.set(name, more)
+    expect(await keyturn(name, { ...single, ...options })).toMatchObject({
+      code: 2,
+      err: expect.stringMatching(says),
+    })
+    expect(changes()).toEqual([])
+  })
+
+  test('itself as its admin, a parameter as an admin, and a schedule of the service for a parameter', async () => {
+    const { name, arn } = await secret()
+    world.account.parameters.set('/shop/mail', {})
+    const strategy = 'alternating-users'
+    expect((await keyturn(name, { ...single, strategy, admin: arn })).err).toMatch(/named as its own admin/)
+    const [one, two] = [await secret({ 'keyturn:admin': 'true' }), await secret()]
+    expect((await keyturn(one.name, { ...single, strategy, admin: two.arn })).err).toMatch(
+      /is an admin's secret itself/,
+    )
+    expect((await keyturn(name, { ...single, strategy, admin: '/shop/mail' })).err).toMatch(
+      /an admin is a secret/,
+    )
+    const schedule = { strategy: 'single-user', schedule: 'rate(1 day)', yes: true } as const
+    expect((await keyturn('/shop/mail', schedule)).err).toMatch(/a parameter has no schedule/)
+    world.account.stacks.splice(0, 9, stackOf('local'))
+    expect((await keyturn(name, single)).err).toMatch(/has no output CheckStateMachineArn/)
+    expect(changes()).toEqual([])
+  })
+})
+
+describe('--from', () => {
+  const from = async (name: string, text: string) => {
+    const path = join(folder, name)
+    await writeFile(path, text)
+    return path
+  }
+
+  test('a line that is wrong is named by file and line, and nothing begins', async () => {
+    const { name } = await secret()
+    for (const [file, text, says] of [
+      [
+        'a.csv',
+        `id,strategy,every\n${name},single-user,30d\nother,two-users,30d\n`,
+        /a\.csv: line 3: --strategy: should be one of/,
+      ],
+      ['b.csv', `id,often\n${name},30d\n`, /b\.csv: line 2 has a field often/],
+      ['c.csv', `id,every\n${name}\n`, /line 2 has 1 cells, and the head 2/],
+      ['d.json', `[{"id":"${name}"},{"id":7}]`, /d\.json: entry 2 has no id/],
+      ['e.jsonl', `{"id":"${name}"}\n{"id":\n`, /e\.jsonl: line 2 is no JSON/],
+      ['f.csv', `id\n${name}\n${name}\n`, /line 3 has the id of line 2/],
+      ['g.csv', 'id\n', /it has no credential/],
+    ] as const)
+      expect(await keyturn(undefined, { ...single, from: await from(file, text) })).toMatchObject({
+        code: 2,
+        err: expect.stringMatching(says),
+      })
+    expect(changes()).toEqual([])
+  })
+
+  test('one that fails or cannot be enrolled stops no other; the preview and the report name all', async () => {
+    const [well, ill, managed] = [await secret(), await secret(), await secret()]
+    world.account.secrets.set(managed.name, { OwningService: 'rds' })
+    world.played.check = input => checked(input, ...(input.id === ill.name ? [failed] : []))
+    const lines = [`${well.name},12h,`, `${ill.name},,"6h"`, `${managed.name},,`, 'none,,']
+    const path = await from('many.csv', `\ufeffid,every,jitter\r\n${lines.join('\r\n')}\r\n`)
+    const { strategy, every } = single
+    const { code, out, err } = await keyturn(
+      undefined,
+      { strategy, every, from: path } as EnrolOptions,
+      'yes',
+    )
+    expect(code).toBe(1)
+    expect(err).toMatch(
+      new RegExp(
+        `^secret:${well.name}: 5 calls[^]*not ${managed.name}: .* belongs to rds[^]*not none: there is no`,
+      ),
+    )
+    expect(err).toMatch(new RegExp(`keyturn: secret:${ill.name}: its check has failed at login`))
+    expect(out).toMatch(/1 enrolled, 1 failed, 2 refused\.\n$/)
+    expect(await tagsOf(well.arn)).toMatchObject({ 'keyturn:every': '12h' })
+    expect(await tagsOf(ill.arn)).toEqual({})
+  })
+
+  test('as JSON, with --json; an admin that several name keeps its tag', async () => {
+    const [well, ill, admin] = [await secret(), await secret(), await secret()]
+    world.played.check = input =>
+      checked(input, ...(input.id === ill.name ? [{ ...failed, line: 'privileges' } as const] : []))
+    const entries = [well, ill].map(({ name: id }) => ({
+      id,
+      strategy: 'alternating-users',
+      admin: admin.name,
+    }))
+    const path = await from('many.json', JSON.stringify(entries))
+    const { code, out } = await keyturn(undefined, { every: '30d', yes: true, from: path }, undefined, true)
+    expect(code).toBe(1)
+    expect(JSON.parse(out).credentials).toMatchObject([
+      {
+        id: well.name,
+        result: 'enrolled',
+        exitCode: 0,
+        calls: expect.arrayContaining([expect.objectContaining({ operation: 'TagResource' })]),
+      },
+      { id: ill.name, result: 'failed', undone: ['keyturn:managed'], exitCode: 1 },
+    ])
+    expect(await tagsOf(admin.arn)).toEqual({ 'keyturn:admin': 'true' })
+  })
+})
+
+test('Ctrl-C while it is checked takes the tags off again', async () => {
+  const { name, arn } = await secret()
+  world.played.hangs = true
+  const words = ['enrol', name, '--strategy', 'single-user', '--every', '30d', '--yes']
+  const { code, stderr } = await run(words, environment(world.account.url), async child => {
+    await vi.waitFor(() => expect(world.account.calls).toContain('DescribeExecution'), 20_000)
+    child.kill('SIGINT')
+  })
+  expect([code, await tagsOf(arn)]).toEqual([4, {}])
+  expect(stderr).toMatch(
+    /: stopped\nThe same command again begins anew\.\n {2}Taken back: keyturn:managed\.\n$/,
+  )
+}, 30_000)

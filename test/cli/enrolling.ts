@@ -1,0 +1,146 @@
+import {
+  CreateSecretCommand,
+  DescribeSecretCommand,
+  RotateSecretCommand,
+  SecretsManagerClient,
+} from '@aws-sdk/client-secrets-manager'
+import { afterAll, afterEach, beforeAll, beforeEach, expect, vi } from 'vitest'
+import { type EnrolOptions, enrol } from '../../cli/commands/enrol.ts'
+import { unenrol } from '../../cli/commands/unenrol.ts'
+import { CommandError } from '../../cli/exit.ts'
+import { type SecretsManagerServer, startSecretsManager } from '../../local/aws/secretsManager.ts'
+import { type StepFunctionsServer, startStepFunctions } from '../../local/aws/stepFunctions.ts'
+import type { Line } from '../../rotation/check/line.ts'
+import { type Tags, tagsIn } from '../../rotation/tags.ts'
+import { type Account, environment, functionArn, stackOf, startAccount } from './account.ts'
+import { machines, type Played, play } from './enrolment.ts'
+import { surroundings } from './terminal.ts'
+
+export const template = functionArn.replace(/[^:]+$/, 'SecretsManagerRDSPostgreSQLRotationMultiUser')
+export const rules = { ScheduleExpression: 'cron(0 2 ? * SUN *)', Duration: '3h' }
+export const changing =
+  /^(TagResource|UntagResource|AddTags|RemoveTags|RotateSecret|CancelRotateSecret|StartExecution|Put|Update)/
+
+export const single: EnrolOptions = { strategy: 'single-user', every: '30d', yes: true }
+export const failed: Line = {
+  ...{ line: 'login', state: 'failed', says: 'the server refuses user shop', error: 'LoginRefused' },
+  remedy: 'Store its password.',
+}
+export const unseen: Line = { line: 'tags', state: 'failed', says: 'AWS refuses', error: 'NotPermitted' }
+export const warning: Line = { line: 'tls', state: 'warning', says: 'ends in 9 days', remedy: 'Renew it.' }
+
+type World = {
+  secretsManager: SecretsManagerServer
+  stepFunctions: StepFunctionsServer
+  account: Account
+  played: Played
+}
+
+/** Starts an account before the tests of a file, afresh for each; and what they do with it. */
+export function enrolling() {
+  const world = {} as World
+  let secrets: SecretsManagerClient
+  beforeAll(async () => {
+    world.secretsManager = await startSecretsManager()
+    world.stepFunctions = await startStepFunctions()
+    world.account = await startAccount({
+      secretsManager: world.secretsManager.url,
+      stepFunctions: world.stepFunctions.url,
+    })
+    const credentials = { accessKeyId: 'AKIDEXAMPLE', secretAccessKey: 'secret' }
+    secrets = new SecretsManagerClient({
+      endpoint: world.secretsManager.url,
+      region: 'eu-west-1',
+      credentials,
+    })
+    process.setMaxListeners(200)
+  })
+  afterAll(async () => {
+    world.account?.stop()
+    world.stepFunctions?.stop()
+    await world.secretsManager?.stop()
+  })
+  beforeEach(() => {
+    for (const [name, value] of Object.entries(environment(world.account.url))) vi.stubEnv(name, value)
+    for (const name of ['AWS_PROFILE', 'AWS_SESSION_TOKEN']) vi.stubEnv(name, undefined)
+    world.account.stacks.splice(0, 9, stackOf('local', machines))
+    world.account.parameters.clear()
+    world.account.secrets.clear()
+    world.account.refuse()
+    world.account.sent.length = 0
+    world.account.calls.length = 0
+    world.played = play(world.account)
+  })
+  afterEach(() => {
+    vi.unstubAllEnvs()
+    expect(world.account.sent.map(({ action }) => action)).not.toContain('GetSecretValue')
+  })
+
+  let made = 0
+  const secret = async (tags: Tags = {}, turned?: string): Promise<{ name: string; arn: string }> => {
+    const name = `shop/db-${made++}`
+    const Tags = Object.entries(tags).map(([Key, Value]) => ({ Key, Value }))
+    const { ARN = '' } = await secrets.send(
+      new CreateSecretCommand({ Name: name, SecretString: 'Hidden-1', Tags }),
+    )
+    if (turned)
+      await secrets.send(
+        new RotateSecretCommand({
+          ...{ SecretId: ARN, RotationLambdaARN: turned, RotationRules: rules },
+          RotateImmediately: false,
+        }),
+      )
+    return { name, arn: ARN }
+  }
+
+  const describeSecret = (id: string) => secrets.send(new DescribeSecretCommand({ SecretId: id }))
+  const tagsOf = async (id: string): Promise<Tags> => tagsIn((await describeSecret(id)).Tags)
+  /** Who rotates a secret: the function, if that is on. */
+  const turnedBy = async (id: string) => {
+    const { RotationEnabled, RotationLambdaARN, RotationRules } = await describeSecret(id)
+    return RotationEnabled ? { by: RotationLambdaARN, rules: RotationRules } : undefined
+  }
+  /** What was changed, in this order: the operation, and what of it matters. */
+  const changes = () =>
+    world.account.sent
+      .filter(({ action }) => changing.test(action))
+      .map(({ action, request }) => {
+        const {
+          Tags = [],
+          TagKeys = [],
+          stateMachineArn = '',
+          RotateImmediately,
+        } = request as {
+          [key: string]: never
+        }
+        const machine = /-local-([\w-]+)$/.exec(stateMachineArn)?.[1]
+        const tags = (Tags as { Key: string; Value: string }[]).map(({ Key, Value }) => `${Key}=${Value}`)
+        const now = RotateImmediately === undefined ? [] : [`now=${RotateImmediately}`]
+        return [action, ...(machine ? [machine] : []), ...tags, ...(TagKeys as string[]), ...now].join(' ')
+      })
+
+  type Typed = string | string[] | undefined
+  const running = async (
+    command: (context: ReturnType<typeof surroundings>['context']) => Promise<number>,
+    typed: Typed,
+    json: boolean,
+  ) => {
+    const { printed, context } = surroundings(typed, json)
+    try {
+      return { code: await command(context), ...printed }
+    } catch (error) {
+      if (!(error instanceof CommandError)) throw error
+      return { code: error.code, ...printed, err: `${printed.err}${error.message}\n${error.remedy ?? ''}` }
+    }
+  }
+  const keyturn = (id: string | undefined, options: EnrolOptions, typed?: Typed, json = false) =>
+    running(context => enrol(context, id, options), typed, json)
+  const back = (
+    id: string,
+    options: { dryRun?: true; yes?: true } = { yes: true },
+    typed?: Typed,
+    json = false,
+  ) => running(context => unenrol(context, id, options), typed, json)
+
+  return { world, secret, describeSecret, tagsOf, turnedBy, changes, keyturn, back }
+}

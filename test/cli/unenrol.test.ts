@@ -1,0 +1,134 @@
+import { beforeEach, describe, expect, test, vi } from 'vitest'
+import type { EnrolOptions } from '../../cli/commands/enrol.ts'
+import type { RotationRecord } from '../../fleet/records/record.ts'
+import { itemOf } from '../../fleet/records/recordTable.ts'
+import { arnOf } from '../../local/embedded/stateMachine.ts'
+import { functionArn } from './account.ts'
+import { changing, enrolling, rules, single, template } from './enrolling.ts'
+
+const { world, secret, tagsOf, turnedBy, changes, keyturn, back } = enrolling()
+
+/** From its n-th change on, nothing answers, as for a command that was killed. */
+function dieAt(n: number, name: string): void {
+  let changed = 0
+  world.account.refuse(action => {
+    if (changing.test(action)) changed++
+    return changed > n ? { name, message: name } : undefined
+  })
+}
+
+describe.each([
+  ['refused', 'AccessDeniedException'],
+  ['throttled', 'ThrottlingException'],
+])('%s from any call on', (_, name) => {
+  beforeEach(() => vi.stubEnv('AWS_MAX_ATTEMPTS', '1'))
+
+  test.each([0, 1, 2, 3, 4, 5, 6, 7, 8])('after %d changes: the same again ends where it should', async n => {
+    const [{ name: id, arn }, admin] = [await secret({}, template), await secret()]
+    const options: EnrolOptions = { ...single, strategy: 'alternating-users', admin: admin.name }
+    dieAt(n, name)
+    const died = await keyturn(id, options)
+    world.account.refuse()
+    if (died.code === 0) expect(n).toBe(8)
+    else {
+      expect([1, 3]).toContain(died.code)
+      expect(died.err).toMatch(
+        n === 0 ? /keyturn: / : /It may still stand: |whether that was done is not known/,
+      )
+      // It is rotated by one or by none, and never by both.
+      if ('keyturn:every' in (await tagsOf(arn))) expect(await turnedBy(arn)).toBeUndefined()
+    }
+    expect((await keyturn(id, options)).code).toBe(0)
+    expect(await tagsOf(arn)).toMatchObject({
+      ...{ 'keyturn:managed': 'true', 'keyturn:strategy': 'alternating-users', 'keyturn:every': '30d' },
+      'keyturn-before': template,
+    })
+    expect(await turnedBy(arn)).toBeUndefined()
+    dieAt(n % 4, name)
+    await back(id)
+    world.account.refuse()
+    expect((await back(id)).code).toBe(0)
+    expect([await tagsOf(arn), await turnedBy(arn)]).toEqual([{}, { by: template, rules }])
+  })
+
+  test.each([0, 1, 2, 3, 4, 5])('at call %d alone: it is taken back', async n => {
+    const { name: id, arn } = await secret({}, template)
+    let changed = 0
+    world.account.refuse(action =>
+      changing.test(action) && changed++ === n ? { name, message: 'not now' } : undefined,
+    )
+    const { code, err } = await keyturn(id, { strategy: 'single-user', schedule: 'rate(30 days)', yes: true })
+    expect([code, err]).toEqual([
+      n === 5 ? expect.any(Number) : name.startsWith('Access') ? 3 : 1,
+      expect.any(String),
+    ])
+    expect([await tagsOf(arn), await turnedBy(arn)]).toEqual([{}, { by: template, rules }])
+  })
+})
+
+describe('unenrol', () => {
+  test('takes the schedule off first and managed last; what a credential is stays', async () => {
+    world.account.parameters.set('/shop/key', { 'keyturn:engine': 'opaque', team: 'x' })
+    await keyturn('/shop/key', { every: '30d', yes: true })
+    world.account.sent.length = 0
+    expect(await back('/shop/key', { dryRun: true })).toMatchObject({
+      code: 0,
+      out: expect.stringMatching(/: 3 calls\n/),
+    })
+    expect(changes()).toEqual([])
+    const { code, out } = await back('/shop/key', {}, 'yes')
+    expect([code, out]).toEqual([0, expect.stringMatching(/rotates no more by Keyturn\n$/)])
+    expect(changes()).toEqual([
+      'RemoveTagsFromResource keyturn:every',
+      'RemoveTagsFromResource keyturn:strategy',
+      'RemoveTagsFromResource keyturn:managed',
+    ])
+    expect(world.account.parameters.get('/shop/key')).toEqual({ 'keyturn:engine': 'opaque', team: 'x' })
+    expect(await back('/shop/key')).toMatchObject({ code: 0, out: expect.stringMatching(/was not enrolled/) })
+  })
+
+  test('while a rotation runs, what it needs stays, and it is said until when', async () => {
+    const { name, arn } = await secret({}, functionArn)
+    await keyturn(name, { strategy: 'single-user', schedule: 'rate(30 days)', yes: true })
+    const token = world.secretsManager.stagePending(arn)
+    world.stepFunctions.running.add(token)
+    const { code, err } = await back(name)
+    expect(code).toBe(4)
+    expect(err).toMatch(/a rotation of it runs: arn:[\s\S]*Then repeat: keyturn unenrol secret:/)
+    expect(await turnedBy(arn)).toBeUndefined()
+    expect(await tagsOf(arn)).toMatchObject({ 'keyturn:managed': 'true', 'keyturn:strategy': 'single-user' })
+  })
+
+  test('in the grace time of its last rotation it waits for the end of that', async () => {
+    const { name, arn } = await secret()
+    await keyturn(name, single)
+    world.stepFunctions.running.add('grace')
+    const record = {
+      ...{ store: 'secrets-manager', id: name, name, arn, token: 'grace', startedBy: 'schedule' },
+      ...{
+        execution: arnOf('states', 'execution:keyturn-local-rotate:grace'),
+        began: '2026-11-30T01:00:00Z',
+      },
+      ...{ outcome: 'rotated', retirement: 'open', openUntil: '2026-12-01T01:00:00Z' },
+    } satisfies RotationRecord
+    world.played.records = [itemOf(record, 1)]
+    const { code, err } = await back(name)
+    expect([code, err]).toEqual([
+      4,
+      expect.stringMatching(/stays open until 2026-12-01 01:00 UTC, and is closed then/),
+    ])
+    expect(await tagsOf(arn)).toEqual({ 'keyturn:managed': 'true', 'keyturn:strategy': 'single-user' })
+    world.stepFunctions.running.delete('grace')
+    expect((await back(name)).code).toBe(0)
+    expect(await tagsOf(arn)).toEqual({})
+  })
+
+  test('where nobody may ask whether one runs, the tags stay', async () => {
+    const { name, arn } = await secret()
+    await keyturn(name, single)
+    world.account.refuse(action => (action === 'Query' ? { name: 'AccessDeniedException' } : undefined))
+    const { code, err } = await back(name)
+    expect([code, err]).toEqual([4, expect.stringMatching(/could not be asked: DynamoDB refuses/)])
+    expect(await tagsOf(arn)).toMatchObject({ 'keyturn:managed': 'true' })
+  })
+})
