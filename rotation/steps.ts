@@ -1,18 +1,8 @@
 import { hash } from 'node:crypto'
 import type { Engine } from './engines/engine.ts'
-import { traits } from './engines/traits.ts'
 import { watchedEngine, watchedRds } from './engines/watched.ts'
-import {
-  Conflict,
-  HostMismatch,
-  InvalidCredential,
-  RotationInProgress,
-  Superseded,
-  TestFailed,
-} from './errors.ts'
+import { HostMismatch, InvalidCredential, RotationInProgress, Superseded, TestFailed } from './errors.ts'
 import { makeWay } from './makeWay.ts'
-import { type Options, parseTags } from './options.ts'
-import { generatePassword } from './password.ts'
 import {
   change,
   type Pipeline,
@@ -22,25 +12,13 @@ import {
   type StorePipeline,
   storeOf,
 } from './pipeline.ts'
-import {
-  refuseBehind,
-  refuseElsewhere,
-  refuseNoHost,
-  refusePromoted,
-  refuseUnfit,
-  refuseWholeValue,
-} from './refusals.ts'
+import { LONGEST, nextValue, optionsOf, planOf, readStaged, warningsOf } from './plan.ts'
+import { refuseBehind, refuseElsewhere, refusePromoted, refuseUnfit } from './refusals.ts'
 import { tryOut } from './rehearse.ts'
 import { type Answer, awaited } from './replicas.ts'
-import type { Description, Store, Version } from './stores/store.ts'
 import { strategies } from './strategies/index.ts'
-import { awaitLogin } from './strategies/login.ts'
-import { allowedStrategy } from './strategies/strategyFor.ts'
-import { withStrategy } from './tags.ts'
+import { awaitLogin, provenLogin } from './strategies/login.ts'
 import { markUntouched } from './untouched.ts'
-
-/** Seconds. Step Functions ends an execution after a year, and replicas are waited for before. */
-const LONGEST = 350 * 86_400
 
 /**
  * Writes the new value as pending. No database is asked. `answer` is what other Regions told of their replicas before;
@@ -68,20 +46,16 @@ export async function create(
     refuseUnfit(found)
   }
   const store = await storeOf(pipeline, options)
-  const replaced = await readReplaced(store, id, found, done)
+  const replaced = await readStaged(store, id, found, done ? 'previous' : 'current')
   const current = replaced.credential
   // Nobody is on a clone: so this is a rotation like any other.
   if (back && !strategies['temporary-clone'].halfway?.(current.username))
     return create(pipeline, { id, token }, answer)
-  refuseNoHost(current)
-  refuseWholeValue(current, options)
-  const strategy = allowedStrategy(current, options)
-  const nextUser = strategies[strategy].nextUser(current)
+  const { strategy, nextUser } = planOf(current, options)
   const replicas = awaited(found).map(({ region }) => region)
   const warnings = warningsOf(replicas, options)
   if (!done) {
-    const password = generatePassword(options.password, traits[current.engine].longestPassword)
-    const next = current.with({ username: nextUser, password })
+    const next = nextValue(current, options, nextUser)
     // What an earlier try wrote stays, so it is not written over: that would be in vain.
     const written = found.pending === token ? await store.read(id, { token }) : undefined
     const isWritten = written?.credential.sameUser(next) ?? false
@@ -116,39 +90,12 @@ export async function create(
   }
 }
 
-/** What stops no rotation, and somebody should know of it, a sentence each. */
-function warningsOf(replicas: string[], { home, grace }: Options): string[] {
-  if (!replicas.length) return []
-  const homeless =
-    'it has replicas and no tag keyturn:home: should one be made a secret of its own, a stack there may rotate it'
-  const cut = `the grace time is cut to ${LONGEST / 86_400} days, as replicas are waited for before it begins`
-  return [...(home ? [] : [homeless]), ...(grace !== 'never' && grace > LONGEST ? [cut] : [])]
-}
-
 /**
  * Whether the rotation of `token` is the one that statemachines/rotate.asl.json starts when the grace time of `version`
  * is over. An execution's input can be made by whoever may start one; this name has to fit.
  */
 const followsFrom = (version: string | undefined, token: string) =>
   version !== undefined && hash('sha256', version) === token ? true : undefined
-
-function optionsOf(
-  { owner, tags }: Description,
-  { defaults }: StorePipeline,
-  moveBack?: true | undefined,
-): Options {
-  if (owner) throw new InvalidCredential('id', `${owner} manages this secret and rotates it by itself`)
-  return parseTags(moveBack ? withStrategy(tags, 'temporary-clone') : tags, defaults)
-}
-
-async function readReplaced(store: Store, id: string, found: Description, done: boolean): Promise<Version> {
-  const stage = done ? 'previous' : 'current'
-  const token = found[stage]
-  if (!token) throw new InvalidCredential('value', `the secret has no ${stage} version; store a first value`)
-  const version = await store.read(id, { token, stage })
-  if (!version) throw new Conflict(`version ${token} is no longer ${stage}`)
-  return version
-}
 
 /**
  * Whether a rotation of this secret would go well, as far as that can be told without a change: logs in with the
@@ -163,11 +110,9 @@ export async function check(pipeline: Pipeline, { id, token }: RotationId): Prom
   const version = (await store.read(id, { token })) ?? (await store.read(id, { stage: 'current' }))
   if (!version) throw new InvalidCredential('value', 'the secret has no current version; store a first value')
   const { credential } = version
-  refuseNoHost(credential)
-  refuseWholeValue(credential, options)
-  const nextUser = strategies[allowedStrategy(credential, options)].nextUser(credential)
+  const { nextUser } = planOf(credential, options)
   const engine = await pipeline.engine(credential.engine)
-  await using session = await engine.login(credential)
+  await using session = await provenLogin(engine, credential)
   await tryOut(session, credential, { ...options, nextUser })
 }
 

@@ -8,14 +8,22 @@ import { Conflict, LoginRefused } from '../errors.ts'
  * @throws Unproven if the server would let the user in with any password
  */
 export async function tryLogin(engine: Engine, credential: Credential): Promise<Session | undefined> {
-  let session: Session | undefined
   try {
-    session = await engine.login(credential)
+    return await provenLogin(engine, credential)
+  } catch (error) {
+    if (error instanceof LoginRefused) return undefined
+    throw error
+  }
+}
+
+/** A session that proves the password. @throws LoginRefused, and what tryLogin throws */
+export async function provenLogin(engine: Engine, credential: Credential): Promise<Session> {
+  const session = await engine.login(credential)
+  try {
     await session.proven?.()
     return session
   } catch (error) {
-    await session?.[Symbol.asyncDispose]()
-    if (error instanceof LoginRefused) return undefined
+    await session[Symbol.asyncDispose]()
     throw error
   }
 }
