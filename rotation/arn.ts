@@ -22,6 +22,9 @@ export const isReplica = ({
   PrimaryRegion?: string | undefined
 }): boolean => PrimaryRegion !== undefined && PrimaryRegion !== regionIn(ARN)
 
+/** Whether a KMS key, by whichever of its names, is one that AWS manages, as an account has of each service. */
+export const isKeyOfAws = (key: string): boolean => /(^|:)alias\/aws\//.test(key)
+
 /** The same ARN in another Region: a replica's differs from its primary's in nothing else. */
 export function inRegion(arn: string, region: string): string {
   const [prefix, partition, service, , ...rest] = arn.split(':')

@@ -77,8 +77,7 @@ export class Rds {
    * @throws RdsBusy if RDS is at work on the database; Unreachable, NotPermitted, Throttled
    */
   async setMasterPassword(master: Credential): Promise<void> {
-    const { arn, setting } = await this.#databaseOf(master)
-    if (setting) throw new RdsBusy(`${master}: RDS is setting its password`)
+    const { arn } = await this.#settable(master)
     const id = arn.split(':').at(-1)
     const change = { MasterUserPassword: master.password }
     // An instance takes a password at once anyhow, and by ApplyImmediately all else that waits for its window too.
@@ -96,6 +95,17 @@ export class Rds {
         )
       },
     })
+  }
+
+  /** What setMasterPassword would refuse before its call. @throws what that throws */
+  async wouldSetMasterPassword(master: Credential): Promise<void> {
+    await this.#settable(master)
+  }
+
+  async #settable(master: Credential): Promise<Database> {
+    const found = await this.#databaseOf(master)
+    if (found.setting) throw new RdsBusy(`${master}: RDS is setting its password`)
+    return found
   }
 
   async #databaseOf(master: Credential): Promise<Database> {
@@ -170,7 +180,10 @@ export class Rds {
 }
 
 /** What a rotation asks of it. */
-export type RdsCalls = Pick<Rds, 'follows' | 'isSettingPassword' | 'setMasterPassword'>
+export type RdsCalls = Pick<
+  Rds,
+  'follows' | 'isSettingPassword' | 'setMasterPassword' | 'wouldSetMasterPassword'
+>
 
 const isCluster = (arn: string) => arn.split(':')[5] === 'cluster'
 

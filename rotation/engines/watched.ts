@@ -32,6 +32,7 @@ const rds: Uses<RdsCalls> = {
   follows: 'reads',
   isSettingPassword: 'reads',
   setMasterPassword: 'changes',
+  wouldSetMasterPassword: 'reads',
 }
 
 /** The same engine, which calls `touch` before anything in a session of it changes a database. */

@@ -1,4 +1,5 @@
 import { type ParameterHistory, SSMClient, type SSMClientConfig } from '@aws-sdk/client-ssm'
+import { isKeyOfAws } from '../arn.ts'
 import { Credential, type Format } from '../credential.ts'
 import { Conflict, RotationInProgress, Superseded, TokenReused } from '../errors.ts'
 import { dateOf, LabelsFull, ParameterCalls, type Versions } from './parameterCalls.ts'
@@ -56,14 +57,19 @@ export class ParameterStore implements Store {
   }
 
   async describe(id: string): Promise<Description> {
-    const [{ versions, current, pending }, tags] = await Promise.all([this.#look(id), this.#calls.tags(id)])
+    const [{ versions, newest, current, pending }, tags] = await Promise.all([
+      this.#look(id),
+      this.#calls.tags(id),
+    ])
     const previous = versions.at(-2)
     const obstacle = unfit(id, versions)
+    const { Type, KeyId } = newest
     return {
       current,
       pending: pending === current ? undefined : pending,
       previous: previous && tokenOf(previous),
       tags,
+      ...(Type === 'SecureString' && KeyId && !isKeyOfAws(KeyId) && { key: KeyId }),
       ...(obstacle && { unfit: obstacle }),
     }
   }
@@ -99,11 +105,14 @@ export class ParameterStore implements Store {
     throw new Conflict('other rotations keep taking turns')
   }
 
+  async wouldPropose(id: string, token: string, credential: Credential): Promise<void> {
+    fitting(id, token, credential, (await this.#look(id)).newest)
+  }
+
   /** Writes the token's value, unless it has one. What the parameter would refuse is refused here. */
   async #keep(id: string, token: string, credential: Credential, { newest }: Parameter): Promise<void> {
     const { KeyId, Tier, AllowedPattern } = newest
-    const Value = credential.serialize()
-    refuseTooLong(id, valueName(id, token), Value, Tier)
+    const Value = fitting(id, token, credential, newest)
     const parameter = {
       KeyId,
       Tier,
@@ -243,6 +252,13 @@ export class ParameterStore implements Store {
       if (labels.length) await this.#calls.unlabel(id, version.Version, labels)
     }
   }
+}
+
+/** The text to store. @throws InvalidCredential if Parameter Store takes no value, or name, of that length */
+function fitting(id: string, token: string, credential: Credential, { Tier }: ParameterHistory): string {
+  const value = credential.serialize()
+  refuseTooLong(id, valueName(id, token), value, Tier)
+  return value
 }
 
 function unlessFull(error: unknown): void {

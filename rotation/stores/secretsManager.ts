@@ -6,7 +6,7 @@ import {
   type SecretsManagerClient,
   UpdateSecretVersionStageCommand,
 } from '@aws-sdk/client-secrets-manager'
-import { isReplica } from '../arn.ts'
+import { isKeyOfAws, isReplica } from '../arn.ts'
 import { ask, type Meanings } from '../ask.ts'
 import { Credential, type Format } from '../credential.ts'
 import { InvalidCredential, RotationInProgress, Superseded, TokenReused } from '../errors.ts'
@@ -56,6 +56,8 @@ export class SecretsManager implements Store {
       owner: secret.OwningService,
       name: secret.Name,
       arn: secret.ARN,
+      ...(secret.KmsKeyId && !isKeyOfAws(secret.KmsKeyId) && { key: secret.KmsKeyId }),
+      ...(secret.RotationEnabled && { rotatedBy: secret.RotationLambdaARN }),
       ...(replicas.length && { replicas }),
       ...(isReplica(secret) && { primaryRegion: secret.PrimaryRegion }),
     }

@@ -26,6 +26,10 @@ export type Description = {
   owner?: string | undefined
   /** Why the store would not let a rotation come to a good end, if that is known: which property of it, and what is wrong. */
   unfit?: { field: string; problem: string } | undefined
+  /** The KMS key of its values, as the service names it: an id, an ARN or an alias. Unset for AWS's own. */
+  key?: string | undefined
+  /** ARN of the function by which Secrets Manager rotates it, on its own schedule. */
+  rotatedBy?: string | undefined
   /** What the service itself calls the secret, whichever of its names `id` is. */
   name?: string | undefined
   arn?: string | undefined
@@ -61,6 +65,12 @@ export interface Store {
    *   for a kept value alone; a new one takes the label, and steps.ts copes.
    */
   propose(id: string, token: string, credential: Credential): Promise<void>
+
+  /**
+   * What `propose` would refuse of a new token's value before it writes anything.
+   * @throws InvalidCredential
+   */
+  wouldPropose?(id: string, token: string, credential: Credential): Promise<void>
 
   /**
    * Compare-and-set: `token` becomes current if `replacing` still is. Current already: success.

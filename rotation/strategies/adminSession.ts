@@ -49,24 +49,48 @@ const REMEMBERED = 120_000
 const refused = new Map<string, number>()
 
 /** @throws AdminRefused if the server refuses the admin, and no other value has come in time */
-async function loginAsAdmin(
-  engine: Engine,
-  readAdmin: Change['admin'],
-  { host, dbname }: Proven,
-): Promise<Acting> {
+async function loginAsAdmin(engine: Engine, readAdmin: Change['admin'], proven: Proven): Promise<Acting> {
   for (const pause of [0, ...ADMIN_PAUSES]) {
     await sleep(pause)
-    const admin = (await readAdmin()).with({ dbname })
-    const value = hash('sha256', admin.serialize())
-    if ((refused.get(value) ?? 0) > Date.now() - REMEMBERED) continue
-    try {
-      return actingOn(await engine.login(admin, host), admin)
-    } catch (error) {
-      if (!(error instanceof LoginRefused)) throw error
-      refused.set(value, Date.now())
-    }
+    const acting = await tryAdmin(engine, await readAdmin(), proven)
+    if (acting) return acting
   }
-  throw new AdminRefused(`${await readAdmin()}: the admin was refused, and its secret has no other value yet`)
+  throw refusedAdmin(await readAdmin())
+}
+
+/** One login of the admin in the user's database; undefined if its value is refused now, or was a moment ago. */
+async function tryAdmin(
+  engine: Engine,
+  value: Credential,
+  { host, dbname }: Proven,
+): Promise<Acting | undefined> {
+  const admin = value.with({ dbname })
+  const known = hash('sha256', admin.serialize())
+  if ((refused.get(known) ?? 0) > Date.now() - REMEMBERED) return undefined
+  try {
+    return actingOn(await engine.login(admin, host), admin)
+  } catch (error) {
+    if (!(error instanceof LoginRefused)) throw error
+    refused.set(known, Date.now())
+    return undefined
+  }
+}
+
+const refusedAdmin = (admin: Credential) =>
+  new AdminRefused(`${admin}: the admin was refused, and its secret has no other value yet`)
+
+/**
+ * The same with one login and no wait, for whoever changes nothing. `session` is the proof: the user's own.
+ * @throws AdminRefused
+ */
+export async function adminOnce(
+  engine: Engine,
+  admin: Credential,
+  { session, user }: { session: Session; user: Credential },
+): Promise<Acting> {
+  const acting = await tryAdmin(engine, admin, provenBy(session, user))
+  if (!acting) throw refusedAdmin(admin)
+  return acting
 }
 
 /** The same, proven by current. @throws LoginRefused if it does not log in */
@@ -85,5 +109,10 @@ type Proven = { host: string | undefined; dbname: string | undefined }
 
 async function prove(engine: Engine, proof: Credential): Promise<Proven | undefined> {
   await using session = await tryLogin(engine, proof)
-  return session && { host: session.host, dbname: proof.dbname ?? traits[proof.engine].database }
+  return session && provenBy(session, proof)
 }
+
+const provenBy = (session: Session, user: Credential): Proven => ({
+  host: session.host,
+  dbname: user.dbname ?? traits[user.engine].database,
+})

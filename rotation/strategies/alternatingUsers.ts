@@ -12,7 +12,7 @@ import { adminSession, requireAdmin, tryAdminSession } from './adminSession.ts'
 import { awaitLogin, logsIn, setWith } from './login.ts'
 import type { StrategyName } from './names.ts'
 import { undoBesideCurrent } from './restore.ts'
-import type { Applied, Change, FailedChange, Outcome, Retirement, Strategy } from './strategy.ts'
+import type { Applied, Beforehand, Change, FailedChange, Outcome, Retirement, Strategy } from './strategy.ts'
 
 /** AWS's convention for the second user's name. */
 const SUFFIX = '_clone'
@@ -43,6 +43,10 @@ export class AlternatingUsers implements Strategy {
     const { username: user, password } = pending
     const left = await acting.session.cloneUser(this.pair(current.username), { user, password })
     return { address: acting.address, left }
+  }
+
+  async wouldApply({ session, current, pending }: Beforehand): Promise<string[] | undefined> {
+    return session.wouldClone?.(this.pair(current.username), pending.username)
   }
 
   /**

@@ -5,7 +5,16 @@ import { Conflict, LoginRefused, NotPermitted } from '../errors.ts'
 import { type Acting, actingOn, requireAdmin, tryAdminSession } from './adminSession.ts'
 import { logsIn, tryLogin } from './login.ts'
 import { undoBesideCurrent } from './restore.ts'
-import type { Applied, Change, FailedChange, Outcome, Retirement, Stored, Strategy } from './strategy.ts'
+import type {
+  Applied,
+  Beforehand,
+  Change,
+  FailedChange,
+  Outcome,
+  Retirement,
+  Stored,
+  Strategy,
+} from './strategy.ts'
 
 /**
  * One user with two valid passwords: current's goes on until the grace time is over. The user sets them itself, or an
@@ -41,6 +50,13 @@ export class DualPassword implements Strategy {
     const restored = older?.sameLogin(current) ? await addWith(older) : undefined
     if (!restored) throw new LoginRefused(`${current}: current and previous were both refused`)
     return restored
+  }
+
+  async wouldApply({ session, current, pending }: Beforehand): Promise<string[] | undefined> {
+    const passwords = passwordsOf({ session })
+    if (!passwords.wouldAdd) return undefined
+    await passwords.wouldAdd(pending.username, pending.password, current.password)
+    return []
   }
 
   /** Current's password is left alone; pending's, if it was set, is taken away. */

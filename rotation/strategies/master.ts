@@ -6,7 +6,7 @@ import type { RdsCalls } from '../rds.ts'
 import { awaitLogin, logsIn, PAUSES, tryLogin } from './login.ts'
 import { hasList, requireAsking } from './pooler.ts'
 import { restoreCurrent } from './restore.ts'
-import type { Change, FailedChange, Outcome, Strategy } from './strategy.ts'
+import type { Beforehand, Change, FailedChange, Outcome, Strategy } from './strategy.ts'
 
 /**
  * The master user of an RDS database gets a new password through RDS, which keeps what it knows of it in step. One user,
@@ -45,6 +45,11 @@ export class Master implements Strategy {
       if (pooled && error instanceof Conflict) throw hasList(pending, 'a rollback sets the old one back')
       throw error
     }
+  }
+
+  async wouldApply({ pending, rds }: Beforehand): Promise<string[]> {
+    await (await rds()).wouldSetMasterPassword(pending)
+    return []
   }
 
   /** What RDS was told may not have come yet: current logs in until it does. */

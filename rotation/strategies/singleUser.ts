@@ -5,7 +5,7 @@ import { Conflict, LoginRefused } from '../errors.ts'
 import { logsIn, tryLogin } from './login.ts'
 import { proveAsking, requireAsking } from './pooler.ts'
 import { restoreCurrent } from './restore.ts'
-import type { Change, FailedChange, Outcome, Strategy } from './strategy.ts'
+import type { Beforehand, Change, FailedChange, Outcome, Strategy } from './strategy.ts'
 
 /** The same user gets a new password. Current does not log in between setSecret and finishSecret. */
 export class SingleUser implements Strategy {
@@ -34,6 +34,12 @@ export class SingleUser implements Strategy {
     const older = await previous()
     if (older?.sameLogin(current) && (await set(older))) return
     throw new LoginRefused(`${current}: current, pending and previous were all refused`)
+  }
+
+  async wouldApply({ session, pending }: Beforehand): Promise<string[] | undefined> {
+    if (!session.wouldSetPassword) return undefined
+    await session.wouldSetPassword(pending.username, pending.password, { reversibly: true })
+    return []
   }
 
   async undo(engine: Engine, change: FailedChange): Promise<Outcome> {

@@ -1,5 +1,5 @@
 import type { Credential } from '../credential.ts'
-import type { Engine, Pair } from '../engines/engine.ts'
+import type { Engine, Pair, Session } from '../engines/engine.ts'
 import type { RdsCalls } from '../rds.ts'
 
 /** The values a step works with. What is read only in some cases is a function, so that it costs no call in others. */
@@ -60,6 +60,12 @@ export type Outcome = 'intact' | 'restored' | 'left' | 'open'
  */
 export type Applied = { address: string; left: string[] }
 
+/**
+ * What a strategy looks with before a change. `session` is the one that `apply` would act with: the user's own, or the
+ * admin's where that acts. `pending` is a value that no database ever gets.
+ */
+export type Beforehand = Pick<Change, 'current' | 'pending' | 'rds'> & { session: Session }
+
 /** Which users a rotation turns, and how the database follows. Every method may run any number of times. */
 export interface Strategy {
   /** The user that the next value logs in as. @throws InvalidCredential if there can be none */
@@ -70,6 +76,13 @@ export interface Strategy {
 
   /** Makes pending valid. Current is proven by a login before an admin's credential is used. */
   apply(engine: Engine, change: Change): Promise<void> | Promise<Applied>
+
+  /**
+   * What `apply` would refuse, as far as that shows without the change; each engine's own part is asked of the engine.
+   * @returns what stops no rotation, a sentence each; undefined if the engine does not tell
+   * @throws what `apply` would, of its first change
+   */
+  wouldApply(beforehand: Beforehand): Promise<string[] | undefined>
 
   /** Makes current valid again, whatever became of pending. @throws LockedOut if nothing brings it back */
   undo(engine: Engine, change: FailedChange): Promise<Outcome>

@@ -33,6 +33,7 @@ export class Process {
           follows: (address, primary) => call('follows', () => rds.follows(address, primary)),
           isSettingPassword: master => call('isSettingPassword', () => rds.isSettingPassword(master)),
           setMasterPassword: master => call('setMasterPassword', () => rds.setMasterPassword(master)),
+          wouldSetMasterPassword: master => rds.wouldSetMasterPassword(master),
         }
       },
       rotating: token => call('rotating', () => base.rotating(token)),

@@ -17,7 +17,7 @@ export class SlowRds {
   }
 
   async setMasterPassword(master: Credential): Promise<void> {
-    if (await this.isSettingPassword()) throw new RdsBusy('RDS is setting a password already')
+    await this.wouldSetMasterPassword()
     const set = async () => {
       await sleep(10)
       await this.#place.reset({ ...this.#app, current: master }, undefined)
@@ -26,6 +26,10 @@ export class SlowRds {
       this.#app,
       set().finally(() => SlowRds.setting.delete(this.#app)),
     )
+  }
+
+  async wouldSetMasterPassword(): Promise<void> {
+    if (await this.isSettingPassword()) throw new RdsBusy('RDS is setting a password already')
   }
 
   async isSettingPassword(): Promise<boolean> {

@@ -60,6 +60,13 @@ function pipelineWith(rds: RdsCalls, engine: Engine): Pipeline {
   }
 }
 
+/** RDS, of which no rotation here sets a master's password. */
+const noMaster = {
+  isSettingPassword: async () => false,
+  setMasterPassword: async () => {},
+  wouldSetMasterPassword: async () => {},
+}
+
 test('of two rotations in one process that share a client, each says what it did itself', async () => {
   const asked = Promise.withResolvers<void>()
   const answer = Promise.withResolvers<boolean>()
@@ -69,7 +76,7 @@ test('of two rotations in one process that share a client, each says what it did
       asked.resolve()
       return answer.promise
     })
-  const rds: RdsCalls = { follows, isSettingPassword: async () => false, setMasterPassword: async () => {} }
+  const rds: RdsCalls = { ...noMaster, follows }
   const pipeline = pipelineWith(rds, new Opaque())
   const first = await create(pipeline, { id: 'app', token })
   const second = await create(pipeline, { id: 'other', token })
@@ -86,11 +93,7 @@ test('of two rotations in one process that share a client, each says what it did
 
 test('and each says so too of sessions that an engine would share', async () => {
   const session = await new Opaque().login()
-  const rds: RdsCalls = {
-    follows: async () => true,
-    isSettingPassword: async () => false,
-    setMasterPassword: async () => {},
-  }
+  const rds: RdsCalls = { ...noMaster, follows: async () => true }
   const asked = Promise.withResolvers<void>()
   const answer = Promise.withResolvers<string[]>()
   session.cloneUser = vi.fn(async () => [])

@@ -79,7 +79,10 @@ async function withClient<T>(other: SecretsManagerClient, run: () => Promise<T>)
 }
 
 /** Every method, each on the same secret. */
-const methods: Record<Exclude<keyof Store, 'as'>, (id: string, token: string) => Promise<unknown>> = {
+const methods: Record<
+  Exclude<keyof Store, 'as' | 'wouldPropose'>,
+  (id: string, token: string) => Promise<unknown>
+> = {
   describe: id => store.describe(id),
   read: id => store.read(id, { stage: 'current' }),
   propose: id => store.propose(id, randomUUID(), credential('next')),

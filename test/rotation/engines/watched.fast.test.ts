@@ -133,6 +133,7 @@ test('a client of RDS that many rotations share stays as it is, however often it
     async isSettingPassword() {
       return this.#asked > 0
     }
+    async wouldSetMasterPassword() {}
     async setMasterPassword() {
       this.stack = new Error().stack ?? ''
     }
