@@ -1,12 +1,13 @@
 import { hash } from 'node:crypto'
 import { consoleOf } from '../../fleet/console.ts'
 import { remedies } from '../../fleet/remedies.ts'
+import { short } from '../../rotation/short.ts'
 import { anchorOf } from './anchors.ts'
 import type { Event } from './event.ts'
 import type { Weighed, Worth } from './evidence.ts'
 import { type Failure, isCritical, readFailure, type Success } from './failure.ts'
 import { type Headline, headlines } from './headlines.ts'
-import { credentialName, endOf, short } from './words.ts'
+import { credentialName, endOf } from './words.ts'
 
 /** What whoever is on call is told, in the forms that a mail and a chat need. */
 export type Alarm = {

@@ -3,6 +3,7 @@ import { meaningOf } from '../../fleet/endings.ts'
 import type { StateName } from '../../fleet/states.ts'
 import { saysBeforeChange } from '../../rotation/beforeChange.ts'
 import { LockedOut, type PromotedElsewhere } from '../../rotation/errors.ts'
+import { short } from '../../rotation/short.ts'
 import { isPromoted, ofReplicas, promotedOf, replicasOf } from './elsewhere.ts'
 import { type Detail, messageIn, type Problem, readDetail } from './event.ts'
 import type { Weighed } from './evidence.ts'
@@ -10,7 +11,7 @@ import { critical, type Headline } from './headlines.ts'
 import type { Entered } from './histories.ts'
 import { ofKinds } from './kinds.ts'
 import { ofEnd, ofPromotion, ofRehearsal } from './promotion.ts'
-import { credentialName, listed, short } from './words.ts'
+import { credentialName, listed } from './words.ts'
 
 /** What the kinds of events have in common. */
 export type Failure = {

@@ -1,5 +1,6 @@
+import { short } from '../../rotation/short.ts'
 import type { Detail } from './event.ts'
-import { listed, short } from './words.ts'
+import { listed } from './words.ts'
 
 type Kind = NonNullable<NonNullable<NonNullable<Detail['report']>['failures']>[number]>
 

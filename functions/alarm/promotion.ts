@@ -1,7 +1,8 @@
 import { promotionRemedy } from '../../fleet/promotion/remedies.ts'
+import { short } from '../../rotation/short.ts'
 import type { Detail } from './event.ts'
 import type { Headline } from './headlines.ts'
-import { listed, short } from './words.ts'
+import { listed } from './words.ts'
 
 type Told = Detail['promotion']
 

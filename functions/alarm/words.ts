@@ -1,9 +1,3 @@
-/** One line of at most `most` characters: what an event holds may have any length, and line breaks. */
-export function short(text: string, most = 300): string {
-  const line = text.replaceAll(/\s+/g, ' ').trim()
-  return line.length > most ? `${line.slice(0, most - 3)}...` : line
-}
-
 /** At most `most` characters, of which the end is kept: it tells one long name from another. */
 export const endOf = (text: string, most: number) =>
   text.length > most ? `...${text.slice(text.length + 3 - most)}` : text

@@ -1,5 +1,5 @@
+import { short } from '../../../rotation/short.ts'
 import { type Alarm, linesOf } from '../alarm.ts'
-import { short } from '../words.ts'
 import { packed, reasonOf, type Service, summary } from './service.ts'
 
 /** Characters of one block, blocks of a message, and characters of a message, with some room. */

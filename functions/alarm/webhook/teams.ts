@@ -1,5 +1,5 @@
+import { short } from '../../../rotation/short.ts'
 import { type Alarm, linesOf } from '../alarm.ts'
-import { short } from '../words.ts'
 import { packed, reasonOf, type Service, summary } from './service.ts'
 
 /** Bytes of a message: 28 KB, with some room for what is around the alarms. */

@@ -9,6 +9,7 @@ import {
   TlsFailed,
   Unreachable,
 } from '../../errors.ts'
+import { AgainstRules } from '../againstRules.ts'
 import { unreachable, untrusted } from '../networkErrors.ts'
 import { NoSuchUser } from '../noSuchUser.ts'
 
@@ -27,7 +28,7 @@ const broken: Translation = (_, where) => new Unreachable(`${where}: the connect
 const readOnly: Translation = (_, where) =>
   new ReadOnly(`${where}: the server is read-only: a replica, or a failover is under way`)
 const against: Translation = (_, where) =>
-  new NotPermitted(`${where}: the server's rules for passwords refuse it; make longer ones, by keyturn: tags`)
+  new AgainstRules(`${where}: the server's rules for passwords refuse it; make longer ones, by keyturn: tags`)
 
 /** Error numbers of MySQL (https://dev.mysql.com/doc/mysql-errors/8.4/en/server-error-reference.html) and MariaDB. */
 const byNumber: Record<number, Translation> = {

@@ -1,0 +1,26 @@
+import { checkServerIdentity, type PeerCertificate } from 'node:tls'
+import type { Found } from './report.ts'
+
+/** Days before a certificate ends that a warning begins. RDS changes those of its servers weeks before. */
+const FEW = 21
+
+/** What is told of a server's certificate whose issuer is trusted. */
+export function aboutCertificate(
+  host: string,
+  certificate: PeerCertificate,
+  now = Date.now(),
+): Found<undefined> {
+  const issuer = first(certificate.issuer?.O) ?? first(certificate.issuer?.CN) ?? 'an issuer without a name'
+  const days = Math.floor((Date.parse(certificate.valid_to) - now) / 86_400_000)
+  const names = checkServerIdentity(host, certificate)
+    ? 'its names do not hold this host'
+    : `it names ${host}`
+  const says = `the certificate is of ${issuer}, ${names}, and ends in ${days} days`
+  return {
+    says,
+    value: undefined,
+    ...(days < FEW && { warning: 'Renew the certificate of the server: once it has ended, nobody logs in.' }),
+  }
+}
+
+const first = (name: string | string[] | undefined) => (Array.isArray(name) ? name[0] : name) || undefined

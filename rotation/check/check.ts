@@ -1,0 +1,65 @@
+import { traits } from '../engines/traits.ts'
+import type { Pipeline } from '../pipeline.ts'
+import { type Engines, lookAtDatabase, lookAtNetwork } from './database.ts'
+import type { Checked } from './line.ts'
+import { Report } from './report.ts'
+import { lookAtStored, type Own, type Stored, type Target } from './stored.ts'
+
+/** What a check works with beside a rotation's pipeline. */
+export type Looks = Own & { engines: Engines; testMayWrite: boolean }
+
+/**
+ * Whether the rotation of a credential would go well: looks at all that a rotation refuses before its first change, by the
+ * same code, and changes nothing. Each stored value logs in once, the admin's only after current's has.
+ */
+export async function check(pipeline: Pipeline, target: Target, looks: Looks): Promise<Checked> {
+  const report = new Report()
+  const stored = await lookAtStored(pipeline, target, looks, report)
+  leaveOut(stored, report)
+  const { options, current, strategy, nextUser, next, isRotating } = stored
+  if (options && current && strategy && nextUser !== undefined && current.engine !== 'opaque') {
+    const isReached = await lookAtNetwork(current, report)
+    const known = { pipeline, ...looks, options, current, strategy, nextUser, next }
+    if (isReached && !isRotating) await lookAtDatabase(known, report)
+  }
+  return {
+    ...target,
+    ...about(stored),
+    result: report.result(),
+    lines: report.lines(),
+  }
+}
+
+/** What has no meaning for such a credential, as far as it is known. */
+function leaveOut({ options, current, strategy }: Stored, report: Report): void {
+  if (options?.engine === 'opaque')
+    report.leaveOut(
+      'name',
+      'port',
+      'tls',
+      'login',
+      'pooler',
+      'connections',
+      'admin',
+      'admin-login',
+      'privileges',
+    )
+  if (options && !options.testQuery) report.leaveOut('test-query')
+  if (current && strategy && traits[current.engine].strategies[strategy] !== 'admin')
+    report.leaveOut('admin', 'admin-login')
+}
+
+function about({ found, current, strategy, nextUser }: Stored): Partial<Checked> {
+  return {
+    ...(found?.name && { name: found.name }),
+    ...(found?.arn && { arn: found.arn }),
+    ...(current && { engine: current.engine }),
+    ...(strategy && { strategy }),
+    ...(current?.host && {
+      user: current.username,
+      ...(nextUser !== undefined && { nextUser }),
+      address: current.address,
+      ...(current.masterarn && { admin: current.masterarn }),
+    }),
+  }
+}

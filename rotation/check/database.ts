@@ -1,0 +1,178 @@
+import type { PeerCertificate } from 'node:tls'
+import { adminOf } from '../admin.ts'
+import type { Credential } from '../credential.ts'
+import { AgainstRules } from '../engines/againstRules.ts'
+import type { Engine, Session } from '../engines/engine.ts'
+import { type EngineName, traits } from '../engines/traits.ts'
+import { LoginRefused, TestFailed, TlsFailed, Unreachable } from '../errors.ts'
+import type { Options } from '../options.ts'
+import type { Pipeline } from '../pipeline.ts'
+import { adminOnce } from '../strategies/adminSession.ts'
+import { strategies } from '../strategies/index.ts'
+import { provenLogin } from '../strategies/login.ts'
+import type { StrategyName } from '../strategies/names.ts'
+import { requireAsking } from '../strategies/pooler.ts'
+import { aboutCertificate } from './certificate.ts'
+import { connect, resolve } from './network.ts'
+import { type Found, NotTold, type Report } from './report.ts'
+
+/** So few connections are left that a warning is due. */
+const FEW = 3
+
+/** An engine of its own, that tells each certificate it sees, and whose test queries may only read. */
+export type Engines = (
+  name: EngineName,
+  onCertificate: (certificate: PeerCertificate) => void,
+) => Promise<Engine>
+
+/** What the looks at a database have of those before. */
+export type Known = {
+  pipeline: Pipeline
+  engines: Engines
+  /** Whether the deployment's test queries may write. */
+  testMayWrite: boolean
+  options: Options
+  current: Credential
+  strategy: StrategyName
+  nextUser: string
+  /** Unset: no new value could be made. */
+  next?: Credential | undefined
+}
+
+const whole = (says: string): Found<undefined> => ({ says, value: undefined })
+
+/** Whether there is a way to the server. */
+export async function lookAtNetwork({ host, address }: Credential, report: Report): Promise<boolean> {
+  const named = await report.look('name', async () => {
+    const addresses = await resolve(host)
+    return whole(addresses ? `${host} has ${addresses} addresses` : `${host} is an address`)
+  })
+  if (!named) return false
+  const port = Number(address.split(':').at(-1))
+  const opened = await report.look('port', async () => {
+    await connect(host, port)
+    return whole(`port ${port} is open`)
+  })
+  return opened !== undefined
+}
+
+/** One login with current, and with the admin once that is proven; and all that their sessions tell. */
+export async function lookAtDatabase(known: Known, report: Report): Promise<void> {
+  const open = await logIn(known, report)
+  if (!open) return
+  await using own = open.session
+  await lookAtSession(known, open.engine, own, report)
+}
+
+async function logIn(
+  { engines, current }: Known,
+  report: Report,
+): Promise<{ engine: Engine; session: Session } | undefined> {
+  let seen: PeerCertificate | undefined
+  const see = (certificate: PeerCertificate) => {
+    seen ??= certificate
+  }
+  try {
+    const engine = await engines(current.engine, see)
+    const session = await provenLogin(engine, current)
+    await lookAtTls(current, seen, report, true)
+    report.add('login', { state: 'ok', says: `${JSON.stringify(current.username)} logs in` })
+    return { engine, session }
+  } catch (error) {
+    if (error instanceof TlsFailed) report.fail('tls', error)
+    else {
+      // What refuses a password has shown its certificate.
+      await lookAtTls(current, seen, report, error instanceof LoginRefused)
+      report.fail('login', error)
+    }
+    return undefined
+  }
+}
+
+async function lookAtTls(
+  { ssl, host }: Credential,
+  seen: PeerCertificate | undefined,
+  report: Report,
+  isTrusted: boolean,
+): Promise<void> {
+  if (!ssl)
+    report.add('tls', {
+      state: 'warning',
+      says: 'the value says "ssl": false: the connection is in clear text',
+      remedy: 'Remove "ssl": false from the value, if the server takes TLS.',
+    })
+  else if (seen) await report.look('tls', () => aboutCertificate(host, seen))
+  else if (isTrusted) report.add('tls', { state: 'ok', says: 'the certificate of the server is trusted' })
+}
+
+async function lookAtSession(known: Known, engine: Engine, own: Session, report: Report): Promise<void> {
+  const { current, nextUser, options } = known
+  await report.look('connections', () => roomOf(own, current.username))
+  await report.look('pooler', () => {
+    if (nextUser === current.username) requireAsking(own, current, options.pooler)
+    return whole(own.pooled ? 'a pooler stands in between' : 'no pooler is seen')
+  })
+  await lookAtChange(known, engine, own, report)
+  // Last, as a session that is refused may be of no further use.
+  if (options.testQuery) await report.look('test-query', () => tried(known, own))
+}
+
+async function roomOf(session: Session, user: string): Promise<Found<undefined>> {
+  const room = await session.roomFor?.(user)
+  if (room === undefined) throw new NotTold('the server does not tell how many connections it has left')
+  if (room <= 0) throw new Unreachable(`no further connection is left for ${JSON.stringify(user)}`)
+  const says = `${room} more connections may be opened`
+  if (room >= FEW) return whole(says)
+  return { ...whole(says), warning: 'Raise the limit, or let the application hold fewer connections.' }
+}
+
+/** Of the query that whoever may tag has written nothing is told, lest it answers questions about the data. */
+async function tried({ options, testMayWrite }: Known, session: Session): Promise<Found<undefined>> {
+  if (testMayWrite) throw new NotTold('it is not run, as in this deployment a test query may write')
+  try {
+    await session.testable?.()
+    await session.run(options.testQuery ?? '')
+  } catch {
+    throw new TestFailed('refused')
+  }
+  return whole('ran')
+}
+
+async function lookAtChange(known: Known, engine: Engine, own: Session, report: Report): Promise<void> {
+  const { pipeline, current, strategy, nextUser } = known
+  if (traits[current.engine].strategies[strategy] !== 'admin') return lookAtPrivileges(known, own, report)
+  const admin = await report.look('admin', async () => {
+    const value = await adminOf(pipeline, current, [current.username, nextUser])
+    return { says: `${value}, of ${current.masterarn}`, value }
+  })
+  if (!admin) return
+  const login = await report.look('admin-login', async () => {
+    const value = await adminOnce(engine, admin.value, { session: own, user: current })
+    return { says: `${JSON.stringify(admin.value.username)} logs in`, value }
+  })
+  if (!login) return
+  await using acting = login.value
+  await lookAtPrivileges(known, acting.session, report)
+}
+
+async function lookAtPrivileges(
+  { pipeline, current, strategy, next }: Known,
+  session: Session,
+  report: Report,
+): Promise<void> {
+  if (!next) return
+  await report.look('privileges', async () => {
+    const asked = strategies[strategy].wouldApply({ session, current, pending: next, rds: pipeline.rds })
+    const left = await asked.catch((error: unknown) => {
+      if (!(error instanceof AgainstRules)) throw error
+      report.fail('password-rules', error)
+      throw new NotTold('the rules for passwords have refused the change before')
+    })
+    if (!left) throw new NotTold('the server tells nothing before a change')
+    if (!left.length) return whole(`${strategy} may do what it has to`)
+    return {
+      ...whole(left.join('; ')),
+      warning: 'See docs/strategies.md for what stays with a user, or grant what is named.',
+    }
+  })
+}

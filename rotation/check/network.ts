@@ -1,0 +1,43 @@
+import { lookup } from 'node:dns/promises'
+import { connect as connectTo, isIP } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Unreachable } from '../errors.ts'
+
+/** Milliseconds for a name, and for a port. */
+const BOUND = 3000
+
+/** How many addresses a name has, 0 for what is an address itself. @throws Unreachable */
+export async function resolve(host: string): Promise<number> {
+  if (isIP(host)) return 0
+  const late = new AbortController()
+  const asked = lookup(host, { all: true }).catch((error: { code?: string }) => {
+    throw new Unreachable(`${host}: the name is not resolved (${codeOf(error)})`)
+  })
+  try {
+    const found = await Promise.race([asked, sleep(BOUND, undefined, { signal: late.signal })])
+    if (!found) throw new Unreachable(`${host}: the name is not resolved within ${BOUND / 1000} seconds`)
+    return found.length
+  } finally {
+    late.abort()
+  }
+}
+
+/** Opens a connection and closes it. @throws Unreachable */
+export function connect(host: string, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const socket = connectTo({ host, port, timeout: BOUND })
+    const fail = (why: string) => {
+      socket.destroy()
+      reject(new Unreachable(`${host}:${port}: ${why}`))
+    }
+    socket.once('connect', () => {
+      socket.destroy()
+      resolve()
+    })
+    socket.once('timeout', () => fail(`no answer within ${BOUND / 1000} seconds`))
+    socket.once('error', (error: { code?: string }) => fail(`no connection (${codeOf(error)})`))
+  })
+}
+
+/** Of an error of Node's; nothing else of it is told. */
+const codeOf = ({ code }: { code?: string }) => (/^[A-Z][A-Z0-9_]*$/.test(code ?? '') ? code : 'no code')

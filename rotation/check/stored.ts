@@ -1,0 +1,166 @@
+import { randomUUID } from 'node:crypto'
+import type { Credential } from '../credential.ts'
+import { NotPermitted, RotationAbandoned } from '../errors.ts'
+import type { Options } from '../options.ts'
+import { type StorePipeline, storeOf } from '../pipeline.ts'
+import { nextValue, optionsOf, planOf, readStaged, warningsOf } from '../plan.ts'
+import { refuseBehind, refuseElsewhere, refuseForeign, refuseUnfit } from '../refusals.ts'
+import { awaited } from '../replicas.ts'
+import type { Description, Store, StoreName } from '../stores/store.ts'
+import type { StrategyName } from '../strategies/names.ts'
+import { isAdmin, isManaged } from '../tags.ts'
+import { type Found, NotTold, type Report } from './report.ts'
+
+/** Names what is looked at. */
+export type Target = { store: StoreName; id: string }
+
+/** What of a deployment tells whether it may use a secret. */
+export type Own = {
+  /** ARN of the KMS key that the deployment names. */
+  key?: string | undefined
+  /** ARN of its rotateSecret. */
+  rotationFunction?: string | undefined
+}
+
+/** What the store tells. Left out is what could not be looked at. */
+export type Stored = {
+  found?: Description
+  options?: Options
+  current?: Credential
+  strategy?: StrategyName
+  nextUser?: string
+  /** A value as a rotation would make it, which is never used. */
+  next?: Credential
+  /** Whether a rotation of it goes on, and current may be refused meanwhile. */
+  isRotating: boolean
+}
+
+/** Looks at what createSecret reads, and at whether it would write. No database is asked. */
+export async function lookAtStored(
+  pipeline: StorePipeline,
+  target: Target,
+  own: Own,
+  report: Report,
+): Promise<Stored> {
+  if (target.store === 'parameter-store') report.leaveOut('replicas')
+  const { id } = target
+  const settings = (await report.look('tags', () => tags(pipeline, target, own)))?.value
+  if (!settings) return { isRotating: false }
+  const { found, options } = settings
+  const value = (await report.look('value', () => readCurrent(pipeline, id, found, options)))?.value
+  await report.look('key', () => keyOf(found, own, value !== undefined))
+  const pending = await report.look('pending', () => pendingOf(pipeline, found))
+  if (target.store === 'secrets-manager') await report.look('replicas', () => replicasOf(found, options))
+  if (!value) return { found, options, isRotating: !pending }
+  const { store, current, strategy, nextUser } = value
+  const next = (await report.look('password-rules', () => rules(current, options, nextUser)))?.value
+  await report.look('store', () => room(store, id, found, next))
+  return { found, options, current, strategy, nextUser, ...(next && { next }), isRotating: !pending }
+}
+
+/** An admin's own secret, which this function may read, is never logged in with because somebody names it. */
+async function tags(
+  pipeline: StorePipeline,
+  { id }: Target,
+  { rotationFunction }: Own,
+): Promise<Found<{ found: Description; options: Options }>> {
+  const found = await pipeline.store.describe(id)
+  const { rotatedBy } = found
+  const isOurs = rotatedBy !== undefined && rotatedBy === rotationFunction
+  if (!isManaged(found.tags) && !isOurs)
+    throw new NotPermitted(
+      isAdmin(found.tags)
+        ? "it is an admin's secret, which is read for the secrets that name it, and is not tagged keyturn:managed=true"
+        : 'it is neither tagged keyturn:managed=true nor rotated by the function of this stack',
+    )
+  const options = optionsOf(found, pipeline)
+  const says = isManaged(found.tags)
+    ? 'it is tagged keyturn:managed=true'
+    : 'it is rotated by the function of this stack'
+  if (!rotatedBy || isOurs) return { says, value: { found, options } }
+  return {
+    says: `${says}, and Secrets Manager rotates it by another function, ${rotatedBy}`,
+    value: { found, options },
+    warning:
+      'Enrol it by `keyturn enrol`, which takes it over, or cancel the rotation of Secrets Manager: two that rotate one user lock each other out.',
+  }
+}
+
+type Value = { store: Store; current: Credential; strategy: StrategyName; nextUser: string }
+
+async function readCurrent(
+  pipeline: StorePipeline,
+  id: string,
+  found: Description,
+  options: Options,
+): Promise<Found<Value>> {
+  const store = await storeOf(pipeline, options)
+  const { credential: current } = await readStaged(store, id, found, 'current')
+  const { strategy, nextUser } = planOf(current, options)
+  return {
+    says: `it is ${current}, and rotates as ${strategy}`,
+    value: { store, current, strategy, nextUser },
+  }
+}
+
+/** The value was decrypted, or not: that is what there is to be known of a key that is named by an alias. */
+function keyOf({ key }: Description, own: Own, wasRead: boolean): Found<undefined> {
+  if (key && !key.includes('alias/') && !own.key?.endsWith(`/${key.split('/').at(-1)}`))
+    throw new NotPermitted(
+      `it is encrypted by ${key}, and this stack may use ${own.key ? `${own.key} alone` : 'the keys that AWS manages alone'}`,
+    )
+  if (!wasRead) throw new NotTold('whether the value can be decrypted is not known')
+  return { says: `${key ?? 'the key that AWS manages'} decrypts the value`, value: undefined }
+}
+
+/** What an abandoned rotation left is rolled back before the next one, by itself. */
+async function pendingOf(pipeline: StorePipeline, found: Description): Promise<Found<undefined>> {
+  try {
+    await refuseForeign(pipeline, found, '')
+    return { says: 'no rotation goes on', value: undefined }
+  } catch (error) {
+    if (!(error instanceof RotationAbandoned)) throw error
+    return {
+      says: error.message,
+      value: undefined,
+      warning: 'Nothing: the next rotation rolls it back before it begins.',
+    }
+  }
+}
+
+/** As the own Region has it: no other is asked. */
+function replicasOf(found: Description, options: Options): Found<undefined> {
+  refuseElsewhere(found, options)
+  refuseBehind(found, { empty: [] })
+  const regions = awaited(found).map(({ region }) => region)
+  const warnings = warningsOf(regions, options)
+  if (warnings.length)
+    return {
+      says: warnings.join('; '),
+      value: undefined,
+      warning: 'Tag it keyturn:home with the Region that it is to rotate in, or set a shorter keyturn:grace.',
+    }
+  return {
+    says: regions.length ? `its replicas in ${regions.join(', ')} follow` : 'it has no replicas',
+    value: undefined,
+  }
+}
+
+function rules(current: Credential, options: Options, nextUser: string): Found<Credential> {
+  return {
+    says: 'the rules of its tags make a password that cannot be guessed',
+    value: nextValue(current, options, nextUser),
+  }
+}
+
+async function room(
+  store: Store,
+  id: string,
+  found: Description,
+  next: Credential | undefined,
+): Promise<Found<undefined>> {
+  refuseUnfit(found)
+  if (!next) throw new NotTold('no new value could be made')
+  await store.wouldPropose?.(id, randomUUID(), next)
+  return { says: 'it takes another value', value: undefined }
+}

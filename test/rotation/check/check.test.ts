@@ -1,0 +1,438 @@
+import type { PeerCertificate } from 'node:tls'
+import { describe, expect, inject, test, vi } from 'vitest'
+import { asSuperuser, credentialFor } from '../../../local/servers/postgresDatabase.ts'
+import { check, type Looks } from '../../../rotation/check/check.ts'
+import type { Checked, LineName } from '../../../rotation/check/line.ts'
+import { Credential } from '../../../rotation/credential.ts'
+import { AgainstRules } from '../../../rotation/engines/againstRules.ts'
+import type { Session } from '../../../rotation/engines/engine.ts'
+import { Opaque } from '../../../rotation/engines/opaque.ts'
+import { Postgres } from '../../../rotation/engines/postgres/postgres.ts'
+import { NotPermitted, RdsBusy } from '../../../rotation/errors.ts'
+import type { Rds } from '../../../rotation/rds.ts'
+import type { Description } from '../../../rotation/stores/store.ts'
+import {
+  admin,
+  app,
+  begin,
+  current,
+  first,
+  id,
+  pipeline,
+  rds,
+  running,
+  server,
+  store,
+  token,
+} from '../../support/oneSecret.ts'
+
+const managed = { 'keyturn:managed': 'true' }
+const alternating = { ...managed, 'keyturn:strategy': 'alternating-users' }
+const single = { ...managed, 'keyturn:strategy': 'single-user' }
+const target = { store: 'secrets-manager', id } as const
+
+/** The users that logged in, or were refused, by name. */
+let logins: string[]
+
+/** The real engine, whose sessions have these members instead of their own. */
+function looking(members: Partial<Session> = {}, more: Partial<Looks> = {}): Looks {
+  logins = []
+  return {
+    testMayWrite: false,
+    async engines(name, onCertificate) {
+      const real = name === 'opaque' ? new Opaque() : new Postgres({ caFile: server.caFile, onCertificate })
+      return {
+        async login(credential, host) {
+          logins.push(credential.username)
+          return Object.assign(await real.login(credential, host), members)
+        },
+      }
+    },
+    ...more,
+  }
+}
+
+/** As engines tell that have nothing to refuse. */
+const fine: Partial<Session> = {
+  wouldClone: async () => [],
+  wouldSetPassword: async () => {},
+  roomFor: async () => 10,
+}
+
+const certificate = (days: number) =>
+  ({
+    issuer: { O: 'Test' },
+    subjectaltname: `IP Address:${server.host}`,
+    valid_to: new Date(Date.now() + (days + 0.5) * 86_400_000).toUTCString(),
+  }) as unknown as PeerCertificate
+
+/** What one line says, in a line; undefined if it was left out. */
+function of({ lines }: Checked, name: LineName): string | undefined {
+  const found = lines.find(({ line }) => line === name)
+  return found && [found.state, found.error, found.says].filter(Boolean).join(' ')
+}
+
+async function describing(more: Partial<Description>): Promise<void> {
+  const described = await store.describe(id)
+  store.describe = async () => ({ ...described, ...more })
+}
+
+const run = (looks = looking(fine)) => check(pipeline, target, looks)
+
+describe('all is well', () => {
+  test('each line is ok, in order; each value logs in once; nothing changes', async () => {
+    await begin({ ...alternating, 'keyturn:test-query': 'select 1' })
+    const labels = await store.describe(id)
+    const roles = () =>
+      asSuperuser(server, `select rolname, rolpassword from pg_authid where rolname like '${app.user}%'`)
+    const before = await roles()
+    const found = await run()
+    expect(found.lines.map(({ line }) => line)).toEqual([
+      ...['tags', 'value', 'key', 'store', 'pending', 'replicas', 'name', 'port', 'tls', 'login', 'pooler'],
+      ...['connections', 'test-query', 'admin', 'admin-login', 'privileges', 'password-rules'],
+    ])
+    expect(found.lines.filter(({ state }) => state !== 'ok')).toEqual([])
+    expect(found).toMatchObject({
+      ...target,
+      engine: 'postgres',
+      strategy: 'alternating-users',
+      user: app.user,
+      nextUser: `${app.user}_clone`,
+      address: app.current.address,
+      admin: app.current.masterarn,
+      result: 'ok',
+    })
+    expect(of(found, 'test-query')).toBe('ok ran')
+    expect(logins).toEqual([app.user, app.admin.username])
+    expect(await store.describe(id)).toEqual(labels)
+    expect(await store.tokens(id)).toEqual([first])
+    expect(await roles()).toEqual(before)
+    const told = JSON.stringify(found)
+    for (const { password } of [app.current, app.admin]) expect(told).not.toContain(password)
+  })
+
+  test('what has no meaning is left out: of one user, and of an opaque value', async () => {
+    await begin(single)
+    const one = await run()
+    expect(one.result).toBe('ok')
+    expect(one.lines.map(({ line }) => line)).not.toEqual(
+      expect.arrayContaining(['admin', 'admin-login', 'test-query']),
+    )
+    expect(logins).toEqual([app.user])
+    expect(admin).not.toHaveBeenCalled()
+    await begin({ ...managed, 'keyturn:engine': 'opaque' }, Credential.opaque('a text'))
+    const any = await run()
+    expect(any).toMatchObject({ result: 'ok', engine: 'opaque' })
+    expect(any).not.toHaveProperty('address')
+    expect(any.lines.map(({ line }) => line)).toEqual([
+      ...['tags', 'value', 'key', 'store', 'pending', 'replicas', 'password-rules'],
+    ])
+    expect(logins).toEqual([])
+  })
+})
+
+describe('the secret', () => {
+  test('what is not enrolled: the first line fails, and nothing else is looked at', async () => {
+    const cases: [Record<string, string>, Partial<Description>, RegExp][] = [
+      [{}, {}, /^failed NotPermitted it is neither tagged/],
+      [{ 'keyturn:admin': 'true' }, {}, /^failed NotPermitted it is an admin's secret/],
+      [{}, { rotatedBy: 'arn:other' }, /^failed NotPermitted it is neither/],
+      [managed, { owner: 'rds' }, /^failed InvalidCredential id: rds manages/],
+      [{ ...managed, 'keyturn:grace': 'soon' }, {}, /^failed InvalidOption keyturn:grace/],
+    ]
+    for (const [tags, more, says] of cases) {
+      await begin(tags)
+      await describing(more)
+      const read = vi.spyOn(store, 'read')
+      const found = await run(looking(fine, { rotationFunction: 'arn:own' }))
+      expect(of(found, 'tags')).toMatch(says)
+      expect(new Set(found.lines.slice(1).map(({ state }) => state))).toEqual(new Set(['not-looked-at']))
+      expect(found.result).toBe('failed')
+      expect(read).not.toHaveBeenCalled()
+      expect(logins).toEqual([])
+    }
+  })
+
+  test('rotated by this stack it needs no tag; by another function as well, that one is named', async () => {
+    await begin({ 'keyturn:strategy': 'single-user' })
+    await describing({ rotatedBy: 'arn:own' })
+    const looks = looking(fine, { rotationFunction: 'arn:own' })
+    expect(of(await run(looks), 'tags')).toBe('ok it is rotated by the function of this stack')
+    await begin(single)
+    await describing({ rotatedBy: 'arn:other' })
+    const found = await run(looks)
+    expect(of(found, 'tags')).toMatch(/^warning .*arn:other$/)
+    expect(found.result).toBe('warning')
+  })
+
+  test('a value that createSecret would refuse', async () => {
+    await begin(single, credentialFor(server, app.user, 'p', { host: 'u:secret@db' }))
+    const found = await run()
+    expect(of(found, 'value')).toMatch(/^failed InvalidCredential host: /)
+    expect(JSON.stringify(found)).not.toContain('u:secret@db')
+    await begin({ ...managed, 'keyturn:strategy': 'dual-password' })
+    expect(of(await run(), 'value')).toMatch(/^failed InvalidOption keyturn:strategy: should be /)
+    await begin(alternating, credentialFor(server, app.user, 'p'))
+    expect(of(await run(), 'value')).toMatch(/^failed InvalidCredential masterarn: /)
+  })
+
+  test('a key that this stack may use, and another', async () => {
+    const own = 'arn:aws:kms:eu-west-1:1:key/own'
+    const cases: [string, RegExp][] = [
+      [own, /^ok .*key\/own decrypts/],
+      ['own', /^ok own decrypts/],
+      ['alias/ours', /^ok alias\/ours decrypts/],
+      ['arn:aws:kms:eu-west-1:1:key/other', /^failed NotPermitted it is encrypted by .*other, .*own alone/],
+    ]
+    for (const [key, says] of cases) {
+      await begin(single)
+      await describing({ key })
+      expect(of(await run(looking(fine, { key: own })), 'key')).toMatch(says)
+    }
+  })
+
+  test('what its store would refuse, and what its rules for passwords cannot make', async () => {
+    await begin(single)
+    await describing({ unfit: { field: 'labels', problem: 'has ten' } })
+    expect(of(await run(), 'store')).toBe('failed InvalidCredential labels: has ten')
+    await begin({ ...single, 'keyturn:PASSWORD_LENGTH': '8' })
+    const found = await run()
+    expect(of(found, 'password-rules')).toMatch(/^failed InvalidOption PASSWORD_LENGTH: .* bits/)
+    expect(of(found, 'store')).toMatch(/^not-looked-at /)
+    expect(of(found, 'privileges')).toMatch(/^not-looked-at /)
+    expect(of(found, 'login')).toMatch(/^ok /)
+  })
+
+  test('a rotation that goes on, in which current may be refused: nobody logs in', async () => {
+    await begin(single)
+    await store.propose(id, token, app.current)
+    running.add(token)
+    const found = await run()
+    expect(of(found, 'pending')).toMatch(/^failed RotationInProgress /)
+    expect(of(found, 'port')).toMatch(/^ok /)
+    expect(of(found, 'login')).toMatch(/^not-looked-at /)
+    expect(logins).toEqual([])
+    running.clear()
+    expect(of(await run(), 'pending')).toMatch(/^warning .* does not run any more$/)
+    expect(logins).toEqual([app.user])
+  })
+
+  test('replicas that do not follow, that have no home, and one that is a replica itself', async () => {
+    const replicas = [{ region: 'eu-central-1', status: 'InSync' }]
+    await begin({ ...single, 'keyturn:home': 'eu-west-1' })
+    await describing({ replicas })
+    expect(of(await run(), 'replicas')).toBe('ok its replicas in eu-central-1 follow')
+    await describing({ replicas: [{ region: 'eu-central-1', status: 'Failed' }] })
+    expect(of(await run(), 'replicas')).toMatch(/^failed ReplicasBehind .*eu-central-1 is Failed/)
+    await describing({ primaryRegion: 'eu-central-1' })
+    expect(of(await run(), 'replicas')).toMatch(/^failed InvalidCredential id: is a replica/)
+    await describing({ primaryRegion: undefined, arn: 'arn:aws:secretsmanager:us-east-1:1:secret:x' })
+    expect(of(await run(), 'replicas')).toMatch(/^failed NotAtHome /)
+    await begin(single)
+    await describing({ replicas })
+    expect(of(await run(), 'replicas')).toMatch(/^warning it has replicas and no tag keyturn:home/)
+  })
+})
+
+describe('the way to the server', () => {
+  test('a name that is none; a port that nobody listens at', async () => {
+    await begin(single, credentialFor(server, app.user, 'p', { host: 'nobody.invalid' }))
+    const unnamed = await run()
+    expect(of(unnamed, 'name')).toMatch(/^failed Unreachable nobody.invalid: the name is not resolved/)
+    expect(of(unnamed, 'port')).toMatch(/^not-looked-at /)
+    await begin(single, credentialFor(server, app.user, 'p', { port: 1 }))
+    const closed = await run()
+    expect(of(closed, 'port')).toMatch(/^failed Unreachable .*:1: no connection \(ECONNREFUSED\)/)
+    expect(of(closed, 'login')).toMatch(/^not-looked-at /)
+    expect(logins).toEqual([])
+  })
+
+  test('TLS: an issuer that is not trusted, clear text, and a certificate that soon ends', async () => {
+    await begin(single)
+    const issuerless = {
+      ...looking(fine),
+      engines: async () => new Postgres({ caFile: inject('postgres').at(-1)?.caFile ?? '' }),
+    }
+    const foreign = await run(issuerless)
+    expect(of(foreign, 'tls')).toMatch(/^failed TlsFailed /)
+    expect(of(foreign, 'login')).toMatch(/^not-looked-at /)
+    const { engines } = looking(fine)
+    const ending = await run({
+      ...looking(fine),
+      async engines(name, onCertificate) {
+        onCertificate(certificate(20))
+        return engines(name, () => {})
+      },
+    })
+    expect(of(ending, 'tls')).toMatch(
+      /^warning the certificate is of Test, it names .*, and ends in 20 days$/,
+    )
+  })
+
+  test('clear text is a warning', async () => {
+    await begin(single, credentialFor(server, app.user, 'p', { ssl: false }))
+    const plain = { ...looking(), engines: async () => new Opaque() }
+    expect(of(await run(plain), 'tls')).toMatch(/^warning .*clear text/)
+    expect(of(await run(), 'tls')).toMatch(/^failed TlsFailed .*the server wants TLS/)
+  })
+})
+
+describe('current', () => {
+  test('is refused: it is tried once, the admin is not even read, and nothing after it is looked at', async () => {
+    await begin(alternating, app.current.with({ password: 'wrong' }))
+    const found = await run()
+    expect(of(found, 'tls')).toMatch(/^ok /)
+    expect(of(found, 'login')).toMatch(/^failed LoginRefused /)
+    for (const line of ['connections', 'admin', 'admin-login', 'privileges'] as const)
+      expect(of(found, line)).toMatch(/^not-looked-at /)
+    expect(logins).toEqual([app.user])
+    expect(admin).not.toHaveBeenCalled()
+  })
+
+  test('is let in without a look at its password: the admin is not read', async () => {
+    await begin(alternating)
+    const found = await run(
+      looking({
+        ...fine,
+        async proven() {
+          throw new NotPermitted('any password is let in')
+        },
+      }),
+    )
+    expect(of(found, 'login')).toMatch(/^failed NotPermitted any password/)
+    expect(admin).not.toHaveBeenCalled()
+  })
+
+  test('comes in through a pooler, which nobody speaks for', async () => {
+    await begin(single)
+    const pooled = { ...fine, pooled: true }
+    expect(of(await run(looking(pooled)), 'pooler')).toMatch(
+      /^failed NotPermitted .*a pooler stands in between/,
+    )
+    await begin({ ...single, 'keyturn:pooler': 'auth-query' })
+    expect(of(await run(looking(pooled)), 'pooler')).toBe('ok a pooler stands in between')
+    await begin(alternating)
+    expect(of(await run(looking(pooled)), 'pooler')).toBe('ok a pooler stands in between')
+  })
+
+  test('has room for some connections, or none', async () => {
+    const cases: [number | undefined, RegExp][] = [
+      [0, /^failed Unreachable no further connection/],
+      [2, /^warning 2 more connections/],
+      [3, /^ok 3 more/],
+      [undefined, /^not-looked-at /],
+    ]
+    await begin(single)
+    for (const [room, says] of cases)
+      expect(of(await run(looking({ ...fine, roomFor: async () => room })), 'connections')).toMatch(says)
+  })
+
+  test('a test query that is refused, for whatever reason: no word tells why', async () => {
+    const queries = [
+      'select 1 / 0',
+      'create table forbidden ()',
+      'select 1; select 2',
+      'select nothing from x',
+    ]
+    for (const query of queries) {
+      await begin({ ...single, 'keyturn:test-query': query })
+      const found = await run()
+      expect(of(found, 'test-query')).toBe('failed TestFailed refused')
+      expect(of(found, 'privileges')).toMatch(/^ok /)
+    }
+    const made = await asSuperuser(server, "select 1 from pg_class where relname = 'forbidden'", app.database)
+    expect(made).toEqual([])
+  })
+
+  test('a test query that may write is not run', async () => {
+    await begin({ ...single, 'keyturn:test-query': 'select 1' })
+    const run_ = vi.fn()
+    const found = await run(looking({ ...fine, run: run_ }, { testMayWrite: true }))
+    expect(of(found, 'test-query')).toMatch(/^not-looked-at it is not run/)
+    expect(run_).not.toHaveBeenCalled()
+  })
+})
+
+describe('the admin', () => {
+  test('is for another server, is one of the pair, or may not be read: it does not log in', async () => {
+    await begin(alternating)
+    admin.mockResolvedValueOnce(app.admin.with({ host: 'other.example.com' }))
+    expect(of(await run(), 'admin')).toMatch(/^failed HostMismatch .*the admin was not used/)
+    admin.mockResolvedValueOnce(app.admin.with({ username: `${app.user}_clone` }))
+    expect(of(await run(), 'admin')).toMatch(/^failed InvalidCredential masterarn: /)
+    admin.mockRejectedValueOnce(new NotPermitted('Secrets Manager: no'))
+    const found = await run()
+    expect(of(found, 'admin')).toBe('failed NotPermitted Secrets Manager: no')
+    expect(of(found, 'privileges')).toMatch(/^not-looked-at /)
+    expect(logins).toEqual([app.user])
+  })
+
+  test('is refused: once, and not again by a check right after', async () => {
+    await begin(alternating)
+    admin.mockResolvedValue(app.admin.with({ password: 'wrong' }))
+    const found = await run()
+    expect(of(found, 'admin-login')).toMatch(/^failed AdminRefused /)
+    expect(of(found, 'privileges')).toMatch(/^not-looked-at /)
+    expect(logins).toEqual([app.user, app.admin.username])
+    expect(of(await run(), 'admin-login')).toMatch(/^failed AdminRefused /)
+    expect(logins).toEqual([app.user])
+  })
+})
+
+describe('the change', () => {
+  test('is asked of the session that would make it, with a password that is never used', async () => {
+    const asked = vi.fn(async () => [])
+    await begin(alternating)
+    await run(looking({ ...fine, wouldClone: asked }))
+    const pair = { user: app.user, clone: `${app.user}_clone` }
+    expect(asked).toHaveBeenCalledExactlyOnceWith(pair, pair.clone)
+    const set = vi.fn<NonNullable<Session['wouldSetPassword']>>(async () => {})
+    await begin(single)
+    await run(looking({ ...fine, wouldSetPassword: set }))
+    expect(set).toHaveBeenCalledExactlyOnceWith(app.user, expect.stringMatching(/^.{32}$/), {
+      reversibly: true,
+    })
+    expect(await store.tokens(id)).toEqual([first])
+    expect((await current()).password).not.toBe(set.mock.lastCall?.[1])
+  })
+
+  test('what is refused, what would stay, what nobody tells, and what breaks', async () => {
+    await begin(alternating)
+    const refused = async () => Promise.reject(new NotPermitted('may not create roles'))
+    expect(of(await run(looking({ ...fine, wouldClone: refused })), 'privileges')).toBe(
+      'failed NotPermitted may not create roles',
+    )
+    const left = await run(looking({ ...fine, wouldClone: async () => ['a table stays'] }))
+    expect(of(left, 'privileges')).toBe('warning a table stays')
+    expect(left.result).toBe('warning')
+    const untold = { ...fine, wouldClone: undefined } as unknown as Partial<Session>
+    expect(of(await run(looking(untold)), 'privileges')).toMatch(/^not-looked-at /)
+    const broken = async () => Promise.reject(new TypeError(`cannot read ${app.current.password}`))
+    const found = await run(looking({ ...fine, wouldClone: broken }))
+    expect(of(found, 'privileges')).toBe('failed Unexpected an unexpected TypeError')
+    expect(JSON.stringify(found)).not.toContain(app.current.password)
+  })
+
+  test("the server's rules for passwords have a line of their own", async () => {
+    await begin(single)
+    const wouldSetPassword = async () => Promise.reject(new AgainstRules('too short'))
+    const found = await run(looking({ ...fine, wouldSetPassword }))
+    expect(of(found, 'password-rules')).toBe('failed NotPermitted too short')
+    expect(of(found, 'privileges')).toMatch(/^not-looked-at /)
+  })
+
+  test("a master's is asked of RDS", async () => {
+    await begin({ ...managed, 'keyturn:strategy': 'master' })
+    const busy = () => Promise.reject(new RdsBusy('RDS is setting its password'))
+    rds.mockResolvedValue({ wouldSetMasterPassword: busy } as unknown as Rds)
+    expect(of(await run(), 'privileges')).toBe('failed RdsBusy RDS is setting its password')
+    rds.mockResolvedValue({ wouldSetMasterPassword: async () => {} } as unknown as Rds)
+    expect(of(await run(), 'privileges')).toBe('ok master may do what it has to')
+  })
+
+  test('no text is longer than 300 characters', async () => {
+    await begin(alternating)
+    const found = await run(looking({ ...fine, wouldClone: async () => ['x'.repeat(1000)] }))
+    expect(of(found, 'privileges')?.length).toBeLessThanOrEqual('warning '.length + 300)
+  })
+})
