@@ -1,3 +1,4 @@
+import type check from '../statemachines/check.asl.json'
 import type promote from '../statemachines/promote.asl.json'
 import type rotate from '../statemachines/rotate.asl.json'
 import type rotateDue from '../statemachines/rotate-due.asl.json'
@@ -5,6 +6,7 @@ import type rotateServer from '../statemachines/rotate-server.asl.json'
 
 /** The state machines, by the names of their files. They are types alone: a zip that held one would carry all its lines. */
 type Machines = {
+  check: typeof check
   promote: typeof promote
   rotate: typeof rotate
   'rotate-due': typeof rotateDue

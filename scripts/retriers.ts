@@ -130,6 +130,11 @@ const ofFleet: Retriers = ['passing', 'unready']
 
 /** What each state that calls something tries again, in the order in which Step Functions looks for the error's name. */
 const blocks: { [Machine in MachineName]: Record<TaskName<Machine>, Retriers> } = {
+  check: {
+    // Not after what may have come once it had logged in: a server may lock the account.
+    CheckCredential: ['quickly', 'unready'],
+    AnnounceChecked: ['service'],
+  },
   promote: {
     FindReplicas: ofFleet,
     HandOver: [...ofFleet, 'handingOver'],

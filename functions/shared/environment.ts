@@ -20,7 +20,9 @@ const due = v.object({
   KEYTURN_TAG_SCHEDULES: v.optional(v.picklist(['true', 'false']), 'false'),
 })
 
-type Variable = keyof typeof common.entries | keyof typeof due.entries
+const check = v.object({ KEYTURN_ROTATION_FUNCTION: text, KEYTURN_KMS_KEY: v.optional(v.string(), '') })
+
+type Variable = keyof typeof common.entries | keyof typeof due.entries | keyof typeof check.entries
 
 /** What sets each variable, the deployment's parameter or the template itself, and what it should be. */
 const expected: Record<Variable, [setBy: string, should: string]> = {
@@ -33,6 +35,7 @@ const expected: Record<Variable, [setBy: string, should: string]> = {
   KEYTURN_EXECUTIONS: ['environment variable KEYTURN_EXECUTIONS', 'is not set'],
   KEYTURN_RUNS: ['environment variable KEYTURN_RUNS', 'is not set'],
   KEYTURN_ROTATION_FUNCTION: ['environment variable KEYTURN_ROTATION_FUNCTION', 'is not set'],
+  KEYTURN_KMS_KEY: ['kmsKeyArn', 'should be the ARN of a key'],
 }
 
 /** Variables that are the deployment's default of an option; what that should be is said where options are read. */
@@ -112,6 +115,16 @@ export function parseDueEnvironment(variables: NodeJS.ProcessEnv): DueEnvironmen
     interval: intervalOf(output.KEYTURN_DUE_SCHEDULE),
     tagSchedules: output.KEYTURN_TAG_SCHEDULES === 'true',
   }
+}
+
+/** Reads checkCredential's environment: by what it tells this stack's secrets from others. @throws InvalidInput */
+export function parseCheckEnvironment(variables: NodeJS.ProcessEnv): {
+  rotationFunction: string
+  key?: string
+} {
+  const refusal = (name: string, problem: string) => new InvalidInput(`${name}: ${problem}`)
+  const { KEYTURN_ROTATION_FUNCTION, KEYTURN_KMS_KEY } = checked(check, variables, refusal)
+  return { rotationFunction: KEYTURN_ROTATION_FUNCTION, ...(KEYTURN_KMS_KEY && { key: KEYTURN_KMS_KEY }) }
 }
 
 function checked<T>(

@@ -14,7 +14,7 @@ const time = v.pipe(
   v.transform(text => new Date(text)),
 )
 /** The schemas of what a person may write into the input of an execution, or of a function. */
-type Input = typeof start | typeof startCall | typeof run | typeof serviceCall
+type Input = typeof start | typeof startCall | typeof run | typeof serviceCall | typeof target
 /** `keyof` of each: of all together it would be what they share. */
 type FieldOf<Schema extends { entries: object }> = Schema extends Schema ? keyof Schema['entries'] : never
 
@@ -232,6 +232,12 @@ const serviceCall = v.object({
   ClientRequestToken: token,
   RotationToken: v.exactOptional(text),
 })
+
+/** No name and no ARN is longer: a parameter's may have 1011 characters, and an ARN 2048. */
+const target = v.strictObject({ store: v.picklist(storeNames), id: v.pipe(text, v.maxLength(2048)) })
+
+/** What checkCredential gets: the execution's input, and nothing else may stand in it. @throws InvalidInput */
+export const checkEvent = (event: unknown) => checked(target, event)
 
 /** What Secrets Manager calls for; `rotation` is the input that the execution gets. */
 export type ServiceEvent = {

@@ -54,6 +54,7 @@ export async function startEmbedded({ trust = [] }: { trust?: string[] } = {}): 
     AWS_ACCESS_KEY_ID: 'local',
     AWS_SECRET_ACCESS_KEY: 'local',
     KEYTURN_EXECUTIONS: arnOf('states', 'execution:keyturn-local-rotate'),
+    KEYTURN_ROTATION_FUNCTION: arnOf('lambda', 'function:keyturn-local-rotateSecret'),
     KEYTURN_CA_FILE: caFile,
     POWERTOOLS_LOG_LEVEL: process.env.POWERTOOLS_LOG_LEVEL ?? 'SILENT',
     POWERTOOLS_METRICS_DISABLED: 'true',
@@ -81,6 +82,7 @@ export async function startEmbedded({ trust = [] }: { trust?: string[] } = {}): 
 const functions = {
   awaitReplicas: () => import('../../functions/awaitReplicas.ts'),
   awaitRotation: () => import('../../functions/awaitRotation.ts'),
+  checkCredential: () => import('../../functions/checkCredential.ts'),
   createSecret: () => import('../../functions/createSecret.ts'),
   findDue: () => import('../../functions/findDue.ts'),
   findReplicas: () => import('../../functions/findReplicas.ts'),

@@ -4,6 +4,7 @@ import type { MachineName, StateName } from '../../fleet/states.ts'
 
 export type Definition = ConstructorParameters<typeof StateMachine>[0]
 export const machineNames = [
+  'check',
   'promote',
   'rotate',
   'rotate-due',

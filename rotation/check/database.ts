@@ -14,7 +14,7 @@ import type { StrategyName } from '../strategies/names.ts'
 import { requireAsking } from '../strategies/pooler.ts'
 import { aboutCertificate } from './certificate.ts'
 import { connect, resolve } from './network.ts'
-import { type Found, NotTold, type Report } from './report.ts'
+import type { Found, Report, Untold } from './report.ts'
 
 /** So few connections are left that a warning is due. */
 const FEW = 3
@@ -117,9 +117,9 @@ async function lookAtSession(known: Known, engine: Engine, own: Session, report:
   if (options.testQuery) await report.look('test-query', () => tried(known, own))
 }
 
-async function roomOf(session: Session, user: string): Promise<Found<undefined>> {
+async function roomOf(session: Session, user: string): Promise<Found<undefined> | Untold> {
   const room = await session.roomFor?.(user)
-  if (room === undefined) throw new NotTold('the server does not tell how many connections it has left')
+  if (room === undefined) return { untold: 'the server does not tell how many connections it has left' }
   if (room <= 0) throw new Unreachable(`no further connection is left for ${JSON.stringify(user)}`)
   const says = `${room} more connections may be opened`
   if (room >= FEW) return whole(says)
@@ -127,8 +127,8 @@ async function roomOf(session: Session, user: string): Promise<Found<undefined>>
 }
 
 /** Of the query that whoever may tag has written nothing is told, lest it answers questions about the data. */
-async function tried({ options, testMayWrite }: Known, session: Session): Promise<Found<undefined>> {
-  if (testMayWrite) throw new NotTold('it is not run, as in this deployment a test query may write')
+async function tried({ options, testMayWrite }: Known, session: Session): Promise<Found<undefined> | Untold> {
+  if (testMayWrite) return { untold: 'it is not run, as in this deployment a test query may write' }
   try {
     await session.testable?.()
     await session.run(options.testQuery ?? '')
@@ -162,17 +162,16 @@ async function lookAtPrivileges(
 ): Promise<void> {
   if (!next) return
   await report.look('privileges', async () => {
-    const asked = strategies[strategy].wouldApply({ session, current, pending: next, rds: pipeline.rds })
-    const left = await asked.catch((error: unknown) => {
+    let left: string[] | undefined
+    try {
+      left = await strategies[strategy].wouldApply({ session, current, pending: next, rds: pipeline.rds })
+    } catch (error) {
       if (!(error instanceof AgainstRules)) throw error
       report.fail('password-rules', error)
-      throw new NotTold('the rules for passwords have refused the change before')
-    })
-    if (!left) throw new NotTold('the server tells nothing before a change')
-    if (!left.length) return whole(`${strategy} may do what it has to`)
-    return {
-      ...whole(left.join('; ')),
-      warning: 'See docs/strategies.md for what stays with a user, or grant what is named.',
+      return { untold: 'the rules for passwords have refused the change before' }
     }
+    if (!left) return { untold: 'the server tells nothing before a change' }
+    const warning = 'See docs/strategies.md for what stays with a user, or grant what is named.'
+    return left.length ? { ...whole(left.join('; ')), warning } : whole(`${strategy} may do what it has to`)
   })
 }

@@ -6,8 +6,8 @@ import { remedyOf } from './remedies.ts'
 /** What a look found: in a sentence, and what those after it need. `warning` is what to do about it. */
 export type Found<T> = { says: string; value: T; warning?: string }
 
-/** A look that cannot be had, and why: the server does not tell, or the deployment does not allow it. */
-export class NotTold extends Error {}
+/** Why there is nothing to be found: the server does not tell, or the deployment does not allow the look. */
+export type Untold = { untold: string }
 
 /** The lines of one check as they come. A look that fails is its line's, and never the caller's. */
 export class Report {
@@ -15,9 +15,17 @@ export class Report {
   readonly #meaningless = new Set<LineName>()
 
   /** Runs a look. @returns what it found, in an object; undefined if it failed, or was not had */
-  async look<T>(line: LineName, look: () => Found<T> | Promise<Found<T>>): Promise<{ value: T } | undefined> {
+  async look<T>(
+    line: LineName,
+    look: () => Found<T> | Untold | Promise<Found<T> | Untold>,
+  ): Promise<{ value: T } | undefined> {
     try {
-      const { says, value, warning } = await look()
+      const found = await look()
+      if ('untold' in found) {
+        this.add(line, { state: 'not-looked-at', says: found.untold })
+        return undefined
+      }
+      const { says, value, warning } = found
       this.add(line, warning ? { state: 'warning', says, remedy: warning } : { state: 'ok', says })
       return { value }
     } catch (error) {
@@ -27,10 +35,6 @@ export class Report {
   }
 
   fail(line: LineName, error: unknown): void {
-    if (error instanceof NotTold) {
-      this.add(line, { state: 'not-looked-at', says: error.message })
-      return
-    }
     const { name, message } = error instanceof RotationError ? error : new Unexpected(error)
     this.add(line, { state: 'failed', says: message, error: name, remedy: remedyOf(line, name) })
   }

@@ -9,7 +9,7 @@ import { awaited } from '../replicas.ts'
 import type { Description, Store, StoreName } from '../stores/store.ts'
 import type { StrategyName } from '../strategies/names.ts'
 import { isAdmin, isManaged } from '../tags.ts'
-import { type Found, NotTold, type Report } from './report.ts'
+import type { Found, Report, Untold } from './report.ts'
 
 /** Names what is looked at. */
 export type Target = { store: StoreName; id: string }
@@ -104,12 +104,12 @@ async function readCurrent(
 }
 
 /** The value was decrypted, or not: that is what there is to be known of a key that is named by an alias. */
-function keyOf({ key }: Description, own: Own, wasRead: boolean): Found<undefined> {
+function keyOf({ key }: Description, own: Own, wasRead: boolean): Found<undefined> | Untold {
   if (key && !key.includes('alias/') && !own.key?.endsWith(`/${key.split('/').at(-1)}`))
     throw new NotPermitted(
       `it is encrypted by ${key}, and this stack may use ${own.key ? `${own.key} alone` : 'the keys that AWS manages alone'}`,
     )
-  if (!wasRead) throw new NotTold('whether the value can be decrypted is not known')
+  if (!wasRead) return { untold: 'whether the value can be decrypted is not known' }
   return { says: `${key ?? 'the key that AWS manages'} decrypts the value`, value: undefined }
 }
 
@@ -158,9 +158,9 @@ async function room(
   id: string,
   found: Description,
   next: Credential | undefined,
-): Promise<Found<undefined>> {
+): Promise<Found<undefined> | Untold> {
   refuseUnfit(found)
-  if (!next) throw new NotTold('no new value could be made')
+  if (!next) return { untold: 'no new value could be made' }
   await store.wouldPropose?.(id, randomUUID(), next)
   return { says: 'it takes another value', value: undefined }
 }

@@ -60,6 +60,7 @@ test('the map of hosts is in the packages of those that promote with it', async 
 const missed: Record<string, string> = {
   ...Object.fromEntries([...steps, ...lookers].map(name => [name, 'execution'])),
   ...Object.fromEntries(promotionSteps.map(name => [name, 'event'])),
+  checkCredential: 'store',
   findDue: 'run',
   startRotation: 'store',
   rotateServer: 'run',

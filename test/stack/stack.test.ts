@@ -17,6 +17,7 @@ import { captureOutput } from '../support/observe.ts'
 import type { Template } from './package.ts'
 
 import { functions, inVpc, logical, packageBoth, properties, stateMachines, steps } from './stacks.ts'
+import { variables } from './variables.ts'
 
 const run = promisify(execFile)
 const bin = await pythonBin()
@@ -104,6 +105,7 @@ test('a run that hangs ends some time, as no other rotates on its server while i
   expect(timeout('RotateDueStateMachine')).toBe(43_200)
   expect(timeout('RotateServersStateMachine')).toBe(43_200)
   expect(timeout('PromoteStateMachine')).toBe(86_400)
+  expect(timeout('CheckStateMachine')).toBe(1800)
   expect(timeout('RotateStateMachine')).toBeUndefined()
 })
 
@@ -141,6 +143,7 @@ describe('template', () => {
     rotateSecret: 900,
     findDue: 300,
     findReplicas: 300,
+    checkCredential: 120,
     raiseAlarm: lease / 1000,
   }
 
@@ -191,79 +194,10 @@ describe('template', () => {
   })
 
   test('each function has the variables that its code uses, and no others', () => {
-    const executions = 'arn:aws:states:eu-west-1:123456789012:execution:keyturn-test-rotate'
-    const common = { POWERTOOLS_SERVICE_NAME: 'keyturn-test' }
-    const database = { ...common, KEYTURN_CA_FILE: 'authorities.pem' }
-    const create = {
-      KEYTURN_EXECUTIONS: executions,
-      KEYTURN_GRACE: '7d',
-      PASSWORD_LENGTH: '40',
-      EXCLUDE_CHARACTERS: '/@"',
-      EXCLUDE_NUMBERS: 'false',
-      EXCLUDE_PUNCTUATION: 'true',
-      EXCLUDE_UPPERCASE: 'false',
-      EXCLUDE_LOWERCASE: 'false',
-      REQUIRE_EACH_INCLUDED_TYPE: 'true',
-    }
-    const peers = { KEYTURN_PEER_REGIONS: 'eu-central-1,us-east-1' }
-    const promotion = { ...common, ...peers, KEYTURN_PROMOTION_TABLE: 'Promotions' }
-    const expected: Record<string, object> = {
-      createSecret: { ...common, ...create },
-      setSecret: { ...database, KEYTURN_EXECUTIONS: executions },
-      testSecret: { ...database, KEYTURN_TEST_QUERY_MAY_WRITE: 'false' },
-      finishSecret: common,
-      awaitReplicas: { ...common, ...peers },
-      rollbackSecret: { ...database, KEYTURN_EXECUTIONS: executions, KEYTURN_GRACE: '7d' },
-      retireSecret: database,
-      rotateSecret: { ...database, ...create, KEYTURN_TEST_QUERY_MAY_WRITE: 'false' },
-      findDue: {
-        ...common,
-        KEYTURN_RUNS: 'arn:aws:states:eu-west-1:123456789012:stateMachine:keyturn-test-rotate-due',
-        KEYTURN_ROTATION_FUNCTION: 'RotateSecretLambdaFunction.Arn',
-        KEYTURN_MAX_ROTATIONS: '100',
-        KEYTURN_MAX_ROTATIONS_PER_HOST: '10',
-        KEYTURN_DUE_SCHEDULE: 'rate(5 minutes)',
-        ...peers,
-        KEYTURN_TAG_SCHEDULES: 'true',
-      },
-      rotateServer: { ...common, KEYTURN_EXECUTIONS: executions },
-      takeSlot: { ...common, KEYTURN_EXECUTIONS: executions },
-      startRotation: { ...common, KEYTURN_EXECUTIONS: executions, KEYTURN_ALARM_TABLE: 'AlarmLedger' },
-      awaitRotation: { ...common, KEYTURN_EXECUTIONS: executions },
-      reportRotations: common,
-      raiseAlarm: {
-        ...common,
-        KEYTURN_ALARM_TOPIC: 'AlarmTopic',
-        KEYTURN_ALARM_TABLE: 'AlarmLedger',
-        KEYTURN_EXECUTIONS: executions,
-        KEYTURN_RUNBOOK: 'https://wiki.example/runbook',
-        KEYTURN_STAGE: 'test',
-        KEYTURN_WEBHOOK_PARAMETER: '/keyturn/webhook',
-      },
-      findReplicas: promotion,
-      findVersion: { ...database, KEYTURN_HOST_MAP: 'hosts.json' },
-      handOver: common,
-      promoteReplica: {
-        ...common,
-        KEYTURN_HOST_MAP: 'hosts.json',
-        KEYTURN_ROTATION_FUNCTION: 'RotateSecretLambdaFunction.Arn',
-      },
-      notePromotion: { ...common, KEYTURN_PROMOTION_TABLE: 'Promotions' },
-      reportPromotion: promotion,
-      switchRegion: {
-        ...common,
-        ...peers,
-        KEYTURN_PROMOTIONS: 'arn:aws:states:eu-west-1:123456789012:stateMachine:keyturn-test-promote',
-        KEYTURN_REGION_SWITCH: 'lost',
-      },
-      recordRotation: {
-        ...common,
-        KEYTURN_EXECUTIONS: executions,
-        KEYTURN_RECORD_TABLE: 'RotationRecords',
-      },
-    }
     for (const name of functions)
-      expect(properties(full, `${logical(name)}LambdaFunction`).Environment.Variables).toEqual(expected[name])
+      expect(properties(full, `${logical(name)}LambdaFunction`).Environment.Variables).toEqual(
+        variables[name],
+      )
   })
 
   test('Secrets Manager may call its rotation function, for secrets of this account only', () => {
@@ -295,6 +229,7 @@ describe('template', () => {
       DueSchedule: 'rate(5 minutes)',
       PromoteStateMachineArn: 'PromoteStateMachine',
       PromotionTableName: 'Promotions',
+      CheckStateMachineArn: 'CheckStateMachine',
       AuditPolicyArn: 'AuditPolicy',
       PeerRegions: 'eu-central-1,us-east-1',
       Settings: expect.any(String),
@@ -683,15 +618,18 @@ describe('alarms', () => {
     ])
     for (const { type, properties } of widgets)
       if (type === 'metric') expect(properties.region).toBe('eu-west-1')
+    // A person waits for a check, and sees how it ends.
     expect(widgets[2].properties.metrics.slice(1)).toEqual(
-      stateMachines.flatMap(([, name]) =>
-        ['ExecutionsFailed', 'ExecutionsAborted', 'ExecutionsTimedOut'].map(metric => [
-          'AWS/States',
-          metric,
-          'StateMachineArn',
-          name,
-        ]),
-      ),
+      stateMachines
+        .filter(([file]) => file !== 'check')
+        .flatMap(([, name]) =>
+          ['ExecutionsFailed', 'ExecutionsAborted', 'ExecutionsTimedOut'].map(metric => [
+            'AWS/States',
+            metric,
+            'StateMachineArn',
+            name,
+          ]),
+        ),
     )
     const arns = alarms().map(name => `${name}.Arn`)
     expect(widgets.at(-1).properties.alarms.sort()).toEqual(arns.sort())

@@ -29,12 +29,15 @@ export const promotionSteps = [
   'promoteReplica',
   'reportPromotion',
 ]
+/** Those that check runs. */
+export const checkSteps = ['checkCredential']
 export const functions = [
   ...steps,
   ...lookers,
   ...dueSteps,
   ...serverSteps,
   ...promotionSteps,
+  ...checkSteps,
   'switchRegion',
   'rotateSecret',
   'raiseAlarm',
@@ -45,6 +48,7 @@ export const stateMachines = [
   ['rotate-due', 'RotateDueStateMachine', dueSteps],
   ['rotate-server', 'RotateServersStateMachine', serverSteps],
   ['promote', 'PromoteStateMachine', promotionSteps],
+  ['check', 'CheckStateMachine', checkSteps],
 ] as const
 /** Those that log in to databases. */
 export const inVpc = [
@@ -54,6 +58,7 @@ export const inVpc = [
   'retireSecret',
   'rotateSecret',
   'findVersion',
+  'checkCredential',
 ]
 
 export const key = 'arn:aws:kms:eu-west-1:123456789012:key/0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0'

@@ -1,5 +1,9 @@
 import { describe, expect, test } from 'vitest'
-import { parseDueEnvironment, parseEnvironment } from '../../../functions/shared/environment.ts'
+import {
+  parseCheckEnvironment,
+  parseDueEnvironment,
+  parseEnvironment,
+} from '../../../functions/shared/environment.ts'
 import * as errors from '../../../rotation/errors.ts'
 
 const unset = { strategy: undefined, testQuery: undefined }
@@ -85,6 +89,19 @@ const due = {
   KEYTURN_MAX_ROTATIONS_PER_HOST: '5',
   KEYTURN_DUE_SCHEDULE: 'rate(5 minutes)',
 }
+
+test('checkCredential: no key is none', () => {
+  const { KEYTURN_ROTATION_FUNCTION } = due
+  const rotationFunction = KEYTURN_ROTATION_FUNCTION
+  expect(parseCheckEnvironment({ KEYTURN_ROTATION_FUNCTION, KEYTURN_KMS_KEY: '' })).toEqual({
+    rotationFunction,
+  })
+  expect(parseCheckEnvironment({ KEYTURN_ROTATION_FUNCTION, KEYTURN_KMS_KEY: 'arn:key' })).toEqual({
+    rotationFunction,
+    key: 'arn:key',
+  })
+  expect(() => parseCheckEnvironment({})).toThrow(errors.InvalidInput)
+})
 
 describe('findDue', () => {
   test('all set', () => {

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import {
+  checkEvent,
   NoObject,
   rollbackEvent,
   rotationEvent,
@@ -181,6 +182,7 @@ test.each([
     { ...start.rotation, token, group: 'one' },
   ],
   ['startCallEvent', startCallEvent, call],
+  ['checkEvent', checkEvent, start.rotation],
   ['runEvent', runEvent, { run: 'one', overlaps: true }],
   ['serviceEvent', serviceEvent, service],
 ])('%s: each field is refused by its name, in words', (_, parse, event) => {
@@ -192,6 +194,18 @@ test.each([
         message: expect.stringMatching(`^${field}: should be (?!undefined)\\S`),
       }),
     )
+})
+
+test('checkEvent: no other key, and no id that is longer than an ARN', () => {
+  expect(checkEvent(start.rotation)).toEqual(start.rotation)
+  for (const event of [
+    { ...start.rotation, testQuery: 'select 1' },
+    { ...start.rotation, id: 'x'.repeat(2049) },
+    [],
+    'shop/database',
+    null,
+  ])
+    expect(() => checkEvent(event)).toThrow(errors.InvalidInput)
 })
 
 test('what a person does not write is as the state machine passes it', () => {
