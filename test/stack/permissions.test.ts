@@ -71,6 +71,10 @@ async function call(state: StateName<'rotate'>, token: string, rotation: object,
   return (result as State | undefined) ?? { ...rotation, token }
 }
 
+/** Has a credential checked. */
+const look = (target: object) =>
+  recorded('checkCredential', async () => (await load('checkCredential'))(target))
+
 /** Writes down what a function called. */
 async function recorded(name: string, run: () => unknown): Promise<unknown> {
   const { secretsManager, stepFunctions } = embedded
@@ -149,8 +153,10 @@ test('secrets: each role allows exactly what its function calls, in good times a
   // It runs after all.
   embedded.stepFunctions.running.add(failed)
   await call('CreateSecret', randomUUID(), start)
+  await look(start)
   await call('RollbackAbandoned', randomUUID(), start, { abandoned: true })
   embedded.stepFunctions.running.delete(failed)
+  await look(start)
   await call('RollbackAbandoned', randomUUID(), start, { abandoned: true })
   // A single user whose stored values are all refused: the rollback goes through every version there is.
   const other = await embedded.users.enrol('other')
@@ -203,7 +209,7 @@ test('secrets: each role allows exactly what its function calls, in good times a
     expect([...actions].sort(), name).toEqual(
       allowed(name, ({ Sid }) => !/Parameters$|^ManagedMasters$|^Databases$|^MasterPasswords$/.test(Sid)),
     )
-  expect(Object.keys(made).length).toBe(new Set(functionsOfRotate.values()).size + 1)
+  expect(Object.keys(made).length).toBe(new Set(functionsOfRotate.values()).size + 2)
 })
 
 /** A value of a user in MySQL, of no server in particular. */
@@ -256,6 +262,7 @@ test.skipIf(!bin)(
       await call('SetSecret', failed, facts)
       await call('RollbackSecret', failed, facts)
       await call('CreateSecret', failed, start(id))
+      await look(start(id))
       // Left behind, found by the next rotation.
       await call('RollbackAbandoned', randomUUID(), start(id), { abandoned: true })
       // A promotion that dies before it cleaned up; the next rotation does.
@@ -306,7 +313,7 @@ test.skipIf(!bin)(
           .filter(call => call.startsWith('ssm:') && call.endsWith(' of pending') === pending)
           .map(call => call.replace(' of pending', ''))
           .sort()
-      for (const name of new Set([...functionsOfRotate.values(), 'rotateSecret'])) {
+      for (const name of new Set([...functionsOfRotate.values(), 'rotateSecret', 'checkCredential'])) {
         const of = (wanted: string) => allowed(name, ({ Sid }) => Sid === wanted)
         expect(calls(name, false), name).toEqual(of('ManagedParameters'))
         expect(calls(name, true), name).toEqual(of('PendingParameters'))
@@ -369,6 +376,7 @@ test.skipIf(!bin)(
         const id = await embedded.users.enrol(`managed ${n}`, { admin, tags: { 'keyturn:grace': '1s' } })
         const start = { store: 'secrets-manager', id }
         const [first, second] = [randomUUID(), randomUUID()]
+        await look(start)
         const rotation = await call('CreateSecret', first, start)
         for (const state of ['SetSecret', 'TestSecret', 'FinishSecret', 'RetireSecret'] as const)
           await call(state, first, rotation)
@@ -410,7 +418,7 @@ test.skipIf(!bin)(
       }
       vi.restoreAllMocks()
 
-      for (const name of new Set([...functionsOfRotate.values(), 'rotateSecret'])) {
+      for (const name of new Set([...functionsOfRotate.values(), 'rotateSecret', 'checkCredential'])) {
         const of = (wanted: string) => allowed(name, ({ Sid }) => Sid === wanted)
         const calls = (wanted: RegExp) =>
           [...(made[name] ?? [])].flatMap(call => wanted.exec(call)?.[1] ?? []).sort()
