@@ -16,12 +16,22 @@ export async function makeWay(
   found: Description,
   answer: Answer,
 ): Promise<void> {
-  const { pending } = found
-  if (!pending || pending === token) return
-  if (await pipeline.rotating(pending))
-    throw new RotationInProgress(`version ${pending} is pending and its rotation runs`)
+  const pending = await foreignIn(pipeline, found, token)
+  if (!pending) return
   if (asksOtherRegions(found, answer) || !(await tookBack(pipeline, id, pending)))
     throw new RotationAbandoned(`version ${pending} is pending, but its rotation does not run any more`)
+}
+
+/** The version of another rotation that is pending, and has died. @throws RotationInProgress if it runs */
+export async function foreignIn(
+  { rotating }: Pick<StorePipeline, 'rotating'>,
+  { pending }: Description,
+  token?: string,
+): Promise<string | undefined> {
+  if (!pending || pending === token) return undefined
+  if (await rotating(pending))
+    throw new RotationInProgress(`version ${pending} is pending and its rotation runs`)
+  return pending
 }
 
 /**

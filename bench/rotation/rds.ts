@@ -36,6 +36,10 @@ export class StandInRds implements RdsCalls {
     return this.#rds.setMasterPassword(this.#known(master))
   }
 
+  wouldSetMasterPassword(master: Credential): Promise<void> {
+    return this.#rds.wouldSetMasterPassword(this.#known(master))
+  }
+
   follows(): Promise<never> {
     return Promise.reject(new Error('everything here is one server'))
   }

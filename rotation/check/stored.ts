@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import type { Credential } from '../credential.ts'
-import { NotPermitted, RotationAbandoned } from '../errors.ts'
+import { NotPermitted } from '../errors.ts'
+import { foreignIn } from '../makeWay.ts'
 import type { Options } from '../options.ts'
 import { type StorePipeline, storeOf } from '../pipeline.ts'
 import { nextValue, optionsOf, planOf, readStaged, warningsOf } from '../plan.ts'
-import { refuseBehind, refuseElsewhere, refuseForeign, refuseUnfit } from '../refusals.ts'
+import { refuseBehind, refuseElsewhere, refuseUnfit } from '../refusals.ts'
 import { awaited } from '../replicas.ts'
 import type { Description, Store, StoreName } from '../stores/store.ts'
 import type { StrategyName } from '../strategies/names.ts'
@@ -115,16 +116,12 @@ function keyOf({ key }: Description, own: Own, wasRead: boolean): Found<undefine
 
 /** What an abandoned rotation left is rolled back before the next one, by itself. */
 async function pendingOf(pipeline: StorePipeline, found: Description): Promise<Found<undefined>> {
-  try {
-    await refuseForeign(pipeline, found, '')
-    return { says: 'no rotation goes on', value: undefined }
-  } catch (error) {
-    if (!(error instanceof RotationAbandoned)) throw error
-    return {
-      says: error.message,
-      value: undefined,
-      warning: 'Nothing: the next rotation rolls it back before it begins.',
-    }
+  const left = await foreignIn(pipeline, found)
+  if (!left) return { says: 'no rotation goes on', value: undefined }
+  return {
+    says: `version ${left} is pending, but its rotation does not run any more`,
+    value: undefined,
+    warning: 'Nothing: the next rotation takes it back before it begins.',
   }
 }
 
