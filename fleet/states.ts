@@ -3,6 +3,7 @@ import type promote from '../statemachines/promote.asl.json'
 import type rotate from '../statemachines/rotate.asl.json'
 import type rotateDue from '../statemachines/rotate-due.asl.json'
 import type rotateServer from '../statemachines/rotate-server.asl.json'
+import type setAdmin from '../statemachines/set-admin.asl.json'
 
 /** The state machines, by the names of their files. They are types alone: a zip that held one would carry all its lines. */
 type Machines = {
@@ -11,6 +12,7 @@ type Machines = {
   rotate: typeof rotate
   'rotate-due': typeof rotateDue
   'rotate-server': typeof rotateServer
+  'set-admin': typeof setAdmin
 }
 export type MachineName = keyof Machines
 

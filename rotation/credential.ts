@@ -27,6 +27,9 @@ const expected: Record<keyof typeof schema.entries, string> = {
   ssl: 'true or false, or left out (TLS is then used)',
 }
 
+/** The ARN of a secret. */
+export const secretArn = v.pipe(v.string(), v.regex(/^arn:[\w-]+:secretsmanager:[\w-]+:\d{12}:secret:\S+$/))
+
 const text = v.pipe(v.string(), v.nonEmpty(), v.excludes('\0'))
 /** An endpoint of RDS Proxy. AWS alone gives such names. */
 const proxy = /\.proxy-[^.]+\.([^.]+\.rds|rds\.[^.]+)\.amazonaws\./i
@@ -51,7 +54,7 @@ const schema = v.object({
   dbname: v.optional(text),
   username: text,
   password: text,
-  masterarn: v.optional(v.pipe(v.string(), v.regex(/^arn:[\w-]+:secretsmanager:[\w-]+:\d{12}:secret:\S+$/))),
+  masterarn: v.optional(secretArn),
   ssl: v.optional(
     v.pipe(
       v.union([v.boolean(), v.pipe(v.string(), v.toLowerCase(), v.picklist(['true', 'false']))]),
@@ -190,7 +193,9 @@ export class Credential {
   }
 
   /** The same value but for what is given; every other field stays where and what it is. */
-  with(change: Partial<Pick<Credential, 'username' | 'password' | 'dbname' | 'host' | 'port'>>): Credential {
+  with(
+    change: Partial<Pick<Credential, 'username' | 'password' | 'dbname' | 'host' | 'port' | 'masterarn'>>,
+  ): Credential {
     return new Credential({ ...this.#json, ...change }, { ...this.#fields, ...change }, this.#bare)
   }
 

@@ -86,6 +86,8 @@ async function inCharge(
   const current = await store.read(id, { stage: 'current' })
   if (current?.token === token) return current
   if (current?.credential.host !== host || current.credential.username !== nextUser) return undefined
+  const own = user === nextUser ? await readWritten(store, id, { token }) : undefined
+  if (own && own.credential.password === current.credential.password) return current
   if (user === nextUser)
     return strategyFor(current.credential, parseEssentials(tags, defaults)) === strategy ? undefined : current
   const previous = await readWritten(store, id, { stage: 'previous' })

@@ -188,6 +188,10 @@ const blocks: { [Machine in MachineName]: Record<TaskName<Machine>, Retriers> } 
     ReportRotations: ofFleet,
     AnnounceFailures: ['service'],
   },
+  'set-admin': {
+    SetAdmin: [...ofFleet, 'nameless'],
+    AnnounceAdminSet: ['service'],
+  },
 }
 
 export const machines = Object.keys(blocks) as MachineName[]

@@ -17,6 +17,8 @@ export type StepFunctionsServer = {
   servers: Map<string, Started>
   /** The same of promote. */
   promotions: Map<string, Started>
+  /** The same of set-admin. */
+  edits: Map<string, Started>
   /** Every call so far. */
   calls: { action: string }[]
   stop(): Promise<void>
@@ -76,6 +78,7 @@ export async function startStepFunctions({ tls }: { tls?: Tls } = {}): Promise<S
     executions: stateMachine.executions,
     servers: stateMachine.servers,
     promotions: stateMachine.promotions,
+    edits: stateMachine.edits,
     calls,
   }
 }
@@ -89,7 +92,7 @@ function respond(stateMachine: StateMachines, action: string, request: Request):
   }
 }
 
-/** The state machines rotate, rotate-server and promote, and their executions, which run in this process. */
+/** The state machines but rotate-due, and their executions, which run in this process. */
 class StateMachines {
   readonly running = new Set<string>()
   readonly runs = new Map<string, string>()
@@ -97,6 +100,7 @@ class StateMachines {
   readonly executions = new Map<string, Started>()
   readonly servers = new Map<string, Started>()
   readonly promotions = new Map<string, Started>()
+  readonly edits = new Map<string, Started>()
 
   readonly actions = {
     StartExecution: ({ stateMachineArn, name = '', input = '{}' }: Request) => {
@@ -145,7 +149,8 @@ class StateMachines {
   }
 
   #find(name: string): Started {
-    const started = this.executions.get(name) ?? this.servers.get(name) ?? this.promotions.get(name)
+    const all = [this.executions, this.servers, this.promotions, this.edits]
+    const started = all.find(executions => executions.has(name))?.get(name)
     if (!started) throw new Refused('ExecutionDoesNotExist')
     return started
   }
@@ -153,6 +158,7 @@ class StateMachines {
   #of(stateMachineArn = ''): { machine: MachineName; all: Map<string, Started> } {
     if (stateMachineArn.endsWith('-server')) return { machine: 'rotate-server', all: this.servers }
     if (stateMachineArn.endsWith('-promote')) return { machine: 'promote', all: this.promotions }
+    if (stateMachineArn.endsWith('-set-admin')) return { machine: 'set-admin', all: this.edits }
     return { machine: 'rotate', all: this.executions }
   }
 

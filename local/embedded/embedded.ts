@@ -99,6 +99,7 @@ const functions = {
   rollbackSecret: () => import('../../functions/rollbackSecret.ts'),
   rotateSecret: () => import('../../functions/rotateSecret.ts'),
   rotateServer: () => import('../../functions/rotateServer.ts'),
+  setAdmin: () => import('../../functions/setAdmin.ts'),
   setSecret: () => import('../../functions/setSecret.ts'),
   startRotation: () => import('../../functions/startRotation.ts'),
   switchRegion: () => import('../../functions/switchRegion.ts'),

@@ -9,6 +9,7 @@ export const machineNames = [
   'rotate',
   'rotate-due',
   'rotate-server',
+  'set-admin',
 ] as const satisfies MachineName[]
 
 /** Account and Region that the local state machine pretends to be in. */

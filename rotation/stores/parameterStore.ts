@@ -82,7 +82,8 @@ export class ParameterStore implements Store {
     if (wanted === undefined || (stage && staged[stage] !== wanted)) return undefined
     const version = wanted === current ? newest : versions.find(entry => tokenOf(entry) === wanted)
     const text = await this.value(version ? `${id}:${version.Version}` : valueName(id, wanted))
-    return text === undefined ? undefined : { token: wanted, credential: this.#format(text) }
+    if (text === undefined) return undefined
+    return { token: wanted, credential: this.#format(text), ...(version && { created: dateOf(version) }) }
   }
 
   async propose(id: string, token: string, credential: Credential): Promise<void> {

@@ -9,8 +9,11 @@ export type StoreName = (typeof storeNames)[number]
 /** The staging labels of Secrets Manager, by what they mean to a reader. */
 export type Stage = 'current' | 'pending' | 'previous'
 
-/** One stored version; `token` is its id, given by the rotation that made it. */
-export type Version = { token: string; credential: Credential }
+/**
+ * One stored version; `token` is its id, given by the rotation that made it. `created` is when that was, in milliseconds, where
+ * the store tells.
+ */
+export type Version = { token: string; credential: Credential; created?: number }
 
 /** What TokenReused says of a token whose value is older than current's. */
 export const older = (token: string) =>
@@ -33,6 +36,8 @@ export type Description = {
   /** What the service itself calls the secret, whichever of its names `id` is. */
   name?: string | undefined
   arn?: string | undefined
+  /** ARN of the secret's rotation function. */
+  rotatedBy?: string | undefined
   /** Of a replica, the Region of its primary, which alone can be changed. */
   primaryRegion?: string | undefined
   /** Of a primary, its replicas in other Regions, as the service in its own Region has them. */

@@ -45,6 +45,17 @@ describe('a value that somebody edits', () => {
     expect(await admits(server, await current())).toBe(true)
   })
 
+  test('single user, in a restored database: an older value than previous, which has current’s password, brings it back', async () => {
+    await begin(single)
+    await rotate(token)
+    await edit()
+    await store.discard(id, token)
+    await asSuperuser(server, `alter role "${app.user}" password '${app.current.password}'`)
+    const rotation = await create(pipeline, { id, token: 'third-'.padEnd(32, '0') })
+    expect(await rollback(pipeline, rotation)).toMatchObject({ outcome: 'restored' })
+    expect(await admits(server, await current())).toBe(true)
+  })
+
   test('alternating, after set: the rollback closes the other user', async () => {
     const rotation = await create(pipeline, { id, token })
     await set(pipeline, rotation)

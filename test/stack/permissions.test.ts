@@ -327,6 +327,59 @@ test.skipIf(!bin)(
 )
 
 test.skipIf(!bin)(
+  'an admin that is named: the same for both stores',
+  async () => {
+    made = {}
+    const moto = await startMoto(bin ?? '')
+    const recorder = await recordCalls(moto.url, recordedCalls)
+    Object.assign(process.env, { AWS_ENDPOINT_URL_SSM: recorder.url, AWS_MAX_ATTEMPTS: '1' })
+    // The clients of the functions before it are those of another moto.
+    vi.resetModules()
+    const setAdmin = await load('setAdmin')
+    const set = (store: string, id: string) =>
+      recorded('setAdmin', () =>
+        setAdmin({ started: new Date().toISOString(), input: { store, id, admin: admin.arn } }),
+      )
+    const tags = { 'keyturn:managed': 'true', 'keyturn:strategy': 'alternating-users' }
+    try {
+      const id = await embedded.users.enrol('named', { tags })
+      const { SecretString } = await embedded.secrets.send(new GetSecretValueCommand({ SecretId: id }))
+      const token = randomUUID()
+      const pending = { SecretId: id, SecretString, VersionStages: ['AWSPENDING'] }
+      await embedded.secrets.send(new PutSecretValueCommand({ ...pending, ClientRequestToken: token }))
+      embedded.stepFunctions.running.add(token)
+      expect(await set('secrets-manager', id)).toBeUndefined()
+      embedded.stepFunctions.running.delete(token)
+      const label = { SecretId: id, VersionStage: 'AWSPENDING', RemoveFromVersionId: token }
+      await embedded.secrets.send(new UpdateSecretVersionStageCommand(label))
+      expect(await set('secrets-manager', id)).toMatchObject({ outcome: 'set' })
+
+      const Name = '/demo/named'
+      const Tags = Object.entries(tags).map(([Key, Value]) => ({ Key, Value }))
+      const put = new PutParameterCommand({ Name, Value: SecretString, Type: 'SecureString', Tags })
+      await new SSMClient({ endpoint: moto.url }).send(put)
+      recorder.fail('LabelParameterVersion')
+      expect(await set('parameter-store', Name)).toBeUndefined()
+      expect(await set('parameter-store', Name)).toMatchObject({ outcome: 'set' })
+
+      const ofPending = allowed('setAdmin', ({ Sid }) => Sid === 'PendingParameters')
+      const others = allowed('setAdmin', ({ Sid }) => !/^(Databases|PendingParameters)$/.test(Sid))
+      const all = new Set([...others, ...ofPending.map(action => `${action} of pending`)])
+      expect([...(made.setAdmin ?? [])].filter(call => !all.has(call))).toEqual([])
+      // A race that was lost, and a parameter of more versions than have labels: as in the two tests before.
+      expect([...all].filter(call => !made.setAdmin?.has(call))).toEqual([
+        'ssm:UnlabelParameterVersion',
+        'ssm:GetParametersByPath of pending',
+      ])
+    } finally {
+      recorder.stop()
+      await moto.stop()
+    }
+  },
+  120_000,
+)
+
+test.skipIf(!bin)(
   'databases: the same for what RDS is asked about an admin that it manages',
   async () => {
     made = {}

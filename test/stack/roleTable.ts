@@ -1,3 +1,5 @@
+import { ofSetAdmin, writePending, writeSecret } from './setAdminLimits.ts'
+
 const read = ['secretsmanager:GetSecretValue']
 const keyturnSecrets = (actions: string[]) => ({ RotatedByThisStack: actions, TaggedManaged: actions })
 const describeSecret = ['secretsmanager:DescribeSecret']
@@ -52,12 +54,7 @@ const databaseCopies = ['rds:DescribeDBClusters', 'rds:DescribeDBInstances', 'rd
 /** Every action of every role, by statement, with every parameter set. */
 export const table: Record<string, Record<string, string[]>> = {
   CreateSecretRole: {
-    ...keyturnSecrets([
-      'secretsmanager:DescribeSecret',
-      'secretsmanager:GetSecretValue',
-      'secretsmanager:PutSecretValue',
-      'secretsmanager:UpdateSecretVersionStage',
-    ]),
+    ...keyturnSecrets(writeSecret),
     CustomerKey: ['kms:Decrypt', 'kms:GenerateDataKey'],
     ManagedParameters: [
       'ssm:GetParameter',
@@ -65,12 +62,7 @@ export const table: Record<string, Record<string, string[]>> = {
       'ssm:LabelParameterVersion',
       'ssm:ListTagsForResource',
     ],
-    PendingParameters: [
-      'ssm:DeleteParameters',
-      'ssm:GetParameter',
-      'ssm:GetParametersByPath',
-      'ssm:PutParameter',
-    ],
+    PendingParameters: writePending,
     CustomerKeyForParameters: writeKey,
     Executions: watchExecutions,
     ...everyFunction,
@@ -140,12 +132,7 @@ export const table: Record<string, Record<string, string[]>> = {
     ...vpc,
   },
   RotateSecretRole: {
-    RotatedByThisStack: [
-      'secretsmanager:DescribeSecret',
-      'secretsmanager:GetSecretValue',
-      'secretsmanager:PutSecretValue',
-      'secretsmanager:UpdateSecretVersionStage',
-    ],
+    RotatedByThisStack: writeSecret,
     CustomerKey: ['kms:Decrypt', 'kms:GenerateDataKey'],
     ManagedParameters: ['ssm:GetParameter'],
     CustomerKeyForParameters: ['kms:Decrypt'],
@@ -299,6 +286,8 @@ export const table: Record<string, Record<string, string[]>> = {
     ...everyFunction,
     ...vpc,
   },
+  SetAdminRole: { ...ofSetAdmin, ...everyFunction, ...vpc },
+  SetAdminsRole: { Functions: ['lambda:InvokeFunction'], ...everyStateMachine },
   CheckRole: { Functions: ['lambda:InvokeFunction'], ...everyStateMachine },
   RehearsalScheduleRole: { StartRehearsal: ['states:StartExecution'], DeadLetters: ['sqs:SendMessage'] },
   DueScheduleRole: { StartRun: ['states:StartExecution'], DeadLetters: ['sqs:SendMessage'] },

@@ -3,6 +3,7 @@ import type { Template } from './package.ts'
 import { ofPromotion } from './promotionLimits.ts'
 import { table } from './roleTable.ts'
 
+import { adminsDescribed } from './setAdminLimits.ts'
 import {
   admins,
   checkSteps,
@@ -38,6 +39,7 @@ const roleNames = [
   'PromoteRole',
   'RehearsalScheduleRole',
   'CheckRole',
+  'SetAdminsRole',
 ]
 
 function statements(template: Template, role: string): Statement[] {
@@ -51,6 +53,7 @@ const every = () => roleNames.flatMap(role => statements(full, role))
 const optional = [
   'ListedAdmins',
   'ListedManagedMasters',
+  'DescribeListedAdmins',
   'CustomerKey',
   'CustomerKeyForParameters',
   'NetworkInterfaces',
@@ -130,6 +133,7 @@ test('secrets: those that this stack rotates or that are tagged, and admins to b
       Condition: { StringEquals: { 'aws:ResourceTag/keyturn:admin': 'true' } },
     },
     ListedManagedMasters: { Resource: admins },
+    ...adminsDescribed(here),
     // What is due is found among all, but no value is read that is not to rotate.
     Lists: { Resource: '*' },
     Versions: { Resource: here, Condition: taggedManaged },
@@ -269,11 +273,13 @@ test("an alarm: this stack's topic, table, queues and executions, and the webhoo
   })
 })
 
-test("a record: this stack's rotations, its table and its queue", () => {
+test("a record: this stack's rotations and edits, its table and its queue", () => {
   const own = statements(full, 'RecordRotationRole').map(({ Sid, Resource }) => [Sid, Resource])
   expect(Object.fromEntries(own)).toMatchObject({
     Records: 'RotationRecords.Arn',
-    Histories: 'arn:aws:states:eu-west-1:123456789012:execution:keyturn-test-rotate:*',
+    Histories: ['rotate', 'set-admin'].map(
+      name => `arn:aws:states:eu-west-1:123456789012:execution:keyturn-test-${name}:*`,
+    ),
     Queues: 'RotationEvents.Arn',
   })
 })
@@ -363,22 +369,14 @@ test('a promotion invokes its functions and tells this bus, and nothing else; it
   })
 })
 
-test('rotate-server invokes its functions and tells this bus, and nothing else', () => {
-  expect(resources('RotateServersRole')).toEqual({
-    Functions: serverSteps.map(name => `${logical(name)}LambdaFunction.Arn`),
-    Announcements: bus,
-    LogDelivery: '*',
-    Traces: '*',
-  })
-})
-
-test('check invokes its function and tells this bus, and nothing else', () => {
-  expect(resources('CheckRole')).toEqual({
-    Functions: `${logical(String(checkSteps))}LambdaFunction.Arn`,
-    Announcements: bus,
-    LogDelivery: '*',
-    Traces: '*',
-  })
+test.each([
+  ['rotate-server', 'RotateServersRole', serverSteps],
+  ['check', 'CheckRole', checkSteps],
+  ['set-admin', 'SetAdminsRole', ['setAdmin']],
+])('%s invokes its functions and tells this bus, and nothing else', (_, role, functions) => {
+  const { Functions, ...others } = resources(role)
+  expect([Functions].flat()).toEqual(functions.map(name => `${logical(name)}LambdaFunction.Arn`))
+  expect(others).toEqual({ Announcements: bus, LogDelivery: '*', Traces: '*' })
 })
 
 test('what starts rotations may use one queue beside; no other function of rotate-due sends anything', () => {
@@ -401,6 +399,7 @@ test('each role is for its service only, and within this account', () => {
     PromoteRole: 'states.amazonaws.com',
     CheckRole: 'states.amazonaws.com',
     RehearsalScheduleRole: 'scheduler.amazonaws.com',
+    SetAdminsRole: 'states.amazonaws.com',
   }
   for (const role of roleNames) {
     const service = services[role]

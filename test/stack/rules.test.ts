@@ -72,6 +72,14 @@ const events: [what: string, event: object, ...rules: string[]][] = [
     'RotationFailedRule',
     'RotationAnnouncedRule',
   ],
+  [
+    'an admin that was named',
+    of(
+      { ...rotated, 'detail-type': 'Credential Admin Set' },
+      { execution: ownExecution.replace('-rotate:', '-set-admin:') },
+    ),
+    'RotationAnnouncedRule',
+  ],
   ['a run that came to its end', { ...rotated, 'detail-type': 'Due Rotations Finished' }],
   ["another application's event", { ...announced, source: 'app' }],
   ["another account's", { ...lockedOut, account: '999999999999' }],

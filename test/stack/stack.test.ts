@@ -230,6 +230,7 @@ describe('template', () => {
       PromoteStateMachineArn: 'PromoteStateMachine',
       PromotionTableName: 'Promotions',
       CheckStateMachineArn: 'CheckStateMachine',
+      SetAdminStateMachineArn: 'SetAdminsStateMachine',
       AuditPolicyArn: 'AuditPolicy',
       PeerRegions: 'eu-central-1,us-east-1',
       Settings: expect.any(String),
@@ -618,10 +619,10 @@ describe('alarms', () => {
     ])
     for (const { type, properties } of widgets)
       if (type === 'metric') expect(properties.region).toBe('eu-west-1')
-    // A person waits for a check, and sees how it ends.
+    // A person waits for these two, and sees how they end.
     expect(widgets[2].properties.metrics.slice(1)).toEqual(
       stateMachines
-        .filter(([file]) => file !== 'check')
+        .filter(([file]) => !['check', 'set-admin'].includes(file))
         .flatMap(([, name]) =>
           ['ExecutionsFailed', 'ExecutionsAborted', 'ExecutionsTimedOut'].map(metric => [
             'AWS/States',

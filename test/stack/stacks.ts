@@ -38,6 +38,7 @@ export const functions = [
   ...serverSteps,
   ...promotionSteps,
   ...checkSteps,
+  'setAdmin',
   'switchRegion',
   'rotateSecret',
   'raiseAlarm',
@@ -49,6 +50,7 @@ export const stateMachines = [
   ['rotate-server', 'RotateServersStateMachine', serverSteps],
   ['promote', 'PromoteStateMachine', promotionSteps],
   ['check', 'CheckStateMachine', checkSteps],
+  ['set-admin', 'SetAdminsStateMachine', ['setAdmin']],
 ] as const
 /** Those that log in to databases. */
 export const inVpc = [
@@ -59,6 +61,7 @@ export const inVpc = [
   'rotateSecret',
   'findVersion',
   'checkCredential',
+  'setAdmin',
 ]
 
 export const key = 'arn:aws:kms:eu-west-1:123456789012:key/0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0'

@@ -1,4 +1,4 @@
-import { key } from './stacks.ts'
+import { admins, key } from './stacks.ts'
 
 const executions = 'arn:aws:states:eu-west-1:123456789012:execution:keyturn-test-rotate'
 const common = { POWERTOOLS_SERVICE_NAME: 'keyturn-test' }
@@ -32,6 +32,12 @@ export const variables: Record<string, object> = {
     KEYTURN_KMS_KEY: key,
     KEYTURN_ROTATION_FUNCTION: 'RotateSecretLambdaFunction.Arn',
     KEYTURN_TEST_QUERY_MAY_WRITE: 'false',
+  },
+  setAdmin: {
+    ...database,
+    KEYTURN_ADMIN_SECRET_ARNS: admins.join(','),
+    KEYTURN_ROTATION_FUNCTION: 'RotateSecretLambdaFunction.Arn',
+    KEYTURN_EXECUTIONS: executions,
   },
   findDue: {
     ...common,

@@ -74,6 +74,18 @@ describe.skipIf(!servers.length).each(servers)('two passwords of one user, $name
     else expect(pipeline.admin).toHaveBeenCalled()
   })
 
+  test('a value that is edited within the grace time: the old one is closed when that is over', async () => {
+    const rotation = await rotate(second)
+    await store.propose(
+      id,
+      third,
+      Credential.parse((await value(second)).serialize().replace('{', '{"note":1,')),
+    )
+    await store.promote(id, third, second)
+    expect(await retire(pipeline, rotation)).toEqual({ outcome: 'retired' })
+    expect(await admitted(first, second)).toEqual([false, true])
+  })
+
   test('a rotation within the grace time ends that of the one before', async () => {
     const rotation = await rotate(second)
     await rotate(third)

@@ -1,0 +1,34 @@
+import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
+import { setAdmin } from '../rotation/setAdmin.ts'
+import { LockedEdits } from '../rotation/stores/edits.ts'
+import { SecretEdits } from '../rotation/stores/secretEdits.ts'
+import { functionHandler } from './shared/handler.ts'
+import { pipelines } from './shared/ownPipelines.ts'
+import { requestHandler } from './shared/requestHandler.ts'
+import { setAdminEvent } from './shared/setAdminEvent.ts'
+
+const secretEdits = new SecretEdits(new SecretsManagerClient({ requestHandler }))
+const { KEYTURN_ADMIN_SECRET_ARNS = '', KEYTURN_ROTATION_FUNCTION = '' } = process.env
+const listedAdmins = KEYTURN_ADMIN_SECRET_ARNS.split(',').filter(Boolean)
+
+/** Names the admin of a credential in its value. The answer holds no value. */
+export const handler = functionHandler(
+  'setAdmin',
+  setAdminEvent,
+  ({ store, id, admin }) => ({ store, id, admin }),
+  async ({ store, id, admin, started }) => {
+    const pipeline = await pipelines.of(store)
+    const { store: secrets } = await pipelines.of('secrets-manager')
+    const answer = await setAdmin(
+      {
+        ...pipeline,
+        edits: store === 'secrets-manager' ? secretEdits : new LockedEdits(pipeline.store),
+        describeAdmin: arn => secrets.describe(arn),
+        listedAdmins,
+        rotationFunction: KEYTURN_ROTATION_FUNCTION,
+      },
+      { id, admin, started },
+    )
+    return { store, id, admin, ...answer }
+  },
+)

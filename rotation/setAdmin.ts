@@ -1,0 +1,200 @@
+import { hash } from 'node:crypto'
+import { adminOf } from './admin.ts'
+import { Credential } from './credential.ts'
+import { InvalidCredential, InvalidOption, LoginRefused, NotPermitted, RotationInProgress } from './errors.ts'
+import { withMember } from './exactJson.ts'
+import type { Options } from './options.ts'
+import type { Pipeline } from './pipeline.ts'
+import { refuseBehind, refuseElsewhere, refuseForeign, refuseNoHost, refuseUnfit } from './refusals.ts'
+import { optionsOf } from './steps.ts'
+import type { Edits } from './stores/edits.ts'
+import type { Description, Version } from './stores/store.ts'
+import { strategies } from './strategies/index.ts'
+import { logsIn } from './strategies/login.ts'
+import { allowedStrategy } from './strategies/strategyFor.ts'
+import { isAdmin, isManaged, strategyIn } from './tags.ts'
+
+/** What naming an admin works with. */
+export type EditPipeline = Pipeline & {
+  edits: Edits
+  /** Labels and tags of the admin's secret, without its value. */
+  describeAdmin(arn: string): Promise<Description>
+  /** ARNs of admins' secrets besides those that are tagged. */
+  listedAdmins: string[]
+  /** ARN of this stack's rotation function. */
+  rotationFunction: string
+}
+
+/** `started` is when the execution began, in milliseconds: what is younger is its own work, also if an answer was lost. */
+type Wanted = { id: string; admin: string; started: number }
+
+/**
+ * `set` names the new version, the one that it replaced, and since when that, and so the password, is there (ISO 8601). `already`:
+ * the value named this admin before.
+ */
+export type AdminSet = { arn?: string } & (
+  | { outcome: 'already' }
+  | { outcome: 'set'; version: string; replaced: string; made?: string; passwordSince?: string }
+)
+
+/**
+ * Adds `masterarn` to a stored value; all else in it stays byte for byte. Nothing is written, and the admin's value is not read,
+ * before current has logged in, by the proof of a rotation; nobody logs in as the admin.
+ * @throws InvalidCredential, InvalidOption, NotAtHome, RotationInProgress, RotationAbandoned, ReplicasBehind, LoginRefused,
+ *   HostMismatch, NotPermitted, Superseded …
+ */
+export async function setAdmin(pipeline: EditPipeline, wanted: Wanted): Promise<AdminSet> {
+  const { store, edits } = pipeline
+  const { id, admin } = wanted
+  const found = await store.describe(id)
+  refuseUnmanaged(pipeline, found, id)
+  const options = optionsOf(found, pipeline)
+  refuseElsewhere(found, options)
+  refuseKind(found, options)
+  if (found.arn === admin)
+    throw new InvalidCredential('admin', "should be another secret than the user's own")
+  const exactly = store.as(Credential.opaque)
+  const version = await exactly.read(id, { stage: 'current' })
+  if (!version) throw new InvalidCredential('value', 'the secret has no current version; store a first value')
+  const text = version.credential.serialize()
+  const current = Credential.parse(text)
+  refuseNoHost(current)
+  if (current.masterarn === admin) return alreadySet(pipeline, found, version, wanted)
+  if (current.masterarn)
+    throw new InvalidCredential('masterarn', `names another admin, ${current.masterarn}: change it by hand`)
+  const token = tokenOf(found.arn ?? id, version.token, admin)
+  refuseUnfit(found)
+  await refuseForeign(pipeline, found, token)
+  refuseBehind(found, { empty: [] })
+  await refuseOtherEdit(pipeline, id, token, text)
+  await refuseNoAdmin(pipeline, admin)
+  await requireAdminFor(pipeline, current.with({ masterarn: admin }), options)
+  const edited = withMember(text, 'masterarn', admin)
+  Credential.parse(edited)
+  await edits.make({ id, token, replacing: version.token, text: edited })
+  return { ...named(found), ...(await setBy(pipeline, id, token, version)) }
+}
+
+/** The same for the same try, whoever makes it, so that what one has begun the next one completes. No value is in it. */
+const tokenOf = (...parts: string[]) => hash('sha256', JSON.stringify(parts))
+
+const named = ({ arn }: Description) => (arn ? { arn } : {})
+
+/** IAM says the same of a deployment's own role; here it is said why. */
+function refuseUnmanaged(
+  { rotationFunction }: EditPipeline,
+  { tags, rotatedBy }: Description,
+  id: string,
+): void {
+  if (isManaged(tags) || rotatedBy === rotationFunction) return
+  throw new NotPermitted(`${id} is not Keyturn's to change: tag it keyturn:managed=true`)
+}
+
+/** Whose value has no user, or is an admin's own, is rotated by no admin. */
+function refuseKind({ tags }: Description, { engine, connection }: Options): void {
+  const kind = connection ? 'keyturn:connection' : engine ? 'keyturn:engine' : undefined
+  if (kind)
+    throw new InvalidOption(kind, 'says that no user is in the value: such a one never rotates by an admin')
+  if (isAdmin(tags))
+    throw new InvalidOption('keyturn:admin', "is set, so this is an admin's own secret: it should name none")
+  if (!strategyIn(tags))
+    throw new InvalidOption(
+      'keyturn:strategy',
+      'should be set before an admin is named: a value with an admin and no such tag rotates as alternating-users',
+    )
+}
+
+/** Nothing is written but what a try that died left to be completed. */
+async function alreadySet(
+  pipeline: EditPipeline,
+  found: Description,
+  version: Version,
+  { id, admin, started }: Wanted,
+): Promise<AdminSet> {
+  const { token, created = 0 } = version
+  const { previous } = found
+  const isOwn = previous !== undefined && token === tokenOf(found.arn ?? id, previous, admin)
+  const done = isOwn && (await pipeline.edits.finish({ id, token, replacing: previous }))
+  if (!isOwn || !(done || created >= started)) return { ...named(found), outcome: 'already' }
+  const replaced = await pipeline.store.as(Credential.opaque).read(id, { token: previous })
+  return {
+    ...named(found),
+    ...(await setBy(pipeline, id, token, { token: previous, ...dated(replaced?.created) })),
+  }
+}
+
+async function setBy(
+  { store }: EditPipeline,
+  id: string,
+  token: string,
+  replaced: Pick<Version, 'token' | 'created'>,
+): Promise<AdminSet> {
+  const made = (await store.as(Credential.opaque).read(id, { token }))?.created
+  const at = (time: number | undefined) => (time === undefined ? undefined : new Date(time).toISOString())
+  const [madeAt, passwordSince] = [at(made), at(replaced.created)]
+  return {
+    outcome: 'set',
+    version: token,
+    replaced: replaced.token,
+    ...(madeAt && { made: madeAt }),
+    ...(passwordSince && { passwordSince }),
+  }
+}
+
+const dated = (created: number | undefined) => (created === undefined ? {} : { created })
+
+/**
+ * A try for another admin that died, or is at work; one for a version that is current no more is taken back.
+ * @throws RotationInProgress
+ */
+async function refuseOtherEdit(
+  { store, edits }: EditPipeline,
+  id: string,
+  token: string,
+  text: string,
+): Promise<void> {
+  const begun = await edits.begun(id)
+  if (!begun || begun === token) return
+  const other = (await store.as(Credential.opaque).read(id, { token: begun }))?.credential.serialize()
+  const admin = other && adminIn(other)
+  if (!admin || withMember(text, 'masterarn', admin) !== other) {
+    await edits.finish({ id, token: begun, replacing: '' })
+    return
+  }
+  throw new RotationInProgress(
+    `version ${begun}, which names another admin, ${admin}, was to become current: start it again with that one, or take the label keyturn-edit off that version`,
+  )
+}
+
+function adminIn(text: string): string | undefined {
+  try {
+    return Credential.parse(text).masterarn
+  } catch {
+    return undefined
+  }
+}
+
+/** @throws NotPermitted, InvalidCredential */
+async function refuseNoAdmin({ describeAdmin, listedAdmins }: EditPipeline, arn: string): Promise<void> {
+  const untagged = new NotPermitted(
+    `${arn} is no admin's secret that Keyturn may read: tag it keyturn:admin=true, or name it in the deployment's adminSecretArns`,
+  )
+  const found = await describeAdmin(arn).catch(error => {
+    throw error instanceof NotPermitted ? untagged : error
+  })
+  if (!isAdmin(found.tags) && !listedAdmins.includes(arn)) throw untagged
+  if (found.arn !== arn)
+    throw new InvalidCredential('admin', `should be the secret's whole ARN, which is ${found.arn}`)
+}
+
+/** @throws LoginRefused before the admin's value is read; as adminOf */
+async function requireAdminFor(pipeline: Pipeline, wanted: Credential, options: Options): Promise<void> {
+  const strategy = strategies[allowedStrategy(wanted, options)]
+  const nextUser = strategy.nextUser(wanted)
+  if (options.strategy === 'temporary-clone' && strategy.halfway?.(wanted.username))
+    throw new RotationInProgress('the application is on a temporary clone, until its grace time is over')
+  const engine = await pipeline.engine(wanted.engine)
+  if (!(await logsIn(engine, wanted)))
+    throw new LoginRefused(`${wanted}: current was refused, so the admin's value was not read`)
+  await adminOf(pipeline, wanted, [wanted.username, nextUser])
+}
