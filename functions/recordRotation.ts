@@ -2,6 +2,7 @@ import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
 import { SFNClient } from '@aws-sdk/client-sfn'
 import * as v from 'valibot'
 import { announcing } from '../fleet/announcing.ts'
+import { editOf } from '../fleet/records/edit.ts'
 import { historyOf } from '../fleet/records/history.ts'
 import { type HistoryEvent, recordOf } from '../fleet/records/record.ts'
 import { RecordTable } from '../fleet/records/recordTable.ts'
@@ -28,7 +29,7 @@ const named = v.pipe(
 )
 
 /**
- * Keeps a record of each rotation for longer than Step Functions keeps executions. It reads the events that the rules in
+ * Keeps a record of each rotation, and of each edit of a value, for longer than Step Functions keeps executions. It reads the events that the rules in
  * resources/records.yml put into a queue, and makes the record of the execution's own history, whatever an event says.
  * @returns the messages that are to come again
  */
@@ -55,20 +56,27 @@ async function record(message: Message): Promise<void> {
   const history = await historyOf(stepFunctions, execution)
   // After a second look it is taken for what it is: whoever may put events on the bus can make some up.
   if (!cameAgain(message) && !bearsOut(history, output['detail-type'])) throw new TooEarly(execution)
-  const found = recordOf(execution, history)
+  const edit = editOf(execution, history)
+  if (edit) return table.writeEdit(edit)
+  const found = isOf(execution, environment.KEYTURN_EXECUTIONS) && recordOf(execution, history)
   if (found) await table.write(found, history.length)
 }
 
-function isOwn(execution: string): boolean {
-  const prefix = `${environment.KEYTURN_EXECUTIONS}:`
+/** The executions of set-admin are named beside those of rotate. */
+const edits = environment.KEYTURN_EXECUTIONS.replace(/-rotate$/, '-set-admin')
+
+const isOwn = (execution: string) =>
+  [environment.KEYTURN_EXECUTIONS, edits].some(executions => isOf(execution, executions))
+
+function isOf(execution: string, executions: string): boolean {
+  const prefix = `${executions}:`
   return execution.startsWith(prefix) && /^[\w-]{1,80}$/.test(execution.slice(prefix.length))
 }
 
 /** Whether the history has what an event tells of. A status change is borne out by an end of any kind. */
 function bearsOut(history: HistoryEvent[], detailType: string): boolean {
-  const states: string[] | undefined = Object.hasOwn(announcing, detailType)
-    ? announcing[detailType as keyof typeof announcing]
-    : undefined
+  const all: Record<string, string[]> = { ...announcing, 'Credential Admin Set': ['AnnounceAdminSet'] }
+  const states = Object.hasOwn(all, detailType) ? all[detailType] : undefined
   return history.some(({ type = '', stateEnteredEventDetails: entered }) =>
     states
       ? states.includes(entered?.name ?? '')

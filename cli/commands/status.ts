@@ -137,14 +137,15 @@ function coloured(output: Context['output'], state: State): string {
 
 function tell({ output }: Context, stack: Stack, known: Known): void {
   const { facts, standing } = known
-  const { credential, rotatedBy, records, pending } = facts
+  const { rotatedBy, records, pending } = facts
   const [latest] = records
   const last = latestGood(records)
   const lines: [string, string | undefined][] = [
     ['state', `${coloured(output, standing.state)}${standing.why ? `: ${plain(standing.why)}` : ''}`],
     ['what to do', standing.remedy],
     ['rotated by', rotatedBy === undefined ? 'nobody by itself; whoever starts it' : plain(rotatedBy)],
-    ['last good', last ? `${moment(endOf(last))}, ${outcomeOf(last)}` : beforeTable(credential.since)],
+    ['last good', last ? `${moment(endOf(last))}, ${outcomeOf(last)}` : beforeTable(facts)],
+    ['edited', facts.passwordSince && editedSince(facts.passwordSince)],
     ['next', nextIn(known, stack)],
     ['latest', latest && latest !== last ? `${moment(endOf(latest))}, ${outcomeOf(latest)}` : undefined],
     ['in use', last && inUse(last)],
@@ -179,8 +180,12 @@ const endOf = ({ began, ended = began }: RotationRecord) => new Date(ended)
 /** Who logs in now. */
 const inUse = (last: RotationRecord) => usersOf({ ...last, user: last.nextUser ?? '' })
 
-const beforeTable = (since: Date) =>
-  since.getTime() ? `not known; its value is of ${moment(since)}` : 'not known'
+function beforeTable({ credential, passwordSince = credential.since }: Known['facts']): string {
+  return passwordSince.getTime() ? `not known; its value is of ${moment(passwordSince)}` : 'not known'
+}
+
+const editedSince = (passwordSince: Date) =>
+  `to name an admin; the password is of ${moment(passwordSince)}, and the schedule counts from the edit`
 
 function nextIn({ facts: { credential } }: Known, stack: Stack): string | undefined {
   const { nextByService } = credential
@@ -208,6 +213,7 @@ function documentOf(known: Known, stack: Stack): object {
     parked,
     replicas,
     ...(replicas.length > 0 && { home: homeIn(credential.tags) ?? null }),
+    ...(facts.passwordSince && { passwordSince: facts.passwordSince.toISOString() }),
     last: last ?? null,
     latest: records[0] ?? null,
     ...(left && { graceLeft: lasting(Math.max(0, left)) }),

@@ -1,7 +1,8 @@
 import { intervalOf } from '../../fleet/interval.ts'
 import { Inventory, type Scheduled } from '../../fleet/inventory.ts'
 import { pendingPath, pendingTokenOf, pendingTokens } from '../../fleet/parameters.ts'
-import type { RotationRecord } from '../../fleet/records/record.ts'
+import { isCurrent } from '../../fleet/records/edit.ts'
+import { latestGood, type RotationRecord } from '../../fleet/records/record.ts'
 import type { RecordTable } from '../../fleet/records/recordTable.ts'
 import { lastOf, serverId } from '../../fleet/servers.ts'
 import { isAway, parameterArn } from '../../rotation/arn.ts'
@@ -98,17 +99,34 @@ async function look(
     table.of(credential.store, arn, credential.id, RECORDS),
     credential.pending ? lastAttempt(context, stack, credential.pending) : undefined,
   ])
+  const passwordSince = await editedSince(table, credential, arn, records)
   // It has become current since it was read.
   const token = attempt?.status === 'SUCCEEDED' ? undefined : credential.pending
   const facts: Facts = {
     credential,
     rotatedBy,
     records,
+    ...(passwordSince && { passwordSince }),
     pending: token ? { token, running: attempt?.status === 'RUNNING' } : undefined,
     parked: isDown(records, down),
     replicas,
   }
   return { facts, arn, standing: standingOf(facts, now, intervalIn(stack)) }
+}
+
+/** Looked for only where the current version is of no rotation that the table has. */
+async function editedSince(
+  table: RecordTable,
+  { store, current: version, since }: Scheduled,
+  arn: string,
+  records: RotationRecord[],
+): Promise<Date | undefined> {
+  const good = latestGood(records)
+  const rotated = Date.parse(good?.ended ?? '')
+  if (version ? good?.token === version : since.getTime() <= rotated) return undefined
+  const edit = await table.latestEdit(store, arn)
+  const current = version ? { version } : { at: since.toISOString() }
+  return edit && isCurrent(edit, current) ? new Date(edit.passwordSince) : undefined
 }
 
 const isDown = ([{ address } = {} as RotationRecord]: RotationRecord[], down: Set<string>) =>

@@ -14,6 +14,8 @@ export type Facts = {
   rotatedBy: string | undefined
   /** The newest rotations that the table has, the latest first. */
   records: RotationRecord[]
+  /** Since when the password is there, where the current version is an edit, which has that of the one before it. */
+  passwordSince?: Date
   /** What is pending and not current, and whether the rotation that made it still runs. */
   pending: { token: string; running: boolean } | undefined
   /** Of a secret that was looked at by itself: its copies in other Regions. */
@@ -62,7 +64,7 @@ export function standingOf(facts: Facts, now: Date, interval: number): Standing 
       why: `its tag keyturn:home names ${home}, where its replica is: neither Region rotates it`,
       remedy: 'Set keyturn:home to the Region of the primary.',
     }
-  if (last && isOpenFailure(last, credential))
+  if (last && isOpenFailure(last, facts.passwordSince ?? credential.since))
     return { state: 'failed', why: failureOf(last), ...todo(remedyOf(last.error ?? '')) }
   if (parked)
     return { state: 'parked', why: 'its server does not answer', ...todo(remedies['rotations-parked']) }
@@ -90,8 +92,8 @@ export const failureOf = ({ error = 'an error', step, reason }: RotationRecord):
 
 const todo = (remedy: string | undefined) => (remedy ? { remedy } : {})
 
-/** One after which the credential got another value has been made up for. */
-function isOpenFailure(last: RotationRecord, { since }: Scheduled): boolean {
+/** One after which the credential got another password has been made up for. */
+function isOpenFailure(last: RotationRecord, since: Date): boolean {
   if (last.outcome !== 'failed' && last.outcome !== 'stopped') return false
   return since.getTime() <= Date.parse(last.ended ?? last.began) + 60_000
 }

@@ -1,5 +1,7 @@
+import { currentIn } from '../pending.ts'
+import { isCurrent } from '../records/edit.ts'
 import { latestGood } from '../records/record.ts'
-import type { CredentialFacts } from './facts.ts'
+import type { CredentialFacts, EditFacts } from './facts.ts'
 import { isParameter } from './kind.ts'
 import { known } from './known.ts'
 
@@ -9,16 +11,42 @@ export type Age = { at: string; by: 'table' | 'version' | 'last-rotated' | 'last
 const DAY = 86_400_000
 
 /**
- * When the current value came to be: by the last rotation that the table has, unless something else has stored one since;
- * by the version's own date; or else by when the credential was last changed, which a tag does too. Undefined if it has no
- * value.
+ * When the current password came to be: as `storedOf`, but that a version which an edit made counts as the one that it replaced.
  * @throws UnreadFact
  */
 export function ageOf(credential: CredentialFacts): Age | undefined {
-  const good = latestGood(known(credential.history).rotations)
-  const current = credential.current && { ...credential.current }
-  // Parameter Store tells of its newest version, and of nothing else that changed.
-  if (current && isParameter(credential)) current.by = 'version'
+  const edit = editIn(credential)
+  const since = edit && ({ at: edit.passwordSince, by: 'table' } as const)
+  return latestOf(credential, since ?? storedIn(credential))
+}
+
+/** The edit that made the current version, if one did. @throws UnreadFact */
+export function editIn(credential: CredentialFacts): EditFacts | undefined {
+  const { edit } = known(credential.history)
+  const current = isParameter(credential)
+    ? { at: credential.changed }
+    : { version: currentIn(credential.labels) ?? '' }
+  return edit && isCurrent(edit, current) ? edit : undefined
+}
+
+/**
+ * When the current value was stored, from which schedules count: by the last rotation that the table has, unless something else
+ * has stored one since; by the version's own date; or else by when the credential was last changed, which a tag does too.
+ * Undefined if it has no value.
+ * @throws UnreadFact
+ */
+export const storedOf = (credential: CredentialFacts): Age | undefined =>
+  latestOf(credential, storedIn(credential))
+
+/** Parameter Store tells of its newest version, and of nothing else that changed. */
+const storedIn = (credential: CredentialFacts): Age | undefined =>
+  credential.current && {
+    ...credential.current,
+    ...(isParameter(credential) && { by: 'version' as const }),
+  }
+
+function latestOf({ history }: CredentialFacts, current: Age | undefined): Age | undefined {
+  const good = latestGood(known(history).rotations)
   if (!good) return current
   const table = { at: good.ended ?? good.began, by: 'table' } as const
   // What was made by that rotation was stored a while before its end.

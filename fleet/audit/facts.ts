@@ -1,5 +1,6 @@
 import type { StoreName } from '../../rotation/stores/store.ts'
 import type { Tags } from '../../rotation/tags.ts'
+import type { EditRecord } from '../records/edit.ts'
 import type { Outcome, Retirement } from '../records/record.ts'
 
 /**
@@ -132,8 +133,11 @@ export type ParameterFacts = Common & {
   pendingSince: Fact<string | undefined>
 }
 
-/** The newest rotations that the table has of a credential: ten at most, the newest first. */
-export type HistoryFacts = { rotations: RotationFacts[] }
+/** The newest rotations that the table has of a credential: ten at most, the newest first; and the latest edit of its value. */
+export type HistoryFacts = { rotations: RotationFacts[]; edit?: EditFacts }
+
+/** A version with the password of the one that it replaced, of which `passwordSince` is the date. */
+export type EditFacts = Pick<EditRecord, 'version' | 'made' | 'passwordSince'>
 
 export type RotationFacts = {
   began: string

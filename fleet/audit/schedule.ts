@@ -2,7 +2,7 @@ import * as v from 'valibot'
 import { duration } from '../../rotation/duration.ts'
 import { isManaged, isScheduled, ownTags, type Tags } from '../../rotation/tags.ts'
 import type { Scheduled } from '../inventory.ts'
-import { ageOf } from './age.ts'
+import { storedOf } from './age.ts'
 import type { CredentialFacts } from './facts.ts'
 import { isSecret } from './kind.ts'
 import { known } from './known.ts'
@@ -32,7 +32,7 @@ export function scheduledOf(credential: CredentialFacts): Scheduled | undefined 
     return next ? { store, id, arn, tags: {}, since: nextByService, nextByService } : undefined
   }
   const tags = known(credential.tags)
-  const age = isScheduled(tags) ? ageOf(credential) : undefined
+  const age = isScheduled(tags) ? storedOf(credential) : undefined
   return age && { store, id, ...(isSecret(credential) && { arn }), tags, since: new Date(age.at) }
 }
 

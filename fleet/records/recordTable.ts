@@ -11,6 +11,7 @@ import { parameterArn } from '../../rotation/arn.ts'
 import { ask } from '../../rotation/ask.ts'
 import type { StoreName } from '../../rotation/stores/store.ts'
 import { keyOf } from '../digest.ts'
+import type { EditRecord } from './edit.ts'
 import type { RotationRecord } from './record.ts'
 
 /** Seconds for which a record is kept. */
@@ -27,7 +28,8 @@ const indexes = {
 
 type Item = Record<string, AttributeValue>
 
-type Found = { credential: string; record: Partial<RotationRecord> }
+type Field = keyof RotationRecord | keyof EditRecord
+type Found = { credential: string; record: Partial<RotationRecord & EditRecord> }
 /** Pages of a scan, one after the other. */
 export type Pages = { next(): Promise<{ done: true } | { done: false; value: Found[] }> }
 
@@ -98,11 +100,35 @@ export class RecordTable {
     return [...found.values()].sort((a, b) => lastOf(b).localeCompare(lastOf(a))).slice(0, most)
   }
 
+  /** Writes what an edit was, beside the rotations: these are read without it. */
+  async writeEdit(edit: EditRecord): Promise<void> {
+    const { store, id, arn, execution, made } = edit
+    const keys = {
+      credential: editsOf(credentialOf({ store, id, execution, ...(arn && { arn }) })),
+      rotation: `${made} ${execution.split(':').at(-1)}`,
+      expiresAt: expiryOf(made),
+    }
+    const command = new PutItemCommand({ TableName: this.#name, Item: attributesOf({ ...edit, ...keys }) })
+    await ask('DynamoDB', async () => {
+      await this.#client.send(command)
+    })
+  }
+
+  /** The latest edit of a credential. */
+  async latestEdit(store: StoreName, arn: string): Promise<EditRecord | undefined> {
+    const [edit] = await this.#query<EditRecord>(1, {
+      KeyConditionExpression: 'credential = :credential',
+      ExpressionAttributeValues: { ':credential': { S: editsOf(partitionOf(store, arn)) } },
+      ScanIndexForward: false,
+    })
+    return edit
+  }
+
   /**
    * Every record in no order, a page of DynamoDB at a time, with these fields alone; `credential` is the key that partitionOf
-   * makes. Asked again after an error, it goes on with the page that failed.
+   * makes, or of an edit, editsOf that. Asked again after an error, it goes on with the page that failed.
    */
-  pages(fields: readonly (keyof RotationRecord)[]): Pages {
+  pages(fields: readonly Field[]): Pages {
     const names = ['credential', ...fields]
     let ExclusiveStartKey: Item | undefined
     let done = false
@@ -119,14 +145,20 @@ export class RecordTable {
         const { Items = [], LastEvaluatedKey } = await ask('DynamoDB', () => this.#client.send(command))
         ExclusiveStartKey = LastEvaluatedKey
         done = !LastEvaluatedKey
-        const value = Items.map(item => ({ credential: item.credential?.S ?? '', record: recordIn(item) }))
+        const value = Items.map(item => ({
+          credential: item.credential?.S ?? '',
+          record: recordIn<RotationRecord & EditRecord>(item),
+        }))
         return { done: false, value }
       },
     }
   }
 
-  async #query(most: number, query: Omit<QueryCommandInput, 'TableName'>): Promise<RotationRecord[]> {
-    const records: RotationRecord[] = []
+  async #query<Kept = RotationRecord>(
+    most: number,
+    query: Omit<QueryCommandInput, 'TableName'>,
+  ): Promise<Kept[]> {
+    const records: Kept[] = []
     let ExclusiveStartKey: Item | undefined
     do {
       const command = new QueryCommand({
@@ -136,7 +168,7 @@ export class RecordTable {
         ...(ExclusiveStartKey && { ExclusiveStartKey }),
       })
       const { Items = [], LastEvaluatedKey } = await ask('DynamoDB', () => this.#client.send(command))
-      records.push(...Items.map(recordIn))
+      records.push(...Items.map(item => recordIn<Kept>(item)))
       ExclusiveStartKey = LastEvaluatedKey
     } while (ExclusiveStartKey && records.length < most)
     return records
@@ -160,11 +192,19 @@ function daysFrom(from: Date, now: Date): string[] {
 /** Under which key the records of a credential are, by its ARN, or else its name. */
 export const partitionOf = (store: string, id: string) => `${store} ${keyOf(id, LONGEST_KEY)}`
 
+/** Under which key its edits are. */
+export const editsOf = (partition: string) => `edits of ${partition}`
+
 /**
  * An ARN wherever it is known: a secret that is deleted and made again under its name is another one. A parameter's
  * follows from its name. A secret whose rotation failed before it was read is kept by the name that was asked for.
  */
-function credentialOf({ store, id, arn, execution }: RotationRecord): string {
+function credentialOf({
+  store,
+  id,
+  arn,
+  execution,
+}: Pick<RotationRecord, 'store' | 'id' | 'arn' | 'execution'>): string {
   if (arn || store !== 'parameter-store' || id.startsWith('arn:')) return partitionOf(store, arn ?? id)
   return partitionOf(store, parameterArn(id, execution))
 }
@@ -178,22 +218,27 @@ export function itemOf(record: RotationRecord, events: number): Item {
     ...(ended && { day: ended.slice(0, 10) }),
     ...(retirement === 'not-closed' && retired && { retiredDay: retired.slice(0, 10) }),
     events,
-    expiresAt: Math.floor(Date.parse(began) / 1000) + KEPT,
+    expiresAt: expiryOf(began),
   }
-  return Object.fromEntries(
-    Object.entries({ ...record, ...keys }).map(([name, value]) => [
+  return attributesOf({ ...record, ...keys })
+}
+
+const expiryOf = (time: string) => Math.floor(Date.parse(time) / 1000) + KEPT
+
+const attributesOf = (fields: Record<string, string | number>): Item =>
+  Object.fromEntries(
+    Object.entries(fields).map(([name, value]) => [
       name,
       typeof value === 'number' ? { N: `${value}` } : { S: value },
     ]),
   )
-}
 
 /** What only the table has: its keys, what it expires by, and how much of the history an item was made of. */
 const own = ['credential', 'rotation', 'day', 'retiredDay', 'events', 'expiresAt']
 
-function recordIn(item: Item): RotationRecord {
+function recordIn<Kept = RotationRecord>(item: Item): Kept {
   const fields = Object.entries(item).flatMap(([name, { S, N }]) =>
     own.includes(name) ? [] : [[name, S ?? Number(N)]],
   )
-  return Object.fromEntries(fields)
+  return Object.fromEntries(fields) as Kept
 }

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
 import {
   CreateSecretCommand,
+  DescribeSecretCommand,
   PutSecretValueCommand,
   ReplicateSecretToRegionsCommand,
   SecretsManagerClient,
@@ -106,6 +107,24 @@ const failed = {
 
 describe('status of one credential', () => {
   const store = 'secrets-manager'
+
+  test('whose value was edited, and which never rotated: how old its password is', async () => {
+    const arn = await secret('one/edited')
+    const { VersionIdsToStages = {} } = await secrets.send(new DescribeSecretCommand({ SecretId: arn }))
+    const edit = { store, id: arn, arn, replaced: 'old', admin: 'arn', made: ago(1) } as const
+    await table.writeEdit({
+      ...{
+        ...edit,
+        passwordSince: '2026-01-02T03:04:05.000Z',
+        version: `${Object.keys(VersionIdsToStages)}`,
+      },
+      execution: arnOf('states', 'execution:keyturn-local-set-admin:one'),
+    })
+    const { stdout } = await keyturn('status', 'one/edited')
+    expect(stdout).toMatch(/^ {2}last good {3}not known; its value is of 2026-01-02 03:04 UTC$/m)
+    expect(stdout).toMatch(/^ {2}edited {6}to name an admin; the password is of 2026-01-02 03:04 UTC/m)
+    expect((await keyturn('history', 'one/edited')).stdout).toMatch(/^No rotation of/)
+  })
 
   test('that rotated well, and whose old user stays open', async () => {
     const arn = await secret('one/well', { ...managed, 'keyturn:every': '30d' })

@@ -60,6 +60,15 @@ describe('a credential', () => {
     ['failed', 'failed', { records: [failed] }],
     ['failed after it had gone well', 'failed', { records: [failed, rotated] }],
     ['failed, and was mended by hand since', 'waiting', { records: [failed], ...at('2026-11-29T11:00:00Z') }],
+    [
+      'failed, and had an admin named in its value since',
+      'failed',
+      {
+        records: [failed],
+        ...at('2026-11-29T11:00:00Z'),
+        passwordSince: new Date('2026-11-01T10:00:00Z'),
+      },
+    ],
     ['is locked out', 'locked-out', { records: [{ ...failed, outcome: 'locked-out' }], ...pending(false) }],
     [
       'is locked out, whoever wrote a value since',

@@ -1,8 +1,9 @@
 import type { StoreName } from '../../../rotation/stores/store.ts'
 import { readingRotations } from '../../readers/silence.ts'
+import type { EditRecord } from '../../records/edit.ts'
 import type { RotationRecord } from '../../records/record.ts'
-import { partitionOf, RecordTable } from '../../records/recordTable.ts'
-import type { DayOfRotations, Fact, HistoryFacts, RotationFacts } from '../facts.ts'
+import { editsOf, partitionOf, RecordTable } from '../../records/recordTable.ts'
+import type { DayOfRotations, EditFacts, Fact, HistoryFacts, RotationFacts } from '../facts.ts'
 import { factOf } from './asking.ts'
 import { pacedIn } from './clients.ts'
 import type { Collector } from './collector.ts'
@@ -15,6 +16,7 @@ const DAY = 86_400_000
 const fields = [
   ...['began', 'ended', 'outcome', 'milliseconds', 'error', 'step', 'strategy', 'engine', 'host', 'user'],
   ...['admin', 'retirement', 'openUntil', 'behindSince', 'execution'],
+  ...['version', 'made', 'passwordSince'],
 ] as const
 
 type Day = { rotated: number; failed: number; milliseconds: number[] }
@@ -25,6 +27,7 @@ export class Histories {
   readonly #from: string
   /** By Region, and then by the key of the table. */
   readonly #newest = new Map<string, Map<string, RotationFacts[]>>()
+  readonly #edits = new Map<string, Map<string, EditFacts>>()
   readonly #read = new Map<string, Fact<'all'>>()
   readonly #days = new Map<string, Day>()
   /** The same few texts, such as names of hosts, stand in very many records: each is kept once. */
@@ -39,6 +42,8 @@ export class Histories {
   async read(collector: Collector, region: string, table: string): Promise<void> {
     const newest = new Map<string, RotationFacts[]>()
     this.#newest.set(region, newest)
+    const edits = new Map<string, EditFacts>()
+    this.#edits.set(region, edits)
     const kind = { service: 'dynamodb', operation: 'Scan', region } as const
     const all = await factOf(
       (async () => {
@@ -47,7 +52,10 @@ export class Histories {
         for (;;) {
           const page = await collector.asking.ask(kind, () => pages.next())
           if (page.done) return 'all' as const
-          for (const { credential, record } of page.value) this.#take(newest, credential, record)
+          for (const { credential, record } of page.value) {
+            this.#take(newest, credential, record)
+            keepLatest(edits, credential, record)
+          }
           collector.advance('page', 1)
         }
       })(),
@@ -67,7 +75,8 @@ export class Histories {
     const newest = this.#newest.get(region)
     const keys = [partitionOf(store, arn), ...(store === 'secrets-manager' ? [partitionOf(store, name)] : [])]
     const rotations = keys.flatMap(key => newest?.get(key) ?? []).sort(latestFirst)
-    return { is: { rotations: rotations.slice(0, NEWEST) } }
+    const edit = this.#edits.get(region)?.get(editsOf(partitionOf(store, arn)))
+    return { is: { rotations: rotations.slice(0, NEWEST), ...(edit && { edit }) } }
   }
 
   /** How many rotations of a Region have read their credentials since then, at least. */
@@ -120,6 +129,16 @@ export class Histories {
     if (known === undefined) this.#texts.set(text, text)
     return known ?? text
   }
+}
+
+function keepLatest(
+  edits: Map<string, EditFacts>,
+  credential: string,
+  { version, made, passwordSince }: Partial<EditRecord>,
+): void {
+  if (!version || !made || !passwordSince) return
+  const before = edits.get(credential)
+  if (!before || before.made < made) edits.set(credential, { version, made, passwordSince })
 }
 
 const latestFirst = (a: RotationFacts, b: RotationFacts) =>

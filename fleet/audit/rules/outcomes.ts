@@ -2,6 +2,7 @@ import { meaningOf } from '../../endings.ts'
 import { minuteOf } from '../../minute.ts'
 import { latestGood } from '../../records/record.ts'
 import { remedies, remedyOf } from '../../remedies.ts'
+import { editIn } from '../age.ts'
 import { keyturn } from '../command.ts'
 import type { CredentialFacts, RotationFacts } from '../facts.ts'
 import { isParameter, isPrimary } from '../kind.ts'
@@ -111,8 +112,11 @@ const triesOf = ({ history }: CredentialFacts): RotationFacts[] =>
 
 const lastOf = (credential: CredentialFacts) => triesOf(credential)[0]
 
-/** Whether another value was stored after a failure, by hand or by somebody else. */
-function isMadeUpFor({ began, ended = began }: RotationFacts, { store, current }: CredentialFacts): boolean {
+/** Whether another password was stored after a failure, by hand or by somebody else. */
+function isMadeUpFor({ began, ended = began }: RotationFacts, credential: CredentialFacts): boolean {
+  const { store } = credential
+  const edit = editIn(credential)
+  const current = edit ? { at: edit.passwordSince, by: 'version' } : credential.current
   // A tag changes a secret too, and so does a rollback.
   if (!current || (store === 'secrets-manager' && current.by === 'last-changed')) return false
   return Date.parse(current.at) > Date.parse(ended) + 60_000
