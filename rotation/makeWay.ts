@@ -18,8 +18,20 @@ export async function makeWay(
 ): Promise<void> {
   const pending = await foreignIn(pipeline, found, token)
   if (!pending) return
-  if (asksOtherRegions(found, answer) || !(await tookBack(pipeline, id, pending)))
-    throw new RotationAbandoned(`version ${pending} is pending, but its rotation does not run any more`)
+  if (asksOtherRegions(found, answer) || !(await tookBack(pipeline, id, pending))) throw abandoned(pending)
+}
+
+const abandoned = (pending: string) =>
+  new RotationAbandoned(`version ${pending} is pending, but its rotation does not run any more`)
+
+/** As makeWay, but that nothing is taken back. @throws RotationInProgress, RotationAbandoned */
+export async function refuseForeign(
+  pipeline: Pick<StorePipeline, 'rotating'>,
+  found: Description,
+  token: string,
+): Promise<void> {
+  const pending = await foreignIn(pipeline, found, token)
+  if (pending) throw abandoned(pending)
 }
 
 /** The version of another rotation that is pending, and has died. @throws RotationInProgress if it runs */

@@ -36,8 +36,6 @@ export type Description = {
   /** What the service itself calls the secret, whichever of its names `id` is. */
   name?: string | undefined
   arn?: string | undefined
-  /** ARN of the secret's rotation function. */
-  rotatedBy?: string | undefined
   /** Of a replica, the Region of its primary, which alone can be changed. */
   primaryRegion?: string | undefined
   /** Of a primary, its replicas in other Regions, as the service in its own Region has them. */
