@@ -2,6 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { inspect } from 'node:util'
 import { afterAll, describe, expect, test } from 'vitest'
 import { type App, hex, noRds } from '../../local/servers/postgresDatabase.ts'
+import { check } from '../../rotation/check/check.ts'
+import type { Checked } from '../../rotation/check/line.ts'
 import type { Credential } from '../../rotation/credential.ts'
 import { traits } from '../../rotation/engines/traits.ts'
 import { InvalidCredential, RotationError } from '../../rotation/errors.ts'
@@ -10,6 +12,7 @@ import type { Pipeline, Rotation } from '../../rotation/pipeline.ts'
 import { rehearseFinish, rehearseRollback, rehearseTest } from '../../rotation/rehearse.ts'
 import { retire } from '../../rotation/retire.ts'
 import { rollback, rollbackAbandoned } from '../../rotation/rollback.ts'
+import { short } from '../../rotation/short.ts'
 import * as steps from '../../rotation/steps.ts'
 import { MemoryStore } from '../../rotation/stores/memory.ts'
 import { ADMIN_PAUSES } from '../../rotation/strategies/adminSession.ts'
@@ -123,7 +126,12 @@ export class World {
     const app = await place.makeApp(strategy)
     const world = new World(place, app, strategy, holder)
     const { store, id } = world
-    const tags = { 'keyturn:strategy': strategy, 'keyturn:grace': '1s', ...place.tags }
+    const tags = {
+      'keyturn:managed': 'true',
+      'keyturn:strategy': strategy,
+      'keyturn:grace': '1s',
+      ...place.tags,
+    }
     const [first, second] = [newToken(), newToken()]
     world.#remember(app.current)
     if (holder === 'user') {
@@ -167,6 +175,15 @@ export class World {
     await this.store.promote(this.id, edited, current)
   }
 
+  /** What `keyturn check` says of it now. */
+  async check(): Promise<Checked> {
+    const engines = () => this.pipeline.engine(this.app.current.engine)
+    const target = { store: 'secrets-manager', id: this.id } as const
+    const checked = await check(this.pipeline, target, { engines, testMayWrite: false })
+    this.shown.push(checked)
+    return checked
+  }
+
   async current(): Promise<Credential> {
     const version = await this.store.read(this.id, { stage: 'current' })
     if (!version) throw new Error('there is no current version')
@@ -201,13 +218,13 @@ export class World {
   async rotate(
     at: (moment: Moment) => Promise<unknown>,
     { fails = false, passes = false }: { fails?: boolean; passes?: boolean } = {},
-  ): Promise<Outcome> {
+  ): Promise<Outcome & { untouched: boolean }> {
     const rotation = new Played(this, passes)
     this.#running.add(rotation.token)
     try {
       const outcome = await rotation.run(at, fails, () => this.#untouched.add(rotation.token))
       this.shown.push(outcome)
-      return outcome
+      return { ...outcome, untouched: this.#untouched.has(rotation.token) }
     } finally {
       this.#running.delete(rotation.token)
     }
@@ -369,6 +386,45 @@ function named(error: unknown): RotationError {
   throw error
 }
 
+/** Errors that a rotation ends with after tries that a check does not make: their words may be others. */
+const triedMore = ['LoginRefused', 'AdminRefused', 'LockedOut']
+
+/** What a rotation says of an error, without what its steps put around it. */
+const inShort = ({ message }: RotationError) =>
+  short(
+    message
+      .replace(/; this try changed nothing$/, '')
+      .replace(/^in the rehearsal, before anything was changed: /, ''),
+  )
+
+/**
+ * What a rotation refused before its first change, the check has said beforehand in the same words; and of what was rotated it
+ * said nothing is in the way, but that current is refused, where an older value logged in.
+ */
+function foretold(
+  { lines }: Checked,
+  { end, error, untouched }: Awaited<ReturnType<World['rotate']>>,
+  where: string,
+) {
+  const failed = lines.filter(({ state }) => state === 'failed')
+  const told = `${where}: ${error ?? end}, and the check said ${JSON.stringify(failed)}`
+  if (end === 'rotated')
+    expect(
+      failed.filter(({ line }) => line !== 'login'),
+      told,
+    ).toEqual([])
+  if (!error || !untouched) return
+  expect(
+    failed.map(({ error }) => error),
+    told,
+  ).toContain(error.name)
+  if (!triedMore.includes(error.name))
+    expect(
+      failed.map(({ says }) => says),
+      told,
+    ).toContain(inShort(error))
+}
+
 const holds = (rule: boolean | ((world: World) => boolean) | undefined, world: World) =>
   typeof rule === 'function' ? rule(world) : (rule ?? false)
 
@@ -397,11 +453,19 @@ export function worldMatrix(place: Place, entries: Entry[], shared?: Shared): vo
     const admits = async (credential: Credential) =>
       (entry.admits?.(world, credential) ?? place.admits(credential)).catch(() => false)
     const fails = moment === 'before rollback'
+    let checked: Checked | undefined
     const outcome = await world
-      .rotate(async now => (now === moment ? await entry.make(world) : undefined), {
-        fails,
-        passes: entry.passes ?? false,
-      })
+      .rotate(
+        async now => {
+          if (now !== moment) return
+          await entry.make(world)
+          if (now === 'before' && !entry.passes) checked = await world.check()
+        },
+        {
+          fails,
+          passes: entry.passes ?? false,
+        },
+      )
       .catch(async error => {
         await entry.undo(world)
         throw new Error(`${where}: ended without a name`, { cause: error })
@@ -415,6 +479,7 @@ export function worldMatrix(place: Place, entries: Entry[], shared?: Shared): vo
       const current = await world.current().catch(() => undefined)
       const loggedIn = current !== undefined && (await admits(current))
       if (!lockedOut && !loggedIn) counts.lockouts++
+      if (checked) foretold(checked, outcome, where)
       if (critical && loggedIn && !holds(entry.blind, world)) counts.falseCriticals++
       if (!lockedOut) expect(loggedIn, `${told}: current logs in`).toBe(true)
       if (critical && !holds(entry.blind, world))
