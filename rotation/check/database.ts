@@ -3,8 +3,9 @@ import { adminOf } from '../admin.ts'
 import type { Credential } from '../credential.ts'
 import { AgainstRules } from '../engines/againstRules.ts'
 import type { Engine, Session } from '../engines/engine.ts'
+import { NoConnection } from '../engines/noConnection.ts'
 import { type EngineName, traits } from '../engines/traits.ts'
-import { LoginRefused, TestFailed, TlsFailed, Unreachable } from '../errors.ts'
+import { LoginRefused, TestFailed, TlsFailed } from '../errors.ts'
 import type { Options } from '../options.ts'
 import type { Pipeline } from '../pipeline.ts'
 import { adminOnce } from '../strategies/adminSession.ts'
@@ -83,7 +84,7 @@ async function logIn(
     else {
       // What refuses a password has shown its certificate.
       await lookAtTls(current, seen, report, error instanceof LoginRefused)
-      report.fail('login', error)
+      report.fail(error instanceof NoConnection ? 'connections' : 'login', error)
     }
     return undefined
   }
@@ -120,8 +121,10 @@ async function lookAtSession(known: Known, engine: Engine, own: Session, report:
 async function roomOf(session: Session, user: string): Promise<Found<undefined> | Untold> {
   const room = await session.roomFor?.(user)
   if (room === undefined) return { untold: 'the server does not tell how many connections it has left' }
-  if (room <= 0) throw new Unreachable(`no further connection is left for ${JSON.stringify(user)}`)
-  const says = `${room} more connections may be opened`
+  const says =
+    room > 0
+      ? `${room} more connections may be opened`
+      : `this look had the last connection of ${JSON.stringify(user)}`
   if (room >= FEW) return whole(says)
   return { ...whole(says), warning: 'Raise the limit, or let the application hold fewer connections.' }
 }

@@ -169,6 +169,7 @@ export function mysqlEntries(server: RunningMysql): MysqlEntry[] {
       {
         locksOut: true,
         blind: true,
+        spent: true,
         covers: ['max_connections'],
       },
     ),

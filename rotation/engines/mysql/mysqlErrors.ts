@@ -11,6 +11,7 @@ import {
 } from '../../errors.ts'
 import { AgainstRules } from '../againstRules.ts'
 import { unreachable, untrusted } from '../networkErrors.ts'
+import { NoConnection } from '../noConnection.ts'
 import { NoSuchUser } from '../noSuchUser.ts'
 
 type Translation = (message: string, where: string) => RotationError
@@ -20,8 +21,7 @@ export class ReadOnly extends Unreachable {}
 
 const locked: Translation = (_, where) => new LoginRefused(`${where}: the account is locked`)
 const notPermitted: Translation = (message, where) => new NotPermitted(`${where}: ${message}`)
-const full: Translation = (_, where) =>
-  new Unreachable(`${where}: the server has no room for another connection`)
+const full: Translation = (_, where) => new NoConnection(where)
 const stopping: Translation = (_, where) => new Unreachable(`${where}: the server is starting or stopping`)
 const slow: Translation = (_, where) => new Unreachable(`${where}: the statement took too long`)
 const broken: Translation = (_, where) => new Unreachable(`${where}: the connection broke`)

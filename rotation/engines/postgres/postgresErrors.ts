@@ -9,6 +9,7 @@ import {
   Unreachable,
 } from '../../errors.ts'
 import { unreachable, untrusted } from '../networkErrors.ts'
+import { NoConnection } from '../noConnection.ts'
 import { NoSuchUser } from '../noSuchUser.ts'
 
 /** The transaction is read-only: the server is, or the user or the database is set so. */
@@ -57,7 +58,7 @@ const bySqlState: Record<string, (message: string, where: string, routine: strin
       : new DatabaseFailed(`${where}: SQLSTATE 55000`),
   '55P03': (_, where) => new Conflict(`${where}: a lock was not to be had`),
   40: (_, where) => new Conflict(`${where}: another session changed the same rows`),
-  53: (_, where) => new Unreachable(`${where}: the server has no room for another connection`),
+  53: (_, where) => new NoConnection(where),
   57: (_, where) => new Unreachable(`${where}: the server is starting or stopping`),
   '08P01': poolerError,
   '08': (_, where) => new Unreachable(`${where}: the connection broke`),

@@ -16,6 +16,7 @@ import {
   Unreachable,
 } from '../../errors.ts'
 import { unreachable, untrusted } from '../networkErrors.ts'
+import { NoConnection } from '../noConnection.ts'
 import { OtherKind, Unfinished, Unreadable } from './redisConnection.ts'
 
 /** The server has no file of the kind that a change was to be saved in. */
@@ -41,10 +42,7 @@ const byBeginning: [RegExp, (message: string, where: string) => RotationError][]
     (message, where) => new Unreachable(`${where}: not now, says the server: ${codeOf(message)}`),
   ],
   [/^OOM\b/, (_, where) => new NoRoom(`${where}: OOM, the server's memory is full`)],
-  [
-    /^ERR max number of clients/,
-    (_, where) => new Unreachable(`${where}: the server has no room for another connection`),
-  ],
+  [/^ERR max number of clients/, (_, where) => new NoConnection(where)],
   [
     /^ERR DB index is out of range/,
     (_, where) => new InvalidCredential('dbname', `${where}: there is no such database`),

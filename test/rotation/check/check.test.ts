@@ -317,7 +317,7 @@ describe('current', () => {
 
   test('has room for some connections, or none', async () => {
     const cases: [number | undefined, RegExp][] = [
-      [0, /^failed Unreachable no further connection/],
+      [0, /^warning this look had the last connection/],
       [2, /^warning 2 more connections/],
       [3, /^ok 3 more/],
       [undefined, /^not-looked-at /],
@@ -325,6 +325,14 @@ describe('current', () => {
     await begin(single)
     for (const [room, says] of cases)
       expect(of(await run(looking({ ...fine, roomFor: async () => room })), 'connections')).toMatch(says)
+  })
+
+  test('finds no room for a connection at all: its line says so, and the login is not looked at', async () => {
+    await begin(single)
+    await asSuperuser(server, `alter role ${app.user} connection limit 0`)
+    const found = await run()
+    expect(of(found, 'login')).toMatch(/^not-looked-at /)
+    expect(of(found, 'connections')).toMatch(/^failed Unreachable .*no room for another connection/)
   })
 
   test('a test query that is refused, for whatever reason: no word tells why', async () => {
