@@ -211,7 +211,7 @@ test('parameters: those that are tagged, and what is pending beside them', () =>
     Connections: { Resource: `${here}/*`, Condition: taggedManaged },
   }
   // rotateSecret and a promotion read connections alone.
-  expect(found).toHaveLength(2 * steps.length + 11)
+  expect(found).toHaveLength(2 * steps.length + 13)
   for (const { Sid, Effect, Action, ...limit } of found) {
     expect(Effect).toBe('Allow')
     expect(limit).toEqual(limits[Sid])
@@ -230,7 +230,7 @@ test("the customer's key: only through each store, for what is stored in this ac
     CustomerKey: through('secretsmanager', 'SecretARN', 'secret:*'),
     CustomerKeyForParameters: through('ssm', 'PARAMETER_ARN', 'parameter/*'),
   }
-  expect(found).toHaveLength(21)
+  expect(found).toHaveLength(23)
   for (const { Sid, Resource, Condition } of found) {
     expect(Resource).toBe(key)
     expect(Condition).toEqual(limits[Sid])
