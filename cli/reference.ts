@@ -7,6 +7,7 @@ const end = '<!-- Until here. -->'
 const begins = {
   help: '<!-- What follows is written by `npm run docs`. -->',
   operators: '<!-- What an operator needs is written by `npm run docs`. -->',
+  caretakers: '<!-- What a caretaker needs is written by `npm run docs`. -->',
   promoters: '<!-- What a promotion needs is written by `npm run docs`. -->',
 }
 /** Columns that the help has on the page. */
@@ -34,8 +35,11 @@ export function reference(): string {
 
 /** The page with its reference and its tables as the commands are now. @throws if it has no place for one, or two */
 export function written(): string {
-  const { operators, promoters } = tables()
-  const blocks = { help: reference(), operators: `${operators}\n`, promoters: `${promoters}\n` }
+  const { operators, caretakers, promoters } = tables()
+  const blocks = {
+    help: reference(),
+    ...{ operators: `${operators}\n`, caretakers: `${caretakers}\n`, promoters: `${promoters}\n` },
+  }
   return Object.entries(begins).reduce(
     (page, [name, begin]) => withBetween(page, begin, blocks[name as keyof typeof blocks]),
     readFileSync(page, 'utf8'),

@@ -10,7 +10,8 @@ import {
   sizeOf,
   templateOf,
 } from '../policy/document.ts'
-import { type Person, personPart } from '../policy/people.ts'
+import type { Person } from '../policy/needs.ts'
+import { personPart } from '../policy/people.ts'
 import { type Ground, groundIn, groundOf } from '../policy/places.ts'
 import { readerParts } from '../policy/reader.ts'
 import { roleOf } from '../policy/role.ts'
@@ -22,6 +23,7 @@ export type PolicyOptions = {
   asParameter?: true
   operator?: true
   auditor?: true
+  caretaker?: true
   deployer?: true
   account?: string
   part?: PartName
@@ -76,13 +78,13 @@ function noteSize(output: Context['output'], document: Document): void {
 /** @throws CommandError where the options ask for nothing, or for two things */
 function requestOf(id: string | undefined, options: PolicyOptions): Request {
   const { role } = options
-  const people = (['operator', 'auditor', 'deployer'] as const).filter(name => options[name])
+  const people = (['operator', 'auditor', 'caretaker', 'deployer'] as const).filter(name => options[name])
   const [person] = people
   if (person && people.length === 1 && id === undefined && role === undefined) return checked(person, options)
   if (!person && id !== undefined && role !== undefined && options.account === undefined) return { id, role }
   throw new CommandError(
     exit.usage,
-    'it takes an ID and the --role that is to read it, or one of --operator, --auditor and --deployer',
+    'it takes an ID and the --role that is to read it, or one of --operator, --auditor, --caretaker and --deployer',
     'Such as: keyturn policy secret:shop/database --role arn:aws:iam::123456789012:role/shop',
   )
 }

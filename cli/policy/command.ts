@@ -12,6 +12,7 @@ export function addPolicy({ make, run }: Making): void {
     .option('--as-parameter', "also by Parameter Store's name for a secret")
     .option('--operator', 'for who starts rotations and checks, and looks; promotes nothing')
     .option('--auditor', 'for who looks alone')
+    .option('--caretaker', 'for an operator who enrols credentials too, and mends with doctor --fix')
     .option('--deployer', 'for who deploys the stack, and removes it')
     .addOption(
       new Option('--account <NUMBER>', 'with --deployer, where no stack of the --stage is there yet'),

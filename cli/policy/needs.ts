@@ -1,6 +1,6 @@
 import type { PlaceName } from './places.ts'
 
-/** Whom a permission is for: each of the first two has what those before it have. The others get no policy here. */
+/** Whom a permission is for: each has what those before it have, but for the last, who gets no policy here. */
 type Holder = 'auditor' | 'operator' | 'caretaker' | 'promoter'
 
 /** What a command needs on AWS. */
@@ -38,7 +38,7 @@ const promotes = (what: string, actions: string[], on: PlaceName): Need => ({
   holder: 'promoter',
 })
 
-/** What each command needs, in the order of docs/cli.md, whose table is made of it as the policies are. */
+/** What each command needs, in the order of docs/cli.md, whose tables are made of it as the policies are. */
 export const needs: readonly Need[] = [
   looks('every command, also in the peer Regions', ['cloudformation:DescribeStacks'], 'all'),
   looks('the id of a secret', ['secretsmanager:DescribeSecret'], 'secrets'),
@@ -92,9 +92,6 @@ export const needs: readonly Need[] = [
   ),
   looks('`doctor`', ['sqs:GetQueueAttributes'], 'queues'),
   looks('`doctor`', ['sns:ListSubscriptionsByTopic'], 'topics'),
-  mends('`doctor --fix`', ['events:EnableRule'], 'rules'),
-  mends('`doctor --fix`', ['scheduler:UpdateSchedule'], 'schedules'),
-  mends('`doctor --fix`', ['iam:PassRole'], 'scheduleRoles'),
   looks('names at the tab key', ['secretsmanager:ListSecrets', 'ssm:DescribeParameters'], 'all'),
   looks(
     '`failback --check`',
@@ -103,16 +100,42 @@ export const needs: readonly Need[] = [
   ),
   looks('`failback --check`', ['states:ListExecutions', 'states:DescribeExecution'], 'rotatingElsewhere'),
   looks('`failback --check` without an ID', ['secretsmanager:ListSecrets'], 'all'),
+  mends(
+    '`enrol`, `unenrol`',
+    ['secretsmanager:TagResource', 'secretsmanager:UntagResource'],
+    'taggedSecrets',
+  ),
+  mends('`enrol`, `unenrol`', ['ssm:AddTagsToResource', 'ssm:RemoveTagsFromResource'], 'taggedParameters'),
+  mends(
+    '`enrol --schedule`, a secret that has one, and `unenrol` of it',
+    ['secretsmanager:RotateSecret', 'secretsmanager:CancelRotateSecret'],
+    'ownSecrets',
+  ),
+  mends(
+    '`enrol --schedule`, a secret that has one, and `unenrol` of it',
+    ['lambda:InvokeFunction'],
+    'rotateSecret',
+  ),
+  mends('`enrol --admin`', ['states:StartExecution'], 'setAdmin'),
+  mends('`enrol --admin`', ['states:DescribeExecution'], 'settingAdmins'),
+  mends('`unenrol`', ['dynamodb:Query'], 'records'),
+  mends('`unenrol`', ['states:DescribeExecution'], 'rotations'),
+  mends('an id that may not exist, to be told so', ['secretsmanager:ListSecrets'], 'all'),
+  mends('`doctor --fix`', ['events:EnableRule'], 'rules'),
+  mends('`doctor --fix`', ['scheduler:UpdateSchedule'], 'schedules'),
+  mends('`doctor --fix`', ['iam:PassRole'], 'scheduleRoles'),
   promotes('`promote`, also with `--dry-run`', ['states:StartExecution', 'states:ListExecutions'], 'promote'),
   promotes('`promote`, also with `--dry-run`', ['states:DescribeExecution'], 'promoting'),
   promotes('`promote`, to be told how many', ['secretsmanager:ListSecrets'], 'all'),
   promotes('`promote`, to be told of more than fifty', ['dynamodb:Query'], 'promotionTable'),
 ]
 
-const ranks: Holder[] = ['auditor', 'operator']
+/** Whom the policies are for: each has all that those before have. */
+const ranks = ['auditor', 'operator', 'caretaker'] as const satisfies Holder[]
+export type Person = (typeof ranks)[number]
 
-/** The needs of whom the policies are for: an operator has all that an auditor has. */
-export const needsOf = (who: 'auditor' | 'operator'): Need[] => {
-  const theirs = ranks.slice(0, ranks.indexOf(who) + 1)
+/** All that a person needs. */
+export const needsOf = (who: Person): Need[] => {
+  const theirs: Holder[] = ranks.slice(0, ranks.indexOf(who) + 1)
   return needs.filter(({ holder }) => theirs.includes(holder))
 }

@@ -3,13 +3,10 @@ import { placeNamed } from './places.ts'
 
 const HEAD = '| for | permissions | on |\n| --- | --- | --- |'
 
-/** What the commands need, as two tables in Markdown: the second is of those that no operator has by default. */
-export function tables(): { operators: string; promoters: string } {
-  const isPromoting = ({ holder }: Need) => holder === 'promoter'
-  return {
-    operators: tableOf(needs.filter(need => !isPromoting(need))),
-    promoters: tableOf(needs.filter(isPromoting)),
-  }
+/** What the commands need, as tables in Markdown: for an operator, what a caretaker has besides, and what neither has. */
+export function tables(): { operators: string; caretakers: string; promoters: string } {
+  const of = (...holders: Need['holder'][]) => tableOf(needs.filter(({ holder }) => holders.includes(holder)))
+  return { operators: of('auditor', 'operator'), caretakers: of('caretaker'), promoters: of('promoter') }
 }
 
 const tableOf = (rows: Need[]): string =>

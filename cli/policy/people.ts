@@ -1,12 +1,12 @@
 import { type Document, documentOf, type Part, type Statement } from './document.ts'
-import { needsOf } from './needs.ts'
+import { needsOf, type Person } from './needs.ts'
 import { type Ground, type PlaceName, placeNamed } from './places.ts'
-
-export type Person = 'operator' | 'auditor'
 
 const descriptions: Record<Person, string> = {
   operator:
     'Use the command keyturn: start rotations and checks, and look at everything, without reading a value',
+  caretaker:
+    'Use the command keyturn: enrol credentials besides, and mend what doctor finds, without reading a value',
   auditor: 'Look at everything with the command keyturn, without reading a value or starting anything',
 }
 
@@ -21,6 +21,9 @@ export function personPart(who: Person, ground: Ground): Part {
       Properties: { Description: descriptions[who], PolicyDocument: document },
     },
     notes: [
+      ...(who === 'caretaker'
+        ? ['It decides what Keyturn may use, and when that rotates: give it only to those who may tag.']
+        : []),
       'It reads no value. It does show the environment of every function, as lambda:GetFunctionConfiguration does: see docs/security.md, "Who may look at the fleet".',
     ],
   }

@@ -55,6 +55,9 @@ const executions = (ground: Ground, name: string) =>
   here(ground, 'states', `execution:${ground.prefix}-${name}:*`)
 const rotateSecret = (ground: Ground) => here(ground, 'lambda', `function:${ground.prefix}-rotateSecret`)
 
+/** Other tags may say who may do what with a secret. */
+const ownTags: Condition = { 'ForAllValues:StringLike': { 'aws:TagKeys': 'keyturn*' } }
+
 /** Everything that the command's permissions are about. */
 export const places = {
   all: { words: '`*`', Sid: 'Lists', arns: () => ['*'] },
@@ -78,6 +81,33 @@ export const places = {
       StringEqualsIfExists: { 'secretsmanager:RotationLambdaARN': rotateSecret(ground) },
       BoolIfExists: { 'secretsmanager:ModifyRotationRules': 'false' },
     }),
+  },
+  taggedSecrets: {
+    words: 'the secrets, and their admins; no tag but `keyturn…`',
+    Sid: 'TaggedSecrets',
+    arns: ground => [here(ground, 'secretsmanager', 'secret:*')],
+    condition: () => ownTags,
+  },
+  taggedParameters: {
+    words: 'the parameters; no tag but `keyturn…`',
+    Sid: 'TaggedParameters',
+    arns: ground => [here(ground, 'ssm', 'parameter/*')],
+    condition: () => ownTags,
+  },
+  ownSecrets: {
+    words: 'the secrets',
+    Sid: 'OwnSecrets',
+    arns: ground => [here(ground, 'secretsmanager', 'secret:*')],
+  },
+  setAdmin: {
+    words: 'the state machine in the output `SetAdminStateMachineArn`',
+    Sid: 'SetAdmin',
+    arns: ground => [machine(ground, 'set-admin')],
+  },
+  settingAdmins: {
+    words: 'its executions',
+    Sid: 'SettingAdmins',
+    arns: ground => [executions(ground, 'set-admin')],
   },
   rotateSecret: {
     words: 'the function in the output `RotateSecretFunctionArn`',

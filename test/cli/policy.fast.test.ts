@@ -283,10 +283,16 @@ const ground: Ground = {
   stack: `keyturn-${stage}`,
   prefix: `keyturn-${stage}`,
 }
-const of = (who: 'operator' | 'auditor') => personPart(who, ground).document.Statement
+const of = (who: 'operator' | 'auditor' | 'caretaker') => personPart(who, ground).document.Statement
 const deploying = deployerParts(ground)
 const all = { operator: of('operator'), auditor: of('auditor') }
+const caretaker = of('caretaker')
 const resourcesOf = ({ Resource }: Statement) => [Resource].flat()
+/** Each action with what it may be done to. */
+const pairs = (found: Statement[]) =>
+  new Set(
+    found.flatMap(each => each.Action.flatMap(action => resourcesOf(each).map(on => `${action} ${on}`))),
+  )
 
 describe('for people', () => {
   test.each(Object.entries(all))('%s: no value is read or written, and nothing is given away', (_, found) => {
@@ -304,10 +310,6 @@ describe('for people', () => {
   })
 
   test('an operator has all that an auditor has, and starts rotations, runs and checks', () => {
-    const pairs = (found: Statement[]) =>
-      new Set(
-        found.flatMap(each => each.Action.flatMap(action => resourcesOf(each).map(on => `${action} ${on}`))),
-      )
     const [operator, auditor] = [pairs(all.operator), pairs(all.auditor)]
     expect([...auditor].filter(pair => !operator.has(pair))).toEqual([])
     const states = 'arn:aws:states:ap-southeast-1:123456789012'
@@ -333,6 +335,28 @@ describe('for people', () => {
       StringEqualsIfExists: { 'secretsmanager:RotationLambdaARN': own },
       BoolIfExists: { 'secretsmanager:ModifyRotationRules': 'false' },
     })
+  })
+
+  test('a caretaker has all that an operator has, tags, turns rotation on and off, and mends', () => {
+    const [theirs, operators] = [pairs(caretaker), pairs(all.operator)]
+    expect([...operators].filter(pair => !theirs.has(pair))).toEqual([])
+    const actions = [...theirs].filter(pair => !operators.has(pair)).map(pair => pair.split(' ')[0])
+    expect([...new Set(actions)].sort()).toEqual([
+      ...['events:EnableRule', 'iam:PassRole', 'scheduler:UpdateSchedule'],
+      ...['secretsmanager:CancelRotateSecret', 'secretsmanager:TagResource', 'secretsmanager:UntagResource'],
+      ...['ssm:AddTagsToResource', 'ssm:RemoveTagsFromResource'],
+      ...['states:DescribeExecution', 'states:StartExecution'],
+    ])
+    expect([...theirs].filter(pair => /Value|:Put|promote/.test(pair))).toEqual([])
+    for (const { Action, Condition } of caretaker)
+      if (Action.some(action => /:(Untag|Tag|AddTags|RemoveTags)/.test(action)))
+        expect(Condition).toEqual({ 'ForAllValues:StringLike': { 'aws:TagKeys': 'keyturn*' } })
+  })
+
+  test('of a caretaker it is said what that person decides', async () => {
+    const { stderr } = await printed(undefined, { caretaker: true })
+    expect(stderr).toMatch(/^It decides what Keyturn may use/)
+    expect((await printed(undefined, { operator: true })).stderr).not.toContain('decides')
   })
 
   test('both go by the stack, and ask for nothing else', async () => {
@@ -369,7 +393,10 @@ describe('for people', () => {
 })
 
 test('each fits into a managed policy, and its statements have names of their own', () => {
-  const documents = [...deploying, personPart('operator', ground), personPart('auditor', ground)]
+  const documents = [
+    ...deploying,
+    ...(['auditor', 'operator', 'caretaker'] as const).map(who => personPart(who, ground)),
+  ]
   for (const { document } of documents) {
     expect(sizeOf(document)).toBeLessThanOrEqual(MANAGED_LIMIT)
     const names = document.Statement.map(({ Sid }) => Sid)
