@@ -12,6 +12,7 @@ import {
 } from '../../rotation/tags.ts'
 import { isRotatedBy } from '../begin.ts'
 import type { Found, FoundSecret } from '../credentialId.ts'
+import { plain } from '../output.ts'
 import { missingTags } from '../replicas/add.ts'
 import type { Stack } from '../stack.ts'
 import { BEFORE_SCHEDULE, beforeTags, functionSays, otherRotation, rulesSay } from './before.ts'
@@ -103,12 +104,16 @@ function adminSteps(
   stays: string[],
 ): Step[] {
   if (!admin) return []
-  const { undo, ...tagging } = tagStep(
+  const { undo, ...step } = tagStep(
     planning.calls,
     admin,
     { [ADMIN]: 'true' },
     'so that rotations may read it',
   )
+  const tagging: Step = {
+    ...step,
+    run: say => step.run(text => say(`${plain(admin.name)}, its admin: ${text}`)),
+  }
   const tag = planning.isShared(admin) || !undo ? tagging : { ...tagging, undo }
   return [...(isAdmin(admin.tags) ? [] : [tag]), setAdminStep(planning, found, admin, stays)]
 }

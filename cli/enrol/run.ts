@@ -93,7 +93,7 @@ async function go(work: Work, plan: Plan, say: Say, done: Step[]): Promise<Check
     checked = await work.check(found, say)
   }
   if (checked.result === 'failed') await refuse(work, found, checked)
-  await work.accept(found, checked, warnsOf(plan, checked))
+  await work.accept(found, withTakeover(plan, checked), warnsOf(plan, checked))
   await take(turn)
   return checked
 }
@@ -104,8 +104,19 @@ async function refuse({ accept }: Work, found: Found, checked: Checked): Promise
 }
 
 /** Whether a check warns of more than that another function rotates it, which this ends. */
-const warnsOf = ({ takesOver }: Plan, { lines }: Checked): boolean =>
-  lines.some(({ line, state }) => state === 'warning' && !(takesOver && line === 'tags'))
+const warnsOf = (plan: Plan, { lines }: Checked): boolean =>
+  lines.some(line => line.state === 'warning' && !isEnded(plan, line))
+
+const isEnded = ({ takesOver }: Plan, { line, state }: Line): boolean =>
+  takesOver && state === 'warning' && line === 'tags'
+
+/** A check advises to enrol what another function rotates, which is what is done here. */
+const withTakeover = (plan: Plan, checked: Checked): Checked => ({
+  ...checked,
+  lines: checked.lines.map(line =>
+    isEnded(plan, line) ? { ...line, remedy: 'That is ended now, as this takes it over.' } : line,
+  ),
+})
 
 const fails = ({ lines }: Checked, names: readonly LineName[]): boolean =>
   lines.some(

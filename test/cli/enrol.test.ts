@@ -95,6 +95,7 @@ describe('enrolling', () => {
     const { code, out, err } = await keyturn(name, { ...single, strategy, admin: admin.arn })
     expect(code).toBe(0)
     expect(out.match(/waiting until IAM sees the tag/g)).toHaveLength(1)
+    expect(out).toContain(`${name}: ${admin.name}, its admin: tagged keyturn:admin=true\n`)
     expect(err).toMatch(
       /set-admin adds masterarn=arn:.* to the value, and nothing else; that counts as a change by hand/,
     )
@@ -323,9 +324,15 @@ describe('a secret that another function rotates', () => {
   test('that its check warns of that is not asked about, as it ends', async () => {
     const { name, arn } = await secret({}, template)
     const says = 'Secrets Manager rotates it by another function'
-    world.played.check = input => checked(input, { line: 'tags', state: 'warning', says })
+    const remedy = 'Enrol it by `keyturn enrol`.'
+    world.played.check = input => checked(input, { line: 'tags', state: 'warning', says, remedy })
     const { strategy, every } = single
-    expect((await keyturn(name, { strategy, every } as EnrolOptions, ['yes', 'no'])).code).toBe(0)
+    const { code, out } = await keyturn(name, { strategy, every } as EnrolOptions, ['yes', 'no'])
+    expect([code, out]).toEqual([
+      0,
+      expect.stringMatching(/another function\n +That is ended now, as this takes/),
+    ])
+    expect(out).not.toContain(remedy)
     expect(await turnedBy(arn)).toBeUndefined()
   })
 
