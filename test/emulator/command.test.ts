@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -18,22 +18,33 @@ import {
   RotateSecretCommand,
   SecretsManagerClient,
   TagResourceCommand,
+  UntagResourceCommand,
 } from '@aws-sdk/client-secrets-manager'
-import { SFNClient, StartExecutionCommand } from '@aws-sdk/client-sfn'
-import { GetParameterCommand, PutParameterCommand, SSMClient } from '@aws-sdk/client-ssm'
+import { ListExecutionsCommand, SFNClient, StartExecutionCommand } from '@aws-sdk/client-sfn'
+import {
+  GetParameterCommand,
+  PutParameterCommand,
+  RemoveTagsFromResourceCommand,
+  SSMClient,
+} from '@aws-sdk/client-ssm'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { all } from '../../fleet/pool.ts'
 import { type Deployed, leaks, startDeployed } from '../../local/stack/deployed.ts'
 import { pythonBin } from '../../local/stack/python.ts'
 import manifest from '../../package.json' with { type: 'json' }
+import type { Checked } from '../../rotation/check/line.ts'
 import { pack } from '../../scripts/pack.ts'
 import { environment, run } from '../cli/account.ts'
 import { copyProject } from '../stack/package.ts'
 import { node22 } from '../support/node22.ts'
 import { credentialsIn, personWith } from './person.ts'
+import { templateFunction } from './templateFunction.ts'
 
 const bin = process.env.AWS_ENDPOINT_URL ? undefined : await pythonBin()
 const deployable = process.env.AWS_ENDPOINT_URL || bin
+
+/** What the event of a check tells. */
+type Told = { id: string; result: string }
 
 /** The command against the deployed stack: real executions, real events, the real table. */
 describe.skipIf(!deployable)('the keyturn command', () => {
@@ -77,8 +88,8 @@ describe.skipIf(!deployable)('the keyturn command', () => {
       ).map(([kind, found = []]) => [kind, ...found.map(({ state }) => state).sort()].join(' '))
     }
     const ok = (count: number) => ' ok'.repeat(count)
-    const well = ['version ok', `rule${ok(10)}`, 'schedule ok', `reader${ok(3)}`, `function${ok(23)}`]
-    const rest = [`errors${ok(23)}`, `queue${ok(6)}`, 'topic ok', `alarm${' warning'.repeat(5)}`]
+    const well = ['version ok', `rule${ok(10)}`, 'schedule ok', `reader${ok(3)}`, `function${ok(25)}`]
+    const rest = [`errors${ok(25)}`, `queue${ok(6)}`, 'topic ok', `alarm${' warning'.repeat(5)}`]
     expect((await states()).sort()).toEqual([...well, ...rest].sort())
 
     const events = new EventBridgeClient(stack.client)
@@ -169,6 +180,46 @@ describe.skipIf(!deployable)('the keyturn command', () => {
     }
   })
 
+  test('checks one that is well and one that is not, and whoever listens is told', async () => {
+    const [admin, other] = [await stack.users.makeAdmin('warden'), await stack.users.makeAdmin('former')]
+    const well = await stack.users.enrol('checked', { admin, tags: { 'keyturn:test-query': 'SELECT 1' } })
+    const ill = await stack.users.enrol('checked_ill', { admin: other })
+    await stack.users.setPassword('former', 'another')
+    const { code, stdout, stderr } = await keyturn('check', well, ill, '--json')
+    expect([code, stderr]).toEqual([5, ''])
+    const { checks } = JSON.parse(stdout) as { checks: (Checked & { exitCode: number })[] }
+    expect(checks).toMatchObject([
+      { arn: well, result: 'ok', user: 'checked', nextUser: 'checked_clone', admin: admin.arn, exitCode: 0 },
+      { arn: ill, result: 'failed', exitCode: 5 },
+    ])
+    const statesOf = ({ lines }: Checked) => Object.fromEntries(lines.map(({ line, state }) => [line, state]))
+    const [first, second] = checks.map(statesOf)
+    expect(new Set(Object.values(first ?? {}))).toEqual(new Set(['ok']))
+    expect(second).toEqual({ ...second, login: 'ok', 'admin-login': 'failed', privileges: 'not-looked-at' })
+    expect(checks[1]?.lines.find(({ line }) => line === 'admin-login')).toMatchObject({
+      error: 'AdminRefused',
+      remedy: expect.stringMatching(/^Store the password/),
+    })
+
+    const client = new SFNClient(stack.client)
+    const stateMachineArn = await stack.output('CheckStateMachineArn')
+    const { executions = [] } = await client.send(new ListExecutionsCommand({ stateMachineArn }))
+    const told = await all(executions, 4, ({ executionArn = '' }) => stack.announced(executionArn))
+    const events = told
+      .flat()
+      .filter(({ detail }) => /^local-\w+\/checked/.test((detail as object as Told).id))
+    expect(
+      events.map(({ 'detail-type': type, detail }) => [type, (detail as object as Told).result]),
+    ).toEqual(
+      expect.arrayContaining([
+        ['Credential Checked', 'ok'],
+        ['Credential Checked', 'failed'],
+      ]),
+    )
+    expect(events).toHaveLength(2)
+    expect(JSON.stringify(events)).toContain('"failed":["admin-login"]')
+  })
+
   /** Of another local AWS nobody here knows whether it enforces IAM. */
   describe.skipIf(!bin)('in the hands of somebody with a policy that it printed', () => {
     /** A shell of somebody who may do what `keyturn policy` with these words prints, and nothing else. */
@@ -184,6 +235,8 @@ describe.skipIf(!deployable)('the keyturn command', () => {
         stepFunctions: new SFNClient(settings),
       }
     }
+    /** Who may do everything. */
+    const anybody = () => clientsOf(stack.env)
     const denied = { name: expect.stringMatching(/^AccessDenied/) }
     const enrolled = async (user: string) => ({
       id: await stack.users.enrol(user),
@@ -219,16 +272,21 @@ describe.skipIf(!deployable)('the keyturn command', () => {
 
     test('an operator rotates, also by Secrets Manager, and can do no more to a secret', async () => {
       const { id, parameter } = await enrolled('operated')
-      const { secrets: anybody } = clientsOf(stack.env)
       const RotationLambdaARN = await stack.output('RotateSecretFunctionArn')
       const scheduled = await stack.users.enrol('scheduled')
-      await anybody.send(
+      await anybody().secrets.send(
         new RotateSecretCommand({ SecretId: scheduled, RotationLambdaARN, RotateImmediately: false }),
       )
       const shell = environment(stack.url, await shellOf('--operator'))
       const ids = [`parameter:${parameter}`, `secret:${scheduled}`]
       expect(await run(['rotate', ...ids], shell)).toMatchObject({ code: 0 })
       expect(await run(['rotate', '--all-due', '--no-wait'], shell)).toMatchObject({ code: 0 })
+      expect(await run(['check', id, parameter], shell)).toMatchObject({ code: 0 })
+      for (const words of [
+        ['enrol', id, '--strategy', 'single-user', '--every', '7d', '--yes'],
+        ['unenrol', id, '--yes'],
+      ])
+        expect(await run(words, shell), words.join(' ')).toMatchObject({ code: 3 })
 
       const { secrets, parameters, stepFunctions } = clientsOf(shell)
       const otherFunction = RotationLambdaARN.replace('rotateSecret', 'createSecret')
@@ -246,6 +304,117 @@ describe.skipIf(!deployable)('the keyturn command', () => {
         () => stepFunctions.send(new StartExecutionCommand(promote)),
       ])
         await expect(refused(), `${refused}`).rejects.toMatchObject(denied)
+    })
+
+    describe('a caretaker', () => {
+      let cared: (...words: string[]) => ReturnType<typeof run>
+      beforeAll(async () => {
+        const shell = environment(stack.url, await shellOf('--caretaker'))
+        cared = (...words) => run(words, shell)
+      })
+      const described = (SecretId: string) => anybody().secrets.send(new DescribeSecretCommand({ SecretId }))
+      const tagsOf = async (id: string) => {
+        const { Tags = [] } = await described(id)
+        return Tags.map(({ Key, Value }) => `${Key}=${Value}`).sort()
+      }
+      const untag = (SecretId: string, ...TagKeys: string[]) =>
+        anybody().secrets.send(new UntagResourceCommand({ SecretId, TagKeys }))
+      /** A secret that Keyturn knows nothing of. */
+      async function untouched(user: string): Promise<string> {
+        const id = await stack.users.enrol(user)
+        await untag(id, 'keyturn:managed')
+        return id
+      }
+      const current = async (id: string) => JSON.parse((await stack.secrets.read(id, 'current')) ?? '')
+
+      test('enrols an untouched secret to its first rotation by two users', async () => {
+        const admin = await stack.users.makeAdmin('enroller')
+        await untag(admin.arn, 'keyturn:admin')
+        const id = await untouched('fresh')
+        await stack.users.run('grant fresh to enroller with admin option')
+        const words = ['enrol', id, '--strategy', 'alternating-users', '--admin', admin.arn, '--every', '30d']
+        const shown = await cared(...words, '--grace', '1s', '--now', '--dry-run')
+        expect([shown.code, shown.stdout]).toEqual([0, expect.stringMatching(/^secret:\S+: 8 calls$/m)])
+        expect([await tagsOf(id), await tagsOf(admin.arn)]).toEqual([[], []])
+
+        const { code, stdout, stderr } = await cared(...words, '--grace', '1s', '--now', '--yes')
+        expect(code, stdout + stderr).toBe(0)
+        expect(stdout).toMatch(/: the value names its admin now, .*\/enroller$/m)
+        expect(stdout).toMatch(/^A rotation \(alternating-users, user fresh, .*would go well\.$/m)
+        expect(stdout).toMatch(/: rotated; the old one stays open until .*\n$/)
+        expect(await current(id)).toMatchObject({ username: 'fresh_clone', masterarn: admin.arn })
+        expect(await tagsOf(id)).toEqual([
+          'keyturn:every=30d',
+          'keyturn:grace=1s',
+          'keyturn:managed=true',
+          'keyturn:strategy=alternating-users',
+        ])
+        expect(await tagsOf(admin.arn)).toEqual(['keyturn:admin=true'])
+      })
+
+      test('enrols what a file lists; status tells the real date of a password whose value was edited', async () => {
+        const admin = await stack.users.makeAdmin('lister')
+        const edited = await untouched('listed')
+        await stack.users.run('grant listed to lister with admin option')
+        const parameter = await stack.users.enrol('listed_too', { shelf: stack.parameters })
+        const about = { ResourceType: 'Parameter', ResourceId: parameter } as const
+        const untagging = new RemoveTagsFromResourceCommand({ ...about, TagKeys: ['keyturn:managed'] })
+        await anybody().parameters.send(untagging)
+        const refused = await untouched('listed_ill')
+        await stack.users.setPassword('listed_ill', 'another')
+        const file = join(folder, 'credentials.csv')
+        const lines = [`${edited},alternating-users,${admin.arn}`, `parameter:${parameter},,`, `${refused},,`]
+        await writeFile(file, ['id,strategy,admin', ...lines, 'secret:local/none,,'].join('\n'))
+        const words = ['--from', file, '--strategy', 'single-user', '--every', '7d', '--yes']
+        const { stdout, stderr } = await cared('enrol', ...words)
+        expect(stdout).toMatch(/^2 enrolled, 1 failed, 1 refused\.$/m)
+        expect(stderr).toMatch(/listed_ill: its check has failed at login: .*the password was refused$/m)
+        expect(await tagsOf(refused)).toEqual([])
+        const status = await cared('status', edited)
+        expect(status.stdout).toMatch(/^ {2}edited {6}to name an admin; the password is of 20/m)
+        expect((await cared('status', parameter)).stdout).toMatch(/^ {2}rotated by {2}Keyturn, every 7d$/m)
+      })
+
+      test('takes a secret over from another function, and gives it back', async () => {
+        const id = await untouched('taken')
+        const before = await templateFunction(`${bin}`, stack.env)
+        const RotationRules = { ScheduleExpression: 'rate(30 days)', Duration: '2h' }
+        const turned = { RotationLambdaARN: before, RotationRules, RotateImmediately: false }
+        await anybody().secrets.send(new RotateSecretCommand({ SecretId: id, ...turned }))
+        const words = ['--strategy', 'single-user', '--schedule', 'rate(10 days)', '--now', '--yes']
+        const taken = await cared('enrol', id, ...words)
+        expect(taken.code, taken.stdout + taken.stderr).toBe(0)
+        expect(taken.stderr).toMatch(
+          /an AWS template by its name, rate\(30 days\), within 2h\. This takes it over/,
+        )
+        expect(taken.stdout).toMatch(/\/taken: rotated$/m)
+        const rotated = await current(id)
+        const RotationLambdaARN = await stack.output('RotateSecretFunctionArn')
+        expect(await described(id)).toMatchObject({ RotationEnabled: true, RotationLambdaARN })
+        expect(await tagsOf(id)).toContain(`keyturn-before=${before}`)
+
+        expect(await recorded(id)).toMatchObject({ rotations: [{ startedBy: 'secrets-manager' }] })
+        const back = await cared('unenrol', id, '--yes')
+        expect(back.code, back.stdout + back.stderr).toBe(0)
+        const turnedBack = { RotationEnabled: true, RotationLambdaARN: before, RotationRules }
+        expect(await described(id)).toMatchObject(turnedBack)
+        expect(await current(id)).toEqual(rotated)
+        expect(await tagsOf(id)).toEqual([])
+      })
+
+      test('sets no tag but those of Keyturn, and neither reads nor writes a value', async () => {
+        const id = await untouched('kept')
+        const { secrets, stepFunctions } = clientsOf(await shellOf('--caretaker'))
+        const promote = { stateMachineArn: await stack.output('PromoteStateMachineArn'), input: '{}' }
+        for (const refused of [
+          () => secrets.send(new GetSecretValueCommand({ SecretId: id })),
+          () => secrets.send(new PutSecretValueCommand({ SecretId: id, SecretString: '{}' })),
+          () => secrets.send(new TagResourceCommand({ SecretId: id, Tags: [{ Key: 'team', Value: 'red' }] })),
+          () => secrets.send(new UntagResourceCommand({ SecretId: id, TagKeys: ['team'] })),
+          () => stepFunctions.send(new StartExecutionCommand(promote)),
+        ])
+          await expect(refused(), `${refused}`).rejects.toMatchObject(denied)
+      })
     })
 
     test('an application reads its own secret, its parameter or its secret as one, and no other', async () => {

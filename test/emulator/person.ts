@@ -1,7 +1,5 @@
-import { execFile } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
-import { join } from 'node:path'
-import { promisify } from 'node:util'
+import { boto } from './boto.ts'
 
 const script = `
 import boto3, json, sys
@@ -31,9 +29,6 @@ export async function personWith(
   env: Record<string, string>,
   policies: object[],
 ): Promise<Credentials> {
-  const words = ['-c', script, randomUUID(), ...policies.map(policy => JSON.stringify(policy))]
-  const { stdout } = await promisify(execFile)(join(bin, 'python'), words, {
-    env: { ...process.env, ...env },
-  })
-  return JSON.parse(stdout)
+  const words = [randomUUID(), ...policies.map(policy => JSON.stringify(policy))]
+  return JSON.parse(await boto({ bin, env }, script, words))
 }
