@@ -71,9 +71,10 @@ export class Output {
     for (const line of tableLines(head, rows, this.width)) this.#out.write(`${line}\n`)
   }
 
-  /** A remark that is no part of the result; what goes on is indented as its beginning is. */
+  /** A remark that is no part of the result; what goes on of an indented one is indented more, as another one would begin there. */
   note(text: string): void {
-    const indent = text.length - text.trimStart().length
+    const lead = text.length - text.trimStart().length
+    const indent = lead && lead + 2
     this.#err.write(`${wrapped(plain(text), widthOf(this.#err), indent).join('\n')}\n`)
   }
 

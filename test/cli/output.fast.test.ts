@@ -44,6 +44,23 @@ test('lines end where the terminal does, and nowhere in a pipe', () => {
   expect(narrow.printed.out.split('\n')[0]?.length).toBeGreaterThan(20)
 })
 
+test('where an indented remark goes on, it does not look like the next one', () => {
+  const { printed, output } = outputOn(40)
+  for (const text of [
+    'one remark that is too long for a line',
+    '  TagResource  one call that is far too long',
+    '  next',
+  ])
+    output.note(text)
+  const lines = [
+    'one remark that is too long for a line',
+    '  TagResource  one call that is far too',
+    '    long',
+    '  next',
+  ]
+  expect(printed.err).toBe(`${lines.join('\n')}\n`)
+})
+
 const head = ['credential', 'store', 'last rotated', 'state']
 const rows = [
   ['shop/database', 'secrets-manager', '2026-11-29 18:40 UTC', 'rotated'],
