@@ -119,7 +119,7 @@ async function lookAtSession(known: Known, engine: Engine, own: Session, report:
 }
 
 async function roomOf(session: Session, user: string): Promise<Found<undefined> | Untold> {
-  const room = await session.roomFor?.(user)
+  const room = await session.roomFor(user)
   if (room === undefined) return { untold: 'the server does not tell how many connections it has left' }
   const says =
     room > 0
@@ -165,7 +165,7 @@ async function lookAtPrivileges(
 ): Promise<void> {
   if (!next) return
   await report.look('privileges', async () => {
-    let left: string[] | undefined
+    let left: string[]
     try {
       left = await strategies[strategy].wouldApply({ session, current, pending: next, rds: pipeline.rds })
     } catch (error) {
@@ -173,7 +173,6 @@ async function lookAtPrivileges(
       report.fail('password-rules', error)
       return { untold: 'the rules for passwords have refused the change before' }
     }
-    if (!left) return { untold: 'the server tells nothing before a change' }
     const warning = 'See docs/strategies.md for what stays with a user, or grant what is named.'
     return left.length ? { ...whole(left.join('; ')), warning } : whole(`${strategy} may do what it has to`)
   })

@@ -45,7 +45,7 @@ export interface TwoPasswords {
   /** Makes `password` log in, and no other. */
   keep(user: string, password: string): Promise<void>
   /** What `add` would refuse, as far as that shows without the change. @throws what `add` would */
-  wouldAdd?(user: string, password: string, current: string): Promise<void>
+  wouldAdd(user: string, password: string, current: string): Promise<void>
 }
 
 /**
@@ -77,7 +77,7 @@ export interface Session extends AsyncDisposable {
    * may write it to its log where its rules can be asked in no other way.
    * @throws what setPassword would
    */
-  wouldSetPassword?(user: string, password: string, how?: { reversibly: boolean }): Promise<void>
+  wouldSetPassword(user: string, password: string, how?: { reversibly: boolean }): Promise<void>
 
   /**
    * Lets `open`, one of the two, log in with `password`. Before that, if it is the clone: it may do exactly what the user
@@ -95,7 +95,7 @@ export interface Session extends AsyncDisposable {
    * @returns what would stay with the clone, and what could not be looked at, a sentence each
    * @throws what cloneUser would
    */
-  wouldClone?(pair: Pair, open: string): Promise<string[]>
+  wouldClone(pair: Pair, open: string): Promise<string[]>
 
   /**
    * No password logs `user`, one of the pair, in any more; what it owns and may do stays, and sessions go on.
@@ -107,7 +107,7 @@ export interface Session extends AsyncDisposable {
   sessionsOf(user: string): Promise<number | undefined>
 
   /** How many more sessions the server lets `user` open now; undefined if it does not tell. */
-  roomFor?(user: string): Promise<number | undefined>
+  roomFor(user: string): Promise<number | undefined>
 
   /**
    * There is no clone any more; what it owned is the user's.

@@ -5,9 +5,12 @@ export class Opaque implements Engine {
   async login(): Promise<Session> {
     return {
       setPassword: async () => {},
+      wouldSetPassword: async () => {},
       cloneUser: async () => [],
+      wouldClone: async () => [],
       lockUser: async () => {},
       sessionsOf: async () => undefined,
+      roomFor: async () => undefined,
       dropUser: async () => {},
       differences: async () => [],
       run: async () => {},

@@ -45,8 +45,8 @@ export class AlternatingUsers implements Strategy {
     return { address: acting.address, left }
   }
 
-  async wouldApply({ session, current, pending }: Beforehand): Promise<string[] | undefined> {
-    return session.wouldClone?.(this.pair(current.username), pending.username)
+  async wouldApply({ session, current, pending }: Beforehand): Promise<string[]> {
+    return session.wouldClone(this.pair(current.username), pending.username)
   }
 
   /**

@@ -52,10 +52,8 @@ export class DualPassword implements Strategy {
     return restored
   }
 
-  async wouldApply({ session, current, pending }: Beforehand): Promise<string[] | undefined> {
-    const passwords = passwordsOf({ session })
-    if (!passwords.wouldAdd) return undefined
-    await passwords.wouldAdd(pending.username, pending.password, current.password)
+  async wouldApply({ session, current, pending }: Beforehand): Promise<string[]> {
+    await passwordsOf({ session }).wouldAdd(pending.username, pending.password, current.password)
     return []
   }
 

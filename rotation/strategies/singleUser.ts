@@ -36,8 +36,7 @@ export class SingleUser implements Strategy {
     throw new LoginRefused(`${current}: current, pending and previous were all refused`)
   }
 
-  async wouldApply({ session, pending }: Beforehand): Promise<string[] | undefined> {
-    if (!session.wouldSetPassword) return undefined
+  async wouldApply({ session, pending }: Beforehand): Promise<string[]> {
     await session.wouldSetPassword(pending.username, pending.password, { reversibly: true })
     return []
   }

@@ -79,10 +79,10 @@ export interface Strategy {
 
   /**
    * What `apply` would refuse, as far as that shows without the change; each engine's own part is asked of the engine.
-   * @returns what stops no rotation, a sentence each; undefined if the engine does not tell
+   * @returns what stops no rotation, a sentence each
    * @throws what `apply` would, of its first change
    */
-  wouldApply(beforehand: Beforehand): Promise<string[] | undefined>
+  wouldApply(beforehand: Beforehand): Promise<string[]>
 
   /** Makes current valid again, whatever became of pending. @throws LockedOut if nothing brings it back */
   undo(engine: Engine, change: FailedChange): Promise<Outcome>

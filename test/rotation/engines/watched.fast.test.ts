@@ -15,6 +15,7 @@ class Real implements Session {
   readonly passwords: TwoPasswords = {
     add: async () => this.#called('add'),
     keep: async () => this.#called('keep'),
+    wouldAdd: async () => this.#called('wouldAdd'),
   }
   get calls() {
     return this.#calls
@@ -28,15 +29,26 @@ class Real implements Session {
   async setPassword(user: string, password: string) {
     this.#called(`setPassword ${user} ${password}`)
   }
+  async wouldSetPassword() {
+    this.#called('wouldSetPassword')
+  }
   async cloneUser() {
     this.#called('cloneUser')
     return ['left']
+  }
+  async wouldClone() {
+    this.#called('wouldClone')
+    return []
   }
   async lockUser() {
     this.#called('lockUser')
   }
   async sessionsOf() {
     this.#called('sessionsOf')
+    return 3
+  }
+  async roomFor() {
+    this.#called('roomFor')
     return 3
   }
   async dropUser() {
@@ -94,6 +106,9 @@ describe('a watched session', () => {
       expect(used.pooled).toBe(false)
       expect(await used.sessionsOf('app')).toBe(3)
       expect(used.pooled).toBe(true)
+      await used.wouldSetPassword('app', 'new')
+      await used.wouldClone(pair, 'app')
+      await used.roomFor('app')
       await used.differences(pair, async () => credential)
       await used.proven?.()
       expect(await used.isStandby?.()).toBe(true)
@@ -101,6 +116,9 @@ describe('a watched session', () => {
     }
     expect(real.calls).toEqual([
       'sessionsOf',
+      'wouldSetPassword',
+      'wouldClone',
+      'roomFor',
       'differences',
       'proven',
       'isStandby',

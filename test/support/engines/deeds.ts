@@ -14,11 +14,11 @@ export const next = 'next-Password1!'
 
 /** Says what each would end with. */
 export const would: Deeds = {
-  clone: (session, { user }) => session.wouldClone?.(pair(user), pair(user).clone),
-  user: (session, { user }) => session.wouldClone?.(pair(user), user),
-  admin: (session, { user }) => session.wouldSetPassword?.(user, next),
-  own: (session, { user }) => session.wouldSetPassword?.(user, next, { reversibly: true }),
-  add: (session, { user, current }) => session.passwords?.wouldAdd?.(user, next, current.password),
+  clone: (session, { user }) => session.wouldClone(pair(user), pair(user).clone),
+  user: (session, { user }) => session.wouldClone(pair(user), user),
+  admin: (session, { user }) => session.wouldSetPassword(user, next),
+  own: (session, { user }) => session.wouldSetPassword(user, next, { reversibly: true }),
+  add: (session, { user, current }) => session.passwords?.wouldAdd(user, next, current.password),
 }
 
 /** Does each. */

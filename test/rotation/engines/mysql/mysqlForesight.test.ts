@@ -434,7 +434,7 @@ describe.each(possible)('$engine of $packages.suite: what a change would end wit
     const app = await makeApp(server)
     const room = async (value: Credential) => {
       await using session = await engine.login(value, '%')
-      return await session.roomFor?.(app.user)
+      return await session.roomFor(app.user)
     }
     const free = (await room(app.current)) ?? 0
     expect(free).toBeGreaterThan(250)

@@ -14,11 +14,11 @@ const { pair } = new AlternatingUsers()
 const versions = inject('postgres').filter(({ version }) => [18, 14].includes(version))
 
 async function wouldClone(session: Session, both: Pair, open = both.clone) {
-  return await session.wouldClone?.(both, open)
+  return await session.wouldClone(both, open)
 }
 
 async function wouldSetPassword(session: Session, user: string, password: string) {
-  await session.wouldSetPassword?.(user, password)
+  await session.wouldSetPassword(user, password)
 }
 
 describe.each(versions)('PostgreSQL $version', server => {
@@ -371,17 +371,17 @@ describe.each(versions)('PostgreSQL $version', server => {
     )
     await using session = await engine.login(app.current)
     await using admin = await asAdmin()
-    expect(await session.roomFor?.(app.user)).toBe(2)
+    expect(await session.roomFor(app.user)).toBe(2)
     await sql('alter database D connection limit 3')
-    expect(await session.roomFor?.(app.user)).toBe(1)
-    expect(await admin.roomFor?.(app.user)).toBe(1)
+    expect(await session.roomFor(app.user)).toBe(1)
+    expect(await admin.roomFor(app.user)).toBe(1)
     {
       await using _ = await engine.login(app.current)
-      expect(await session.roomFor?.(app.user)).toBe(0)
+      expect(await session.roomFor(app.user)).toBe(0)
       expect(await endOf(engine.login(app.current))).toEqual(threw(/^Unreachable: .*no room/))
     }
     await sql('alter role U superuser')
-    expect(await session.roomFor?.(app.user)).toBeGreaterThan(50)
+    expect(await session.roomFor(app.user)).toBeGreaterThan(50)
   })
 })
 
@@ -394,7 +394,7 @@ test('roomFor knows which slots of the server are kept from the user', async () 
     const { current, user } = await makeApp(server)
     const engine = new Postgres({ caFile: server.caFile })
     const sessions = [await engine.login(current)]
-    const roomNow = () => sessions[0]?.roomFor?.(user)
+    const roomNow = () => sessions[0]?.roomFor(user)
     await expect.poll(roomNow).toBe(6)
     while (await roomNow()) sessions.push(await engine.login(current))
     expect(sessions).toHaveLength(7)
@@ -428,7 +428,7 @@ test.concurrent.each(poolers)(
     await using session = await engine.login(current)
     await using acting = await engine.login(admin.with({ dbname: database }))
     expect(session.pooled).toBe(true)
-    expect(await session.roomFor?.(user)).toBeUndefined()
+    expect(await session.roomFor(user)).toBeUndefined()
     await wouldSetPassword(session, user, 'never used')
     expect(await wouldClone(acting, both)).toEqual([])
     expect(await state()).toEqual(before)

@@ -118,9 +118,9 @@ describe.skipIf(!servers.length).each(servers)('$name: what a change would end w
   test('how many connections are free, to who may ask', async () => {
     const app = await makeApp(server)
     await using session = await engine.login(app.current)
-    expect(await session.roomFor?.()).toBeUndefined()
+    expect(await session.roomFor()).toBeUndefined()
     await alter(app.user, '+info')
-    const free = (await session.roomFor?.()) ?? 0
+    const free = (await session.roomFor()) ?? 0
     expect(free).toBeGreaterThan(100)
     expect(free).toBeLessThan(10_000)
   })
