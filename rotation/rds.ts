@@ -10,7 +10,8 @@ import {
 } from '@aws-sdk/client-rds'
 import { ask } from './ask.ts'
 import type { Credential } from './credential.ts'
-import { InvalidCredential, RdsBusy } from './errors.ts'
+import { InvalidCredential, NotPermitted, RdsBusy } from './errors.ts'
+import { isManaged, tagsIn } from './tags.ts'
 
 type Database = {
   arn: string
@@ -23,6 +24,8 @@ type Database = {
   managed: boolean
   /** Whether RDS has still to set a master's password. */
   setting: boolean
+  /** Whether it is tagged keyturn:managed=true; unset if RDS does not tell its tags. */
+  tagged: boolean | undefined
 }
 
 /** Amazon RDS: what its API tells about the databases of this account and Region. */
@@ -97,9 +100,13 @@ export class Rds {
     })
   }
 
-  /** What setMasterPassword would refuse before its call. @throws what that throws */
+  /** What setMasterPassword would refuse, or IAM at its call. @throws what that throws */
   async wouldSetMasterPassword(master: Credential): Promise<void> {
-    await this.#settable(master)
+    const { arn, tagged } = await this.#settable(master)
+    if (tagged === false)
+      throw new NotPermitted(
+        `${arn} is not tagged keyturn:managed=true, and this stack sets the password of no other: tag it so`,
+      )
   }
 
   async #settable(master: Credential): Promise<Database> {
@@ -188,12 +195,18 @@ export type RdsCalls = Pick<
 const isCluster = (arn: string) => arn.split(':')[5] === 'cluster'
 
 function masterOf(
-  { MasterUsername, MasterUserSecret, PendingModifiedValues }: DBCluster | Omit<DBInstance, 'Endpoint'>,
+  {
+    MasterUsername,
+    MasterUserSecret,
+    PendingModifiedValues,
+    TagList,
+  }: DBCluster | Omit<DBInstance, 'Endpoint'>,
   status: string | undefined,
 ) {
   return {
     master: MasterUsername,
     managed: MasterUserSecret !== undefined,
+    tagged: TagList && isManaged(tagsIn(TagList)),
     setting: Boolean(PendingModifiedValues?.MasterUserPassword) || status === 'resetting-master-credentials',
   }
 }

@@ -208,6 +208,38 @@ describe.skipIf(!bin)('RDS, as moto plays it', () => {
     }
   })
 
+  test('what IAM refuses is said before: a database without the tag, where RDS tells of tags', async () => {
+    const tags = [{ Key: 'keyturn:managed', Value: 'true' }]
+    for (const make of [
+      (name: string, more = {}) =>
+        createInstance(name, more).then(({ DBInstance }) => ({
+          host: DBInstance?.Endpoint?.Address,
+          port: DBInstance?.Endpoint?.Port,
+        })),
+      (name: string, more = {}) =>
+        createCluster(`${name}-group`, more).then(({ DBCluster }) => ({
+          host: DBCluster?.Endpoint,
+          port: DBCluster?.Port,
+        })),
+    ]) {
+      const masterOf = (at: object) =>
+        Credential.parse(JSON.stringify({ engine: 'postgres', ...at, username: 'master', password: 'p' }))
+      const bare = masterOf(await make('bare'))
+      const tagged = masterOf(await make('tagged', { Tags: tags }))
+      server.edit = answer => answer
+      const asked = () => rds.wouldSetMasterPassword(bare)
+      await expect(asked()).rejects.toMatchObject({
+        name: 'NotPermitted',
+        message: expect.stringMatching(/:bare(-group)? is not tagged keyturn:managed=true, .*: tag it so$/),
+      })
+      await rds.wouldSetMasterPassword(tagged)
+      server.edit = answer => answer.replace('<Value>true</Value>', '<Value>no</Value>')
+      await expect(rds.wouldSetMasterPassword(tagged)).rejects.toMatchObject({ name: 'NotPermitted' })
+      server.edit = answer => answer.replace(/<TagList\s*\/>|<TagList>.*?<\/TagList>/s, '')
+      await asked()
+    }
+  })
+
   test('the secret of a master that RDS manages names its database, and is not for Keyturn to rotate', async () => {
     const { DBInstance } = await createInstance('managed', {
       MasterUserPassword: undefined,
