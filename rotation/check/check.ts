@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { traits } from '../engines/traits.ts'
 import type { Pipeline } from '../pipeline.ts'
 import { type Engines, lookAtDatabase, lookAtNetwork } from './database.ts'
@@ -6,7 +7,15 @@ import { Report } from './report.ts'
 import { lookAtStored, type Own, type Stored, type Target } from './stored.ts'
 
 /** What a check works with beside a rotation's pipeline. */
-export type Looks = Own & { engines: Engines; testMayWrite: boolean }
+export type Looks = Own & {
+  engines: Engines
+  testMayWrite: boolean
+  /** Milliseconds for all looks together: less than the function has. */
+  bound?: number
+}
+
+/** Of the two minutes that the function has. */
+const BOUND = 90_000
 
 /**
  * Whether the rotation of a credential would go well: looks at all that a rotation refuses before its first change, by the
@@ -14,19 +23,35 @@ export type Looks = Own & { engines: Engines; testMayWrite: boolean }
  */
 export async function check(pipeline: Pipeline, target: Target, looks: Looks): Promise<Checked> {
   const report = new Report()
-  const stored = await lookAtStored(pipeline, target, looks, report)
-  leaveOut(stored, report)
-  const { options, current, strategy, nextUser, next, isRotating } = stored
-  if (options && current && strategy && nextUser !== undefined && current.engine !== 'opaque') {
+  let stored: Stored = { isRotating: false }
+  await within(looks.bound ?? BOUND, report, async () => {
+    stored = await lookAtStored(pipeline, target, looks, report)
+    leaveOut(stored, report)
+    const { options, current, strategy, nextUser, next, isRotating } = stored
+    if (!options || !current || !strategy || nextUser === undefined || current.engine === 'opaque') return
     const isReached = await lookAtNetwork(current, report)
     const known = { pipeline, ...looks, options, current, strategy, nextUser, next }
     if (isReached && !isRotating) await lookAtDatabase(known, report)
-  }
+  })
   return {
     ...target,
     ...about(stored),
     result: report.result(),
     lines: report.lines(),
+  }
+}
+
+/** Looks until the time is over. Whoever still looks then finds the report closed, and begins nothing more. */
+async function within(bound: number, report: Report, looking: () => Promise<void>): Promise<void> {
+  const over = new AbortController()
+  const late = sleep(bound, undefined, { signal: over.signal }).then(
+    () => report.close(bound),
+    () => {},
+  )
+  try {
+    await Promise.race([looking(), late])
+  } finally {
+    over.abort()
   }
 }
 

@@ -69,6 +69,7 @@ async function logIn(
   { engines, current }: Known,
   report: Report,
 ): Promise<{ engine: Engine; session: Session } | undefined> {
+  if (!report.begin('login')) return undefined
   let seen: PeerCertificate | undefined
   const see = (certificate: PeerCertificate) => {
     seen ??= certificate

@@ -33,5 +33,12 @@ const ofErrors: Record<string, string> = {
   Unexpected: 'Read the log of checkCredential, which has where it came from.',
 }
 
+/** What to do about a login that was neither taken nor refused. */
+const UNANSWERED =
+  'See that the server is up, takes logins and has room for another connection, and look again.'
+
 /** @returns one sentence */
-export const remedyOf = (line: LineName, error: string): string => ofErrors[error] ?? ofLines[line]
+export function remedyOf(line: LineName, error: string): string {
+  if (error === 'Unreachable' && (line === 'login' || line === 'admin-login')) return UNANSWERED
+  return ofErrors[error] ?? ofLines[line]
+}

@@ -1,4 +1,4 @@
-import { RotationError, Unexpected } from '../errors.ts'
+import { RotationError, Unexpected, Unreachable } from '../errors.ts'
 import { short } from '../short.ts'
 import { type Checked, type Line, type LineName, lineNames } from './line.ts'
 import { remedyOf } from './remedies.ts'
@@ -13,12 +13,35 @@ export type Untold = { untold: string }
 export class Report {
   readonly #lines = new Map<LineName, Line>()
   readonly #meaningless = new Set<LineName>()
+  #last: LineName = 'tags'
+  #isClosed = false
 
-  /** Runs a look. @returns what it found, in an object; undefined if it failed, or was not had */
+  /** Notes what is looked at now. @returns false if the report is closed: then nothing more is to be looked at */
+  begin(line: LineName): boolean {
+    if (!this.#isClosed) this.#last = line
+    return !this.#isClosed
+  }
+
+  /** Ends it, after so many milliseconds: the look that goes on fails, and no other begins. */
+  close(bound: number): void {
+    const missing = this.#missing()
+    const late = missing.includes(this.#last) ? this.#last : missing[0]
+    if (late)
+      this.fail(
+        late,
+        new Unreachable(
+          `there was no answer within the ${bound / 1000} seconds that all looks have together`,
+        ),
+      )
+    this.#isClosed = true
+  }
+
+  /** Runs a look. @returns what it found, in an object; undefined if it failed, was not had, or the report is closed */
   async look<T>(
     line: LineName,
     look: () => Found<T> | Untold | Promise<Found<T> | Untold>,
   ): Promise<{ value: T } | undefined> {
+    if (!this.begin(line)) return undefined
     try {
       const found = await look()
       if ('untold' in found) {
@@ -40,6 +63,7 @@ export class Report {
   }
 
   add(line: LineName, { says, remedy, ...rest }: Omit<Line, 'line'>): void {
+    if (this.#isClosed) return
     this.#lines.set(line, { line, ...rest, says: short(says), ...(remedy && { remedy: short(remedy) }) })
   }
 
@@ -53,11 +77,17 @@ export class Report {
     const missed = (line: LineName): Line => ({
       line,
       state: 'not-looked-at',
-      says: 'something before it failed',
+      says: this.#isClosed ? 'there was no time left for it' : 'something before it failed',
     })
-    return lineNames
-      .filter(line => !this.#meaningless.has(line))
-      .map(line => this.#lines.get(line) ?? missed(line))
+    return this.#meant().map(line => this.#lines.get(line) ?? missed(line))
+  }
+
+  #meant(): LineName[] {
+    return lineNames.filter(line => !this.#meaningless.has(line))
+  }
+
+  #missing(): LineName[] {
+    return this.#meant().filter(line => !this.#lines.has(line))
   }
 
   /** The worst of the lines. */

@@ -361,6 +361,47 @@ describe('current', () => {
   })
 })
 
+describe('all looks together', () => {
+  test('have one bound: the one that waits fails, the others were not looked at, and none begins later', async () => {
+    await begin(alternating)
+    const held = Promise.withResolvers<void>()
+    const closed = vi.fn(async () => {})
+    const clones = vi.fn(async () => [])
+    const late = {
+      ...fine,
+      wouldClone: clones,
+      [Symbol.asyncDispose]: closed,
+      roomFor: () => held.promise.then(() => 10),
+    }
+    const found = await run(looking(late, { bound: 300 }))
+    expect(found.result).toBe('failed')
+    expect(of(found, 'login')).toMatch(/^ok /)
+    expect(of(found, 'connections')).toBe(
+      'failed Unreachable there was no answer within the 0.3 seconds that all looks have together',
+    )
+    for (const line of ['pooler', 'admin', 'privileges'] as const)
+      expect(of(found, line)).toBe('not-looked-at there was no time left for it')
+    held.resolve()
+    await expect.poll(() => closed.mock.calls.length).toBe(1)
+    expect(logins).toEqual([app.user])
+    expect(clones).not.toHaveBeenCalled()
+    expect(of(found, 'connections')).toMatch(/^failed /)
+  })
+
+  test('a login that is not answered is the line that fails', async () => {
+    await begin(single)
+    const never = new Promise<never>(() => {})
+    const found = await run({
+      ...looking(fine),
+      engines: async () => ({ login: () => never }),
+      bound: 100,
+    })
+    expect(of(found, 'login')).toMatch(/^failed Unreachable /)
+    expect(found.lines.find(({ line }) => line === 'login')?.remedy).toMatch(/^See that the server is up/)
+    expect(of(found, 'tls')).toBe('not-looked-at there was no time left for it')
+  })
+})
+
 describe('the admin', () => {
   test('is for another server, is one of the pair, or may not be read: it does not log in', async () => {
     await begin(alternating)
