@@ -69,7 +69,7 @@ const byNumber: Record<number, Translation> = {
   1290: (message, where) => {
     if (/read[-_]only/.test(message)) return readOnly(message, where)
     if (!message.includes('strict-password-validation')) return notPermitted(message, where)
-    return new NotPermitted(
+    return new AgainstRules(
       `${where}: strict_password_validation is on, so the server takes no verifiers, which are all that it gets`,
     )
   },
