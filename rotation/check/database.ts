@@ -160,7 +160,7 @@ async function lookAtChange(known: Known, engine: Engine, own: Session, report: 
 }
 
 async function lookAtPrivileges(
-  { pipeline, current, strategy, next }: Known,
+  { pipeline, current, strategy, next, options }: Known,
   session: Session,
   report: Report,
 ): Promise<void> {
@@ -168,7 +168,13 @@ async function lookAtPrivileges(
   await report.look('privileges', async () => {
     let left: string[]
     try {
-      left = await strategies[strategy].wouldApply({ session, current, pending: next, rds: pipeline.rds })
+      left = await strategies[strategy].wouldApply({
+        session,
+        current,
+        pending: next,
+        rds: pipeline.rds,
+        drop: options.clone !== 'keep',
+      })
     } catch (error) {
       if (!(error instanceof AgainstRules)) throw error
       report.fail('password-rules', error)

@@ -116,6 +116,13 @@ export interface Session extends AsyncDisposable {
    */
   dropUser(pair: Pair): Promise<void>
 
+  /**
+   * What dropUser would refuse, as far as that shows without it, also of a clone that there is not yet.
+   * @returns what could not be looked at, a sentence each
+   * @throws what dropUser would
+   */
+  wouldDropUser(pair: Pair): Promise<string[]>
+
   /** Where a user may have two passwords: see `strategies` in traits.ts. */
   readonly passwords?: TwoPasswords
 

@@ -12,6 +12,7 @@ export class Opaque implements Engine {
       sessionsOf: async () => undefined,
       roomFor: async () => undefined,
       dropUser: async () => {},
+      wouldDropUser: async () => [],
       differences: async () => [],
       run: async () => {},
       [Symbol.asyncDispose]: async () => {},

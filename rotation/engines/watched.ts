@@ -15,6 +15,7 @@ const session: Uses<Session> = {
   sessionsOf: 'reads',
   roomFor: 'reads',
   dropUser: 'changes',
+  wouldDropUser: 'reads',
   // Whoever takes them is about to call one of them.
   passwords: 'changes',
   differences: 'reads',

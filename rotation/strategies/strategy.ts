@@ -64,7 +64,11 @@ export type Applied = { address: string; left: string[] }
  * What a strategy looks with before a change. `session` is the one that `apply` would act with: the user's own, or the
  * admin's where that acts. `pending` is a value that no database ever gets.
  */
-export type Beforehand = Pick<Change, 'current' | 'pending' | 'rds'> & { session: Session }
+export type Beforehand = Pick<Change, 'current' | 'pending' | 'rds'> & {
+  session: Session
+  /** Whether a temporary clone is dropped after its grace time. */
+  drop: boolean
+}
 
 /** Which users a rotation turns, and how the database follows. Every method may run any number of times. */
 export interface Strategy {

@@ -23,12 +23,13 @@ export function readRights(told: Document | undefined): Privilege[] | undefined 
 type Need = { action: string; db: string | undefined }
 
 /**
- * What a command takes that creates or changes a user, by MongoDB's manual. Who changes roles may be taking any away.
+ * What a command takes that creates, changes or drops a user, by MongoDB's manual. Who changes roles may be taking any away.
  * `own`, if it is about who runs it.
  */
 function needsOf(command: Document, db: string, own: boolean): Need[] {
-  const { createUser, roles, pwd, customData, authenticationRestrictions } = command
+  const { createUser, dropUser, roles, pwd, customData, authenticationRestrictions } = command
   const changes = createUser === undefined
+  if (dropUser !== undefined) return [{ action: 'dropUser', db }]
   const mine = (action: string) =>
     (own ? [`changeOwn${action}`, `change${action}`] : [`change${action}`]).join(' or ')
   return [

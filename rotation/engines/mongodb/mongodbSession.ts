@@ -130,6 +130,12 @@ export class MongodbSession implements Session {
     await this.#change({ dropUser: clone }).catch(undefinedIfAbsent)
   }
 
+  async wouldDropUser({ user, clone }: Pair): Promise<string[]> {
+    const found = await this.#found(clone)
+    if (found) refuseStranger(await this.#user(user), found, false)
+    return await this.#wouldChange({ dropUser: clone })
+  }
+
   async differences(pair: Pair, other: () => Promise<Credential>): Promise<string[]> {
     const { user, clone } = pair
     const us = { name: this.#credential.username, session: this }

@@ -2,7 +2,7 @@ import { DatabaseFailed, NotPermitted } from '../../errors.ts'
 import { quoteText, type Rights, readRights } from './mysqlAccount.ts'
 import type { Change } from './mysqlClone.ts'
 import { translate } from './mysqlErrors.ts'
-import type { Flavour, Statements } from './mysqlFlavour.ts'
+import type { Flavour, Method, Statements } from './mysqlFlavour.ts'
 import { holds, lacking, type Plan, unsure } from './mysqlRights.ts'
 
 /**
@@ -11,7 +11,7 @@ import { holds, lacking, type Plan, unsure } from './mysqlRights.ts'
  * @throws NotPermitted, naming what is missing; ReadOnly; or what a statement about a table that is gone throws
  */
 export async function foresee(flavour: Flavour, session: Statements, plan: Plan): Promise<string[]> {
-  await flavour.refuseByRules(session)
+  if (!plan.drops) await flavour.refuseByRules(session)
   const rights = await rightsOf(flavour, session)
   await refuseReadOnly(flavour, session, rights)
   if (!rights)
@@ -109,3 +109,12 @@ async function refuseGone({ query, where }: Statements, changes: Change[]): Prom
 }
 
 const plain = (quoted: string) => quoted.slice(1, -1).replaceAll('``', '`')
+
+/** @throws NotPermitted if the account may run out of what a rollback needs, for up to an hour */
+export function refuseIfCounted({ name, clauses: { limits = '' } }: Method): void {
+  const [limit] = /MAX_\w+_PER_HOUR [1-9]\d*/.exec(limits) ?? []
+  if (limit)
+    throw new NotPermitted(
+      `${name} has ${limit}: when that is used up, a change of its only password could not be taken back`,
+    )
+}

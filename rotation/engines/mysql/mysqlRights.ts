@@ -8,7 +8,8 @@ export type Plan = {
   account: string
   /** Whether it has the privilege SYSTEM_USER, by which only who has it too may change it. */
   isSystemUser: boolean
-  creates: boolean
+  creates?: boolean
+  drops?: boolean
   changes: Change[]
 }
 
@@ -29,10 +30,11 @@ export function holds({ grants }: Rights, privilege: string): boolean {
 
 /** What of the plan these rights do not allow: the privileges that are missing, as GRANT would have them. */
 export function lacking(flavour: Flavour, rights: Rights, plan: Plan): string[] {
-  const { isSystemUser, creates, changes } = plan
+  const { isSystemUser, creates, drops, changes } = plan
   const onSystem = heldOn(rights, '`mysql`.*').privileges
   const manages = holds(rights, 'CREATE USER')
   const may = (privilege: string) => manages || onSystem.has(privilege) || onSystem.has(ALL)
+  const writes = drops ? ['DELETE'] : creates ? ['UPDATE', 'INSERT'] : ['UPDATE']
   const chooses = flavour.choosesRolesBy
   const choice = chooses && changes.some(({ about }) => about === 'default roles') ? chooses : undefined
   const becomesSystemUser = changes.some(
@@ -41,7 +43,7 @@ export function lacking(flavour: Flavour, rights: Rights, plan: Plan): string[] 
   const passed = changes.flatMap(change => ('privileges' in change ? missingOf(flavour, rights, change) : []))
   return [
     ...new Set([
-      ...(may('UPDATE') && (!creates || may('INSERT')) ? [] : ['CREATE USER']),
+      ...(writes.every(may) ? [] : ['CREATE USER']),
       ...((isSystemUser || becomesSystemUser) && !holds(rights, 'SYSTEM_USER') ? ['SYSTEM_USER'] : []),
       ...(choice && !onSystem.has(choice) && !onSystem.has(ALL) ? [`${choice} on \`mysql\`.*`] : []),
       ...passed,

@@ -18,21 +18,13 @@ import { type Change, refuseStranger, syncChanges, syncStatements } from './mysq
 import { refuseDefiner } from './mysqlDefiner.ts'
 import { notUnderstood } from './mysqlErrors.ts'
 import type { Flavour, Method, Statements } from './mysqlFlavour.ts'
-import { foresee, foreseeOwn, readOnlySettings } from './mysqlForesight.ts'
+import { foresee, foreseeOwn, readOnlySettings, refuseIfCounted } from './mysqlForesight.ts'
+import type { Plan } from './mysqlRights.ts'
 import { roomFor, sessionsOf } from './mysqlRoom.ts'
 import type { MysqlWire } from './mysqlWire.ts'
 
 /** What a server that reads no accounts takes everybody for: MariaDB, and MySQL. */
 const unchecked = ['@', 'skip-grants user@skip-grants host']
-
-/** @throws NotPermitted if the account may run out of what a rollback needs, for up to an hour */
-function refuseIfCounted({ name, clauses: { limits = '' } }: Method): void {
-  const [limit] = /MAX_\w+_PER_HOUR [1-9]\d*/.exec(limits) ?? []
-  if (limit)
-    throw new NotPermitted(
-      `${name} has ${limit}: when that is used up, a change of its only password could not be taken back`,
-    )
-}
 
 /** What one login to MySQL or MariaDB can do with accounts. */
 export class MysqlSession implements Session {
@@ -142,7 +134,7 @@ export class MysqlSession implements Session {
   async wouldClone(pair: Pair, open: string): Promise<string[]> {
     const { original, found, changes } = await this.#turn(pair, open)
     const target = open === pair.user ? original : (found ?? newAccount(this.#flavour, open, this.host))
-    return await this.#foresee(target, changes, target !== original && !found)
+    return await this.#foresee(target, changes, { creates: target !== original && !found })
   }
 
   /** What there is of the two, and what makes the clone equal to the user, if it is to be opened. @throws Stranger */
@@ -160,9 +152,9 @@ export class MysqlSession implements Session {
   }
 
   /** @throws NotPermitted if this session may not do to an account what these changes and a new password are */
-  #foresee({ name, grants }: Account, changes: Change[], creates = false): Promise<string[]> {
+  #foresee({ name, grants }: Account, changes: Change[], how: Pick<Plan, 'creates' | 'drops'> = {}) {
     const isSystemUser = grants.has('SYSTEM_USER ON *.*')
-    return foresee(this.#flavour, this.#statements(), { account: name, isSystemUser, creates, changes })
+    return foresee(this.#flavour, this.#statements(), { account: name, isSystemUser, changes, ...how })
   }
 
   /** The account is left as it is, but for a password that nobody knows: setting one is all that opens it. */
@@ -184,12 +176,22 @@ export class MysqlSession implements Session {
     return account && roomFor(this.#statements(), user, account)
   }
 
-  async dropUser({ user, clone }: Pair): Promise<void> {
+  async dropUser(pair: Pair): Promise<void> {
+    if (await this.#droppable(pair)) await this.#wire.query(`drop user if exists ${this.#name(pair.clone)}`)
+  }
+
+  async wouldDropUser(pair: Pair): Promise<string[]> {
+    const found = await this.#droppable(pair)
+    return await this.#foresee(found ?? newAccount(this.#flavour, pair.clone, this.host), [], { drops: true })
+  }
+
+  /** The clone, if there is one. @throws Stranger; NotPermitted if something would fail without it */
+  async #droppable({ user, clone }: Pair): Promise<Account | undefined> {
     const found = await this.#found(clone)
-    if (!found) return
+    if (!found) return undefined
     refuseStranger(await this.#account(user), found, false)
     await refuseDefiner(this.#statements(), clone, this.host)
-    await this.#wire.query(`drop user if exists ${this.#name(clone)}`)
+    return found
   }
 
   async differences(pair: Pair, other: () => Promise<Credential>): Promise<string[]> {

@@ -15,6 +15,9 @@ import { NoSuchUser } from '../noSuchUser.ts'
 /** The transaction is read-only: the server is, or the user or the database is set so. */
 export class ReadOnly extends Unreachable {}
 
+/** A user is not dropped, as it owns or may do something. */
+export class Held extends NotPermitted {}
+
 /** A statement that divides by zero where a condition is not met has done so. */
 export class Unmet extends DatabaseFailed {}
 
@@ -49,9 +52,9 @@ const bySqlState: Record<string, (message: string, where: string, routine: strin
   // The same, met at the instant of the insert.
   23505: (_, where) => new Conflict(`${where}: another session made the same role`),
   42710: (_, where) => new Conflict(`${where}: another session made the same role`),
-  // Dropping a user that owns or may do something: the first is PostgreSQL's, the second Redshift's.
-  '2BP01': (message, where) => new NotPermitted(`${where}: ${message}`),
-  55006: (message, where) => new NotPermitted(`${where}: ${message}`),
+  // The first is PostgreSQL's, the second Redshift's.
+  '2BP01': (message, where) => new Held(`${where}: ${message}`),
+  55006: (message, where) => new Held(`${where}: ${message}`),
   55000: (_, where, routine) =>
     routine === 'CheckMyDatabase'
       ? new Unreachable(`${where}: the database accepts no connections now`)

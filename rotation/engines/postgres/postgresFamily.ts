@@ -158,6 +158,7 @@ export abstract class PostgresFamilySession implements Session {
   abstract sessionsOf(user: string): Promise<number | undefined>
   abstract roomFor(user: string): Promise<number | undefined>
   abstract dropUser(pair: Pair): Promise<void>
+  abstract wouldDropUser(pair: Pair): Promise<string[]>
   abstract differences(pair: Pair, other: () => Promise<Credential>): Promise<string[]>
 
   /** Only the extended protocol takes exactly one statement. */

@@ -166,12 +166,24 @@ export class PostgresSession extends PostgresFamilySession {
   }
 
   override async dropUser(pair: Pair): Promise<void> {
+    if (await this.#isEmptied(pair, { grants: true, all: true }))
+      await this.#write(`drop role if exists ${escapeIdentifier(pair.clone)}`)
+  }
+
+  /** To drop a role takes the rights by which it is made or changed, which wouldClone tries out. */
+  override async wouldDropUser(pair: Pair): Promise<string[]> {
+    await this.#isEmptied(pair, { grants: true, tryOut: statements => this.#tryOut(statements) })
+    return []
+  }
+
+  /** Whether there is a clone, of which nothing stays. @throws Stranger, NotPermitted */
+  async #isEmptied(pair: Pair, how: HowToHandOver): Promise<boolean> {
     const roles = await this.#roles(pair)
-    if (!roles.clone) return
+    if (!roles.clone) return false
     checkPair(pair, roles)
-    const left = await this.#handOver(pair, roles, { grants: true, all: true })
+    const left = await this.#handOver(pair, roles, how)
     if (left.length) throw new NotPermitted(`${pair.clone} is not dropped: ${left.join('; ')}`)
-    await this.#write(`drop role if exists ${escapeIdentifier(pair.clone)}`)
+    return true
   }
 
   override async differences(pair: Pair): Promise<string[]> {

@@ -121,6 +121,14 @@ export class RedisSession implements Session {
     await this.#wire.change(['ACL', 'DELUSER', clone])
   }
 
+  /** With a name that nobody has: should it be run all the same, it drops nobody. */
+  async wouldDropUser({ user, clone }: Pair): Promise<string[]> {
+    const users = await this.#list()
+    const found = lookFor(users, clone)
+    if (found) refuseStranger(theUser(users, user), found, false)
+    return await this.#wire.wouldChange(['ACL', 'DELUSER', unknownPassword()])
+  }
+
   readonly passwords: TwoPasswords = {
     add: (user, password, current) =>
       this.#alter(user, 'resetpass', `#${digest(password)}`, `#${digest(current)}`),

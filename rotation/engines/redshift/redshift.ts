@@ -7,6 +7,7 @@ import { compareOwn } from '../compareOwn.ts'
 import type { Pair } from '../engine.ts'
 import { undefinedIfUnseen } from '../inUse.ts'
 import { conflictIfDropped, gone } from '../noSuchUser.ts'
+import { Held } from '../postgres/postgresErrors.ts'
 import {
   type Login,
   PostgresFamily,
@@ -198,8 +199,28 @@ class RedshiftSession extends PostgresFamilySession {
   }
 
   override async dropUser(pair: Pair): Promise<void> {
+    const both = await this.#droppable(pair)
+    if (!both) return
+    await this.query(
+      [...leaveStatements(both.user, both.clone), `drop user if exists ${escapeIdentifier(pair.clone)}`].join(
+        '; ',
+      ),
+    )
+  }
+
+  /** What the clone owns here, which keeps it from being dropped, is handed over before; whether that goes shows then. */
+  override async wouldDropUser(pair: Pair): Promise<string[]> {
+    const making = (await this.#droppable(pair)) ? [] : [this.#create(pair.clone)]
+    await this.#tryOut([...making, `drop user if exists ${escapeIdentifier(pair.clone)}`]).catch(error => {
+      if (!(error instanceof Held)) throw error
+    })
+    return []
+  }
+
+  /** The two, if there is a clone. @throws Stranger; NotPermitted if it holds something in another database */
+  async #droppable(pair: Pair): Promise<{ user: Account; clone: Account } | undefined> {
     const [found, clone] = await this.#accounts(pair.user, pair.clone)
-    if (!clone) return
+    if (!clone) return undefined
     const user = checkPair(pair, found, clone)
     // Redshift would drop it all the same, and leave what it owns there to nobody.
     for (const dbname of await this.#otherDatabases()) {
@@ -210,9 +231,7 @@ class RedshiftSession extends PostgresFamilySession {
           `${escapeIdentifier(pair.clone)} owns or may do something in the database ${dbname}; take that away first`,
         )
     }
-    await this.query(
-      [...leaveStatements(user, clone), `drop user if exists ${escapeIdentifier(pair.clone)}`].join('; '),
-    )
+    return { user, clone }
   }
 
   /** A user sees only its own roles and default privileges. */

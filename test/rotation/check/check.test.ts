@@ -8,7 +8,7 @@ import { AgainstRules } from '../../../rotation/engines/againstRules.ts'
 import type { Session } from '../../../rotation/engines/engine.ts'
 import { Opaque } from '../../../rotation/engines/opaque.ts'
 import { Postgres } from '../../../rotation/engines/postgres/postgres.ts'
-import { NotPermitted, RdsBusy } from '../../../rotation/errors.ts'
+import { NotPermitted, RdsBusy, Unreachable } from '../../../rotation/errors.ts'
 import type { Rds } from '../../../rotation/rds.ts'
 import type { Description } from '../../../rotation/stores/store.ts'
 import {
@@ -458,6 +458,27 @@ describe('the change', () => {
     const found = await run(looking({ ...fine, wouldClone: broken }))
     expect(of(found, 'privileges')).toBe('failed Unexpected an unexpected TypeError')
     expect(JSON.stringify(found)).not.toContain(app.current.password)
+  })
+
+  test('what would keep a temporary clone from being dropped is a warning, unless it is kept anyhow', async () => {
+    const temporary = { ...managed, 'keyturn:strategy': 'temporary-clone' }
+    const wouldDropUser = vi.fn<Session['wouldDropUser']>(async () => {
+      throw new NotPermitted('it may not')
+    })
+    const looks = () => looking({ ...fine, wouldDropUser })
+    await begin(temporary)
+    expect(of(await run(looks()), 'privileges')).toBe(
+      `warning ${app.user}_clone could not be dropped: it may not`,
+    )
+    expect(wouldDropUser).toHaveBeenCalledExactlyOnceWith({ user: app.user, clone: `${app.user}_clone` })
+    wouldDropUser.mockRejectedValueOnce(new Unreachable('it does not answer'))
+    expect(of(await run(looks()), 'privileges')).toBe('failed Unreachable it does not answer')
+    await begin({ ...temporary, 'keyturn:clone': 'keep' })
+    wouldDropUser.mockClear()
+    expect(of(await run(looks()), 'privileges')).toMatch(/^ok /)
+    await begin(alternating)
+    expect(of(await run(looks()), 'privileges')).toMatch(/^ok /)
+    expect(wouldDropUser).not.toHaveBeenCalled()
   })
 
   test("the server's rules for passwords have a line of their own", async () => {

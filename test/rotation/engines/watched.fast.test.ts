@@ -54,6 +54,10 @@ class Real implements Session {
   async dropUser() {
     this.#called('dropUser')
   }
+  async wouldDropUser() {
+    this.#called('wouldDropUser')
+    return []
+  }
   async differences() {
     this.#called('differences')
     return []
@@ -109,6 +113,7 @@ describe('a watched session', () => {
       await used.wouldSetPassword('app', 'new')
       await used.wouldClone(pair, 'app')
       await used.roomFor('app')
+      await used.wouldDropUser(pair)
       await used.differences(pair, async () => credential)
       await used.proven?.()
       expect(await used.isStandby?.()).toBe(true)
@@ -119,6 +124,7 @@ describe('a watched session', () => {
       'wouldSetPassword',
       'wouldClone',
       'roomFor',
+      'wouldDropUser',
       'differences',
       'proven',
       'isStandby',

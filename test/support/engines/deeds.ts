@@ -4,8 +4,11 @@ import { AlternatingUsers } from '../../../rotation/strategies/alternatingUsers.
 
 const { pair } = new AlternatingUsers()
 
-/** What is to be done: to open the clone or the user, to set a password as an admin or as oneself, or to add one. */
-export type Deed = 'clone' | 'user' | 'admin' | 'own' | 'add'
+/**
+ * What is to be done: to open the clone or the user, to set a password as an admin or as oneself, to add one, or to drop the
+ * clone.
+ */
+export type Deed = 'clone' | 'user' | 'admin' | 'own' | 'add' | 'drop'
 
 type Deeds = Record<Deed, (session: Session, app: App) => Promise<unknown> | undefined>
 
@@ -19,6 +22,7 @@ export const would: Deeds = {
   admin: (session, { user }) => session.wouldSetPassword(user, next),
   own: (session, { user }) => session.wouldSetPassword(user, next, { reversibly: true }),
   add: (session, { user, current }) => session.passwords?.wouldAdd(user, next, current.password),
+  drop: (session, { user }) => session.wouldDropUser(pair(user)),
 }
 
 /** Does each. */
@@ -28,6 +32,7 @@ export const does: Deeds = {
   admin: (session, { user }) => session.setPassword(user, next),
   own: (session, { user }) => session.setPassword(user, next, { reversibly: true }),
   add: (session, { user, current }) => session.passwords?.add(user, next, current.password),
+  drop: (session, { user }) => session.dropUser(pair(user)),
 }
 
 /** How something ended: with what it gave, or with an error. */

@@ -148,11 +148,12 @@ describe.each(inject('mongodb'))('$name', server => {
       expect(await session.wouldClone(pair, open)).toEqual([
         expect.stringMatching(/^could not be looked at: whether admin_\w+ may run (create|update)User/),
       ])
+    expect(await session.wouldDropUser(pair)).toEqual([expect.stringMatching(/may run dropUser/)])
     await own.wouldSetPassword(app.user, 'never-used')
     expect(await own.roomFor()).toBeUndefined()
     const sent = subjectOf(server).logged().slice(before)
     expect(sent).toContain('usersInfo')
-    expect(sent).not.toMatch(/(create|update)User"|never-used/)
+    expect(sent).not.toMatch(/(create|update|drop)User"|never-used/)
     await behind(
       server,
       createUser(pair.clone, 'x', 'readWriteAnyDatabase', 'clusterAdmin'),
@@ -386,6 +387,20 @@ describe('as MongoDB has it', () => {
           expect(await (await login()).wouldClone(both, opened)).toEqual([])
           expect(changes).toEqual([])
         }
+  })
+
+  test('an admin may drop a clone, there is or not, by the right to', async () => {
+    const rights = (db: string) => granted({ dropUser: { db, collection: '' } })
+    for (const users of [[user('shop')], [user('shop'), user('shop_clone')]]) {
+      const { login, changes } = mongodb(users, { rights: rights('admin') })
+      expect(await (await login()).wouldDropUser(both)).toEqual([])
+      expect(changes).toEqual([])
+      const other = mongodb(users, { rights: rights('shop'), refuse: { dropUser: 13 } })
+      await expect((await other.login()).wouldDropUser(both)).rejects.toMatchObject({
+        name: 'NotPermitted',
+        message: expect.stringMatching(/^dropUser as .*: for shop_clone it lacks dropUser on admin$/),
+      })
+    }
   })
 
   test('how many connections are free', async () => {

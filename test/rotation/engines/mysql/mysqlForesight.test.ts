@@ -71,10 +71,8 @@ describe.each(possible)('$engine of $packages.suite: what a change would end wit
     `grant execute on procedure ${app.database}.p to ${app.user}`,
   ]
   const refused = (says: RegExp, name = 'NotPermitted') => ({ throws: { name, says } })
-  const all: Deed[] = itself
-    ? ['clone', 'user', 'admin', 'own', 'add']
-    : ['clone', 'user', 'admin', 'own', 'add']
-  const byAdmin: Deed[] = itself ? ['clone', 'admin'] : ['clone', 'admin', 'add']
+  const all: Deed[] = ['clone', 'user', 'admin', 'own', 'add', 'drop']
+  const byAdmin: Deed[] = itself ? ['clone', 'admin', 'drop'] : ['clone', 'admin', 'drop', 'add']
 
   const states: State[] = [
     { name: 'nothing is in the way', deeds: all, make: () => [] },
@@ -99,6 +97,32 @@ describe.each(possible)('$engine of $packages.suite: what a change would end wit
         `revoke create user on *.* from ${app.admin.username}`,
         `grant insert, update on mysql.* to ${app.admin.username}`,
       ],
+    },
+    {
+      name: 'that does not let it drop any',
+      deeds: ['drop'],
+      make: app => [
+        `revoke create user on *.* from ${app.admin.username}`,
+        `grant insert, update on mysql.* to ${app.admin.username}`,
+      ],
+      ...refused(/lacks CREATE USER, which it takes for `/),
+    },
+    {
+      name: 'that it may delete there does',
+      deeds: ['drop'],
+      make: app => [
+        `revoke create user on *.* from ${app.admin.username}`,
+        `grant delete on mysql.* to ${app.admin.username}`,
+      ],
+    },
+    {
+      name: 'the clone is a DEFINER',
+      deeds: ['drop'],
+      make: app => [
+        `create definer = ${app.user}_clone procedure ${app.database}.of_clone() select 1`,
+        `grant execute on ${app.database}.* to ${app.admin.username}`,
+      ],
+      ...refused(/is the DEFINER of routines/),
     },
     {
       name: 'the admin may not look at accounts',
@@ -277,7 +301,7 @@ describe.each(possible)('$engine of $packages.suite: what a change would end wit
       },
       {
         name: 'SYSTEM_USER',
-        deeds: byAdmin,
+        deeds: byAdmin.filter(deed => deed !== 'drop'),
         make: app => [`grant system_user on *.* to ${app.user}`],
         ...refused(/lacks SYSTEM_USER/),
       },
@@ -342,7 +366,7 @@ describe.each(possible)('$engine of $packages.suite: what a change would end wit
     return [
       {
         name: 'a plugin that checks passwords, strictly',
-        deeds: all,
+        deeds: all.filter(deed => deed !== 'drop'),
         make: () => ["install soname 'simple_password_check'"],
         undo: ["uninstall soname 'simple_password_check'"],
         ...refused(/strict_password_validation/),
@@ -384,6 +408,10 @@ describe.each(possible)('$engine of $packages.suite: what a change would end wit
       const app = await makeApp(server)
       if (itself && deed === 'add') await sql(`grant application_password_admin on *.* to ${app.user}`)
       apps.push(app)
+      if (deed === 'drop') {
+        await using session = await by('clone', app)
+        await does.clone(session, app)
+      }
     }
     await sql(...apps.flatMap(app => make(app)).filter((one, i, every) => every.indexOf(one) === i))
     try {

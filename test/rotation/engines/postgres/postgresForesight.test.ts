@@ -312,7 +312,7 @@ describe.each(versions)('PostgreSQL $version', server => {
       for (const database of [open, closed]) await asSuperuser(server, `drop database ${database}`)
     })
 
-    test('its statements hold no password', async () => {
+    test('its statements hold another verifier each time, of a password that nobody knows', async () => {
       const { both, asAdmin } = await makeScene()
       await using session = await asAdmin()
       await wouldClone(session, both)
@@ -362,6 +362,29 @@ describe.each(versions)('PostgreSQL $version', server => {
       await Promise.all(looking)
       await Promise.all(looks.map(look => look[Symbol.asyncDispose]()))
       expect(await admits(server, app.current.with({ username: both.clone, password: 'next' }))).toBe(true)
+    })
+  })
+
+  describe('wouldDropUser', () => {
+    const owns = 'create table public.owned (n int); alter table public.owned owner to C'
+    test.concurrent.each<[string, string, RegExp | undefined]>([
+      ['the clone equals the user', '', undefined],
+      ['it owns things', owns, undefined],
+      [
+        'it has default privileges that its user has not',
+        'alter default privileges for role C grant select on tables to A',
+        /^NotPermitted: .* is not dropped: .*keeps default privileges/,
+      ],
+      ['a stranger', `revoke U from C${since16 ? ' granted by A' : ''} cascade`, /^NotPermitted: .*no clone/],
+      ['there is none', 'drop owned by C; drop role C', undefined],
+    ])('%s', async (_, statements, says) => {
+      const { both, asAdmin, state } = await makeScene(statements, { cloned: true })
+      await using session = await asAdmin()
+      const before = await state()
+      const told = await endOf(session.wouldDropUser(both))
+      expect(await state()).toEqual(before)
+      expect(told).toEqual(says ? threw(says) : { returned: [] })
+      expect((await endOf(session.dropUser(both))).threw).toEqual(told.threw)
     })
   })
 

@@ -11,7 +11,7 @@ import { sceneOf } from '../../../support/engines/redisScene.ts'
 const { pair } = new AlternatingUsers()
 const servers = inject('redis')
 
-const deeds: Deed[] = ['clone', 'user', 'admin', 'own', 'add']
+const deeds: Deed[] = ['clone', 'user', 'admin', 'own', 'add', 'drop']
 
 type State = {
   name: string
@@ -34,13 +34,14 @@ const states: State[] = [
       name: `the admin has not ${command}`,
       of: admin,
       rules: [`-${command}`],
-      refused: byAdmin,
+      refused: command === 'acl|setuser' ? byAdmin : [...byAdmin, 'drop'],
       says: /NOPERM/,
     },
     {
       name: `the user has not ${command}`,
       of: user,
       rules: [`-${command}`],
+      only: [...byAdmin, 'own'],
       refused: ['own'],
       says: /NOPERM/,
     },
@@ -49,13 +50,20 @@ const states: State[] = [
     name: 'the admin has not acl|list',
     of: admin,
     rules: ['-acl|list'],
-    refused: byAdmin,
+    refused: [...byAdmin, 'drop'],
     says: /NOPERM.*acl\|list/,
+  },
+  {
+    name: 'the admin has not acl|deluser',
+    of: admin,
+    rules: ['-acl|deluser'],
+    refused: ['drop'],
+    says: /NOPERM.*acl\|deluser/,
   },
   {
     name: 'the admin may do it by a selector alone',
     of: admin,
-    rules: ['-@all', '+acl|list', '(+acl|setuser +acl|save +multi +exec)'],
+    rules: ['-@all', '+acl|list', '(+acl|setuser +acl|deluser +acl|save +multi +exec)'],
   },
   {
     name: 'the user takes any password',
@@ -93,6 +101,10 @@ describe.skipIf(!servers.length).each(servers)('$name: what a change would end w
     const told: string[] = []
     for (const deed of only) {
       const app = await makeApp(server)
+      if (deed === 'drop') {
+        await using session = await engine.login(app.admin)
+        await does.clone(session, app)
+      }
       if (rules && of) await alter(of(app), ...rules)
       await using session = await engine.login(deed === 'own' ? app.current : app.admin)
       const before = await usersOf(app)

@@ -317,6 +317,32 @@ describe.skipIf(!servers.length).each(servers)('Redshift, with PostgreSQL $versi
       ).toEqual(end)
     })
 
+    test.each<[string, string, string, End]>([
+      ['there is no clone yet', 'none', '', { returned: [] }],
+      ['there is one, which owns something', 'clone', changed, { returned: [] }],
+      ['the admin is no superuser', 'clone', 'alter user A nosuperuser', refused],
+      ['the same, and there is none', 'none', 'alter user A nosuperuser', refused],
+      [
+        'a stranger',
+        'none',
+        'create user C; create schema strange_D authorization C',
+        { threw: expect.stringMatching(/^NotPermitted: .*no clone/) },
+      ],
+    ])('wouldDropUser: %s', async (_, which, statements, end) => {
+      const scene = await makeClone()
+      const { app, both, asAdmin, sync, sql, u, c } = scene
+      if (which === 'clone') await sync()
+      const names: Record<string, string> = { U: u, C: c, A: name(app.admin.username), D: app.database }
+      await sql(statements.replace(/\b[UCAD]\b|(?<=_)D\b/g, letter => names[letter] ?? letter))
+      await using session = await asAdmin()
+      const before = await stateOf(scene)
+      expect(await endOf(session.wouldDropUser(both))).toEqual(end)
+      expect(await stateOf(scene)).toEqual(before)
+      // Of a clone that there is not, nothing is refused.
+      const there = which === 'clone' || statements.includes('create user C')
+      if (there) expect((await endOf(session.dropUser(both))).threw).toEqual(end.threw)
+    })
+
     test('wouldSetPassword: of oneself, and of others by who may change them, and the log has no password', async () => {
       const scene = await makeClone()
       const { app, asAdmin } = scene
