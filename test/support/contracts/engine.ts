@@ -16,7 +16,7 @@ export type Subject = {
   without?: readonly ('missing databases' | 'answers without TLS' | 'superusers')[]
   engine(options?: Partial<EngineOptions>): Engine
   /** An `ordinary` user may change nobody, where no user may change itself alone. */
-  makeApp(options?: { user?: string; ordinary?: boolean }): Promise<App>
+  makeApp(options?: { user?: string; password?: string; ordinary?: boolean }): Promise<App>
   /** True if user and password log in now, seen from outside Keyturn. */
   admits(credential: Credential): Promise<boolean>
   /** Has the server log a statement in which `text` is a value. */
