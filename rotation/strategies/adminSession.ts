@@ -65,7 +65,7 @@ async function tryAdmin(
   { host, dbname }: Proven,
 ): Promise<Acting | undefined> {
   const admin = value.with({ dbname })
-  const known = hash('sha256', admin.serialize())
+  const known = loginOf(admin)
   if ((refused.get(known) ?? 0) > Date.now() - REMEMBERED) return undefined
   try {
     return actingOn(await engine.login(admin, host), admin)
@@ -75,6 +75,13 @@ async function tryAdmin(
     return undefined
   }
 }
+
+/**
+ * What a server counts refusals by. The database is the user's, and whoever may write its value names another one each time: it
+ * makes another account in MongoDB alone.
+ */
+const loginOf = ({ engine, address, username, password, dbname }: Credential): string =>
+  hash('sha256', JSON.stringify([engine, address, username, password, engine === 'mongo' && dbname]))
 
 const refusedAdmin = (admin: Credential) =>
   new AdminRefused(`${admin}: the admin was refused, and its secret has no other value yet`)
