@@ -18,6 +18,8 @@ const KIND = 1
 const HEADER = 5
 /** No message of PostgreSQL is longer than a gigabyte. */
 const LONGEST = 2 ** 30
+/** What is kept until it is whole: longer than a row of anything that is asked here, and no function's memory. */
+const LONGEST_KEPT = 2 ** 25
 
 /** Whether rows are thrown away as they come, each byte of them, before the driver or anybody sees them. */
 export type Rows = { ignored: boolean }
@@ -25,12 +27,14 @@ export type Rows = { ignored: boolean }
 /**
  * Lets `look` see every message before the driver does, which does not get what it returns false for. What `look`
  * throws, and what the driver throws at a message that it cannot read, ends the connection and fails what waits for it;
- * by itself the driver would throw that outside any promise, and end the process.
+ * by itself the driver would throw that outside any promise, and end the process. A message that says it is longer than
+ * `longest` is not waited for.
  */
 export function watchMessages(
   client: pg.Client,
   look: (message: Message, stream: Duplex) => boolean,
   rows: Rows = { ignored: false },
+  longest: () => number | undefined = () => undefined,
 ): void {
   const connection = connectionOf(client)
   const attach = connection.attachListeners.bind(connection)
@@ -48,7 +52,7 @@ export function watchMessages(
           skip -= skipped
           rest = rest.subarray(skipped)
           if (skipped) continue
-          const message = firstOf(rest)
+          const message = firstOf(rest, longest() ?? LONGEST_KEPT)
           if (!message) break
           rest = rest.subarray(message.bytes.length)
           if (look(message, stream)) driver.emit('data', message.bytes)
@@ -68,16 +72,16 @@ function rowAt(bytes: Buffer): number {
 }
 
 /** How long the first message is in all, once that is there. @throws ProtocolError */
-function lengthOf(bytes: Buffer): number | undefined {
+function lengthOf(bytes: Buffer, longest = LONGEST): number | undefined {
   if (bytes.length < HEADER) return undefined
   const length = bytes.readUInt32BE(KIND)
-  if (length < HEADER - KIND || length > LONGEST) throw new ProtocolError('a message of an impossible length')
+  if (length < HEADER - KIND || length > longest) throw new ProtocolError('a message of an impossible length')
   return KIND + length
 }
 
 /** The first message of these bytes, if all of it is there. @throws ProtocolError */
-function firstOf(bytes: Buffer): Message | undefined {
-  const length = lengthOf(bytes)
+function firstOf(bytes: Buffer, longest: number): Message | undefined {
+  const length = lengthOf(bytes, longest)
   if (length === undefined || bytes.length < length) return undefined
   const message = { kind: bytes.toString('latin1', 0, KIND), body: bytes.subarray(HEADER, length) }
   if ('EN'.includes(message.kind) && !isReport(message.body))

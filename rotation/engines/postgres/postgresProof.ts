@@ -47,8 +47,7 @@ export function listen(client: pg.Client, where: string, rows: Rows, answer?: An
   let over = false
   const look = ({ kind, body }: Message, stream: Duplex) => {
     if (over) return true
-    if (!atLogin.includes(kind) || body.length > LONGEST_AT_LOGIN)
-      throw new ProtocolError(`a message ${JSON.stringify(kind)} at a login`)
+    if (!atLogin.includes(kind)) throw new ProtocolError(`a message ${JSON.stringify(kind)} at a login`)
     over = kind === 'Z'
     if (kind === 'S') {
       const [name, value] = body.toString().split('\0')
@@ -65,7 +64,7 @@ export function listen(client: pg.Client, where: string, rows: Rows, answer?: An
     told.salt ??= saltOf(body)
     return true
   }
-  watchMessages(client, look, rows)
+  watchMessages(client, look, rows, () => (over ? undefined : LONGEST_AT_LOGIN))
   return told
 }
 

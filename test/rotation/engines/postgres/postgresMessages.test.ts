@@ -121,6 +121,15 @@ describe.each([false, true])('an answer, over TLS: %s', tls => {
     expect(['Unreachable', 'NotPermitted', 'DatabaseFailed', 'TlsFailed']).toContain(found.name)
   })
 
+  test.each([
+    ['at a login', [], 40_000],
+    ['after it', [asks(3), welcome, ready], 2 ** 29],
+  ])('a message that says %s that it is too long is not waited for', async (_, before, length) => {
+    const long = Buffer.concat([Buffer.from('R'), uint32(length)])
+    const found = await loginAt(says(...before, long), { tls })
+    expect(found).toMatchObject({ name: 'Unreachable', message: expect.not.stringContaining('in time') })
+  })
+
   test('half a handshake has a name', async () => {
     for (const answer of [
       'r=other,s=c2FsdA==,i=1',
