@@ -3,7 +3,7 @@ import type { Checked, LineState } from '../rotation/check/line.ts'
 import { loadEngine } from '../rotation/engines/load.ts'
 import { parseCheckEnvironment, parseEnvironment } from './shared/environment.ts'
 import { checkEvent } from './shared/event.ts'
-import { functionHandler } from './shared/handler.ts'
+import { functionHandler, logger } from './shared/handler.ts'
 import { pipelines } from './shared/ownPipelines.ts'
 
 const { caFile, testMayWrite = false } = parseEnvironment(process.env)
@@ -24,6 +24,7 @@ export const handler = functionHandler(
     const checked = await check(await pipelines.of(target.store), target, {
       ...own,
       testMayWrite,
+      onUnexpected: error => logger.error('unexpected', { error }),
       engines: (name, onCertificate) => loadEngine[name]({ caFile, onCertificate }),
     })
     const linesThat = (state: LineState) =>

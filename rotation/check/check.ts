@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { traits } from '../engines/traits.ts'
+import type { Unexpected } from '../errors.ts'
 import type { Pipeline } from '../pipeline.ts'
 import { type Engines, lookAtDatabase, lookAtNetwork } from './database.ts'
 import type { Checked } from './line.ts'
@@ -12,6 +13,8 @@ export type Looks = Own & {
   testMayWrite: boolean
   /** Milliseconds for all looks together: less than the function has. */
   bound?: number
+  /** Gets what a remedy sends to the log for. */
+  onUnexpected?: (error: Unexpected) => void
 }
 
 /** Of the two minutes that the function has. */
@@ -22,7 +25,7 @@ const BOUND = 90_000
  * same code, and changes nothing. Each stored value logs in once, the admin's only after current's has.
  */
 export async function check(pipeline: Pipeline, target: Target, looks: Looks): Promise<Checked> {
-  const report = new Report()
+  const report = new Report(looks.onUnexpected)
   let stored: Stored = { isRotating: false }
   await within(looks.bound ?? BOUND, report, async () => {
     stored = await lookAtStored(pipeline, target, looks, report)

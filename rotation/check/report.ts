@@ -15,6 +15,12 @@ export class Report {
   readonly #meaningless = new Set<LineName>()
   #last: LineName = 'tags'
   #isClosed = false
+  readonly #onUnexpected: (error: Unexpected) => void
+
+  /** `onUnexpected` gets what no line tells: where an error without a name of ours came from. */
+  constructor(onUnexpected: (error: Unexpected) => void = () => {}) {
+    this.#onUnexpected = onUnexpected
+  }
 
   /** Notes what is looked at now. @returns false if the report is closed: then nothing more is to be looked at */
   begin(line: LineName): boolean {
@@ -58,7 +64,9 @@ export class Report {
   }
 
   fail(line: LineName, error: unknown): void {
-    const { name, message } = error instanceof RotationError ? error : new Unexpected(error)
+    const ours = error instanceof RotationError ? error : new Unexpected(error)
+    const { name, message } = ours
+    if (ours instanceof Unexpected) this.#onUnexpected(ours)
     this.add(line, { state: 'failed', says: message, error: name, remedy: remedyOf(line, name) })
   }
 
