@@ -57,13 +57,22 @@ export async function lookAtNetwork({ host, address }: Credential, report: Repor
   return opened !== undefined
 }
 
-/** One login with current, and with the admin once that is proven; and all that their sessions tell. */
+/**
+ * One login with current, and with the admin once that is proven; and all that their sessions tell. They are not open at one
+ * time, as they are not in a rotation: the server may have room for one.
+ */
 export async function lookAtDatabase(known: Known, report: Report): Promise<void> {
   const open = await logIn(known, report)
   if (!open) return
-  await using own = open.session
-  await lookAtSession(known, open.engine, own, report)
+  const { engine, session } = open
+  {
+    await using own = session
+    await lookAtSession(known, own, report)
+  }
+  if (takesAdmin(known)) await lookAtAdmin(known, engine, session, report)
 }
+
+const takesAdmin = ({ current, strategy }: Known) => traits[current.engine].strategies[strategy] === 'admin'
 
 async function logIn(
   { engines, current }: Known,
@@ -107,14 +116,14 @@ async function lookAtTls(
   else if (isTrusted) report.add('tls', { state: 'ok', says: 'the certificate of the server is trusted' })
 }
 
-async function lookAtSession(known: Known, engine: Engine, own: Session, report: Report): Promise<void> {
+async function lookAtSession(known: Known, own: Session, report: Report): Promise<void> {
   const { current, nextUser, options } = known
   await report.look('connections', () => roomOf(own, current.username))
   await report.look('pooler', () => {
     if (nextUser === current.username) requireAsking(own, current, options.pooler)
     return whole(own.pooled ? 'a pooler stands in between' : 'no pooler is seen')
   })
-  await lookAtChange(known, engine, own, report)
+  if (!takesAdmin(known)) await lookAtPrivileges(known, own, report)
   // Last, as a session that is refused may be of no further use.
   if (options.testQuery) await report.look('test-query', () => tried(known, own))
 }
@@ -142,16 +151,16 @@ async function tried({ options, testMayWrite }: Known, session: Session): Promis
   return whole('ran')
 }
 
-async function lookAtChange(known: Known, engine: Engine, own: Session, report: Report): Promise<void> {
-  const { pipeline, current, strategy, nextUser } = known
-  if (traits[current.engine].strategies[strategy] !== 'admin') return lookAtPrivileges(known, own, report)
+/** `proof` is the user's own session, which has ended. */
+async function lookAtAdmin(known: Known, engine: Engine, proof: Session, report: Report): Promise<void> {
+  const { pipeline, current, nextUser } = known
   const admin = await report.look('admin', async () => {
     const value = await adminOf(pipeline, current, [current.username, nextUser])
     return { says: `${value}, of ${current.masterarn}`, value }
   })
   if (!admin) return
   const login = await report.look('admin-login', async () => {
-    const value = await adminOnce(engine, admin.value, { session: own, user: current })
+    const value = await adminOnce(engine, admin.value, { session: proof, user: current })
     return { says: `${JSON.stringify(admin.value.username)} logs in`, value }
   })
   if (!login) return

@@ -335,6 +335,14 @@ describe('current', () => {
     expect(of(found, 'connections')).toMatch(/^failed Unreachable .*no room for another connection/)
   })
 
+  test('has room for one connection at a time: the admin gets it next, as in a rotation', async () => {
+    await begin({ ...alternating, 'keyturn:test-query': 'select 1' })
+    await asSuperuser(server, `alter database ${app.database} connection limit 1`)
+    const found = await run(looking())
+    expect(found.lines.filter(({ state }) => state !== 'ok').map(({ line }) => line)).toEqual(['connections'])
+    expect(of(found, 'connections')).toMatch(/^warning /)
+  })
+
   test('a test query that is refused, for whatever reason: no word tells why', async () => {
     const queries = [
       'select 1 / 0',
