@@ -92,7 +92,8 @@ export interface Session extends AsyncDisposable {
   /**
    * What cloneUser would refuse if it were to let `open` log in, as far as that shows without the change. PostgreSQL and
    * Redshift make the change in this database in a transaction that is rolled back; the others read privileges.
-   * @returns what would stay with the clone, and what could not be looked at, a sentence each
+   * @returns what would stay with the clone, what would keep `open` out all the same, and what could not be looked at, a
+   *   sentence each
    * @throws what cloneUser would
    */
   wouldClone(pair: Pair, open: string): Promise<string[]>

@@ -68,6 +68,19 @@ export function refuseStranger(user: Role, clone: Role): void {
     throw new Stranger(`${c} is a superuser and ${u} is not; ALTER ROLE ${c} NOSUPERUSER, or rename it`)
 }
 
+/** What would keep a role out whatever its password, a sentence each. A turn back to the user changes none of it. */
+export function closings({ name, superuser, connectionLimit, validUntil }: Role): string[] {
+  const role = escapeIdentifier(name)
+  return [
+    ...(Date.parse(validUntil) <= Date.now()
+      ? [`${role} is let in no more since ${validUntil}: ALTER ROLE ${role} VALID UNTIL 'infinity'`]
+      : []),
+    ...(connectionLimit === 0 && !superuser
+      ? [`${role} may have no connection: ALTER ROLE ${role} CONNECTION LIMIT -1`]
+      : []),
+  ]
+}
+
 function attributeStatements(user: Role, clone: Role): string[] {
   // Only what differs: naming an attribute at all may take a superuser.
   const flags = (['superuser', 'createdb', 'createrole', 'replication', 'bypassrls'] as const)

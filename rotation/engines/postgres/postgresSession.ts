@@ -7,6 +7,7 @@ import { conflictIfDropped, gone } from '../noSuchUser.ts'
 import { Unproven } from '../unproven.ts'
 import {
   checkPair,
+  closings,
   grantDifferences,
   holdsIn,
   inheritsUser,
@@ -142,7 +143,8 @@ export class PostgresSession extends PostgresFamilySession {
     const left = inUse && !inheritsUser(roles) ? [] : await this.#handOver(pair, roles, how)
     // One message of several statements is one transaction.
     await write([...statements, open].join('; ')).catch(conflictIfDropped)
-    return inUse ? left : [...left, ...stayingSettings(roles)]
+    if (inUse) return tryOut && roles.user ? [...left, ...closings(roles.user)] : left
+    return [...left, ...stayingSettings(roles)]
   }
 
   override async lockUser(user: string, pair: Pair): Promise<void> {

@@ -312,7 +312,19 @@ describe.each(versions)('PostgreSQL $version', server => {
       for (const database of [open, closed]) await asSuperuser(server, `drop database ${database}`)
     })
 
-    test('its statements hold another verifier each time, of a password that nobody knows', async () => {
+    test('a user that is let in no more, whatever its password, is told of before the turn back to it', async () => {
+      const { both, asAdmin, sql } = await makeScene('', { cloned: true })
+      await using session = await asAdmin()
+      await sql(`alter role U valid until '2001-01-01' connection limit 0`)
+      expect(await wouldClone(session, both, both.user)).toEqual([
+        expect.stringMatching(/ is let in no more since 2001-01-01 /),
+        expect.stringMatching(/ may have no connection: /),
+      ])
+      await sql(`alter role U valid until '2999-01-01' connection limit 1`)
+      expect(await wouldClone(session, both, both.user)).toEqual([])
+    })
+
+    test('its statements hold no password', async () => {
       const { both, asAdmin } = await makeScene()
       await using session = await asAdmin()
       await wouldClone(session, both)
