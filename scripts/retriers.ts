@@ -134,6 +134,7 @@ const blocks: { [Machine in MachineName]: Record<TaskName<Machine>, Retriers> } 
     // Not after what may have come once it had logged in: a server may lock the account.
     CheckCredential: ['quickly', 'unready'],
     AnnounceChecked: ['service'],
+    AnnounceNotChecked: ['service'],
   },
   promote: {
     FindReplicas: ofFleet,

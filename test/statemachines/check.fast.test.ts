@@ -40,11 +40,16 @@ test('a function that was idle for weeks is waited for', async () => {
 })
 
 test.each(['States.Timeout', 'Sandbox.Timedout', 'Runtime.ExitError', 'Unexpected', 'InvalidInput'])(
-  'what may have logged in before it failed (%s) is not tried again',
+  'what may have logged in before it failed (%s) is not tried again, and is told',
   async error => {
     const { failure, tries, events } = await run(fails(error))
     expect(failure).toMatchObject({ error })
     expect(tries.CheckCredential).toBe(1)
-    expect(events).toEqual([])
+    expect(events.map(({ DetailType, Detail }) => ({ DetailType, Detail }))).toEqual([
+      {
+        DetailType: 'Credential Checked',
+        Detail: { execution: expect.stringMatching(`check:${name}$`), result: 'not-checked', error },
+      },
+    ])
   },
 )
