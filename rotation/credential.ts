@@ -84,10 +84,9 @@ function readJson<T>(text: string, schema: v.GenericSchema<unknown, T>, required
   const result = v.safeParse(schema, JSON.parse(text))
   if (result.success) return [json, result.output]
   const field = String(result.issues[0].path?.[0].key ?? 'value')
-  throw new InvalidCredential(
-    field,
-    `should be ${field in expected ? expected[field as keyof typeof expected] : value}`,
-  )
+  if (!(field in expected)) throw new InvalidCredential(field, `should be ${value}`)
+  const should = `should be ${expected[field as keyof typeof expected]}`
+  throw new InvalidCredential(field, field in json ? should : `is missing; it ${should}`)
 }
 
 /** @throws InvalidCredential if the engine takes less than others do */

@@ -5,6 +5,12 @@
  */
 export abstract class RotationError extends Error {
   abstract override readonly name: string
+  /** What to do, in one sentence, where that is known from what failed and not from the error's name alone. */
+  readonly remedy: string | undefined
+  constructor(message?: string, options?: ErrorOptions & { remedy?: string }) {
+    super(message, options)
+    this.remedy = options?.remedy
+  }
 }
 
 /** The execution's input or name is not what the state machine takes. Nothing was read or changed. */
@@ -16,8 +22,8 @@ export class InvalidInput extends RotationError {
 export class InvalidCredential extends RotationError {
   override readonly name = 'InvalidCredential'
   readonly field: string
-  constructor(field: string, problem: string) {
-    super(`${field}: ${problem}`)
+  constructor(field: string, problem: string, options?: { remedy: string }) {
+    super(`${field}: ${problem}`, options)
     this.field = field
   }
 }

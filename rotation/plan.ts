@@ -22,7 +22,10 @@ export function optionsOf(
   { defaults }: Pick<StorePipeline, 'defaults'>,
   moveBack?: true | undefined,
 ): Options {
-  if (owner) throw new InvalidCredential('id', `${owner} manages this secret and rotates it by itself`)
+  if (owner)
+    throw new InvalidCredential('id', `${owner} manages this secret and rotates it by itself`, {
+      remedy: 'Leave it to that service, or keep the credential in a secret of your own.',
+    })
   return parseTags(moveBack ? withStrategy(tags, 'temporary-clone') : tags, defaults)
 }
 

@@ -133,7 +133,7 @@ async function roomOf(session: Session, user: string): Promise<Found<undefined> 
   if (room === undefined) return { untold: 'the server does not tell how many connections it has left' }
   const says =
     room > 0
-      ? `${room} more connections may be opened`
+      ? `${room} more ${room === 1 ? 'connection' : 'connections'} may be opened`
       : `this look had the last connection of ${JSON.stringify(user)}`
   if (room >= FEW) return whole(says)
   return { ...whole(says), warning: 'Raise the limit, or let the application hold fewer connections.' }

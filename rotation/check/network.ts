@@ -6,6 +6,10 @@ import { Unreachable } from '../errors.ts'
 /** Milliseconds for a name, and for a port. */
 const BOUND = 3000
 
+/** A firewall answers nothing at all. */
+const NOBODY_LISTENS =
+  'Correct the port in the value, or start the server: the host answers, and nothing listens at that port.'
+
 /** How many addresses a name has, 0 for what is an address itself. @throws Unreachable */
 export async function resolve(host: string): Promise<number> {
   if (isIP(host)) return 0
@@ -26,16 +30,21 @@ export async function resolve(host: string): Promise<number> {
 export function connect(host: string, port: number): Promise<void> {
   return new Promise((resolve, reject) => {
     const socket = connectTo({ host, port, timeout: BOUND })
-    const fail = (why: string) => {
+    const fail = (why: string, more?: { remedy: string }) => {
       socket.destroy()
-      reject(new Unreachable(`${host}:${port}: ${why}`))
+      reject(new Unreachable(`${host}:${port}: ${why}`, more))
     }
     socket.once('connect', () => {
       socket.destroy()
       resolve()
     })
     socket.once('timeout', () => fail(`no answer within ${BOUND / 1000} seconds`))
-    socket.once('error', (error: { code?: string }) => fail(`no connection (${codeOf(error)})`))
+    socket.once('error', (error: { code?: string }) =>
+      fail(
+        `no connection (${codeOf(error)})`,
+        error.code === 'ECONNREFUSED' ? { remedy: NOBODY_LISTENS } : undefined,
+      ),
+    )
   })
 }
 

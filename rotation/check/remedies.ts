@@ -1,8 +1,9 @@
+import type { RotationError } from '../errors.ts'
 import type { LineName } from './line.ts'
 
-/** What to do about a line that failed, whatever its error. */
+/** What to do about a line that failed, where neither its error nor that error's name says more. */
 const ofLines: Record<LineName, string> = {
-  tags: 'Give the name of a secret or a parameter of this account and Region that is tagged keyturn:managed=true, and correct the tag that is named.',
+  tags: 'Give the name of a secret or a parameter of this account and Region.',
   value: 'Correct what is named in the stored value, or in the tags that say what it is.',
   key: "Encrypt it with a key that this stack may use, or deploy the stack with this one's ARN as kmsKeyArn.",
   store: 'Change what is named of the parameter.',
@@ -12,17 +13,42 @@ const ofLines: Record<LineName, string> = {
   port: 'Let the security group of the database admit that of this stack, and see that the subnets of this stack lead there.',
   tls: 'Deploy the stack with the issuer in its caFile, or let the value name a host that the certificate is for.',
   login:
-    'Store the password that the database has, or set the stored one in the database. It was tried once.',
+    'Store the password that the database has, or set the stored one in the database; what has expired or is locked is refused likewise. It was tried once.',
   pooler:
     'Tag it keyturn:pooler=auth-query if the pooler asks the database; else let the value name the server itself.',
   connections: 'Close connections of this user, or raise its limit: a rotation needs one.',
   'test-query': 'Run the query as this user in another client, and correct it or grant what it needs.',
   admin: 'Let masterarn name the secret of an admin of the same database that is tagged keyturn:admin=true.',
   'admin-login':
-    "Store the password that the admin has in the database as its secret's value. It was tried once.",
+    "Store the password that the admin has in the database as its secret's value, and see that it may log in. It was tried once.",
   privileges: 'Grant what is named, or choose another strategy: docs/strategies.md says what each needs.',
   'password-rules':
     "Change the tags of the password's rules, as docs/strategies.md lists them, or the server's rules.",
+}
+
+const TAG = 'Correct the tag that is named.'
+const VALUE = 'Correct in the stored value what is named.'
+const UNANSWERED =
+  'See that the server is up, takes logins and has room for another connection, and look again.'
+
+/** What to do about an error at one line, by the error's name. */
+const ofLineErrors: Partial<Record<LineName, Record<string, string>>> = {
+  tags: {
+    InvalidOption: TAG,
+    NotPermitted:
+      'Enrol it by `keyturn enrol`: this stack may use what is tagged keyturn:managed=true, and nothing else.',
+  },
+  value: {
+    InvalidOption: TAG,
+    NotPermitted: "Let this stack read it: see the secret's own policy, and that of its key.",
+  },
+  login: {
+    InvalidCredential: VALUE,
+    NotPermitted:
+      'Change in the server what is named: it has to admit this user from the subnets of this stack, by its password.',
+    Unreachable: UNANSWERED,
+  },
+  'admin-login': { Unreachable: UNANSWERED },
 }
 
 /** What is to be done whichever line it befalls. */
@@ -33,12 +59,6 @@ const ofErrors: Record<string, string> = {
   Unexpected: 'Read the log of checkCredential, which has where it came from.',
 }
 
-/** What to do about a login that was neither taken nor refused. */
-const UNANSWERED =
-  'See that the server is up, takes logins and has room for another connection, and look again.'
-
 /** @returns one sentence */
-export function remedyOf(line: LineName, error: string): string {
-  if (error === 'Unreachable' && (line === 'login' || line === 'admin-login')) return UNANSWERED
-  return ofErrors[error] ?? ofLines[line]
-}
+export const remedyOf = (line: LineName, { remedy, name }: RotationError): string =>
+  remedy ?? ofErrors[name] ?? ofLineErrors[line]?.[name] ?? ofLines[line]

@@ -64,10 +64,10 @@ export class Report {
   }
 
   fail(line: LineName, error: unknown): void {
-    const ours = error instanceof RotationError ? error : new Unexpected(error)
-    const { name, message } = ours
-    if (ours instanceof Unexpected) this.#onUnexpected(ours)
-    this.add(line, { state: 'failed', says: message, error: name, remedy: remedyOf(line, name) })
+    const known = error instanceof RotationError ? error : new Unexpected(error)
+    const { name, message } = known
+    if (known instanceof Unexpected) this.#onUnexpected(known)
+    this.add(line, { state: 'failed', says: message, error: name, remedy: remedyOf(line, known) })
   }
 
   add(line: LineName, { says, remedy, ...rest }: Omit<Line, 'line'>): void {

@@ -68,12 +68,7 @@ async function tags(
   const found = await pipeline.store.describe(id)
   const { rotatedBy } = found
   const isOurs = rotatedBy !== undefined && rotatedBy === rotationFunction
-  if (!isManaged(found.tags) && !isOurs)
-    throw new NotPermitted(
-      isAdmin(found.tags)
-        ? "it is an admin's secret, which is read for the secrets that name it, and is not tagged keyturn:managed=true"
-        : 'it is neither tagged keyturn:managed=true nor rotated by the function of this stack',
-    )
+  if (!isManaged(found.tags) && !isOurs) throw notEnrolled(found)
   const options = optionsOf(found, pipeline)
   const says = isManaged(found.tags)
     ? 'it is tagged keyturn:managed=true'
@@ -86,6 +81,14 @@ async function tags(
       'Enrol it by `keyturn enrol`, which takes it over, or cancel the rotation of Secrets Manager: two that rotate one user lock each other out.',
   }
 }
+
+const notEnrolled = ({ tags }: Description) =>
+  isAdmin(tags)
+    ? new NotPermitted(
+        "it is an admin's secret, which is read for the secrets that name it, and is not tagged keyturn:managed=true",
+        { remedy: 'Check the secrets that name it; if it is to rotate itself, enrol it by `keyturn enrol`.' },
+      )
+    : new NotPermitted('it is neither tagged keyturn:managed=true nor rotated by the function of this stack')
 
 type Value = { store: Store; current: Credential; strategy: StrategyName; nextUser: string }
 
@@ -119,9 +122,9 @@ async function pendingOf(pipeline: StorePipeline, found: Description): Promise<F
   const left = await foreignIn(pipeline, found)
   if (!left) return { says: 'no rotation goes on', value: undefined }
   return {
-    says: `version ${left} is pending, but its rotation does not run any more`,
+    says: `it is stuck: a rotation died and left version ${left} pending`,
     value: undefined,
-    warning: 'Nothing: the next rotation takes it back before it begins.',
+    warning: 'Rotate it: that takes the pending version back first.',
   }
 }
 

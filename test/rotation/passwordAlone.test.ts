@@ -99,7 +99,7 @@ describe('a password alone', () => {
   test.each([
     [
       '{"engine":"postgres","username":"app"}',
-      "host: should be the host name of the database itself, not RDS Proxy's, which takes no password that is not current yet",
+      "host: is missing; it should be the host name of the database itself, not RDS Proxy's, which takes no password that is not current yet",
     ],
     ['Hidden-1', 'value: should be a JSON object with engine, host and username'],
   ])('a connection of no use is refused before anything is written: %s', async (text, problem) => {

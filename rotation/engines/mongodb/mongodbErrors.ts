@@ -138,6 +138,8 @@ function unreachedBecause({ code = '' }: { code?: string }, where: string, late:
   if (late) return new Unreachable(`${where}: no answer in time`)
   // A server that has no TLS hangs up on who begins it, and so does one that wants TLS on who does not.
   if (code === 'ECONNRESET' || !code)
-    return new Unreachable(`${where}: the server hung up; is "ssl" in the value what the server has?`)
+    return new Unreachable(`${where}: the server hung up; is "ssl" in the value what the server has?`, {
+      remedy: 'Let "ssl" in the value say whether the server takes TLS.',
+    })
   return new Unreachable(`${where}: ${code}`)
 }

@@ -13,13 +13,21 @@ import { AgainstRules } from '../againstRules.ts'
 import { unreachable, untrusted } from '../networkErrors.ts'
 import { NoConnection } from '../noConnection.ts'
 import { NoSuchUser } from '../noSuchUser.ts'
+import { offersNoTls, TAKE_SSL_OUT, wantsTls } from '../tlsErrors.ts'
 
 type Translation = (message: string, where: string) => RotationError
 
 /** The transaction is read-only, or the server is. */
 export class ReadOnly extends Unreachable {}
 
-const locked: Translation = (_, where) => new LoginRefused(`${where}: the account is locked`)
+const locked: Translation = (_, where) =>
+  new LoginRefused(`${where}: the account is locked`, {
+    remedy: 'Unlock the account: ALTER USER … ACCOUNT UNLOCK.',
+  })
+const ended: Translation = (_, where) =>
+  new NotPermitted(`${where}: the password has expired`, {
+    remedy: 'Set a password in the database (ALTER USER … IDENTIFIED BY …), and store the same.',
+  })
 const notPermitted: Translation = (message, where) => new NotPermitted(`${where}: ${message}`)
 const full: Translation = (_, where) => new NoConnection(where)
 const stopping: Translation = (_, where) => new Unreachable(`${where}: the server is starting or stopping`)
@@ -46,9 +54,9 @@ const byNumber: Record<number, Translation> = {
   1049: (_, where) => new InvalidCredential('dbname', `${where}: there is no such database`),
   1130: (_, where) => new NotPermitted(`${where}: no account admits a login from this address`),
   1129: (_, where) => new NotPermitted(`${where}: the server blocks this address after failed connections`),
-  1820: (_, where) => new NotPermitted(`${where}: the password has expired`),
-  1862: (_, where) => new NotPermitted(`${where}: the password has expired`),
-  3159: (_, where) => new TlsFailed(`${where}: the server wants TLS, but the credential says ssl: false`),
+  1820: ended,
+  1862: ended,
+  3159: (_, where) => wantsTls(where),
   1142: notPermitted,
   1143: notPermitted,
   1211: notPermitted,
@@ -96,7 +104,10 @@ export function translateLogin(error: unknown, credential: Credential): Rotation
     return new InvalidCredential('dbname', `${where}: there is no such database, or this user may not use it`)
   // An account that requires TLS is refused like a wrong password; by MariaDB 10.11 so is everybody.
   if (errno === 1045 && !credential.ssl)
-    return new LoginRefused(`${where}: refused; the server may want TLS, but the credential says ssl: false`)
+    return new LoginRefused(
+      `${where}: refused; the server may want TLS, but the credential says ssl: false`,
+      { remedy: `${TAKE_SSL_OUT} If the server has none, store the password that the database has.` },
+    )
   if (errno === 1045 || errno === 1698)
     return new LoginRefused(`${where}: the user or its password was refused`)
   // Without TLS it is the key that the password should be encrypted with.
@@ -113,8 +124,7 @@ export function translate(error: unknown, where: string): RotationError {
   const { code, errno, message, sqlState } = fieldsOf(error)
   // Node's own numbers are negative.
   if (errno > 0) return (byNumber[errno] ?? unknownNumber(errno, sqlState))(message, where)
-  if (code === 'HANDSHAKE_NO_SSL_SUPPORT')
-    return new TlsFailed(`${where}: the server offers no TLS; to accept that, store "ssl": false`)
+  if (code === 'HANDSHAKE_NO_SSL_SUPPORT') return offersNoTls(where)
   // The driver puts this in the place of Node's own code.
   if (code === 'HANDSHAKE_SSL_ERROR')
     return hungUp(error, message) ? broken('', where) : new TlsFailed(`${where}: ${message}`)

@@ -11,6 +11,7 @@ import {
 import { unreachable, untrusted } from '../networkErrors.ts'
 import { NoConnection } from '../noConnection.ts'
 import { NoSuchUser } from '../noSuchUser.ts'
+import { offersNoTls, wantsTls } from '../tlsErrors.ts'
 
 /** The transaction is read-only: the server is, or the user or the database is set so. */
 export class ReadOnly extends Unreachable {}
@@ -23,12 +24,21 @@ export class Unmet extends DatabaseFailed {}
 
 /** SQLSTATEs, and their two-letter classes: https://www.postgresql.org/docs/current/errcodes-appendix.html */
 const bySqlState: Record<string, (message: string, where: string, routine: string) => RotationError> = {
-  '28P01': (_, where) => new LoginRefused(`${where}: the password was refused`),
+  '28P01': (_, where) =>
+    new LoginRefused(`${where}: the password was refused`, {
+      remedy:
+        'Store the password that the role has, or set the stored one in the database; a role whose VALID UNTIL is over is refused likewise. It was tried once.',
+    }),
   28000: (message, where, routine) => {
     if (message.includes('pg_hba.conf'))
       return message.includes('no encryption')
-        ? new TlsFailed(`${where}: the server wants TLS, but the credential says ssl: false`)
+        ? wantsTls(where)
         : new NotPermitted(`${where}: the server's pg_hba.conf does not admit this login`)
+    // Once its password was right.
+    if (routine === 'InitializeSessionUserId')
+      return new LoginRefused(`${where}: the role may not log in`, {
+        remedy: 'Let the role log in: ALTER ROLE … LOGIN.',
+      })
     // Redshift also says so of a wrong password.
     const otherProof = routine === 'auth_failed' && !/password/i.test(message)
     return otherProof || /certificate/i.test(message)
@@ -100,8 +110,7 @@ export function translate(error: unknown, where: string, first?: string): unknow
   const { code, severity, routine = '' } = error as { code?: string; severity?: string; routine?: string }
   if (severity) return reported(error.message, code, routine, where)
   if (code && untrusted.test(code)) return new TlsFailed(`${where}: ${code}`)
-  if (error.message === 'The server does not support SSL connections')
-    return new TlsFailed(`${where}: the server offers no TLS; to accept that, store "ssl": false`)
+  if (error.message === 'The server does not support SSL connections') return offersNoTls(where)
   if (error.message === 'There was an error establishing an SSL connection' && first === 'E')
     return new Unreachable(`${where}: the server cannot take another connection now`)
   if (code && unreachable.test(code)) return new Unreachable(`${where}: ${code}`)
