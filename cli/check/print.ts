@@ -9,23 +9,41 @@ const labels: Record<LineState, string> = {
   failed: 'failed',
   'not-looked-at': 'not looked at',
 }
-/** Columns of the longest label but one, and the blanks after it. */
-const INDENT = 10
+/** Where texts begin at least, and after the longest label two blanks. */
+const [LEAST, GAP] = [10, 2]
 
 /** What to do about a line: its own words, or else what the runbook says of its error. */
 export const remedyIn = ({ state, remedy, error }: Line): string | undefined =>
   state === 'ok' ? undefined : (remedy ?? (error === undefined ? undefined : remedyOf(error)))
 
-/** A line each: how it is, what it is about, and under what is not well what to do. */
+/**
+ * A line each: how it is, what it is about, and under what is not well what to do. Those that follow each other and were not
+ * looked at for the same reason are one line.
+ */
 export function printLines(output: Output, lines: Line[]): void {
-  for (const line of lines) {
+  const indent = Math.max(LEAST, ...lines.map(({ state }) => labels[state].length + GAP))
+  for (const [line, ...more] of together(lines)) {
     const label = labels[line.state]
-    const mark = `${output.styled(styles[line.state], label)}${' '.repeat(Math.max(2, INDENT - label.length))}`
-    output.line(`${mark}${plain(line.line)}: ${plain(line.says)}`, INDENT)
+    const mark = `${output.styled(styles[line.state], label)}${' '.repeat(indent - label.length)}`
+    const names = [line, ...more].map(each => plain(each.line)).join(', ')
+    output.line(`${mark}${names}: ${plain(line.says)}`, indent)
     const remedy = remedyIn(line)
-    if (remedy) output.line(`${' '.repeat(INDENT)}${plain(remedy)}`, INDENT)
+    if (remedy) output.line(`${' '.repeat(indent)}${plain(remedy)}`, indent)
   }
 }
+
+function together(lines: Line[]): [Line, ...Line[]][] {
+  const groups: [Line, ...Line[]][] = []
+  for (const line of lines) {
+    const last = groups.at(-1)
+    if (last && areAlike(last[0], line)) last.push(line)
+    else groups.push([line])
+  }
+  return groups
+}
+
+const areAlike = (a: Line, b: Line) =>
+  a.state === 'not-looked-at' && b.state === a.state && b.says === a.says && remedyIn(b) === remedyIn(a)
 
 /** The result in a sentence. */
 export function resultSays({ result, lines, strategy, user, address }: Checked): string {

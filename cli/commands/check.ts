@@ -1,10 +1,12 @@
 import type { Checked } from '../../rotation/check/line.ts'
+import { isAdmin, isManaged } from '../../rotation/tags.ts'
 import { type Failed, failedBy } from '../awsErrors.ts'
+import { isRotatedBy } from '../begin.ts'
 import { printLines, remedyIn, resultSays } from '../check/print.ts'
 import { checkMachineOf, runCheck } from '../check/run.ts'
 import type { Context } from '../context.ts'
-import type { Found } from '../credentialId.ts'
-import { type ExitCode, exit, worst } from '../exit.ts'
+import { type Found, fullId } from '../credentialId.ts'
+import { CommandError, type ExitCode, exit, worst } from '../exit.ts'
 import { findCredential } from '../findCredential.ts'
 import { interruption } from '../interrupt.ts'
 import { inLots } from '../lots.ts'
@@ -53,6 +55,7 @@ async function checkOne(
 ): Promise<Outcome> {
   try {
     signal.throwIfAborted()
+    refuseForeign(stack, found)
     const checked = await runCheck(context, stack, found, signal, slow)
     return { found, checked, code: checked.result === 'failed' ? exit.findings : exit.done }
   } catch (error) {
@@ -63,6 +66,20 @@ async function checkOne(
       }
     return { found, ...failedBy(error) }
   }
+}
+
+/** What the function would be refused to look at, whose tags tell it here. @throws CommandError */
+function refuseForeign(stack: Stack, found: Found): void {
+  const { tags, store, name } = found
+  if (isManaged(tags) || (store === 'secrets-manager' && isRotatedBy(stack, found))) return
+  const enrols = `keyturn enrol ${fullId(store, name)}`
+  if (isAdmin(tags))
+    throw new CommandError(
+      exit.findings,
+      "it is an admin's secret, and not enrolled itself",
+      `Check the secrets that name it. If it is to rotate too: ${enrols}`,
+    )
+  throw new CommandError(exit.findings, 'it is not enrolled', `To enrol it: ${enrols}`)
 }
 
 function report({ output, json }: Context, outcomes: Outcome[]): void {

@@ -19,7 +19,11 @@ beforeAll(async () => {
   const credentials = { accessKeyId: 'AKIDEXAMPLE', secretAccessKey: 'secret' }
   const secrets = new SecretsManagerClient({ endpoint: secretsManager.url, region: 'eu-west-1', credentials })
   for (const Name of ['shop/database', 'shop/other'])
-    await secrets.send(new CreateSecretCommand({ Name, SecretString: 'Hidden-1' }))
+    await secrets.send(new CreateSecretCommand({ Name, SecretString: 'Hidden-1', Tags: tagged('managed') }))
+  await secrets.send(new CreateSecretCommand({ Name: 'shop/foreign', SecretString: 'Hidden-1' }))
+  await secrets.send(
+    new CreateSecretCommand({ Name: 'shop/admin', SecretString: 'Hidden-1', Tags: tagged('admin') }),
+  )
 })
 afterAll(async () => {
   account?.stop()
@@ -35,6 +39,8 @@ beforeEach(() => {
   played = play(account)
 })
 afterEach(() => vi.unstubAllEnvs())
+
+const tagged = (name: string) => [{ Key: `keyturn:${name}`, Value: 'true' }]
 
 async function keyturn(ids: string[], json = false) {
   const { printed, context } = surroundings(undefined, json)
@@ -81,7 +87,7 @@ test('warnings alone end with 0, a line that failed with 5; under each stands wh
   expect(code).toBe(5)
   // Its own remedy is missing, so it is the runbook's.
   expect(out).toMatch(
-    /^failed {4}login: the server refuses user shop\n {10}Store the password that the database has/m,
+    /^failed {9}login: the server refuses user shop\n {15}Store the password that the database has/m,
   )
   expect(out).toMatch(
     /^not looked at {2}admin: as login failed\n.*would fail at login\. Nothing was changed\.$/m,
@@ -89,7 +95,7 @@ test('warnings alone end with 0, a line that failed with 5; under each stands wh
 })
 
 test('of several each stands under its name, and the worst counts; --json is one document', async () => {
-  account.parameters.set('/shop/mail', {})
+  account.parameters.set('/shop/mail', { 'keyturn:managed': 'true' })
   played.check = input =>
     input.id === 'shop/other' ? new Failure('Throttled', 'too many requests') : checked(input, warning)
   const ids = ['shop/database', 'secret:shop/database', 'shop/other', '/shop/mail']
@@ -110,6 +116,35 @@ test('of several each stands under its name, and the worst counts; --json is one
     },
     { id: 'shop/other', says: expect.stringContaining('Throttled'), exitCode: 1 },
     { store: 'parameter-store', id: '/shop/mail', exitCode: 0 },
+  ])
+})
+
+test('what is not enrolled is told to be, and no function looks at it', async () => {
+  account.parameters.set('/shop/foreign', {})
+  const { code, out, err } = await keyturn(['shop/foreign', '/shop/foreign', 'shop/admin'])
+  expect([code, out]).toEqual([5, ''])
+  expect(err).toMatch(
+    /^keyturn: shop\/foreign: it is not enrolled\nTo enrol it: keyturn enrol secret:shop\/foreign\n/,
+  )
+  expect(err).toContain('keyturn enrol parameter:/shop/foreign\n')
+  expect(err).toMatch(/shop\/admin: it is an admin's secret, and not enrolled itself\nCheck the secrets/)
+  expect(played.inputs).toEqual([])
+})
+
+test('lines that were not looked at for one reason are one line, and all begin in one column', async () => {
+  const missed = (line: Line['line'], says = 'something before it failed'): Line => ({
+    ...{ line, state: 'not-looked-at', says },
+  })
+  played.check = input =>
+    checked(input, failed, missed('pooler'), missed('connections'), missed('admin', 'no time'))
+  const { out } = await keyturn(['shop/database'])
+  expect(out.split('\n').slice(2)).toEqual([
+    'failed         login: the server refuses user shop',
+    expect.stringMatching(/^ {15}Store the password/),
+    'not looked at  pooler, connections: something before it failed',
+    'not looked at  admin: no time',
+    expect.stringMatching(/^A rotation/),
+    '',
   ])
 })
 
@@ -189,5 +224,7 @@ test.each([40, 80])('on a terminal of %d columns it wraps under its text', async
   await check(context, ['shop/database'])
   for (const line of printed.out.split('\n')) expect(line.length).toBeLessThanOrEqual(columns)
   if (columns === 40)
-    expect(printed.out).toContain('ok        tags: the tags are ones that\n          Keyturn knows\n')
+    expect(printed.out).toContain(
+      `ok${' '.repeat(13)}tags: the tags are ones\n${' '.repeat(15)}that Keyturn knows\n`,
+    )
 })
