@@ -1,6 +1,7 @@
 import type { Context } from '../context.ts'
 import { credentialOf } from '../credentialId.ts'
 import { CommandError, type ExitCode, exit } from '../exit.ts'
+import { plain } from '../output.ts'
 import { deployerParts } from '../policy/deployer.ts'
 import {
   type Document,
@@ -26,7 +27,7 @@ export type PolicyOptions = {
   caretaker?: true
   deployer?: true
   account?: string
-  part?: PartName
+  part?: string
   format: 'json' | 'cloudformation'
 }
 
@@ -45,6 +46,7 @@ export async function policy(
   const { output, json } = context
   const request = requestOf(id, options)
   const parts = await partsFor(context, request, options)
+  if ('person' in request && parts.length > 1 && !options.part && !json) throw severalParts(parts)
   const chosen = partNamed(parts, options.part)
   if (json) {
     output.json({ policies: parts.map(({ name, document, notes }) => ({ name, policy: document, notes })) })
@@ -53,8 +55,10 @@ export async function policy(
   output.json(options.format === 'json' ? chosen.document : templateFor(chosen, request))
   for (const note of chosen.notes) output.note(note)
   const others = parts.filter(part => part !== chosen).map(({ name }) => name)
-  for (const name of options.part ? [] : others)
-    output.note(`${meanings[name]}: the same command with --part ${name}.`)
+  if (!options.part && others.length) {
+    output.note(`This is the first policy of ${parts.length}, --part ${chosen.name}.`)
+    for (const name of others) output.note(`${meanings[name]}: the same command with --part ${name}.`)
+  }
   if (chosen.resource?.Type === 'AWS::IAM::ManagedPolicy') noteSize(output, chosen.document)
   return exit.done
 }
@@ -77,17 +81,31 @@ function noteSize(output: Context['output'], document: Document): void {
 
 /** @throws CommandError where the options ask for nothing, or for two things */
 function requestOf(id: string | undefined, options: PolicyOptions): Request {
-  const { role } = options
-  const people = (['operator', 'auditor', 'caretaker', 'deployer'] as const).filter(name => options[name])
-  const [person] = people
-  if (person && people.length === 1 && id === undefined && role === undefined) return checked(person, options)
-  if (!person && id !== undefined && role !== undefined && options.account === undefined) return { id, role }
-  throw new CommandError(
-    exit.usage,
-    'it takes an ID and the --role that is to read it, or one of --operator, --auditor, --caretaker and --deployer',
-    'Such as: keyturn policy secret:shop/database --role arn:aws:iam::123456789012:role/shop',
+  const { role, account } = options
+  const [person, other] = (['operator', 'auditor', 'caretaker', 'deployer'] as const).filter(
+    name => options[name],
   )
+  if (other) throw wrong(`--${person} and --${other} are two policies`, 'Ask for one at a time.')
+  if (person && id !== undefined)
+    throw wrong(`--${person} takes no ID`, `It is about the whole stack: keyturn policy --${person}`)
+  if (person && role !== undefined)
+    throw wrong(`--${person} takes no --role`, `It is about the whole stack: keyturn policy --${person}`)
+  if (person) return checked(person, options)
+  if (id === undefined && role === undefined)
+    throw wrong(
+      'it takes an ID and the --role that is to read it, or one of --operator, --auditor, --caretaker and --deployer',
+      `Such as: ${EXAMPLE}`,
+    )
+  if (id === undefined) throw wrong('the ID is missing of what the role is to read', `Such as: ${EXAMPLE}`)
+  if (role === undefined) throw wrong('--role is missing: the role that is to read it', `Such as: ${EXAMPLE}`)
+  if (account !== undefined)
+    throw wrong('--account is for --deployer', 'Leave it out: the ARN of --role has it.')
+  return { id, role }
 }
+
+const EXAMPLE = 'keyturn policy secret:shop/database --role arn:aws:iam::123456789012:role/shop'
+
+const wrong = (message: string, remedy: string) => new CommandError(exit.usage, message, remedy)
 
 function checked(person: Person | 'deployer', { replicas, asParameter, account }: PolicyOptions): Request {
   if (replicas || asParameter)
@@ -130,12 +148,19 @@ async function groundToDeploy(context: Context, { account }: PolicyOptions): Pro
   return { ...groundIn(region, account), stack, prefix: stack }
 }
 
-function partNamed(parts: Part[], name: PartName | undefined): Part {
+/** Whoever keeps one of them in a file would think it was all. */
+const severalParts = (parts: Part[]) =>
+  wrong(
+    `it is ${parts.length} policies, and all are needed`,
+    `Print one at a time with --part: ${parts.map(({ name }) => name).join(', ')}. Or all with --json.`,
+  )
+
+function partNamed(parts: Part[], name: string | undefined): Part {
   const part = name ? parts.find(part => part.name === name) : parts[0]
   if (part) return part
   throw new CommandError(
     exit.usage,
-    `there is no part ${name} of this policy`,
+    `there is no part ${plain(name ?? '')} of this policy`,
     `There is: ${parts.map(({ name }) => name).join(', ')}.`,
   )
 }

@@ -17,7 +17,10 @@ export function addPolicy({ make, run }: Making): void {
     .addOption(
       new Option('--account <NUMBER>', 'with --deployer, where no stack of the --stage is there yet'),
     )
-    .addOption(new Option('--part <PART>', 'which of several policies').choices(partNames))
+    // Which of them there are, only the policy tells.
+    .addOption(
+      new Option('--part <PART>', 'which of several policies').choices(partNames).argParser(part => part),
+    )
     .addOption(
       new Option('--format <FORMAT>', 'the policy itself, or a template that makes it')
         .choices(['json', 'cloudformation'])

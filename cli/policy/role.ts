@@ -9,11 +9,14 @@ export function roleOf(arn: string): Role {
   const [, account, path] = /^arn:aws[a-z-]*:iam::(\d{12}):role\/([\w+=,.@/-]{1,576})$/.exec(arn) ?? []
   const name = path?.split('/').at(-1)
   if (account && name) return { arn, account, name }
-  throw new CommandError(
-    exit.usage,
-    `${plain(arn)} is no ARN of a role`,
-    /:assumed-role\//.test(arn)
-      ? 'That is a session. Its role: aws iam get-role --role-name NAME --query Role.Arn'
-      : 'It is like arn:aws:iam::123456789012:role/shop: aws iam get-role --role-name shop --query Role.Arn',
-  )
+  throw new CommandError(exit.usage, `${plain(arn)} is no ARN of a role`, remedyFor(arn))
+}
+
+function remedyFor(arn: string): string {
+  const [, kind] = /^arn:[\w-]+:(?:iam|sts)::\d{12}:(assumed-role|user|group|root)\b/.exec(arn) ?? []
+  if (kind === 'assumed-role')
+    return 'That is a session. Its role: aws iam get-role --role-name NAME --query Role.Arn'
+  if (kind === 'root') return 'That is a whole account. Name the role in it that the application has.'
+  if (kind) return `That is a ${kind}, and the policy is for a role: name the one that the application has.`
+  return 'It is like arn:aws:iam::123456789012:role/shop: aws iam get-role --role-name shop --query Role.Arn'
 }

@@ -7,6 +7,7 @@ import { deployerParts } from '../../cli/policy/deployer.ts'
 import { MANAGED_LIMIT, type Statement, sizeOf } from '../../cli/policy/document.ts'
 import { personPart } from '../../cli/policy/people.ts'
 import { type Ground, groundIn } from '../../cli/policy/places.ts'
+import { programOf } from '../../cli/program.ts'
 import { recordedClients } from '../stack/recordedClients.ts'
 import { stackOf } from './account.ts'
 
@@ -252,13 +253,39 @@ describe('as a template of CloudFormation', () => {
   })
 })
 
+const deploys = { deployer: true, account: '123456789012', stage: 'prod' } as const
+
+test.each([
+  ['arn:aws:iam::123456789012:user/bob', /^That is a user, and the policy is for a role/],
+  ['arn:aws:iam::123456789012:root', /^That is a whole account/],
+  ['arn:aws:sts::123456789012:assumed-role/shop/i-1', /^That is a session/],
+  ['shop', /^It is like arn:/],
+])('what %s is, where a role should be', async (role, remedy) => {
+  await expect(printed(arn, { role }, { secret: {} })).rejects.toMatchObject({
+    remedy: expect.stringMatching(remedy),
+  })
+})
+
+test('which parts there are: those of the policy that was asked for', async () => {
+  const none = { ...deploys, part: 'x' }
+  await expect(printed(undefined, none)).rejects.toMatchObject({
+    remedy: 'There is: calls, functions, resources.',
+  })
+  expect(() =>
+    programOf(() => {})
+      .commands.find(command => command.name() === 'policy')
+      ?.parseOptions(['--part', 'x']),
+  ).not.toThrow()
+})
+
 test.each<[string, string | undefined, Options, string]>([
   ['nothing', undefined, {}, 'it takes an ID'],
-  ['an ID without a role', arn, {}, 'it takes an ID'],
-  ['a role without an ID', undefined, { role: ours }, 'it takes an ID'],
-  ['an ID and a person', arn, { operator: true }, 'it takes an ID'],
-  ['two persons', undefined, { operator: true, auditor: true }, 'it takes an ID'],
-  ['an account for an application', arn, { role: ours, account: '123456789012' }, 'it takes an ID'],
+  ['an ID without a role', arn, {}, '--role is missing'],
+  ['a role without an ID', undefined, { role: ours }, 'the ID is missing'],
+  ['an ID and a person', arn, { operator: true }, '--operator takes no ID'],
+  ['a role and a person', undefined, { auditor: true, role: ours }, '--auditor takes no --role'],
+  ['two persons', undefined, { operator: true, auditor: true }, '--operator and --auditor are two'],
+  ['an account for an application', arn, { role: ours, account: '123456789012' }, '--account is'],
   ['an account for an operator', undefined, { operator: true, account: '123456789012' }, '--account is'],
   ['an account that is none', undefined, { deployer: true, account: '1' }, '--account is'],
   ['an account without a stage', undefined, { deployer: true, account: '123456789012' }, 'the --stage'],
@@ -266,7 +293,8 @@ test.each<[string, string | undefined, Options, string]>([
   ['a user', arn, { role: 'arn:aws:iam::123456789012:user/bob' }, 'no ARN of a role'],
   ['a session', arn, { role: 'arn:aws:sts::123456789012:assumed-role/shop/i-1' }, 'no ARN of a role'],
   ['every role', arn, { role: 'arn:aws:iam::123456789012:role/*' }, 'no ARN of a role'],
-  ['an unknown part', arn, { role: ours, part: 'resource' }, 'no part resource'],
+  ['a part of another policy', arn, { role: ours, part: 'resource' }, 'no part resource'],
+  ['several policies in one file', undefined, deploys, 'it is 3 policies'],
   ['a parameter as a parameter', 'parameter:/shop/key', { role: ours, asParameter: true }, 'already'],
 ])('%s is wrong use', async (_, id, options, message) => {
   const there = id === arn ? { secret: {} } : { parameter: { Type: 'SecureString' } }
