@@ -7,6 +7,7 @@ import { addCost } from './cost/command.ts'
 import { addDoctor } from './doctor/command.ts'
 import { addEnrol } from './enrol/command.ts'
 import { type ExitCode, meanings } from './exit.ts'
+import { formatItem } from './help.ts'
 import { addLooks, ids, type Making } from './looks.ts'
 import { addPolicy } from './policy/command.ts'
 import { addPromotion } from './promotion/command.ts'
@@ -35,7 +36,7 @@ export function programOf(ended: Ended): Command {
     .option('--profile <name>', 'the profile of AWS, as in ~/.aws/config')
     .option('--region <name>', 'the Region of AWS')
     .option('--json', 'print one JSON document')
-    .configureHelp({ showGlobalOptions: true, minWidthToWrap: 15 })
+    .configureHelp({ showGlobalOptions: true, minWidthToWrap: 15, formatItem })
     .addHelpText('after', `\nExit codes:\n${exitCodes()}`)
     .exitOverride()
 

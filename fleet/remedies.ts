@@ -36,7 +36,7 @@ export const remedies: Record<string, string> = {
   rdsbusy: 'Wait until the status of the database is available, then rotate again.',
   throttled: "Rotate again later; look at the account's quotas if it happens often.",
   testfailed:
-    'Mend what the message names, the tag keyturn:test-query or the rights of the two users, then rotate again.',
+    'Mend what the message names, the tag keyturn:test-query or what the user may do, then rotate again.',
   lockedout:
     "Try the stored current value. If it does not log in, set the user's password to it as an administrator of the database; then rotate again.",
   databasefailed: "Look up the code in the database's manual, mend its cause, then rotate again.",

@@ -22,8 +22,8 @@ export type StatusOptions = {
   watch?: true
 }
 
-/** Columns that a table of all needs; on a narrower terminal each has some lines. */
-const WIDE = 110
+/** Columns that a table of all needs; one without host and reason; on a narrower terminal each has some lines. */
+const [WIDE, MIDDLE] = [110, 76]
 const NONE = 'There is no such credential that this stack rotates or may rotate.'
 /** Milliseconds between two looks. */
 const PAUSE = 10_000
@@ -99,7 +99,15 @@ function list({ output }: Context, stack: Stack, all: Known[], watch = false): v
       ['STATE', 'CREDENTIAL', 'LAST', 'NEXT', 'HOST', 'WHY'],
       rows.map(({ state, ...row }) => [coloured(output, state), ...Object.values(row)]),
     )
-  else
+  else if (output.width >= MIDDLE) {
+    output.table(
+      ['STATE', 'CREDENTIAL', 'LAST', 'NEXT'],
+      rows.map(({ state, id, last, next }) => [coloured(output, state), id, last, next]),
+    )
+    const known = rows.filter(({ why }) => why)
+    if (known.length) output.line()
+    for (const { id, why } of known) output.line(`${id}: ${why}`, 2)
+  } else
     for (const { state, id, last, next, host, why } of rows) {
       output.line(`${coloured(output, state)}  ${id}`, 2)
       output.line(`  last ${last}, next ${next}, on ${host}`, 4)
@@ -123,7 +131,7 @@ function rowOf(known: Known, stack: Stack) {
   return {
     state: standing.state,
     id: idIn(known),
-    last: latestGood(facts.records)?.ended?.slice(0, 16).replace('T', ' ') ?? 'not known',
+    last: latestGood(facts.records)?.ended?.slice(0, 16).replace('T', ' ') ?? unrecorded(facts),
     next: nextIn(known, stack) ?? '-',
     host: plain(facts.records[0]?.host ?? '-'),
     why: standing.why ? plain(standing.why) : '',
@@ -180,9 +188,14 @@ const endOf = ({ began, ended = began }: RotationRecord) => new Date(ended)
 /** Who logs in now. */
 const inUse = (last: RotationRecord) => usersOf({ ...last, user: last.nextUser ?? '' })
 
-function beforeTable({ credential, passwordSince = credential.since }: Known['facts']): string {
-  return passwordSince.getTime() ? `not known; its value is of ${moment(passwordSince)}` : 'not known'
+function beforeTable(facts: Known['facts']): string {
+  const { credential, passwordSince = credential.since } = facts
+  const since = passwordSince.getTime() ? `; its value is of ${moment(passwordSince)}` : ''
+  return `${unrecorded(facts)}${since}`
 }
+
+/** Of one that has no good rotation among the records that are looked at. */
+const unrecorded = ({ records }: Known['facts']) => (records.length ? 'not known' : 'none on record')
 
 const editedSince = (passwordSince: Date) =>
   `to name an admin; the password is of ${moment(passwordSince)}, and the schedule counts from the edit`

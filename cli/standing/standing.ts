@@ -5,6 +5,7 @@ import { latestGood, type RotationRecord } from '../../fleet/records/record.ts'
 import { remedies, remedyOf } from '../../fleet/remedies.ts'
 import { notFollowing, type Replica, saysOf } from '../../rotation/replicas.ts'
 import { homeIn, isManaged } from '../../rotation/tags.ts'
+import { fullId } from '../credentialId.ts'
 import type { State } from './states.ts'
 
 /** What is known of a credential, without its value. */
@@ -55,7 +56,7 @@ export function standingOf(facts: Facts, now: Date, interval: number): Standing 
     return {
       state: 'unmanaged',
       why: 'it lacks the tag keyturn:managed=true, and this stack is not its rotation function',
-      remedy: 'Tag it keyturn:managed=true, if Keyturn is to rotate it.',
+      remedy: `If Keyturn is to rotate it: keyturn enrol ${fullId(credential.store, credential.id)}`,
     }
   const home = homeIn(credential.tags)
   if (replicas.some(({ region }) => region === home))

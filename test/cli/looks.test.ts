@@ -13,7 +13,9 @@ import {
   PutParameterCommand,
   SSMClient,
 } from '@aws-sdk/client-ssm'
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import { status } from '../../cli/commands/status.ts'
+import { Output } from '../../cli/output.ts'
 import type { RotationRecord } from '../../fleet/records/record.ts'
 import { RecordTable } from '../../fleet/records/recordTable.ts'
 import { serverId } from '../../fleet/servers.ts'
@@ -23,6 +25,7 @@ import { pythonBin } from '../../local/stack/python.ts'
 import { type Moto, startMoto } from '../support/moto.ts'
 import { makeRecordTable } from '../support/records.ts'
 import { type Account, environment, run, stackOf, startAccount } from './account.ts'
+import { surroundings } from './terminal.ts'
 
 const bin = await pythonBin()
 let moto: Moto
@@ -121,7 +124,7 @@ describe('status of one credential', () => {
       execution: arnOf('states', 'execution:keyturn-local-set-admin:one'),
     })
     const { stdout } = await keyturn('status', 'one/edited')
-    expect(stdout).toMatch(/^ {2}last good {3}not known; its value is of 2026-01-02 03:04 UTC$/m)
+    expect(stdout).toMatch(/^ {2}last good {3}none on record; its value is of 2026-01-02 03:04 UTC$/m)
     expect(stdout).toMatch(/^ {2}edited {6}to name an admin; the password is of 2026-01-02 03:04 UTC/m)
     expect((await keyturn('history', 'one/edited')).stdout).toMatch(/^No rotation of/)
   })
@@ -225,11 +228,11 @@ describe('status of one credential', () => {
     })
   })
 
-  test('that the table does not know: not known, and never fine', async () => {
+  test('that the table does not know: that it has no record, and never that it is fine', async () => {
     await secret('one/unknown')
     const { code, stdout } = await keyturn('status', 'secret:one/unknown')
     expect(code).toBe(0)
-    expect(stdout).toMatch(/^ {2}last good {3}not known; its value is of /m)
+    expect(stdout).toMatch(/^ {2}last good {3}none on record; its value is of /m)
   })
 
   test('that nobody may rotate', async () => {
@@ -237,7 +240,7 @@ describe('status of one credential', () => {
     const { code, stdout } = await keyturn('status', 'one/foreign')
     expect(code).toBe(5)
     expect(stdout).toMatch(/state {7}unmanaged/)
-    expect(stdout).toMatch(/what to do {2}Tag it keyturn:managed=true/)
+    expect(stdout).toMatch(/what to do {2}If Keyturn is to rotate it: keyturn enrol secret:one\/foreign$/m)
   })
 
   test('whose rotation failed before it was read: by its name', async () => {
@@ -340,6 +343,29 @@ describe('status of all', () => {
       'There is no such credential that this stack rotates or may rotate.\n',
     )
   })
+})
+
+test('on a terminal of 80 columns it is a table too, with the reasons under it', async () => {
+  for (const [name, value] of Object.entries(environment(account.url))) vi.stubEnv(name, value)
+  const { printed, context } = surroundings(undefined, false)
+  const stdout = { isTTY: true, columns: 80, rows: 100, write: (text: string) => (printed.out += text) }
+  Object.assign(context, { output: new Output(stdout, stdout, { TERM: 'dumb' }) })
+  await parameter('/narrow/late', { ...managed, 'keyturn:every': 'never', team: 'narrow' })
+  await parameter('/narrow/well', { ...managed, team: 'narrow' })
+  await status(context, undefined, { tag: [['team', 'narrow']] })
+  vi.unstubAllEnvs()
+  expect(printed.out.split('\n')).toEqual([
+    expect.stringMatching(/^STATE +CREDENTIAL +LAST +NEXT$/),
+    expect.stringMatching(/^late +parameter:\/narrow\/late +none on record +/),
+    expect.stringMatching(/^by-hand +parameter:\/narrow\/well +none on record +-$/),
+    '',
+    expect.stringMatching(/^parameter:\/narrow\/late: keyturn:every: should be/),
+    expect.any(String),
+    '',
+    '1 late, 1 by-hand',
+    '',
+  ])
+  for (const line of printed.out.split('\n')) expect(line.length).toBeLessThanOrEqual(80)
 })
 
 describe('history', () => {
