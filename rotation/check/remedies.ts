@@ -36,7 +36,7 @@ const ofLineErrors: Partial<Record<LineName, Record<string, string>>> = {
   tags: {
     InvalidOption: TAG,
     NotPermitted:
-      'Enrol it by `keyturn enrol`: this stack may use what is tagged keyturn:managed=true, and nothing else.',
+      'It has to be tagged keyturn:managed=true, as `keyturn enrol` does: this stack may use nothing else.',
   },
   value: {
     InvalidOption: TAG,

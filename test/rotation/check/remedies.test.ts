@@ -45,7 +45,7 @@ test('a tag that is wrong is to be corrected, and nothing else; what has none is
     expect(await remedyAt('tags')).toBe('Correct the tag that is named.')
   }
   await begin(single)
-  expect(await remedyAt('tags')).toMatch(/^Enrol it by `keyturn enrol`/)
+  expect(await remedyAt('tags')).toMatch(/^It has to be tagged keyturn:managed=true, as `keyturn enrol` does/)
 })
 
 test('what a rotation left that died is to be rotated, as status says', async () => {
