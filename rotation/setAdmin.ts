@@ -30,7 +30,7 @@ export type EditPipeline = Pipeline & {
 type Wanted = { id: string; admin: string; started: number }
 
 /**
- * `set` names the new version, the one that it replaced, and since when that, and so the password, is there (ISO 8601). `already`:
+ * `set` names the new version, the one that it replaced, and since when the password is there (ISO 8601). `already`:
  * the value named this admin before.
  */
 export type AdminSet = { arn?: string } & (
@@ -39,7 +39,8 @@ export type AdminSet = { arn?: string } & (
 )
 
 /**
- * Adds `masterarn` to a stored value; all else in it stays byte for byte. Nothing is written, and the admin's value is not read,
+ * Adds `masterarn` to a stored value, or names another admin in the place of one that it added itself; all else stays byte for
+ * byte. Nothing is written, and the admin's value is not read,
  * before current has logged in, by the proof of a rotation; nobody logs in as the admin.
  * @throws InvalidCredential, InvalidOption, NotAtHome, RotationInProgress, RotationAbandoned, ReplicasBehind, LoginRefused,
  *   HostMismatch, NotPermitted, Superseded …
@@ -61,19 +62,24 @@ export async function setAdmin(pipeline: EditPipeline, wanted: Wanted): Promise<
   const current = Credential.parse(text)
   refuseNoHost(current)
   if (current.masterarn === admin) return alreadySet(pipeline, found, version, wanted)
-  if (current.masterarn)
-    throw new InvalidCredential('masterarn', `names another admin, ${current.masterarn}: change it by hand`)
+  const bare = current.masterarn ? await beforeEdits(pipeline, found, id, version) : version
+  if (!bare)
+    throw new InvalidCredential(
+      'masterarn',
+      `names another admin, ${current.masterarn}, and it was not set-admin that named it last: keep that one, or exchange it in the value by hand`,
+    )
+  const bareText = bare.credential.serialize()
   const token = tokenOf(found.arn ?? id, version.token, admin)
   refuseUnfit(found)
   await refuseForeign(pipeline, found, token)
   refuseBehind(found, { empty: [] })
-  await refuseOtherEdit(pipeline, id, token, text)
+  await refuseOtherEdit(pipeline, id, token, bareText)
   await refuseNoAdmin(pipeline, admin)
   await requireAdminFor(pipeline, current.with({ masterarn: admin }), options)
-  const edited = withMember(text, 'masterarn', admin)
+  const edited = withMember(bareText, 'masterarn', admin)
   Credential.parse(edited)
   await edits.make({ id, token, replacing: version.token, text: edited })
-  return { ...named(found), ...(await setBy(pipeline, id, token, version)) }
+  return { ...named(found), ...(await setBy(pipeline, id, token, version.token, bare.created)) }
 }
 
 /** The same for the same try, whoever makes it, so that what one has begun the next one completes. No value is in it. */
@@ -117,32 +123,52 @@ async function alreadySet(
   const isOwn = previous !== undefined && token === tokenOf(found.arn ?? id, previous, admin)
   const done = isOwn && (await pipeline.edits.finish({ id, token, replacing: previous }))
   if (!isOwn || !(done || created >= started)) return { ...named(found), outcome: 'already' }
-  const replaced = await pipeline.store.as(Credential.opaque).read(id, { token: previous })
-  return {
-    ...named(found),
-    ...(await setBy(pipeline, id, token, { token: previous, ...dated(replaced?.created) })),
-  }
+  const bare = await beforeEdits(pipeline, found, id, version)
+  return { ...named(found), ...(await setBy(pipeline, id, token, previous, bare?.created)) }
 }
 
 async function setBy(
   { store }: EditPipeline,
   id: string,
   token: string,
-  replaced: Pick<Version, 'token' | 'created'>,
+  replaced: string,
+  since: number | undefined,
 ): Promise<AdminSet> {
   const made = (await store.as(Credential.opaque).read(id, { token }))?.created
   const at = (time: number | undefined) => (time === undefined ? undefined : new Date(time).toISOString())
-  const [madeAt, passwordSince] = [at(made), at(replaced.created)]
+  const [madeAt, passwordSince] = [at(made), at(since)]
   return {
     outcome: 'set',
     version: token,
-    replaced: replaced.token,
+    replaced,
     ...(madeAt && { made: madeAt }),
     ...(passwordSince && { passwordSince }),
   }
 }
 
-const dated = (created: number | undefined) => (created === undefined ? {} : { created })
+/**
+ * The version without an admin of which set-admin made this one, perhaps by naming another admin first. Undefined if anybody else
+ * has written in between, and for a version that no edit made.
+ */
+async function beforeEdits(
+  { store }: EditPipeline,
+  found: Description,
+  id: string,
+  version: Version,
+): Promise<Version | undefined> {
+  const tokens = await store.tokens(id)
+  const exactly = store.as(Credential.opaque)
+  const follow = async (edited: Version): Promise<Version | undefined> => {
+    const text = edited.credential.serialize()
+    const admin = adminIn(text)
+    if (!admin) return edited
+    const made = tokens.find(token => tokenOf(found.arn ?? id, token, admin) === edited.token)
+    const from = made === undefined ? undefined : await exactly.read(id, { token: made })
+    const bare = from && (await follow(from))
+    return bare && withMember(bare.credential.serialize(), 'masterarn', admin) === text ? bare : undefined
+  }
+  return follow(version)
+}
 
 /**
  * A try for another admin that died, or is at work; one for a version that is current no more is taken back.

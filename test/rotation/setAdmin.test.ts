@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import {
   CreateSecretCommand,
   DescribeSecretCommand,
@@ -75,7 +76,7 @@ function faulty(): SecretsManagerClient {
     const call = () => send(command)
     return fault ? fault(command.constructor.name.replace('Command', ''), call) : call()
   }
-  return { send: each, config: client.config } as never
+  return Object.assign(Object.create(client), { send: each })
 }
 
 const engine: Engine = {
@@ -196,6 +197,39 @@ describe('a secret', () => {
     await expect(set(id)).rejects.toMatchObject({ name: 'InvalidCredential', field: 'masterarn' })
     await untouched(id, named)
   })
+
+  test('whose admin was named here just now gets another one, as often as that is wrong, and its password is as old as ever', async () => {
+    const { id, first } = await secret()
+    const { passwordSince } = (await set(id, otherAdmin)) as { passwordSince: string }
+    await sleep(2)
+    const { AWSCURRENT: wrong } = await labels(id)
+    const right = await set(id)
+    expect(right).toMatchObject({ outcome: 'set', replaced: wrong, passwordSince })
+    expect([wrong === first, await current(id)]).toEqual([false, edited])
+    // The answer was lost.
+    expect(await set(id)).toEqual(right)
+    expect(await set(id, otherAdmin)).toMatchObject({ outcome: 'set', passwordSince })
+    expect(await set(id)).toMatchObject({ outcome: 'set', passwordSince })
+    expect(await current(id)).toBe(edited)
+    expect(Object.keys(await labels(id)).sort()).toEqual(['AWSCURRENT', 'AWSPREVIOUS'])
+  })
+
+  test.each([
+    ['another password', (named: string) => named.replace('secret-of-shop', 'by-hand')],
+    ['the same text', (named: string) => named],
+  ])(
+    'whose admin was named here, and into which a person has put %s since, is changed by hand alone',
+    async (_, by) => {
+      const { id } = await secret()
+      await set(id, otherAdmin)
+      const theirs = by((await current(id)) ?? '')
+      await put(id, theirs)
+      server.calls.length = logins.length = 0
+      readAdmin.mockClear()
+      await expect(set(id)).rejects.toMatchObject({ name: 'InvalidCredential', field: 'masterarn' })
+      await untouched(id, theirs)
+    },
+  )
 
   const { 'keyturn:strategy': strategy, ...managed } = tags
   test.each([
@@ -471,6 +505,18 @@ describe.skipIf(!bin)('a parameter', () => {
     expect(await beside(id)).toEqual([])
     expect(await set(id)).toEqual({ outcome: 'already' })
     expect(await history(id)).toHaveLength(2)
+  })
+
+  test('whose admin was named here just now gets another one, and its password is as old as ever', async () => {
+    const id = await managed()
+    const wrong = { id, admin: otherAdmin, started: Date.now() + 60_000 }
+    const { passwordSince } = (await setAdmin(ofParameters(), wrong)) as { passwordSince: string }
+    const right = { id, admin: adminArn, started: 0 }
+    const answer = await setAdmin(ofParameters(), right)
+    expect(answer).toMatchObject({ outcome: 'set', passwordSince })
+    expect(await setAdmin(ofParameters(), right)).toEqual(answer)
+    expect(await read(id)).toBe(edited)
+    expect(await history(id)).toHaveLength(3)
   })
 
   test('with a rotation that runs is left alone', async () => {

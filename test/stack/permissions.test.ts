@@ -336,10 +336,8 @@ test.skipIf(!bin)(
     // The clients of the functions before it are those of another moto.
     vi.resetModules()
     const setAdmin = await load('setAdmin')
-    const set = (store: string, id: string) =>
-      recorded('setAdmin', () =>
-        setAdmin({ started: new Date().toISOString(), input: { store, id, admin: admin.arn } }),
-      )
+    const set = (store: string, id: string, started = new Date().toISOString()) =>
+      recorded('setAdmin', () => setAdmin({ started, input: { store, id, admin: admin.arn } }))
     const tags = { 'keyturn:managed': 'true', 'keyturn:strategy': 'alternating-users' }
     try {
       const id = await embedded.users.enrol('named', { tags })
@@ -352,7 +350,10 @@ test.skipIf(!bin)(
       embedded.stepFunctions.running.delete(token)
       const label = { SecretId: id, VersionStage: 'AWSPENDING', RemoveFromVersionId: token }
       await embedded.secrets.send(new UpdateSecretVersionStageCommand(label))
-      expect(await set('secrets-manager', id)).toMatchObject({ outcome: 'set' })
+      const started = new Date().toISOString()
+      const answer = await set('secrets-manager', id, started)
+      expect(answer).toMatchObject({ outcome: 'set' })
+      expect(await set('secrets-manager', id, started)).toEqual(answer)
 
       const Name = '/demo/named'
       const Tags = Object.entries(tags).map(([Key, Value]) => ({ Key, Value }))
@@ -366,11 +367,8 @@ test.skipIf(!bin)(
       const others = allowed('setAdmin', ({ Sid }) => !/^(Databases|PendingParameters)$/.test(Sid))
       const all = new Set([...others, ...ofPending.map(action => `${action} of pending`)])
       expect([...(made.setAdmin ?? [])].filter(call => !all.has(call))).toEqual([])
-      // A race that was lost, and a parameter of more versions than have labels: as in the two tests before.
-      expect([...all].filter(call => !made.setAdmin?.has(call))).toEqual([
-        'ssm:UnlabelParameterVersion',
-        'ssm:GetParametersByPath of pending',
-      ])
+      // A parameter of more versions than have labels: as in the two tests before.
+      expect([...all].filter(call => !made.setAdmin?.has(call))).toEqual(['ssm:UnlabelParameterVersion'])
     } finally {
       recorder.stop()
       await moto.stop()

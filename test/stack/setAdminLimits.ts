@@ -7,6 +7,7 @@ export const writeSecret = [
   'secretsmanager:PutSecretValue',
   'secretsmanager:UpdateSecretVersionStage',
 ]
+const listVersions = 'secretsmanager:ListSecretVersionIds'
 /** What keeps something pending beside a parameter, and takes it away. */
 export const writePending = [
   'ssm:DeleteParameters',
@@ -17,8 +18,8 @@ export const writePending = [
 
 /** The actions of setAdmin's role, by statement, but for those of every function in the VPC. */
 export const ofSetAdmin: Record<string, string[]> = {
-  RotatedByThisStack: writeSecret,
-  TaggedManaged: writeSecret,
+  RotatedByThisStack: [...writeSecret, listVersions].toSorted(),
+  TaggedManaged: [...writeSecret, listVersions].toSorted(),
   TaggedAdmin: ['secretsmanager:GetSecretValue'],
   ListedAdmins: ['secretsmanager:GetSecretValue'],
   DescribeTaggedAdmin: ['secretsmanager:DescribeSecret'],
