@@ -117,11 +117,15 @@ async function sayWhatToTry(deployed: Deployed, scenes: DeployedScene[]): Promis
   // Version 1 of the command line does not take its endpoint from the environment for SQS.
   const receive = `aws sqs receive-message --endpoint-url ${env.AWS_ENDPOINT_URL} --queue-url`
   const { host, port, superuser } = deployed.postgres
+  const [newcomer, itsAdmin] = ['newcomer', 'dba'].map(user => deployed.users.nameOf(user))
   const connection = `host=${host} port=${port} user=${superuser.user} dbname=postgres sslmode=verify-ca sslrootcert=.local/ca.pem`
   say(`
 It stays up until Ctrl-C or \`npm run local:stop\`. In another terminal:
 
 ${variables.join('\n')}
+  npx keyturn enrol secret:${newcomer} --strategy alternating-users --admin secret:${itsAdmin} --every 30d
+  npx keyturn check secret:${newcomer}
+  npx keyturn unenrol secret:${newcomer}
   npx keyturn rotate secret:${nameIn(secret)} parameter:${parameter}
   npx keyturn status
   npx keyturn history secret:${nameIn(secret)} --last
@@ -165,6 +169,7 @@ async function serve(): Promise<void> {
   try {
     say(`Deployed at ${deployed.url} after ${progress.seconds} s.`)
     const all = await scenes(deployed)
+    await deployed.users.newcomer('newcomer', 'dba')
     const proven: boolean[] = []
     for (const scene of all) proven.push(await play(scene, deployed))
     say('\nWhat AWS wrote down: execution histories, logs, events, alarms')

@@ -12,15 +12,16 @@ export const passwordFile = '.local/pgpass'
 export const passwordLine = (host: string, port: number, user: string, password: string) =>
   `${host}:${port}:*:${user}:${password}\n`
 
-/** The rows that a statement gives to the superuser of the run in `folder`. */
-export async function query(statement: string, folder: string): Promise<object[]> {
+/** The rows that statements give to the superuser of the run in `folder`, those of the last one that gives some. */
+export async function query(statements: string, folder: string): Promise<object[]> {
   const read = (path: string) => readFileSync(join(folder, path), 'utf8').trim()
   const [host, port, , user, password] = read(passwordFile).split(':')
   const ssl = { ca: read('.local/ca.pem') }
   const client = new pg.Client({ host, port: Number(port), user, password, ssl, database: 'postgres' })
   await client.connect()
   try {
-    return (await client.query(statement)).rows
+    const results = [await client.query(statements)].flat()
+    return results.findLast(({ fields }) => fields.length)?.rows ?? []
   } finally {
     await client.end()
   }

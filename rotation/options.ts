@@ -67,7 +67,7 @@ const expected: Record<keyof typeof schema.entries, string> = {
   clone: '`drop` or `keep`',
   'test-query': 'one SQL statement',
   pooler: '`auth-query`, or left out where no pooler asks the database for passwords',
-  every: 'a whole number with m, h or d, such as 30d; a year at most',
+  every: 'a whole number with m, h or d, such as 30d; a minute at least, a year at most',
   window:
     'hours of the day, an hour at least, in UTC or with a time zone behind, and days before if they are not all, such as 02:00-05:00 or Mon-Fri 02:00-05:00 Europe/Berlin',
   jitter: 'a whole number with m, h or d, such as 6h',

@@ -69,7 +69,8 @@ export async function runCheck(
   return parsed.output as unknown as Checked
 }
 
-type Waiting = { signal: AbortSignal; slow(text: string): void; input?: object }
+/** `fails` is what it means if it fails. */
+type Waiting = { signal: AbortSignal; slow(text: string): void; input?: object; fails?: string }
 
 /**
  * Runs an execution that is about one credential to its good end, for three minutes at most.
@@ -79,14 +80,14 @@ export async function runExecution(
   context: Context,
   machine: string,
   { store, name: id }: Found,
-  { signal, slow, input = {} }: Waiting,
+  { signal, slow, input = {}, fails = 'there is no result' }: Waiting,
 ): Promise<DescribeExecutionOutput> {
   const execution = await startExecution(context, machine, { store, id, ...input })
   const end = await endOf(context, execution, signal, saysOnce(slow))
   if (end.status === 'SUCCEEDED') return end
   const { error = `${end.status}`, cause } = end
   const message = plain(messageIn(cause) ?? `see ${execution}`).slice(0, MOST)
-  throw new ExecutionFailure('there is no result', plain(error).slice(0, 100), message)
+  throw new ExecutionFailure(fails, plain(error).slice(0, 100), message)
 }
 
 /** How an execution ended, unless that takes too long. @throws CommandError, AbortError */

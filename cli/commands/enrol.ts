@@ -49,12 +49,12 @@ export async function enrol(
   ]
   if (dryRun) {
     if (!context.json) for (const line of about) context.output.line(plain(line), 4)
-    return report(context, [...plans.map(planned), ...refused], calls)
+    return report(context, [...plans.map(planned), ...refused], { calls, seen: false })
   }
   if (plans.some(plan => !isEmpty(plan) || plan.now))
     await confirm(context, { about, flag: '--yes', given: yes })
   const outcomes = await carryOut(run, plans, yes)
-  const code = report(context, [...outcomes, ...refused], calls)
+  const code = report(context, [...outcomes, ...refused], { calls, seen: run.single })
   return plans[0] ? lookOn(run, plans[0], code) : code
 }
 
@@ -140,7 +140,11 @@ async function carryOutOne(run: Run, work: Work, plan: Plan): Promise<Outcome> {
       context.output.line(`${new Date().toISOString().slice(11, 19)} ${plain(about.id)}: ${plain(text)}`, 2)
   }
   const outcome = isEmpty(plan)
-    ? { ...about, ...unchanged, says: `is enrolled so already: ${plan.says}` }
+    ? {
+        ...about,
+        ...unchanged,
+        says: `is enrolled so already: ${plan.says}${plan.now ? '; it rotates now' : ''}`,
+      }
     : await enrolOne(work, plan, say)
   if (!plan.now || outcome.code !== exit.done || isLookedAt(run)) return outcome
   try {

@@ -1,3 +1,4 @@
+import { strategyIn } from '../../rotation/tags.ts'
 import { failedBy } from '../awsErrors.ts'
 import { confirm } from '../confirm.ts'
 import type { Context } from '../context.ts'
@@ -10,7 +11,7 @@ import { interruption } from '../interrupt.ts'
 import { plain } from '../output.ts'
 import { type Stack, stackOf } from '../stack.ts'
 import { type Plan, planOf } from '../unenrol/plan.ts'
-import { runningSays } from '../unenrol/running.ts'
+import { adminOf, runningSays } from '../unenrol/running.ts'
 
 type Options = { dryRun?: true; yes?: true }
 type Told = {
@@ -28,7 +29,8 @@ export async function unenrol(context: Context, id: string, { dryRun, yes }: Opt
   const stack = await stackOf(context)
   const found = await findCredential(context, stack, id)
   const running = await runningSays(context, stack, found)
-  const plan = planOf({ stack, calls: await CredentialCalls.of(context), found, running })
+  const admin = strategyIn(found.tags) ? await adminOf(context, stack, found) : undefined
+  const plan = planOf({ stack, calls: await CredentialCalls.of(context), found, running, admin })
   const about = previewOf(found, plan, running)
   if (dryRun && !context.json) for (const line of about) context.output.line(line, 4)
   if (!dryRun && plan.steps.length) {

@@ -5,9 +5,11 @@ import { answerTo, canAsk } from '../confirm.ts'
 import type { Context } from '../context.ts'
 import { type Found, fullId } from '../credentialId.ts'
 import { CommandError, exit } from '../exit.ts'
+import { findCredential } from '../findCredential.ts'
 import type { Stack } from '../stack.ts'
 import { functionSays, otherRotation } from './before.ts'
-import type { Wish } from './wish.ts'
+import { adminSecret, requireOurs } from './refuse.ts'
+import { problemIn, type Wish } from './wish.ts'
 
 /** What each strategy does, in a few words. */
 const strategies: Record<StrategyName, string> = {
@@ -69,19 +71,37 @@ async function askHow(context: Context, stack: Stack, found: Found, wish: Wish):
     `${PREFIX}connection` in found.tags ? (['single-user', 'dual-password'] as const) : strategyNames
   for (const [n, name] of names.entries()) context.output.note(`  ${n + 1} ${name}: ${strategies[name]}`)
   const usual = isOfTwoUsers(stack, found) || wish.admin ? 'alternating-users' : 'single-user'
-  const strategy = await ask(context, 'Strategy, by its number or name', usual, text =>
-    names.find((name, n) => name === text || `${n + 1}` === text),
+  const strategy = await ask(
+    context,
+    'Strategy, by its number or name',
+    usual,
+    async text =>
+      names.find((name, n) => name === text || `${n + 1}` === text) ??
+      new Wrong(`It is none of them: give a number from 1 to ${names.length}, or a name.`),
   )
-  const admin =
-    withAdmin.includes(strategy) && !wish.admin
-      ? await askText(context, "ARN or name of the admin's secret, or nothing if the value has masterarn")
-      : ''
+  const admin = withAdmin.includes(strategy) && !wish.admin ? await askAdmin(context, stack, found) : ''
   const grace =
     withGrace.includes(strategy) && !wish.grace
-      ? await askText(context, "Grace time, such as 24h, or nothing for the stack's")
+      ? await askText(
+          context,
+          "Grace time, such as 48h, or nothing for the deployment's: 24h, unless it was deployed with another",
+          grace => problemIn({ strategy, grace }),
+        )
       : ''
   return { strategy, ...(admin && { admin }), ...(grace && { grace }) }
 }
+
+/** The id of an admin's secret, as far as it shows that it is one. */
+const askAdmin = (context: Context, stack: Stack, found: Found): Promise<string> =>
+  askText(context, "ARN or name of the admin's secret, or nothing if the value has masterarn", async id => {
+    try {
+      requireOurs(found, adminSecret(await findCredential(context, stack, id)))
+      return undefined
+    } catch (error) {
+      if (!(error instanceof CommandError)) throw error
+      return `${error.message}.`
+    }
+  })
 
 /** Whether the function that rotates a secret today says by its name that it has two users. */
 function isOfTwoUsers(stack: Stack, found: Found): boolean {
@@ -90,34 +110,57 @@ function isOfTwoUsers(stack: Stack, found: Found): boolean {
 }
 
 async function askWhen(context: Context, { store }: Found): Promise<Wish> {
-  const hint = store === 'secrets-manager' ? ', or rate(…) or cron(…) for a schedule of Secrets Manager' : ''
-  const often = await ask(context, `How often, such as 30d${hint}`, '30d', text =>
-    /^\d+[mhd]$/.test(text) || (hint && /^(rate|cron)\(.*\)$/.test(text)) ? text : undefined,
-  )
-  if (/^(rate|cron)/.test(often)) {
-    const duration = await askText(context, 'Window of the schedule, such as 2h, or nothing')
+  const isSecret = store === 'secrets-manager'
+  const hint = isSecret ? ', or rate(…) or cron(…) for a schedule of Secrets Manager' : ''
+  const ofService = (text: string) => isSecret && /^(rate|cron)/.test(text)
+  const often = await ask(context, `How often, such as 30d${hint}`, '30d', async text => {
+    const problem = problemIn(ofService(text) ? { schedule: text } : { every: text })
+    return problem === undefined ? text : new Wrong(problem)
+  })
+  if (ofService(often)) {
+    const duration = await askText(context, 'Window of the schedule, such as 2h, or nothing', duration =>
+      problemIn({ schedule: often, duration }),
+    )
     return { schedule: often, ...(duration && { duration }) }
   }
-  const window = await askText(context, 'Window, such as 02:00-05:00, or nothing for any time')
+  const window = await askText(context, 'Window, such as 02:00-05:00, or nothing for any time', window =>
+    problemIn({ every: often, window }),
+  )
   return { every: often, ...(window && { window }) }
 }
 
-const askText = (context: Context, question: string): Promise<string> =>
-  ask(context, question, '', text => text)
+/** A text that nothing is wrong with, or none. */
+const askText = (
+  context: Context,
+  question: string,
+  problemOf: (text: string) => string | undefined | Promise<string | undefined>,
+): Promise<string> =>
+  ask(context, question, '', async text => {
+    const problem = await problemOf(text)
+    return problem === undefined ? text : new Wrong(problem)
+  })
 
-/** Asks until the answer is one, three times at most. @throws CommandError after that, and at Ctrl-C */
+/** Why an answer is none. */
+class Wrong {
+  readonly says: string
+  constructor(says: string) {
+    this.says = says
+  }
+}
+
+/** Asks until the answer is one, five times at most. @throws CommandError after that, and at Ctrl-C */
 async function ask<Answer extends string>(
   { terminal, output }: Context,
   question: string,
   usual: Answer,
-  read: (text: string) => Answer | undefined,
+  read: (text: string) => Promise<Answer | Wrong>,
 ): Promise<Answer> {
-  for (let times = 0; times < 3; times++) {
+  for (let times = 0; times < 5; times++) {
     const text = await answerTo(terminal, `${question}${usual && ` [${usual}]`}: `)
     if (text === undefined) break
-    const answer = text === '' ? usual : read(text)
-    if (answer !== undefined) return answer
-    output.note('That is none of them.')
+    const answer = text === '' ? usual : await read(text)
+    if (!(answer instanceof Wrong)) return answer
+    output.note(answer.says)
   }
   throw new CommandError(exit.usage, 'not answered: nothing was changed')
 }

@@ -151,6 +151,21 @@ function serviceSteps({ calls, stack }: Planning, found: FoundSecret, wish: Wish
 }
 
 function notesOf(stack: Stack, found: Found, wish: Wish): string[] {
+  return [...graceNotes(found, wish), ...takeoverNotes(stack, found, wish)]
+}
+
+/** What was replaced stays valid only where there are two passwords at a time. */
+function graceNotes({ tags }: Found, { strategy: wished, grace }: Wish): string[] {
+  const strategy = wished ?? strategyIn(tags)
+  const isIdle = grace !== undefined && (strategy === 'single-user' || strategy === 'master')
+  return isIdle
+    ? [
+        `--grace ${plain(grace)} has no effect with ${strategy}: the old password is refused as soon as the new one is set.`,
+      ]
+    : []
+}
+
+function takeoverNotes(stack: Stack, found: Found, wish: Wish): string[] {
   if (found.store === 'parameter-store') return []
   const other = otherRotation(found, stack)
   if (!other || (wish.every ?? wish.schedule) === undefined) return []

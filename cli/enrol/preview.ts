@@ -11,11 +11,15 @@ export function callsOf(stack: Stack, plan: Plan): Shown[] {
   const resource = fullId(found.store, found.name)
   const start = (sets: string): Shown => ({ service: 'states', operation: 'StartExecution', resource, sets })
   const name = checkMachineOf(stack).split(':').at(-1)
-  const check = start(`${name} looks whether a rotation would go well, and changes nothing`)
+  const looks = `${name} looks whether a rotation would go well, and changes nothing`
+  const check = start(looks)
   const checks = isEmpty(plan) ? [] : [check]
+  const first = start(
+    `${name} looks until IAM has seen that tag, a minute at most, and at the value as it is`,
+  )
   return [
     ...shown(admit),
-    ...(admit.length && prepare.length ? [check] : []),
+    ...(admit.length && prepare.length ? [first] : []),
     ...shown(prepare),
     ...checks,
     ...shown(turn),

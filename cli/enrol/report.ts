@@ -5,8 +5,15 @@ import { plain } from '../output.ts'
 import type { Outcome } from './run.ts'
 import type { Shown } from './step.ts'
 
-/** Tells what became of each credential; `calls` are those that were shown, by its ARN. @returns the exit code */
-export function report(context: Context, outcomes: Outcome[], calls: Map<string, Shown[]>): ExitCode {
+/**
+ * Tells what became of each credential; `calls` are those that were shown, by its ARN, and `seen` says whether the lines of its
+ * check were. @returns the exit code
+ */
+export function report(
+  context: Context,
+  outcomes: Outcome[],
+  { calls, seen }: { calls: Map<string, Shown[]>; seen: boolean },
+): ExitCode {
   const { output, json } = context
   if (json)
     output.json({
@@ -16,9 +23,16 @@ export function report(context: Context, outcomes: Outcome[], calls: Map<string,
         exitCode: code,
       })),
     })
-  for (const outcome of outcomes) tell(context, outcome)
+  for (const outcome of outcomes) tell(context, seen && !json ? withoutLines(outcome) : outcome)
   if (!json && outcomes.length > 1) output.line(summaryOf(outcomes))
   return worst(outcomes.map(({ code }) => code))
+}
+
+/** Without what stands in the lines of its check. */
+function withoutLines(outcome: Outcome): Outcome {
+  if (outcome.checked?.result !== 'failed') return outcome
+  const { remedy: _, ...others } = outcome
+  return { ...others, says: outcome.says.split(': ')[0] ?? '' }
 }
 
 function tell({ output, json }: Context, outcome: Outcome): void {

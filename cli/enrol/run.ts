@@ -99,8 +99,26 @@ async function go(work: Work, plan: Plan, say: Say, done: Step[]): Promise<Check
 }
 
 async function refuse({ accept }: Work, found: Found, checked: Checked): Promise<never> {
-  await accept(found, checked, false)
-  throw new NotWell(checked)
+  const told = withOptions(checked)
+  await accept(found, told, false)
+  throw new NotWell(told)
+}
+
+/** What an option of this command mends is said so. */
+const withOptions = (checked: Checked): Checked => ({
+  ...checked,
+  lines: checked.lines.map(line => {
+    const remedy = line.state === 'failed' && optionFor(line)
+    return remedy ? { ...line, remedy } : line
+  }),
+})
+
+function optionFor({ error, says }: Line): string | undefined {
+  if (error === 'InvalidCredential' && /^masterarn\b/.test(says))
+    return "Name the admin's secret by --admin NAME, or choose another --strategy."
+  return error === 'InvalidOption' && /^keyturn:strategy\b/.test(says)
+    ? 'Choose another --strategy.'
+    : undefined
 }
 
 /** Whether a check warns of more than that another function rotates it, which this ends. */
@@ -140,14 +158,20 @@ async function takeAll(signal: AbortSignal, steps: Step[], say: Say, done: Step[
 function failureOf(error: unknown, signal: AbortSignal): Failed {
   if (signal.aborted)
     return { code: exit.stopped, says: 'stopped', remedy: 'The same command again begins anew.' }
-  if (error instanceof NotWell) return { code: exit.failed, ...notWellSays(error.checked) }
-  if (!(error instanceof Unsure)) return failedBy(error)
+  if (error instanceof NotWell) return { code: exit.failed, ...enrolling(notWellSays(error.checked)) }
+  if (!(error instanceof Unsure)) return enrolling(failedBy(error))
   const { code, says } = failedBy(error.cause)
   return {
     ...{ code, says: `${says}; whether that was done is not known, so nothing was taken back` },
     remedy: 'The same command again goes on; keyturn unenrol takes everything back.',
   }
 }
+
+/** Remedies are written for a rotation that failed. */
+const enrolling = <Told extends Omit<Failed, 'code'>>(failed: Told): Told => ({
+  ...failed,
+  ...(failed.remedy && { remedy: failed.remedy.replace('then rotate again', 'then enrol again') }),
+})
 
 function notWellSays({ lines }: Checked): Omit<Failed, 'code'> {
   const first = lines.find(({ state }) => state === 'failed') as Line

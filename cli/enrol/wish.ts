@@ -48,8 +48,8 @@ const given = (tags: Record<string, string | undefined>): Tags =>
     Object.entries(tags).flatMap(([name, value]) => (value === undefined ? [] : [[PREFIX + name, value]])),
   )
 
-/** A schedule as Secrets Manager takes it, and the length of its window. */
-const SCHEDULE = /^(rate|cron)\([^()]{1,240}\)$/
+/** A schedule as Secrets Manager takes it, in hours or days or by the six fields of cron, and the length of its window. */
+const SCHEDULE = /^(rate\([1-9]\d{0,3} (hour|day)s?\)|cron\([^\s()]{1,40}( [^\s()]{1,40}){5}\))$/
 const DURATION = /^\d{1,2}h$/
 
 /** Sees whether a wish is one, whatever the credential is. @throws CommandError that names the option */
@@ -68,7 +68,10 @@ export function requireSense(wish: Wish): void {
   if (schedule !== undefined && (window ?? jitter) !== undefined)
     throw wrong('--window and --jitter go with --every alone', 'The window of --schedule is --duration.')
   if (schedule !== undefined && !SCHEDULE.test(schedule))
-    throw wrong(`--schedule ${plain(schedule)}: it should be rate(…) or cron(…)`, "Such as 'rate(30 days)'.")
+    throw wrong(
+      `--schedule ${plain(schedule)}: it should be rate(…) of hours or days, or cron(…) with six fields`,
+      "Such as 'rate(30 days)' or 'cron(0 2 ? * SUN *)'.",
+    )
   if (duration !== undefined && !DURATION.test(duration))
     throw wrong(`--duration ${plain(duration)}: it should be a number of hours`, 'Such as 2h.')
   for (const [key, value] of Object.entries({ ...howTags(wish), ...whenTags(wish) })) {
@@ -116,9 +119,30 @@ function requireOptions(tags: Tags, wish: Wish): void {
     const problem = plain(error.message)
     throw wrong(
       asked ? problem.replace(/^keyturn:/, '--') : `its tag ${problem}`,
-      asked ? 'docs/strategies.md lists what each may be.' : `Correct that tag first, or take it off.`,
+      asked ? remedyFor(name) : `Correct that tag first, or take it off.`,
       error,
     )
+  }
+}
+
+/** One that is right, of each option whose form the message tells. */
+const examples: Record<string, string> = {
+  every: '30d',
+  window: "'Mon-Fri 02:00-05:00 Europe/Berlin'",
+  jitter: '6h',
+  grace: '24h',
+}
+const remedyFor = (name: string) =>
+  examples[name] ? `Such as --${name} ${examples[name]}.` : 'See keyturn enrol --help.'
+
+/** What is wrong with some of a wish, in words that name no option; undefined if it is right. */
+export function problemIn(wish: Wish): string | undefined {
+  try {
+    requireSense(wish)
+    return undefined
+  } catch (error) {
+    if (!(error instanceof CommandError)) throw error
+    return error.message.replace(/^--[\w-]+[^:]*: (it )?/, 'It ')
   }
 }
 

@@ -36,7 +36,8 @@ export function workOf(context: Context, stack: Stack, { signal, yes, shows }: S
 function show({ output, json }: Context, checked: Checked): void {
   if (json) return
   printLines(output, checked.lines)
-  output.line(plain(resultSays(checked)))
+  // Of one that fails the report tells, which knows what was taken back.
+  if (checked.result !== 'failed') output.line(plain(resultSays(checked)))
 }
 
 async function askAbout(context: Context, found: Found, checked: Checked, shown: boolean): Promise<void> {
@@ -52,7 +53,8 @@ async function askAbout(context: Context, found: Found, checked: Checked, shown:
 export function settingAdmin(context: Context, stack: Stack, signal: AbortSignal): SetsAdmin['setAdmin'] {
   return async (found: Found, admin: FoundSecret, slow: Say) => {
     const machine = outputOf(stack, 'SetAdminStateMachineArn')
-    const set = () => runExecution(context, machine, found, { signal, slow, input: { admin: admin.arn } })
+    const about = { signal, slow, input: { admin: admin.arn }, fails: 'the value does not name this admin' }
+    const set = () => runExecution(context, machine, found, about)
     const end = await untilSeen(set, () => false, signal, slow)
     const { outcome } = (jsonIn(end.output) ?? {}) as { outcome?: unknown }
     return { outcome: outcome === 'already' ? 'already' : 'set' }

@@ -1,4 +1,4 @@
-import { EVERY, isAdmin, isManaged, MANAGED, PREFIX, type Tags } from '../../rotation/tags.ts'
+import { EVERY, isAdmin, isManaged, MANAGED, PREFIX, strategyIn, type Tags } from '../../rotation/tags.ts'
 import { isRotatedBy } from '../begin.ts'
 import { type Found, type FoundSecret, fullId } from '../credentialId.ts'
 import { BEFORE, BEFORE_SCHEDULE, type Before, beforeIn, functionSays, rulesSay } from '../enrol/before.ts'
@@ -19,13 +19,15 @@ type Planning = {
   calls: CredentialCalls
   found: Found /** Why one runs, if it does. */
   running: string | undefined
+  /** ARN of the admin's secret that the value names, as far as the table of rotations knows. */
+  admin: string | undefined
 }
 
 /**
  * First what begins new rotations; and, unless one runs, which needs the tags and would meet what rotated it before, the rest.
  * `keyturn:managed` goes last, as every role of Keyturn's reaches a credential only by it.
  */
-export function planOf({ stack, calls, found, running }: Planning): Plan {
+export function planOf({ stack, calls, found, running, admin }: Planning): Plan {
   const { tags } = found
   const before = found.store === 'secrets-manager' ? beforeIn(tags) : undefined
   const isOurs = found.store === 'secrets-manager' && isRotatedBy(stack, found)
@@ -33,7 +35,10 @@ export function planOf({ stack, calls, found, running }: Planning): Plan {
     // A role may have reached it only as its rotation function's.
     const keep = isOurs && !isManaged(tags) ? [tagStep(calls, found, { [MANAGED]: 'true' })] : []
     const cancel = isOurs ? [cancelStep(calls, found)] : []
-    return { steps: [...untag(calls, found, schedule), ...keep, ...cancel], notes: notesOf(tags, undefined) }
+    return {
+      steps: [...untag(calls, found, schedule), ...keep, ...cancel],
+      notes: notesOf(tags, undefined, admin),
+    }
   }
   const isFree = found.store === 'secrets-manager' && (isOurs || !found.secret.RotationEnabled)
   const back = isFree && before ? [backStep(calls, found, before)] : []
@@ -49,7 +54,7 @@ export function planOf({ stack, calls, found, running }: Planning): Plan {
       ...untag(calls, found, [BEFORE, BEFORE_SCHEDULE, ...others]),
       ...untag(calls, found, [MANAGED]),
     ],
-    notes: notesOf(tags, back.length ? before : undefined),
+    notes: notesOf(tags, back.length ? before : undefined, admin),
   }
 }
 
@@ -58,13 +63,31 @@ function untag(calls: CredentialCalls, found: Found, keys: string[]): Step[] {
   return present.length ? [untagStep(calls, found, present)] : []
 }
 
-function notesOf(tags: Tags, before: Before | undefined): string[] {
+function notesOf(tags: Tags, before: Before | undefined, admin: string | undefined): string[] {
   const kept = lasting.filter(key => key in tags)
   return [
     'The value stays as it is, with its masterarn if it has one.',
+    ...adminNotes(strategyIn(tags), admin),
     ...(before ? [`It goes back to ${functionSays(before.function)}.`] : []),
     ...(isAdmin(tags) ? ["It stays an admin's secret: rotations of others may read it."] : []),
     ...(kept.length && !isAdmin(tags) ? [`These tags say what it is, and stay: ${kept.join(', ')}.`] : []),
+  ]
+}
+
+/** What stays of two users, and of the admin who sets their passwords. */
+function adminNotes(strategy: string | undefined, admin: string | undefined): string[] {
+  const hasAdmin = strategy === 'alternating-users' || strategy === 'temporary-clone'
+  if (!hasAdmin && !admin) return []
+  const users =
+    strategy === 'alternating-users'
+      ? [
+          'The application stays on the user that the value names now, perhaps the second one, whose name ends with _clone; the other one is closed, and stays in the database.',
+        ]
+      : []
+  const id = admin ?? "ID, the one that the value's masterarn names"
+  return [
+    ...users,
+    `The admin's secret keeps keyturn:admin, as others may name it. If none does: aws secretsmanager untag-resource --tag-keys keyturn:admin --secret-id ${id}`,
   ]
 }
 

@@ -47,3 +47,18 @@ const recordSays = ({ outcome, openUntil, execution }: RotationRecord): string =
   outcome === 'rotated' && openUntil
     ? `what its last rotation replaced stays open until ${moment(new Date(openUntil))}, and is closed then`
     : `a rotation of it runs: ${plain(execution)}`
+
+/** ARN of the admin's secret that a credential's value names, if the table of rotations tells. */
+export async function adminOf(context: Context, stack: Stack, found: Found): Promise<string | undefined> {
+  try {
+    const table = await recordsOf(context, stack)
+    const [records, edit] = await Promise.all([
+      table.of(found.store, found.arn, found.name, RECORDS),
+      table.latestEdit(found.store, found.arn),
+    ])
+    const last = records.find(({ admin }) => admin)
+    return edit && !(last && last.began > edit.made) ? edit.admin : last?.admin
+  } catch {
+    return undefined
+  }
+}

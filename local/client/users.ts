@@ -19,6 +19,10 @@ const viewOf = (user: string) => `${user}_unchanged`
 
 /** Makes users in a database, and the stored value of each: its name is `<prefix><user>`. */
 export class Users implements AsyncDisposable {
+  /** Name of the secret of a user. */
+  nameOf(user: string): string {
+    return `${this.#prefix}${user}`
+  }
   /** Where the values are. */
   get shelf(): Shelf {
     return this.#secrets
@@ -63,6 +67,13 @@ export class Users implements AsyncDisposable {
     if (admin) await this.#superuser.query(`grant ${name(user)} to ${name(admin.user)} with admin option`)
     if (failsOnceChanged) await this.failOnceChanged(user)
     return id
+  }
+
+  /** Makes a user and its secret, of which Keyturn knows nothing yet, and an admin who may set its password, with a secret likewise. */
+  async newcomer(user: string, admin: string): Promise<void> {
+    await this.#make(user, '', {}, {}, this.#secrets)
+    await this.#make(admin, 'createrole', {}, {}, this.#secrets)
+    await this.#superuser.query(`grant ${name(user)} to ${name(admin)} with admin option`)
   }
 
   /** Makes a view that a user can read until it has another password than now. @returns a test query that reads it */

@@ -14,6 +14,7 @@ import { provenLogin } from '../strategies/login.ts'
 import type { StrategyName } from '../strategies/names.ts'
 import { requireAsking } from '../strategies/pooler.ts'
 import { aboutCertificate } from './certificate.ts'
+import { withGrant } from './grant.ts'
 import { connect, resolve } from './network.ts'
 import type { Found, Report, Untold } from './report.ts'
 
@@ -165,13 +166,14 @@ async function lookAtAdmin(known: Known, engine: Engine, proof: Session, report:
   })
   if (!login) return
   await using acting = login.value
-  await lookAtPrivileges(known, acting.session, report)
+  await lookAtPrivileges(known, acting.session, report, admin.value.username)
 }
 
 async function lookAtPrivileges(
   { pipeline, current, strategy, next, options }: Known,
   session: Session,
   report: Report,
+  admin?: string,
 ): Promise<void> {
   if (!next) return
   await report.look('privileges', async () => {
@@ -185,7 +187,7 @@ async function lookAtPrivileges(
         drop: options.clone !== 'keep',
       })
     } catch (error) {
-      if (!(error instanceof AgainstRules)) throw error
+      if (!(error instanceof AgainstRules)) throw withGrant(error, current, admin)
       report.fail('password-rules', error)
       return { untold: 'the rules for passwords have refused the change before' }
     }

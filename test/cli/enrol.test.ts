@@ -18,12 +18,13 @@ afterAll(() => rm(folder, { recursive: true, force: true }))
 describe('enrolling', () => {
   test('sets managed first and alone, then the strategy, checks, and sets the interval last', async () => {
     const { name } = await secret()
-    const { code, out, err } = await keyturn(name, { ...single, window: '02:00-05:00', grace: '2h' })
+    const more = { window: '02:00-05:00', testQuery: 'TABLE t' }
+    const { code, out, err } = await keyturn(name, { ...single, ...more })
     expect(code).toBe(0)
     expect(changes()).toEqual([
       'TagResource keyturn:managed=true',
       'StartExecution check',
-      'TagResource keyturn:strategy=single-user keyturn:grace=2h',
+      'TagResource keyturn:strategy=single-user keyturn:test-query=TABLE t',
       'StartExecution check',
       'TagResource keyturn:every=30d keyturn:window=02:00-05:00',
     ])
@@ -142,6 +143,12 @@ describe('enrolling', () => {
   })
 })
 
+test('--grace with a single user is said to have no effect', async () => {
+  const { name } = await secret()
+  const { out } = await keyturn(name, { ...single, grace: '2h', dryRun: true })
+  expect(out).toMatch(/--grace 2h has no effect with single-user: the old password is refused/)
+})
+
 test('--now shows the rotation to its end, after the report', async () => {
   const { name } = await secret()
   Object.assign(world.stepFunctions.tasks, {
@@ -157,17 +164,29 @@ test('--now shows the rotation to its end, after the report', async () => {
   expect(err).toMatch(
     /: The rotation failed; the application is unharmed\. InvalidOption: createSecret: no\n/,
   )
+  expect((await keyturn(name, { ...single, now: true })).out).toMatch(
+    /enrolled so already: .*; it rotates now\n/,
+  )
 })
 
 describe('at a terminal', () => {
-  test('asks for what is missing, shows the calls, and asks once more', async () => {
+  test('asks for what is missing, again if it is wrong, shows the calls, and asks once more', async () => {
     const { name, arn } = await secret()
-    const { code, err } = await keyturn(name, {}, ['9', '1', '', '02:00-05:00', 'yes'])
+    const answers = ['9', '1', 'weekly', 'rate(3days)', '', '2-5', '02:00-05:00', 'yes']
+    const { code, err } = await keyturn(name, {}, answers)
     expect(code).toBe(0)
     expect(err).toMatch(
       /1 single-user: one user;.*\n[\s\S]*Strategy, by its number or name \[single-user\]: 9/,
     )
-    expect(err).toMatch(/That is none of them\.\n[\s\S]*How often, .*\[30d\]: /)
+    expect(err).toMatch(
+      /It is none of them: give a number from 1 to 5, or a name\.\n[\s\S]*How often, .*\[30d\]: /,
+    )
+    expect(err).toMatch(
+      /\nIt should be a whole number with m, h or d, such as 30d; a minute at least, a year/,
+    )
+    expect(err).toMatch(/\nIt should be rate\(…\) of hours or days, or cron/)
+    expect(err).toMatch(/\nIt should be hours of the day, an hour at least/)
+    expect(err).not.toMatch(/--(every|schedule|window)/)
     expect(await tagsOf(arn)).toEqual({
       ...{ 'keyturn:managed': 'true', 'keyturn:strategy': 'single-user' },
       ...{ 'keyturn:every': '30d', 'keyturn:window': '02:00-05:00' },
@@ -177,8 +196,16 @@ describe('at a terminal', () => {
   test('two users are asked for an admin and a grace time', async () => {
     const [{ name, arn }, admin] = [await secret(), await secret({ 'keyturn:admin': 'true' })]
     expect(
-      (await keyturn(name, {}, ['alternating-users', admin.name, '2h', 'rate(30 days)', '2h', 'y'])).code,
-    ).toBe(0)
+      await keyturn(name, {}, [
+        ...['alternating-users', 'shop/admn', name, admin.name, '2 hours', '2h'],
+        ...['rate(30 days)', '2', '2h', 'y'],
+      ]),
+    ).toMatchObject({
+      code: 0,
+      err: expect.stringMatching(
+        /there is no [\s\S]*shop\/admn[\s\S]*was named as its own admin\.\n[\s\S]*the deployment's: 24h[\s\S]*\nIt should be `never`, or[\s\S]*\nIt should be a number of hours/,
+      ),
+    })
     expect(await tagsOf(arn)).toMatchObject({
       'keyturn:strategy': 'alternating-users',
       'keyturn:grace': '2h',
@@ -242,9 +269,14 @@ describe('when the check fails', () => {
     expect(code).toBe(1)
     expect(world.played.inputs).toHaveLength(1)
     expect(out).toMatch(/^failed {4}login: the server refuses user shop\n {10}Store its password\./m)
-    expect(err).toMatch(
-      /its check has failed at login: the server refuses user shop\nStore its password\.\n {2}Taken back: keyturn:managed\.\n$/,
+    expect(err).toMatch(/: its check has failed at login\n {2}Taken back: keyturn:managed\.\n$/)
+    expect(`${out}${err}`).not.toMatch(
+      /Nothing was changed|would go well\.|refuses user[\s\S]*refuses user/,
     )
+    const json = await keyturn(name, single, undefined, true)
+    expect(JSON.parse(json.out).credentials).toMatchObject([
+      { says: 'its check has failed at login: the server refuses user shop', remedy: 'Store its password.' },
+    ])
     expect(await tagsOf(arn)).toEqual({})
   })
 
@@ -255,6 +287,36 @@ describe('when the check fails', () => {
     world.played.check = input => checked(input, ...(checks++ === 0 ? [wrong] : []))
     expect((await keyturn(name, single)).code).toBe(0)
     expect(await tagsOf(arn)).toMatchObject({ 'keyturn:strategy': 'single-user', 'keyturn:every': '30d' })
+  })
+
+  test.each<[string, Line, RegExp]>([
+    [
+      'an admin that is not named',
+      {
+        line: 'value',
+        state: 'failed',
+        says: "masterarn: should be the ARN of the admin's secret",
+        error: 'InvalidCredential',
+      },
+      /the admin's secret\n +Name the admin's secret by --admin NAME, or choose another --strategy\./,
+    ],
+    [
+      'a strategy that the engine does not have',
+      {
+        line: 'value',
+        state: 'failed',
+        says: 'keyturn:strategy: should be single-user',
+        error: 'InvalidOption',
+      },
+      /should be single-user\n +Choose another --strategy\./,
+    ],
+  ])('%s is said with the option that mends it', async (_, line, says) => {
+    const { name, arn } = await secret()
+    let checks = 0
+    world.played.check = input => checked(input, ...(checks++ ? [line] : []))
+    const { code, out } = await keyturn(name, { ...single, strategy: 'alternating-users' })
+    expect([code, out]).toEqual([1, expect.stringMatching(says)])
+    expect(await tagsOf(arn)).toEqual({})
   })
 
   test('what was there before is there again', async () => {
@@ -286,7 +348,9 @@ describe('when the check fails', () => {
       await keyturn(name, { ...single, strategy: 'alternating-users', admin: admin.name }),
     ).toMatchObject({
       code: 1,
-      err: expect.stringMatching(/HostMismatch: another host\nMake the admin's secret/),
+      err: expect.stringMatching(
+        /: the value does not name this admin: HostMismatch: another host\nMake the admin's secret.*, then enrol again\./,
+      ),
     })
     expect([await tagsOf(arn), await tagsOf(admin.arn)]).toEqual([{}, {}])
   })
@@ -368,6 +432,19 @@ describe('what cannot be enrolled is told before anything is changed', () => {
       /its tag keyturn:evry: is no option/,
     ],
     ['an interval that is none', {}, { every: 'weekly' }, /^--every: should be a whole number/],
+    ['an interval that is too long', {}, { every: '366d' }, /a year at most\nSuch as --every 30d\./],
+    [
+      'a rate that AWS would refuse',
+      {},
+      { every: undefined as never, schedule: 'rate(3days)' },
+      /^--schedule rate\(3days\): it should be rate/,
+    ],
+    [
+      'a cron of five fields',
+      {},
+      { every: undefined as never, schedule: 'cron(0 2 ? * SUN)' },
+      /with six fields/,
+    ],
     ['a grace time that is none', {}, { grace: '2 hours' }, /^--grace: should be/],
     ['a query that no tag can hold', {}, { testQuery: "SELECT 'x'" }, /--test-query: a tag cannot hold "'"/],
     ['two schedules', {}, { schedule: 'rate(1 day)' }, /--every and --schedule were given/],
@@ -457,7 +534,7 @@ describe('--from', () => {
     expect(code).toBe(1)
     expect(err).toMatch(
       new RegExp(
-        `^secret:${well.name}: 5 calls[^]*not ${managed.name}: .* belongs to rds[^]*not none: there is no`,
+        `^secret:${well.name}: 5 calls[\\s\\S]*not ${managed.name}: .* belongs to rds[\\s\\S]*not none: there is no`,
       ),
     )
     expect(err).toMatch(new RegExp(`keyturn: secret:${ill.name}: its check has failed at login`))

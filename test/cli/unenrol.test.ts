@@ -87,6 +87,27 @@ describe('unenrol', () => {
     expect(await back('/shop/key')).toMatchObject({ code: 0, out: expect.stringMatching(/was not enrolled/) })
   })
 
+  test('of two users, it says who stays, and how the admin’s secret loses its tag', async () => {
+    const [{ name }, admin] = [await secret(), await secret()]
+    await keyturn(name, { ...single, strategy: 'alternating-users', admin: admin.name })
+    const { out } = await back(name, { dryRun: true })
+    expect(out).toMatch(/stays on the user that the value names now.*_clone; the other one is closed/)
+    expect(out).toMatch(
+      /keeps keyturn:admin.*untag-resource --tag-keys keyturn:admin --secret-id ID, the one/,
+    )
+    const record = {
+      ...{ store: 'secrets-manager', id: name, name, arn: name, token: 't', startedBy: 'schedule' },
+      ...{ execution: arnOf('states', 'execution:keyturn-local-rotate:t'), began: '2026-11-30T01:00:00Z' },
+      ...{ outcome: 'rotated', retirement: 'closed', admin: admin.arn },
+    } satisfies RotationRecord
+    world.played.records = [itemOf(record, 1)]
+    expect((await back(name, { dryRun: true })).out).toContain(`--secret-id ${admin.arn}\n`)
+    const one = await secret()
+    await keyturn(one.name, single)
+    world.played.records = []
+    expect((await back(one.name, { dryRun: true })).out).not.toMatch(/admin|_clone/)
+  })
+
   test('while a rotation runs, what it needs stays, and it is said until when', async () => {
     const { name, arn } = await secret({}, functionArn)
     await keyturn(name, { strategy: 'single-user', schedule: 'rate(30 days)', yes: true })

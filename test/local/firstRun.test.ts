@@ -86,4 +86,7 @@ test('a statement is run as the superuser that the password file names', async (
   await cp(caFile, join(folder, '.local/ca.pem'))
   await writeFile(join(folder, passwordFile), passwordLine(host, port, superuser.user, superuser.password))
   expect(await query('select current_user as user', folder)).toEqual([{ user: superuser.user }])
+  const several = "set application_name = 'me'; select 1 as one; select 2 as two; reset application_name"
+  expect(await query(several, folder)).toEqual([{ two: 2 }])
+  expect(await query('set application_name = me', folder)).toEqual([])
 })
