@@ -8,10 +8,7 @@ export function addEnrol({ make, run }: Making): void {
   make('enrol', 'Have a credential rotate by Keyturn; asks for what is missing, and checks before it does.')
     .argument('[ID]', ids)
     .addOption(new Option('--strategy <NAME>', 'how it rotates').choices(strategyNames))
-    .option(
-      '--admin <ID>',
-      "the admin's secret, which a function adds to the value as masterarn",
-    )
+    .option('--admin <ID>', "the admin's secret, which a function adds to the value as masterarn")
     .option('--every <DURATION>', 'how often, such as 30d')
     .option('--window <WINDOW>', 'with --every: when it may begin, such as 02:00-05:00')
     .option('--jitter <DURATION>', 'with --every: put off by a part of this, such as 6h')

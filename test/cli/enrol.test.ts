@@ -270,9 +270,7 @@ describe('when the check fails', () => {
     expect(world.played.inputs).toHaveLength(1)
     expect(out).toMatch(/^failed {4}login: the server refuses user shop\n {10}Store its password\./m)
     expect(err).toMatch(/: its check has failed at login\n {2}Taken back: keyturn:managed\.\n$/)
-    expect(`${out}${err}`).not.toMatch(
-      /Nothing was changed|would go well\.|refuses user[\s\S]*refuses user/,
-    )
+    expect(`${out}${err}`).not.toMatch(/Nothing was changed|would go well\.|refuses user[\s\S]*refuses user/)
     const json = await keyturn(name, single, undefined, true)
     expect(JSON.parse(json.out).credentials).toMatchObject([
       { says: 'its check has failed at login: the server refuses user shop', remedy: 'Store its password.' },
