@@ -331,7 +331,7 @@ describe.skipIf(!inject('redis').length)('Redis or Valkey', () => {
       { line: 'login', says: /^failed Unreachable .*ECONNRESET/, make: most('2') },
       {
         line: 'connections',
-        says: /^warning 1 more connections may be opened/,
+        says: /^warning 1 more connections? may be opened/,
         make: most('4'),
       },
       {
