@@ -1,13 +1,13 @@
 import { check } from '../rotation/check/check.ts'
 import type { Checked, LineState } from '../rotation/check/line.ts'
 import { loadEngine } from '../rotation/engines/load.ts'
-import { parseCheckEnvironment, parseEnvironment } from './shared/environment.ts'
+import { parseEnvironment, parseOwnEnvironment } from './shared/environment.ts'
 import { checkEvent } from './shared/event.ts'
 import { functionHandler, logger } from './shared/handler.ts'
 import { pipelines } from './shared/ownPipelines.ts'
 
 const { caFile, testMayWrite = false } = parseEnvironment(process.env)
-const own = parseCheckEnvironment(process.env)
+const own = parseOwnEnvironment(process.env)
 
 /** What the execution gives, and what its event tells. */
 type Result = {

@@ -2,14 +2,14 @@ import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import { setAdmin } from '../rotation/setAdmin.ts'
 import { LockedEdits } from '../rotation/stores/edits.ts'
 import { SecretEdits } from '../rotation/stores/secretEdits.ts'
+import { parseOwnEnvironment } from './shared/environment.ts'
 import { functionHandler } from './shared/handler.ts'
 import { pipelines } from './shared/ownPipelines.ts'
 import { requestHandler } from './shared/requestHandler.ts'
 import { setAdminEvent } from './shared/setAdminEvent.ts'
 
 const secretEdits = new SecretEdits(new SecretsManagerClient({ requestHandler }))
-const { KEYTURN_ADMIN_SECRET_ARNS = '', KEYTURN_ROTATION_FUNCTION = '' } = process.env
-const listedAdmins = KEYTURN_ADMIN_SECRET_ARNS.split(',').filter(Boolean)
+const { listedAdmins = [], rotationFunction } = parseOwnEnvironment(process.env)
 
 /** Names the admin of a credential in its value. The answer holds no value. */
 export const handler = functionHandler(
@@ -25,7 +25,7 @@ export const handler = functionHandler(
         edits: store === 'secrets-manager' ? secretEdits : new LockedEdits(pipeline.store),
         describeAdmin: arn => secrets.describe(arn),
         listedAdmins,
-        rotationFunction: KEYTURN_ROTATION_FUNCTION,
+        rotationFunction,
       },
       { id, admin, started },
     )

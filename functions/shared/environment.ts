@@ -20,9 +20,13 @@ const due = v.object({
   KEYTURN_TAG_SCHEDULES: v.optional(v.picklist(['true', 'false']), 'false'),
 })
 
-const check = v.object({ KEYTURN_ROTATION_FUNCTION: text, KEYTURN_KMS_KEY: v.optional(v.string(), '') })
+const own = v.object({
+  KEYTURN_ROTATION_FUNCTION: text,
+  KEYTURN_KMS_KEY: v.optional(v.string(), ''),
+  KEYTURN_ADMIN_SECRET_ARNS: v.optional(v.string(), ''),
+})
 
-type Variable = keyof typeof common.entries | keyof typeof due.entries | keyof typeof check.entries
+type Variable = keyof typeof common.entries | keyof typeof due.entries | keyof typeof own.entries
 
 /** What sets each variable, the deployment's parameter or the template itself, and what it should be. */
 const expected: Record<Variable, [setBy: string, should: string]> = {
@@ -36,6 +40,7 @@ const expected: Record<Variable, [setBy: string, should: string]> = {
   KEYTURN_RUNS: ['environment variable KEYTURN_RUNS', 'is not set'],
   KEYTURN_ROTATION_FUNCTION: ['environment variable KEYTURN_ROTATION_FUNCTION', 'is not set'],
   KEYTURN_KMS_KEY: ['kmsKeyArn', 'should be the ARN of a key'],
+  KEYTURN_ADMIN_SECRET_ARNS: ['adminSecretArns', 'should be ARNs with commas between them'],
 }
 
 /** Variables that are the deployment's default of an option; what that should be is said where options are read. */
@@ -117,14 +122,26 @@ export function parseDueEnvironment(variables: NodeJS.ProcessEnv): DueEnvironmen
   }
 }
 
-/** Reads checkCredential's environment: by what it tells this stack's secrets from others. @throws InvalidInput */
-export function parseCheckEnvironment(variables: NodeJS.ProcessEnv): {
+/** By what a function tells this stack's secrets from others. */
+type OwnEnvironment = {
+  /** ARN of this stack's rotateSecret. */
   rotationFunction: string
+  /** ARN of the KMS key that the deployment names. */
   key?: string
-} {
+  /** ARNs of admins' secrets besides those that are tagged. */
+  listedAdmins?: string[]
+}
+
+/** Reads it of checkCredential and setAdmin. @throws InvalidInput naming the parameter of the deployment */
+export function parseOwnEnvironment(variables: NodeJS.ProcessEnv): OwnEnvironment {
   const refusal = (name: string, problem: string) => new InvalidInput(`${name}: ${problem}`)
-  const { KEYTURN_ROTATION_FUNCTION, KEYTURN_KMS_KEY } = checked(check, variables, refusal)
-  return { rotationFunction: KEYTURN_ROTATION_FUNCTION, ...(KEYTURN_KMS_KEY && { key: KEYTURN_KMS_KEY }) }
+  const output = checked(own, variables, refusal)
+  const { KEYTURN_KMS_KEY: key, KEYTURN_ADMIN_SECRET_ARNS: admins } = output
+  return {
+    rotationFunction: output.KEYTURN_ROTATION_FUNCTION,
+    ...(key && { key }),
+    ...(admins && { listedAdmins: admins.split(',') }),
+  }
 }
 
 function checked<T>(

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import {
-  parseCheckEnvironment,
   parseDueEnvironment,
   parseEnvironment,
+  parseOwnEnvironment,
 } from '../../../functions/shared/environment.ts'
 import * as errors from '../../../rotation/errors.ts'
 
@@ -93,14 +93,20 @@ const due = {
 test('checkCredential: no key is none', () => {
   const { KEYTURN_ROTATION_FUNCTION } = due
   const rotationFunction = KEYTURN_ROTATION_FUNCTION
-  expect(parseCheckEnvironment({ KEYTURN_ROTATION_FUNCTION, KEYTURN_KMS_KEY: '' })).toEqual({
+  expect(parseOwnEnvironment({ KEYTURN_ROTATION_FUNCTION, KEYTURN_KMS_KEY: '' })).toEqual({
     rotationFunction,
   })
-  expect(parseCheckEnvironment({ KEYTURN_ROTATION_FUNCTION, KEYTURN_KMS_KEY: 'arn:key' })).toEqual({
+  expect(parseOwnEnvironment({ KEYTURN_ROTATION_FUNCTION, KEYTURN_KMS_KEY: 'arn:key' })).toEqual({
     rotationFunction,
     key: 'arn:key',
   })
-  expect(() => parseCheckEnvironment({})).toThrow(errors.InvalidInput)
+  expect(
+    parseOwnEnvironment({ KEYTURN_ROTATION_FUNCTION, KEYTURN_ADMIN_SECRET_ARNS: 'arn:a,arn:b' }),
+  ).toEqual({
+    rotationFunction: KEYTURN_ROTATION_FUNCTION,
+    listedAdmins: ['arn:a', 'arn:b'],
+  })
+  expect(() => parseOwnEnvironment({})).toThrow(errors.InvalidInput)
 })
 
 describe('findDue', () => {
