@@ -5,8 +5,15 @@ import { isHost } from './host.ts'
 import type { Options } from './options.ts'
 import { type Answer, awaited, notFollowing, saysOf } from './replicas.ts'
 import type { Description } from './stores/store.ts'
+import { isManaged } from './tags.ts'
 
 // What createSecret refuses before it writes anything. Each throws, or returns nothing.
+
+/** Whether a stack may use a secret: by its tag, or as what Secrets Manager rotates by the stack's own function. IAM heeds the same. */
+export const isEnrolled = (
+  { tags, rotatedBy }: Pick<Description, 'tags' | 'rotatedBy'>,
+  rotationFunction: string | undefined,
+): boolean => isManaged(tags) || (rotatedBy !== undefined && rotatedBy === rotationFunction)
 
 /** Here alone, and not where values are read: a rollback has to read what an earlier release took. */
 export function refuseNoHost({ engine, host }: Credential): void {

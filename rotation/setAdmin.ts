@@ -6,14 +6,13 @@ import { withMember } from './exactJson.ts'
 import { refuseForeign } from './makeWay.ts'
 import type { Options } from './options.ts'
 import type { Pipeline } from './pipeline.ts'
-import { optionsOf } from './plan.ts'
-import { refuseBehind, refuseElsewhere, refuseNoHost, refuseUnfit } from './refusals.ts'
+import { optionsOf, planOf } from './plan.ts'
+import { isEnrolled, refuseBehind, refuseElsewhere, refuseNoHost, refuseUnfit } from './refusals.ts'
 import type { Edits } from './stores/edits.ts'
 import type { Description, Version } from './stores/store.ts'
 import { strategies } from './strategies/index.ts'
 import { logsIn } from './strategies/login.ts'
-import { allowedStrategy } from './strategies/strategyFor.ts'
-import { isAdmin, isManaged, strategyIn } from './tags.ts'
+import { isAdmin, strategyIn } from './tags.ts'
 
 /** What naming an admin works with. */
 export type EditPipeline = Pipeline & {
@@ -88,12 +87,8 @@ const tokenOf = (...parts: string[]) => hash('sha256', JSON.stringify(parts))
 const named = ({ arn }: Description) => (arn ? { arn } : {})
 
 /** IAM says the same of a deployment's own role; here it is said why. */
-function refuseUnmanaged(
-  { rotationFunction }: EditPipeline,
-  { tags, rotatedBy }: Description,
-  id: string,
-): void {
-  if (isManaged(tags) || rotatedBy === rotationFunction) return
+function refuseUnmanaged({ rotationFunction }: EditPipeline, found: Description, id: string): void {
+  if (isEnrolled(found, rotationFunction)) return
   throw new NotPermitted(`${id} is not Keyturn's to change: tag it keyturn:managed=true`)
 }
 
@@ -216,9 +211,8 @@ async function refuseNoAdmin({ describeAdmin, listedAdmins }: EditPipeline, arn:
 
 /** @throws LoginRefused before the admin's value is read; as adminOf */
 async function requireAdminFor(pipeline: Pipeline, wanted: Credential, options: Options): Promise<void> {
-  const strategy = strategies[allowedStrategy(wanted, options)]
-  const nextUser = strategy.nextUser(wanted)
-  if (options.strategy === 'temporary-clone' && strategy.halfway?.(wanted.username))
+  const { strategy, nextUser } = planOf(wanted, options)
+  if (options.strategy === 'temporary-clone' && strategies[strategy].halfway?.(wanted.username))
     throw new RotationInProgress('the application is on a temporary clone, until its grace time is over')
   const engine = await pipeline.engine(wanted.engine)
   if (!(await logsIn(engine, wanted)))

@@ -3,7 +3,7 @@ import { traits } from '../engines/traits.ts'
 import type { Unexpected } from '../errors.ts'
 import type { Pipeline } from '../pipeline.ts'
 import { type Engines, lookAtDatabase, lookAtNetwork } from './database.ts'
-import type { Checked } from './line.ts'
+import { type Checked, databaseLines } from './line.ts'
 import { Report } from './report.ts'
 import { lookAtStored, type Own, type Stored, type Target } from './stored.ts'
 
@@ -60,18 +60,7 @@ async function within(bound: number, report: Report, looking: () => Promise<void
 
 /** What has no meaning for such a credential, as far as it is known. */
 function leaveOut({ options, current, strategy }: Stored, report: Report): void {
-  if (options?.engine === 'opaque')
-    report.leaveOut(
-      'name',
-      'port',
-      'tls',
-      'login',
-      'pooler',
-      'connections',
-      'admin',
-      'admin-login',
-      'privileges',
-    )
+  if (options?.engine === 'opaque') report.leaveOut(...databaseLines)
   if (options && !options.testQuery) report.leaveOut('test-query')
   if (current && strategy && traits[current.engine].strategies[strategy] !== 'admin')
     report.leaveOut('admin', 'admin-login')

@@ -2,14 +2,8 @@ import type { EngineName } from '../engines/traits.ts'
 import type { StoreName } from '../stores/store.ts'
 import type { StrategyName } from '../strategies/names.ts'
 
-/** What is looked at, in this order; each needs that those before it went well. */
-export const lineNames = [
-  'tags',
-  'value',
-  'key',
-  'store',
-  'pending',
-  'replicas',
+/** What is looked at in the database, and on the way there. */
+export const databaseLines = [
   'name',
   'port',
   'tls',
@@ -20,6 +14,12 @@ export const lineNames = [
   'admin',
   'admin-login',
   'privileges',
+] as const
+
+/** What is looked at, in this order; each needs that those before it went well. */
+export const lineNames = [
+  ...(['tags', 'value', 'key', 'store', 'pending', 'replicas'] as const),
+  ...databaseLines,
   'password-rules',
 ] as const
 export type LineName = (typeof lineNames)[number]

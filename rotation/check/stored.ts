@@ -5,7 +5,7 @@ import { foreignIn } from '../makeWay.ts'
 import type { Options } from '../options.ts'
 import { type StorePipeline, storeOf } from '../pipeline.ts'
 import { nextValue, optionsOf, planOf, readStaged, warningsOf } from '../plan.ts'
-import { refuseBehind, refuseElsewhere, refuseUnfit } from '../refusals.ts'
+import { isEnrolled, refuseBehind, refuseElsewhere, refuseUnfit } from '../refusals.ts'
 import { awaited } from '../replicas.ts'
 import type { Description, Store, StoreName } from '../stores/store.ts'
 import type { StrategyName } from '../strategies/names.ts'
@@ -66,14 +66,13 @@ async function tags(
   { rotationFunction }: Own,
 ): Promise<Found<{ found: Description; options: Options }>> {
   const found = await pipeline.store.describe(id)
+  if (!isEnrolled(found, rotationFunction)) throw notEnrolled(found)
   const { rotatedBy } = found
-  const isOurs = rotatedBy !== undefined && rotatedBy === rotationFunction
-  if (!isManaged(found.tags) && !isOurs) throw notEnrolled(found)
   const options = optionsOf(found, pipeline)
   const says = isManaged(found.tags)
     ? 'it is tagged keyturn:managed=true'
     : 'it is rotated by the function of this stack'
-  if (!rotatedBy || isOurs) return { says, value: { found, options } }
+  if (!rotatedBy || rotatedBy === rotationFunction) return { says, value: { found, options } }
   return {
     says: `${says}, and Secrets Manager rotates it by another function, ${rotatedBy}`,
     value: { found, options },
