@@ -13,25 +13,28 @@ const begins = {
 /** Columns that the help has on the page. */
 const WIDTH = 100
 
-/** What --help says, of the command and of each of its commands, as Markdown. */
-export function reference(): string {
+/** What --help says of the command and of each of its commands, by their names, where there are so many columns. */
+export function helpTexts(columns: number): [name: string, text: string][] {
   const program = programOf(() => {})
-  return [program, ...program.commands]
-    .map(command => {
-      let text = ''
-      command.configureOutput({
-        writeOut: part => {
-          text += part
-        },
-        getOutHelpWidth: () => WIDTH,
-        getOutHasColors: () => false,
-      })
-      command.outputHelp()
-      const title = command === program ? '' : `### ${command.name()}\n\n`
-      return `${title}\`\`\`text\n${text.trimEnd()}\n\`\`\`\n`
+  return [program, ...program.commands].map(command => {
+    let text = ''
+    command.configureOutput({
+      writeOut: part => {
+        text += part
+      },
+      getOutHelpWidth: () => columns,
+      getOutHasColors: () => false,
     })
-    .join('\n')
+    command.outputHelp()
+    return [command.name(), text]
+  })
 }
+
+/** What --help says, of the command and of each of its commands, as Markdown. */
+export const reference = (): string =>
+  helpTexts(WIDTH)
+    .map(([name, text], n) => `${n ? `### ${name}\n\n` : ''}\`\`\`text\n${text.trimEnd()}\n\`\`\`\n`)
+    .join('\n')
 
 /** The page with its reference and its tables as the commands are now. @throws if it has no place for one, or two */
 export function written(): string {

@@ -1,22 +1,7 @@
 import { expect, test } from 'vitest'
-import { programOf } from '../../cli/program.ts'
+import { helpTexts } from '../../cli/reference.ts'
 
-/** What --help says of the program and each of its commands, on a terminal of so many columns. */
-function helpOn(columns: number): string[] {
-  const program = programOf(() => {})
-  return [program, ...program.commands].map(command => {
-    let text = ''
-    command.configureOutput({
-      writeOut: part => {
-        text += part
-      },
-      getOutHelpWidth: () => columns,
-      getOutHasColors: () => false,
-    })
-    command.outputHelp()
-    return text
-  })
-}
+const helpOn = (columns: number) => helpTexts(columns).map(([, text]) => text)
 
 test.each([40, 60, 80])('on %d columns no description is broken within a word', columns => {
   for (const text of helpOn(columns)) {
