@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { fileURLToPath } from 'node:url'
+import { vi } from 'vitest'
 import { stackXml } from '../../local/aws/audited/stacks.ts'
 import { answerXml, element, elements, errorXml } from '../../local/aws/audited/xml.ts'
 import { arnOf } from '../../local/embedded/stateMachine.ts'
@@ -200,6 +201,12 @@ export const environment = (url: string, more: Record<string, string> = {}) => (
   AWS_SECRET_ACCESS_KEY: 'secret',
   ...more,
 })
+
+/** Has this process look at the account for a test: vi.unstubAllEnvs ends it. */
+export function stubEnvironment(url: string): void {
+  for (const [name, value] of Object.entries(environment(url))) vi.stubEnv(name, value)
+  for (const name of ['AWS_PROFILE', 'AWS_SESSION_TOKEN']) vi.stubEnv(name, undefined)
+}
 
 /** Runs the command to its end. `started` is given the process, and what it has printed so far. */
 export async function run(

@@ -5,7 +5,7 @@ import { CommandError } from '../../cli/exit.ts'
 import { Output } from '../../cli/output.ts'
 import { type SecretsManagerServer, startSecretsManager } from '../../local/aws/secretsManager.ts'
 import type { Line } from '../../rotation/check/line.ts'
-import { type Account, environment, run, stackOf, startAccount } from './account.ts'
+import { type Account, environment, run, stackOf, startAccount, stubEnvironment } from './account.ts'
 import { checked, Failure, machines, type Played, play } from './enrolment.ts'
 import { surroundings } from './terminal.ts'
 
@@ -30,8 +30,7 @@ afterAll(async () => {
   await secretsManager?.stop()
 })
 beforeEach(() => {
-  for (const [name, value] of Object.entries(environment(account.url))) vi.stubEnv(name, value)
-  for (const name of ['AWS_PROFILE', 'AWS_SESSION_TOKEN']) vi.stubEnv(name, undefined)
+  stubEnvironment(account.url)
   account.stacks.splice(0, 9, stackOf('local', machines))
   account.parameters.clear()
   account.refuse()

@@ -12,7 +12,7 @@ import { type SecretsManagerServer, startSecretsManager } from '../../local/aws/
 import { type StepFunctionsServer, startStepFunctions } from '../../local/aws/stepFunctions.ts'
 import type { Line } from '../../rotation/check/line.ts'
 import { type Tags, tagsIn } from '../../rotation/tags.ts'
-import { type Account, environment, functionArn, stackOf, startAccount } from './account.ts'
+import { type Account, functionArn, stackOf, startAccount, stubEnvironment } from './account.ts'
 import { machines, type Played, play } from './enrolment.ts'
 import { surroundings } from './terminal.ts'
 
@@ -61,8 +61,7 @@ export function enrolling() {
     await world.secretsManager?.stop()
   })
   beforeEach(() => {
-    for (const [name, value] of Object.entries(environment(world.account.url))) vi.stubEnv(name, value)
-    for (const name of ['AWS_PROFILE', 'AWS_SESSION_TOKEN']) vi.stubEnv(name, undefined)
+    stubEnvironment(world.account.url)
     world.account.stacks.splice(0, 9, stackOf('local', machines))
     world.account.parameters.clear()
     world.account.secrets.clear()

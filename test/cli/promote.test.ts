@@ -16,7 +16,7 @@ import { type SecretsManagerServer, startSecretsManager } from '../../local/aws/
 import { arnOf } from '../../local/embedded/stateMachine.ts'
 import { pythonBin } from '../../local/stack/python.ts'
 import { type Moto, startMoto } from '../support/moto.ts'
-import { type Account, environment, run, stackOf, startAccount } from './account.ts'
+import { type Account, environment, run, stackOf, startAccount, stubEnvironment } from './account.ts'
 import { type Execution, type States, startStates } from './states.ts'
 import { surroundings } from './terminal.ts'
 
@@ -47,8 +47,7 @@ afterAll(async () => {
   await Promise.all([secretsManager?.stop(), moto?.stop()])
 })
 beforeEach(async () => {
-  for (const [name, value] of Object.entries(environment(account.url))) vi.stubEnv(name, value)
-  for (const name of ['AWS_PROFILE', 'AWS_SESSION_TOKEN']) vi.stubEnv(name, undefined)
+  stubEnvironment(account.url)
   account.refuse()
   account.sent.length = 0
   account.calls.length = 0

@@ -21,7 +21,7 @@ import { type ReplicasOptions, requestOf } from '../../cli/replicas/request.ts'
 import { stackOf as findStack } from '../../cli/stack.ts'
 import { type SecretsManagerServer, startSecretsManager } from '../../local/aws/secretsManager.ts'
 import { type Tags, tagsIn } from '../../rotation/tags.ts'
-import { type Account, environment, functionArn, stackOf, startAccount } from './account.ts'
+import { type Account, functionArn, stackOf, startAccount, stubEnvironment } from './account.ts'
 import { surroundings } from './terminal.ts'
 
 const home = 'eu-west-1'
@@ -52,8 +52,7 @@ afterAll(async () => {
   await secretsManager?.stop()
 })
 beforeEach(() => {
-  for (const [name, value] of Object.entries(environment(account.url))) vi.stubEnv(name, value)
-  for (const name of ['AWS_PROFILE', 'AWS_SESSION_TOKEN']) vi.stubEnv(name, undefined)
+  stubEnvironment(account.url)
   for (const each of [region, other]) secretsManager.setRegion(each, {})
   account.stacks.splice(0, 9, stackOf('local'))
   account.secrets.clear()
