@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Checked, LineName } from '../../rotation/check/line.ts'
-import { ExecutionFailure, runCheck } from '../check/run.ts'
+import { runCheck } from '../check/run.ts'
 import type { Context } from '../context.ts'
 import type { Found } from '../credentialId.ts'
+import { ExecutionFailure } from '../runExecution.ts'
 import type { Stack } from '../stack.ts'
 import type { Say } from '../watch/view.ts'
 
